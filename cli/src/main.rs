@@ -1,0 +1,2 @@
+//! The `rawbpf` command.
+fn main() {}
