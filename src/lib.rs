@@ -1,1 +1,16 @@
-//! Loads eBPF objects.
+//! Loads eBPF objects into Linux with nothing but Rust and the `bpf(2)` system call.
+//!
+//! ```text
+//!  bytes --open--> OpenObject --relocate(&Target)--> LoadPlan --load--> Object --attach--> Links
+//!         elf btf    (edit it)   reloc   (plain data)        load sys            attach  sys
+//!         \______________ pure: no system call _____________/ \________ effects ________/
+//! ```
+
+pub mod btf;
+mod error;
+mod ids;
+pub mod insn;
+pub mod sys;
+
+pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
+pub use ids::{KernelVersion, SectionIndex, TypeId};

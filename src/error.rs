@@ -1,0 +1,365 @@
+//! The one public [`Error`]: a kind, the kernel's error number if there was one, the chain of things that were being
+//! worked on, a hint, and the verifier's log.
+//!
+//! Each stage has its own small error enum next to its code ([`crate::btf::BtfError`] and friends); they turn into
+//! [`Error`] at the stage's door, where the file, the program and the section are known.
+
+use std::fmt;
+
+/// The result of every fallible operation in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of thing went wrong; stable enough to match on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file could not be read or written.
+    Io,
+    /// The file is not an ELF file that a BPF loader can use.
+    Elf,
+    /// The type information (`.BTF`, `.BTF.ext`, a kernel's BTF) is malformed.
+    Btf,
+    /// The object is well formed ELF, but breaks a rule of BPF objects.
+    InvalidObject,
+    /// The caller asked for something that cannot be: a wrong size, a value out of range, a wrong state.
+    InvalidArgument,
+    /// No map, program, variable, type or symbol of that name.
+    NotFound,
+    /// A CO-RE relocation could not be resolved against the kernel's types.
+    Core,
+    /// An extern (`.kconfig`, `.ksyms`, a kfunc) could not be resolved.
+    Extern,
+    /// The kernel (or this library) does not have the feature.
+    Unsupported,
+    /// A capability is missing.
+    Permission,
+    /// The verifier refused a program; see [`Error::verifier_log`].
+    Verifier,
+    /// The kernel refused a system call for another reason; see [`Error::errno`].
+    Kernel,
+    /// Data read from the kernel or from shared memory contradicts itself.
+    Corrupt,
+}
+
+/// An error number of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Errno(pub i32);
+
+macro_rules! errnos {
+    ($($name:ident),* $(,)?) => {
+        impl Errno {
+            $(#[doc = concat!("`", stringify!($name), "`")] pub const $name: Self = Self(libc::$name);)*
+
+            /// The symbolic name, such as `"EINVAL"`; `None` for numbers without a common name.
+            pub fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    Self::ENOTSUPP => Some("ENOTSUPP"),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, E2BIG, ENOEXEC, EBADF, ECHILD, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY,
+    EEXIST, EXDEV, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, ENOTTY, ETXTBSY, EFBIG, ENOSPC, ESPIPE, EROFS,
+    EMLINK, EPIPE, EDOM, ERANGE, EDEADLK, ENAMETOOLONG, ENOSYS, ENOTEMPTY, ELOOP, ENODATA, EPROTO, EOVERFLOW, EILSEQ,
+    EUSERS, EMSGSIZE, EPROTONOSUPPORT, EOPNOTSUPP, EADDRINUSE, EADDRNOTAVAIL, ENETDOWN, ENOBUFS, ETIMEDOUT, EALREADY,
+    ESTALE, ECANCELED,
+}
+
+impl Errno {
+    /// The kernel's internal "not supported" (524), which leaks out of some BPF commands.
+    pub const ENOTSUPP: Self = Self(524);
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}
+
+impl std::error::Error for Errno {}
+
+/// What went wrong, to what, why, and what to do about it.
+///
+/// `Display` prints one paragraph: the chain of things that were being worked on, outermost first, then the reason, then
+/// the kernel's error number, then (on a line of its own) the hint.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    /// Innermost first; printed in reverse.
+    context: Vec<String>,
+    errno: Option<Errno>,
+    hint: Option<String>,
+    log: Option<VerifierLog>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A new error of this kind. The message is lower case and names the offending value.
+    #[cold]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            context: Vec::new(),
+            errno: None,
+            hint: None,
+            log: None,
+            source: None,
+        }))
+    }
+
+    /// A failed system call: the kind follows from the number (`EPERM` and `EACCES` are [`ErrorKind::Permission`]).
+    #[cold]
+    pub fn from_errno(errno: Errno, message: impl Into<String>) -> Self {
+        let kind = match errno {
+            Errno::EPERM | Errno::EACCES => ErrorKind::Permission,
+            Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::ENOTSUPP => ErrorKind::Unsupported,
+            _ => ErrorKind::Kernel,
+        };
+        Self::new(kind, message).with_errno(errno)
+    }
+
+    /// A failed file operation on `path`.
+    #[cold]
+    pub fn from_io(error: std::io::Error, doing: &str, path: &std::path::Path) -> Self {
+        let mut result = Self::new(
+            ErrorKind::Io,
+            format!("cannot {doing} {}: {error}", path.display()),
+        );
+        result.0.errno = error.raw_os_error().map(Errno);
+        result.0.source = Some(Box::new(error));
+        result
+    }
+
+    /// Adds what was being worked on, one step further out: `"program opensnoop"`, then `"object x.bpf.o"`.
+    #[must_use]
+    #[cold]
+    pub fn context(mut self, what: impl Into<String>) -> Self {
+        self.0.context.push(what.into());
+        self
+    }
+
+    /// Adds (or replaces) the advice that is printed on a line of its own.
+    #[must_use]
+    #[cold]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the kernel's error number.
+    #[must_use]
+    #[cold]
+    pub fn with_errno(mut self, errno: Errno) -> Self {
+        self.0.errno = Some(errno);
+        self
+    }
+
+    /// Adds the verifier's log.
+    #[must_use]
+    #[cold]
+    pub fn with_verifier_log(mut self, log: VerifierLog) -> Self {
+        self.0.log = Some(log);
+        self
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    #[cold]
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What sort of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The kernel's error number, if a system call failed.
+    #[doc(alias = "libbpf_get_error")]
+    pub fn errno(&self) -> Option<Errno> {
+        self.0.errno
+    }
+
+    /// The advice, if there is one.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The verifier's log, if a program was refused.
+    pub fn verifier_log(&self) -> Option<&VerifierLog> {
+        self.0.log.as_ref()
+    }
+
+    /// The reason alone, without the chain, the number and the hint.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The things that were being worked on, outermost first.
+    pub fn chain(&self) -> impl Iterator<Item = &str> {
+        self.0.context.iter().rev().map(String::as_str)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for what in self.chain() {
+            write!(f, "{what}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(errno) = self.0.errno
+            && self.0.source.is_none()
+        {
+            write!(f, " ({errno})")?;
+        }
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("errno", &self.0.errno)
+            .field("display", &format_args!("{self}"))
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|e| e as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// What the verifier said about a program, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VerifierLog {
+    full: String,
+    summary: String,
+}
+
+impl VerifierLog {
+    /// Keeps `full` as it is, with the gist that was found in it (see `load::verifier_log`).
+    pub fn new(full: String, summary: String) -> Self {
+        Self { full, summary }
+    }
+
+    /// The gist: the failing instruction, its source line and the reason, in one to three lines.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Every line the verifier wrote.
+    pub fn full(&self) -> &str {
+        &self.full
+    }
+}
+
+/// Words that resemble `wanted`, best first, at most three; for "no such ..." messages.
+pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let limit = (wanted.len() / 3).max(1);
+    let mut found: Vec<(usize, &str)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let contained = wanted.len() >= 3
+                && (name.contains(wanted) || wanted.contains(name) && name.len() >= 3);
+            let distance = if contained {
+                1
+            } else {
+                edit_distance(wanted, name, limit)?
+            };
+            Some((distance, name))
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// The sentence end for [`near_names`]: `""`, or `"; did you mean `a` or `b`?"`.
+pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let near = near_names(wanted, names);
+    if near.is_empty() {
+        return String::new();
+    }
+    let quoted: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
+    format!("; did you mean {}?", quoted.join(" or "))
+}
+
+/// Levenshtein's distance over bytes, or `None` if it is above `limit` or the words are long.
+fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len().abs_diff(b.len()) > limit || a.len() > 128 || b.len() > 128 {
+        return None;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
+            let substitute = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
+            diagonal = *cell;
+            *cell = substitute.min(diagonal + 1).min(left + 1);
+            left = *cell;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().filter(|d| *d <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_shows_chain_reason_number_and_hint() {
+        let error = Error::from_errno(Errno::EPERM, "cannot create the map")
+            .context("map `events`")
+            .context("object x.bpf.o")
+            .with_hint("run as root");
+        assert_eq!(
+            error.to_string(),
+            "object x.bpf.o: map `events`: cannot create the map (EPERM)\nhint: run as root"
+        );
+        assert_eq!(error.kind(), ErrorKind::Permission);
+    }
+
+    #[test]
+    fn near_names_finds_typos_and_parts() {
+        let names = ["targ_pid", "targ_tgid", "events"];
+        assert_eq!(near_names("targ_pdi", names), ["targ_pid"]);
+        assert_eq!(near_names("pid", names), ["targ_pid"]);
+        assert!(near_names("zzzzzz", names).is_empty());
+        assert_eq!(edit_distance("kitten", "sitting", 3), Some(3));
+    }
+}

@@ -1,0 +1,1 @@
+//! The only door to the kernel: typed wrappers over system calls, and nothing that could be computed without one.
