@@ -1,1 +1,22 @@
-//! Type information.
+//! A blob of type information in, answers about its types out.
+//!
+//! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded
+//! in place when asked for. Not here: where a kernel's BTF comes from (see `load`), and what CO-RE does with it (see
+//! `reloc`).
+//!
+//! The format is described in the kernel's `Documentation/bpf/btf.rst`.
+
+mod error;
+mod foreign;
+mod header;
+mod kind;
+mod parse;
+mod query;
+mod types;
+
+pub use error::BtfError;
+pub use header::ByteOrder;
+pub use kind::{KIND_COUNT, Kind};
+pub use parse::{Btf, SharedBytes};
+pub use query::{Found, NameMatch, essential_name};
+pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};

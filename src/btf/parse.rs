@@ -1,0 +1,339 @@
+//! Reading a blob: one pass that notes where each type starts; everything else is decoded when asked for.
+
+use super::header::{HEADER_LEN, Header};
+use super::{BtfError, ByteOrder, Kind, Type, foreign, kind::KIND_COUNT};
+use crate::TypeId;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes that several owners share: a memory map, or a vector.
+pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+enum Data<'a> {
+    Borrowed(&'a [u8]),
+    Shared(SharedBytes),
+}
+
+impl Data<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(shared) => (**shared).as_ref(),
+        }
+    }
+}
+
+/// A BTF blob that can be asked about its types.
+///
+/// Reading borrows the input ([`Btf::parse`]) or shares it ([`Btf::from_shared`], which gives a `Btf<'static>`). The only
+/// allocation is a table with the place of each type. A *split* BTF (a kernel module's) continues the numbering of types
+/// and strings of its base.
+///
+/// A blob of the other byte order is converted while it is read.
+#[doc(alias = "btf")]
+pub struct Btf<'a> {
+    data: Data<'a>,
+    header: Header,
+    /// Where each type of this blob starts in the type section; the first is number `first_id`.
+    offsets: Vec<u32>,
+    first_id: u32,
+    first_string: u32,
+    base: Option<Arc<Btf<'static>>>,
+    order: ByteOrder,
+}
+
+impl std::fmt::Debug for Btf<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Btf")
+            .field("types", &self.offsets.len())
+            .field("string_bytes", &self.header.strings.len())
+            .field("split", &self.base.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Btf<'a> {
+    /// Reads a blob in place.
+    ///
+    /// # Errors
+    /// What does not hold together, with its place. References between types are checked when they are followed, or all
+    /// at once by [`Btf::validate`].
+    #[doc(alias = "btf__new")]
+    pub fn parse(blob: &'a [u8]) -> Result<Self, BtfError> {
+        Self::read(Data::Borrowed(blob), None)
+    }
+
+    /// Reads a blob whose types continue those of `base`.
+    #[doc(alias = "btf__new_split")]
+    pub fn parse_split(blob: &'a [u8], base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
+        Self::read(Data::Borrowed(blob), Some(base))
+    }
+
+    fn read(data: Data<'a>, base: Option<Arc<Btf<'static>>>) -> Result<Self, BtfError> {
+        let header = Header::parse(data.bytes())?;
+        let order = header.order;
+        let (data, header) = match order {
+            ByteOrder::Native => (data, header),
+            ByteOrder::Foreign => {
+                let swapped = foreign::to_native(data.bytes(), &header)?;
+                let header = Header::parse(&swapped)?;
+                (Data::Shared(Arc::new(swapped)), header)
+            }
+        };
+        let blob = data.bytes();
+        let strings = blob.get(header.strings.clone()).unwrap_or_default();
+        check_strings(strings, base.is_some())?;
+        let (first_id, first_string) = match &base {
+            Some(base) => (base.end_id(), base.end_string()),
+            None => (1, 0),
+        };
+        let types = blob.get(header.types.clone()).unwrap_or_default();
+        let layout = blob.get(header.layout.clone()).unwrap_or_default();
+        let offsets = type_offsets(types, &Tails::new(layout), first_id)?;
+        Ok(Self {
+            data,
+            header,
+            offsets,
+            first_id,
+            first_string,
+            base,
+            order,
+        })
+    }
+
+    /// The whole blob, in this machine's byte order.
+    #[doc(alias = "btf__raw_data")]
+    pub fn bytes(&self) -> &[u8] {
+        self.data.bytes()
+    }
+
+    /// The byte order the blob was written in.
+    #[doc(alias = "btf__endianness")]
+    pub fn byte_order(&self) -> ByteOrder {
+        self.order
+    }
+
+    /// What this blob continues, if it is split.
+    #[doc(alias = "btf__base_btf")]
+    pub fn base(&self) -> Option<&Arc<Btf<'static>>> {
+        self.base.as_ref()
+    }
+
+    /// The numbers of the types that this blob itself holds (without its base's).
+    pub fn own_ids(&self) -> Range<u32> {
+        self.first_id..self.end_id()
+    }
+
+    /// One more than the highest type number.
+    #[doc(alias = "btf__type_cnt")]
+    pub fn end_id(&self) -> u32 {
+        // The type section is shorter than 4 GiB and a type takes 12 bytes, so this cannot overflow for a base, and
+        // saturates for a split blob that could only be read with ids that do not fit.
+        self.first_id
+            .saturating_add(u32::try_from(self.offsets.len()).unwrap_or(u32::MAX))
+    }
+
+    fn end_string(&self) -> u32 {
+        self.first_string
+            .saturating_add(u32::try_from(self.header.strings.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The type section's bytes, without the base's.
+    pub(super) fn type_bytes(&self) -> &[u8] {
+        self.bytes()
+            .get(self.header.types.clone())
+            .unwrap_or_default()
+    }
+
+    /// The string section's bytes, without the base's.
+    pub(crate) fn string_bytes(&self) -> &[u8] {
+        self.bytes()
+            .get(self.header.strings.clone())
+            .unwrap_or_default()
+    }
+
+    /// The number that the first byte of [`Btf::string_bytes`] has as a string offset.
+    pub(super) fn first_string(&self) -> u32 {
+        self.first_string
+    }
+
+    /// Where each own type starts in the type section.
+    pub(super) fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// The string at this offset, without its NUL.
+    #[doc(alias = "btf__str_by_offset")]
+    pub fn string_bytes_at(&self, offset: u32) -> Result<&[u8], BtfError> {
+        let Some(own) = offset.checked_sub(self.first_string) else {
+            return match &self.base {
+                Some(base) => base.string_bytes_at(offset),
+                None => Err(BtfError::NoString(offset)),
+            };
+        };
+        let strings = self.string_bytes();
+        if strings.is_empty() && offset == 0 {
+            return Ok(&[]);
+        }
+        let tail = usize::try_from(own).ok().and_then(|own| strings.get(own..));
+        let tail = tail
+            .filter(|tail| !tail.is_empty())
+            .ok_or(BtfError::NoString(offset))?;
+        let len = memchr::memchr(0, tail).ok_or(BtfError::NoString(offset))?;
+        tail.get(..len).ok_or(BtfError::NoString(offset))
+    }
+
+    /// The string at this offset, if there is one and it is text.
+    pub fn str_at(&self, offset: u32) -> Option<&str> {
+        if offset == 0 {
+            return Some("");
+        }
+        std::str::from_utf8(self.string_bytes_at(offset).ok()?).ok()
+    }
+
+    /// The type of this number; number 0 is `void`.
+    ///
+    /// # Errors
+    /// There is none, or it is of a kind that only the blob's layout section knows.
+    #[doc(alias = "btf__type_by_id")]
+    pub fn get(&self, id: TypeId) -> Result<Type<'_>, BtfError> {
+        if id.is_void() {
+            return Ok(Type::void(self));
+        }
+        let Some(own) = id.0.checked_sub(self.first_id) else {
+            return match &self.base {
+                Some(base) => base.get(id),
+                None => Err(BtfError::NoType(id)),
+            };
+        };
+        let offset = usize::try_from(own)
+            .ok()
+            .and_then(|own| self.offsets.get(own));
+        let offset = *offset.ok_or(BtfError::NoType(id))?;
+        self.decode(id, usize::try_from(offset).unwrap_or(usize::MAX))
+    }
+
+    fn decode(&self, id: TypeId, offset: usize) -> Result<Type<'_>, BtfError> {
+        let cut = BtfError::Truncated { id, offset };
+        let record = self.type_bytes().get(offset..).ok_or(cut)?;
+        let (head, tail) = record.split_first_chunk::<12>().ok_or(cut)?;
+        let [name_off, info, size_or_target] = super::types::words(head);
+        let kind_number = kind_number(info);
+        let kind = Kind::from_number(kind_number).ok_or(BtfError::UnknownKind {
+            id,
+            kind: kind_number,
+        })?;
+        let (once, each) = kind.tail();
+        let vlen = usize::try_from(info & 0x00ff_ffff).unwrap_or(usize::MAX);
+        let len = usize::from(each)
+            .saturating_mul(vlen)
+            .saturating_add(usize::from(once));
+        let tail = tail.get(..len).ok_or(cut)?;
+        Ok(Type {
+            btf: self,
+            id,
+            kind,
+            name_off,
+            info,
+            size_or_target,
+            tail,
+        })
+    }
+
+    /// All types of this blob itself (without its base's), in order.
+    pub fn types(&self) -> impl Iterator<Item = Type<'_>> {
+        self.own_ids().filter_map(|id| self.get(TypeId(id)).ok())
+    }
+}
+
+impl Btf<'static> {
+    /// Reads a blob that is shared: a vector, or a memory map of `/sys/kernel/btf/vmlinux`.
+    pub fn from_shared(blob: SharedBytes) -> Result<Self, BtfError> {
+        Self::read(Data::Shared(blob), None)
+    }
+
+    /// Reads a shared blob whose types continue those of `base`.
+    pub fn from_shared_split(blob: SharedBytes, base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
+        Self::read(Data::Shared(blob), Some(base))
+    }
+
+    /// Reads a blob and keeps it.
+    pub fn from_vec(blob: Vec<u8>) -> Result<Self, BtfError> {
+        Self::from_shared(Arc::new(blob))
+    }
+}
+
+/// The kind's number in the info word: seven bits since Linux 7.1, five before, with the others zero.
+fn kind_number(info: u32) -> u32 {
+    info >> 24 & 0x7f
+}
+
+fn check_strings(strings: &[u8], split: bool) -> Result<(), BtfError> {
+    match (strings.first(), strings.last()) {
+        // A module that adds no string has an empty section, and so has a header alone.
+        (None, None) => Ok(()),
+        (Some(first), Some(0)) if *first == 0 || split => Ok(()),
+        _ => Err(BtfError::Strings),
+    }
+}
+
+/// How many bytes follow the common header, for each kind number that can occur.
+pub(super) struct Tails([Option<(u8, u8)>; 128]);
+
+impl Tails {
+    /// The kinds this library knows, and for the others what the blob's layout section says.
+    pub(super) fn new(layout: &[u8]) -> Self {
+        let mut table = [None; 128];
+        for (slot, raw) in table.iter_mut().zip(layout.as_chunks::<4>().0) {
+            let [once, each, _, _] = *raw;
+            *slot = Some((once, each));
+        }
+        for (slot, kind) in table.iter_mut().zip(Kind::ALL) {
+            *slot = Some(kind.tail());
+        }
+        debug_assert!(KIND_COUNT < table.len());
+        Self(table)
+    }
+
+    pub(super) fn of(&self, info: u32) -> Option<(u8, u8)> {
+        usize::try_from(kind_number(info))
+            .ok()
+            .and_then(|kind| self.0.get(kind).copied().flatten())
+    }
+}
+
+/// Walks the type section once. Every step moves on by at least twelve bytes, so this ends.
+fn type_offsets(types: &[u8], tails: &Tails, first_id: u32) -> Result<Vec<u32>, BtfError> {
+    // A kernel's types take some 30 bytes on average.
+    let mut offsets = Vec::with_capacity(types.len() / 28);
+    let mut offset = 0;
+    while offset < types.len() {
+        let id =
+            || TypeId(first_id.saturating_add(u32::try_from(offsets.len()).unwrap_or(u32::MAX)));
+        let cut = || BtfError::Truncated { id: id(), offset };
+        let record = types.get(offset..).ok_or_else(cut)?;
+        let (_, info) = record.split_first_chunk::<4>().ok_or_else(cut)?;
+        let info = info
+            .first_chunk()
+            .map(|b| u32::from_ne_bytes(*b))
+            .ok_or_else(cut)?;
+        let (once, each) = tails.of(info).ok_or_else(|| BtfError::UnknownKind {
+            id: id(),
+            kind: kind_number(info),
+        })?;
+        let vlen = usize::try_from(info & 0x00ff_ffff).unwrap_or(usize::MAX);
+        let len = usize::from(each)
+            .saturating_mul(vlen)
+            .saturating_add(usize::from(once))
+            .saturating_add(12);
+        let end = offset
+            .checked_add(len)
+            .filter(|end| *end <= types.len())
+            .ok_or_else(cut)?;
+        offsets.push(u32::try_from(offset).map_err(|_| cut())?);
+        offset = end;
+    }
+    Ok(offsets)
+}
+
+const _: () = assert!(HEADER_LEN == 24);

@@ -1,0 +1,332 @@
+//! Questions about types: find by name, size, alignment.
+
+use super::{Btf, BtfError, Kind, Type};
+use crate::TypeId;
+use memchr::memmem;
+use std::collections::HashMap;
+
+/// Up to this many names, scanning for each is faster than a table.
+const FEW_NAMES: usize = 24;
+
+/// How many types a chain of references may lead through.
+pub(crate) const MAX_CHAIN: usize = 32;
+
+impl Btf<'_> {
+    /// The first type of this name and kind, the base's types first.
+    #[doc(alias("btf__find_by_name_kind", "btf__find_by_name"))]
+    pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
+        if let Some(found) = self.base().and_then(|base| base.find(name, kind)) {
+            return Some(found);
+        }
+        self.find_own(name, kind)
+    }
+
+    /// The first type of this name and kind that this blob itself holds.
+    #[doc(alias = "btf__find_by_name_kind_own")]
+    pub fn find_own(&self, name: &str, kind: Kind) -> Option<TypeId> {
+        self.find_all(&[name], NameMatch::Exact)
+            .into_iter()
+            .map(|found| found.id)
+            .find(|id| self.get(*id).is_ok_and(|ty| ty.kind() == kind))
+    }
+
+    /// All own types whose name is one of `names` (exactly, or up to a CO-RE flavour), in order of their numbers.
+    ///
+    /// The names must differ from each other. For a few names, one vectorized scan of the string section each finds the
+    /// offsets of the wanted strings, and one pass over the types compares numbers; for many names, one pass looks each
+    /// type's name up in a table of the wanted ones.
+    pub fn find_all(&self, names: &[&str], names_match: NameMatch) -> Vec<Found> {
+        if names.len() > FEW_NAMES {
+            return self.find_many(names, names_match);
+        }
+        let mut wanted: Vec<(u32, usize)> = Vec::new();
+        for (index, name) in names.iter().enumerate() {
+            self.string_offsets(name, names_match, |offset| wanted.push((offset, index)));
+        }
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        wanted.sort_unstable();
+        let filter = OffsetFilter::new(&wanted);
+        let types = self.type_bytes();
+        let mut found = Vec::new();
+        for (id, offset) in self.own_ids().zip(self.offsets()) {
+            let Some(name_off) = usize::try_from(*offset)
+                .ok()
+                .and_then(|o| types.get(o..))
+                .and_then(|b| b.first_chunk())
+                .map(|b| u32::from_ne_bytes(*b))
+            else {
+                continue;
+            };
+            if filter.may_hold(name_off) {
+                let first = wanted.partition_point(|(offset, _)| *offset < name_off);
+                let same = wanted
+                    .iter()
+                    .skip(first)
+                    .take_while(|(offset, _)| *offset == name_off);
+                found.extend(same.map(|(_, name)| Found {
+                    id: TypeId(id),
+                    name: *name,
+                }));
+            }
+        }
+        found
+    }
+
+    fn find_many(&self, names: &[&str], names_match: NameMatch) -> Vec<Found> {
+        let wanted: HashMap<&str, usize> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (*name, index))
+            .collect();
+        let named = self.types().filter(|ty| ty.name_offset() != 0);
+        named
+            .filter_map(|ty| {
+                let name = match names_match {
+                    NameMatch::Exact => ty.name(),
+                    NameMatch::Essential => essential_name(ty.name()),
+                };
+                wanted.get(name).map(|index| Found {
+                    id: ty.id(),
+                    name: *index,
+                })
+            })
+            .collect()
+    }
+
+    /// Calls `hit` with the offset of every own string that is `name`, or a flavour of it.
+    ///
+    /// The linker merges equal strings but may also point into the tail of a longer one, so a match may start anywhere
+    /// when names have to be equal; for a split blob the name may also be one of its base's strings.
+    fn string_offsets(&self, name: &str, names_match: NameMatch, mut hit: impl FnMut(u32)) {
+        let mut scan = |btf: &Btf<'_>| {
+            let strings = btf.string_bytes();
+            for start in memmem::find_iter(strings, name.as_bytes()) {
+                let rest = strings.get(start + name.len()..).unwrap_or_default();
+                let ends_here = match names_match {
+                    NameMatch::Exact => rest.first() == Some(&0),
+                    NameMatch::Essential => ends_essential_name(name, rest),
+                };
+                if ends_here && let Ok(start) = u32::try_from(start) {
+                    hit(btf.first_string().saturating_add(start));
+                }
+            }
+        };
+        if name.is_empty() {
+            return;
+        }
+        scan(self);
+        if let Some(base) = self.base() {
+            scan(base);
+        }
+    }
+
+    /// The size in bytes that a value of this type takes; typedefs and qualifiers are followed, arrays multiplied.
+    #[doc(alias = "btf__resolve_size")]
+    pub fn size_of(&self, id: TypeId) -> Result<u32, BtfError> {
+        let mut elements: u32 = 1;
+        let mut now = id;
+        for _ in 0..MAX_CHAIN {
+            let ty = self.get(now)?;
+            let size = match ty.kind() {
+                Kind::Int
+                | Kind::Struct
+                | Kind::Union
+                | Kind::Enum
+                | Kind::Enum64
+                | Kind::Float
+                | Kind::Datasec => ty.size_field(),
+                Kind::Ptr => 8,
+                Kind::Typedef
+                | Kind::Volatile
+                | Kind::Const
+                | Kind::Restrict
+                | Kind::Var
+                | Kind::DeclTag
+                | Kind::TypeTag => {
+                    now = TypeId(ty.size_field());
+                    continue;
+                }
+                Kind::Array => {
+                    let array = ty.array().ok_or(BtfError::NoSize(id))?;
+                    elements = elements
+                        .checked_mul(array.len)
+                        .ok_or(BtfError::Overflow(id))?;
+                    now = array.element;
+                    continue;
+                }
+                Kind::Void | Kind::Fwd | Kind::Func | Kind::FuncProto => {
+                    return Err(BtfError::NoSize(id));
+                }
+            };
+            return size.checked_mul(elements).ok_or(BtfError::Overflow(id));
+        }
+        Err(BtfError::TooDeep(id))
+    }
+
+    /// The alignment in bytes that C gives a value of this type.
+    #[doc(alias = "btf__align_of")]
+    pub fn align_of(&self, id: TypeId) -> Result<u32, BtfError> {
+        self.align_within(id, MAX_CHAIN)
+    }
+
+    fn align_within(&self, id: TypeId, depth: usize) -> Result<u32, BtfError> {
+        let depth = depth.checked_sub(1).ok_or(BtfError::TooDeep(id))?;
+        let ty = self.get(id)?;
+        match ty.kind() {
+            Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Float => Ok(ty.size_field().clamp(1, 8)),
+            Kind::Ptr => Ok(8),
+            Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict
+            | Kind::TypeTag
+            | Kind::Var => self.align_within(TypeId(ty.size_field()), depth),
+            Kind::Array => match ty.array() {
+                Some(array) => self.align_within(array.element, depth),
+                None => Err(BtfError::NoSize(id)),
+            },
+            Kind::Struct | Kind::Union => self.align_of_members(&ty, depth),
+            _ => Err(BtfError::NoSize(id)),
+        }
+    }
+
+    /// A structure is as aligned as its most demanding member, unless it is packed: then a member lies off its
+    /// alignment, or the size is no multiple of it.
+    fn align_of_members(&self, ty: &Type<'_>, depth: usize) -> Result<u32, BtfError> {
+        let mut most = 1;
+        for member in ty.members() {
+            let align = self.align_within(member.type_id, depth)?;
+            if member.bitfield_size == 0
+                && !member.bit_offset.is_multiple_of(align.saturating_mul(8))
+            {
+                return Ok(1);
+            }
+            most = most.max(align);
+        }
+        Ok(if ty.size_field().is_multiple_of(most) {
+            most
+        } else {
+            1
+        })
+    }
+}
+
+/// How names are compared by [`Btf::find_all`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameMatch {
+    /// Letter by letter.
+    Exact,
+    /// Up to a CO-RE flavour: `task_struct` also finds `task_struct___old` (see [`essential_name`]).
+    Essential,
+}
+
+/// A type that [`Btf::find_all`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The type.
+    pub id: TypeId,
+    /// The index of its name in the list that was asked for.
+    pub name: usize,
+}
+
+/// A name without its CO-RE flavour: cut at the last `___` that has something other than `_` on both sides.
+#[doc(alias = "bpf_core_essential_name_len")]
+pub fn essential_name(name: &str) -> &str {
+    let bytes = name.as_bytes();
+    let flavour = bytes.windows(5).rposition(|window| {
+        matches!(window, [before, b'_', b'_', b'_', after] if *before != b'_' && *after != b'_')
+    });
+    flavour.and_then(|at| name.get(..=at)).unwrap_or(name)
+}
+
+/// Whether a string that goes on with `rest` after `name` has `name` as its essential name.
+fn ends_essential_name(name: &str, rest: &[u8]) -> bool {
+    if rest.first() == Some(&0) {
+        // `a___b` as a wanted name can only equal a string's essential name if cutting leaves it as it is.
+        return essential_name(name).len() == name.len();
+    }
+    if !rest.starts_with(b"___") || name.ends_with('_') {
+        return false;
+    }
+    let len = memchr::memchr(0, rest).unwrap_or(rest.len());
+    let Some(flavour) = rest.get(..len).and_then(|f| std::str::from_utf8(f).ok()) else {
+        return false;
+    };
+    // The cut is at the last `___`, so the flavour itself must not hold another one.
+    essential_name(&format!("x{flavour}")) == "x"
+}
+
+/// A set of string offsets that answers "surely not" from one bit.
+struct OffsetFilter([u64; 64]);
+
+impl OffsetFilter {
+    fn new(wanted: &[(u32, usize)]) -> Self {
+        let mut bits = [0; 64];
+        for (offset, _) in wanted {
+            let (word, bit) = Self::place(*offset);
+            if let Some(word) = bits.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Self(bits)
+    }
+
+    fn place(offset: u32) -> (usize, u64) {
+        let hash = offset.wrapping_mul(0x9e37_79b1) >> 20;
+        ((hash >> 6) as usize & 63, 1 << (hash & 63))
+    }
+
+    fn may_hold(&self, offset: u32) -> bool {
+        let (word, bit) = Self::place(offset);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn essential_name_cuts_at_the_last_flavour() {
+        for (name, essential) in [
+            ("task_struct", "task_struct"),
+            ("task_struct___old", "task_struct"),
+            ("a___b___c", "a___b"),
+            ("a____b", "a____b"),
+            ("___a", "___a"),
+            ("a___", "a___"),
+            ("a_____b___c", "a_____b"),
+        ] {
+            assert_eq!(essential_name(name), essential, "{name}");
+        }
+    }
+
+    #[test]
+    fn essential_match_agrees_with_essential_name() {
+        let names = ["a", "ab", "a___b", "a____b", "b", "a_", "a___"];
+        let strings = [
+            "a",
+            "a___x",
+            "a___b",
+            "a___b___c",
+            "a____b",
+            "ab___b",
+            "a_",
+            "a____",
+            "a___",
+        ];
+        for name in names {
+            for string in strings {
+                let expected = essential_name(string) == name;
+                let got = string.strip_prefix(name).is_some_and(|rest| {
+                    let mut rest = rest.as_bytes().to_vec();
+                    rest.push(0);
+                    ends_essential_name(name, &rest)
+                });
+                assert_eq!(got, expected, "{name} in {string}");
+            }
+        }
+    }
+}
