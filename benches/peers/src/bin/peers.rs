@@ -1,0 +1,190 @@
+//! Runs one loader over one object, once, and prints what each phase cost as one JSON object.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use aya::programs::Program as AyaProgram;
+use clap::{Parser, Subcommand, ValueEnum};
+use peers::libbpf;
+use peers::meter::{self, Phase, phase};
+use serde::Serialize;
+
+/// The structures that are looked for once BTF is parsed, so that a lazy reader cannot hide its work.
+const WANTED: [&str; 8] = [
+    "task_struct",
+    "linux_binprm",
+    "file",
+    "inode",
+    "sock",
+    "trace_event_raw_sys_enter",
+    "bpf_prog",
+    "no_such_struct",
+];
+
+/// Times other loaders, and rawbpf, on the same job.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    job: Job,
+}
+
+#[derive(Debug, Subcommand)]
+enum Job {
+    /// Open, relocate and load an object; unload it on exit.
+    Load {
+        /// Who does it.
+        #[arg(long)]
+        loader: Loader,
+        /// The object file.
+        object: PathBuf,
+    },
+    /// Parse BTF and look up a few structures in it.
+    BtfParse {
+        /// Who does it.
+        #[arg(long)]
+        loader: Loader,
+        /// A file of raw BTF; the running kernel's when left out.
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Loader {
+    Libbpf,
+    Aya,
+    Rawbpf,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    loader: Loader,
+    version: String,
+    phases: Vec<Phase>,
+    peak_rss_kib: u64,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let (loader, phases) = match &args.job {
+        Job::Load { loader, object } => {
+            let phases = match loader {
+                Loader::Libbpf => load_libbpf(object),
+                Loader::Aya => load_aya(object),
+                Loader::Rawbpf => load_rawbpf(object),
+            };
+            (
+                *loader,
+                phases.with_context(|| format!("{} with {loader:?}", object.display()))?,
+            )
+        }
+        Job::BtfParse { loader, file } => {
+            let file = file.as_deref();
+            let phases = match loader {
+                Loader::Libbpf => btf_libbpf(file),
+                Loader::Aya => btf_aya(file),
+                Loader::Rawbpf => btf_rawbpf(file),
+            };
+            (*loader, phases?)
+        }
+    };
+    let version = match loader {
+        Loader::Libbpf => libbpf::version(),
+        Loader::Aya => "0.14".to_owned(),
+        Loader::Rawbpf => "main".to_owned(),
+    };
+    let report = Report {
+        loader,
+        version,
+        phases,
+        peak_rss_kib: meter::peak_rss_kib(),
+    };
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+fn load_libbpf(path: &Path) -> Result<Vec<Phase>> {
+    libbpf::messages(libbpf::Messages::Silent);
+    let (open, object) = phase("open", || libbpf::Object::open(path));
+    let mut object = object.context("open")?;
+    let (prepare, result) = phase("prepare", || object.prepare());
+    result.context("prepare")?;
+    let (load, result) = phase("load", || object.load());
+    result.context("load")?;
+    Ok(vec![open, prepare, load])
+}
+
+/// aya opens, relocates and creates the maps in one call; each program is then loaded by its own type's method.
+fn load_aya(path: &Path) -> Result<Vec<Phase>> {
+    let (prepare, object) = phase("prepare", || aya::Ebpf::load_file(path));
+    let mut object = object.context("prepare")?;
+    let (load, result) = phase("load", || {
+        object
+            .programs_mut()
+            .try_for_each(|(name, program)| load_aya_program(name, program))
+    });
+    result?;
+    Ok(vec![prepare, load])
+}
+
+fn load_aya_program(name: &str, program: &mut AyaProgram) -> Result<()> {
+    let result = match program {
+        AyaProgram::TracePoint(program) => program.load(),
+        AyaProgram::RawTracePoint(program) => program.load(),
+        AyaProgram::KProbe(program) => program.load(),
+        AyaProgram::UProbe(program) => program.load(),
+        AyaProgram::PerfEvent(program) => program.load(),
+        AyaProgram::SocketFilter(program) => program.load(),
+        AyaProgram::Xdp(program) => program.load(),
+        AyaProgram::SchedClassifier(program) => program.load(),
+        // The others want to be told their target again, which the object says already.
+        other => bail!("{name}: {:?} programs are not measured", other.prog_type()),
+    };
+    result.with_context(|| name.to_owned())
+}
+
+fn load_rawbpf(_path: &Path) -> Result<Vec<Phase>> {
+    bail!("not yet")
+}
+
+fn btf_libbpf(file: Option<&Path>) -> Result<Vec<Phase>> {
+    libbpf::messages(libbpf::Messages::Silent);
+    let (parse, btf) = phase("parse", || match file {
+        Some(file) => libbpf::Btf::parse(file),
+        None => libbpf::Btf::vmlinux(),
+    });
+    let btf = btf?;
+    let (find, found) = phase("find", || WANTED.map(|name| btf.find_struct(name)));
+    check_found(&found)?;
+    Ok(vec![parse, find])
+}
+
+fn btf_aya(file: Option<&Path>) -> Result<Vec<Phase>> {
+    let (parse, btf) = phase("parse", || match file {
+        Some(file) => aya::Btf::parse_file(file, aya::Endianness::default()),
+        None => aya::Btf::from_sys_fs(),
+    });
+    let btf = btf?;
+    let find = |name| {
+        btf.id_by_type_name_kind(name, aya_obj::btf::BtfKind::Struct)
+            .ok()
+    };
+    let (find, found) = phase("find", || WANTED.map(find));
+    check_found(&found)?;
+    Ok(vec![parse, find])
+}
+
+fn btf_rawbpf(_file: Option<&Path>) -> Result<Vec<Phase>> {
+    bail!("not yet")
+}
+
+/// All but the last of [`WANTED`] exist in every kernel's BTF.
+fn check_found(found: &[Option<u32>; WANTED.len()]) -> Result<()> {
+    for (name, found) in WANTED.iter().zip(found) {
+        if found.is_some() != (*name != "no_such_struct") {
+            bail!("struct {name}: found is {found:?}");
+        }
+    }
+    Ok(())
+}

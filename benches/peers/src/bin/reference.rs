@@ -1,0 +1,300 @@
+//! libbpf's opinion of an object, as JSON lines: one `reference`, one `object`, then a line for each program and map.
+//!
+//! `load` asks the kernel for every program alone, so that one refused program does not hide the others;
+//! `prepare` stops before programs are loaded and prints what would be handed to the kernel.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use peers::libbpf::{self, Autoload, Errno, Messages, Object, hex};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Asks libbpf what it makes of an object; everything is unloaded on exit.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Leave libbpf's own messages on standard error.
+    #[arg(long, global = true)]
+    log: bool,
+    #[command(subcommand)]
+    job: Job,
+}
+
+#[derive(Debug, Subcommand)]
+enum Job {
+    /// Load the whole object, then every program alone (those with autoload off too).
+    Load {
+        /// The object file.
+        object: PathBuf,
+    },
+    /// Relocate and create the maps, load no program; print the final instructions.
+    Prepare {
+        /// The object file.
+        object: PathBuf,
+        /// Prepare every program alone, so that one that cannot be relocated does not hide the others.
+        #[arg(long)]
+        each: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    libbpf::messages(if args.log {
+        Messages::Shown
+    } else {
+        Messages::Silent
+    });
+    let (job, object) = match &args.job {
+        Job::Load { object } => ("load", object),
+        Job::Prepare { object, .. } => ("prepare", object),
+    };
+    print(
+        &json!({ "kind": "reference", "libbpf": libbpf::version(), "job": job, "object": object }),
+    )?;
+    match &args.job {
+        Job::Load { object } => load(object),
+        Job::Prepare {
+            object,
+            each: false,
+        } => prepare(object),
+        Job::Prepare { object, each: true } => prepare_each(object),
+    }
+}
+
+fn print(line: &Value) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
+}
+
+/// The step that failed, with what it said.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    stage: &'static str,
+    errno: Errno,
+}
+
+fn at(stage: &'static str) -> impl Fn(Errno) -> Failure {
+    move |errno| Failure { stage, errno }
+}
+
+/// Adds how it went to a line: `ok_field`, and on failure `stage`, `errno` and `message`.
+fn with_outcome(mut line: Value, ok_field: &str, outcome: Result<(), Failure>) -> Value {
+    line[ok_field] = json!(outcome.is_ok());
+    if let Err(failure) = outcome {
+        line["stage"] = json!(failure.stage);
+        line["errno"] = json!(failure.errno.0);
+        line["message"] = json!(failure.errno.to_string());
+    }
+    line
+}
+
+fn open_or_report(path: &Path) -> Result<Option<Object>> {
+    match Object::open(path) {
+        Ok(object) => Ok(Some(object)),
+        Err(errno) => {
+            let line = json!({ "kind": "object", "opened": false });
+            print(&with_outcome(line, "ok", Err(at("open")(errno))))?;
+            Ok(None)
+        }
+    }
+}
+
+fn object_line(object: &Object, outcome: Result<(), Failure>) -> Value {
+    let line = json!({
+        "kind": "object",
+        "opened": true,
+        "programs": object.programs().len(),
+        "maps": object.maps().len(),
+    });
+    with_outcome(line, "ok", outcome)
+}
+
+fn run(object: &mut Object) -> Result<(), Failure> {
+    object.prepare().map_err(at("prepare"))?;
+    object.load().map_err(at("load"))
+}
+
+fn load(path: &Path) -> Result<()> {
+    let Some(mut object) = open_or_report(path)? else {
+        return Ok(());
+    };
+    let count = object.programs().len();
+    let outcome = run(&mut object);
+    print(&object_line(&object, outcome))?;
+    print_maps(&object)?;
+    drop(object);
+    for index in 0..count {
+        let Some((mut object, asked)) = open_alone(path, index) else {
+            continue;
+        };
+        let outcome = asked.and_then(|()| run(&mut object));
+        let Some(program) = object.programs().get(index).copied() else {
+            continue;
+        };
+        let mut line = with_outcome(program_line(program), "loaded", outcome);
+        if let Some(info) = program.info() {
+            line["tag"] = json!(info.tag);
+            line["func_info"] = json!(info.func_infos);
+            line["line_info"] = json!(info.line_infos);
+        }
+        print(&line)?;
+    }
+    Ok(())
+}
+
+/// Opens the object once more with only the program at `index` switched on.
+fn open_alone(path: &Path, index: usize) -> Option<(Object, Result<(), Failure>)> {
+    let object = Object::open(path).ok()?;
+    let asked = object
+        .programs()
+        .iter()
+        .enumerate()
+        .try_for_each(|(other, program)| {
+            let autoload = if other == index {
+                Autoload::On
+            } else {
+                Autoload::Off
+            };
+            program.set_autoload(autoload)
+        });
+    Some((object, asked.map_err(at("open"))))
+}
+
+fn program_line(program: libbpf::Program<'_>) -> Value {
+    json!({
+        "kind": "program",
+        "name": program.name(),
+        "section": program.section(),
+        "type": program.kind(),
+        "expected_attach_type": program.attach_type(),
+    })
+}
+
+fn prepare(path: &Path) -> Result<()> {
+    let Some(mut object) = open_or_report(path)? else {
+        return Ok(());
+    };
+    let outcome = object.prepare().map_err(at("prepare"));
+    print(&object_line(&object, outcome))?;
+    for program in object.programs() {
+        let mut line = program_line(program);
+        line["autoload"] = json!(program.autoload() == Autoload::On);
+        if outcome.is_ok() && program.autoload() == Autoload::On {
+            add_insns(&mut line, program);
+        }
+        print(&line)?;
+    }
+    print_maps(&object)
+}
+
+fn prepare_each(path: &Path) -> Result<()> {
+    let Some(object) = open_or_report(path)? else {
+        return Ok(());
+    };
+    let autoload: Vec<_> = object
+        .programs()
+        .iter()
+        .map(libbpf::Program::autoload)
+        .collect();
+    print(&object_line(&object, Ok(())))?;
+    drop(object);
+    for (index, autoload) in autoload.into_iter().enumerate() {
+        let Some((mut object, asked)) = open_alone(path, index) else {
+            continue;
+        };
+        let outcome = asked.and_then(|()| object.prepare().map_err(at("prepare")));
+        let Some(program) = object.programs().get(index).copied() else {
+            continue;
+        };
+        let mut line = with_outcome(program_line(program), "prepared", outcome);
+        line["autoload"] = json!(autoload == Autoload::On);
+        if outcome.is_ok() {
+            add_insns(&mut line, program);
+        }
+        print(&line)?;
+        if index == 0 {
+            print_maps(&object)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_insns(line: &mut Value, program: libbpf::Program<'_>) {
+    let mut insns = program.insns();
+    mask_descriptors(&mut insns);
+    line["flags"] = json!(program.flags());
+    line["insns"] = json!(hex(insns.as_flattened()));
+    line["func_info"] = json!(program.func_infos());
+    line["line_info"] = json!(program.line_infos());
+}
+
+fn print_maps(object: &Object) -> Result<()> {
+    for map in object.maps() {
+        let initial = map.initial_value().map(|value| hex(&Sha256::digest(value)));
+        print(&json!({
+            "kind": "map",
+            "name": map.name(),
+            "autocreate": map.autocreate(),
+            "numa_node": map.numa_node(),
+            "pin_path": map.pin_path(),
+            "asked": map.attributes(),
+            "initial_sha256": initial,
+            "made": map.info(),
+        }))?;
+    }
+    Ok(())
+}
+
+/// `BPF_LD | BPF_IMM | BPF_DW`: the first half of the only instruction with two halves.
+const LOAD_IMM64: u8 = 0x18;
+/// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`: the first immediate is a map's descriptor.
+const MAP_FD: u8 = 1;
+const MAP_VALUE: u8 = 2;
+/// `BPF_PSEUDO_BTF_ID`: the second immediate is a BTF's descriptor.
+const BTF_ID: u8 = 3;
+
+/// Zeroes the immediates that hold file descriptors, which differ from run to run.
+fn mask_descriptors(insns: &mut [[u8; 8]]) {
+    let mut rest = insns;
+    while let [first, tail @ ..] = rest {
+        if first[0] != LOAD_IMM64 {
+            rest = tail;
+            continue;
+        }
+        let [second, tail @ ..] = tail else { return };
+        match first[1] >> 4 {
+            MAP_FD | MAP_VALUE => first[4..].fill(0),
+            BTF_ID => second[4..].fill(0),
+            _ => {}
+        }
+        rest = tail;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_masked_and_nothing_else() {
+        let mut insns = [
+            [0x18, 0x11, 0, 0, 7, 0, 0, 0],
+            [0, 0, 0, 0, 9, 0, 0, 0],
+            // The second half of a plain constant looks like a map reference, and must stay.
+            [0x18, 0x02, 0, 0, 7, 0, 0, 0],
+            [0x18, 0x11, 0, 0, 9, 0, 0, 0],
+            [0x18, 0x31, 0, 0, 7, 0, 0, 0],
+            [0, 0, 0, 0, 9, 0, 0, 0],
+            [0x95, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        let before = insns;
+        mask_descriptors(&mut insns);
+        assert_eq!(insns[0], [0x18, 0x11, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(insns[5], [0; 8]);
+        for same in [1, 2, 3, 4, 6] {
+            assert_eq!(insns[same], before[same], "instruction {same}");
+        }
+    }
+}
