@@ -1,0 +1,137 @@
+//! Are the prebuilt objects in `fixtures/` made from today's sources?
+//!
+//! Needs no clang: it compares hashes with the record that `cargo xtask fixtures` left.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+const REBUILD: &str = "run `cargo xtask fixtures` (needs clang-19) and commit what it changes";
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// The names in a folder, sorted.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The names in a folder that end so, without that ending.
+fn stems_in(folder: &Path, ending: &str) -> Vec<String> {
+    let names = names_in(folder).into_iter();
+    names
+        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
+        .collect()
+}
+
+/// The record: source hash and object hash by object name.
+fn record() -> BTreeMap<String, (String, String)> {
+    let text = fs::read_to_string(fixtures().join("SOURCES.sha256")).expect("the record");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+            [name, source, object] => (name.to_owned(), (source.to_owned(), object.to_owned())),
+            _ => panic!("SOURCES.sha256: not three words: {line}; {REBUILD}"),
+        })
+        .collect()
+}
+
+/// The hash over all shared headers, then over one source.
+fn source_hash(name: &str) -> String {
+    let include = fixtures().join("src/include");
+    let mut headers = Sha256::new();
+    for header in names_in(&include) {
+        headers.update(&header);
+        headers.update([0]);
+        headers.update(fs::read(include.join(&header)).unwrap());
+    }
+    let source = fs::read(fixtures().join(format!("src/{name}.bpf.c"))).unwrap();
+    format!(
+        "{:x}",
+        Sha256::new()
+            .chain_update(headers.finalize())
+            .chain_update(source)
+            .finalize()
+    )
+}
+
+#[test]
+fn objects_are_made_from_todays_sources() {
+    let record = record();
+    let mut stale = Vec::new();
+    for name in stems_in(&fixtures().join("src"), ".bpf.c") {
+        match record.get(&name) {
+            None => stale.push(format!("{name}.bpf.c was never built")),
+            Some((source, _)) if *source != source_hash(&name) => {
+                stale.push(format!(
+                    "{name}.bpf.o was made from another source or other headers"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    assert!(stale.is_empty(), "{}\n{REBUILD}", stale.join("\n"));
+}
+
+#[test]
+fn objects_are_the_recorded_ones() {
+    let record = record();
+    let objects = stems_in(&fixtures(), ".bpf.o");
+    let recorded: Vec<String> = record.keys().cloned().collect();
+    assert_eq!(
+        objects, recorded,
+        "objects and record name different files; {REBUILD}"
+    );
+    for (name, (_, hash)) in record {
+        let object = fs::read(fixtures().join(format!("{name}.bpf.o"))).unwrap();
+        assert_eq!(
+            format!("{:x}", Sha256::digest(object)),
+            hash,
+            "{name}.bpf.o is not as built; {REBUILD}"
+        );
+    }
+}
+
+#[test]
+fn no_object_names_a_folder_of_the_machine_that_built_it() {
+    for name in stems_in(&fixtures(), ".bpf.o") {
+        let object = fs::read(fixtures().join(format!("{name}.bpf.o"))).unwrap();
+        for path in [
+            &b"/home/"[..],
+            b"/root/",
+            b"/tmp/",
+            b"/usr/lib/llvm",
+            b"/src/include/../",
+        ] {
+            let found = object.windows(path.len()).any(|window| window == path);
+            assert!(
+                !found,
+                "{name}.bpf.o contains {}",
+                String::from_utf8_lossy(path)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_tells_the_origin_of_every_file() {
+    let readme = fs::read_to_string(fixtures().join("README.md")).expect("fixtures/README.md");
+    let mut files = stems_in(&fixtures(), ".bpf.o");
+    files.extend(names_in(&fixtures().join("logs")));
+    let missing: Vec<_> = files
+        .into_iter()
+        .filter(|name| !readme.contains(&format!("`{name}`")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "fixtures/README.md says nothing of {missing:?}"
+    );
+}
