@@ -10,7 +10,9 @@ pub mod btf;
 mod error;
 mod ids;
 pub mod insn;
+mod kinds;
 pub mod sys;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
 pub use ids::{KernelVersion, SectionIndex, TypeId};
+pub use kinds::{AttachType, LinkType, MapFlags, MapType, ProgramFlags, ProgramType};
