@@ -7,6 +7,7 @@
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
 mod error;
+mod ext;
 mod foreign;
 mod header;
 mod kind;
@@ -15,6 +16,7 @@ mod query;
 mod types;
 
 pub use error::BtfError;
+pub use ext::{BtfExt, CoreRelo, ExtSection};
 pub use header::ByteOrder;
 pub use kind::{KIND_COUNT, Kind};
 pub use parse::{Btf, SharedBytes};

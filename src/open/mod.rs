@@ -1,0 +1,15 @@
+//! An ELF object in, [`OpenObject`] out: what the file says, ready to be edited.
+//!
+//! In: bytes. Out: programs, maps, variables, externs, and the relocations that tie them together, all owned. The caller
+//! may edit sizes, variables, autoload and targets; then `reloc` makes a plan of it. Not here: anything that depends on a
+//! kernel.
+
+mod object;
+mod section_name;
+
+pub use object::{
+    DataKind, Extern, ExternKind, InnerSlot, KconfigType, MapOrigin, OpenMap, OpenObject,
+    OpenProgram, SlotRef, Variable,
+};
+pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
+pub use section_name::{AutoAttach, SectionDef, SectionFlags};

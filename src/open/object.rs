@@ -1,0 +1,267 @@
+//! The types of an opened object.
+
+use super::SectionDef;
+use crate::btf::{Btf, BtfExt, ByteOrder};
+use crate::insn::Insn;
+use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::reloc::Pinning;
+use crate::{KernelVersion, SectionIndex, TypeId};
+use std::path::PathBuf;
+
+/// An object file, opened: what it says, and what the caller changed. No kernel was asked anything.
+#[derive(Debug)]
+#[doc(alias = "bpf_object")]
+pub struct OpenObject {
+    /// libbpf's name for it: the file name up to the first dot, at most 15 characters.
+    pub(crate) name: String,
+    /// Where it was read from, for messages.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) license: String,
+    /// The contents of a `version` section.
+    pub(crate) kernel_version: Option<KernelVersion>,
+    pub(crate) byte_order: ByteOrder,
+    /// The object's types, with the sizes and offsets of sections put right.
+    pub(crate) btf: Option<Btf<'static>>,
+    /// The extended type information; `None` if there is none, or it is unusable (which is no error).
+    pub(crate) btf_ext: Option<BtfExt>,
+    /// All functions, sorted by section and offset: entry programs and subprograms.
+    pub(crate) functions: Vec<Function>,
+    /// The section of subprograms, `.text`.
+    pub(crate) text_section: Option<SectionIndex>,
+    /// The entry programs, in the order of `functions`.
+    pub(crate) programs: Vec<OpenProgram>,
+    /// The maps: first those of `.maps`, then global data, `.kconfig`, `struct_ops`.
+    pub(crate) maps: Vec<OpenMap>,
+    pub(crate) externs: Vec<Extern>,
+    pub(crate) variables: Vec<Variable>,
+    /// The index of the `.kconfig` map.
+    pub(crate) kconfig_map: Option<usize>,
+    /// Kernel configuration text of the caller, which goes before the kernel's own.
+    pub(crate) user_kconfig: String,
+    /// Where maps that are pinned by name go; `/sys/fs/bpf` if not set.
+    pub(crate) pin_root: Option<PathBuf>,
+    /// Arena globals: the contents of `.addr_space.1`.
+    pub(crate) arena_data: Vec<u8>,
+}
+
+/// A function of the object: an entry program or a subprogram.
+#[derive(Debug, Clone)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) section: SectionIndex,
+    pub(crate) section_name: String,
+    /// Instructions from the section's start.
+    pub(crate) offset: usize,
+    pub(crate) insns: Vec<Insn>,
+    /// What instructions refer to, sorted by instruction (counted from the function's start).
+    pub(crate) relocations: Vec<Relocation>,
+    pub(crate) linkage: FunctionLinkage,
+}
+
+/// Whether a function can be seen from other functions, and is verified by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FunctionLinkage {
+    /// `static`.
+    Static,
+    /// Global.
+    Global,
+    /// Global in the file, but hidden or internal: the kernel is told that it is static.
+    Hidden,
+}
+
+/// What one instruction refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "reloc_desc")]
+pub(crate) struct Relocation {
+    /// The instruction, counted from the function's start.
+    pub(crate) insn: usize,
+    pub(crate) kind: RelocKind,
+}
+
+/// What an instruction refers to; indexes are into the lists of [`OpenObject`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "reloc_type")]
+pub(crate) enum RelocKind {
+    /// `ldimm64` of a map.
+    Map { map: usize },
+    /// `ldimm64` of a place in a global data map. `symbol_value` is added to the instruction's immediate.
+    Data { map: usize, symbol_value: u64 },
+    /// `ldimm64` of an extern variable (or the address of an extern function).
+    ExternLoad { ext: usize },
+    /// A call of an extern function.
+    ExternCall { ext: usize },
+    /// A call of a function in `.text`, at the symbol's offset there.
+    Call { symbol_value: u64 },
+    /// `ldimm64` of a function's address.
+    SubprogAddress { symbol_value: u64 },
+    /// `ldimm64` of a jump table.
+    InsnArray { map: usize, symbol_value: u64 },
+}
+
+/// An entry program, before loading.
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_program")]
+pub struct OpenProgram {
+    /// Its index in the object's functions.
+    pub(crate) function: usize,
+    pub(crate) name: String,
+    /// The section's name without a leading `?`.
+    pub(crate) section: String,
+    pub(crate) def: Option<&'static SectionDef>,
+    pub(crate) kind: ProgramType,
+    pub(crate) attach_type: AttachType,
+    /// `BPF_F_*` flags.
+    pub(crate) flags: u32,
+    pub(crate) autoload: bool,
+    pub(crate) autoattach: bool,
+    /// The function to check against, if the caller set another one than the section's name says.
+    pub(crate) attach_target: Option<String>,
+    /// For programs that belong to a `struct_ops` map: the map's and the member's index.
+    pub(crate) struct_ops: Option<(usize, usize)>,
+}
+
+/// Where a map's definition comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MapOrigin {
+    /// A definition in `.maps`.
+    #[default]
+    Definition,
+    /// Global variables.
+    Data(DataKind),
+    /// A `struct_ops` variable.
+    StructOps,
+    /// Jump tables.
+    InsnArray,
+}
+
+/// The kinds of global data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKind {
+    /// `.data`, `.data.*`
+    Data,
+    /// `.rodata`, `.rodata.*`: read-only for programs, and frozen.
+    Rodata,
+    /// `.bss`, `.bss.*`: zero at first.
+    Bss,
+    /// `.kconfig`: filled from the kernel's configuration.
+    Kconfig,
+}
+
+/// A map, before loading.
+#[derive(Debug, Clone, Default)]
+#[doc(alias = "bpf_map")]
+pub struct OpenMap {
+    /// The name users know it by: the variable's name, or the section's (`.rodata`).
+    pub(crate) name: String,
+    /// The name the kernel gets, not yet cut to 15 characters for maps of `.maps`.
+    pub(crate) kernel_name: String,
+    pub(crate) origin: MapOrigin,
+    /// The section it lies in and the offset there.
+    pub(crate) section: SectionIndex,
+    pub(crate) section_offset: u64,
+    pub(crate) kind: MapType,
+    pub(crate) key_size: u32,
+    pub(crate) value_size: u32,
+    pub(crate) max_entries: u32,
+    pub(crate) flags: u32,
+    pub(crate) extra: u64,
+    pub(crate) numa_node: u32,
+    pub(crate) pinning: Pinning,
+    pub(crate) pin_path: Option<PathBuf>,
+    pub(crate) key_type: TypeId,
+    pub(crate) value_type: TypeId,
+    pub(crate) inner: Option<Box<OpenMap>>,
+    /// Entries that are filled with other maps or programs.
+    pub(crate) slots: Vec<InnerSlot>,
+    /// Global data: the contents; `struct_ops`: the variable's bytes.
+    pub(crate) image: Vec<u8>,
+    pub(crate) autocreate: bool,
+    pub(crate) autoattach: bool,
+}
+
+/// An entry of a map-in-map or program array that the object fills statically.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InnerSlot {
+    /// The entry's index.
+    pub index: u32,
+    /// What it holds.
+    pub target: SlotRef,
+}
+
+/// What such an entry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotRef {
+    /// The map of this index.
+    Map(usize),
+    /// The entry program of this index.
+    Program(usize),
+}
+
+/// A global variable.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// Its name.
+    pub(crate) name: String,
+    /// The index of the map that holds it.
+    pub(crate) map: usize,
+    /// Bytes from the start of the map's value.
+    pub(crate) offset: u32,
+    /// Bytes.
+    pub(crate) size: u32,
+    /// Its type (what it is, not the `VAR` itself); `void` if the object has no type for it.
+    pub(crate) type_id: TypeId,
+}
+
+/// Something that the kernel, or its configuration, has to provide.
+#[derive(Debug, Clone)]
+pub struct Extern {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether the object can do without it.
+    pub(crate) weak: bool,
+    /// The `VAR` or `FUNC` that declares it.
+    pub(crate) type_id: TypeId,
+    /// What it is.
+    pub(crate) kind: ExternKind,
+}
+
+/// What an extern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternKind {
+    /// A value of the kernel's configuration.
+    Kconfig {
+        /// How it is read.
+        ty: KconfigType,
+        /// Bytes.
+        size: u32,
+        /// Alignment in bytes.
+        align: u32,
+        /// Bytes from the start of the `.kconfig` map's value.
+        offset: u32,
+    },
+    /// A kernel variable, with its type; `type_id` of the extern is looked up in the kernel's types.
+    KsymTyped,
+    /// A kernel symbol without a type (`extern const void`): an address from `/proc/kallsyms`.
+    KsymTypeless,
+    /// A kernel function.
+    Kfunc,
+}
+
+/// How a value of the kernel's configuration is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KconfigType {
+    /// `bool`
+    Bool,
+    /// `enum libbpf_tristate`
+    Tristate,
+    /// A character.
+    Char,
+    /// An integer.
+    Int {
+        /// Whether it is signed.
+        signed: bool,
+    },
+    /// A character array.
+    String,
+}

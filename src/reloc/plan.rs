@@ -1,0 +1,276 @@
+//! The outcome of relocation: everything that will be asked of the kernel, in order, as plain data.
+
+use super::target::Module;
+use crate::insn::Insn;
+use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::open::{MapOrigin, SectionDef};
+use crate::{Error, KernelVersion, TypeId};
+use std::path::PathBuf;
+
+/// What loading an object into one particular kernel takes.
+#[derive(Debug)]
+pub struct LoadPlan {
+    /// The object's name.
+    pub object_name: String,
+    /// What to call the kernel that this plan is for.
+    pub target_name: String,
+    /// The license, as the kernel gets it.
+    pub license: String,
+    /// The kernel version that programs state (only old kernels look at it).
+    pub kernel_version: KernelVersion,
+    /// The type information to upload first, already fit for the kernel; `None` if there is nothing to upload.
+    pub btf: Option<Vec<u8>>,
+    /// Whether the load must fail if the kernel refuses the type information.
+    pub btf_required: bool,
+    /// The maps, in the order of creation.
+    pub maps: Vec<MapPlan>,
+    /// The programs, in the order of loading, those with autoload off too.
+    pub programs: Vec<ProgramPlan>,
+}
+
+/// One map.
+#[derive(Debug, Clone, Default)]
+pub struct MapPlan {
+    /// The name that users know it by.
+    pub name: String,
+    /// The name that the kernel gets: at most 15 characters.
+    pub kernel_name: String,
+    /// What the map comes from.
+    pub origin: MapOrigin,
+    /// Its type.
+    pub kind: MapType,
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// How many entries at most.
+    pub max_entries: u32,
+    /// `BPF_F_*` flags.
+    pub flags: u32,
+    /// The type's extra parameter (`map_extra`).
+    pub extra: u64,
+    /// The NUMA node its memory comes from; meaningful if `flags` has `BPF_F_NUMA_NODE`.
+    pub numa_node: u32,
+    /// The key's type in the object's type information; 0 if not to be told.
+    pub btf_key_type_id: TypeId,
+    /// The value's type in the object's type information; 0 if not to be told.
+    pub btf_value_type_id: TypeId,
+    /// For `struct_ops`: the value's type in the kernel's type information.
+    pub btf_vmlinux_value_type_id: TypeId,
+    /// For `struct_ops` of a module: which one.
+    pub value_type_module: Option<Module>,
+    /// For maps in maps: the template of the inner map.
+    pub inner: Option<Box<MapPlan>>,
+    /// Whether it is pinned, and how.
+    pub pinning: Pinning,
+    /// Where it is pinned.
+    pub pin_path: Option<PathBuf>,
+    /// Whether it is to be created at all.
+    pub autocreate: bool,
+    /// The first value (of global data: the section's contents).
+    pub initial: Option<Vec<u8>>,
+    /// Whether it is frozen after that.
+    pub freeze: bool,
+    /// Entries that hold other maps or programs.
+    pub slots: Vec<SlotPlan>,
+}
+
+/// How a map is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pinning {
+    /// Not, unless a path is set.
+    #[default]
+    None,
+    /// Under its name in the BPF file system: `LIBBPF_PIN_BY_NAME`.
+    ByName,
+}
+
+/// An entry of a map that holds another map or a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotPlan {
+    /// The entry's index.
+    pub index: u32,
+    /// What it holds.
+    pub target: SlotTarget,
+}
+
+/// What an entry of a map-in-map or program array holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotTarget {
+    /// A map: its index in [`LoadPlan::maps`].
+    Map(usize),
+    /// A program: its index in [`LoadPlan::programs`].
+    Program(usize),
+}
+
+/// One program.
+#[derive(Debug, Default)]
+pub struct ProgramPlan {
+    /// Its name.
+    pub name: String,
+    /// The section it comes from.
+    pub section: String,
+    /// What its section's name says about it, if it is one that libbpf knows.
+    pub def: Option<&'static SectionDef>,
+    /// Its type.
+    pub kind: ProgramType,
+    /// What it is to be attached to, as the verifier must know it.
+    pub expected_attach_type: AttachType,
+    /// Whether it is loaded.
+    pub autoload: bool,
+    /// Whether it is attached with the others.
+    pub autoattach: bool,
+    /// `BPF_F_*` flags.
+    pub flags: u32,
+    /// The kernel function, type or program that it is checked against.
+    pub attach_target: Option<AttachTarget>,
+    /// The instructions, with zero where a descriptor goes (see `refs`).
+    pub insns: Vec<Insn>,
+    /// What the instructions refer to, in the order of instructions.
+    pub refs: Vec<Ref>,
+    /// Modules whose descriptors go into the descriptor array, the first at index 1 (index 0 is the kernel proper).
+    pub fd_array: Vec<Module>,
+    /// Which function each part of the instructions is.
+    pub func_info: InfoRecords,
+    /// Which source line each part of the instructions is.
+    pub line_info: InfoRecords,
+    /// What CO-RE did.
+    pub core: Vec<CoreStep>,
+    /// Why this program cannot be loaded; surfaces only if it is to be.
+    pub error: Option<Error>,
+}
+
+/// Records of `.BTF.ext`, with their instruction offsets counted in instructions from the program's start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InfoRecords {
+    /// Bytes of one record.
+    pub record_size: u32,
+    /// The records.
+    pub bytes: Vec<u8>,
+}
+
+impl InfoRecords {
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        match usize::try_from(self.record_size) {
+            Ok(size) if size > 0 => self.bytes.len() / size,
+            _ => 0,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Something outside the instructions that one of them refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ref {
+    /// The instruction's index.
+    pub insn: usize,
+    /// What it refers to, and thereby what the loader has to fill in.
+    pub kind: RefKind,
+    /// The name of what it refers to.
+    pub name: String,
+}
+
+/// What an instruction refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefKind {
+    /// A map: `imm` becomes its descriptor.
+    Map {
+        /// Its index in [`LoadPlan::maps`].
+        map: usize,
+    },
+    /// A place in a map's value: `imm` becomes the map's descriptor; the offset is in place.
+    MapValue {
+        /// Its index in [`LoadPlan::maps`].
+        map: usize,
+    },
+    /// A kernel variable or function by its type's number: the second `imm` becomes the module's BTF descriptor.
+    BtfId {
+        /// The module; `None` for the kernel proper.
+        module: Option<Module>,
+    },
+    /// A call of a kernel function by its type's number; `off` already is the index into the descriptor array.
+    Kfunc {
+        /// The module; `None` for the kernel proper.
+        module: Option<Module>,
+    },
+    /// The address of a kernel symbol; already in place.
+    Ksym,
+    /// A call of, or the address of, another function of this program; already in place.
+    Func,
+}
+
+impl RefKind {
+    /// The word used in listings.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Map { .. } => "map",
+            Self::MapValue { .. } => "map_value",
+            Self::BtfId { .. } => "btf_id",
+            Self::Kfunc { .. } => "kfunc",
+            Self::Ksym => "ksym",
+            Self::Func => "func",
+        }
+    }
+}
+
+/// What a program is checked against at load time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachTarget {
+    /// A type of the kernel or of a module.
+    Btf {
+        /// Its number.
+        id: TypeId,
+        /// The module; `None` for the kernel proper.
+        module: Option<Module>,
+        /// Its name, without the prefix that the kind of program adds.
+        name: String,
+    },
+    /// A function of another loaded program, which the caller names by descriptor when loading.
+    Program {
+        /// The function's name.
+        function: String,
+    },
+}
+
+/// What one CO-RE relocation did to one instruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreStep {
+    /// The instruction's index in the program.
+    pub insn: usize,
+    /// What is asked, in the words of the kernel: `"field_byte_offset"`.
+    pub kind: &'static str,
+    /// The question in words: `"struct task_struct.pid (0:71 @ offset 2464)"`.
+    pub spec: String,
+    /// The matching target types, in the same notation.
+    pub candidates: Vec<String>,
+    /// The value in the object; `None` where there is none to be checked.
+    pub value_before: Option<u64>,
+    /// The value for the target; `None` if the instruction was poisoned.
+    pub value_after: Option<u64>,
+    /// What became of the instruction.
+    pub outcome: CoreOutcome,
+}
+
+/// What became of an instruction with a CO-RE relocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoreOutcome {
+    /// The value was written (it may be the same as before).
+    Patched,
+    /// There is no answer, or a load of this width cannot be made to fit; the instruction must never be reached.
+    Poisoned,
+}
+
+impl CoreOutcome {
+    /// The word used in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Patched => "patched",
+            Self::Poisoned => "poisoned",
+        }
+    }
+}

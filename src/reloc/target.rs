@@ -1,0 +1,221 @@
+//! A kernel, as data: what relocation has to know about it.
+
+use crate::btf::Btf;
+use crate::feature::Feature;
+use crate::{Error, ErrorKind, KernelVersion, Result};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Where the facts about a kernel come from. The running kernel implements it in `load`; files do in [`OfflineKernel`].
+///
+/// Each method is asked at most once for each fact; [`Target`] keeps the answers.
+pub trait KernelSource: Send + Sync + fmt::Debug {
+    /// What to call this kernel in messages: a release, or a file name.
+    fn name(&self) -> String;
+
+    /// The types of the kernel proper.
+    fn vmlinux_btf(&self) -> Result<Btf<'static>>;
+
+    /// The types of its modules, each split from `vmlinux`.
+    fn module_btfs(&self, vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>>;
+
+    /// Its version.
+    fn version(&self) -> Result<KernelVersion>;
+
+    /// Its configuration: lines such as `CONFIG_HZ=250`.
+    fn kconfig(&self) -> Result<Vec<u8>>;
+
+    /// Calls `visit` with the address, type letter and name of each of its symbols, as in `/proc/kallsyms`.
+    fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()>;
+
+    /// How many CPUs it may ever have.
+    fn possible_cpus(&self) -> Result<u32>;
+
+    /// Bytes of a page.
+    fn page_size(&self) -> u32;
+
+    /// Whether it has the feature.
+    fn supports(&self, feature: Feature) -> bool;
+}
+
+/// The types of one kernel module.
+#[derive(Debug, Clone)]
+pub struct ModuleBtf {
+    /// Which module this is.
+    pub module: Module,
+    /// Its types, split from the kernel's.
+    pub btf: Arc<Btf<'static>>,
+}
+
+/// A kernel module that an instruction or an attach target refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Module {
+    /// Its name.
+    pub name: String,
+    /// The number of its BTF object in the running kernel; 0 if it comes from a file.
+    pub btf_id: u32,
+}
+
+/// A kernel to relocate for: facts that are fetched when they are first needed, and kept.
+pub struct Target {
+    source: Arc<dyn KernelSource>,
+    vmlinux: OnceLock<Arc<Btf<'static>>>,
+    modules: OnceLock<Vec<ModuleBtf>>,
+    kconfig: OnceLock<Vec<u8>>,
+    features: [OnceLock<bool>; Feature::ALL.len()],
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// The kernel that `source` describes.
+    pub fn new(source: Arc<dyn KernelSource>) -> Self {
+        Self {
+            source,
+            vmlinux: OnceLock::new(),
+            modules: OnceLock::new(),
+            kconfig: OnceLock::new(),
+            features: [const { OnceLock::new() }; Feature::ALL.len()],
+        }
+    }
+
+    /// Any kernel, described by files.
+    pub fn offline(kernel: OfflineKernel) -> Self {
+        Self::new(Arc::new(kernel))
+    }
+
+    /// What to call this kernel in messages.
+    pub fn name(&self) -> String {
+        self.source.name()
+    }
+
+    /// The types of the kernel proper.
+    pub fn vmlinux_btf(&self) -> Result<&Arc<Btf<'static>>> {
+        keep(&self.vmlinux, || self.source.vmlinux_btf().map(Arc::new))
+    }
+
+    /// The types of its modules.
+    pub fn module_btfs(&self) -> Result<&[ModuleBtf]> {
+        let vmlinux = self.vmlinux_btf()?;
+        keep(&self.modules, || self.source.module_btfs(vmlinux)).map(Vec::as_slice)
+    }
+
+    /// Its version.
+    pub fn version(&self) -> Result<KernelVersion> {
+        self.source.version()
+    }
+
+    /// Its configuration.
+    pub fn kconfig(&self) -> Result<&[u8]> {
+        keep(&self.kconfig, || self.source.kconfig()).map(Vec::as_slice)
+    }
+
+    /// Calls `visit` with each of its symbols.
+    pub fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+        self.source.kallsyms(visit)
+    }
+
+    /// How many CPUs it may ever have.
+    pub fn possible_cpus(&self) -> Result<u32> {
+        self.source.possible_cpus()
+    }
+
+    /// Bytes of a page.
+    pub fn page_size(&self) -> u32 {
+        self.source.page_size()
+    }
+
+    /// Whether it has the feature; asked (or probed) once.
+    pub fn supports(&self, feature: Feature) -> bool {
+        match self.features.get(feature as usize) {
+            Some(cell) => *cell.get_or_init(|| self.source.supports(feature)),
+            None => self.source.supports(feature),
+        }
+    }
+}
+
+/// The value of `cell`, or what `make` gives, which is then kept.
+fn keep<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+/// A kernel that is described by files instead of running here.
+#[derive(Debug, Default)]
+pub struct OfflineKernel {
+    /// What to call it in messages.
+    pub name: String,
+    /// Its types, as raw BTF; without them CO-RE relocations and BTF attach targets fail.
+    pub btf: Option<Vec<u8>>,
+    /// Modules: name and raw split BTF.
+    pub modules: Vec<(String, Vec<u8>)>,
+    /// Its version; without it the newest is assumed, with every [`Feature`].
+    pub version: Option<KernelVersion>,
+    /// Its configuration as text.
+    pub kconfig: Option<Vec<u8>>,
+    /// How many CPUs it may have; 1 if not given.
+    pub possible_cpus: Option<u32>,
+    /// Bytes of a page; 4096 if not given.
+    pub page_size: Option<u32>,
+}
+
+impl OfflineKernel {
+    fn lacks(&self, what: &str, hint: &str) -> Error {
+        Error::new(ErrorKind::NotFound, format!("kernel {}: no {what} was given", self.name))
+            .with_hint(hint)
+    }
+}
+
+impl KernelSource for OfflineKernel {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn vmlinux_btf(&self) -> Result<Btf<'static>> {
+        let blob = self.btf.clone().ok_or_else(|| self.lacks("BTF", "name a BTF file"))?;
+        Btf::from_vec(blob).map_err(|e| Error::from(e).context(format!("BTF of {}", self.name)))
+    }
+
+    fn module_btfs(&self, vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
+        let read = |(name, blob): &(String, Vec<u8>)| {
+            let btf = Btf::from_shared_split(Arc::new(blob.clone()), Arc::clone(vmlinux))
+                .map_err(|e| Error::from(e).context(format!("BTF of module {name}")))?;
+            let module = Module { name: name.clone(), btf_id: 0 };
+            Ok(ModuleBtf { module, btf: Arc::new(btf) })
+        };
+        self.modules.iter().map(read).collect()
+    }
+
+    fn version(&self) -> Result<KernelVersion> {
+        Ok(self.version.unwrap_or(KernelVersion::new(255, 0, 0)))
+    }
+
+    fn kconfig(&self) -> Result<Vec<u8>> {
+        self.kconfig.clone().ok_or_else(|| {
+            self.lacks("configuration", "name its configuration file (often /boot/config-RELEASE)")
+        })
+    }
+
+    fn kallsyms(&self, _visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+        Ok(())
+    }
+
+    fn possible_cpus(&self) -> Result<u32> {
+        Ok(self.possible_cpus.unwrap_or(1))
+    }
+
+    fn page_size(&self) -> u32 {
+        self.page_size.unwrap_or(4096)
+    }
+
+    fn supports(&self, feature: Feature) -> bool {
+        self.version.is_none_or(|version| version >= feature.since())
+    }
+}
