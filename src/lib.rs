@@ -6,7 +6,11 @@
 //!         \______________ pure: no system call _____________/ \________ effects ________/
 //! ```
 
-#![allow(dead_code, reason = "the rooms are still being furnished")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the rooms are still being furnished"
+)]
 
 pub mod btf;
 mod error;

@@ -64,14 +64,21 @@ impl BtfExt {
     /// What does not hold together, with its offset. libbpf goes on without the information in that case.
     #[doc(alias = "btf_ext__new")]
     pub fn parse(bytes: &[u8]) -> Result<Self, BtfError> {
-        let short = BtfError::TooShort { len: bytes.len(), least: MIN_HEADER };
+        let short = BtfError::TooShort {
+            len: bytes.len(),
+            least: MIN_HEADER,
+        };
         let magic = header::u16_at(bytes, 0, ByteOrder::Native).ok_or(short)?;
         let order = match magic {
             header::MAGIC => ByteOrder::Native,
             m if m.swap_bytes() == header::MAGIC => ByteOrder::Foreign,
             m => return Err(BtfError::Magic(m)),
         };
-        let mut reader = Reader { blob: bytes.to_vec(), order, header_len: 0 };
+        let mut reader = Reader {
+            blob: bytes.to_vec(),
+            order,
+            header_len: 0,
+        };
         let version = bytes.get(2).copied().unwrap_or_default();
         if version != 1 {
             return Err(BtfError::Version(version));
@@ -88,7 +95,12 @@ impl BtfExt {
         } else {
             ExtTable::default()
         };
-        Ok(Self { blob: reader.blob, func_info, line_info, core_relo })
+        Ok(Self {
+            blob: reader.blob,
+            func_info,
+            line_info,
+            core_relo,
+        })
     }
 
     fn sections<'b>(&'b self, table: &'b ExtTable) -> impl Iterator<Item = ExtSection<'b>> {
@@ -128,7 +140,9 @@ impl BtfExt {
 impl<'b> ExtSection<'b> {
     /// The records one by one.
     pub fn iter(&self) -> impl Iterator<Item = &'b [u8]> + use<'b> {
-        let size = usize::try_from(self.record_size).unwrap_or(usize::MAX).max(1);
+        let size = usize::try_from(self.record_size)
+            .unwrap_or(usize::MAX)
+            .max(1);
         self.records.chunks_exact(size)
     }
 
@@ -155,8 +169,15 @@ struct Reader {
 impl Reader {
     /// The number at `offset`, which is turned to this machine's byte order in the blob.
     fn u32(&mut self, offset: usize) -> Result<u32, BtfError> {
-        let cut = BtfError::Ext { what: "the blob ends", offset };
-        let word = self.blob.get_mut(offset..).and_then(<[u8]>::first_chunk_mut::<4>).ok_or(cut)?;
+        let cut = BtfError::Ext {
+            what: "the blob ends",
+            offset,
+        };
+        let word = self
+            .blob
+            .get_mut(offset..)
+            .and_then(<[u8]>::first_chunk_mut::<4>)
+            .ok_or(cut)?;
         let value = self.order.u32(*word);
         *word = value.to_ne_bytes();
         Ok(value)
@@ -168,36 +189,57 @@ impl Reader {
         if len == 0 {
             return Ok(ExtTable::default());
         }
-        let outside = BtfError::Section { section: "info", offset, len };
+        let outside = BtfError::Section {
+            section: "info",
+            offset,
+            len,
+        };
         if !offset.is_multiple_of(4) {
             return Err(outside);
         }
-        let start = usize::try_from(offset).ok().and_then(|o| o.checked_add(self.header_len));
+        let start = usize::try_from(offset)
+            .ok()
+            .and_then(|o| o.checked_add(self.header_len));
         let start = start.ok_or(outside)?;
-        let end = usize::try_from(len).ok().and_then(|l| l.checked_add(start)).ok_or(outside)?;
+        let end = usize::try_from(len)
+            .ok()
+            .and_then(|l| l.checked_add(start))
+            .ok_or(outside)?;
         if end > self.blob.len() || len < 4 {
             return Err(outside);
         }
         let record_size = self.u32(start)?;
         let exact = self.order == ByteOrder::Native || record_size == least;
         if record_size < least || !record_size.is_multiple_of(4) || !exact {
-            return Err(BtfError::Ext { what: "impossible record size", offset: start });
+            return Err(BtfError::Ext {
+                what: "impossible record size",
+                offset: start,
+            });
         }
         let mut groups = Vec::new();
         let mut at = start + 4;
         if at == end {
-            return Err(BtfError::Ext { what: "a table without records", offset: start });
+            return Err(BtfError::Ext {
+                what: "a table without records",
+                offset: start,
+            });
         }
         while at < end {
             if end - at < 8 {
-                return Err(BtfError::Ext { what: "a section's header is cut off", offset: at });
+                return Err(BtfError::Ext {
+                    what: "a section's header is cut off",
+                    offset: at,
+                });
             }
             let (section_name_off, count) = (self.u32(at)?, self.u32(at + 4)?);
             let bytes = u64::from(count) * u64::from(record_size);
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             at += 8;
             if count == 0 || bytes > end - at {
-                return Err(BtfError::Ext { what: "impossible number of records", offset: at - 4 });
+                return Err(BtfError::Ext {
+                    what: "impossible number of records",
+                    offset: at - 4,
+                });
             }
             let records = at..at + bytes;
             if self.order == ByteOrder::Foreign {
@@ -205,9 +247,15 @@ impl Reader {
                     self.u32(word)?;
                 }
             }
-            groups.push(Group { section_name_off, records });
+            groups.push(Group {
+                section_name_off,
+                records,
+            });
             at += bytes;
         }
-        Ok(ExtTable { record_size, groups })
+        Ok(ExtTable {
+            record_size,
+            groups,
+        })
     }
 }

@@ -67,7 +67,9 @@ pub struct Target {
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Target")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,8 +170,11 @@ pub struct OfflineKernel {
 
 impl OfflineKernel {
     fn lacks(&self, what: &str, hint: &str) -> Error {
-        Error::new(ErrorKind::NotFound, format!("kernel {}: no {what} was given", self.name))
-            .with_hint(hint)
+        Error::new(
+            ErrorKind::NotFound,
+            format!("kernel {}: no {what} was given", self.name),
+        )
+        .with_hint(hint)
     }
 }
 
@@ -179,7 +184,10 @@ impl KernelSource for OfflineKernel {
     }
 
     fn vmlinux_btf(&self) -> Result<Btf<'static>> {
-        let blob = self.btf.clone().ok_or_else(|| self.lacks("BTF", "name a BTF file"))?;
+        let blob = self
+            .btf
+            .clone()
+            .ok_or_else(|| self.lacks("BTF", "name a BTF file"))?;
         Btf::from_vec(blob).map_err(|e| Error::from(e).context(format!("BTF of {}", self.name)))
     }
 
@@ -187,8 +195,14 @@ impl KernelSource for OfflineKernel {
         let read = |(name, blob): &(String, Vec<u8>)| {
             let btf = Btf::from_shared_split(Arc::new(blob.clone()), Arc::clone(vmlinux))
                 .map_err(|e| Error::from(e).context(format!("BTF of module {name}")))?;
-            let module = Module { name: name.clone(), btf_id: 0 };
-            Ok(ModuleBtf { module, btf: Arc::new(btf) })
+            let module = Module {
+                name: name.clone(),
+                btf_id: 0,
+            };
+            Ok(ModuleBtf {
+                module,
+                btf: Arc::new(btf),
+            })
         };
         self.modules.iter().map(read).collect()
     }
@@ -199,7 +213,10 @@ impl KernelSource for OfflineKernel {
 
     fn kconfig(&self) -> Result<Vec<u8>> {
         self.kconfig.clone().ok_or_else(|| {
-            self.lacks("configuration", "name its configuration file (often /boot/config-RELEASE)")
+            self.lacks(
+                "configuration",
+                "name its configuration file (often /boot/config-RELEASE)",
+            )
         })
     }
 
@@ -216,6 +233,7 @@ impl KernelSource for OfflineKernel {
     }
 
     fn supports(&self, feature: Feature) -> bool {
-        self.version.is_none_or(|version| version >= feature.since())
+        self.version
+            .is_none_or(|version| version >= feature.since())
     }
 }
