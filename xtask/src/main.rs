@@ -1,6 +1,9 @@
 //! `cargo xtask`: the chores of the project, a module for each.
 
 mod fixtures;
+mod vm;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -16,10 +19,13 @@ struct Cli {
 enum Chore {
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang.
     Fixtures(fixtures::Args),
+    /// Boot real kernels in virtual machines and run the live tests in each.
+    Vm(vm::Args),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().chore {
-        Chore::Fixtures(args) => fixtures::run(&args),
+        Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Vm(args) => vm::run(&args),
     }
 }

@@ -1,0 +1,190 @@
+//! Builds what the guests run: the live tests and the `rawbpf` command, linked statically, because a
+//! guest has no libraries.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+/// The flags below are for this target only: build scripts and macros are built for the host.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// What a guest runs.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// The live tests' executables, each with the name by which people know it.
+    pub(crate) tests: Vec<(String, PathBuf)>,
+    /// The `rawbpf` command.
+    pub(crate) command: PathBuf,
+}
+
+/// The root folder of the workspace.
+pub(crate) fn workspace() -> Result<PathBuf> {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = xtask
+        .parent()
+        .context("the package xtask is not in a workspace")?;
+    Ok(root.to_owned())
+}
+
+/// Builds the tests and the command.
+pub(crate) fn build(root: &Path) -> Result<Programs> {
+    if env::consts::ARCH != "x86_64" {
+        bail!(
+            "the guests are x86_64 machines; their tests cannot be built on {}",
+            env::consts::ARCH
+        );
+    }
+    let live = live_tests(root)?;
+    if live.is_empty() {
+        bail!("no package of the workspace has an integration test whose name starts with `live`");
+    }
+    let mut tests = cargo(root, "test");
+    tests.arg("--no-run");
+    for (package, test) in &live {
+        tests.args(["--package", package, "--test", test]);
+    }
+    let mut command = cargo(root, "build");
+    command.args(["--package", "rawbpf-cli", "--bin", "rawbpf"]);
+    let command = executables(&mut command)?;
+    let [(_, command)] = &command[..] else {
+        bail!("cargo built no command `rawbpf`");
+    };
+    Ok(Programs {
+        tests: named(executables(&mut tests)?),
+        command: command.clone(),
+    })
+}
+
+fn cargo(root: &Path, chore: &str) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // A folder of its own: other flags would make every other build of the host start again.
+    cargo
+        .arg(chore)
+        .args(["--target", TARGET, "--target-dir", "target/guest"])
+        .args(["--message-format", "json-render-diagnostics", "--quiet"])
+        .current_dir(root)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        // Small files boot faster, and emulated processors are slow; overflow checks stay.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+    cargo
+}
+
+/// The package and name of every integration test whose name starts with `live`.
+fn live_tests(root: &Path) -> Result<Vec<(String, String)>> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root);
+    let metadata: Value = serde_json::from_str(&super::tools::output_of(&mut cargo)?)?;
+    Ok(live_tests_in(&metadata))
+}
+
+fn live_tests_in(metadata: &Value) -> Vec<(String, String)> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut tests = Vec::new();
+    for package in list(&metadata["packages"]) {
+        for target in list(&package["targets"]) {
+            let name = target["name"].as_str().unwrap_or_default();
+            if list(&target["kind"]).contains(&"test".into()) && name.starts_with("live") {
+                let package = package["name"].as_str().unwrap_or_default();
+                tests.push((package.to_owned(), name.to_owned()));
+            }
+        }
+    }
+    tests
+}
+
+/// Runs cargo and gives back the name of each target, with its executable.
+fn executables(cargo: &mut Command) -> Result<Vec<(String, PathBuf)>> {
+    let shown = format!("{cargo:?}");
+    let output = cargo
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("while starting {shown}"))?;
+    if !output.status.success() {
+        bail!("building for the guests failed: {shown}");
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    Ok(messages.lines().filter_map(executable).collect())
+}
+
+fn executable(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let path = message["executable"].as_str()?;
+    Some((
+        message["target"]["name"].as_str()?.to_owned(),
+        PathBuf::from(path),
+    ))
+}
+
+/// Gives targets of the same name in different packages different names.
+fn named(tests: Vec<(String, PathBuf)>) -> Vec<(String, PathBuf)> {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    tests
+        .into_iter()
+        .map(|(name, path)| {
+            let times = seen.entry(name.clone()).or_default();
+            *times += 1;
+            (
+                if *times == 1 {
+                    name
+                } else {
+                    format!("{name}-{times}")
+                },
+                path,
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn live_tests_are_found_by_kind_and_name() {
+        let metadata = json!({"packages": [
+            {"name": "rawbpf", "targets": [
+                {"name": "rawbpf", "kind": ["lib"]},
+                {"name": "live", "kind": ["test"]},
+                {"name": "offline", "kind": ["test"]},
+                {"name": "live_bench", "kind": ["bench"]}]},
+            {"name": "rawbpf-cli", "targets": [{"name": "live_run", "kind": ["test"]}]}]});
+        let pair = |package: &str, test: &str| (package.to_owned(), test.to_owned());
+        let expected = [pair("rawbpf", "live"), pair("rawbpf-cli", "live_run")];
+        assert_eq!(live_tests_in(&metadata), expected);
+    }
+
+    #[test]
+    fn executables_are_found_among_cargos_messages() {
+        let built = r#"{"reason":"compiler-artifact","target":{"name":"live"},"executable":"/x"}"#;
+        assert_eq!(
+            executable(built),
+            Some(("live".to_owned(), PathBuf::from("/x")))
+        );
+        assert_eq!(
+            executable(r#"{"reason":"build-finished","success":true}"#),
+            None
+        );
+        assert_eq!(
+            executable(r#"{"target":{"name":"rawbpf"},"executable":null}"#),
+            None
+        );
+    }
+
+    #[test]
+    fn tests_of_one_name_get_two() {
+        let twice = ["live", "live"]
+            .map(|name| (name.to_owned(), PathBuf::new()))
+            .to_vec();
+        let names: Vec<_> = named(twice).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["live", "live-2"]);
+    }
+}

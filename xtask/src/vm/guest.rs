@@ -1,0 +1,342 @@
+//! Runs a command in a virtual machine: a kernel, an initramfs, two serial ports, nothing else.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::image::{self, Contents};
+use super::kernels::Kernel;
+use super::stream::{self, Event, Scanner};
+use super::tools::QEMU;
+
+/// The modules that a guest has unless it is told otherwise: a network device to make, and
+/// something with kernel functions in its BTF.
+pub(crate) const MODULES: [&str; 2] = ["veth", "nf_conntrack"];
+
+/// What the processors of a guest are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Accelerator {
+    /// Software emulation: slow, and works everywhere.
+    Tcg,
+    /// The processor's own help, through /dev/kvm.
+    Kvm,
+}
+
+/// A virtual machine that is to run one command.
+#[derive(Debug, Clone)]
+pub(crate) struct Guest {
+    kernel: Kernel,
+    modules: Vec<String>,
+    files: Vec<(PathBuf, String)>,
+    variables: Vec<(String, String)>,
+    accelerator: Accelerator,
+    processors: u32,
+    memory_mib: u64,
+    timeout: Duration,
+}
+
+/// How a guest's command ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ending {
+    /// The command's exit status.
+    pub(crate) status: u8,
+    /// From the start of the emulator to the start of the command.
+    pub(crate) boot: Duration,
+    /// What the kernel complained about (`WARNING:`, `BUG:`...) meanwhile.
+    pub(crate) complaints: Vec<String>,
+    /// The end of the kernel's console.
+    pub(crate) console: String,
+}
+
+impl Guest {
+    /// A machine with two processors and 2 GiB that may take ten minutes.
+    pub(crate) fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            modules: MODULES.map(str::to_owned).to_vec(),
+            files: Vec::new(),
+            variables: Vec::new(),
+            accelerator: Accelerator::Tcg,
+            processors: 2,
+            memory_mib: 2048,
+            timeout: Duration::from_secs(600),
+        }
+    }
+
+    /// Inserts these modules, and what they need, instead of [`MODULES`].
+    pub(crate) fn modules(mut self, names: &[String]) -> Self {
+        self.modules = names.to_vec();
+        self
+    }
+
+    /// Puts a file or folder of this machine at `place` below `/files`, where the command runs. An
+    /// empty `place` puts a folder's contents there.
+    pub(crate) fn file(mut self, source: &Path, place: &str) -> Self {
+        self.files.push((source.to_owned(), place.to_owned()));
+        self
+    }
+
+    /// Sets a variable in the command's environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Chooses what the processors are made of.
+    pub(crate) fn accelerator(mut self, accelerator: Accelerator) -> Self {
+        self.accelerator = accelerator;
+        self
+    }
+
+    /// Sets the number of processors.
+    pub(crate) fn processors(mut self, processors: u32) -> Self {
+        self.processors = processors;
+        self
+    }
+
+    /// Sets the least amount of memory; a guest with large files gets more.
+    pub(crate) fn memory_mib(mut self, memory: u64) -> Self {
+        self.memory_mib = memory;
+        self
+    }
+
+    /// Ends the machine with an error after this time.
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Boots, runs a shell command as root in `/files`, calls `on_line` for every line that it
+    /// writes, and ends the machine.
+    ///
+    /// A command that fails is no error of this function; a machine that does not boot, crashes or
+    /// takes too long is one, and the message has the end of its console.
+    pub(crate) fn run(&self, command: &str, mut on_line: impl FnMut(&str)) -> Result<Ending> {
+        let what = || format!("in the guest with Linux {}", self.kernel.release);
+        let (initramfs, size) = image::build(&Contents {
+            kernel: &self.kernel,
+            modules: &self.modules,
+            files: &self.files,
+            command: &script(&self.variables, command),
+        })?;
+        let mut qemu = self.qemu(size)?;
+        let machine = Machine::start(qemu.stdin(initramfs)).with_context(what)?;
+        machine.watch(self.timeout, &mut on_line).with_context(what)
+    }
+
+    fn qemu(&self, initramfs_size: u64) -> Result<Command> {
+        // The initramfs is in memory twice while it is being unpacked, and may fill half of it.
+        let memory = self.memory_mib.max(4 * (initramfs_size >> 20) + 512);
+        let mut qemu = tied_to_us(&QEMU.path()?);
+        qemu.args(match self.accelerator {
+            Accelerator::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max"],
+            Accelerator::Kvm => ["-accel", "kvm", "-cpu", "host"],
+        });
+        qemu.args([
+            "-smp",
+            &self.processors.to_string(),
+            "-m",
+            &format!("{memory}M"),
+        ]);
+        qemu.args([
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+        ]);
+        qemu.arg("-kernel")
+            .arg(&self.kernel.image)
+            .args(["-initrd", "/dev/stdin"]);
+        // The kernel's console goes where QEMU's own messages go; the command's output is alone.
+        qemu.args([
+            "-chardev",
+            "file,id=console,path=/dev/stderr",
+            "-serial",
+            "chardev:console",
+        ]);
+        qemu.args([
+            "-chardev",
+            "file,id=output,path=/dev/stdout",
+            "-serial",
+            "chardev:output",
+        ]);
+        // Emulated processors are slow enough to look stuck; a crash must end the machine.
+        qemu.args([
+            "-append",
+            "console=ttyS0 loglevel=5 lsm=bpf panic=-1 oops=panic mitigations=off nowatchdog \
+             rcupdate.rcu_cpu_stall_suppress=1 random.trust_cpu=on 8250.nr_uarts=2",
+        ]);
+        Ok(qemu)
+    }
+}
+
+/// A command that runs a program and ends when this process does, however that happens. Without `setpriv` (of
+/// util-linux) it still ends with a Ctrl-C, which every process of the terminal gets.
+fn tied_to_us(program: &Path) -> Command {
+    let has_setpriv = Command::new("setpriv")
+        .args(["--pdeathsig", "clear", "true"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !has_setpriv {
+        return Command::new(program);
+    }
+    let mut tied = Command::new("setpriv");
+    tied.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    tied
+}
+
+/// The shell script that sets the variables and runs the command.
+fn script(variables: &[(String, String)], command: &str) -> String {
+    let exports = variables
+        .iter()
+        .map(|(name, value)| format!("export {name}={}", quoted(value)));
+    let lines: Vec<_> = exports.chain([command.to_owned(), String::new()]).collect();
+    lines.join("\n")
+}
+
+/// Text as one word of the shell.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// What the threads that read from QEMU send.
+#[derive(Debug)]
+enum Piece {
+    Output(Vec<u8>),
+    Console(Vec<u8>),
+}
+
+/// A running QEMU; dropping it kills it.
+#[derive(Debug)]
+struct Machine {
+    qemu: Child,
+    started: Instant,
+    pieces: Receiver<Piece>,
+}
+
+impl Machine {
+    fn start(qemu: &mut Command) -> Result<Self> {
+        let started = Instant::now();
+        let mut qemu = qemu
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("while starting QEMU")?;
+        let (sender, pieces) = channel();
+        if let Some(output) = qemu.stdout.take() {
+            forward(output, sender.clone(), Piece::Output);
+        }
+        if let Some(console) = qemu.stderr.take() {
+            forward(console, sender, Piece::Console);
+        }
+        Ok(Self {
+            qemu,
+            started,
+            pieces,
+        })
+    }
+
+    fn watch(mut self, timeout: Duration, on_line: &mut impl FnMut(&str)) -> Result<Ending> {
+        let mut console = Vec::new();
+        let mut scanner = Scanner::default();
+        let mut boot = Duration::ZERO;
+        let status = loop {
+            let left = timeout.saturating_sub(self.started.elapsed());
+            let mut exit = None;
+            match self.pieces.recv_timeout(left) {
+                Ok(Piece::Console(bytes)) => console.extend(bytes),
+                Ok(Piece::Output(bytes)) => scanner.feed(&bytes, |event| match event {
+                    Event::Line(line) => on_line(&line),
+                    Event::Ready => boot = self.started.elapsed(),
+                    Event::Exit(status) => exit = Some(status),
+                }),
+                Err(end) => {
+                    if let Some(Event::Line(line)) = scanner.end() {
+                        on_line(&line);
+                    }
+                    bail!(self.died(end, timeout, &console));
+                }
+            }
+            if let Some(status) = exit {
+                break status;
+            }
+        };
+        // What the kernel says when the command's descriptors are closed counts, too.
+        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_millis(100)) {
+            if let Piece::Console(bytes) = piece {
+                console.extend(bytes);
+            }
+        }
+        let console = String::from_utf8_lossy(&console);
+        Ok(Ending {
+            status,
+            boot,
+            complaints: stream::complaints(&console)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            console: stream::tail(&console, 60),
+        })
+    }
+
+    fn died(&mut self, end: RecvTimeoutError, timeout: Duration, console: &[u8]) -> String {
+        let why = match end {
+            RecvTimeoutError::Timeout => {
+                format!("it was still running after {} s", timeout.as_secs())
+            }
+            RecvTimeoutError::Disconnected => match self.qemu.wait() {
+                Ok(status) => format!("it ended without a word (QEMU: {status})"),
+                Err(error) => format!("it ended without a word ({error})"),
+            },
+        };
+        let console = String::from_utf8_lossy(console);
+        format!(
+            "{why}; the end of its console:\n{}",
+            stream::tail(&console, 40)
+        )
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended on its own; either way nothing is left of it.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+fn forward(
+    mut from: impl Read + Send + 'static,
+    to: Sender<Piece>,
+    piece: impl Fn(Vec<u8>) -> Piece + Send + 'static,
+) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if to.send(piece(buffer[..length].to_vec())).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_survive_the_shell() {
+        let variables = [("A".to_owned(), "it's $HOME".to_owned())];
+        let script = script(&variables, "printf %s \"$A\"");
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "it's $HOME");
+    }
+}

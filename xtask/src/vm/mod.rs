@@ -1,0 +1,22 @@
+//! `cargo xtask vm`: real kernels in virtual machines.
+//!
+//! In: names of kernel series. Out: the live tests' results in each, as a table; or the output of one
+//! command; or a kernel's BTF. Other chores run commands in guests with [`Cache`] and [`Guest`].
+//!
+//! Not here: the tests themselves (`tests/live`), and kernels that are not Debian's.
+
+mod build;
+mod command;
+mod cpio;
+mod fetch;
+mod guest;
+mod image;
+mod kernels;
+mod modules;
+mod payload;
+mod report;
+mod sources;
+mod stream;
+mod tools;
+
+pub(crate) use command::{Args, run};
