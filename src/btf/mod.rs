@@ -6,6 +6,7 @@
 //!
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
+mod edit;
 mod error;
 mod ext;
 mod foreign;
@@ -14,7 +15,9 @@ mod kind;
 mod parse;
 mod query;
 mod types;
+mod validate;
 
+pub use edit::{BtfEditor, Info};
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, ExtSection};
 pub use header::ByteOrder;

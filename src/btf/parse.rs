@@ -152,6 +152,13 @@ impl<'a> Btf<'a> {
             .unwrap_or_default()
     }
 
+    /// The layout section's bytes; empty if there is none.
+    pub(super) fn layout_bytes(&self) -> &[u8] {
+        self.bytes()
+            .get(self.header.layout.clone())
+            .unwrap_or_default()
+    }
+
     /// The number that the first byte of [`Btf::string_bytes`] has as a string offset.
     pub(super) fn first_string(&self) -> u32 {
         self.first_string

@@ -318,6 +318,16 @@ impl<'b> Type<'b> {
         })
     }
 
+    /// The first two words of each member, parameter or constant: the offset of its name, and its type or value.
+    pub(super) fn element_words(&self) -> impl Iterator<Item = (u32, u32)> + use<'b> {
+        let wide = matches!(self.kind, Kind::Struct | Kind::Union | Kind::Enum64);
+        let size = if wide { 12 } else { 8 };
+        self.tail.chunks_exact(size).filter_map(|raw| {
+            let [name_off, word] = words(raw.first_chunk::<8>()?);
+            Some((name_off, word))
+        })
+    }
+
     /// An array's particulars.
     pub fn array(&self) -> Option<Array> {
         (self.kind == Kind::Array).then(|| Array {
