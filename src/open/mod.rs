@@ -9,7 +9,7 @@ mod section_name;
 
 pub use object::{
     DataKind, Extern, ExternKind, InnerSlot, KconfigType, MapOrigin, OpenMap, OpenObject,
-    OpenProgram, SlotRef, Variable,
+    OpenProgram, SlotRef, StructOpsMember, Variable,
 };
 pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
 pub use section_name::{AutoAttach, SectionDef, SectionFlags};

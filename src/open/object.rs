@@ -20,7 +20,8 @@ pub struct OpenObject {
     /// The contents of a `version` section.
     pub(crate) kernel_version: Option<KernelVersion>,
     pub(crate) byte_order: ByteOrder,
-    /// The object's types, with the sizes and offsets of sections put right.
+    /// The object's types, with the sizes and offsets of sections put right, and externs turned into ordinary variables
+    /// (the kernel accepts no others).
     pub(crate) btf: Option<Btf<'static>>,
     /// The extended type information; `None` if there is none, or it is unusable (which is no error).
     pub(crate) btf_ext: Option<BtfExt>,
@@ -40,8 +41,15 @@ pub struct OpenObject {
     pub(crate) user_kconfig: String,
     /// Where maps that are pinned by name go; `/sys/fs/bpf` if not set.
     pub(crate) pin_root: Option<PathBuf>,
+    /// The index of the one arena map.
+    pub(crate) arena_map: Option<usize>,
     /// Arena globals: the contents of `.addr_space.1`.
     pub(crate) arena_data: Vec<u8>,
+    /// Jump tables: the contents of `.jumptables`, in the byte order of the file. Each is an array of 64-bit byte offsets in
+    /// the section of the function that uses it.
+    pub(crate) jump_tables: Vec<u8>,
+    /// A file with the kernel's types, to be used instead of the running kernel's for CO-RE.
+    pub(crate) btf_path: Option<PathBuf>,
 }
 
 /// A function of the object: an entry program or a subprogram.
@@ -94,8 +102,8 @@ pub(crate) enum RelocKind {
     Call { symbol_value: u64 },
     /// `ldimm64` of a function's address.
     SubprogAddress { symbol_value: u64 },
-    /// `ldimm64` of a jump table.
-    InsnArray { map: usize, symbol_value: u64 },
+    /// `ldimm64` of a jump table: its place and length in `jump_tables`. Every program gets its own map of it.
+    InsnArray { symbol_value: u64, symbol_size: u64 },
 }
 
 /// An entry program, before loading.
@@ -116,8 +124,6 @@ pub struct OpenProgram {
     pub(crate) autoattach: bool,
     /// The function to check against, if the caller set another one than the section's name says.
     pub(crate) attach_target: Option<String>,
-    /// For programs that belong to a `struct_ops` map: the map's and the member's index.
-    pub(crate) struct_ops: Option<(usize, usize)>,
 }
 
 /// Where a map's definition comes from.
@@ -174,6 +180,12 @@ pub struct OpenMap {
     pub(crate) inner: Option<Box<OpenMap>>,
     /// Entries that are filled with other maps or programs.
     pub(crate) slots: Vec<InnerSlot>,
+    /// `struct_ops`: which entry program each function pointer points to.
+    pub(crate) members: Vec<StructOpsMember>,
+    /// The only program that may use this map, by index.
+    pub(crate) exclusive_program: Option<usize>,
+    /// The network interface that the map is offloaded to; 0 for none.
+    pub(crate) ifindex: u32,
     /// Global data: the contents; `struct_ops`: the variable's bytes.
     pub(crate) image: Vec<u8>,
     pub(crate) autocreate: bool,
@@ -187,6 +199,15 @@ pub struct InnerSlot {
     pub index: u32,
     /// What it holds.
     pub target: SlotRef,
+}
+
+/// A function pointer of a `struct_ops` variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StructOpsMember {
+    /// The member's index in the structure.
+    pub member: usize,
+    /// The index of the entry program that it points to.
+    pub program: usize,
 }
 
 /// What such an entry holds.
@@ -222,6 +243,9 @@ pub struct Extern {
     pub(crate) weak: bool,
     /// The `VAR` or `FUNC` that declares it.
     pub(crate) type_id: TypeId,
+    /// What it was declared as, without qualifiers and typedefs: a type, or a function's prototype; `void` for a kernel
+    /// symbol without a type.
+    pub(crate) declared_type: TypeId,
     /// What it is.
     pub(crate) kind: ExternKind,
 }
