@@ -1,6 +1,9 @@
 //! `cargo xtask`: the chores of the project, a module for each.
 
+mod bench;
+mod binaries;
 mod fixtures;
+mod parity;
 mod vm;
 
 use std::process::ExitCode;
@@ -17,15 +20,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Measure rawbpf beside other loaders.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang.
     Fixtures(fixtures::Args),
+    /// Compare rawbpf with libbpf on the same objects (as root).
+    Parity(parity::Args),
     /// Boot real kernels in virtual machines and run the live tests in each.
     Vm(vm::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().chore {
+        Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Parity(args) => parity::run(&args),
         Chore::Vm(args) => vm::run(&args),
     }
 }

@@ -113,13 +113,13 @@ fn arrange(tree: &Path, ready: &Path) -> Result<()> {
 
 /// An apt of our own.
 #[derive(Debug)]
-struct Apt {
+pub(crate) struct Apt {
     folder: PathBuf,
     mirror: Mirror,
 }
 
 impl Apt {
-    fn new(cache: &Path, mirror: Mirror) -> Result<Self> {
+    pub(crate) fn new(cache: &Path, mirror: Mirror) -> Result<Self> {
         if !Path::new(mirror.keyring()).exists() {
             bail!(
                 "there is no {} to check Debian's signatures with: install it with `apt-get \
@@ -135,7 +135,7 @@ impl Apt {
         Ok(Self { folder, mirror })
     }
 
-    fn command(&self, tool: Tool) -> Result<Command> {
+    pub(crate) fn command(&self, tool: Tool) -> Result<Command> {
         let mut command = tool.command()?;
         let folder = self.folder.display();
         for option in [
@@ -157,7 +157,7 @@ impl Apt {
         Ok(command)
     }
 
-    fn update(&mut self, suites: &[&str]) -> Result<()> {
+    pub(crate) fn update(&mut self, suites: &[&str]) -> Result<()> {
         let Mirror { uri, .. } = &self.mirror;
         let keys = self.mirror.keyring();
         let source = |suite| format!("deb [signed-by={keys} arch=amd64] {uri} {suite} main\n");

@@ -20,3 +20,6 @@ mod stream;
 mod tools;
 
 pub(crate) use command::{Args, run};
+pub(crate) use fetch::Apt;
+pub(crate) use sources::Mirror;
+pub(crate) use tools::{APT_GET, DPKG, output_of};

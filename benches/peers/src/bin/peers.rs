@@ -175,8 +175,16 @@ fn btf_aya(file: Option<&Path>) -> Result<Vec<Phase>> {
     Ok(vec![parse, find])
 }
 
-fn btf_rawbpf(_file: Option<&Path>) -> Result<Vec<Phase>> {
-    bail!("not yet")
+fn btf_rawbpf(file: Option<&Path>) -> Result<Vec<Phase>> {
+    let file = file.unwrap_or(Path::new("/sys/kernel/btf/vmlinux"));
+    let (parse, btf) = phase("parse", || {
+        anyhow::Ok(rawbpf::btf::Btf::from_vec(std::fs::read(file)?)?)
+    });
+    let btf = btf?;
+    let kind = rawbpf::btf::Kind::Struct;
+    let (find, found) = phase("find", || WANTED.map(|name| Some(btf.find(name, kind)?.0)));
+    check_found(&found)?;
+    Ok(vec![parse, find])
 }
 
 /// All but the last of [`WANTED`] exist in every kernel's BTF.

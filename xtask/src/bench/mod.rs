@@ -1,0 +1,25 @@
+//! `cargo xtask bench`: what rawbpf costs beside other loaders, in one run.
+//!
+//! In: an object. Out: a table, or JSON, of ratios. One process is one measurement (`benches/peers`); here they are paired
+//! and the medians taken. Not here: what the figures mean, see `benches/README.md`.
+
+mod figures;
+mod footprint;
+mod load;
+mod sample;
+
+use anyhow::Result;
+
+/// What is measured.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Opening, relocating and loading an object, parsing the kernel's BTF, memory and binary size (as root).
+    Load(load::Args),
+}
+
+/// Measures and prints.
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Load(args) => load::run(args),
+    }
+}

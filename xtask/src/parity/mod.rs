@@ -1,0 +1,84 @@
+//! `cargo xtask parity`: libbpf and rawbpf over the same objects, on the same kernel.
+//!
+//! In: objects, or executables and folders with objects in them. Out: a row for each object, and every difference with
+//! both sides of it. Not here: the reference itself, which is the driver `benches/peers/src/bin/reference.rs`.
+
+mod compare;
+mod embedded;
+mod fetch;
+mod ours;
+mod reference;
+mod report;
+mod verdict;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+
+use crate::binaries::Binaries;
+use report::{Format, Report};
+
+/// What `cargo xtask parity` can be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Fetch the libbpf-tools of a Debian suite and compare on the objects inside.
+    #[arg(long, value_name = "SUITE", num_args = 0..=1, require_equals = true, default_missing_value = "bookworm")]
+    libbpf_tools: Option<String>,
+    /// Load no program: compare the instructions and maps that would be handed to the kernel.
+    #[arg(long)]
+    prepare: bool,
+    /// Print JSON lines instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Objects, executables that hold objects, or folders of either.
+    #[arg(required_unless_present = "libbpf_tools")]
+    files: Vec<PathBuf>,
+}
+
+/// Which part of the work is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Up to what would be handed to the kernel.
+    Prepare,
+    /// Up to the kernel's verdict, on each program alone.
+    Load,
+}
+
+/// Compares and prints; the status tells whether there is a difference.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let mut files = args.files.clone();
+    if let Some(suite) = &args.libbpf_tools {
+        files.push(fetch::libbpf_tools(suite)?);
+    }
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Table
+    };
+    let depth = if args.prepare {
+        Depth::Prepare
+    } else {
+        Depth::Load
+    };
+    let work = tempfile::tempdir()?;
+    let objects = embedded::collect(&files, work.path())?;
+    ensure!(
+        !objects.is_empty(),
+        "there is no BPF object in what was named"
+    );
+    let binaries = Binaries::build()?;
+    let mut report = Report::new(depth);
+    for object in &objects {
+        let theirs = reference::ask(&binaries.reference, object, depth)?;
+        let ours = ours::ask(&binaries.rawbpf, object, depth)?;
+        let row = compare::compare(&object.name, &theirs, &ours);
+        report.add(&row, &theirs.loader, format);
+    }
+    report.finish(format);
+    Ok(if report.differing() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
