@@ -125,7 +125,9 @@ fn no_object_names_a_folder_of_the_machine_that_built_it() {
 fn the_readme_tells_the_origin_of_every_file() {
     let readme = fs::read_to_string(fixtures().join("README.md")).expect("fixtures/README.md");
     let mut files = stems_in(&fixtures(), ".bpf.o");
-    files.extend(names_in(&fixtures().join("logs")));
+    for folder in ["logs", "btf"] {
+        files.extend(names_in(&fixtures().join(folder)));
+    }
     let missing: Vec<_> = files
         .into_iter()
         .filter(|name| !readme.contains(&format!("`{name}`")))
