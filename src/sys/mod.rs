@@ -1,1 +1,13 @@
 //! The only door to the kernel: typed wrappers over system calls, and nothing that could be computed without one.
+//!
+//! In: slices, borrowed descriptors, plain data. Out: owned descriptors (close-on-exec, never 0 to 2), values, or an
+//! [`Errno`](crate::Errno). This is the only room with `unsafe`; every function that can be called from outside is safe,
+//! and `UNSAFE.md` says why, file by file.
+//!
+//! Not here: words. What an error number means for a map or a program is said by the rooms that know its name.
+
+mod attr;
+pub mod bpf;
+mod errno;
+pub mod fd;
+pub mod system;

@@ -1,0 +1,546 @@
+#![allow(unsafe_code)]
+//! Attaching: links, and the older attachments that live in their target.
+
+use super::call::{Command, address, address_mut, bpf, bpf_done, bpf_fd, length, raw, raw_or_zero};
+use super::object::object_info;
+use crate::sys::attr::{
+    IterArm, IterCgroupInfo, IterCreateAttr, IterMapInfo, IterTaskInfo, KprobeMultiArm, LinkArm,
+    LinkCreateAttr, LinkDetachAttr, LinkUpdateAttr, NetfilterArm, OrderArm, PerfEventArm,
+    ProgAttachAttr, ProgQueryAttr, RawLinkInfo, TracingArm, TracingMultiArm, UprobeMultiArm,
+};
+use crate::{AttachType, Errno, LinkType, TypeId};
+use std::ffi::CStr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+/// `BPF_F_ID`: the neighbour is named by its id.
+const BY_ID: u32 = 1 << 5;
+
+/// What a program (or a struct_ops map) is attached to.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum LinkTarget<'a> {
+    /// Nothing but what the program was loaded for.
+    #[default]
+    None,
+    /// A perf event, a cgroup, a network namespace, a map, a program.
+    Fd(BorrowedFd<'a>),
+    /// A network interface.
+    Interface(u32),
+    /// No descriptor at all (-1): a kernel that knows the kind of link answers `EBADF`.
+    Invalid,
+}
+
+impl LinkTarget<'_> {
+    fn raw(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Fd(fd) => raw(fd),
+            Self::Interface(index) => index,
+            Self::Invalid => u32::MAX,
+        }
+    }
+}
+
+/// A place in an order of programs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Order<'a> {
+    /// The program or link that `BPF_F_BEFORE`, `BPF_F_AFTER` or `BPF_F_REPLACE` is about.
+    pub neighbour: Neighbour<'a>,
+    /// Attach only if the order has not been changed since this revision; 0 for any.
+    pub expected_revision: u64,
+}
+
+/// A program or link in an order.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Neighbour<'a> {
+    /// None: the start or the end.
+    #[default]
+    None,
+    /// By descriptor.
+    Fd(BorrowedFd<'a>),
+    /// By id.
+    Id(u32),
+}
+
+impl Neighbour<'_> {
+    fn raw_and_flag(self) -> (u32, u32) {
+        match self {
+            Self::None => (0, 0),
+            Self::Fd(fd) => (raw(fd), 0),
+            Self::Id(id) => (id, BY_ID),
+        }
+    }
+}
+
+/// What an iterator walks over.
+#[derive(Debug, Clone, Copy)]
+pub enum IterTarget<'a> {
+    /// The elements of a map.
+    Map(BorrowedFd<'a>),
+    /// Cgroups, from one of them on. Since Linux 6.1.
+    Cgroup {
+        /// `enum bpf_cgroup_iter_order`.
+        order: u32,
+        /// Where to start; by id if there is no descriptor.
+        cgroup: Option<BorrowedFd<'a>>,
+        /// Where to start.
+        id: u64,
+    },
+    /// One task, or the threads of a process. Since Linux 6.1.
+    Task {
+        /// One thread; 0 for none.
+        tid: u32,
+        /// All threads of this process; 0 for none.
+        pid: u32,
+        /// All threads of this process.
+        pid_fd: Option<BorrowedFd<'a>>,
+    },
+}
+
+/// The functions of a kprobe.multi link.
+#[derive(Debug, Clone, Copy)]
+pub enum Functions<'a> {
+    /// By name.
+    Names(&'a [&'a CStr]),
+    /// By address.
+    Addresses(&'a [u64]),
+}
+
+/// What a kind of link takes besides program, target and attach type.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum LinkOptions<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// A perf event. Since Linux 5.15.
+    PerfEvent {
+        /// Given to the program.
+        cookie: u64,
+    },
+    /// fentry and its kin, LSM hooks, replaced functions. Since Linux 6.0.
+    Tracing {
+        /// The function, if it is not the one that the program was loaded for.
+        target: TypeId,
+        /// Given to the program.
+        cookie: u64,
+    },
+    /// An iterator with a target.
+    Iter(IterTarget<'a>),
+    /// Many kernel functions. Since Linux 5.18.
+    KprobeMulti {
+        /// 1 for returns.
+        flags: u32,
+        /// Which functions.
+        functions: Functions<'a>,
+        /// One for each function, or none.
+        cookies: &'a [u64],
+    },
+    /// Many places in a file. Since Linux 6.6.
+    UprobeMulti {
+        /// The executable or library.
+        path: &'a CStr,
+        /// 1 for returns.
+        flags: u32,
+        /// Where in the file.
+        offsets: &'a [u64],
+        /// Where the semaphore of each place is in the file, or none.
+        ref_ctr_offsets: &'a [u64],
+        /// One for each place, or none.
+        cookies: &'a [u64],
+        /// One process; 0 for all.
+        pid: i32,
+    },
+    /// Many kernel functions by type. Since Linux 7.1.
+    TracingMulti {
+        /// Which functions.
+        ids: &'a [u32],
+        /// One for each function, or none.
+        cookies: &'a [u64],
+    },
+    /// A netfilter hook. Since Linux 6.4.
+    Netfilter {
+        /// Protocol family.
+        family: u32,
+        /// Hook of the family.
+        hook: u32,
+        /// Rank among the hook's users, lowest first.
+        priority: i32,
+        /// `BPF_F_NETFILTER_IP_DEFRAG`.
+        flags: u32,
+    },
+    /// tcx and netkit (since Linux 6.6 and 6.7), cgroups (since 6.17): a place in the order.
+    Order(Order<'a>),
+}
+
+/// What to create a link with (`BPF_LINK_CREATE`).
+#[derive(Debug, Clone, Copy)]
+#[doc(alias = "bpf_link_create_opts")]
+pub struct LinkCreate<'a> {
+    /// The program, or a struct_ops map.
+    pub source: BorrowedFd<'a>,
+    /// What it is attached to.
+    pub target: LinkTarget<'a>,
+    /// Where.
+    pub attach_type: AttachType,
+    /// Flags of the kind of link.
+    pub flags: u32,
+    /// What else the kind of link takes.
+    pub options: LinkOptions<'a>,
+}
+
+/// Attaches a program. Since Linux 5.7; by kind of link later.
+#[doc(alias = "bpf_link_create")]
+pub fn link_create(create: &LinkCreate<'_>) -> Result<OwnedFd, Errno> {
+    // Memory that the arm points to has to live through the call.
+    let mut names: Vec<u64> = Vec::new();
+    let mut iter_info = [0u64; 2];
+    let mut flags = create.flags;
+    let arm = match create.options {
+        LinkOptions::None => LinkArm::new_zeroed(),
+        LinkOptions::PerfEvent { cookie } => arm(&PerfEventArm { bpf_cookie: cookie }),
+        LinkOptions::Tracing { target, cookie } => arm(&TracingArm {
+            target_btf_id: target.0,
+            pad: 0,
+            cookie,
+        }),
+        LinkOptions::Iter(target) => iter_arm(target, &mut iter_info)?,
+        LinkOptions::KprobeMulti {
+            flags,
+            functions,
+            cookies,
+        } => kprobe_multi_arm(flags, functions, cookies, &mut names)?,
+        LinkOptions::UprobeMulti {
+            path,
+            flags,
+            offsets,
+            ref_ctr_offsets,
+            cookies,
+            pid,
+        } => arm(&UprobeMultiArm {
+            path: address(path.to_bytes_with_nul()),
+            offsets: address(offsets),
+            ref_ctr_offsets: address_of_as_many(ref_ctr_offsets, offsets.len())?,
+            cookies: address_of_as_many(cookies, offsets.len())?,
+            cnt: length(offsets)?,
+            flags,
+            pid: pid.cast_unsigned(),
+            path_fd: 0,
+        }),
+        LinkOptions::TracingMulti { ids, cookies } => arm(&TracingMultiArm {
+            ids: address(ids),
+            cookies: address_of_as_many(cookies, ids.len())?,
+            cnt: length(ids)?,
+            pad: 0,
+        }),
+        LinkOptions::Netfilter {
+            family,
+            hook,
+            priority,
+            flags,
+        } => arm(&NetfilterArm {
+            pf: family,
+            hooknum: hook,
+            priority,
+            flags,
+        }),
+        LinkOptions::Order(order) => {
+            let (relative, by_id) = order.neighbour.raw_and_flag();
+            flags |= by_id;
+            arm(&OrderArm {
+                relative,
+                pad: 0,
+                expected_revision: order.expected_revision,
+            })
+        }
+    };
+    let mut attr = LinkCreateAttr {
+        source: raw(create.source),
+        target: create.target.raw(),
+        attach_type: create.attach_type.0,
+        flags,
+        arm,
+    };
+    // SAFETY: the kernel reads the arm by the program's kind, which may not be the one the arm was made for: it then takes
+    // numbers for addresses. It only ever reads through them, copying from user memory with checks, so that a wrong one is
+    // answered with EFAULT. Arms that hold addresses point to slices with the count next to them, which live until here.
+    unsafe { bpf_fd(Command::LinkCreate, &mut attr) }
+}
+
+/// An arm in the room that the attributes have for it.
+fn arm<T: IntoBytes + Immutable>(value: &T) -> LinkArm {
+    const { assert!(size_of::<T>() <= size_of::<LinkArm>()) };
+    let mut room = LinkArm::new_zeroed();
+    let bytes = room.as_mut_bytes().iter_mut();
+    for (to, from) in bytes.zip(value.as_bytes()) {
+        *to = *from;
+    }
+    room
+}
+
+fn iter_arm(target: IterTarget<'_>, room: &mut [u64; 2]) -> Result<LinkArm, Errno> {
+    fn put<T: IntoBytes + Immutable>(value: &T, room: &mut [u64; 2]) {
+        const { assert!(size_of::<T>() == size_of::<[u64; 2]>()) };
+        for (to, from) in room.as_mut_bytes().iter_mut().zip(value.as_bytes()) {
+            *to = *from;
+        }
+    }
+    match target {
+        IterTarget::Map(map) => put(
+            &IterMapInfo {
+                map_fd: raw(map),
+                pad: [0; 3],
+            },
+            room,
+        ),
+        IterTarget::Cgroup { order, cgroup, id } => put(
+            &IterCgroupInfo {
+                order,
+                cgroup_fd: raw_or_zero(cgroup),
+                cgroup_id: id,
+            },
+            room,
+        ),
+        IterTarget::Task { tid, pid, pid_fd } => put(
+            &IterTaskInfo {
+                tid,
+                pid,
+                pid_fd: raw_or_zero(pid_fd),
+                pad: 0,
+            },
+            room,
+        ),
+    }
+    Ok(arm(&IterArm {
+        iter_info: address(room),
+        iter_info_len: length(room.as_bytes())?,
+        pad: 0,
+    }))
+}
+
+fn kprobe_multi_arm(
+    flags: u32,
+    functions: Functions<'_>,
+    cookies: &[u64],
+    names: &mut Vec<u64>,
+) -> Result<LinkArm, Errno> {
+    let (syms, addrs, count) = match functions {
+        Functions::Names(list) => {
+            names.extend(list.iter().map(|name| address(name.to_bytes_with_nul())));
+            (address(names), 0, list.len())
+        }
+        Functions::Addresses(list) => (0, address(list), list.len()),
+    };
+    Ok(arm(&KprobeMultiArm {
+        flags,
+        cnt: u32::try_from(count).map_err(|_| Errno::E2BIG)?,
+        syms,
+        addrs,
+        cookies: address_of_as_many(cookies, count)?,
+    }))
+}
+
+/// The address of an optional list that has to be as long as its neighbour.
+fn address_of_as_many(list: &[u64], count: usize) -> Result<u64, Errno> {
+    if list.is_empty() || list.len() == count {
+        Ok(address(list))
+    } else {
+        Err(Errno::EINVAL)
+    }
+}
+
+/// Puts another program (or struct_ops map) into a link. `old` is the one that has to be there now. Since Linux 5.7.
+#[doc(alias = "bpf_link_update")]
+pub fn link_update(
+    link: BorrowedFd<'_>,
+    new: BorrowedFd<'_>,
+    old: Option<BorrowedFd<'_>>,
+) -> Result<(), Errno> {
+    /// `BPF_F_REPLACE`.
+    const REPLACE: u32 = 1 << 2;
+    let mut attr = LinkUpdateAttr {
+        link_fd: raw(link),
+        new: raw(new),
+        flags: if old.is_some() { REPLACE } else { 0 },
+        old: raw_or_zero(old),
+    };
+    // SAFETY: no pointers.
+    unsafe { bpf_done(Command::LinkUpdate, &mut attr) }
+}
+
+/// Detaches a link that others may still hold. Since Linux 5.9; not every kind can.
+#[doc(alias = "bpf_link_detach")]
+pub fn link_detach(link: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut attr = LinkDetachAttr { link_fd: raw(link) };
+    // SAFETY: no pointers.
+    unsafe { bpf_done(Command::LinkDetach, &mut attr) }
+}
+
+/// Starts one walk of an iterator; the text is read from the descriptor. Since Linux 5.8.
+#[doc(alias = "bpf_iter_create")]
+pub fn iter_create(link: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let mut attr = IterCreateAttr {
+        link_fd: raw(link),
+        flags: 0,
+    };
+    // SAFETY: no pointers; the command makes a descriptor.
+    unsafe { bpf_fd(Command::IterCreate, &mut attr) }
+}
+
+/// What the kernel tells about a link. Returned by [`link_info`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "bpf_link_info")]
+pub struct LinkInfo {
+    /// What sort of link.
+    pub link_type: LinkType,
+    /// Number of the link while it lives.
+    pub id: u32,
+    /// Id of its program.
+    pub program_id: u32,
+    /// What else the kernel says; the meaning differs by type of link (`struct bpf_link_info` from offset 16 on).
+    pub details: [u64; 6],
+}
+
+/// Asks the kernel about a link. Since Linux 5.8.
+#[doc(alias = "bpf_link_get_info_by_fd")]
+pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
+    let mut info = RawLinkInfo::default();
+    // SAFETY: all pointer fields of the information struct are zero.
+    unsafe { object_info(link, &mut info) }?;
+    Ok(LinkInfo {
+        link_type: LinkType(info.link_type),
+        id: info.id,
+        program_id: info.prog_id,
+        details: info.arm,
+    })
+}
+
+/// What to attach without a link (`BPF_PROG_ATTACH`): the attachment lives as long as its target.
+#[derive(Debug, Clone, Copy)]
+#[doc(alias = "bpf_prog_attach_opts")]
+pub struct ProgAttach<'a> {
+    /// A cgroup, a map, an interface.
+    pub target: LinkTarget<'a>,
+    /// The program; `None` to detach whatever is there.
+    pub program: Option<BorrowedFd<'a>>,
+    /// Where.
+    pub attach_type: AttachType,
+    /// `BPF_F_*`.
+    pub flags: u32,
+    /// The program to replace.
+    pub replaced: Option<BorrowedFd<'a>>,
+    /// A place in the order.
+    pub order: Order<'a>,
+}
+
+impl ProgAttach<'_> {
+    fn attr(&self) -> ProgAttachAttr {
+        let (relative, by_id) = self.order.neighbour.raw_and_flag();
+        ProgAttachAttr {
+            target: self.target.raw(),
+            attach_bpf_fd: raw_or_zero(self.program),
+            attach_type: self.attach_type.0,
+            attach_flags: self.flags | by_id,
+            replace_bpf_fd: raw_or_zero(self.replaced),
+            relative,
+            expected_revision: self.order.expected_revision,
+        }
+    }
+}
+
+/// Attaches without a link. Since Linux 4.10.
+#[doc(alias = "bpf_prog_attach")]
+pub fn prog_attach(attach: &ProgAttach<'_>) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    unsafe { bpf_done(Command::ProgAttach, &mut attach.attr()) }
+}
+
+/// Takes off what [`prog_attach`] attached.
+#[doc(alias = "bpf_prog_detach_opts")]
+pub fn prog_detach(detach: &ProgAttach<'_>) -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    unsafe { bpf_done(Command::ProgDetach, &mut detach.attr()) }
+}
+
+/// What is attached to a target. Returned by [`prog_query`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Attached {
+    /// Ids of the programs, in the order in which they run.
+    pub program_ids: Vec<u32>,
+    /// Flags of the target as a whole.
+    pub flags: u32,
+    /// Changes with every change of the order; 0 where there is none.
+    pub revision: u64,
+}
+
+/// Asks what is attached to a target. `flags` may be `BPF_F_QUERY_EFFECTIVE`.
+#[doc(alias = "bpf_prog_query_opts")]
+pub fn prog_query(
+    target: LinkTarget<'_>,
+    attach_type: AttachType,
+    flags: u32,
+) -> Result<Attached, Errno> {
+    let empty = ProgQueryAttr {
+        target: target.raw(),
+        attach_type: attach_type.0,
+        query_flags: flags,
+        ..ProgQueryAttr::default()
+    };
+    // Programs may come between the two questions: then there is not enough room, and both are asked again.
+    for _ in 0..8 {
+        let mut attr = empty;
+        // SAFETY: no pointers.
+        unsafe { bpf_done(Command::ProgQuery, &mut attr) }?;
+        let mut ids = vec![0u32; attr.count as usize];
+        if !ids.is_empty() {
+            attr = empty;
+            attr.prog_ids = address_mut(&mut ids);
+            attr.count = length(&ids)?;
+            // SAFETY: the only pointer is that of the ids, with their number.
+            match unsafe { bpf(Command::ProgQuery, &mut attr) } {
+                Ok(_) => ids.truncate(attr.count as usize),
+                Err(Errno::ENOSPC) => continue,
+                Err(errno) => return Err(errno),
+            }
+        }
+        return Ok(Attached {
+            program_ids: ids,
+            flags: attr.attach_flags,
+            revision: attr.revision,
+        });
+    }
+    Err(Errno::ENOSPC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arms_keep_their_layout() {
+        let words = arm(&TracingArm {
+            target_btf_id: 7,
+            pad: 0,
+            cookie: 9,
+        });
+        assert_eq!(
+            words,
+            [
+                u64::from_ne_bytes([7u32, 0].as_bytes().try_into().unwrap()),
+                9,
+                0,
+                0,
+                0,
+                0
+            ]
+        );
+    }
+
+    #[test]
+    fn lists_must_be_equally_long_or_absent() {
+        assert_eq!(address_of_as_many(&[], 2), Ok(0));
+        assert_eq!(address_of_as_many(&[1], 2), Err(Errno::EINVAL));
+        assert!(address_of_as_many(&[1, 2], 2).unwrap() != 0);
+    }
+}

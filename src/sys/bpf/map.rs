@@ -1,0 +1,350 @@
+#![allow(unsafe_code)]
+//! Maps: creating them and their elements.
+//!
+//! The kernel reads and writes as many bytes through `key` and `value` as the map is wide, whatever buffer it was given.
+//! [`MapFd`] therefore carries the map's sizes, as the kernel confirmed them, and every function here compares the
+//! slices with them first.
+
+use super::call::{
+    Command, address, address_mut, bpf, bpf_done, bpf_fd, length, name_text, object_name, raw,
+    raw_or_zero,
+};
+use super::object::object_info;
+use crate::sys::attr::{MapCreateAttr, MapElemAttr, RawMapInfo};
+use crate::sys::system;
+use crate::{Errno, MapFlags, MapType, TypeId};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What to create a map with (`BPF_MAP_CREATE`); what is left at its default is not sent.
+#[derive(Debug, Clone, Copy, Default)]
+#[doc(alias = "bpf_map_create_opts")]
+pub struct MapCreate<'a> {
+    /// What sort of map.
+    pub map_type: MapType,
+    /// Bytes in a key.
+    pub key_size: u32,
+    /// Bytes in a value (for one CPU).
+    pub value_size: u32,
+    /// How many elements; bytes for a ring buffer, pages for an arena.
+    pub max_entries: u32,
+    /// Flags; those that announce a descriptor below are added by themselves.
+    pub flags: MapFlags,
+    /// A map like those that will be put into this map of maps.
+    pub inner_map: Option<BorrowedFd<'a>>,
+    /// Memory node, if `flags` say so.
+    pub numa_node: u32,
+    /// Name; the kernel keeps 15 bytes. Since Linux 4.15.
+    pub name: &'a str,
+    /// Network interface to offload to.
+    pub ifindex: u32,
+    /// BTF that the next two types are in.
+    pub btf: Option<BorrowedFd<'a>>,
+    /// Type of the key.
+    pub btf_key_type: TypeId,
+    /// Type of the value.
+    pub btf_value_type: TypeId,
+    /// For struct_ops: the value's type in the kernel's BTF.
+    pub btf_vmlinux_value_type: TypeId,
+    /// Meaning depends on the type: hash functions of a bloom filter, address of an arena.
+    pub map_extra: u64,
+    /// BTF of the module that has `btf_vmlinux_value_type`. Since Linux 6.9.
+    pub value_type_btf: Option<BorrowedFd<'a>>,
+    /// BPF token. Since Linux 6.9.
+    pub token: Option<BorrowedFd<'a>>,
+    /// SHA-256 of the only program that may use the map. Since Linux 6.18.
+    pub exclusive_program: Option<&'a [u8; 32]>,
+}
+
+impl MapCreate<'_> {
+    fn attr(&self) -> MapCreateAttr {
+        let mut flags = self.flags;
+        flags.set(MapFlags::VTYPE_BTF_OBJ_FD, self.value_type_btf.is_some());
+        flags.set(MapFlags::TOKEN_FD, self.token.is_some());
+        let hash: &[u8] = self.exclusive_program.map_or(&[], |hash| hash);
+        MapCreateAttr {
+            map_type: self.map_type.0,
+            key_size: self.key_size,
+            value_size: self.value_size,
+            max_entries: self.max_entries,
+            map_flags: flags.bits(),
+            inner_map_fd: raw_or_zero(self.inner_map),
+            numa_node: self.numa_node,
+            map_name: object_name(self.name),
+            map_ifindex: self.ifindex,
+            btf_fd: raw_or_zero(self.btf),
+            btf_key_type_id: self.btf_key_type.0,
+            btf_value_type_id: self.btf_value_type.0,
+            btf_vmlinux_value_type_id: self.btf_vmlinux_value_type.0,
+            map_extra: self.map_extra,
+            value_type_btf_obj_fd: raw_or_zero(self.value_type_btf).cast_signed(),
+            map_token_fd: raw_or_zero(self.token).cast_signed(),
+            excl_prog_hash: address(hash),
+            excl_prog_hash_size: if hash.is_empty() { 0 } else { 32 },
+            pad: 0,
+        }
+    }
+}
+
+/// Creates a map.
+#[doc(alias = "bpf_map_create")]
+pub fn map_create(create: &MapCreate<'_>) -> Result<MapFd, Errno> {
+    let mut attr = create.attr();
+    // SAFETY: the only pointer is that of the hash: null, or 32 bytes that `create` borrows; the command makes a descriptor.
+    let fd = unsafe { bpf_fd(Command::MapCreate, &mut attr) }?;
+    Ok(MapFd {
+        fd,
+        shape: MapShape {
+            map_type: create.map_type,
+            key_size: create.key_size,
+            value_size: create.value_size,
+            max_entries: create.max_entries,
+            flags: MapFlags::from_bits_retain(attr.map_flags),
+        },
+    })
+}
+
+/// What a map looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapShape {
+    /// What sort of map.
+    pub map_type: MapType,
+    /// Bytes in a key.
+    pub key_size: u32,
+    /// Bytes in a value (for one CPU).
+    pub value_size: u32,
+    /// How many elements.
+    pub max_entries: u32,
+    /// The flags it was created with.
+    pub flags: MapFlags,
+}
+
+/// A map's descriptor together with the map's sizes. Returned by [`map_create`] and [`MapFd::from_fd`].
+///
+/// The sizes cannot be made up: they are the ones the kernel accepted or reported, and a map never changes them.
+#[derive(Debug)]
+pub struct MapFd {
+    fd: OwnedFd,
+    shape: MapShape,
+}
+
+impl AsFd for MapFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl MapFd {
+    /// Asks the kernel for the sizes of a map that came from elsewhere: a pin, an id, another process.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, Errno> {
+        let info = map_info(fd.as_fd())?;
+        Ok(Self {
+            fd,
+            shape: MapShape {
+                map_type: info.map_type,
+                key_size: info.key_size,
+                value_size: info.value_size,
+                max_entries: info.max_entries,
+                flags: info.flags,
+            },
+        })
+    }
+
+    /// The descriptor alone.
+    pub fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
+    /// Type and sizes.
+    pub fn shape(&self) -> &MapShape {
+        &self.shape
+    }
+
+    /// Bytes in a key.
+    pub fn key_len(&self) -> usize {
+        // u32 fits: BPF exists on 32-bit machines and wider only.
+        self.shape.key_size as usize
+    }
+
+    /// Bytes that user space reads and writes for a value: in per-CPU maps one value for each possible CPU, each padded
+    /// to 8 bytes.
+    pub fn value_len(&self) -> Result<usize, Errno> {
+        let one = self.shape.value_size as usize;
+        if !self.shape.map_type.is_per_cpu() {
+            return Ok(one);
+        }
+        let cpus = system::possible_cpus()? as usize;
+        one.checked_next_multiple_of(8)
+            .and_then(|padded| padded.checked_mul(cpus))
+            .ok_or(Errno::E2BIG)
+    }
+
+    fn check_key(&self, key: &[u8]) -> Result<(), Errno> {
+        if key.len() == self.key_len() {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        }
+    }
+
+    fn check_value(&self, value: &[u8]) -> Result<(), Errno> {
+        if value.len() == self.value_len()? {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        }
+    }
+
+    fn elem(&self, flags: u64) -> MapElemAttr {
+        MapElemAttr {
+            map_fd: raw(self.fd.as_fd()),
+            flags,
+            ..MapElemAttr::default()
+        }
+    }
+
+    /// Copies the value at `key` to `value`, which has [`MapFd::value_len`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none, `EINVAL` if a slice has the wrong length.
+    #[doc(alias = "bpf_map_lookup_elem")]
+    pub fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
+        self.read(Command::MapLookupElem, key, value, flags)
+    }
+
+    /// Copies the value at `key` and removes it. For hashes since Linux 5.14; for queues and stacks since 4.20.
+    #[doc(alias = "bpf_map_lookup_and_delete_elem")]
+    pub fn lookup_and_delete(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
+        self.read(Command::MapLookupAndDeleteElem, key, value, flags)
+    }
+
+    fn read(&self, cmd: Command, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
+        self.check_key(key)?;
+        self.check_value(value)?;
+        let mut attr = self.elem(flags);
+        // A bloom filter has values and no keys: it reads the value.
+        attr.key = address(key);
+        attr.value = address_mut(value);
+        // SAFETY: both slices have just been found to have the map's lengths, and live through the call.
+        unsafe { bpf(cmd, &mut attr) }.map(drop)
+    }
+
+    /// Writes `value`, which has [`MapFd::value_len`] bytes, at `key`.
+    #[doc(alias = "bpf_map_update_elem")]
+    pub fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
+        self.check_key(key)?;
+        self.check_value(value)?;
+        let mut attr = self.elem(flags);
+        attr.key = address(key);
+        attr.value = address(value);
+        // SAFETY: both slices have just been found to have the map's lengths, and live through the call, which only reads.
+        unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
+    }
+
+    /// Removes the element at `key`.
+    #[doc(alias = "bpf_map_delete_elem")]
+    pub fn delete(&self, key: &[u8], flags: u64) -> Result<(), Errno> {
+        self.check_key(key)?;
+        let mut attr = self.elem(flags);
+        attr.key = address(key);
+        // SAFETY: the slice has just been found to have the key's length, and lives through the call, which only reads.
+        unsafe { bpf(Command::MapDeleteElem, &mut attr) }.map(drop)
+    }
+
+    /// Copies the key that follows `key` (or the first one) to `next`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` after the last one.
+    #[doc(alias = "bpf_map_get_next_key")]
+    pub fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<(), Errno> {
+        if let Some(key) = key {
+            self.check_key(key)?;
+        }
+        self.check_key(next)?;
+        let mut attr = self.elem(0);
+        attr.key = key.map_or(0, address);
+        attr.value = address_mut(next);
+        // SAFETY: both slices have just been found to have the key's length (or there is none), and live through the call.
+        unsafe { bpf(Command::MapGetNextKey, &mut attr) }.map(drop)
+    }
+
+    /// Makes the map read-only for user space, for good. Since Linux 5.2.
+    #[doc(alias = "bpf_map_freeze")]
+    pub fn freeze(&self) -> Result<(), Errno> {
+        // SAFETY: freezing takes a descriptor only; the pointer fields are zero.
+        unsafe { bpf_done(Command::MapFreeze, &mut self.elem(0)) }
+    }
+}
+
+/// What the kernel tells about a map. Returned by [`map_info`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[doc(alias = "bpf_map_info")]
+pub struct MapInfo {
+    /// What sort of map.
+    pub map_type: MapType,
+    /// Number of the map while it lives.
+    pub id: u32,
+    /// Bytes in a key.
+    pub key_size: u32,
+    /// Bytes in a value (for one CPU).
+    pub value_size: u32,
+    /// How many elements.
+    pub max_entries: u32,
+    /// The flags it was created with.
+    pub flags: MapFlags,
+    /// Name, at most 15 bytes.
+    pub name: String,
+    /// Network interface it is offloaded to; 0 for none.
+    pub ifindex: u32,
+    /// Id of the BTF that the next two types are in; 0 for none.
+    pub btf_id: u32,
+    /// Type of the key.
+    pub btf_key_type: TypeId,
+    /// Type of the value.
+    pub btf_value_type: TypeId,
+    /// For struct_ops: the value's type in the kernel's BTF.
+    pub btf_vmlinux_value_type: TypeId,
+    /// For struct_ops: id of the BTF that `btf_vmlinux_value_type` is in.
+    pub btf_vmlinux_id: u32,
+    /// Meaning depends on the type.
+    pub map_extra: u64,
+}
+
+/// Asks the kernel about a map. Since Linux 4.13.
+#[doc(alias = "bpf_map_get_info_by_fd")]
+pub fn map_info(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
+    let mut info = RawMapInfo::default();
+    // SAFETY: all pointer fields of the information struct are zero.
+    unsafe { object_info(map, &mut info) }?;
+    Ok(MapInfo {
+        map_type: MapType(info.map_type),
+        id: info.id,
+        key_size: info.key_size,
+        value_size: info.value_size,
+        max_entries: info.max_entries,
+        flags: MapFlags::from_bits_retain(info.map_flags),
+        name: name_text(&info.name),
+        ifindex: info.ifindex,
+        btf_id: info.btf_id,
+        btf_key_type: TypeId(info.btf_key_type_id),
+        btf_value_type: TypeId(info.btf_value_type_id),
+        btf_vmlinux_value_type: TypeId(info.btf_vmlinux_value_type_id),
+        btf_vmlinux_id: info.btf_vmlinux_id,
+        map_extra: info.map_extra,
+    })
+}
+
+/// The hash by which an exclusive map knows its program. Since Linux 6.18.
+pub fn map_hash(map: BorrowedFd<'_>) -> Result<[u8; 32], Errno> {
+    let mut hash = [0u8; 32];
+    let mut info = RawMapInfo {
+        hash: address_mut(&mut hash),
+        hash_size: length(&hash)?,
+        ..RawMapInfo::default()
+    };
+    // SAFETY: the only pointer is that of `hash`, with its true size next to it.
+    unsafe { object_info(map, &mut info) }?;
+    Ok(hash)
+}

@@ -1,0 +1,23 @@
+//! The commands of `bpf(2)`, one safe function each.
+//!
+//! In: borrowed descriptors, slices and the structs of this module. Out: owned descriptors, values, [`Errno`](crate::Errno).
+//! Nothing is retried or probed beyond what the kernel asks for (`EAGAIN` of a program load); fallbacks for old kernels are
+//! the `load` and `attach` rooms' business. Not here: perf events, memory maps (see the neighbours).
+
+mod btf;
+mod call;
+mod link;
+mod map;
+mod map_batch;
+mod object;
+mod program;
+mod program_info;
+
+pub use btf::*;
+pub use call::*;
+pub use link::*;
+pub use map::*;
+pub use map_batch::*;
+pub use object::*;
+pub use program::*;
+pub use program_info::*;

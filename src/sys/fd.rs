@@ -1,0 +1,78 @@
+#![allow(unsafe_code)]
+//! Descriptors: owned from the first moment, close-on-exec, never 0 to 2.
+//!
+//! A process may have closed its standard streams; a map that lands on 1 would be written to by the next `println!`,
+//! and the kernel reads a zero in most attribute fields as "no descriptor".
+
+use super::errno;
+use crate::Errno;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+const FIRST_FREE: RawFd = 3;
+
+/// Takes ownership of what a system call returned, and moves it out of the standard streams' way.
+///
+/// # Safety
+///
+/// `raw` was returned by a system call that made a new descriptor, and nobody else owns it.
+pub(super) unsafe fn adopt(raw: libc::c_long) -> Result<OwnedFd, Errno> {
+    let raw = RawFd::try_from(raw).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the caller vouches that the descriptor is new and unowned.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    keep_clear_of_standard_streams(fd)
+}
+
+/// The same file under a number of at least 3, close-on-exec; `fd` itself if its number will do.
+#[doc(alias = "ensure_good_fd")]
+pub fn keep_clear_of_standard_streams(fd: OwnedFd) -> Result<OwnedFd, Errno> {
+    if fd.as_raw_fd() >= FIRST_FREE {
+        return Ok(fd);
+    }
+    // SAFETY: F_DUPFD_CLOEXEC takes a number and touches no memory.
+    let raw = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST_FREE) };
+    let raw = errno::check(raw.into())?;
+    let raw = RawFd::try_from(raw).map_err(|_| Errno::EBADF)?;
+    // SAFETY: fcntl has just made this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    #[test]
+    fn ordinary_descriptors_stay_as_they_are() {
+        let file = OwnedFd::from(File::open("/dev/null").unwrap());
+        let number = file.as_raw_fd();
+        let kept = keep_clear_of_standard_streams(file).unwrap();
+        assert_eq!(kept.as_raw_fd(), number);
+    }
+
+    #[test]
+    fn standard_numbers_are_left() {
+        const DONE: i32 = 42;
+        // A child, so that no other test's standard input is taken away: it closes 0, opens a file (which lands on 0)
+        // and moves it.
+        if std::env::var_os("RAWBPF_FD_CHILD").is_some() {
+            // SAFETY: this process runs this one test; nothing in it owns standard input.
+            drop(unsafe { OwnedFd::from_raw_fd(0) });
+            let file = OwnedFd::from(File::open("/dev/null").unwrap());
+            assert_eq!(file.as_raw_fd(), 0);
+            let moved = keep_clear_of_standard_streams(file).unwrap();
+            assert!(moved.as_raw_fd() >= FIRST_FREE);
+            // SAFETY: F_GETFD touches no memory.
+            let flags = unsafe { libc::fcntl(moved.as_raw_fd(), libc::F_GETFD) };
+            assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+            std::process::exit(DONE);
+        }
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "sys::fd::tests::standard_numbers_are_left"])
+            .args(["--test-threads", "1"])
+            .env("RAWBPF_FD_CHILD", "1")
+            .stdout(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(DONE));
+    }
+}
