@@ -42,6 +42,10 @@ fn check(result: c_int) -> Result<(), Errno> {
     }
 }
 
+fn c_path(path: &Path) -> Result<CString, Errno> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno(libc::EINVAL))
+}
+
 fn last_errno() -> Errno {
     Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }
@@ -93,9 +97,24 @@ pub struct Object(NonNull<sys::bpf_object>);
 impl Object {
     /// `bpf_object__open_file`.
     pub fn open(path: &Path) -> Result<Object, Errno> {
-        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno(libc::EINVAL))?;
-        // SAFETY: `path` is a C string; null options are allowed.
-        let object = unsafe { sys::bpf_object__open_file(path.as_ptr(), std::ptr::null()) };
+        Self::open_with(path, std::ptr::null())
+    }
+
+    /// As [`Object::open`], but maps that are pinned by name are pinned below `folder` (on a BPF file system).
+    pub fn open_pinning_below(path: &Path, folder: &Path) -> Result<Object, Errno> {
+        let folder = c_path(folder)?;
+        let options = sys::bpf_object_open_opts {
+            sz: u64::try_from(size_of::<sys::bpf_object_open_opts>()).unwrap_or(0),
+            pin_root_path: folder.as_ptr(),
+            ..Default::default()
+        };
+        Self::open_with(path, &raw const options)
+    }
+
+    fn open_with(path: &Path, options: *const sys::bpf_object_open_opts) -> Result<Object, Errno> {
+        let path = c_path(path)?;
+        // SAFETY: `path` is a C string; the options are null or valid during the call, which copies them.
+        let object = unsafe { sys::bpf_object__open_file(path.as_ptr(), options) };
         NonNull::new(object).map(Object).ok_or_else(last_errno)
     }
 
@@ -404,7 +423,7 @@ impl Btf {
 
     /// `btf__parse_raw`: a file that is nothing but BTF.
     pub fn parse(path: &Path) -> Result<Btf, Errno> {
-        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno(libc::EINVAL))?;
+        let path = c_path(path)?;
         // SAFETY: `path` is a C string.
         NonNull::new(unsafe { sys::btf__parse_raw(path.as_ptr()) })
             .map(Btf)

@@ -4,6 +4,7 @@
 //! `prepare` stops before programs are loaded and prints what would be handed to the kernel.
 
 use std::io::{self, Write as _};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -90,8 +91,44 @@ fn with_outcome(mut line: Value, ok_field: &str, outcome: Result<(), Failure>) -
     line
 }
 
-fn open_or_report(path: &Path) -> Result<Option<Object>> {
-    match Object::open(path) {
+/// An open object whose maps are pinned, if they ask for that, in a folder that goes away with it.
+#[derive(Debug)]
+struct Trial(Object);
+
+impl Trial {
+    fn open(path: &Path) -> Result<Self, Errno> {
+        Object::open_pinning_below(path, &Self::pins()).map(Self)
+    }
+
+    /// Where pins go: nobody else's pins are reused, and nobody finds ours.
+    fn pins() -> PathBuf {
+        Path::new("/sys/fs/bpf").join(format!("reference-{}", std::process::id()))
+    }
+}
+
+impl Deref for Trial {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.0
+    }
+}
+
+impl DerefMut for Trial {
+    fn deref_mut(&mut self) -> &mut Object {
+        &mut self.0
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        // Most objects pin nothing, and then there is no such folder.
+        let _ = std::fs::remove_dir_all(Self::pins());
+    }
+}
+
+fn open_or_report(path: &Path) -> Result<Option<Trial>> {
+    match Trial::open(path) {
         Ok(object) => Ok(Some(object)),
         Err(errno) => {
             let line = json!({ "kind": "object", "opened": false });
@@ -120,33 +157,43 @@ fn load(path: &Path) -> Result<()> {
     let Some(mut object) = open_or_report(path)? else {
         return Ok(());
     };
-    let count = object.programs().len();
+    let autoload: Vec<_> = object
+        .programs()
+        .iter()
+        .map(libbpf::Program::autoload)
+        .collect();
     let outcome = run(&mut object);
     print(&object_line(&object, outcome))?;
     print_maps(&object)?;
-    drop(object);
-    for index in 0..count {
-        let Some((mut object, asked)) = open_alone(path, index) else {
-            continue;
-        };
-        let outcome = asked.and_then(|()| run(&mut object));
-        let Some(program) = object.programs().get(index).copied() else {
-            continue;
-        };
-        let mut line = with_outcome(program_line(program), "loaded", outcome);
-        if let Some(info) = program.info() {
-            line["tag"] = json!(info.tag);
-            line["func_info"] = json!(info.func_infos);
-            line["line_info"] = json!(info.line_infos);
+    for (index, autoload) in autoload.into_iter().enumerate() {
+        // Alone, a program that fills a slot of a program array would make libbpf refuse the object for its missing
+        // neighbours, so what the whole object's load has shown already is not asked again.
+        if outcome.is_ok() && autoload == Autoload::On {
+            print_loaded(&object, index, outcome)?;
+        } else if let Some((mut object, asked)) = open_alone(path, index) {
+            let outcome = asked.and_then(|()| run(&mut object));
+            print_loaded(&object, index, outcome)?;
         }
-        print(&line)?;
     }
     Ok(())
 }
 
+fn print_loaded(object: &Object, index: usize, outcome: Result<(), Failure>) -> Result<()> {
+    let Some(program) = object.programs().get(index).copied() else {
+        return Ok(());
+    };
+    let mut line = with_outcome(program_line(program), "loaded", outcome);
+    if let Some(info) = program.info() {
+        line["tag"] = json!(info.tag);
+        line["func_info"] = json!(info.func_infos);
+        line["line_info"] = json!(info.line_infos);
+    }
+    print(&line)
+}
+
 /// Opens the object once more with only the program at `index` switched on.
-fn open_alone(path: &Path, index: usize) -> Option<(Object, Result<(), Failure>)> {
-    let object = Object::open(path).ok()?;
+fn open_alone(path: &Path, index: usize) -> Option<(Trial, Result<(), Failure>)> {
+    let object = Trial::open(path).ok()?;
     let asked = object
         .programs()
         .iter()
