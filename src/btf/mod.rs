@@ -16,6 +16,7 @@ mod parse;
 mod query;
 mod types;
 mod validate;
+mod value;
 
 pub use edit::{BtfEditor, Info};
 pub use error::BtfError;
@@ -25,3 +26,4 @@ pub use kind::{KIND_COUNT, Kind};
 pub use parse::{Btf, SharedBytes};
 pub use query::{Found, NameMatch, essential_name};
 pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
+pub use value::Value;

@@ -217,10 +217,10 @@ impl<'a> Btf<'a> {
             .ok()
             .and_then(|own| self.offsets.get(own));
         let offset = *offset.ok_or(BtfError::NoType(id))?;
-        self.decode(id, usize::try_from(offset).unwrap_or(usize::MAX))
+        self.record(id, usize::try_from(offset).unwrap_or(usize::MAX))
     }
 
-    fn decode(&self, id: TypeId, offset: usize) -> Result<Type<'_>, BtfError> {
+    fn record(&self, id: TypeId, offset: usize) -> Result<Type<'_>, BtfError> {
         let cut = BtfError::Truncated { id, offset };
         let record = self.type_bytes().get(offset..).ok_or(cut)?;
         let (head, tail) = record.split_first_chunk::<12>().ok_or(cut)?;
