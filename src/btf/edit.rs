@@ -292,6 +292,21 @@ impl BtfEditor {
     }
 }
 
+#[cfg(test)]
+impl BtfEditor {
+    /// Appends words to the last type.
+    pub(super) fn push_words(&mut self, words: &[u32]) {
+        self.types
+            .extend(words.iter().flat_map(|word| word.to_ne_bytes()));
+    }
+
+    /// Gives the blob a layout section of `kinds` entries in which one kind has these sizes.
+    pub(super) fn set_layout_for_tests(&mut self, kinds: usize, kind: usize, sizes: [u8; 2]) {
+        self.layout = vec![0; kinds * 4];
+        self.layout[kind * 4..][..2].copy_from_slice(&sizes);
+    }
+}
+
 /// Kind, element count and flag of a type: the second word of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Info {

@@ -56,3 +56,23 @@ fn reverse(bytes: &mut [u8], offset: usize, len: usize) {
         word.reverse();
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests_support {
+    use super::*;
+
+    /// The same blob in the other byte order: turning twice gives the original, so the way there is the way back, but
+    /// for the numbers that are read on the way.
+    pub(in super::super) fn to_foreign(blob: &[u8]) -> Vec<u8> {
+        let header = Header::parse(blob).unwrap();
+        let mut out = blob.to_vec();
+        reverse(&mut out, 0, 2);
+        for at in (4..header.len).step_by(4) {
+            reverse(&mut out, at, 4);
+        }
+        for at in header.types.clone().step_by(4) {
+            reverse(&mut out, at, 4);
+        }
+        out
+    }
+}

@@ -11,7 +11,10 @@ mod error;
 mod ext;
 mod foreign;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod kind;
+mod name;
 mod parse;
 mod query;
 mod types;
