@@ -24,10 +24,7 @@ pub(crate) struct Args {
 
 /// Rebuilds the objects and the record.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
-    let dir = dir
-        .canonicalize()
-        .with_context(|| format!("finding {}", dir.display()))?;
+    let dir = fixtures_dir()?;
     let clang = find_clang()?;
     let strip = strip_for(&clang)?;
     let headers = hash_headers(&dir)?;
@@ -62,6 +59,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         record.len()
     );
     Ok(())
+}
+
+/// The folder `fixtures` of the checkout that cargo runs this chore in.
+///
+/// Asked for when it runs, not when it is built: two checkouts may share one target folder.
+fn fixtures_dir() -> Result<PathBuf> {
+    let xtask = std::env::var("CARGO_MANIFEST_DIR")
+        .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let dir = Path::new(&xtask).join("../fixtures");
+    dir.canonicalize()
+        .with_context(|| format!("finding {}", dir.display()))
 }
 
 /// The sources by the name of their object.
