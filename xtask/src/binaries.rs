@@ -17,27 +17,67 @@ pub(crate) struct Binaries {
     pub(crate) reference: PathBuf,
 }
 
+/// A folder of its own for static programs: other flags would make the next ordinary build start afresh.
+const STATIC_FOLDER: &str = "target/static";
+const STATIC: &str = "-C target-feature=+crt-static";
+
 impl Binaries {
-    /// Builds all of them, or finds that they are fresh.
+    /// Builds what runs on this machine, or finds that it is fresh.
     pub(crate) fn build() -> Result<Self> {
-        let root = workspace()?;
-        let peers = root.join("benches/peers");
+        let peers = workspace()?.join("benches/peers");
         cargo(&peers, &["build", "--release", "--locked", "--bins"], "")
             .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
-        let target = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-        // A folder of its own: other flags would make the next ordinary build start afresh.
-        let folder = "target/static";
-        let package = ["--package", "rawbpf-cli", "--bin", "rawbpf", "--locked"];
-        let place = ["--target", &target, "--target-dir", folder];
-        let command = [&["build", "--release"][..], &package, &place].concat();
-        cargo(&root, &command, "-C target-feature=+crt-static").context("build rawbpf")?;
-        let peers_built = peers.join("target/release");
+        let built = peers.join("target/release");
         Ok(Self {
-            rawbpf: root.join(folder).join(target).join("release/rawbpf"),
-            peers: peers_built.join("peers"),
-            reference: peers_built.join("reference"),
+            rawbpf: static_rawbpf()?,
+            peers: built.join("peers"),
+            reference: built.join("reference"),
         })
     }
+
+    /// As [`Binaries::build`], with no program needing a library.
+    pub(crate) fn build_for_guest() -> Result<Self> {
+        let peers = workspace()?.join("benches/peers");
+        let target = target();
+        let what = [
+            "build",
+            "--release",
+            "--locked",
+            "--bins",
+            "--features",
+            "static",
+        ];
+        let place = ["--target", &target, "--target-dir", STATIC_FOLDER];
+        cargo(&peers, &[&what[..], &place].concat(), STATIC)
+            .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
+        let built = peers.join(STATIC_FOLDER).join(target).join("release");
+        Ok(Self {
+            rawbpf: static_rawbpf()?,
+            peers: built.join("peers"),
+            reference: built.join("reference"),
+        })
+    }
+}
+
+fn static_rawbpf() -> Result<PathBuf> {
+    let root = workspace()?;
+    let target = target();
+    let what = [
+        "build",
+        "--release",
+        "--package",
+        "rawbpf-cli",
+        "--bin",
+        "rawbpf",
+        "--locked",
+    ];
+    let place = ["--target", &target, "--target-dir", STATIC_FOLDER];
+    cargo(&root, &[&what[..], &place].concat(), STATIC).context("build rawbpf")?;
+    Ok(root.join(STATIC_FOLDER).join(target).join("release/rawbpf"))
+}
+
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", env::consts::ARCH)
 }
 
 /// The root folder of the project.
@@ -60,6 +100,11 @@ fn cargo(folder: &Path, arguments: &[&str], flags: &str) -> Result<()> {
         // Where the caller wants its own build is no place for one with other flags.
         .env_remove("CARGO_TARGET_DIR")
         .env("RUSTFLAGS", flags);
+    if flags == STATIC {
+        // Where Debian keeps the archives of libelf and zlib.
+        let archives = format!("/usr/lib/{}-linux-gnu", env::consts::ARCH);
+        cargo.env("LIBBPF_SYS_LIBRARY_PATH", archives);
+    }
     let status = cargo.status().context("start cargo")?;
     ensure!(
         status.success(),

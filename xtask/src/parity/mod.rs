@@ -7,6 +7,8 @@ mod compare;
 mod embedded;
 mod fetch;
 mod ours;
+mod place;
+mod question;
 mod reference;
 mod report;
 mod verdict;
@@ -16,7 +18,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-use crate::binaries::Binaries;
+use place::Place;
 use report::{Format, Report};
 
 /// What `cargo xtask parity` can be told.
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     /// Load no program: compare the instructions and maps that would be handed to the kernel.
     #[arg(long)]
     prepare: bool,
+    /// Ask in a guest with Debian's kernel of this series (such as 6.1), not on the running kernel.
+    #[arg(long, value_name = "SERIES")]
+    kernel: Option<String>,
     /// Print JSON lines instead of a table.
     #[arg(long)]
     json: bool,
@@ -37,7 +42,7 @@ pub(crate) struct Args {
 }
 
 /// Which part of the work is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
     /// Up to what would be handed to the kernel.
     Prepare,
@@ -67,13 +72,20 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         !objects.is_empty(),
         "there is no BPF object in what was named"
     );
-    let binaries = Binaries::build()?;
+    let place = match &args.kernel {
+        None => Place::host()?,
+        Some(series) => Place::guest(series, &objects, depth)?,
+    };
     let mut report = Report::new(depth);
-    for object in &objects {
-        let theirs = reference::ask(&binaries.reference, object, depth)?;
-        let ours = ours::ask(&binaries.rawbpf, object, depth)?;
-        let row = compare::compare(&object.name, &theirs, &ours);
-        report.add(&row, &theirs.loader, format);
+    for (number, object) in objects.iter().enumerate() {
+        let ask = |question| place.ask(question, number, object);
+        let theirs = reference::ask(object, depth, ask)?;
+        let ours = ours::ask(object, depth, ask)?;
+        report.add(
+            &compare::compare(&object.name, &theirs, &ours),
+            &theirs.loader,
+            format,
+        );
     }
     report.finish(format);
     Ok(if report.differing() == 0 {

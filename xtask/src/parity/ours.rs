@@ -1,14 +1,12 @@
 //! Asks the `rawbpf` command.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Depth;
 use super::embedded::Object;
+use super::question::{Answer, Question};
 use super::verdict::{Fact, Map, Opinion, Outcome, Program};
 
 /// What `rawbpf load --json` and `rawbpf plan --json` print, as far as it is compared.
@@ -56,64 +54,59 @@ struct MapReport {
     initial_sha256: Option<String>,
 }
 
-/// Runs the command over one object.
-pub(crate) fn ask(rawbpf: &Path, object: &Object, depth: Depth) -> Result<Opinion> {
-    let inspected = run(rawbpf, &["inspect", "--json"], object)?;
+/// Asks about one object.
+pub(crate) fn ask(
+    object: &Object,
+    depth: Depth,
+    ask: impl Fn(Question) -> Result<Answer>,
+) -> Result<Opinion> {
+    let answer = |question| ask(question).and_then(|answer| sane(answer, question, object));
     let mut opinion = Opinion {
         loader: "rawbpf".to_owned(),
-        opened: outcome(&inspected),
+        opened: outcome(&answer(Question::Inspect)?),
         ..Opinion::default()
     };
     if !opinion.opened.is_good() {
         return Ok(opinion);
     }
-    let output = match depth {
+    let answer = match depth {
         Depth::Load => {
-            opinion.whole = outcome(&run(rawbpf, &["load", "--json"], object)?);
-            run(rawbpf, &["load", "--each", "--json"], object)?
+            opinion.whole = outcome(&answer(Question::Load)?);
+            answer(Question::LoadEach)?
         }
-        Depth::Prepare => run(rawbpf, &["plan", "--json"], object)?,
+        Depth::Prepare => answer(Question::Plan)?,
     };
-    let report: Report = serde_json::from_slice(&output.stdout).with_context(|| {
-        format!(
-            "read what rawbpf printed for {}: {}",
-            object.name,
-            message(&output)
-        )
+    let report: Report = serde_json::from_str(&answer.output).with_context(|| {
+        let message = answer.message.trim();
+        format!("read what rawbpf printed for {}: {message}", object.name)
     })?;
-    opinion.programs = report
-        .programs
-        .into_iter()
+    let programs = report.programs.into_iter();
+    opinion.programs = programs
         .map(|program| read_program(program, depth))
         .collect();
     opinion.maps = report.maps.into_iter().map(read_map).collect();
     Ok(opinion)
 }
 
-fn run(rawbpf: &Path, job: &[&str], object: &Object) -> Result<Output> {
-    let output = Command::new(rawbpf)
-        .args(job)
-        .arg(&object.path)
-        .output()
-        .with_context(|| format!("start {}", rawbpf.display()))?;
-    // 1 says that the job failed; anything else (a signal, wrong usage) is a bug here or there.
-    let status = output.status;
+/// 1 says that the job failed; anything else (a signal, wrong usage) is a bug here or there.
+fn sane(answer: Answer, question: Question, object: &Object) -> Result<Answer> {
     ensure!(
-        matches!(status.code(), Some(0 | 1)),
-        "rawbpf {} died on {} ({status}): {}",
-        job.join(" "),
+        matches!(answer.status, Some(0 | 1)),
+        "rawbpf {} died on {} ({:?}): {}",
+        question.words().join(" "),
         object.name,
-        message(&output),
+        answer.status,
+        answer.message.trim(),
     );
-    Ok(output)
+    Ok(answer)
 }
 
-fn outcome(output: &Output) -> Outcome {
-    Outcome::new(output.status.success(), None, Some(message(output)))
-}
-
-fn message(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).trim().to_owned()
+fn outcome(answer: &Answer) -> Outcome {
+    Outcome::new(
+        answer.status == Some(0),
+        None,
+        Some(answer.message.trim().to_owned()),
+    )
 }
 
 fn read_program(program: ProgramReport, depth: Depth) -> Program {

@@ -1,13 +1,11 @@
 //! Asks the driver on libbpf.
 
-use std::path::Path;
-use std::process::Command;
-
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use super::Depth;
 use super::embedded::Object;
+use super::question::{Answer, Question};
 use super::verdict::{Fact, Map, Opinion, Outcome, Program};
 
 /// A line of the driver's output.
@@ -69,25 +67,21 @@ struct Attributes {
     btf_value_type_id: Option<u32>,
 }
 
-/// Runs the driver over one object.
-pub(crate) fn ask(driver: &Path, object: &Object, depth: Depth) -> Result<Opinion> {
-    let mut command = Command::new(driver);
-    match depth {
-        Depth::Load => command.arg("load"),
-        Depth::Prepare => command.args(["prepare", "--each"]),
-    };
-    let output = command
-        .arg(&object.path)
-        .output()
-        .context("start the reference")?;
-    let message = String::from_utf8_lossy(&output.stderr);
+/// Asks about one object.
+pub(crate) fn ask(
+    object: &Object,
+    depth: Depth,
+    ask: impl Fn(Question) -> Result<Answer>,
+) -> Result<Opinion> {
+    let answer = ask(Question::Reference(depth))?;
     ensure!(
-        output.status.success(),
-        "the reference died on {} ({}): {message}",
+        answer.status == Some(0),
+        "the reference died on {} ({:?}): {}",
         object.name,
-        output.status
+        answer.status,
+        answer.message,
     );
-    read(&String::from_utf8(output.stdout)?, depth)
+    read(&answer.output, depth)
 }
 
 fn read(text: &str, depth: Depth) -> Result<Opinion> {

@@ -21,5 +21,7 @@ mod tools;
 
 pub(crate) use command::{Args, run};
 pub(crate) use fetch::Apt;
+pub(crate) use guest::Guest;
+pub(crate) use kernels::Cache;
 pub(crate) use sources::Mirror;
 pub(crate) use tools::{APT_GET, DPKG, output_of};
