@@ -8,6 +8,11 @@
 
 mod attr;
 pub mod bpf;
+pub mod epoll;
 mod errno;
 pub mod fd;
+pub mod file_system;
+pub mod mapping;
+pub mod perf_event;
+pub mod rlimit;
 pub mod system;

@@ -1,8 +1,52 @@
-//! Facts about the machine that soundness or sizes depend on.
+#![allow(unsafe_code)]
+//! Facts about the machine.
 
 use super::errno;
 use crate::Errno;
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
 use std::sync::OnceLock;
+
+/// Bytes in a page of memory.
+pub fn page_size() -> usize {
+    // SAFETY: the call takes a number only.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    // The call cannot fail; every BPF machine has pages of at least 4096 bytes.
+    usize::try_from(size).unwrap_or(4096)
+}
+
+/// What `uname(2)` says. Returned by [`kernel_names`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelNames {
+    /// Such as `"6.1.0-9-amd64"`.
+    pub release: String,
+    /// Such as `"#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)"`.
+    pub version: String,
+    /// Such as `"x86_64"`.
+    pub machine: String,
+}
+
+/// Asks for the running kernel's names.
+pub fn kernel_names() -> Result<KernelNames, Errno> {
+    let mut names = MaybeUninit::<libc::utsname>::uninit();
+    // SAFETY: there is room for the answer.
+    let result = unsafe { libc::uname(names.as_mut_ptr()) };
+    errno::check(result.into())?;
+    // SAFETY: the call has succeeded, so the kernel has filled the struct.
+    let names = unsafe { names.assume_init() };
+    Ok(KernelNames {
+        release: text(&names.release),
+        version: text(&names.version),
+        machine: text(&names.machine),
+    })
+}
+
+fn text(field: &[libc::c_char]) -> String {
+    let bytes: Vec<u8> = field.iter().map(|c| c.to_ne_bytes()[0]).collect();
+    CStr::from_bytes_until_nul(&bytes)
+        .map(|text| text.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
 
 /// How many CPUs could ever be plugged in: the length of a value in a per-CPU map depends on it. Asked once.
 #[doc(alias = "libbpf_num_possible_cpus")]
@@ -82,6 +126,16 @@ mod tests {
         ] {
             assert_eq!(parse_cpu_list(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_kernel_has_a_name_and_pages() {
+        let names = kernel_names().unwrap();
+        assert!(
+            crate::KernelVersion::parse(&names.release).is_some(),
+            "{names:?}"
+        );
+        assert!(page_size().is_power_of_two());
     }
 
     #[test]

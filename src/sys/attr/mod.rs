@@ -8,6 +8,7 @@ mod layout;
 mod link;
 mod map;
 mod object;
+mod perf;
 mod program;
 
 pub(super) use info::*;
@@ -15,4 +16,5 @@ pub(super) use layout::Attr;
 pub(super) use link::*;
 pub(super) use map::*;
 pub(super) use object::*;
+pub(super) use perf::*;
 pub(super) use program::*;

@@ -1,0 +1,259 @@
+#![allow(unsafe_code)]
+//! Memory that the kernel shares: its BTF, and maps that may be mapped.
+
+use super::bpf::MapFd;
+use super::file_system::FileSystem;
+use super::{errno, system};
+use crate::{Errno, MapFlags, MapType};
+use memmap2::{Mmap, MmapOptions, MmapRaw};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// The contents of a file of BTF: mapped where that is free of races, else read.
+///
+/// Only files in sysfs are mapped (`/sys/kernel/btf/vmlinux` can be since Linux 6.16): the kernel never changes them. Any
+/// other file may be changed by anybody while it is mapped.
+#[derive(Debug)]
+pub struct FileBytes(Bytes);
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Read(Vec<u8>),
+}
+
+impl Deref for FileBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Mapped(map) => map,
+            Bytes::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl FileBytes {
+    /// Opens a file and maps or reads all of it.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let mut file = File::open(path)?;
+        if let Some(map) = map_sysfs(&file) {
+            return Ok(Self(Bytes::Mapped(map)));
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Self(Bytes::Read(bytes)))
+    }
+
+    /// Whether the contents are mapped, not copied.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.0, Bytes::Mapped(_))
+    }
+}
+
+fn map_sysfs(file: &File) -> Option<Mmap> {
+    let on_sysfs = FileSystem::of_file(file.as_fd()) == Ok(FileSystem::Sysfs);
+    if !on_sysfs || file.metadata().ok()?.len() == 0 {
+        return None;
+    }
+    // SAFETY: the file is the kernel's own, and of the files in sysfs that can be mapped privately and read-only with their
+    // stated length, BTF is the one that is: it does not change as long as the kernel runs.
+    unsafe { MmapOptions::new().map_copy_read_only(file) }.ok()
+}
+
+/// Whether a mapping of a map may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only: the only choice for a map that has been frozen.
+    ReadOnly,
+    /// Reading and writing. The map cannot be frozen as long as this mapping exists.
+    ReadWrite,
+}
+
+/// The values of an array map that was created with `BPF_F_MMAPABLE`, as memory. Since Linux 5.5.
+///
+/// Programs and other processes change this memory at any time, so it is never lent: bytes are copied in and out. An
+/// aligned piece of up to eight bytes is copied in one access and therefore never half old, half new.
+#[derive(Debug)]
+pub struct MapMemory {
+    raw: MmapRaw,
+    access: Access,
+    len: usize,
+}
+
+impl MapMemory {
+    /// Maps all elements of an array.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a map that is no array or not `BPF_F_MMAPABLE`, `EPERM` for writing to a frozen one.
+    pub fn map(map: &MapFd, access: Access) -> Result<Self, Errno> {
+        let shape = map.shape();
+        if shape.map_type != MapType::ARRAY || !shape.flags.contains(MapFlags::MMAPABLE) {
+            return Err(Errno::EINVAL);
+        }
+        let element = (shape.value_size as usize).next_multiple_of(8);
+        let len = element
+            .checked_mul(shape.max_entries as usize)
+            .ok_or(Errno::E2BIG)?;
+        let whole = len
+            .checked_next_multiple_of(system::page_size())
+            .ok_or(Errno::E2BIG)?;
+        let mut options = MmapOptions::new();
+        options.len(whole);
+        let fd = map.as_fd().as_raw_fd();
+        let raw = match access {
+            Access::ReadOnly => options.map_raw_read_only(fd),
+            Access::ReadWrite => options.map_raw(fd),
+        }
+        .map_err(|e| errno::from_io(&e))?;
+        Ok(Self { raw, access, len })
+    }
+
+    /// Bytes of all elements together; each element is padded to 8.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside.
+    pub fn read(&self, offset: usize, into: &mut [u8]) -> Option<()> {
+        self.check(offset, into.len())?;
+        let mut at = offset;
+        let mut rest = into;
+        while !rest.is_empty() {
+            let width = piece_width(at, rest.len());
+            let (piece, tail) = rest.split_at_mut_checked(width)?;
+            match width {
+                8 => piece.copy_from_slice(&cell_u64(&self.raw, at)?.load(Relaxed).to_ne_bytes()),
+                4 => piece.copy_from_slice(&cell_u32(&self.raw, at)?.load(Relaxed).to_ne_bytes()),
+                2 => piece.copy_from_slice(&cell_u16(&self.raw, at)?.load(Relaxed).to_ne_bytes()),
+                _ => piece.copy_from_slice(&[cell_u8(&self.raw, at)?.load(Relaxed)]),
+            }
+            at += width;
+            rest = tail;
+        }
+        Some(())
+    }
+
+    /// Copies `from` to `offset` on; `None` if it does not fit, or if the mapping is read-only.
+    pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
+        if self.access == Access::ReadOnly {
+            return None;
+        }
+        self.check(offset, from.len())?;
+        let mut at = offset;
+        let mut rest = from;
+        while !rest.is_empty() {
+            let width = piece_width(at, rest.len());
+            let (piece, tail) = rest.split_at_checked(width)?;
+            match width {
+                8 => cell_u64(&self.raw, at)?
+                    .store(u64::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+                4 => cell_u32(&self.raw, at)?
+                    .store(u32::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+                2 => cell_u16(&self.raw, at)?
+                    .store(u16::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+                _ => cell_u8(&self.raw, at)?
+                    .store(u8::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+            }
+            at += width;
+            rest = tail;
+        }
+        Some(())
+    }
+
+    fn check(&self, offset: usize, len: usize) -> Option<()> {
+        (offset.checked_add(len)? <= self.len).then_some(())
+    }
+}
+
+/// Bytes to copy in one access: a power of two up to 8 that divides the offset and does not exceed what is left.
+fn piece_width(at: usize, left: usize) -> usize {
+    let aligned = 1 << at.trailing_zeros().min(3);
+    let fitting = 1 << left.ilog2().min(3);
+    aligned.min(fitting)
+}
+
+macro_rules! cells {
+    ($($name:ident: $atomic:ident),*) => {$(
+        /// A cell of a mapping; `None` outside of it and off its alignment.
+        pub(super) fn $name(memory: &MmapRaw, at: usize) -> Option<&$atomic> {
+            let end = at.checked_add(size_of::<$atomic>())?;
+            if end > memory.len() || at % size_of::<$atomic>() != 0 {
+                return None;
+            }
+            let cell = memory.as_mut_ptr().wrapping_add(at).cast();
+            // SAFETY: just found to be inside the mapping (which lives as long as the borrow) and, as mappings start at a
+            // page, aligned. Whoever else has the memory mapped is outside of this program, or uses atomics as well. A
+            // relaxed or acquiring load of this size is allowed on read-only memory; nobody stores to a read-only mapping.
+            Some(unsafe { $atomic::from_ptr(cell) })
+        }
+    )*};
+}
+cells!(cell_u8: AtomicU8, cell_u16: AtomicU16, cell_u32: AtomicU32, cell_u64: AtomicU64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(len: usize) -> MapMemory {
+        let raw = MmapOptions::new().len(4096).map_anon().unwrap().into();
+        MapMemory {
+            raw,
+            access: Access::ReadWrite,
+            len,
+        }
+    }
+
+    #[test]
+    fn pieces_are_aligned_and_fit() {
+        assert_eq!(piece_width(0, 100), 8);
+        assert_eq!(piece_width(4, 100), 4);
+        assert_eq!(piece_width(6, 100), 2);
+        assert_eq!(piece_width(7, 100), 1);
+        assert_eq!(piece_width(8, 7), 4);
+        assert_eq!(piece_width(8, 1), 1);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_at_any_offset() {
+        let memory = memory(64);
+        let bytes: Vec<u8> = (1..=32).collect();
+        for offset in 0..32 {
+            for len in 0..=32 {
+                let (from, _) = bytes.split_at(len);
+                memory.write(offset, from).unwrap();
+                let mut back = vec![0; len];
+                memory.read(offset, &mut back).unwrap();
+                assert_eq!(back, from, "offset {offset}, length {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn accesses_outside_are_refused() {
+        let mut memory = memory(64);
+        assert!(memory.read(60, &mut [0; 5]).is_none());
+        assert!(memory.read(usize::MAX, &mut [0; 2]).is_none());
+        assert!(memory.write(64, &[1]).is_none());
+        assert!(memory.write(64, &[]).is_some());
+        memory.access = Access::ReadOnly;
+        assert!(memory.write(0, &[1]).is_none());
+    }
+
+    #[test]
+    fn ordinary_files_are_read_not_mapped() {
+        let bytes = FileBytes::open(Path::new("/proc/self/comm")).unwrap();
+        assert!(!bytes.is_mapped());
+        assert!(!bytes.is_empty());
+    }
+}

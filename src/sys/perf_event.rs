@@ -1,0 +1,318 @@
+#![allow(unsafe_code)]
+//! Perf events: what a tracepoint, kprobe or uprobe program hangs on, and the switches of such an event.
+//!
+//! A *tracepoint* event has the number from tracefs. A *kprobe* or *uprobe* event belongs to a performance monitoring unit
+//! (PMU) of that name, whose number is found in sysfs (since Linux 4.17).
+
+use super::attr::{Attr, PerfEventAttr};
+use super::{errno, fd};
+use crate::Errno;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// `PERF_TYPE_SOFTWARE` and `PERF_TYPE_TRACEPOINT`.
+const TYPE_SOFTWARE: u32 = 1;
+const TYPE_TRACEPOINT: u32 = 2;
+/// `PERF_COUNT_SW_BPF_OUTPUT`.
+const SOFTWARE_BPF_OUTPUT: u64 = 10;
+/// `PERF_SAMPLE_RAW`.
+const SAMPLE_RAW: u64 = 1 << 10;
+/// The bit `freq` of the attributes' bit field: `sample_period` is a frequency.
+const BIT_FREQ: u64 = 1 << 10;
+/// In a uprobe event's configuration, the upper half is the semaphore's offset.
+const REF_CTR_SHIFT: u32 = 32;
+
+/// A number in sysfs that says which PMU makes probes, and which bit of the configuration asks for the return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbePmu {
+    /// `perf_event_attr.type`.
+    pub number: u32,
+    /// Bit in `perf_event_attr.config` that turns a probe into a return probe.
+    pub return_bit: u32,
+}
+
+/// The two PMUs that make probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// In the kernel.
+    Kprobe,
+    /// In a program or library.
+    Uprobe,
+}
+
+impl ProbePmu {
+    /// Reads the PMU's numbers from sysfs; `ENOENT` if the kernel has no such PMU. Since Linux 4.17.
+    pub fn find(kind: ProbeKind) -> Result<Self, Errno> {
+        let name = match kind {
+            ProbeKind::Kprobe => "kprobe",
+            ProbeKind::Uprobe => "uprobe",
+        };
+        let read = |file: &str| {
+            std::fs::read_to_string(format!("/sys/bus/event_source/devices/{name}/{file}"))
+                .map_err(|e| errno::from_io(&e))
+        };
+        let number = read("type")?.trim().parse().map_err(|_| Errno::EINVAL)?;
+        let return_bit = parse_config_bit(&read("format/retprobe")?).ok_or(Errno::EINVAL)?;
+        Ok(Self { number, return_bit })
+    }
+}
+
+/// Reads the bit in `"config:0"`.
+fn parse_config_bit(text: &str) -> Option<u32> {
+    let bit = text.trim().strip_prefix("config:")?.parse().ok()?;
+    (bit < u64::BITS).then_some(bit)
+}
+
+/// Whether a probe fires when the function is entered or when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeMoment {
+    /// At the instruction.
+    Entry,
+    /// At the return of the function that starts there.
+    Return,
+}
+
+/// What an event counts.
+#[derive(Debug, Clone, Copy)]
+pub enum PerfEvent<'a> {
+    /// A tracepoint (or a probe that was made through tracefs), by the number in tracefs.
+    Tracepoint {
+        /// Contents of the tracepoint's file `id`.
+        id: u64,
+    },
+    /// A place in the kernel.
+    Kprobe {
+        /// From [`ProbePmu::find`].
+        pmu: ProbePmu,
+        /// When.
+        moment: ProbeMoment,
+        /// A function; `None` for an address in `offset`.
+        function: Option<&'a CStr>,
+        /// Bytes from the start of the function.
+        offset: u64,
+    },
+    /// A place in a program or library.
+    Uprobe {
+        /// From [`ProbePmu::find`].
+        pmu: ProbePmu,
+        /// When.
+        moment: ProbeMoment,
+        /// The file.
+        path: &'a CStr,
+        /// Bytes from the start of the file.
+        offset: u64,
+        /// Where the semaphore is in the file; 0 for none. Since Linux 4.20.
+        ref_ctr_offset: u32,
+    },
+    /// What programs write with `bpf_perf_event_output`.
+    BpfOutput {
+        /// Wake the reader every so many events.
+        wakeup_events: u32,
+    },
+    /// Any counter, sampled: what `perf_event` programs hang on.
+    Sampled {
+        /// `PERF_TYPE_*`.
+        kind: u32,
+        /// `PERF_COUNT_*` of that type.
+        config: u64,
+        /// How often.
+        rate: SampleRate,
+    },
+}
+
+/// How often a counter is sampled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleRate {
+    /// Every so many counts.
+    Period(u64),
+    /// So many times a second.
+    Frequency(u64),
+}
+
+/// Whose events are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PerfScope {
+    /// Everybody's. Probes and tracepoints fire everywhere, whichever CPU the event is opened on: this opens it on the first.
+    Everyone,
+    /// One process, on every CPU; 0 is the caller.
+    Process(i32),
+    /// Everybody's on one CPU.
+    Cpu(u32),
+    /// One process on one CPU.
+    ProcessOnCpu(i32, u32),
+}
+
+impl PerfScope {
+    fn pid_and_cpu(self) -> (i32, i32) {
+        let number = |cpu| i32::try_from(cpu).unwrap_or(i32::MAX);
+        match self {
+            Self::Everyone => (-1, 0),
+            Self::Process(pid) => (pid, -1),
+            Self::Cpu(cpu) => (-1, number(cpu)),
+            Self::ProcessOnCpu(pid, cpu) => (pid, number(cpu)),
+        }
+    }
+}
+
+impl PerfEvent<'_> {
+    fn attr(&self) -> PerfEventAttr {
+        let empty = PerfEventAttr {
+            size: PerfEventAttr::SENT,
+            ..PerfEventAttr::default()
+        };
+        let text = |text: &CStr| text.as_ptr().expose_provenance() as u64;
+        let config = |pmu: ProbePmu, moment| match moment {
+            ProbeMoment::Entry => 0,
+            ProbeMoment::Return => 1u64.checked_shl(pmu.return_bit).unwrap_or(0),
+        };
+        match *self {
+            Self::Tracepoint { id } => PerfEventAttr {
+                kind: TYPE_TRACEPOINT,
+                config: id,
+                ..empty
+            },
+            Self::Kprobe {
+                pmu,
+                moment,
+                function,
+                offset,
+            } => PerfEventAttr {
+                kind: pmu.number,
+                config: config(pmu, moment),
+                config1: function.map_or(0, text),
+                config2: offset,
+                ..empty
+            },
+            Self::Uprobe {
+                pmu,
+                moment,
+                path,
+                offset,
+                ref_ctr_offset,
+            } => PerfEventAttr {
+                kind: pmu.number,
+                config: config(pmu, moment) | u64::from(ref_ctr_offset) << REF_CTR_SHIFT,
+                config1: text(path),
+                config2: offset,
+                ..empty
+            },
+            Self::BpfOutput { wakeup_events } => PerfEventAttr {
+                kind: TYPE_SOFTWARE,
+                config: SOFTWARE_BPF_OUTPUT,
+                sample_type: SAMPLE_RAW,
+                sample_period: 1,
+                wakeup_events,
+                ..empty
+            },
+            Self::Sampled { kind, config, rate } => {
+                let (sample_period, bits) = match rate {
+                    SampleRate::Period(period) => (period, 0),
+                    SampleRate::Frequency(frequency) => (frequency, BIT_FREQ),
+                };
+                PerfEventAttr {
+                    kind,
+                    config,
+                    sample_period,
+                    bits,
+                    ..empty
+                }
+            }
+        }
+    }
+}
+
+/// Opens an event. It counts at once, except that programs run only after [`enable`].
+pub fn perf_event_open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd, Errno> {
+    /// No group.
+    const NO_GROUP: libc::c_int = -1;
+    /// `PERF_FLAG_FD_CLOEXEC`
+    const FLAG_CLOEXEC: libc::c_ulong = 1 << 3;
+    let mut attr = event.attr();
+    let (pid, cpu) = scope.pid_and_cpu();
+    loop {
+        // SAFETY: `attr` is as long as its field `size` says; its pointers are those of C strings that `event` borrows, or
+        // null (an unknown PMU takes them for numbers).
+        let raw = unsafe {
+            libc::syscall(
+                libc::SYS_perf_event_open,
+                std::ptr::from_mut(&mut attr),
+                pid,
+                cpu,
+                NO_GROUP,
+                FLAG_CLOEXEC,
+            )
+        };
+        match errno::check(raw) {
+            Err(Errno::EINTR) => {}
+            // SAFETY: the call returns a new descriptor.
+            result => return result.and_then(|raw| unsafe { fd::adopt(raw) }),
+        }
+    }
+}
+
+/// Runs `program` at every event from [`enable`] on: the way before links (Linux 5.15), without cookies.
+#[doc(alias = "PERF_EVENT_IOC_SET_BPF")]
+pub fn set_program(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
+    const SET_BPF: libc::Ioctl = libc::_IOW::<u32>(b'$' as u32, 8);
+    control(event, SET_BPF, program.as_raw_fd())
+}
+
+/// Starts an event.
+#[doc(alias = "PERF_EVENT_IOC_ENABLE")]
+pub fn enable(event: BorrowedFd<'_>) -> Result<(), Errno> {
+    const ENABLE: libc::Ioctl = libc::_IO(b'$' as u32, 0);
+    control(event, ENABLE, 0)
+}
+
+/// Stops an event.
+#[doc(alias = "PERF_EVENT_IOC_DISABLE")]
+pub fn disable(event: BorrowedFd<'_>) -> Result<(), Errno> {
+    const DISABLE: libc::Ioctl = libc::_IO(b'$' as u32, 1);
+    control(event, DISABLE, 0)
+}
+
+fn control(event: BorrowedFd<'_>, request: libc::Ioctl, number: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: these requests take a number, not a pointer; other kinds of files answer ENOTTY.
+    let result = unsafe { libc::ioctl(event.as_raw_fd(), request, libc::c_long::from(number)) };
+    errno::check(result.into()).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configuration_bits_are_read() {
+        assert_eq!(parse_config_bit("config:0\n"), Some(0));
+        assert_eq!(parse_config_bit("config:63"), Some(63));
+        assert_eq!(parse_config_bit("config:64"), None);
+        assert_eq!(parse_config_bit("config1:0"), None);
+        assert_eq!(parse_config_bit("config:0-3"), None);
+    }
+
+    #[test]
+    fn a_uprobe_carries_offset_and_semaphore() {
+        let event = PerfEvent::Uprobe {
+            pmu: ProbePmu {
+                number: 9,
+                return_bit: 0,
+            },
+            moment: ProbeMoment::Return,
+            path: c"/bin/true",
+            offset: 0x1234,
+            ref_ctr_offset: 0x10,
+        };
+        let attr = event.attr();
+        assert_eq!(attr.kind, 9);
+        assert_eq!(attr.config, 0x10_0000_0001);
+        assert_eq!(attr.config2, 0x1234);
+        assert_ne!(attr.config1, 0);
+    }
+
+    #[test]
+    fn scopes_follow_the_kernels_rules() {
+        assert_eq!(PerfScope::Everyone.pid_and_cpu(), (-1, 0));
+        assert_eq!(PerfScope::Process(0).pid_and_cpu(), (0, -1));
+        assert_eq!(PerfScope::Cpu(3).pid_and_cpu(), (-1, 3));
+    }
+}
