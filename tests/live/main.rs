@@ -1,0 +1,9 @@
+//! Live tests: what the kernel of this machine does with what the library asks of it.
+//!
+//! Each test says with `require!` what it needs, and is skipped with a printed line where that is
+//! not there; see `support`. `cargo xtask vm` runs this program in virtual machines.
+
+#[macro_use]
+mod support;
+
+mod machine;
