@@ -133,10 +133,10 @@ impl Guest {
         // The initramfs is in memory twice while it is being unpacked, and may fill half of it.
         let memory = self.memory_mib.max(4 * (initramfs_size >> 20) + 512);
         let mut qemu = tied_to_us(&QEMU.path()?);
-        // One thread for all emulated processors: in several, kernels that patch their own code have
-        // crashed. Five-level page tables are only slower.
+        // Without cmpxchg16b: QEMU 7.2 emulates it with flags that are sometimes wrong, and one boot in
+        // three of Linux 6.12 crashed on them. Five-level page tables are only slower.
         qemu.args(match self.accelerator {
-            Accelerator::Tcg => ["-accel", "tcg,thread=single", "-cpu", "max,la57=off"],
+            Accelerator::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,-cx16"],
             Accelerator::Kvm => ["-accel", "kvm", "-cpu", "host"],
         });
         qemu.args([
