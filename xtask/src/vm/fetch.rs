@@ -3,7 +3,6 @@
 //! Apt gets its own state, cache and list of sources, so the system's are not touched, and no root
 //! is needed.
 
-use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -170,33 +169,52 @@ impl Apt {
     /// The packages that together are the newest cloud kernel of a series.
     fn packages(&self, series: &str) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        for prefix in ["linux-image-", "linux-binary-"] {
+        for prefix in [
+            "linux-image-",
+            "linux-binary-",
+            "linux-modules-",
+            "linux-base-",
+        ] {
             let list = output_of(self.command(APT_CACHE)?.args(["pkgnames", prefix]))?;
             names.extend(list.lines().map(str::to_owned));
         }
-        match newest(&names, series) {
-            Some(name) => Ok(with_modules(name)),
-            None => bail!(
-                "Debian's {} has no cloud kernel of the series {series}; it has {}",
+        let found = newest(&names, series).or_else(|| later(&names, series));
+        let Some(name) = found else {
+            bail!(
+                "no cloud kernel of the series {series} is in Debian's {}; there are: {}",
                 suites(series).join(" and "),
                 shown_releases(&names)
-            ),
-        }
+            );
+        };
+        Ok(with_companions(name, &names))
     }
 }
 
-/// The package with the newest image of a series. Later series come as `linux-binary-*` and
-/// `linux-modules-*`, earlier ones as `linux-image-*`, which holds both.
+/// The package with the newest image of a series. Later kernels come as `linux-binary-*` and
+/// `linux-modules-*`, besides a `linux-image-*` that is empty; in earlier ones that holds it all.
 fn newest<'a>(names: &'a [String], series: &str) -> Option<&'a str> {
+    newest_where(names, |release| {
+        release
+            .strip_prefix(series)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+    })
+}
+
+/// The package with the newest image of all, if it is later than a series: suites that are not
+/// released yet move on, and there the newest kernel is what is wanted.
+fn later<'a>(names: &'a [String], series: &str) -> Option<&'a str> {
+    newest_where(names, |release| natural_key(release) > natural_key(series))
+}
+
+fn newest_where(names: &[String], wanted: impl Fn(&str) -> bool) -> Option<&str> {
     names
         .iter()
         .map(String::as_str)
-        .filter(|name| {
-            cloud_release(name)
-                .and_then(|release| release.strip_prefix(series))
-                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        .filter(|name| cloud_release(name).is_some_and(&wanted))
+        .max_by_key(|name| {
+            let release = cloud_release(name).map(natural_key);
+            (release, name.starts_with("linux-binary-"))
         })
-        .max_by(|a, b| natural_order(a, b))
 }
 
 /// The release in a package's name, if it is a signed cloud kernel for this architecture.
@@ -210,10 +228,16 @@ fn cloud_release(name: &str) -> Option<&str> {
         .then_some(version)
 }
 
-fn with_modules(name: &str) -> Vec<String> {
+/// A package with those that hold the modules and the configuration of later kernels.
+fn with_companions(name: &str, names: &[String]) -> Vec<String> {
     let mut packages = vec![name.to_owned()];
     if let Some(release) = name.strip_prefix("linux-binary-") {
-        packages.push(format!("linux-modules-{release}"));
+        let companions = ["modules", "base"].map(|part| format!("linux-{part}-{release}"));
+        packages.extend(
+            companions
+                .into_iter()
+                .filter(|companion| names.contains(companion)),
+        );
     }
     packages
 }
@@ -223,7 +247,8 @@ fn shown_releases(names: &[String]) -> String {
         .iter()
         .filter_map(|name| cloud_release(name))
         .collect();
-    releases.sort_by(|a, b| natural_order(a, b));
+    releases.sort_by_key(|release| natural_key(release));
+    releases.dedup();
     if releases.is_empty() {
         "none at all".to_owned()
     } else {
@@ -231,12 +256,8 @@ fn shown_releases(names: &[String]) -> String {
     }
 }
 
-/// Orders runs of digits by their value, the rest as text.
-fn natural_order(a: &str, b: &str) -> Ordering {
-    pieces(a).cmp(&pieces(b))
-}
-
-fn pieces(text: &str) -> Vec<(u64, &str)> {
+/// Orders numbers in a text by their value, the rest as text.
+fn natural_key(text: &str) -> Vec<(u64, &str)> {
     text.split(|c: char| !c.is_ascii_alphanumeric())
         .map(|piece| (piece.parse().unwrap_or(0), piece))
         .collect()
@@ -257,6 +278,7 @@ mod tests {
             "linux-image-cloud-amd64",
             "linux-binary-7.2.9+deb14-cloud-amd64",
             "linux-binary-7.2.13+deb14-cloud-amd64",
+            "linux-image-7.2.13+deb14-cloud-amd64",
         ]
         .map(str::to_owned)
         .to_vec()
@@ -281,15 +303,33 @@ mod tests {
     }
 
     #[test]
-    fn later_kernels_are_two_packages() {
+    fn a_series_that_is_gone_is_replaced_by_a_later_one() {
+        let names = names();
         assert_eq!(
-            with_modules("linux-binary-7.2.13+deb14-cloud-amd64"),
+            later(&names, "7.1"),
+            Some("linux-binary-7.2.13+deb14-cloud-amd64")
+        );
+        assert_eq!(later(&names, "7.3"), None);
+    }
+
+    #[test]
+    fn later_kernels_are_several_packages() {
+        let names = [
+            "linux-modules-7.2-cloud-amd64",
+            "linux-base-7.1-cloud-amd64",
+        ];
+        let names = names.map(str::to_owned);
+        assert_eq!(
+            with_companions("linux-binary-7.2-cloud-amd64", &names),
             [
-                "linux-binary-7.2.13+deb14-cloud-amd64",
-                "linux-modules-7.2.13+deb14-cloud-amd64"
+                "linux-binary-7.2-cloud-amd64",
+                "linux-modules-7.2-cloud-amd64"
             ]
         );
-        assert_eq!(with_modules("linux-image-6.1.0-50-cloud-amd64").len(), 1);
+        assert_eq!(
+            with_companions("linux-image-7.2-cloud-amd64", &names).len(),
+            1
+        );
     }
 
     #[test]
