@@ -18,6 +18,7 @@ pub mod feature;
 mod ids;
 pub mod insn;
 mod kinds;
+pub mod map;
 pub mod open;
 pub mod reloc;
 pub mod sys;

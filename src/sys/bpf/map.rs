@@ -135,18 +135,16 @@ impl AsFd for MapFd {
 
 impl MapFd {
     /// Asks the kernel for the sizes of a map that came from elsewhere: a pin, an id, another process.
-    pub fn from_fd(fd: OwnedFd) -> Result<Self, Errno> {
+    pub fn from_fd(fd: OwnedFd) -> Result<(Self, MapInfo), Errno> {
         let info = map_info(fd.as_fd())?;
-        Ok(Self {
-            fd,
-            shape: MapShape {
-                map_type: info.map_type,
-                key_size: info.key_size,
-                value_size: info.value_size,
-                max_entries: info.max_entries,
-                flags: info.flags,
-            },
-        })
+        let shape = MapShape {
+            map_type: info.map_type,
+            key_size: info.key_size,
+            value_size: info.value_size,
+            max_entries: info.max_entries,
+            flags: info.flags,
+        };
+        Ok((Self { fd, shape }, info))
     }
 
     /// The descriptor alone.

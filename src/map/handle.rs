@@ -1,0 +1,183 @@
+//! The handle: where maps come from, and what is known about them.
+
+use super::pin;
+use crate::sys::bpf::{self, MapFd, MapInfo, ObjectKind};
+use crate::sys::mapping::{Access, MapMemory};
+use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result};
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A map in the kernel. Clones share one descriptor, which is closed with the last of them.
+///
+/// The map itself lives as long as somebody holds it: a descriptor, a program, a pin, a mapping.
+#[derive(Clone)]
+#[doc(alias = "bpf_map")]
+pub struct Map {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    fd: MapFd,
+    name: String,
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map")
+            .field("name", &self.inner.name)
+            .field("fd", &self.inner.fd)
+            .finish()
+    }
+}
+
+impl AsFd for Map {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.fd.as_fd()
+    }
+}
+
+impl Map {
+    /// A map that has just been created, under the name that users know it by.
+    pub fn new(fd: MapFd, name: impl Into<String>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                fd,
+                name: name.into(),
+            }),
+        }
+    }
+
+    /// A map whose descriptor came from elsewhere. Its name is the kernel's, of at most 15 bytes.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        let (fd, info) = MapFd::from_fd(fd).map_err(|errno| {
+            Error::from_errno(errno, "the descriptor does not belong to a BPF map")
+        })?;
+        Ok(Self::new(fd, info.name))
+    }
+
+    /// The map with this id, which `bpftool map` shows. Since Linux 4.13.
+    #[doc(alias = "bpf_map_get_fd_by_id")]
+    pub fn from_id(id: u32) -> Result<Self> {
+        let fd = bpf::fd_by_id(ObjectKind::Map, id).map_err(|errno| {
+            Error::from_errno(errno, format!("cannot open the map with id {id}"))
+        })?;
+        Self::from_fd(fd)
+    }
+
+    /// The map that is pinned at `path`.
+    #[doc(alias = "bpf_obj_get")]
+    pub fn open_pinned(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let fd = pin::open(path)?;
+        Self::from_fd(fd).map_err(|e| e.context(format!("pin {}", path.display())))
+    }
+
+    /// Gives the map a name in a BPF file system, where it stays after this process. The parent folder is made if it is
+    /// missing.
+    #[doc(alias = "bpf_map__pin")]
+    pub fn pin(&self, path: impl AsRef<Path>) -> Result<()> {
+        pin::pin(self.as_fd(), path.as_ref()).map_err(|e| self.blame(e))
+    }
+
+    /// Removes the pin at `path`; the map stays as long as somebody else holds it.
+    #[doc(alias = "bpf_map__unpin")]
+    pub fn unpin(&self, path: impl AsRef<Path>) -> Result<()> {
+        pin::unpin(path.as_ref()).map_err(|e| self.blame(e))
+    }
+
+    /// The name: that of the object file if the map came from there, else the kernel's.
+    #[doc(alias = "bpf_map__name")]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What sort of map.
+    #[doc(alias = "bpf_map__type")]
+    pub fn map_type(&self) -> MapType {
+        self.inner.fd.shape().map_type
+    }
+
+    /// Bytes in a key.
+    #[doc(alias = "bpf_map__key_size")]
+    pub fn key_size(&self) -> usize {
+        self.inner.fd.key_len()
+    }
+
+    /// Bytes in a value; for one CPU, if the map has one for each.
+    #[doc(alias = "bpf_map__value_size")]
+    pub fn value_size(&self) -> usize {
+        self.inner.fd.shape().value_size as usize
+    }
+
+    /// How many elements; bytes for a ring buffer.
+    #[doc(alias = "bpf_map__max_entries")]
+    pub fn max_entries(&self) -> u32 {
+        self.inner.fd.shape().max_entries
+    }
+
+    /// The flags it was created with.
+    #[doc(alias = "bpf_map__map_flags")]
+    pub fn flags(&self) -> MapFlags {
+        self.inner.fd.shape().flags
+    }
+
+    /// Everything that the kernel tells about the map.
+    #[doc(alias = "bpf_map_get_info_by_fd")]
+    pub fn info(&self) -> Result<MapInfo> {
+        bpf::map_info(self.as_fd()).map_err(|errno| self.fail(errno, "cannot ask about the map"))
+    }
+
+    /// The map's number while it lives.
+    pub fn id(&self) -> Result<u32> {
+        self.info().map(|info| info.id)
+    }
+
+    /// Makes the map read-only for user space, for good. Since Linux 5.2.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Kernel`] with `EBUSY` while a writable mapping of the map exists.
+    #[doc(alias = "bpf_map_freeze")]
+    pub fn freeze(&self) -> Result<()> {
+        self.raw()
+            .freeze()
+            .map_err(|errno| self.fail(errno, "cannot freeze the map"))
+    }
+
+    /// The elements of an array with [`MapFlags::MMAPABLE`], as memory. Since Linux 5.5.
+    pub fn memory(&self, access: Access) -> Result<MapMemory> {
+        MapMemory::map(self.raw(), access).map_err(|errno| {
+            let error = self.fail(errno, "cannot map the map's elements into memory");
+            if errno == Errno::EINVAL {
+                error.with_hint("only arrays that were created with BPF_F_MMAPABLE can be mapped")
+            } else {
+                error
+            }
+        })
+    }
+
+    /// Descriptor and sizes.
+    pub(crate) fn raw(&self) -> &MapFd {
+        &self.inner.fd
+    }
+
+    /// An error about this map.
+    pub(crate) fn fail(&self, errno: Errno, doing: &str) -> Error {
+        self.blame(Error::from_errno(errno, doing))
+    }
+
+    /// An error about a slice of the wrong length.
+    pub(super) fn wrong_length(&self, what: &str, given: usize, wanted: usize) -> Error {
+        self.blame(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("a {what} of {given} bytes was given, but the map's {what}s have {wanted}"),
+        ))
+    }
+
+    /// Names the map as what an error is about.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        error.context(format!("map `{}`", self.name()))
+    }
+}
