@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The folder `fixtures` of the checkout that cargo runs this chore in.
 ///
 /// Asked for when it runs, not when it is built: two checkouts may share one target folder.
-fn fixtures_dir() -> Result<PathBuf> {
+pub(crate) fn fixtures_dir() -> Result<PathBuf> {
     let xtask = std::env::var("CARGO_MANIFEST_DIR")
         .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
     let dir = Path::new(&xtask).join("../fixtures");

@@ -4,6 +4,7 @@ mod bench;
 mod binaries;
 mod fixtures;
 mod parity;
+mod slices;
 mod vm;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Chore {
     Fixtures(fixtures::Args),
     /// Compare rawbpf with libbpf on the same objects (as root).
     Parity(parity::Args),
+    /// Cut the kernel BTF in fixtures/btf out of whole ones (as root).
+    Slices(slices::Args),
     /// Boot real kernels in virtual machines and run the live tests in each.
     Vm(vm::Args),
 }
@@ -46,6 +49,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Parity(args) => parity::run(&args),
+        Chore::Slices(args) => slices::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Vm(args) => vm::run(&args),
     }
 }
