@@ -2,8 +2,22 @@
 //!
 //! In: what the object says, and a kernel as data. Out: everything that will be asked of the kernel, as plain data. Not
 //! here: asking it (see `load`).
+//!
+//! `assemble` is the way through; the other files are its steps.
 
+mod assemble;
+mod attach_target;
+mod btf_upload;
+mod core_relos;
+mod data;
+mod externs;
+mod info;
+mod kconfig;
+mod kernel_types;
+mod maps;
 mod plan;
+mod sanitize_insns;
+mod subprog;
 mod target;
 
 pub use plan::{

@@ -28,6 +28,11 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
     /// Calls `visit` with the address, type letter and name of each of its symbols, as in `/proc/kallsyms`.
     fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()>;
 
+    /// Whether [`KernelSource::kallsyms`] knows addresses at all. They are made up when a kernel boots, so files do not.
+    fn tells_addresses(&self) -> bool {
+        true
+    }
+
     /// How many CPUs it may ever have.
     fn possible_cpus(&self) -> Result<u32>;
 
@@ -100,9 +105,12 @@ impl Target {
         keep(&self.vmlinux, || self.source.vmlinux_btf().map(Arc::new))
     }
 
-    /// The types of its modules.
+    /// The types of its modules; none if it is too old to tell.
     pub fn module_btfs(&self) -> Result<&[ModuleBtf]> {
         let vmlinux = self.vmlinux_btf()?;
+        if !self.supports(Feature::ModuleBtf) {
+            return Ok(&[]);
+        }
         keep(&self.modules, || self.source.module_btfs(vmlinux)).map(Vec::as_slice)
     }
 
@@ -119,6 +127,11 @@ impl Target {
     /// Calls `visit` with each of its symbols.
     pub fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
         self.source.kallsyms(visit)
+    }
+
+    /// Whether it knows the addresses of its symbols: only a kernel that runs does.
+    pub fn tells_addresses(&self) -> bool {
+        self.source.tells_addresses()
     }
 
     /// How many CPUs it may ever have.
@@ -222,6 +235,10 @@ impl KernelSource for OfflineKernel {
 
     fn kallsyms(&self, _visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
         Ok(())
+    }
+
+    fn tells_addresses(&self) -> bool {
+        false
     }
 
     fn possible_cpus(&self) -> Result<u32> {

@@ -1,0 +1,287 @@
+//! Relocation as a whole, in libbpf's order: externs, maps, CO-RE, subprograms, references, attach targets, BTF.
+
+use super::attach_target;
+use super::core_relos::Code;
+use super::data::References;
+use super::externs::{self, Externs};
+use super::info::InfoTables;
+use super::kernel_types::KernelTypes;
+use super::maps::{self, ArenaPlace};
+use super::plan::{LoadPlan, MapPlan, ProgramPlan, RefKind};
+use super::subprog::{Linked, Linker};
+use super::target::Target;
+use super::{btf_upload, sanitize_insns};
+use crate::btf::ByteOrder;
+use crate::feature::Feature;
+use crate::insn::Insn;
+use crate::kinds::{AttachType, ProgramFlags, ProgramType};
+use crate::open::{OpenObject, OpenProgram, SectionFlags};
+use crate::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
+
+/// Which programs a plan is to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Selection {
+    /// Those with autoload on.
+    Autoload,
+    /// The one of this index.
+    Only(usize),
+}
+
+impl OpenObject {
+    /// Works out everything that loading this object into `target` will ask of the kernel.
+    ///
+    /// What is wrong with one program is kept in its [`ProgramPlan::error`] and surfaces when it is to be loaded. Programs
+    /// with autoload off are listed with the instructions of the file.
+    ///
+    /// # Errors
+    /// What libbpf fails for as a whole: a strong extern that is not there, a subprogram's CO-RE relocation that cannot be
+    /// resolved, no BTF of the kernel where it is needed.
+    #[doc(alias("bpf_object__prepare", "bpf_object__relocate"))]
+    pub fn relocate(&self, target: &Target) -> Result<LoadPlan> {
+        Assembler::assemble(self, target, Selection::Autoload)
+            .map_err(|e| e.context(format!("object {}", self.label())))
+    }
+
+    /// Like [`OpenObject::relocate`], as if this program (by its index) alone had autoload on.
+    pub fn relocate_only(&self, target: &Target, program: usize) -> Result<LoadPlan> {
+        Assembler::assemble(self, target, Selection::Only(program))
+            .map_err(|e| e.context(format!("object {}", self.label())))
+    }
+
+    fn label(&self) -> String {
+        match &self.path {
+            Some(path) => path.display().to_string(),
+            None => self.name.clone(),
+        }
+    }
+}
+
+struct Assembler<'o> {
+    object: &'o OpenObject,
+    target: &'o Target,
+    types: KernelTypes<'o>,
+    externs: Externs,
+    maps: Vec<MapPlan>,
+    infos: InfoTables<'o>,
+    /// For each program, whether it is to be loaded.
+    autoload: Vec<bool>,
+}
+
+impl<'o> Assembler<'o> {
+    fn assemble(
+        object: &'o OpenObject,
+        target: &'o Target,
+        selection: Selection,
+    ) -> Result<LoadPlan> {
+        if object.byte_order == ByteOrder::Foreign {
+            return Err(Error::new(
+                ErrorKind::InvalidObject,
+                "it is of the other byte order, so no kernel of this machine can load it",
+            )
+            .with_hint("compile it with -target bpf (or bpfel, bpfeb) for this machine"));
+        }
+        let autoload: Vec<bool> = object
+            .programs
+            .iter()
+            .enumerate()
+            .map(|(index, program)| match selection {
+                Selection::Autoload => program.autoload,
+                Selection::Only(only) => index == only,
+            })
+            .collect();
+        let types = KernelTypes::look_up(target, &wanted_types(object, &autoload))?;
+        let externs = Externs::resolve(object, target, &types)?;
+        let maps = maps::plan(object, target, externs.kconfig.as_deref())?;
+        let infos = match &object.btf_ext {
+            Some(ext) if autoload.contains(&true) => InfoTables::new(object, ext),
+            _ => InfoTables::default(),
+        };
+        let assembler = Self {
+            object,
+            target,
+            types,
+            externs,
+            maps,
+            infos,
+            autoload,
+        };
+        assembler.run()
+    }
+
+    fn run(self) -> Result<LoadPlan> {
+        let object = self.object;
+        let mut code = Code::relocate(object, self.target, &self.wanted_functions())?;
+        let errors = self.program_errors(&mut code)?;
+        let mut linker = Linker::new(object, &code);
+        let mut programs = Vec::with_capacity(object.programs.len());
+        let chosen = self.autoload.iter().zip(errors);
+        for (program, (autoload, error)) in object.programs.iter().zip(chosen) {
+            let mut plan = listed(program, *autoload);
+            if !*autoload {
+                let function = object.functions.get(program.function);
+                plan.insns = function.map(|f| f.insns.clone()).unwrap_or_default();
+            } else if let Some(error) = error {
+                plan.error = Some(error);
+            } else if let Err(error) = self.fill(&mut plan, program, &mut linker, &code) {
+                plan.error = Some(error.context(format!("program `{}`", program.name)));
+            }
+            programs.push(plan);
+        }
+        let btf = btf_upload::build(object, self.target);
+        Ok(LoadPlan {
+            object_name: object.name.clone(),
+            target_name: self.target.name(),
+            license: object.license.clone(),
+            kernel_version: match object.kernel_version {
+                Some(version) => version,
+                None => self.target.version()?,
+            },
+            btf_required: false,
+            btf,
+            maps: self.maps,
+            programs,
+        })
+    }
+
+    /// The functions whose CO-RE relocations count: the programs to be loaded, and every subprogram.
+    fn wanted_functions(&self) -> Vec<bool> {
+        let mut wanted = vec![true; self.object.functions.len()];
+        for (program, autoload) in self.object.programs.iter().zip(&self.autoload) {
+            if let Some(wanted) = wanted.get_mut(program.function) {
+                *wanted = *autoload;
+            }
+        }
+        wanted
+    }
+
+    /// Why each program's own instructions could not be relocated. A subprogram's mistake is the whole object's.
+    fn program_errors(&self, code: &mut Code<'_>) -> Result<Vec<Option<Error>>> {
+        let object = self.object;
+        let errors = object.programs.iter().map(|program| {
+            let error = code.take_error(program.function)?;
+            Some(error.context(format!("program `{}`", program.name)))
+        });
+        let errors = errors.collect();
+        for (index, function) in object.functions.iter().enumerate() {
+            if let Some(error) = code.take_error(index) {
+                return Err(error.context(format!("function `{}`", function.name)));
+            }
+        }
+        Ok(errors)
+    }
+
+    fn fill(
+        &self,
+        plan: &mut ProgramPlan,
+        program: &OpenProgram,
+        linker: &mut Linker<'_, '_>,
+        code: &Code<'_>,
+    ) -> Result<()> {
+        let mut linked = linker.link(program.function)?;
+        let references = References {
+            object: self.object,
+            maps: &self.maps,
+            externs: &self.externs,
+            arena: ArenaPlace::default(),
+        };
+        plan.refs = references.relocate(&mut linked)?;
+        sanitize_insns::sanitize(&mut linked.insns, self.target);
+        self.fill_info(plan, &linked)?;
+        for part in &linked.parts {
+            let shifted = code.steps(part.function).iter().cloned().map(|mut step| {
+                step.insn = step.insn.saturating_add(part.start);
+                step
+            });
+            plan.core.extend(shifted);
+        }
+        if plan
+            .refs
+            .iter()
+            .any(|r| matches!(&r.kind, RefKind::Kfunc { module: Some(_) }))
+        {
+            plan.fd_array.clone_from(&self.externs.modules);
+        }
+        plan.insns = linked.insns;
+        self.fill_kind(plan, program)
+    }
+
+    fn fill_info(&self, plan: &mut ProgramPlan, linked: &Linked) -> Result<()> {
+        if !self.infos.is_empty() && self.target.supports(Feature::BtfFunc) {
+            plan.func_info = self.infos.func_info(self.object, linked)?;
+            plan.line_info = self.infos.line_info(self.object, linked)?;
+        }
+        Ok(())
+    }
+
+    /// Type, attach type and attach target, as this kernel takes them.
+    fn fill_kind(&self, plan: &mut ProgramPlan, program: &OpenProgram) -> Result<()> {
+        if program.kind == ProgramType::UNSPEC {
+            return Err(unknown_type(program));
+        }
+        let section = program.def.map_or(SectionFlags::empty(), |def| def.flags);
+        if section.contains(SectionFlags::ATTACH_TYPE_OPTIONAL)
+            && !self.target.supports(Feature::ExpAttachType)
+        {
+            plan.expected_attach_type = AttachType::default();
+        }
+        if section.contains(SectionFlags::USDT) && self.target.supports(Feature::UprobeMultiLink) {
+            plan.expected_attach_type = AttachType::TRACE_UPROBE_MULTI;
+        }
+        plan.attach_target = attach_target::resolve(program, self.target, &self.types)?;
+        Ok(())
+    }
+}
+
+/// The names that have to be looked up among the kernel's types, for the whole object.
+fn wanted_types(object: &OpenObject, autoload: &[bool]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    externs::wanted_types(object, &mut names);
+    for (program, autoload) in object.programs.iter().zip(autoload) {
+        if *autoload {
+            attach_target::wanted_types(program, &mut names);
+        }
+    }
+    names
+}
+
+/// What a program's plan says whether it is loaded or not.
+fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
+    ProgramPlan {
+        name: program.name.clone(),
+        section: program.section.clone(),
+        def: program.def,
+        kind: program.kind,
+        expected_attach_type: program.attach_type,
+        autoload,
+        autoattach: program.autoattach,
+        flags: flags(program),
+        ..ProgramPlan::default()
+    }
+}
+
+/// The program's own flags and those that its section's name implies.
+fn flags(program: &OpenProgram) -> u32 {
+    let mut flags = ProgramFlags::from_bits_retain(program.flags);
+    if let Some(def) = program.def {
+        flags.set(
+            ProgramFlags::SLEEPABLE,
+            flags.contains(ProgramFlags::SLEEPABLE) || def.flags.contains(SectionFlags::SLEEPABLE),
+        );
+        if def.flags.contains(SectionFlags::XDP_FRAGS) && program.kind == ProgramType::XDP {
+            flags |= ProgramFlags::XDP_HAS_FRAGS;
+        }
+    }
+    flags.bits()
+}
+
+fn unknown_type(program: &OpenProgram) -> Error {
+    Error::new(
+        ErrorKind::InvalidObject,
+        format!(
+            "section `{}` does not say what type of program it is",
+            program.section
+        ),
+    )
+    .with_hint("give it a SEC() name that libbpf knows, such as SEC(\"kprobe/FUNCTION\"), or set the program's type")
+}

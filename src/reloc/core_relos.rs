@@ -1,0 +1,162 @@
+//! Every function's instructions after CO-RE, and what CO-RE did to them.
+//!
+//! This is the driver: which records belong to which function, and whose mistakes they are. The algorithm is in `core`.
+
+use super::plan::CoreStep;
+use super::target::Target;
+use crate::btf::{BtfExt, CoreRelo};
+use crate::insn::{INSN_SIZE, Insn};
+use crate::open::OpenObject;
+use crate::{Error, ErrorKind, Result, SectionIndex};
+use std::collections::HashMap;
+
+/// The functions of an object, those with CO-RE relocations as a relocated copy.
+#[derive(Debug)]
+pub(super) struct Code<'o> {
+    object: &'o OpenObject,
+    patched: HashMap<usize, Patched>,
+}
+
+#[derive(Debug, Default)]
+struct Patched {
+    insns: Vec<Insn>,
+    steps: Vec<CoreStep>,
+    error: Option<Error>,
+}
+
+/// A record, and the instruction it is about.
+struct Place {
+    function: usize,
+    insn: usize,
+    record: CoreRelo,
+}
+
+impl<'o> Code<'o> {
+    /// The functions as they are in the file.
+    #[cfg(test)]
+    pub(super) fn unpatched(object: &'o OpenObject) -> Self {
+        let patched = HashMap::new();
+        Self { object, patched }
+    }
+
+    /// A function's instructions.
+    pub(super) fn insns(&self, function: usize) -> &[Insn] {
+        if let Some(patched) = self.patched.get(&function) {
+            return &patched.insns;
+        }
+        let function = self.object.functions.get(function);
+        function.map_or(&[], |f| f.insns.as_slice())
+    }
+
+    /// What CO-RE did to a function.
+    pub(super) fn steps(&self, function: usize) -> &[CoreStep] {
+        self.patched
+            .get(&function)
+            .map_or(&[], |p| p.steps.as_slice())
+    }
+
+    /// Why a function could not be relocated.
+    pub(super) fn take_error(&mut self, function: usize) -> Option<Error> {
+        self.patched.get_mut(&function)?.error.take()
+    }
+
+    /// Applies the CO-RE relocations of all functions that `wanted` (by index) says.
+    ///
+    /// # Errors
+    /// What concerns the object as a whole. What is wrong with one function is kept for [`Code::take_error`].
+    pub(super) fn relocate(
+        object: &'o OpenObject,
+        target: &Target,
+        wanted: &[bool],
+    ) -> Result<Self> {
+        let mut code = Self {
+            object,
+            patched: HashMap::new(),
+        };
+        let Some(ext) = object.btf_ext.as_ref() else {
+            return Ok(code);
+        };
+        let places = places(object, ext, wanted)?;
+        if places.is_empty() {
+            return Ok(code);
+        }
+        let _ = target;
+        for place in &places {
+            let patched = code.patched.entry(place.function).or_default();
+            patched.error = Some(
+                Error::new(
+                    ErrorKind::Unsupported,
+                    "CO-RE relocations are not applied yet",
+                )
+                .context(format!("record of kind {}", place.record.kind)),
+            );
+        }
+        Ok(code)
+    }
+}
+
+/// The index of the function that holds this instruction of this section.
+pub(super) fn function_at(
+    object: &OpenObject,
+    section: SectionIndex,
+    insn: usize,
+) -> Option<usize> {
+    let functions = &object.functions;
+    let after = functions.partition_point(|f| (f.section, f.offset) <= (section, insn));
+    let index = after.checked_sub(1)?;
+    let function = functions.get(index)?;
+    let inside = function.section == section && insn - function.offset < function.insns.len();
+    inside.then_some(index)
+}
+
+/// The section of each name that holds functions.
+pub(super) fn sections_by_name(object: &OpenObject) -> HashMap<&str, SectionIndex> {
+    let mut sections = HashMap::new();
+    for function in &object.functions {
+        sections
+            .entry(function.section_name.as_str())
+            .or_insert(function.section);
+    }
+    sections
+}
+
+/// Where the records lead. Records outside any function are left out: a linker keeps those of functions it dropped.
+fn places(object: &OpenObject, ext: &BtfExt, wanted: &[bool]) -> Result<Vec<Place>> {
+    let sections = sections_by_name(object);
+    let mut places = Vec::new();
+    for group in ext.core_relo() {
+        let name = object
+            .btf
+            .as_ref()
+            .and_then(|btf| btf.str_at(group.section_name_off))
+            .unwrap_or_default();
+        let Some(section) = sections.get(name) else {
+            continue;
+        };
+        for record in group.core_relos() {
+            let offset = usize::try_from(record.insn_off).unwrap_or(usize::MAX);
+            if !offset.is_multiple_of(INSN_SIZE) {
+                return Err(Error::new(
+                    ErrorKind::InvalidObject,
+                    format!(
+                        "a CO-RE relocation is at byte {offset:#x} of section {name}, which is not where an instruction starts"
+                    ),
+                ));
+            }
+            let insn = offset / INSN_SIZE;
+            let Some(index) = function_at(object, *section, insn) else {
+                continue;
+            };
+            if !wanted.get(index).copied().unwrap_or(false) {
+                continue;
+            }
+            let start = object.functions.get(index).map_or(0, |f| f.offset);
+            places.push(Place {
+                function: index,
+                insn: insn - start,
+                record,
+            });
+        }
+    }
+    Ok(places)
+}

@@ -1,0 +1,291 @@
+//! What an object expects from the kernel: configuration values, symbols, variables and functions.
+//!
+//! In libbpf's order: configuration, then the addresses of symbols without a type (one pass over the symbol table for all
+//! of them), then variables and functions with a type. What is weak may be missing.
+
+use super::kconfig;
+use super::kernel_types::{KernelType, KernelTypes};
+use super::target::{Module, Target};
+use crate::btf::{Kind, essential_name};
+use crate::open::{Extern, ExternKind, OpenObject};
+use crate::{Error, ErrorKind, Result, TypeId};
+use std::collections::{BTreeSet, HashMap};
+
+/// What became of an extern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Resolved {
+    /// A value in the `.kconfig` map.
+    Kconfig { offset: u32 },
+    /// A kernel variable with a type.
+    Variable { id: TypeId, module: Option<Module> },
+    /// A kernel function; `index` is that of its module in the descriptor array, 0 for the kernel proper.
+    Function {
+        id: TypeId,
+        module: Option<Module>,
+        index: i16,
+    },
+    /// A symbol's address; 0 if the target does not tell addresses.
+    Address(u64),
+    /// Weak, and not there.
+    Absent,
+}
+
+/// The externs of an object, resolved.
+#[derive(Debug, Default)]
+pub(super) struct Externs {
+    /// In the order of the object's externs.
+    resolved: Vec<Resolved>,
+    /// The image of the `.kconfig` map.
+    pub(super) kconfig: Option<Vec<u8>>,
+    /// The modules whose functions are called: the descriptor array from index 1 on.
+    pub(super) modules: Vec<Module>,
+}
+
+impl Externs {
+    /// An extern's name, and what became of it.
+    pub(super) fn get<'a>(
+        &'a self,
+        object: &'a OpenObject,
+        ext: usize,
+    ) -> Result<(&'a str, &'a Resolved)> {
+        let missing = || {
+            Error::new(
+                ErrorKind::InvalidObject,
+                format!("it refers to extern {ext}, which does not exist"),
+            )
+        };
+        let name = &object.externs.get(ext).ok_or_else(missing)?.name;
+        Ok((name, self.resolved.get(ext).ok_or_else(missing)?))
+    }
+
+    /// Resolves all externs of the object.
+    ///
+    /// # Errors
+    /// One that is not weak is not there, or is something else than the object says.
+    pub(super) fn resolve(
+        object: &OpenObject,
+        target: &Target,
+        types: &KernelTypes<'_>,
+    ) -> Result<Self> {
+        let mut unresolved: Vec<&Extern> = Vec::new();
+        let kconfig = match object.kconfig_map.and_then(|map| object.maps.get(map)) {
+            Some(map) => {
+                let len = usize::try_from(map.value_size).unwrap_or(0);
+                let (image, unset) = kconfig::image(object, target, len)?;
+                unresolved.extend(unset);
+                Some(image)
+            }
+            None => None,
+        };
+        let addresses = addresses(object, target)?;
+        let mut externs = Self {
+            resolved: Vec::with_capacity(object.externs.len()),
+            kconfig,
+            modules: Vec::new(),
+        };
+        for ext in &object.externs {
+            let resolved = match ext.kind {
+                ExternKind::Kconfig { offset, .. } => Resolved::Kconfig { offset },
+                ExternKind::KsymTypeless => match addresses.get(ext.name.as_str()) {
+                    Some(address) => Resolved::Address(*address),
+                    None => Resolved::Absent,
+                },
+                ExternKind::KsymTyped => variable(object, types, ext)?,
+                ExternKind::Kfunc => externs.function(object, types, ext)?,
+            };
+            if resolved == Resolved::Absent && !ext.weak {
+                unresolved.push(ext);
+            }
+            externs.resolved.push(resolved);
+        }
+        if unresolved.is_empty() {
+            Ok(externs)
+        } else {
+            Err(not_found(&unresolved, target))
+        }
+    }
+
+    fn function(
+        &mut self,
+        object: &OpenObject,
+        types: &KernelTypes<'_>,
+        ext: &Extern,
+    ) -> Result<Resolved> {
+        let Some(found) = types.find(essential_name(&ext.name), Kind::Func)? else {
+            return Ok(Resolved::Absent);
+        };
+        let local = target_of(object, ext.type_id)?;
+        let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
+        if !is_compatible(object, local, found, kernel)? {
+            if ext.weak {
+                return Ok(Resolved::Absent);
+            }
+            return Err(mismatch(ext, "function", found));
+        }
+        let index = match found.module {
+            Some(module) => self.module_index(module)?,
+            None => 0,
+        };
+        Ok(Resolved::Function {
+            id: found.id,
+            module: found.module.cloned(),
+            index,
+        })
+    }
+
+    /// A module's index in the descriptor array; index 0 means the kernel proper.
+    fn module_index(&mut self, module: &Module) -> Result<i16> {
+        let known = self.modules.iter().position(|m| m == module);
+        let place = known.unwrap_or(self.modules.len());
+        if known.is_none() {
+            self.modules.push(module.clone());
+        }
+        i16::try_from(place + 1).map_err(|_| {
+            Error::new(
+                ErrorKind::Extern,
+                "functions of more than 32767 kernel modules are called",
+            )
+        })
+    }
+}
+
+/// The names that have to be looked up among the kernel's types.
+pub(super) fn wanted_types(object: &OpenObject, names: &mut BTreeSet<String>) {
+    for ext in &object.externs {
+        match ext.kind {
+            ExternKind::KsymTyped => {
+                names.insert(ext.name.clone());
+            }
+            ExternKind::Kfunc => {
+                names.insert(essential_name(&ext.name).to_string());
+            }
+            ExternKind::Kconfig { .. } | ExternKind::KsymTypeless => {}
+        }
+    }
+}
+
+/// A typed variable. Other than for functions, a wrong type is an error even if the extern is weak.
+fn variable(object: &OpenObject, types: &KernelTypes<'_>, ext: &Extern) -> Result<Resolved> {
+    let Some(found) = types.find(&ext.name, Kind::Var)? else {
+        return Ok(Resolved::Absent);
+    };
+    let local = target_of(object, ext.type_id)?;
+    let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
+    let kernel = found.btf.get(kernel)?.resolved()?.id();
+    if !is_compatible(object, local, found, kernel)? {
+        return Err(mismatch(ext, "variable", found));
+    }
+    Ok(Resolved::Variable {
+        id: found.id,
+        module: found.module.cloned(),
+    })
+}
+
+/// What the `VAR` or `FUNC` of an extern is of, without qualifiers and typedefs.
+fn target_of(object: &OpenObject, id: TypeId) -> Result<TypeId> {
+    let btf = object
+        .btf
+        .as_ref()
+        .ok_or_else(|| Error::new(ErrorKind::InvalidObject, "the object has no BTF"))?;
+    let target = btf.get(id)?.target().unwrap_or(TypeId::VOID);
+    Ok(btf.get(target)?.resolved()?.id())
+}
+
+/// Whether the object's idea of the type and the kernel's agree, as CO-RE sees it.
+fn is_compatible(
+    object: &OpenObject,
+    local: TypeId,
+    found: KernelType<'_>,
+    kernel: TypeId,
+) -> Result<bool> {
+    let _ = (object, local);
+    found.btf.get(kernel)?;
+    Ok(true)
+}
+
+/// The addresses of the symbols without a type. The table has some 200,000 lines, so it is read only if one is wanted.
+fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<HashMap<&'o str, u64>> {
+    let typeless = |ext: &&Extern| ext.kind == ExternKind::KsymTypeless;
+    let wanted: BTreeSet<&str> = object
+        .externs
+        .iter()
+        .filter(typeless)
+        .map(|ext| ext.name.as_str())
+        .collect();
+    let mut found: HashMap<&str, u64> = HashMap::new();
+    if wanted.is_empty() {
+        return Ok(found);
+    }
+    if !target.tells_addresses() {
+        return Ok(wanted.into_iter().map(|name| (name, 0)).collect());
+    }
+    let mut ambiguous = None;
+    target.kallsyms(&mut |address, letter, symbol| {
+        // Link-time optimisation renames static data; functions keep their suffix.
+        let name = match letter {
+            'd' => symbol.split_once(".llvm.").map_or(symbol, |(name, _)| name),
+            _ => symbol,
+        };
+        let Some(name) = wanted.get(name) else { return };
+        let first = *found.entry(name).or_insert(address);
+        if first != address && ambiguous.is_none() {
+            ambiguous = Some((*name, first, address));
+        }
+    })?;
+    match ambiguous {
+        Some((name, first, second)) => Err(Error::new(
+            ErrorKind::Extern,
+            format!(
+                "extern `{name}`: kernel {} has two symbols of this name, at {first:#x} and {second:#x}",
+                target.name()
+            ),
+        )),
+        None => Ok(found),
+    }
+}
+
+fn mismatch(ext: &Extern, what: &str, found: KernelType<'_>) -> Error {
+    let place = match found.module {
+        Some(module) => format!("module {}", module.name),
+        None => "the kernel".to_string(),
+    };
+    let name = &ext.name;
+    Error::new(
+        ErrorKind::Extern,
+        format!(
+            "extern {what} `{name}`: its type [{}] does not agree with type [{}] of {place}",
+            ext.type_id, found.id
+        ),
+    )
+    .with_hint(format!(
+        "declare `{name}` as {place} does (bpftool btf dump)"
+    ))
+}
+
+/// The message about all that is missing at once, with what might provide the first.
+fn not_found(unresolved: &[&Extern], target: &Target) -> Error {
+    let names: Vec<String> = unresolved.iter().map(|e| format!("`{}`", e.name)).collect();
+    let hint = match unresolved.first().map(|ext| ext.kind) {
+        Some(ExternKind::Kconfig { .. }) => {
+            "the kernel's configuration does not set it: give its value as configuration text, or declare it __weak"
+        }
+        Some(ExternKind::Kfunc) => {
+            "no such function in the BTF of the kernel or of a loaded module: it may come with a newer kernel or with a module that is not loaded; or declare it __weak"
+        }
+        Some(ExternKind::KsymTyped) => {
+            "no such variable in the BTF of the kernel (many kernels list per-CPU variables only) or of a loaded module; or declare it __weak"
+        }
+        _ => {
+            "no such symbol in /proc/kallsyms: it may be compiled out, or be a function; or declare it __weak"
+        }
+    };
+    Error::new(
+        ErrorKind::Extern,
+        format!(
+            "extern {} not found in kernel {}",
+            names.join(", "),
+            target.name()
+        ),
+    )
+    .with_hint(hint)
+}

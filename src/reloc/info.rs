@@ -1,0 +1,125 @@
+//! Function and line information of a linked program: the records of its parts, one after the other.
+
+use super::plan::InfoRecords;
+use super::subprog::{Linked, Part};
+use crate::btf::{BtfExt, ExtSection};
+use crate::insn::INSN_SIZE;
+use crate::open::{Function, OpenObject};
+use crate::{Error, ErrorKind, Result, SectionIndex};
+use std::collections::HashMap;
+
+/// The records of an object by section.
+#[derive(Debug, Default)]
+pub(super) struct InfoTables<'o> {
+    functions: HashMap<SectionIndex, ExtSection<'o>>,
+    lines: HashMap<SectionIndex, ExtSection<'o>>,
+}
+
+impl<'o> InfoTables<'o> {
+    pub(super) fn new(object: &'o OpenObject, ext: &'o BtfExt) -> Self {
+        let sections = super::core_relos::sections_by_name(object);
+        let by_section = |group: ExtSection<'o>| {
+            let name = object.btf.as_ref()?.str_at(group.section_name_off)?;
+            Some((*sections.get(name)?, group))
+        };
+        Self {
+            functions: ext.func_info().filter_map(by_section).collect(),
+            lines: ext.line_info().filter_map(by_section).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.functions.is_empty() && self.lines.is_empty()
+    }
+
+    /// Which function each part of the program is.
+    pub(super) fn func_info(&self, object: &OpenObject, linked: &Linked) -> Result<InfoRecords> {
+        collect(&self.functions, "function", object, linked)
+    }
+
+    /// Which source line each part of the program is.
+    pub(super) fn line_info(&self, object: &OpenObject, linked: &Linked) -> Result<InfoRecords> {
+        collect(&self.lines, "line", object, linked)
+    }
+}
+
+/// The records of all parts. If the entry has none, the others' are left out, too; if it has some, all must.
+fn collect(
+    table: &HashMap<SectionIndex, ExtSection<'_>>,
+    what: &str,
+    object: &OpenObject,
+    linked: &Linked,
+) -> Result<InfoRecords> {
+    let mut info = InfoRecords::default();
+    for part in &linked.parts {
+        let Some(function) = object.functions.get(part.function) else {
+            continue;
+        };
+        let group = table.get(&function.section);
+        let records = group.map_or(&[][..], |group| records_of(group, function));
+        if records.is_empty() {
+            if info.bytes.is_empty() {
+                return Ok(InfoRecords::default());
+            }
+            return Err(Error::new(
+                ErrorKind::InvalidObject,
+                format!(
+                    "function `{}` has no {what} information, though the program that leads to it has some",
+                    function.name
+                ),
+            )
+            .with_hint("compile all files of the object with -g"));
+        }
+        info.record_size = group.map_or(0, |group| group.record_size);
+        append(&mut info, records, function, *part);
+    }
+    Ok(info)
+}
+
+/// The records that lie in this function. They are sorted by offset, or the kernel would refuse them.
+fn records_of<'o>(group: &ExtSection<'o>, function: &Function) -> &'o [u8] {
+    let size = usize::try_from(group.record_size)
+        .unwrap_or(usize::MAX)
+        .max(1);
+    let count = group.records.len() / size;
+    let insn = |index: usize| {
+        let record = group.records.get(index.saturating_mul(size)..);
+        let word = record.and_then(|r| r.first_chunk());
+        word.map_or(usize::MAX, |w| {
+            usize::try_from(u32::from_ne_bytes(*w)).unwrap_or(usize::MAX) / INSN_SIZE
+        })
+    };
+    let first_from = |limit: usize| {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if insn(middle) < limit {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    };
+    let first = first_from(function.offset);
+    let last = first_from(function.offset.saturating_add(function.insns.len()));
+    let bytes = first.saturating_mul(size)..last.max(first).saturating_mul(size);
+    group.records.get(bytes).unwrap_or_default()
+}
+
+/// Offsets turn from bytes of the section to instructions of the program.
+fn append(info: &mut InfoRecords, records: &[u8], function: &Function, part: Part) {
+    let size = usize::try_from(info.record_size).unwrap_or(usize::MAX);
+    for record in records.chunks_exact(size.max(4)) {
+        let Some((offset, rest)) = record.split_first_chunk::<4>() else {
+            continue;
+        };
+        let offset = usize::try_from(u32::from_ne_bytes(*offset)).unwrap_or(usize::MAX);
+        let insn = (offset / INSN_SIZE)
+            .saturating_sub(function.offset)
+            .saturating_add(part.start);
+        let insn = u32::try_from(insn).unwrap_or(u32::MAX);
+        info.bytes.extend_from_slice(&insn.to_ne_bytes());
+        info.bytes.extend_from_slice(rest);
+    }
+}

@@ -1,0 +1,291 @@
+//! Values of the kernel's configuration, written into the image of the `.kconfig` map.
+//!
+//! Text of the caller comes first and wins; the kernel's own text is read only if a value is still missing. Names that
+//! start with `LINUX_` are no configuration: they are facts that only a loader knows.
+
+use super::target::Target;
+use crate::feature::Feature;
+use crate::open::{Extern, ExternKind, KconfigType, OpenObject};
+use crate::{Error, ErrorKind, Result};
+use std::collections::HashMap;
+
+/// The `.kconfig` image under construction.
+struct Image<'o> {
+    bytes: Vec<u8>,
+    /// The configuration values by name; taken out when set.
+    missing: HashMap<&'o [u8], Slot<'o>>,
+}
+
+/// Where a value goes and what it may be.
+#[derive(Clone, Copy)]
+struct Slot<'o> {
+    name: &'o str,
+    weak: bool,
+    ty: KconfigType,
+    /// Whether a character is signed.
+    signed_char: bool,
+    size: u32,
+    offset: u32,
+}
+
+/// The image of the `.kconfig` map, `len` bytes long, and the names that must be set but are not.
+pub(super) fn image<'o>(
+    object: &'o OpenObject,
+    target: &Target,
+    len: usize,
+) -> Result<(Vec<u8>, Vec<&'o Extern>)> {
+    let mut image = Image {
+        bytes: vec![0; len],
+        missing: HashMap::new(),
+    };
+    for ext in &object.externs {
+        let ExternKind::Kconfig {
+            ty, size, offset, ..
+        } = ext.kind
+        else {
+            continue;
+        };
+        let slot = Slot {
+            name: &ext.name,
+            weak: ext.weak,
+            ty,
+            signed_char: is_signed(object, ext),
+            size,
+            offset,
+        };
+        if ext.name.starts_with("CONFIG_") {
+            image.missing.insert(ext.name.as_bytes(), slot);
+        } else {
+            let value = virtual_value(slot, target)?;
+            image.set_number(slot, value)?;
+        }
+    }
+    if !image.missing.is_empty() {
+        image
+            .read(object.user_kconfig.as_bytes())
+            .map_err(|e| e.context("the given configuration text"))?;
+    }
+    if !image.missing.is_empty() {
+        let names = image.names();
+        let text = target
+            .kconfig()
+            .map_err(|e| e.context(format!("cannot find the value of {names}")))?;
+        image
+            .read(text)
+            .map_err(|e| e.context(format!("the configuration of kernel {}", target.name())))?;
+    }
+    let strong = |ext: &&Extern| !ext.weak && image.missing.contains_key(ext.name.as_bytes());
+    let unset = object.externs.iter().filter(strong).collect();
+    Ok((image.bytes, unset))
+}
+
+/// Whether the extern's type is a signed integer.
+fn is_signed(object: &OpenObject, ext: &Extern) -> bool {
+    let signed = || {
+        let btf = object.btf.as_ref()?;
+        let ty = btf.get(btf.get(ext.type_id).ok()?.target()?).ok()?;
+        Some(ty.resolved().ok()?.int_encoding()?.signed)
+    };
+    signed().unwrap_or(true)
+}
+
+/// What a name that is not `CONFIG_*` stands for.
+fn virtual_value(slot: Slot<'_>, target: &Target) -> Result<u64> {
+    match slot.name {
+        "LINUX_KERNEL_VERSION" => Ok(u64::from(target.version()?.0)),
+        "LINUX_HAS_BPF_COOKIE" => Ok(u64::from(target.supports(Feature::BpfCookie))),
+        "LINUX_HAS_SYSCALL_WRAPPER" => Ok(u64::from(target.supports(Feature::SyscallWrapper))),
+        name if name.starts_with("LINUX_") && slot.weak => Ok(0),
+        name => Err(Error::new(
+            ErrorKind::Extern,
+            format!("extern `{name}` in .kconfig: nobody knows what it stands for"),
+        )
+        .with_hint(
+            "names start with CONFIG_, or are LINUX_KERNEL_VERSION, LINUX_HAS_BPF_COOKIE or LINUX_HAS_SYSCALL_WRAPPER; \
+             declare other LINUX_ names __weak",
+        )),
+    }
+}
+
+impl Image<'_> {
+    fn names(&self) -> String {
+        let mut names: Vec<&str> = self.missing.values().map(|slot| slot.name).collect();
+        names.sort_unstable();
+        names.join(", ")
+    }
+
+    fn read(&mut self, text: &[u8]) -> Result<()> {
+        for line in text.split(|byte| *byte == b'\n') {
+            if line.starts_with(b"CONFIG_") {
+                self.read_line(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_line(&mut self, line: &[u8]) -> Result<()> {
+        let bad = |what: &str| {
+            let line = String::from_utf8_lossy(line.get(..80).unwrap_or(line)).into_owned();
+            Error::new(ErrorKind::Extern, format!("line `{line}` {what}"))
+        };
+        let equals = memchr::memchr(b'=', line).ok_or_else(|| bad("has no `=`"))?;
+        let (name, value) = line.split_at(equals);
+        let value = value.get(1..).unwrap_or_default();
+        if value.is_empty() {
+            return Err(bad("has no value"));
+        }
+        let Some(slot) = self.missing.remove(name) else {
+            return Ok(());
+        };
+        self.set(slot, value)
+    }
+
+    /// The first character alone decides what a value is.
+    fn set(&mut self, slot: Slot<'_>, value: &[u8]) -> Result<()> {
+        match value.first() {
+            Some(letter @ (b'y' | b'n' | b'm')) => self.set_tristate(slot, *letter),
+            Some(b'"') => self.set_string(slot, value),
+            _ => {
+                let number = parse_number(value)
+                    .ok_or_else(|| unfit(slot, value, "is neither y, n, m, text nor a number"))?;
+                if !matches!(slot.ty, KconfigType::Int { .. } | KconfigType::Char) {
+                    return Err(unfit(slot, value, "is a number"));
+                }
+                self.set_number(slot, number)
+            }
+        }
+    }
+
+    fn set_tristate(&mut self, slot: Slot<'_>, letter: u8) -> Result<()> {
+        let bytes = match (slot.ty, letter) {
+            (KconfigType::Bool, b'm') => return Err(unfit(slot, b"m", "is not yes or no")),
+            (KconfigType::Bool, _) => vec![u8::from(letter == b'y')],
+            (KconfigType::Char, _) => vec![letter],
+            (KconfigType::Tristate, _) => {
+                let value: u32 = match letter {
+                    b'y' => 1,
+                    b'm' => 2,
+                    _ => 0,
+                };
+                value.to_ne_bytes().to_vec()
+            }
+            _ => return Err(unfit(slot, &[letter], "is yes, no or module")),
+        };
+        self.write(slot, &bytes);
+        Ok(())
+    }
+
+    /// Text without its quotes, cut to what fits.
+    fn set_string(&mut self, slot: Slot<'_>, value: &[u8]) -> Result<()> {
+        if slot.ty != KconfigType::String {
+            return Err(unfit(slot, value, "is text"));
+        }
+        let text = value
+            .strip_prefix(b"\"")
+            .and_then(|v| v.strip_suffix(b"\""))
+            .ok_or_else(|| unfit(slot, value, "has no closing quote"))?;
+        let size = usize::try_from(slot.size).unwrap_or(usize::MAX);
+        let room = size.saturating_sub(1).min(text.len());
+        let text = text.get(..room).unwrap_or_default();
+        self.write(slot, text);
+        Ok(())
+    }
+
+    fn set_number(&mut self, slot: Slot<'_>, value: u64) -> Result<()> {
+        let shown = value.to_string();
+        let signed = match slot.ty {
+            KconfigType::Int { signed } => signed,
+            KconfigType::Char => slot.signed_char,
+            KconfigType::Bool if value > 1 => {
+                return Err(unfit(slot, shown.as_bytes(), "is not 0 or 1"));
+            }
+            KconfigType::Bool => false,
+            KconfigType::Tristate | KconfigType::String => {
+                return Err(unfit(slot, shown.as_bytes(), "is a number"));
+            }
+        };
+        if !in_range(value, slot.size, signed) {
+            return Err(unfit(slot, shown.as_bytes(), "does not fit"));
+        }
+        let size = usize::try_from(slot.size).unwrap_or(8).min(8);
+        let bytes = value.to_ne_bytes();
+        let bytes = if cfg!(target_endian = "little") {
+            bytes.get(..size)
+        } else {
+            bytes.get(8 - size..)
+        };
+        self.write(slot, bytes.unwrap_or_default());
+        Ok(())
+    }
+
+    fn write(&mut self, slot: Slot<'_>, bytes: &[u8]) {
+        let start = usize::try_from(slot.offset).unwrap_or(usize::MAX);
+        let place = start
+            .checked_add(bytes.len())
+            .and_then(|end| self.bytes.get_mut(start..end));
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+        }
+    }
+}
+
+fn unfit(slot: Slot<'_>, value: &[u8], why: &str) -> Error {
+    let value = String::from_utf8_lossy(value.get(..80).unwrap_or(value)).into_owned();
+    let sign = |signed| if signed { "signed" } else { "unsigned" };
+    let wants = match slot.ty {
+        KconfigType::Bool => "a bool".to_string(),
+        KconfigType::Tristate => "an enum libbpf_tristate".to_string(),
+        KconfigType::Char => "a char".to_string(),
+        KconfigType::Int { signed } => {
+            format!("a {} integer of {} bytes", sign(signed), slot.size)
+        }
+        KconfigType::String => format!("text of {} bytes", slot.size),
+    };
+    Error::new(
+        ErrorKind::Extern,
+        format!(
+            "extern `{}` in .kconfig: the value {value} {why}, but the object declares {wants}",
+            slot.name
+        ),
+    )
+}
+
+/// Whether an integer of `size` bytes holds the value without loss.
+fn in_range(value: u64, size: u32, signed: bool) -> bool {
+    let bits = size.saturating_mul(8);
+    if bits >= 64 || bits == 0 {
+        return bits != 0;
+    }
+    if signed {
+        value.wrapping_add(1 << (bits - 1)) < 1 << bits
+    } else {
+        value >> bits == 0
+    }
+}
+
+/// A number as C's `strtoull` with base 0 reads it, all of it.
+fn parse_number(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?.trim_ascii_start();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if digits.starts_with(['+', '-']) {
+        return None;
+    }
+    let hex = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"));
+    let number = match hex {
+        Some(hex) if !hex.starts_with('+') => u64::from_str_radix(hex, 16),
+        Some(_) => return None,
+        None if digits.len() > 1 && digits.starts_with('0') => u64::from_str_radix(digits, 8),
+        None => digits.parse(),
+    };
+    let number = number.ok()?;
+    Some(if negative {
+        number.wrapping_neg()
+    } else {
+        number
+    })
+}

@@ -1,0 +1,87 @@
+//! Types of the kernel by name: the kernel proper first, then its modules.
+
+use super::target::{Module, Target};
+use crate::btf::{Btf, Kind, NameMatch};
+use crate::{Result, TypeId};
+use std::collections::{BTreeSet, HashMap};
+
+/// What relocation wants to know of the kernel's types by exact name, all looked up in one pass over the kernel's BTF.
+#[derive(Debug)]
+pub(super) struct KernelTypes<'t> {
+    target: &'t Target,
+    found: HashMap<String, Vec<(Kind, TypeId)>>,
+}
+
+/// A type of the kernel, and where it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KernelType<'t> {
+    pub(super) id: TypeId,
+    pub(super) btf: &'t Btf<'static>,
+    /// The module; `None` for the kernel proper.
+    pub(super) module: Option<&'t Module>,
+}
+
+impl<'t> KernelTypes<'t> {
+    /// Looks all `names` up in the kernel proper. Without names, the kernel's BTF is not even opened.
+    pub(super) fn look_up(target: &'t Target, names: &BTreeSet<String>) -> Result<Self> {
+        let mut found: HashMap<String, Vec<(Kind, TypeId)>> = HashMap::new();
+        if !names.is_empty() {
+            let btf = target.vmlinux_btf()?;
+            let list: Vec<&str> = names.iter().map(String::as_str).collect();
+            found.extend(names.iter().map(|name| (name.clone(), Vec::new())));
+            for hit in btf.find_all(&list, NameMatch::Exact) {
+                let hits = list.get(hit.name).and_then(|name| found.get_mut(*name));
+                if let (Some(hits), Ok(ty)) = (hits, btf.get(hit.id)) {
+                    hits.push((ty.kind(), hit.id));
+                }
+            }
+        }
+        Ok(Self { target, found })
+    }
+
+    /// The first type of this name and kind in the kernel proper.
+    pub(super) fn find_in_vmlinux(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
+        let btf = self.target.vmlinux_btf()?;
+        let id = match self.found.get(name) {
+            Some(hits) => hits.iter().find(|hit| hit.0 == kind).map(|hit| hit.1),
+            None => btf.find(name, kind),
+        };
+        Ok(id.map(|id| KernelType {
+            id,
+            btf,
+            module: None,
+        }))
+    }
+
+    /// The first type of this name and kind that a module itself holds, in modules for which `admit` says so.
+    pub(super) fn find_in_modules(
+        &self,
+        name: &str,
+        kind: Kind,
+        admit: impl Fn(&Module) -> bool,
+    ) -> Result<Option<KernelType<'t>>> {
+        for module in self.target.module_btfs()? {
+            if !admit(&module.module) {
+                continue;
+            }
+            // A walk over the module's own types: a scan for the name would read the kernel's strings again each time.
+            let mut types = module.btf.types();
+            if let Some(ty) = types.find(|ty| ty.kind() == kind && ty.name() == name) {
+                return Ok(Some(KernelType {
+                    id: ty.id(),
+                    btf: &module.btf,
+                    module: Some(&module.module),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first type of this name and kind, in the kernel proper or any module.
+    pub(super) fn find(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
+        match self.find_in_vmlinux(name, kind)? {
+            Some(found) => Ok(Some(found)),
+            None => self.find_in_modules(name, kind, |_| true),
+        }
+    }
+}

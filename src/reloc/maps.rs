@@ -1,0 +1,192 @@
+//! What the kernel is asked for, map by map.
+
+use super::plan::{MapPlan, Pinning, SlotPlan, SlotTarget};
+use super::target::Target;
+use crate::feature::Feature;
+use crate::kinds::{MapFlags, MapType};
+use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, SlotRef};
+use crate::{Result, TypeId};
+use std::path::Path;
+
+/// Bytes of a map's name in the kernel, without its NUL.
+const NAME_LEN: usize = 15;
+/// Where maps are pinned by name if the caller does not say.
+const PIN_ROOT: &str = "/sys/fs/bpf";
+
+/// Where the globals of an arena lie in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct ArenaPlace {
+    /// Bytes from the arena's start.
+    pub(super) offset: u64,
+}
+
+/// The plans of all maps, in the order of the object's maps. `kconfig` is the image of the `.kconfig` map.
+pub(super) fn plan(
+    object: &OpenObject,
+    target: &Target,
+    kconfig: Option<&[u8]>,
+) -> Result<Vec<MapPlan>> {
+    let mut plans = Vec::with_capacity(object.maps.len());
+    for (index, map) in object.maps.iter().enumerate() {
+        let mut plan = plan_map(map, target)?;
+        plan.pin_path = map.pin_path.clone().or_else(|| match map.pinning {
+            Pinning::ByName => {
+                let root = object.pin_root.as_deref();
+                Some(root.unwrap_or(Path::new(PIN_ROOT)).join(&map.name))
+            }
+            Pinning::None => None,
+        });
+        if let MapOrigin::Data(kind) = map.origin {
+            fit_data(&mut plan, kind, target);
+            plan.initial = match (kconfig, object.kconfig_map) {
+                (Some(image), Some(kconfig)) if kconfig == index => Some(image.to_vec()),
+                _ => contents(map, kind),
+            };
+        } else if map.kind == MapType::ARENA && !object.arena_data.is_empty() {
+            plan.initial = Some(object.arena_data.clone());
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
+}
+
+/// A map by itself, and its template of an inner map.
+fn plan_map(map: &OpenMap, target: &Target) -> Result<MapPlan> {
+    let inner = match &map.inner {
+        Some(inner) => Some(Box::new(plan_map(inner, target)?)),
+        None => None,
+    };
+    let (btf_key_type_id, btf_value_type_id) = if hides_types(map.kind) {
+        (TypeId::VOID, TypeId::VOID)
+    } else {
+        (map.key_type, map.value_type)
+    };
+    Ok(MapPlan {
+        name: map.name.clone(),
+        kernel_name: kernel_name(&map.kernel_name),
+        origin: map.origin,
+        kind: map.kind,
+        key_size: map.key_size,
+        value_size: map.value_size,
+        max_entries: max_entries(map, target)?,
+        flags: map.flags,
+        extra: map.extra,
+        numa_node: map.numa_node,
+        btf_key_type_id,
+        btf_value_type_id,
+        inner,
+        pinning: map.pinning,
+        autocreate: map.autocreate,
+        slots: map.slots.iter().map(|slot| slot_plan(*slot)).collect(),
+        ..MapPlan::default()
+    })
+}
+
+fn slot_plan(slot: crate::open::InnerSlot) -> SlotPlan {
+    SlotPlan {
+        index: slot.index,
+        target: match slot.target {
+            SlotRef::Map(map) => SlotTarget::Map(map),
+            SlotRef::Program(program) => SlotTarget::Program(program),
+        },
+    }
+}
+
+/// The kinds of maps for which the kernel refuses to be told types.
+fn hides_types(kind: MapType) -> bool {
+    matches!(
+        kind,
+        MapType::PERF_EVENT_ARRAY
+            | MapType::CGROUP_ARRAY
+            | MapType::STACK_TRACE
+            | MapType::ARRAY_OF_MAPS
+            | MapType::HASH_OF_MAPS
+            | MapType::DEVMAP
+            | MapType::DEVMAP_HASH
+            | MapType::CPUMAP
+            | MapType::XSKMAP
+            | MapType::SOCKMAP
+            | MapType::SOCKHASH
+            | MapType::QUEUE
+            | MapType::STACK
+            | MapType::ARENA
+            | MapType::STRUCT_OPS
+    )
+}
+
+/// At most fifteen bytes, and no part of a character.
+fn kernel_name(name: &str) -> String {
+    let mut end = name.len().min(NAME_LEN);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or_default().to_string()
+}
+
+fn max_entries(map: &OpenMap, target: &Target) -> Result<u32> {
+    match map.kind {
+        MapType::RINGBUF | MapType::USER_RINGBUF => {
+            Ok(ring_size(map.max_entries, target.page_size()))
+        }
+        MapType::PERF_EVENT_ARRAY if map.max_entries == 0 => target.possible_cpus(),
+        _ => Ok(map.max_entries),
+    }
+}
+
+/// The size itself if it is a power of two of pages, otherwise the next one; 0 stays for the kernel to refuse.
+#[doc(alias = "adjust_ringbuf_sz")]
+fn ring_size(size: u32, page_size: u32) -> u32 {
+    if size == 0 || page_size == 0 {
+        return size;
+    }
+    let pages = size.div_ceil(page_size).checked_next_power_of_two();
+    pages
+        .and_then(|pages| pages.checked_mul(page_size))
+        .unwrap_or(size)
+}
+
+/// What depends on the kernel, and on what the data is for.
+fn fit_data(plan: &mut MapPlan, kind: DataKind, target: &Target) {
+    let mappable = MapFlags::MMAPABLE.bits();
+    if plan.flags & mappable != 0 && !target.supports(Feature::ArrayMmap) {
+        plan.flags &= !mappable;
+    }
+    if !target.supports(Feature::GlobalData) {
+        plan.autocreate = false;
+    }
+    plan.freeze = matches!(kind, DataKind::Rodata | DataKind::Kconfig);
+}
+
+/// A data map's first value. New maps are zero, so data that is all zero need not be written unless it is to be frozen.
+fn contents(map: &OpenMap, kind: DataKind) -> Option<Vec<u8>> {
+    let zero = map.image.iter().all(|byte| *byte == 0);
+    let written = !zero || kind != DataKind::Bss;
+    written.then(|| map.image.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ring_buffers_are_rounded_up_to_a_power_of_two_of_pages() {
+        for (asked, given) in [
+            (0, 0),
+            (1, 4096),
+            (4096, 4096),
+            (4097, 8192),
+            (3 * 4096, 4 * 4096),
+            (256 * 1024, 256 * 1024),
+            ((1 << 31) + 1, (1 << 31) + 1),
+        ] {
+            assert_eq!(ring_size(asked, 4096), given, "{asked}");
+        }
+    }
+
+    #[test]
+    fn names_are_cut_to_what_the_kernel_takes() {
+        assert_eq!(kernel_name("a_rather_long_map_name"), "a_rather_long_m");
+        assert_eq!(kernel_name("short"), "short");
+        assert_eq!(kernel_name("fourteen_bytes\u{e9}"), "fourteen_bytes");
+    }
+}

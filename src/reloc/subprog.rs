@@ -1,0 +1,326 @@
+//! One entry program and every function it leads to, as one stream of instructions.
+//!
+//! The kernel takes a program as one piece, so each function of `.text` that is called, or whose address is taken, is
+//! appended when it is first met, and walked at once, before its caller goes on: depth first. Two entry programs that call
+//! the same function get a copy each. The walk keeps its own stack, because the depth of a call chain is up to the file.
+//!
+//! Where a call leads (all in instructions of `.text`; symbol values are in bytes):
+//!
+//! ```text
+//!  call, relocated       symbol / 8 + imm + 1     global function: imm is -1; static: the symbol is the section's
+//!  call, not relocated   own place + imm + 1      both are static functions of .text
+//!  address               (symbol + imm) / 8
+//! ```
+
+use super::core_relos::Code;
+use super::plan::{Ref, RefKind};
+use crate::btf::{Kind, Linkage};
+use crate::insn::{INSN_SIZE, Insn, pseudo};
+use crate::open::{Function, FunctionLinkage, OpenObject, RelocKind};
+use crate::{Error, ErrorKind, Result, TypeId};
+
+/// How many instructions all programs of an object may come to. The kernel takes a million for one program; a file whose
+/// programs share a large `.text` could otherwise ask for any amount of memory.
+const MOST_INSNS: usize = 1 << 24;
+
+/// The declaration tag that names the function to be called when a program throws.
+const EXCEPTION_CALLBACK: &str = "exception_callback:";
+
+/// A program in one piece.
+#[derive(Debug, Default)]
+pub(super) struct Linked {
+    pub(super) insns: Vec<Insn>,
+    /// The functions it consists of, in order.
+    pub(super) parts: Vec<Part>,
+    /// Calls and addresses of functions.
+    pub(super) refs: Vec<Ref>,
+}
+
+/// A function's place in a linked program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// Its index in the object's functions.
+    pub(super) function: usize,
+    /// Its first instruction in the program.
+    pub(super) start: usize,
+}
+
+/// Links the programs of one object, one after the other.
+#[derive(Debug)]
+pub(super) struct Linker<'a, 'o> {
+    object: &'o OpenObject,
+    code: &'a Code<'o>,
+    /// Where each function was appended in the program at hand.
+    positions: Vec<Option<usize>>,
+    budget: usize,
+}
+
+/// A function that is being walked.
+struct Frame<'o> {
+    function: &'o Function,
+    start: usize,
+    len: usize,
+    next: usize,
+}
+
+/// What an instruction asks for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Nothing,
+    Function { offset: i64 },
+}
+
+impl<'a, 'o> Linker<'a, 'o> {
+    pub(super) fn new(object: &'o OpenObject, code: &'a Code<'o>) -> Self {
+        Self {
+            object,
+            code,
+            positions: vec![None; object.functions.len()],
+            budget: MOST_INSNS,
+        }
+    }
+
+    /// The program that starts with the function of this index.
+    pub(super) fn link(&mut self, entry: usize) -> Result<Linked> {
+        let mut linked = Linked::default();
+        let result = self.link_into(&mut linked, entry);
+        for part in &linked.parts {
+            if let Some(position) = self.positions.get_mut(part.function) {
+                *position = None;
+            }
+        }
+        result.map(|()| linked)
+    }
+
+    fn link_into(&mut self, linked: &mut Linked, entry: usize) -> Result<()> {
+        let frame = self.append(linked, entry)?;
+        // libbpf does not count the entry itself as appended: a program in `.text` that calls itself gets a copy.
+        if let Some(position) = self.positions.get_mut(entry) {
+            *position = None;
+        }
+        self.walk(linked, frame)?;
+        let Some(callback) = exception_callback(self.object, entry)? else {
+            return Ok(());
+        };
+        if self.position(callback).is_none() {
+            let frame = self.append(linked, callback)?;
+            self.walk(linked, frame)?;
+        }
+        Ok(())
+    }
+
+    fn position(&self, function: usize) -> Option<usize> {
+        self.positions.get(function).copied().flatten()
+    }
+
+    fn append(&mut self, linked: &mut Linked, index: usize) -> Result<Frame<'o>> {
+        let function = self.object.functions.get(index).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidObject,
+                format!("there is no function {index}"),
+            )
+        })?;
+        let insns = self.code.insns(index);
+        self.budget = self.budget.checked_sub(insns.len()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidObject,
+                format!(
+                    "with function `{}` the programs come to more than {MOST_INSNS} instructions",
+                    function.name
+                ),
+            )
+        })?;
+        let start = linked.insns.len();
+        linked.insns.extend_from_slice(insns);
+        linked.parts.push(Part {
+            function: index,
+            start,
+        });
+        if let Some(position) = self.positions.get_mut(index) {
+            *position = Some(start);
+        }
+        for relocation in &function.relocations {
+            if let RelocKind::SubprogAddress { .. } = relocation.kind
+                && let Some(insn) = linked.insns.get_mut(start.saturating_add(relocation.insn))
+            {
+                *insn = insn.with_src(pseudo::FUNC);
+            }
+        }
+        Ok(Frame {
+            function,
+            start,
+            len: insns.len(),
+            next: 0,
+        })
+    }
+
+    /// Walks this function and all it leads to.
+    fn walk(&mut self, linked: &mut Linked, first: Frame<'o>) -> Result<()> {
+        let mut stack = vec![first];
+        while let Some(frame) = stack.last_mut() {
+            if frame.next >= frame.len {
+                stack.pop();
+                continue;
+            }
+            let (here, at) = (frame.next, frame.start + frame.next);
+            frame.next += 1;
+            let function = frame.function;
+            let Some(insn) = linked.insns.get(at).copied() else {
+                continue;
+            };
+            let Wanted::Function { offset } = wanted(function, here, insn)? else {
+                continue;
+            };
+            let callee = self.callee(function, here, offset)?;
+            let start = if let Some(start) = self.position(callee) {
+                start
+            } else {
+                let frame = self.append(linked, callee)?;
+                let start = frame.start;
+                stack.push(frame);
+                start
+            };
+            if let Some(insn) = linked.insns.get_mut(at) {
+                insn.imm = distance(start, at);
+            }
+            let name = self.object.functions.get(callee).map(|f| f.name.clone());
+            linked.refs.push(Ref {
+                insn: at,
+                kind: RefKind::Func,
+                name: name.unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The function of `.text` that holds the instruction at this offset.
+    fn callee(&self, function: &Function, insn: usize, offset: i64) -> Result<usize> {
+        let place = || format!("function `{}`, instruction {insn}", function.name);
+        let text = self.object.text_section.ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidObject,
+                "it calls another function, but the object has no `.text` section",
+            )
+            .context(place())
+            .with_hint("only functions without SEC() can be called; they are compiled into `.text`")
+        })?;
+        let functions = &self.object.functions;
+        let found = usize::try_from(offset).ok().and_then(|offset| {
+            let after = functions.partition_point(|f| (f.section, f.offset) <= (text, offset));
+            let index = after.checked_sub(1)?;
+            let callee = functions.get(index)?;
+            let inside = callee.section == text && offset - callee.offset < callee.insns.len();
+            inside.then_some(index)
+        });
+        found.ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidObject,
+                format!("it leads to instruction {offset} of `.text`, where no function is"),
+            )
+            .context(place())
+        })
+    }
+}
+
+/// What the instruction at `at` of this function asks for, and where.
+fn wanted(function: &Function, at: usize, insn: Insn) -> Result<Wanted> {
+    if !insn.is_subprog_call() && !insn.is_func_address() {
+        return Ok(Wanted::Nothing);
+    }
+    let relocations = &function.relocations;
+    let first = relocations.partition_point(|r| r.insn < at);
+    let relocation = relocations.get(first).filter(|r| r.insn == at);
+    let imm = i64::from(insn.imm);
+    let bytes = |symbol: u64| i64::try_from(symbol).unwrap_or(i64::MAX);
+    let size = i64::try_from(INSN_SIZE).unwrap_or(1);
+    let offset = match relocation.map(|r| r.kind) {
+        Some(RelocKind::ExternCall { .. }) => return Ok(Wanted::Nothing),
+        Some(RelocKind::Call { symbol_value }) => bytes(symbol_value) / size + imm + 1,
+        Some(RelocKind::SubprogAddress { symbol_value }) => {
+            bytes(symbol_value).saturating_add(imm) / size
+        }
+        None if insn.is_subprog_call() => {
+            i64::try_from(function.offset.saturating_add(at)).unwrap_or(i64::MAX - (1 << 33))
+                + imm
+                + 1
+        }
+        Some(_) | None => {
+            return Err(Error::new(
+                ErrorKind::InvalidObject,
+                "it takes the address of a function, but its relocation is missing or of another kind",
+            )
+            .context(format!("function `{}`, instruction {at}", function.name)));
+        }
+    };
+    Ok(Wanted::Function { offset })
+}
+
+/// What a call at `at` has to say to get to `start`.
+fn distance(start: usize, at: usize) -> i32 {
+    // Both are below MOST_INSNS.
+    let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+    number(start).wrapping_sub(number(at)).wrapping_sub(1)
+}
+
+/// The function that the declaration tags of this program's function name as its exception callback.
+fn exception_callback(object: &OpenObject, entry: usize) -> Result<Option<usize>> {
+    let (Some(btf), Some(program)) = (&object.btf, object.functions.get(entry)) else {
+        return Ok(None);
+    };
+    if memchr::memmem::find(btf.string_bytes(), EXCEPTION_CALLBACK.as_bytes()).is_none() {
+        return Ok(None);
+    }
+    let fail = |message: String| Error::new(ErrorKind::InvalidObject, message);
+    let mut callback = None;
+    for tag in btf.types().filter(|ty| ty.kind() == Kind::DeclTag) {
+        let Some(name) = tag.name().strip_prefix(EXCEPTION_CALLBACK) else {
+            continue;
+        };
+        if tag.tag_component().is_some() {
+            continue;
+        }
+        let tagged = btf.get(tag.target().unwrap_or(TypeId::VOID))?;
+        if tagged.linkage() != Some(Linkage::Global) || tagged.kind() != Kind::Func {
+            return Err(fail(format!(
+                "the tag `{EXCEPTION_CALLBACK}{name}` is on `{}`, which is no global function",
+                tagged.name()
+            )));
+        }
+        if tagged.name() != program.name {
+            continue;
+        }
+        if callback.is_some() {
+            // More than one: the verifier says so better than we could.
+            return Ok(None);
+        }
+        callback = Some(find_callback(object, name).map_err(fail)?);
+    }
+    Ok(callback)
+}
+
+/// The one visible global function of `.text` with this name.
+fn find_callback(object: &OpenObject, name: &str) -> Result<usize, String> {
+    if name.is_empty() {
+        return Err(format!("the tag `{EXCEPTION_CALLBACK}` names no function"));
+    }
+    let is_subprog = |f: &Function| Some(f.section) == object.text_section;
+    let found = object
+        .functions
+        .iter()
+        .position(|f| is_subprog(f) && f.name == name);
+    let index = found.ok_or_else(|| {
+        let names = object.functions.iter().filter(|f| is_subprog(f));
+        let near = crate::did_you_mean(name, names.map(|f| f.name.as_str()));
+        format!("its exception callback `{name}` is not a function of `.text`{near}")
+    })?;
+    let global = object
+        .functions
+        .get(index)
+        .is_some_and(|f| f.linkage == FunctionLinkage::Global);
+    if !global {
+        return Err(format!(
+            "its exception callback `{name}` must be global and not hidden"
+        ));
+    }
+    Ok(index)
+}
