@@ -63,6 +63,7 @@ struct Assembler<'o> {
     types: KernelTypes<'o>,
     externs: Externs,
     maps: Vec<MapPlan>,
+    arena: ArenaPlace,
     infos: InfoTables<'o>,
     /// For each program, whether it is to be loaded.
     autoload: Vec<bool>,
@@ -92,7 +93,8 @@ impl<'o> Assembler<'o> {
             .collect();
         let types = KernelTypes::look_up(target, &wanted_types(object, &autoload))?;
         let externs = Externs::resolve(object, target, &types)?;
-        let maps = maps::plan(object, target, externs.kconfig.as_deref())?;
+        let arena = ArenaPlace::of(object, target)?;
+        let maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;
         let infos = match &object.btf_ext {
             Some(ext) if autoload.contains(&true) => InfoTables::new(object, ext),
             _ => InfoTables::default(),
@@ -103,6 +105,7 @@ impl<'o> Assembler<'o> {
             types,
             externs,
             maps,
+            arena,
             infos,
             autoload,
         };
@@ -183,7 +186,7 @@ impl<'o> Assembler<'o> {
             object: self.object,
             maps: &self.maps,
             externs: &self.externs,
-            arena: ArenaPlace::default(),
+            arena: self.arena,
         };
         plan.refs = references.relocate(&mut linked)?;
         sanitize_insns::sanitize(&mut linked.insns, self.target);

@@ -114,9 +114,8 @@ impl Externs {
         let Some(found) = types.find(essential_name(&ext.name), Kind::Func)? else {
             return Ok(Resolved::Absent);
         };
-        let local = target_of(object, ext.type_id)?;
         let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
-        if !is_compatible(object, local, found, kernel)? {
+        if !is_compatible(object, ext.declared_type, found, kernel)? {
             if ext.weak {
                 return Ok(Resolved::Absent);
             }
@@ -169,26 +168,15 @@ fn variable(object: &OpenObject, types: &KernelTypes<'_>, ext: &Extern) -> Resul
     let Some(found) = types.find(&ext.name, Kind::Var)? else {
         return Ok(Resolved::Absent);
     };
-    let local = target_of(object, ext.type_id)?;
     let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
     let kernel = found.btf.get(kernel)?.resolved()?.id();
-    if !is_compatible(object, local, found, kernel)? {
+    if !is_compatible(object, ext.declared_type, found, kernel)? {
         return Err(mismatch(ext, "variable", found));
     }
     Ok(Resolved::Variable {
         id: found.id,
         module: found.module.cloned(),
     })
-}
-
-/// What the `VAR` or `FUNC` of an extern is of, without qualifiers and typedefs.
-fn target_of(object: &OpenObject, id: TypeId) -> Result<TypeId> {
-    let btf = object
-        .btf
-        .as_ref()
-        .ok_or_else(|| Error::new(ErrorKind::InvalidObject, "the object has no BTF"))?;
-    let target = btf.get(id)?.target().unwrap_or(TypeId::VOID);
-    Ok(btf.get(target)?.resolved()?.id())
 }
 
 /// Whether the object's idea of the type and the kernel's agree, as CO-RE sees it.
@@ -254,7 +242,7 @@ fn mismatch(ext: &Extern, what: &str, found: KernelType<'_>) -> Error {
         ErrorKind::Extern,
         format!(
             "extern {what} `{name}`: its type [{}] does not agree with type [{}] of {place}",
-            ext.type_id, found.id
+            ext.declared_type, found.id
         ),
     )
     .with_hint(format!(

@@ -83,8 +83,7 @@ pub(super) fn image<'o>(
 fn is_signed(object: &OpenObject, ext: &Extern) -> bool {
     let signed = || {
         let btf = object.btf.as_ref()?;
-        let ty = btf.get(btf.get(ext.type_id).ok()?.target()?).ok()?;
-        Some(ty.resolved().ok()?.int_encoding()?.signed)
+        Some(btf.get(ext.declared_type).ok()?.int_encoding()?.signed)
     };
     signed().unwrap_or(true)
 }

@@ -5,7 +5,7 @@ use super::target::Target;
 use crate::feature::Feature;
 use crate::kinds::{MapFlags, MapType};
 use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, SlotRef};
-use crate::{Result, TypeId};
+use crate::{Error, ErrorKind, Result, TypeId};
 use std::path::Path;
 
 /// Bytes of a map's name in the kernel, without its NUL.
@@ -20,11 +20,39 @@ pub(super) struct ArenaPlace {
     pub(super) offset: u64,
 }
 
+impl ArenaPlace {
+    /// At the arena's end if the kernel can address that, so that what is allocated from its start is aligned.
+    pub(super) fn of(object: &OpenObject, target: &Target) -> Result<Self> {
+        let Some(map) = object.arena_map.and_then(|map| object.maps.get(map)) else {
+            return Ok(Self::default());
+        };
+        let page = u64::from(target.page_size()).max(1);
+        let room = page.saturating_mul(u64::from(map.max_entries));
+        let len = u64::try_from(object.arena_data.len()).unwrap_or(u64::MAX);
+        if object.arena_data.is_empty() || !target.supports(Feature::Ldimm64FullRangeOff) {
+            return Ok(Self::default());
+        }
+        let taken = len.checked_next_multiple_of(page);
+        let offset = taken.and_then(|taken| room.checked_sub(taken));
+        offset.map(|offset| Self { offset }).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidObject,
+                format!(
+                    "the variables of arena `{}` take {len} bytes, but it has {} pages of {page} bytes",
+                    map.name, map.max_entries
+                ),
+            )
+            .with_hint("give the arena a larger max_entries")
+        })
+    }
+}
+
 /// The plans of all maps, in the order of the object's maps. `kconfig` is the image of the `.kconfig` map.
 pub(super) fn plan(
     object: &OpenObject,
     target: &Target,
     kconfig: Option<&[u8]>,
+    arena: ArenaPlace,
 ) -> Result<Vec<MapPlan>> {
     let mut plans = Vec::with_capacity(object.maps.len());
     for (index, map) in object.maps.iter().enumerate() {
@@ -42,8 +70,9 @@ pub(super) fn plan(
                 (Some(image), Some(kconfig)) if kconfig == index => Some(image.to_vec()),
                 _ => contents(map, kind),
             };
-        } else if map.kind == MapType::ARENA && !object.arena_data.is_empty() {
+        } else if object.arena_map == Some(index) && !object.arena_data.is_empty() {
             plan.initial = Some(object.arena_data.clone());
+            plan.initial_offset = arena.offset;
         }
         plans.push(plan);
     }
@@ -78,6 +107,9 @@ fn plan_map(map: &OpenMap, target: &Target) -> Result<MapPlan> {
         pinning: map.pinning,
         autocreate: map.autocreate,
         slots: map.slots.iter().map(|slot| slot_plan(*slot)).collect(),
+        exclusive_program: map.exclusive_program,
+        ifindex: map.ifindex,
+        autoattach: map.autoattach,
         ..MapPlan::default()
     })
 }

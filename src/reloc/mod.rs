@@ -21,7 +21,7 @@ mod subprog;
 mod target;
 
 pub use plan::{
-    AttachTarget, CoreOutcome, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
-    RefKind, SlotPlan, SlotTarget,
+    AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, Pinning,
+    ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget,
 };
 pub use target::{KernelSource, Module, ModuleBtf, OfflineKernel, Target};

@@ -67,12 +67,33 @@ pub struct MapPlan {
     pub pin_path: Option<PathBuf>,
     /// Whether it is to be created at all.
     pub autocreate: bool,
-    /// The first value (of global data: the section's contents).
+    /// The first value (of global data: the section's contents); `None` if it is zero, as every new map is. A map of
+    /// several entries gets all its values, one after the other.
     pub initial: Option<Vec<u8>>,
+    /// For an arena: where in its memory `initial` goes, in bytes; it is written through a memory map.
+    pub initial_offset: u64,
     /// Whether it is frozen after that.
     pub freeze: bool,
     /// Entries that hold other maps or programs.
     pub slots: Vec<SlotPlan>,
+    /// For `struct_ops`: where in `initial` the descriptors of loaded programs go.
+    pub functions: Vec<FunctionSlot>,
+    /// The only program that may use this map: its index in [`LoadPlan::programs`].
+    pub exclusive_program: Option<usize>,
+    /// The network interface that the map is offloaded to; 0 for none.
+    pub ifindex: u32,
+    /// Whether it is attached with the programs (`struct_ops` only).
+    pub autoattach: bool,
+}
+
+/// A function pointer in the value of a `struct_ops` map: eight bytes that get a program's descriptor before the value is
+/// written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionSlot {
+    /// Bytes from the start of the value.
+    pub offset: u32,
+    /// The program's index in [`LoadPlan::programs`].
+    pub program: usize,
 }
 
 /// How a map is pinned.
