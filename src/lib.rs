@@ -13,12 +13,14 @@
 )]
 
 pub mod btf;
+mod elf;
 mod error;
 pub mod feature;
 mod ids;
 pub mod insn;
 mod kinds;
 pub mod map;
+mod object_file;
 pub mod open;
 pub mod reloc;
 pub mod sys;
@@ -26,3 +28,4 @@ pub mod sys;
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
 pub use ids::{KernelVersion, SectionIndex, TypeId};
 pub use kinds::{AttachType, LinkType, MapFlags, MapType, ProgramFlags, ProgramType};
+pub use open::{OpenObject, OpenOptions};

@@ -4,12 +4,21 @@
 //! may edit sizes, variables, autoload and targets; then `reloc` makes a plan of it. Not here: anything that depends on a
 //! kernel.
 
+mod btf_fixup;
+mod collect;
+mod externs;
+mod globals;
+mod map_def;
 mod object;
+mod options;
+mod relocs;
 mod section_name;
+mod struct_ops;
 
 pub use object::{
     DataKind, Extern, ExternKind, InnerSlot, KconfigType, MapOrigin, OpenMap, OpenObject,
     OpenProgram, SlotRef, StructOpsMember, Variable,
 };
 pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
+pub use options::{OpenOptions, UnknownAttributes};
 pub use section_name::{AutoAttach, SectionDef, SectionFlags};

@@ -118,7 +118,8 @@ pub struct OpenProgram {
     pub(crate) def: Option<&'static SectionDef>,
     pub(crate) kind: ProgramType,
     pub(crate) attach_type: AttachType,
-    /// `BPF_F_*` flags.
+    /// `BPF_F_*` flags that the caller set. Those that the section's name implies (see `def`) are not among them: they are
+    /// added when the program is planned.
     pub(crate) flags: u32,
     pub(crate) autoload: bool,
     pub(crate) autoattach: bool,
@@ -186,7 +187,7 @@ pub struct OpenMap {
     pub(crate) exclusive_program: Option<usize>,
     /// The network interface that the map is offloaded to; 0 for none.
     pub(crate) ifindex: u32,
-    /// Global data: the contents; `struct_ops`: the variable's bytes.
+    /// Global data: the contents, `value_size` bytes; `struct_ops`: the variable's bytes, function pointers zero.
     pub(crate) image: Vec<u8>,
     pub(crate) autocreate: bool,
     pub(crate) autoattach: bool,
@@ -279,7 +280,7 @@ pub enum KconfigType {
     Bool,
     /// `enum libbpf_tristate`
     Tristate,
-    /// A character.
+    /// A character, or another integer of one byte.
     Char,
     /// An integer.
     Int {
@@ -288,4 +289,71 @@ pub enum KconfigType {
     },
     /// A character array.
     String,
+}
+
+impl OpenObject {
+    /// Opens an object that is in memory, with the default options. Its name is made of the place and length of `bytes`; see
+    /// [`OpenOptions::object_name`](super::OpenOptions::object_name) for a better one.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    #[doc(alias = "bpf_object__open_mem")]
+    pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
+        super::OpenOptions::new().open_bytes(bytes)
+    }
+
+    /// Its name: the file's up to the first dot, at most 15 characters.
+    #[doc(alias = "bpf_object__name")]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it was read from.
+    pub fn path(&self) -> Option<&std::path::Path> {
+        self.path.as_deref()
+    }
+
+    /// Its license, which decides about the helpers that the kernel lets it call; empty if it states none.
+    pub fn license(&self) -> &str {
+        &self.license
+    }
+
+    /// The kernel version that it was made for, if it says so.
+    #[doc(alias = "bpf_object__kversion")]
+    pub fn kernel_version(&self) -> Option<KernelVersion> {
+        self.kernel_version
+    }
+
+    /// The byte order of the file. Only objects of this machine's can be loaded.
+    pub fn byte_order(&self) -> ByteOrder {
+        self.byte_order
+    }
+
+    /// Its types, with sizes and offsets of sections put right.
+    #[doc(alias = "bpf_object__btf")]
+    pub fn btf(&self) -> Option<&Btf<'static>> {
+        self.btf.as_ref()
+    }
+
+    /// What the kernel, or its configuration, has to provide.
+    pub fn externs(&self) -> &[Extern] {
+        &self.externs
+    }
+
+    /// Its entry programs, in the order of sections and offsets.
+    #[doc(alias = "bpf_object__for_each_program")]
+    pub fn programs(&self) -> &[OpenProgram] {
+        &self.programs
+    }
+
+    /// Its maps, in the order in which they are created.
+    #[doc(alias = "bpf_object__for_each_map")]
+    pub fn maps(&self) -> &[OpenMap] {
+        &self.maps
+    }
+
+    /// Its global variables.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
 }

@@ -1,0 +1,33 @@
+//! Relocations without addends (`SHT_REL`), the only ones BPF objects have.
+
+use super::{ElfError, ElfFile, Section};
+use object::Endianness;
+use object::elf::Rel64;
+
+/// One relocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rel {
+    /// Bytes from the start of the section that it applies to.
+    pub(crate) offset: u64,
+    /// The number of the symbol.
+    pub(crate) symbol: usize,
+}
+
+impl<'a> ElfFile<'a> {
+    /// The relocations that `section` holds.
+    pub(crate) fn rels(
+        &self,
+        section: &Section<'a>,
+    ) -> Result<impl ExactSizeIterator<Item = Rel> + use<'a>, ElfError> {
+        section.check_entry_size(16)?;
+        let raw = section.entries::<{ size_of::<Rel64<Endianness>>() }>()?;
+        let rels: &'a [Rel64<Endianness>] =
+            object::pod::slice_from_all_bytes(raw.as_flattened())
+                .map_err(|()| ElfError::SectionHeaders("unaligned relocations"))?;
+        let endian = self.endian();
+        Ok(rels.iter().map(move |rel| Rel {
+            offset: rel.r_offset.get(endian),
+            symbol: usize::try_from(rel.r_sym(endian)).unwrap_or(usize::MAX),
+        }))
+    }
+}

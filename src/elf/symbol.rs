@@ -1,0 +1,157 @@
+//! The symbol table.
+
+use super::section::string_at;
+use super::{ElfError, ElfFile, Section};
+use crate::SectionIndex;
+use object::Endianness;
+use object::elf::{self, Sym64};
+use object::read::elf::Sym as _;
+
+/// The symbols of a file, with their names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SymbolTable<'a> {
+    endian: Endianness,
+    symbols: &'a [Sym64<Endianness>],
+    strings: &'a [u8],
+}
+
+/// One symbol, decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub(crate) index: usize,
+    name_off: u32,
+    pub(crate) place: SymbolPlace,
+    /// `STT_*`
+    pub(crate) kind: u8,
+    /// `STB_*`
+    pub(crate) binding: u8,
+    pub(crate) visibility: Visibility,
+    pub(crate) value: u64,
+    pub(crate) size: u64,
+}
+
+/// Where a symbol is defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SymbolPlace {
+    /// Not in this file.
+    Undefined,
+    /// In this section (which may not exist).
+    Section(SectionIndex),
+    /// In none, for a reason that the number states: absolute, common, ...
+    Special(u16),
+}
+
+/// Who can see a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    /// Default or protected.
+    Visible,
+    /// Hidden or internal.
+    Hidden,
+}
+
+impl<'a> ElfFile<'a> {
+    /// Reads the symbol table that `section` holds.
+    pub(crate) fn symbols(&self, section: &Section<'a>) -> Result<SymbolTable<'a>, ElfError> {
+        let raw = section.entries::<{ size_of::<Sym64<Endianness>>() }>()?;
+        let symbols = object::pod::slice_from_all_bytes(raw.as_flattened())
+            .map_err(|()| ElfError::SectionHeaders("unaligned symbols"))?;
+        let strings = self
+            .strings(section.link)
+            .ok_or(ElfError::SymbolNames(section.link))?;
+        Ok(SymbolTable {
+            endian: self.endian(),
+            symbols,
+            strings,
+        })
+    }
+}
+
+impl<'a> SymbolTable<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.symbols.len()
+    }
+
+    /// The symbol with this number.
+    pub(crate) fn get(&self, index: usize) -> Option<Symbol> {
+        self.symbols
+            .get(index)
+            .map(|raw| Symbol::decode(index, raw, self.endian))
+    }
+
+    /// All symbols, in order; the first is the empty one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Symbol> + use<'a> {
+        let endian = self.endian;
+        self.symbols
+            .iter()
+            .enumerate()
+            .map(move |(index, raw)| Symbol::decode(index, raw, endian))
+    }
+
+    /// A symbol's name; may be empty.
+    pub(crate) fn name(&self, symbol: &Symbol) -> Result<&'a str, ElfError> {
+        string_at(self.strings, symbol.name_off).ok_or(ElfError::SymbolName {
+            symbol: symbol.index,
+            offset: symbol.name_off,
+        })
+    }
+}
+
+impl Symbol {
+    pub(crate) const FUNC: u8 = elf::STT_FUNC.0;
+    pub(crate) const OBJECT: u8 = elf::STT_OBJECT.0;
+    pub(crate) const SECTION: u8 = elf::STT_SECTION.0;
+    pub(crate) const NOTYPE: u8 = elf::STT_NOTYPE.0;
+
+    fn decode(index: usize, raw: &Sym64<Endianness>, endian: Endianness) -> Self {
+        let section = raw.st_shndx.get(endian);
+        let place = if section == elf::SHN_UNDEF {
+            SymbolPlace::Undefined
+        } else if section.0 < elf::SHN_LORESERVE {
+            SymbolPlace::Section(SectionIndex(u32::from(section.0)))
+        } else {
+            SymbolPlace::Special(section.0)
+        };
+        let hidden = matches!(raw.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL);
+        Self {
+            index,
+            name_off: raw.st_name(endian),
+            place,
+            kind: raw.st_type().0,
+            binding: raw.st_bind().0,
+            visibility: if hidden {
+                Visibility::Hidden
+            } else {
+                Visibility::Visible
+            },
+            value: raw.st_value(endian),
+            size: raw.st_size(endian),
+        }
+    }
+
+    /// Whether it can be seen in this file only.
+    pub(crate) fn is_local(&self) -> bool {
+        self.binding == elf::STB_LOCAL.0
+    }
+
+    /// Whether it gives way to another of the same name.
+    pub(crate) fn is_weak(&self) -> bool {
+        self.binding == elf::STB_WEAK.0
+    }
+
+    /// Whether it is global or weak.
+    pub(crate) fn is_global(&self) -> bool {
+        self.is_weak() || self.binding == elf::STB_GLOBAL.0
+    }
+
+    /// Whether it names something that the kernel has to provide.
+    #[doc(alias = "sym_is_extern")]
+    pub(crate) fn is_extern(&self) -> bool {
+        self.place == SymbolPlace::Undefined && self.is_global() && self.kind == Self::NOTYPE
+    }
+
+    /// Whether it is defined in this section.
+    pub(crate) fn is_in(&self, section: SectionIndex) -> bool {
+        self.place == SymbolPlace::Section(section)
+    }
+}

@@ -1,0 +1,55 @@
+//! Opening objects that are files: the one place where `open`, which is pure, meets the file system.
+
+use crate::open::{OpenObject, OpenOptions};
+use crate::{Error, ErrorKind, Result};
+use std::path::Path;
+
+impl OpenOptions {
+    /// Opens an object file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or what [`OpenOptions::open_bytes`] finds wrong with it.
+    #[doc(alias = "bpf_object__open_file")]
+    pub fn open_file(&self, path: impl AsRef<Path>) -> Result<OpenObject> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| cannot_read(error, path))?;
+        self.open(&bytes, Some(path))
+    }
+}
+
+impl OpenObject {
+    /// Opens an object file with the default options.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no BPF object.
+    #[doc(alias = "bpf_object__open")]
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        OpenOptions::new().open_file(path)
+    }
+}
+
+fn cannot_read(error: std::io::Error, path: &Path) -> Error {
+    use std::io::ErrorKind as Io;
+    let hint = match error.kind() {
+        Io::NotFound => "is the path right? a relative path starts at the current directory",
+        Io::IsADirectory => "name the object file itself, such as `opensnoop.bpf.o`",
+        Io::PermissionDenied => "may this user read the file?",
+        _ => return Error::from_io(error, "read", path),
+    };
+    Error::from_io(error, "read", path).with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let error = OpenObject::from_file("/no/such/x.bpf.o").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("/no/such/x.bpf.o"), "{error}");
+        let error = OpenObject::from_file(env!("CARGO_MANIFEST_DIR")).unwrap_err();
+        assert_eq!(error.errno(), Some(crate::Errno::EISDIR));
+        assert!(error.hint().is_some());
+    }
+}

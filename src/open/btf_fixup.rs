@@ -1,0 +1,243 @@
+//! The object's type information, made fit: clang does not know sizes and offsets of sections, and the kernel accepts no
+//! externs.
+
+use super::collect::{Collected, invalid};
+use super::externs::Externs;
+use super::{Extern, ExternKind};
+use crate::btf::{Btf, BtfEditor, BtfExt, Info, Kind, Linkage, Type, VarSecinfo};
+use crate::elf::{Section, Symbol, Visibility};
+use crate::{Error, ErrorKind, Result, TypeId};
+use std::collections::HashMap;
+
+/// The variable that stands for kernel functions in `.ksyms`.
+const DUMMY: &str = "dummy_ksym";
+
+/// The object's types and extended type information, as they are in the file.
+///
+/// # Errors
+/// They are missing or damaged, and something in the object cannot be understood without them.
+#[doc(alias = "bpf_object__init_btf")]
+pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<BtfExt>)> {
+    let needed = file.needs_btf();
+    let required = |error: Error| match needed {
+        Some(what) => Err(error.context(format!("{what} need type information"))),
+        None => Ok(()),
+    };
+    let Some(bytes) = file.btf else {
+        let missing = Error::new(ErrorKind::Btf, "the object has no section .BTF")
+            .with_hint("compile with `-g`, so that clang writes type information");
+        required(missing)?;
+        return Ok((None, None));
+    };
+    let btf = Btf::parse(bytes).and_then(|btf| btf.validate().map(|()| btf));
+    let btf = match btf {
+        Ok(btf) => btf,
+        Err(error) => {
+            let error = Error::from(error).context("section .BTF");
+            required(error)?;
+            return Ok((None, None));
+        }
+    };
+    let ext = match file.btf_ext.map(BtfExt::parse) {
+        Some(Err(error)) => {
+            required(Error::from(error).context("section .BTF.ext"))?;
+            None
+        }
+        Some(Ok(ext)) => Some(ext),
+        None => None,
+    };
+    Ok((Some(btf), ext))
+}
+
+/// A copy of the types with sizes and offsets of sections filled in from the file, variables that are hidden made static, and
+/// externs made ordinary variables.
+#[doc(alias("bpf_object_fixup_btf", "btf_fixup_datasec"))]
+pub(super) fn fix(file: &Collected<'_>, btf: &Btf<'_>, externs: &Externs) -> Result<Btf<'static>> {
+    let mut fixer = Fixer {
+        btf,
+        editor: BtfEditor::copy_of(btf),
+        file_sections: HashMap::new(),
+        symbols: HashMap::new(),
+        dummy: None,
+        int: TypeId::VOID,
+    };
+    for section in file.sections() {
+        fixer.file_sections.entry(section.name).or_insert(section);
+    }
+    let is_variable = |s: &Symbol| s.kind == Symbol::OBJECT && s.is_global();
+    for symbol in file.symbols.iter().filter(is_variable) {
+        if let Ok(name) = file.symbols.name(&symbol) {
+            fixer.symbols.entry(name).or_insert(symbol);
+        }
+    }
+    fixer.int = first_int(btf);
+    fixer.add_dummy();
+    for section in btf.types().filter(|ty| ty.kind() == Kind::Datasec) {
+        fixer.section(&section, externs).map_err(|e| {
+            e.context(format!(
+                "section `{}` of the type information",
+                section.name()
+            ))
+        })?;
+    }
+    Ok(Btf::from_vec(fixer.editor.finish())?)
+}
+
+struct Fixer<'b, 'f> {
+    btf: &'b Btf<'b>,
+    editor: BtfEditor,
+    /// The first section of each name.
+    file_sections: HashMap<&'f str, &'f Section<'f>>,
+    /// The first global variable of each name.
+    symbols: HashMap<&'f str, Symbol>,
+    /// The variable that stands for functions, if there are some in `.ksyms`.
+    dummy: Option<TypeId>,
+    /// The first integer of 32 bits.
+    int: TypeId,
+}
+
+impl Fixer<'_, '_> {
+    #[doc(alias = "add_dummy_ksym_var")]
+    fn add_dummy(&mut self) {
+        let is_func = |v: VarSecinfo| {
+            self.btf
+                .get(v.type_id)
+                .is_ok_and(|t| t.kind() == Kind::Func)
+        };
+        let ksyms = self.btf.find_own(".ksyms", Kind::Datasec);
+        let ksyms = ksyms.and_then(|id| self.btf.get(id).ok());
+        if ksyms.is_some_and(|section| section.variables().any(is_func)) {
+            self.dummy = Some(self.editor.add_var(DUMMY, self.int, 1));
+        }
+    }
+
+    fn section(&mut self, section: &Type<'_>, externs: &Externs) -> Result<()> {
+        let mut variables: Vec<VarSecinfo> = section.variables().collect();
+        let id = Some(section.id());
+        if id == externs.ksyms_section {
+            let by_name = by_name(&externs.list);
+            for (index, variable) in variables.iter_mut().enumerate() {
+                self.ksym(variable, &by_name)?;
+                variable.offset = u32::try_from(index * 4).unwrap_or(u32::MAX);
+                variable.size = 4;
+            }
+            let size = u32::try_from(variables.len() * 4).unwrap_or(u32::MAX);
+            self.editor.set_size_or_target(section.id(), size);
+        } else if id == externs.kconfig_section {
+            let by_name = by_name(&externs.list);
+            for variable in &mut variables {
+                self.kconfig(variable, &by_name)?;
+            }
+            self.editor
+                .set_size_or_target(section.id(), externs.kconfig_size);
+        } else if !matches!(section.name(), ".kconfig" | ".ksyms") {
+            self.data(section, &mut variables)?;
+        }
+        variables.sort_by_key(|variable| variable.offset);
+        for (index, variable) in variables.into_iter().enumerate() {
+            self.editor.set_variable(section.id(), index, variable);
+        }
+        Ok(())
+    }
+
+    /// Makes a kernel symbol's declaration a global integer, a function's a reference to the dummy variable.
+    fn ksym(&mut self, variable: &mut VarSecinfo, externs: &HashMap<&str, &Extern>) -> Result<()> {
+        let declared = self.btf.get(variable.type_id)?;
+        if !externs.contains_key(declared.name()) {
+            return Err(no_symbol(&declared));
+        }
+        if declared.kind() != Kind::Func {
+            self.editor.set_word(declared.id(), 3, 1);
+            self.editor.set_size_or_target(declared.id(), self.int.0);
+            return Ok(());
+        }
+        let global = Info::of(Kind::Func).with_vlen(1);
+        self.editor.set_info(declared.id(), global);
+        let proto = self.btf.get(TypeId(declared.size_field()))?;
+        let name = self.editor.add_string(DUMMY);
+        for (index, param) in proto.params().enumerate() {
+            if param.name.is_empty() && !param.type_id.is_void() {
+                self.editor.set_word(proto.id(), 3 + index * 2, name);
+            }
+        }
+        variable.type_id = self.dummy.unwrap_or_default();
+        Ok(())
+    }
+
+    fn kconfig(
+        &mut self,
+        variable: &mut VarSecinfo,
+        externs: &HashMap<&str, &Extern>,
+    ) -> Result<()> {
+        let declared = self.btf.get(variable.type_id)?;
+        let ext = externs
+            .get(declared.name())
+            .ok_or_else(|| no_symbol(&declared))?;
+        if let ExternKind::Kconfig { offset, .. } = ext.kind {
+            variable.offset = offset;
+        }
+        self.editor.set_word(declared.id(), 3, 1);
+        Ok(())
+    }
+
+    /// A section of the file. A linker has filled in sizes and offsets already, a compiler has not.
+    fn data(&mut self, section: &Type<'_>, variables: &mut [VarSecinfo]) -> Result<()> {
+        let unknown = section.size_field() == 0;
+        if unknown {
+            let size = self.file_sections.get(section.name()).map(|s| s.size);
+            let size = size.and_then(|size| u32::try_from(size).ok());
+            let size = size.filter(|size| *size > 0).ok_or_else(|| {
+                invalid("its size cannot be found: the file has no such section, or an empty one")
+            })?;
+            self.editor.set_size_or_target(section.id(), size);
+        }
+        for variable in variables {
+            let var = self.btf.get(variable.type_id)?;
+            if var.kind() != Kind::Var {
+                return Err(invalid(format!(
+                    "it lists [{}], which is no variable but a {}",
+                    var.id(),
+                    var.kind()
+                )));
+            }
+            if matches!(var.linkage(), Some(Linkage::Static | Linkage::Extern)) {
+                continue;
+            }
+            let symbol = self.symbols.get(var.name()).ok_or_else(|| {
+                invalid(format!("there is no symbol of variable `{}`", var.name()))
+            })?;
+            if unknown {
+                variable.offset = u32::try_from(symbol.value).map_err(|_| {
+                    invalid(format!(
+                        "variable `{}` lies at offset {:#x}",
+                        var.name(),
+                        symbol.value
+                    ))
+                })?;
+            }
+            if symbol.visibility == Visibility::Hidden {
+                self.editor.set_word(var.id(), 3, 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn by_name(externs: &[Extern]) -> HashMap<&str, &Extern> {
+    externs.iter().map(|ext| (ext.name.as_str(), ext)).collect()
+}
+
+fn no_symbol(declared: &Type<'_>) -> Error {
+    invalid(format!(
+        "there is no symbol of {} `{}`",
+        declared.kind(),
+        declared.name()
+    ))
+}
+
+#[doc(alias = "find_int_btf_id")]
+fn first_int(btf: &Btf<'_>) -> TypeId {
+    btf.types()
+        .find(|ty| ty.int_encoding().is_some_and(|int| int.bits == 32))
+        .map_or(TypeId::VOID, |ty| ty.id())
+}

@@ -1,0 +1,230 @@
+//! Global variables: each data section becomes an array with one value, which programs address directly.
+
+use super::collect::{Collected, Role, invalid};
+use super::externs::Externs;
+use super::{DataKind, MapOrigin, OpenMap, Variable};
+use crate::btf::{Btf, Kind, Linkage};
+use crate::elf::{Section, Symbol, SymbolPlace};
+use crate::kinds::{MapFlags, MapType};
+use crate::{Result, SectionIndex, TypeId};
+use std::collections::HashMap;
+
+/// The longest name that the kernel takes.
+const KERNEL_NAME_LEN: usize = 15;
+
+/// The maps of all data sections, in the order of sections.
+#[doc(alias = "bpf_object__init_global_data_maps")]
+pub(super) fn maps(
+    file: &Collected<'_>,
+    btf: Option<&Btf<'_>>,
+    object_name: &str,
+) -> Result<Vec<OpenMap>> {
+    /// Zeroes need no room in the file, so a few bytes could ask for any amount.
+    const MOST_ZEROES: u64 = 1 << 29;
+    let mut maps = Vec::new();
+    let mut zeroes: u64 = 0;
+    for section in file.sections().filter(|section| section.size > 0) {
+        let kind = match file.role_of(section.index) {
+            Role::Data => DataKind::Data,
+            Role::Rodata => DataKind::Rodata,
+            Role::Bss => DataKind::Bss,
+            _ => continue,
+        };
+        let image = if kind == DataKind::Bss {
+            zeroes = zeroes.saturating_add(section.size);
+            if zeroes > MOST_ZEROES {
+                return Err(invalid(format!(
+                    "section `{}`: variables that start as zero take {zeroes} bytes in all, more than {MOST_ZEROES}",
+                    section.name
+                )));
+            }
+            vec![0; usize::try_from(section.size).unwrap_or_default()]
+        } else {
+            section.data()?.to_vec()
+        };
+        let mut map = data_map(btf, object_name, kind, section.name);
+        map.section = section.index;
+        map.value_size = u32::try_from(section.size).map_err(|_| too_large(section))?;
+        map.image = image;
+        maps.push(map);
+    }
+    Ok(maps)
+}
+
+fn too_large(section: &Section<'_>) -> crate::Error {
+    invalid(format!(
+        "section `{}` holds {} bytes, more than a map's value can",
+        section.name, section.size
+    ))
+}
+
+/// The map of the kernel's configuration values, if any are wanted. Its contents are not known yet.
+#[doc(alias = "bpf_object__init_kconfig_map")]
+pub(super) fn kconfig_map(
+    btf: Option<&Btf<'_>>,
+    object_name: &str,
+    externs: &Externs,
+) -> Option<OpenMap> {
+    externs.kconfig_section?;
+    let mut map = data_map(btf, object_name, DataKind::Kconfig, ".kconfig");
+    map.value_size = externs.kconfig_size;
+    map.image = vec![0; usize::try_from(externs.kconfig_size).unwrap_or_default()];
+    Some(map)
+}
+
+fn data_map(btf: Option<&Btf<'_>>, object_name: &str, kind: DataKind, section: &str) -> OpenMap {
+    let kernel_name = kernel_name(object_name, section);
+    let value_type = btf
+        .and_then(|btf| btf.find_own(section, Kind::Datasec))
+        .unwrap_or_default();
+    let mut flags = MapFlags::empty();
+    if matches!(kind, DataKind::Rodata | DataKind::Kconfig) {
+        flags |= MapFlags::RDONLY_PROG;
+    }
+    if btf.is_some_and(|btf| has_global(btf, value_type)) {
+        flags |= MapFlags::MMAPABLE;
+    }
+    OpenMap {
+        name: section.to_string(),
+        kernel_name,
+        origin: MapOrigin::Data(kind),
+        kind: MapType::ARRAY,
+        key_size: 4,
+        max_entries: 1,
+        flags: flags.bits(),
+        value_type,
+        autocreate: true,
+        autoattach: true,
+        ..OpenMap::default()
+    }
+}
+
+/// Whether user space may see a variable of this section: then the map can be mapped into memory.
+#[doc(alias = "map_is_mmapable")]
+fn has_global(btf: &Btf<'_>, section: TypeId) -> bool {
+    btf.get(section).is_ok_and(|section| {
+        section.variables().any(|variable| {
+            btf.get(variable.type_id)
+                .is_ok_and(|var| var.kind() == Kind::Var && var.linkage() != Some(Linkage::Static))
+        })
+    })
+}
+
+/// The kernel's name of a data section: as much of the object's name as fits before the section's, for which at least seven
+/// characters are kept. Sections with a second dot go without the object's name.
+#[doc(alias = "internal_map_name")]
+fn kernel_name(object_name: &str, section: &str) -> String {
+    const LEAST_SUFFIX: usize = 7;
+    let suffix_len = section.len().clamp(LEAST_SUFFIX, KERNEL_NAME_LEN);
+    let custom = section.bytes().skip(1).any(|byte| byte == b'.');
+    let prefix_len = if custom {
+        0
+    } else {
+        KERNEL_NAME_LEN - suffix_len
+    };
+    let allowed = |byte: u8| {
+        let byte = char::from(byte);
+        if byte.is_ascii_alphanumeric() || byte == '.' {
+            byte
+        } else {
+            '_'
+        }
+    };
+    let prefix = object_name.bytes().take(prefix_len);
+    prefix
+        .chain(section.bytes().take(suffix_len))
+        .map(allowed)
+        .collect()
+}
+
+/// All variables of the data sections and of the arena: what the symbol table lists, with the types of the type information.
+///
+/// Without type information for a section, every symbol in it is a variable; with it, only those that it knows (which leaves
+/// out what the compiler made up).
+pub(super) fn variables(
+    file: &Collected<'_>,
+    btf: Option<&Btf<'_>>,
+    maps: &[OpenMap],
+    arena_map: Option<usize>,
+) -> Vec<Variable> {
+    let mut map_of: HashMap<SectionIndex, usize> = HashMap::new();
+    for (index, map) in maps.iter().enumerate() {
+        if matches!(map.origin, MapOrigin::Data(kind) if kind != DataKind::Kconfig) {
+            map_of.insert(map.section, index);
+        }
+    }
+    if let (Some(section), Some(map)) = (&file.arena, arena_map) {
+        map_of.insert(section.index, map);
+    }
+    let types = match btf {
+        Some(btf) => types_by_name(btf),
+        None => HashMap::new(),
+    };
+    let mut variables = Vec::new();
+    for symbol in file.symbols.iter().filter(|s| s.kind == Symbol::OBJECT) {
+        let SymbolPlace::Section(section) = symbol.place else {
+            continue;
+        };
+        let (Some(map), Ok(name)) = (map_of.get(&section), file.symbols.name(&symbol)) else {
+            continue;
+        };
+        let known = types.get(file.section_name(section));
+        let type_id = match known.map(|types| types.get(name)) {
+            Some(None) => continue,
+            Some(Some(id)) => *id,
+            None => TypeId::VOID,
+        };
+        let size = file.section(section).map_or(0, |(section, _)| section.size);
+        let end = symbol.value.checked_add(symbol.size);
+        let fits = end.is_some_and(|end| end <= size);
+        let range = u32::try_from(symbol.value)
+            .ok()
+            .zip(u32::try_from(symbol.size).ok());
+        let (true, Some((offset, size))) = (fits, range) else {
+            continue;
+        };
+        variables.push(Variable {
+            name: name.to_string(),
+            map: *map,
+            offset,
+            size,
+            type_id,
+        });
+    }
+    variables.sort_by_key(|variable| (variable.map, variable.offset));
+    variables
+}
+
+/// What each variable of each section is, by the section's and the variable's name.
+fn types_by_name<'b>(btf: &'b Btf<'_>) -> HashMap<&'b str, HashMap<&'b str, TypeId>> {
+    let mut sections: HashMap<&str, HashMap<&str, TypeId>> = HashMap::new();
+    for section in btf.types().filter(|ty| ty.kind() == Kind::Datasec) {
+        let types = sections.entry(section.name()).or_default();
+        for variable in section.variables() {
+            if let Ok(var) = btf.get(variable.type_id) {
+                types.insert(var.name(), TypeId(var.size_field()));
+            }
+        }
+    }
+    sections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kernel_name;
+
+    #[test]
+    fn data_sections_share_fifteen_characters_with_the_object() {
+        for (object, section, name) in [
+            ("my_object_name", ".rodata", "my_objec.rodata"),
+            ("my_object_name", ".bss", "my_objec.bss"),
+            ("my_object_name", ".kconfig", "my_obje.kconfig"),
+            ("x", ".data", "x.data"),
+            ("my_object_name", ".rodata.abracadabra", ".rodata.abracad"),
+            ("my_object_name", ".data.x", ".data.x"),
+            ("a-b c", ".data", "a_b_c.data"),
+        ] {
+            assert_eq!(kernel_name(object, section), name);
+        }
+    }
+}

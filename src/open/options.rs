@@ -1,0 +1,203 @@
+//! Opening: the stages in order, and the caller's options.
+
+use super::collect::Collected;
+use super::externs::Externs;
+use super::{
+    Function, OpenObject, OpenProgram, SectionDef, btf_fixup, globals, map_def, relocs, struct_ops,
+};
+use crate::Result;
+use std::path::{Path, PathBuf};
+
+/// How an object is opened.
+///
+/// ```no_run
+/// let object = rawbpf::OpenOptions::new()
+///     .kconfig("CONFIG_HZ=250\n")
+///     .open_file("opensnoop.bpf.o")?;
+/// # Ok::<(), rawbpf::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[doc(alias = "bpf_object_open_opts")]
+pub struct OpenOptions {
+    object_name: Option<String>,
+    pin_root_path: Option<PathBuf>,
+    kconfig: String,
+    btf_path: Option<PathBuf>,
+    unknown_attributes: UnknownAttributes,
+}
+
+/// What is done about attributes of a map's definition that this library does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[doc(alias = "relaxed_maps")]
+pub enum UnknownAttributes {
+    /// They are an error.
+    #[default]
+    Refuse,
+    /// They are passed over.
+    Ignore,
+}
+
+impl OpenOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The object's name, which the names of its data maps start with. By default it is the file's name up to the first dot.
+    /// Only the first 15 characters count.
+    pub fn object_name(mut self, name: impl Into<String>) -> Self {
+        self.object_name = Some(name.into());
+        self
+    }
+
+    /// Where maps that are pinned by name go, instead of `/sys/fs/bpf`.
+    pub fn pin_root_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pin_root_path = Some(path.into());
+        self
+    }
+
+    /// Kernel configuration values (lines such as `CONFIG_HZ=250`), which come before the kernel's own.
+    pub fn kconfig(mut self, text: impl Into<String>) -> Self {
+        self.kconfig = text.into();
+        self
+    }
+
+    /// A file with the types of the kernel, to be used for CO-RE instead of the running kernel's.
+    #[doc(alias = "btf_custom_path")]
+    pub fn btf_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.btf_path = Some(path.into());
+        self
+    }
+
+    /// What is done about attributes of a map's definition that this library does not know.
+    #[doc(alias = "relaxed_maps")]
+    pub fn unknown_attributes(mut self, what: UnknownAttributes) -> Self {
+        self.unknown_attributes = what;
+        self
+    }
+
+    /// Opens an object that is in memory.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes, with the section, symbol or offset. Problems of single programs, such as an unknown
+    /// section, are no errors yet: they surface when the program is to be loaded.
+    #[doc(alias = "bpf_object__open_mem")]
+    pub fn open_bytes(&self, bytes: &[u8]) -> Result<OpenObject> {
+        self.open(bytes, None)
+    }
+
+    /// Opens what was read from `path`, if it was.
+    pub(crate) fn open(&self, bytes: &[u8], path: Option<&Path>) -> Result<OpenObject> {
+        self.open_stages(bytes, path).map_err(|error| {
+            let what = match (path, &self.object_name) {
+                (Some(path), _) => path.display().to_string(),
+                (None, Some(name)) => name.clone(),
+                (None, None) => "in memory".into(),
+            };
+            error.context(format!("object {what}"))
+        })
+    }
+
+    #[doc(alias = "bpf_object_open")]
+    fn open_stages(&self, bytes: &[u8], path: Option<&Path>) -> Result<OpenObject> {
+        let name = self.name(bytes, path);
+        let file = Collected::new(bytes)?;
+        let functions = file.functions()?;
+        let (raw_btf, btf_ext) = btf_fixup::read(&file)?;
+        let externs = Externs::collect(&file, raw_btf.as_ref())?;
+        let btf = match &raw_btf {
+            Some(raw) => Some(btf_fixup::fix(&file, raw, &externs)?),
+            None => None,
+        };
+        let mut maps = map_def::maps(&file, btf.as_ref(), self.unknown_attributes)?;
+        let arena_map = map_def::arena(&file, &maps)?;
+        maps.extend(globals::maps(&file, btf.as_ref(), &name)?);
+        let kconfig = globals::kconfig_map(btf.as_ref(), &name, &externs);
+        let kconfig_map = kconfig.as_ref().map(|_| maps.len());
+        maps.extend(kconfig);
+        maps.extend(struct_ops::maps(&file, btf.as_ref())?);
+        let variables = globals::variables(&file, btf.as_ref(), &maps, arena_map);
+        let bytes_of = |section: &Option<crate::elf::Section<'_>>| match section {
+            Some(section) => section.data().map(<[u8]>::to_vec),
+            None => Ok(Vec::new()),
+        };
+        let mut object = OpenObject {
+            name,
+            path: path.map(Path::to_path_buf),
+            license: file.license.clone(),
+            kernel_version: file.kernel_version,
+            byte_order: file.byte_order,
+            btf,
+            btf_ext,
+            programs: programs(&functions, file.text),
+            functions,
+            text_section: file.text,
+            maps,
+            externs: externs.list,
+            variables,
+            kconfig_map,
+            user_kconfig: self.kconfig.clone(),
+            pin_root: self.pin_root_path.clone(),
+            arena_map,
+            arena_data: bytes_of(&file.arena)?,
+            jump_tables: bytes_of(&file.jump_tables)?,
+            btf_path: self.btf_path.clone(),
+        };
+        relocs::collect(&mut object, &file, &externs.by_symbol)?;
+        Ok(object)
+    }
+
+    /// The object's name: stated, or from the file's name, or made of place and length as libbpf does.
+    fn name(&self, bytes: &[u8], path: Option<&Path>) -> String {
+        const LONGEST: usize = 15;
+        let cut = |name: &str| -> String {
+            let mut end = name.len().min(LONGEST);
+            while !name.is_char_boundary(end) {
+                end -= 1;
+            }
+            name.get(..end).unwrap_or_default().to_string()
+        };
+        if let Some(name) = &self.object_name {
+            return cut(name);
+        }
+        let Some(path) = path else {
+            return cut(&format!("{:x}-{:x}", bytes.as_ptr().addr(), bytes.len()));
+        };
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = cut(&file);
+        match name.split_once('.') {
+            Some((stem, _)) => stem.to_string(),
+            None => name,
+        }
+    }
+}
+
+/// The entry programs: every function that is not in `.text`.
+#[doc(alias("bpf_object__init_prog", "bpf_object_init_progs"))]
+fn programs(functions: &[Function], text: Option<crate::SectionIndex>) -> Vec<OpenProgram> {
+    let entries = functions
+        .iter()
+        .enumerate()
+        .filter(|(_, function)| Some(function.section) != text);
+    entries
+        .map(|(index, function)| {
+            let (section, autoload) = match function.section_name.strip_prefix('?') {
+                Some(section) => (section, false),
+                None => (function.section_name.as_str(), true),
+            };
+            let def = SectionDef::find(section);
+            OpenProgram {
+                function: index,
+                name: function.name.clone(),
+                section: section.to_string(),
+                def,
+                kind: def.map(|def| def.program_type).unwrap_or_default(),
+                attach_type: def.map(|def| def.attach_type).unwrap_or_default(),
+                flags: 0,
+                autoload,
+                autoattach: true,
+                attach_target: None,
+            }
+        })
+        .collect()
+}
