@@ -76,7 +76,7 @@ features! {
     /// The verifier knows the declaration tag `arg:ctx`.
     ArgCtxTag => (6, 8);
     /// Direct map values can be addressed with any 32-bit offset.
-    Ldimm64FullRangeOff => (6, 16);
+    Ldimm64FullRangeOff => (7, 0);
     /// User-space probes enter the kernel by a system call.
     UprobeSyscall => (6, 18);
     /// `bpf()` takes attributes that are common to all commands.

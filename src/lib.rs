@@ -19,9 +19,11 @@ pub mod feature;
 mod ids;
 pub mod insn;
 mod kinds;
+pub mod load;
 pub mod map;
 mod object_file;
 pub mod open;
+mod probe;
 pub mod reloc;
 pub mod sys;
 

@@ -7,7 +7,7 @@ mod elements;
 mod handle;
 mod iter;
 mod per_cpu;
-mod pin;
+pub(crate) mod pin;
 
 #[doc(inline)]
 pub use crate::sys::bpf::{BatchCursor, BatchMode, MapInfo};

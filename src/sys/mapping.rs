@@ -37,6 +37,12 @@ impl Deref for FileBytes {
     }
 }
 
+impl AsRef<[u8]> for FileBytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 impl FileBytes {
     /// Opens a file and maps or reads all of it.
     pub fn open(path: &Path) -> std::io::Result<Self> {

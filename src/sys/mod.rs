@@ -14,5 +14,6 @@ pub mod fd;
 pub mod file_system;
 pub mod mapping;
 pub mod perf_event;
+pub mod probe_calls;
 pub mod rlimit;
 pub mod system;

@@ -1,0 +1,198 @@
+//! Why the kernel may have refused something, and what to do about it.
+//!
+//! Only asked after a failure, so these functions may read files.
+
+use super::{kernel_files, since};
+use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::{Errno, KernelVersion};
+use std::fs;
+
+/// A capability that `bpf(2)` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Capability {
+    NetAdmin,
+    SysAdmin,
+    Perfmon,
+    Bpf,
+}
+
+impl Capability {
+    /// Its number and the name under which manuals know it.
+    const fn number_and_name(self) -> (u32, &'static str) {
+        match self {
+            Self::NetAdmin => (12, "CAP_NET_ADMIN"),
+            Self::SysAdmin => (21, "CAP_SYS_ADMIN"),
+            Self::Perfmon => (38, "CAP_PERFMON"),
+            Self::Bpf => (39, "CAP_BPF"),
+        }
+    }
+}
+
+/// Since when `CAP_BPF` and `CAP_PERFMON` stand beside `CAP_SYS_ADMIN`.
+const FINE_CAPABILITIES: KernelVersion = KernelVersion::new(5, 8, 0);
+/// Since when `RLIMIT_MEMLOCK` does not count.
+const MEMCG: KernelVersion = KernelVersion::new(5, 11, 0);
+
+/// What to do about `errno` of loading a program.
+pub(crate) fn for_program(
+    errno: Errno,
+    kind: ProgramType,
+    attach_type: AttachType,
+) -> Option<String> {
+    match errno {
+        Errno::EPERM => Some(permission(program_capabilities(kind))),
+        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
+            let newer = |what: String, since| too_old(&what, since);
+            newer(
+                format!("programs of type {kind}"),
+                since::program_type(kind),
+            )
+            .or_else(|| {
+                newer(
+                    format!("the attach type {attach_type}"),
+                    since::attach_type(attach_type),
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What to do about `errno` of creating a map.
+pub(crate) fn for_map(errno: Errno, kind: MapType) -> Option<String> {
+    match errno {
+        Errno::EPERM => Some(permission(map_capabilities(kind))),
+        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
+            too_old(&format!("maps of type {kind}"), since::map_type(kind)).or_else(|| {
+                Some(format!(
+                    "the kernel does not take this combination of sizes and flags for a map of type {kind}, or was \
+                     built without it"
+                ))
+            })
+        }
+        Errno::ENOMEM => Some("the map is too large for the memory there is; lower max_entries".into()),
+        Errno::E2BIG => Some("key, value or number of entries are above the kernel's limits".into()),
+        _ => None,
+    }
+}
+
+/// What to do about `EPERM` of a command that any BPF user needs.
+pub(crate) fn for_permission() -> String {
+    permission(&[Capability::Bpf])
+}
+
+/// What to do about `EPERM` of walking over the kernel's objects by number.
+pub(crate) fn for_modules() -> String {
+    permission(&[Capability::SysAdmin])
+}
+
+fn program_capabilities(kind: ProgramType) -> &'static [Capability] {
+    match kind {
+        ProgramType::KPROBE
+        | ProgramType::TRACEPOINT
+        | ProgramType::PERF_EVENT
+        | ProgramType::RAW_TRACEPOINT
+        | ProgramType::RAW_TRACEPOINT_WRITABLE
+        | ProgramType::TRACING
+        | ProgramType::LSM
+        | ProgramType::STRUCT_OPS => &[Capability::Bpf, Capability::Perfmon],
+        ProgramType::EXT => &[Capability::Bpf, Capability::Perfmon, Capability::NetAdmin],
+        ProgramType::SOCKET_FILTER
+        | ProgramType::SK_REUSEPORT
+        | ProgramType::CGROUP_SKB
+        | ProgramType::SYSCALL => &[Capability::Bpf],
+        _ => &[Capability::Bpf, Capability::NetAdmin],
+    }
+}
+
+fn map_capabilities(kind: MapType) -> &'static [Capability] {
+    match kind {
+        MapType::SOCKMAP
+        | MapType::SOCKHASH
+        | MapType::DEVMAP
+        | MapType::DEVMAP_HASH
+        | MapType::XSKMAP => &[Capability::Bpf, Capability::NetAdmin],
+        _ => &[Capability::Bpf],
+    }
+}
+
+fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
+    let (since, running) = (since?, kernel_files::version().ok()?);
+    (running < since).then(|| format!("{what} need Linux {since}; this kernel is {running}"))
+}
+
+/// Which capability is missing, or what else says no to root.
+fn permission(needed: &[Capability]) -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let running = kernel_files::version().unwrap_or_default();
+    permission_of(needed, effective(&status), running)
+}
+
+fn permission_of(needed: &[Capability], effective: u64, running: KernelVersion) -> String {
+    let has = |capability: Capability| effective >> capability.number_and_name().0 & 1 == 1;
+    let names = |list: &[Capability]| {
+        let names: Vec<_> = list.iter().map(|c| c.number_and_name().1).collect();
+        names.join(" and ")
+    };
+    let needed = if running < FINE_CAPABILITIES {
+        &[Capability::SysAdmin]
+    } else {
+        needed
+    };
+    let missing: Vec<_> = needed
+        .iter()
+        .copied()
+        .filter(|c| !has(*c) && !has(Capability::SysAdmin))
+        .collect();
+    if !missing.is_empty() {
+        return format!(
+            "run as root, or with {}; this process lacks {}",
+            names(needed),
+            names(&missing)
+        );
+    }
+    if running < MEMCG {
+        return "the limit of locked memory may be too low and could not be raised: `ulimit -l unlimited`, or run with \
+                CAP_SYS_RESOURCE"
+            .into();
+    }
+    "the process has the capabilities; the kernel's lockdown, a security module or a container's seccomp filter forbids \
+     it, or this kernel was built without it"
+        .into()
+}
+
+/// The effective capabilities in `/proc/self/status`.
+fn effective(status: &str) -> u64 {
+    status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW: KernelVersion = KernelVersion::new(6, 1, 0);
+
+    #[test]
+    fn the_missing_capability_is_named() {
+        let needed = program_capabilities(ProgramType::KPROBE);
+        let bpf_only = 1 << 39;
+        assert_eq!(
+            permission_of(needed, bpf_only, NEW),
+            "run as root, or with CAP_BPF and CAP_PERFMON; this process lacks CAP_PERFMON"
+        );
+        let old = KernelVersion::new(5, 4, 0);
+        assert!(permission_of(needed, bpf_only, old).ends_with("lacks CAP_SYS_ADMIN"));
+    }
+
+    #[test]
+    fn root_is_told_of_other_obstacles() {
+        let root = effective("Name:\tx\nCapEff:\t000001ffffffffff\n");
+        assert_eq!(root, 0x1ff_ffff_ffff);
+        let needed = program_capabilities(ProgramType::XDP);
+        assert!(permission_of(needed, root, NEW).contains("lockdown"));
+        assert!(permission_of(needed, root, KernelVersion::new(5, 10, 0)).contains("ulimit -l"));
+    }
+}

@@ -1,0 +1,98 @@
+//! First contents: global data, inner maps, programs of program arrays.
+
+use crate::open::MapOrigin;
+use crate::reloc::{MapPlan, SlotPlan, SlotTarget};
+use crate::sys::bpf::MapFd;
+use crate::{Errno, Error, ErrorKind, Result};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Writes the first values, and freezes the map if the plan says so.
+#[doc(alias = "bpf_object__populate_internal_map")]
+pub(super) fn initial(fd: &MapFd, plan: &MapPlan) -> Result<()> {
+    // A struct_ops map gets its value when it is attached: it holds the programs' descriptors.
+    if plan.origin != MapOrigin::StructOps
+        && let Some(initial) = &plan.initial
+    {
+        values(fd, plan, initial)?;
+    }
+    if plan.freeze {
+        fd.freeze()
+            .map_err(|e| cannot(e, "cannot make the map read-only after filling it"))?;
+    }
+    Ok(())
+}
+
+fn values(fd: &MapFd, plan: &MapPlan, initial: &[u8]) -> Result<()> {
+    let size = usize::try_from(plan.value_size).unwrap_or(0);
+    let whole = initial.len().checked_rem(size) == Some(0);
+    if !whole {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "the first contents have {} bytes, a value {size}",
+                initial.len()
+            ),
+        ));
+    }
+    for (index, value) in (0u32..).zip(initial.chunks_exact(size)) {
+        // A new array is zero already.
+        if value.iter().all(|byte| *byte == 0) {
+            continue;
+        }
+        fd.update(&index.to_ne_bytes(), value, 0)
+            .map_err(|e| cannot(e, &format!("cannot write the first value at index {index}")))?;
+    }
+    Ok(())
+}
+
+/// Puts the plan's inner maps into an outer one.
+#[doc(alias = "init_map_in_map_slots")]
+pub(super) fn inner_maps(
+    outer: &MapFd,
+    plan: &MapPlan,
+    maps: &[Option<BorrowedFd<'_>>],
+) -> Result<()> {
+    for slot in &plan.slots {
+        if let SlotTarget::Map(index) = slot.target {
+            let inner = maps.get(index).copied().flatten();
+            put(outer, *slot, inner, "map")?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the plan's programs into a program array.
+#[doc(alias = "init_prog_array_slots")]
+pub(super) fn programs(
+    array: &MapFd,
+    plan: &MapPlan,
+    programs: &[Option<BorrowedFd<'_>>],
+) -> Result<()> {
+    for slot in &plan.slots {
+        if let SlotTarget::Program(index) = slot.target {
+            let program = programs.get(index).copied().flatten();
+            put(array, *slot, program, "program")?;
+        }
+    }
+    Ok(())
+}
+
+fn put(map: &MapFd, slot: SlotPlan, held: Option<BorrowedFd<'_>>, what: &str) -> Result<()> {
+    let Some(held) = held else {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("the {what} that goes to index {} is not loaded", slot.index),
+        )
+        .with_hint(match what {
+            "map" => "inner maps must be defined before the map that holds them, and be created",
+            _ => "turn on autoload of the program",
+        }));
+    };
+    let value = held.as_raw_fd().to_ne_bytes();
+    map.update(&slot.index.to_ne_bytes(), &value, 0)
+        .map_err(|e| cannot(e, &format!("cannot put the {what} at index {}", slot.index)))
+}
+
+fn cannot(errno: Errno, what: &str) -> Error {
+    Error::from_errno(errno, what)
+}

@@ -1,0 +1,137 @@
+//! The types of the running kernel and its modules.
+
+use super::{advice, kernel_files};
+use crate::btf::{Btf, SharedBytes};
+use crate::reloc::{Module, ModuleBtf};
+use crate::sys::bpf::{self, ObjectKind};
+use crate::sys::mapping::FileBytes;
+use crate::{Errno, Error, ErrorKind, Result};
+use object::{Object as _, ObjectSection as _};
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+
+const SYSFS: &str = "/sys/kernel/btf/vmlinux";
+
+/// The types of the kernel proper: as the kernel gives them, else from a `vmlinux` image that the distribution ships.
+#[doc(alias = "btf__load_vmlinux_btf")]
+pub(super) fn vmlinux() -> Result<Btf<'static>> {
+    if let Some(blob) = from_sysfs() {
+        return Btf::from_shared(blob).map_err(|e| Error::from(e).context(SYSFS));
+    }
+    let release = kernel_files::release()?;
+    for path in images(&release) {
+        if let Ok(bytes) = fs::read(&path) {
+            return from_image(&bytes).map_err(|e| e.context(path));
+        }
+    }
+    Err(Error::new(
+        ErrorKind::NotFound,
+        format!("the running kernel ({release}) has no type information: there is no {SYSFS}"),
+    )
+    .with_hint("it was built without CONFIG_DEBUG_INFO_BTF; give a BTF file made for this kernel"))
+}
+
+/// Mapped into memory where the kernel allows that (Linux 6.16), else read at once.
+fn from_sysfs() -> Option<SharedBytes> {
+    let bytes = FileBytes::open(Path::new(SYSFS)).ok()?;
+    Some(Arc::new(bytes))
+}
+
+/// Where distributions keep kernel images with debug information.
+fn images(release: &str) -> [String; 7] {
+    [
+        format!("/boot/vmlinux-{release}"),
+        format!("/lib/modules/{release}/vmlinux-{release}"),
+        format!("/lib/modules/{release}/build/vmlinux"),
+        format!("/usr/lib/modules/{release}/kernel/vmlinux"),
+        format!("/usr/lib/debug/boot/vmlinux-{release}"),
+        format!("/usr/lib/debug/boot/vmlinux-{release}.debug"),
+        format!("/usr/lib/debug/lib/modules/{release}/vmlinux"),
+    ]
+}
+
+/// The `.BTF` section of an ELF image, or the whole file if it is no ELF file.
+fn from_image(bytes: &[u8]) -> Result<Btf<'static>> {
+    if !bytes.starts_with(b"\x7fELF") {
+        return Btf::from_vec(bytes.to_vec()).map_err(Error::from);
+    }
+    let elf_error = |e: object::Error| Error::new(ErrorKind::Elf, e.to_string()).with_source(e);
+    let file = object::File::parse(bytes).map_err(elf_error)?;
+    let section = file.section_by_name(".BTF").ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            "the kernel image has no section `.BTF`",
+        )
+    })?;
+    Btf::from_vec(section.data().map_err(elf_error)?.to_vec()).map_err(Error::from)
+}
+
+/// The types of all loaded modules, each split from `vmlinux`.
+#[doc(alias = "load_module_btfs")]
+pub(super) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
+    let mut found = Vec::new();
+    let mut last = 0;
+    while let Some(id) = bpf::next_id(ObjectKind::Btf, last).map_err(|e| cannot(e, "list"))? {
+        last = id;
+        found.extend(module(id, vmlinux)?);
+    }
+    Ok(found)
+}
+
+/// The module whose types have this number; `None` if they are a program's, or gone since.
+fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
+    let fd = match bpf::fd_by_id(ObjectKind::Btf, id) {
+        Ok(fd) => fd,
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(cannot(errno, "open")),
+    };
+    let info = bpf::btf_info(fd.as_fd()).map_err(|e| cannot(e, "ask about"))?;
+    if !info.is_kernel || info.name == "vmlinux" {
+        return Ok(None);
+    }
+    let blob = bpf::btf_data(fd.as_fd()).map_err(|e| cannot(e, "read"))?;
+    let btf = Btf::from_shared_split(Arc::new(blob), Arc::clone(vmlinux))
+        .map_err(|e| Error::from(e).context(format!("types of module {}", info.name)))?;
+    Ok(Some(ModuleBtf {
+        module: Module {
+            name: info.name,
+            btf_id: id,
+        },
+        btf: Arc::new(btf),
+    }))
+}
+
+fn cannot(errno: Errno, what: &str) -> Error {
+    let error = Error::from_errno(
+        errno,
+        format!("cannot {what} the type information of kernel modules"),
+    );
+    match errno {
+        Errno::EPERM => error.with_hint(advice::for_modules()),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_kernels_types_are_read() {
+        if !Path::new(SYSFS).exists() {
+            return;
+        }
+        let btf = vmlinux().expect("BTF");
+        assert!(btf.find("task_struct", crate::btf::Kind::Struct).is_some());
+    }
+
+    #[test]
+    fn images_without_types_are_refused() {
+        let error = from_image(b"\x7fELF").expect_err("no image");
+        assert_eq!(error.kind(), ErrorKind::Elf);
+        let error = from_image(b"nonsense").expect_err("no BTF");
+        assert_eq!(error.kind(), ErrorKind::Btf);
+    }
+}

@@ -1,0 +1,28 @@
+//! A [`LoadPlan`](crate::reloc::LoadPlan) in, an [`Object`] out: the walk over the plan that asks the kernel for each of
+//! its items, in order, and gives everything back if one of them is refused.
+//!
+//! In: a plan, the [`Target`](crate::reloc::Target) it was made for. Out: [`Object`], which owns the descriptors of maps
+//! and programs; or an error that says what the kernel did not like. The facts about the running kernel come from here,
+//! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
+
+mod advice;
+mod each;
+mod fill;
+mod kernel_btf;
+mod kernel_files;
+mod map;
+mod memlock;
+mod modules;
+mod object;
+mod options;
+mod pin;
+mod program;
+mod session;
+mod since;
+mod target;
+mod upload;
+mod verifier_log;
+
+pub use each::{LoadedEach, Outcome};
+pub use object::{Object, Program};
+pub use options::LoadOptions;

@@ -1,0 +1,207 @@
+//! Maps that outlive the process: pinned under a name in a BPF file system, and found there again.
+
+use crate::kinds::{MapFlags, MapType};
+use crate::map::pin;
+use crate::reloc::MapPlan;
+use crate::sys::bpf::{MapFd, MapInfo};
+use crate::{Errno, Error, ErrorKind, Result};
+use std::fs;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+/// The pins (and folders) that this load made, which go away again unless the load is [kept](Self::keep).
+#[derive(Debug, Default)]
+pub(super) struct NewPins {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Drop for NewPins {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// How pinning went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pinned {
+    /// There was nothing of that name.
+    New,
+    /// Something has the name.
+    Exists,
+}
+
+impl NewPins {
+    /// The load succeeded: nothing is taken back.
+    pub(super) fn keep(mut self) {
+        self.files.clear();
+        self.folders.clear();
+    }
+
+    /// Pins a map at `path`; its folder is made if only the last part of it is missing.
+    pub(super) fn add(&mut self, map: BorrowedFd<'_>, path: &Path) -> Result<Pinned> {
+        let new_folder = path.parent().filter(|folder| !folder.exists());
+        match pin::pin(map, path) {
+            Ok(()) => {
+                self.files.push(path.to_owned());
+                self.folders.extend(new_folder.map(Path::to_owned));
+                Ok(Pinned::New)
+            }
+            Err(error) if error.errno() == Some(Errno::EEXIST) => Ok(Pinned::Exists),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The name is taken, and yet nothing can be opened there.
+pub(super) fn taken(path: &Path) -> Error {
+    Error::from_errno(
+        Errno::EEXIST,
+        format!(
+            "cannot pin it at {}: another process pins and unpins there",
+            path.display()
+        ),
+    )
+}
+
+/// Opens the map that is pinned at `path`, if there is one and it is like the planned one.
+#[doc(alias = "bpf_object__reuse_map")]
+pub(super) fn reuse(path: &Path, plan: &MapPlan) -> Result<Option<MapFd>> {
+    let fd = match pin::open(path) {
+        Ok(fd) => fd,
+        Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let (fd, info) = MapFd::from_fd(fd).map_err(|errno| {
+        let message = format!("what is pinned at {} is no map", path.display());
+        Error::from_errno(errno, message)
+    })?;
+    if let Some(difference) = difference(&info, plan) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "the map pinned at {} is another one: {difference}",
+                path.display()
+            ),
+        )
+        .with_hint("remove the pin if nobody needs it, or pin somewhere else"));
+    }
+    Ok(Some(fd))
+}
+
+/// The first attribute in which a pinned map differs from the planned one.
+#[doc(alias = "map_is_reuse_compat")]
+fn difference(info: &MapInfo, plan: &MapPlan) -> Option<String> {
+    let mut flags = info.flags;
+    // The kernel adds this one to device maps by itself.
+    if matches!(info.map_type, MapType::DEVMAP | MapType::DEVMAP_HASH) {
+        flags.remove(MapFlags::RDONLY_PROG);
+        flags.insert(MapFlags::from_bits_retain(plan.flags) & MapFlags::RDONLY_PROG);
+    }
+    if info.map_type != plan.kind {
+        return Some(format!(
+            "its type is {}, the object's is {}",
+            info.map_type, plan.kind
+        ));
+    }
+    let numbers = [
+        ("key_size", info.key_size.into(), plan.key_size.into()),
+        ("value_size", info.value_size.into(), plan.value_size.into()),
+        (
+            "max_entries",
+            info.max_entries.into(),
+            plan.max_entries.into(),
+        ),
+        ("map_flags", flags.bits().into(), plan.flags.into()),
+        ("map_extra", info.map_extra, plan.extra),
+    ];
+    let found = numbers
+        .iter()
+        .find(|(_, theirs, ours): &&(&str, u64, u64)| theirs != ours);
+    found.map(|(name, theirs, ours)| match *name {
+        "map_flags" => format!("its {name} is {theirs:#x}, the object's is {ours:#x}"),
+        _ => format!("its {name} is {theirs}, the object's is {ours}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TypeId;
+
+    fn pinned() -> MapInfo {
+        MapInfo {
+            map_type: MapType::HASH,
+            id: 1,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 16,
+            flags: MapFlags::empty(),
+            name: "m".into(),
+            ifindex: 0,
+            btf_id: 0,
+            btf_key_type: TypeId::VOID,
+            btf_value_type: TypeId::VOID,
+            btf_vmlinux_value_type: TypeId::VOID,
+            btf_vmlinux_id: 0,
+            map_extra: 0,
+        }
+    }
+
+    fn planned() -> MapPlan {
+        MapPlan {
+            kind: MapType::HASH,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 16,
+            ..MapPlan::default()
+        }
+    }
+
+    #[test]
+    fn the_attribute_that_differs_is_named() {
+        assert_eq!(difference(&pinned(), &planned()), None);
+        let larger = MapPlan {
+            value_size: 12,
+            ..planned()
+        };
+        assert_eq!(
+            difference(&pinned(), &larger).as_deref(),
+            Some("its value_size is 8, the object's is 12")
+        );
+        let array = MapPlan {
+            kind: MapType::ARRAY,
+            ..planned()
+        };
+        assert_eq!(
+            difference(&pinned(), &array).as_deref(),
+            Some("its type is hash, the object's is array")
+        );
+        let flags = MapPlan {
+            flags: 1,
+            ..planned()
+        };
+        let text = difference(&pinned(), &flags).expect("a difference");
+        assert!(
+            text.contains("map_flags is 0x0, the object's is 0x1"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn device_maps_have_a_flag_that_nobody_set() {
+        let mut info = pinned();
+        info.map_type = MapType::DEVMAP;
+        info.flags = MapFlags::RDONLY_PROG;
+        let plan = MapPlan {
+            kind: MapType::DEVMAP,
+            ..planned()
+        };
+        assert_eq!(difference(&info, &plan), None);
+    }
+}

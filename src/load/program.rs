@@ -1,0 +1,306 @@
+//! Loading one program of a plan.
+
+use super::advice;
+use super::modules::ModuleFds;
+use super::options::LoadOptions;
+use super::upload::log_text;
+use super::verifier_log::{LogNames, summarize};
+use crate::btf::{Btf, Kind};
+use crate::insn::Insn;
+use crate::kinds::{AttachType, ProgramFlags, ProgramType};
+use crate::open::SectionFlags;
+use crate::reloc::{AttachTarget, InfoRecords, Module, ProgramPlan, Ref, RefKind};
+use crate::sys::bpf::{self, FdArray, Log, ObjectKind, ProgLoad, Records};
+use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// First size of the verifier's log; the largest that kernels before 5.2 take.
+const LOG_SIZE: usize = 0xff_ffff;
+/// Not beyond this, however much the verifier has to say.
+const MAX_LOG_SIZE: usize = (u32::MAX / 2) as usize;
+
+/// What a program load needs to know about the load as a whole.
+#[derive(Debug)]
+pub(super) struct ProgramContext<'a> {
+    pub(super) license: &'a CStr,
+    pub(super) kernel_version: KernelVersion,
+    /// The object's uploaded types.
+    pub(super) btf: Option<BorrowedFd<'a>>,
+    /// Whether the kernel takes names.
+    pub(super) named: bool,
+    /// Whether the kernel wants to know what programs are for.
+    pub(super) takes_attach_type: bool,
+    pub(super) maps: &'a [Option<BorrowedFd<'a>>],
+    pub(super) map_names: &'a [&'a str],
+    pub(super) modules: &'a ModuleFds,
+    pub(super) options: &'a LoadOptions,
+}
+
+/// The modules whose types a program refers to.
+pub(super) fn modules(plan: &ProgramPlan) -> impl Iterator<Item = &Module> {
+    let in_code = plan.refs.iter().filter_map(|r| match &r.kind {
+        RefKind::BtfId { module } | RefKind::Kfunc { module } => module.as_ref(),
+        _ => None,
+    });
+    let target = match &plan.attach_target {
+        Some(AttachTarget::Btf { module, .. }) => module.as_ref(),
+        _ => None,
+    };
+    in_code.chain(&plan.fd_array).chain(target)
+}
+
+/// Loads the program; the descriptor is all there is to it.
+#[doc(alias = "bpf_object_load_prog")]
+pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<OwnedFd> {
+    if plan.kind == ProgramType::UNSPEC {
+        return Err(unknown_section(plan));
+    }
+    let insns = with_descriptors(context, plan)?;
+    let fds = fd_array(context, plan)?;
+    let (attach_btf_id, attach_fd) = attach_target(context, plan)?;
+    let with_info = context
+        .btf
+        .filter(|_| !plan.func_info.is_empty() || !plan.line_info.is_empty());
+    let request = ProgLoad {
+        program_type: plan.kind,
+        insns: &insns,
+        license: context.license,
+        kernel_version: context.kernel_version,
+        flags: ProgramFlags::from_bits_retain(plan.flags),
+        name: if context.named { &plan.name } else { "" },
+        expected_attach_type: attach_type(context, plan),
+        btf: context.btf,
+        func_info: with_info.map_or_else(Records::default, |_| records(&plan.func_info)),
+        line_info: with_info.map_or_else(Records::default, |_| records(&plan.line_info)),
+        attach_btf_id,
+        attach_to: attach_fd.as_ref().map(Descriptor::as_fd),
+        fd_array: if fds.is_empty() {
+            FdArray::None
+        } else {
+            FdArray::Sparse(&fds)
+        },
+        ..ProgLoad::default()
+    };
+    with_log(&request, context.options.level()).map_err(|refusal| refusal.into_error(context, plan))
+}
+
+fn unknown_section(plan: &ProgramPlan) -> Error {
+    let message = format!(
+        "the section name `{}` does not say what type of program this is",
+        plan.section
+    );
+    Error::new(ErrorKind::InvalidObject, message).with_hint(
+        "use a name that libbpf knows, such as SEC(\"kprobe/FUNCTION\"), or set the program's type",
+    )
+}
+
+fn records(info: &InfoRecords) -> Records<'_> {
+    Records {
+        size: info.record_size,
+        bytes: &info.bytes,
+    }
+}
+
+/// Kernels before 4.17 want zero where later ones know what the section's name says.
+fn attach_type(context: &ProgramContext<'_>, plan: &ProgramPlan) -> AttachType {
+    let optional = plan
+        .def
+        .is_some_and(|def| def.flags.contains(SectionFlags::ATTACH_TYPE_OPTIONAL));
+    if optional && !context.takes_attach_type {
+        AttachType::default()
+    } else {
+        plan.expected_attach_type
+    }
+}
+
+/// The plan's instructions with descriptors where it has holes.
+fn with_descriptors(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<Vec<Insn>> {
+    let mut insns = plan.insns.clone();
+    for reference in &plan.refs {
+        let (at, fd) = match &reference.kind {
+            RefKind::Map { map } | RefKind::MapValue { map } => {
+                let fd = context.maps.get(*map).copied().flatten();
+                (reference.insn, fd.ok_or_else(|| no_map(&reference.name))?)
+            }
+            RefKind::BtfId {
+                module: Some(module),
+            } => (
+                reference.insn.saturating_add(1),
+                module_fd(context, module)?,
+            ),
+            RefKind::BtfId { module: None }
+            | RefKind::Kfunc { .. }
+            | RefKind::Ksym
+            | RefKind::Func => continue,
+        };
+        let insn = insns.get_mut(at).ok_or_else(|| past_the_end(reference))?;
+        insn.imm = fd.as_raw_fd();
+    }
+    Ok(insns)
+}
+
+fn no_map(name: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("it uses map `{name}`, which was not created"),
+    )
+}
+
+fn past_the_end(reference: &Ref) -> Error {
+    let message = format!(
+        "the plan refers to `{}` in instruction {}, past the end",
+        reference.name, reference.insn
+    );
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+fn module_fd<'a>(context: &ProgramContext<'a>, module: &Module) -> Result<BorrowedFd<'a>> {
+    context.modules.get(module).ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("the types of module {} were not opened", module.name),
+        )
+    })
+}
+
+/// Index 0 stands for the kernel proper.
+fn fd_array(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<Vec<RawFd>> {
+    if plan.fd_array.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut fds = vec![0];
+    for module in &plan.fd_array {
+        fds.push(module_fd(context, module)?.as_raw_fd());
+    }
+    Ok(fds)
+}
+
+/// A module's types, or another program.
+type Descriptor<'a> = BorrowedFd<'a>;
+
+/// The type that the program is written for, and the descriptor of what that type is in.
+#[doc(alias = "libbpf_find_attach_btf_id")]
+fn attach_target<'a>(
+    context: &ProgramContext<'a>,
+    plan: &ProgramPlan,
+) -> Result<(TypeId, Option<Descriptor<'a>>)> {
+    match &plan.attach_target {
+        None => Ok((TypeId::VOID, None)),
+        Some(AttachTarget::Btf {
+            id, module: None, ..
+        }) => Ok((*id, None)),
+        Some(AttachTarget::Btf {
+            id,
+            module: Some(module),
+            ..
+        }) => Ok((*id, Some(module_fd(context, module)?))),
+        Some(AttachTarget::Program { function }) => {
+            let program = context
+                .options
+                .attach_program_of(&plan.name)
+                .ok_or_else(|| {
+                    let message =
+                        format!("it is written for the function `{function}` of another program");
+                    Error::new(ErrorKind::InvalidArgument, message)
+                        .with_hint("name that program with LoadOptions::attach_program")
+                })?;
+            Ok((function_of(program, function)?, Some(program)))
+        }
+    }
+}
+
+/// The function's number in the types of a loaded program.
+#[doc(alias = "libbpf_find_prog_btf_id")]
+fn function_of(program: BorrowedFd<'_>, function: &str) -> Result<TypeId> {
+    let cannot =
+        |errno| Error::from_errno(errno, "cannot read the types of the program that it is for");
+    let info = bpf::prog_info(program).map_err(cannot)?;
+    if info.btf_id == 0 {
+        let message = format!(
+            "program `{}`, which it is for, was loaded without type information",
+            info.name
+        );
+        return Err(Error::new(ErrorKind::InvalidArgument, message));
+    }
+    let btf = bpf::fd_by_id(ObjectKind::Btf, info.btf_id).map_err(cannot)?;
+    let types = Btf::from_vec(bpf::btf_data(btf.as_fd()).map_err(cannot)?).map_err(Error::from)?;
+    types.find(function, Kind::Func).ok_or_else(|| {
+        let functions = types.types().filter(|ty| ty.kind() == Kind::Func);
+        let near = crate::did_you_mean(function, functions.map(|ty| ty.name()));
+        Error::new(
+            ErrorKind::NotFound,
+            format!("program `{}` has no function `{function}`{near}", info.name),
+        )
+    })
+}
+
+/// A refused load: what the kernel answered, and what the verifier wrote.
+struct Refusal {
+    errno: Errno,
+    log: String,
+}
+
+/// Without a log first, which is faster; a refused program is loaded once more to be told why. If the log does not fit,
+/// that is repeated with a larger buffer.
+fn with_log(request: &ProgLoad<'_>, level: u32) -> Result<OwnedFd, Refusal> {
+    let mut errno = Errno::EINVAL;
+    if level == 0 {
+        match bpf::prog_load(request, None) {
+            Ok(fd) => return Ok(fd),
+            Err(refused) => errno = refused,
+        }
+    }
+    let mut size = LOG_SIZE;
+    loop {
+        let mut buffer = vec![0u8; size];
+        match bpf::prog_load(request, Some(&mut Log::new(level.max(1), &mut buffer))) {
+            Ok(fd) => return Ok(fd),
+            Err(Errno::ENOSPC) if size <= MAX_LOG_SIZE / 2 => size *= 2,
+            Err(refused) => {
+                // With a log the kernel may stumble over the log; the first answer is the one that counts.
+                let errno = if level == 0 && refused == Errno::ENOSPC {
+                    errno
+                } else {
+                    refused
+                };
+                return Err(Refusal {
+                    errno,
+                    log: log_text(&buffer),
+                });
+            }
+        }
+    }
+}
+
+impl Refusal {
+    fn into_error(self, context: &ProgramContext<'_>, plan: &ProgramPlan) -> Error {
+        let names = LogNames {
+            core: &plan.core,
+            refs: &plan.refs,
+            maps: context.map_names,
+        };
+        let gist = summarize(&self.log, names);
+        let error = if gist.is_empty() {
+            let message = format!("the kernel does not load it (type {})", plan.kind);
+            Error::from_errno(self.errno, message)
+        } else {
+            let indented = gist.replace('\n', "\n    ");
+            Error::new(
+                ErrorKind::Verifier,
+                format!("the verifier refused it: {indented}\n   "),
+            )
+            .with_errno(self.errno)
+        };
+        let error = if self.log.is_empty() {
+            error
+        } else {
+            error.with_verifier_log(VerifierLog::new(self.log, gist.clone()))
+        };
+        let advice = advice::for_program(self.errno, plan.kind, plan.expected_attach_type);
+        match advice.filter(|_| gist.is_empty()) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}

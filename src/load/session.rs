@@ -1,0 +1,273 @@
+//! One walk over a plan: what has been made so far, and how to make the next item.
+
+use super::map::{self, MapContext};
+use super::memlock;
+use super::modules::ModuleFds;
+use super::object::{Object, Program, ProgramParts};
+use super::options::LoadOptions;
+use super::pin::NewPins;
+use super::program::{self, ProgramContext};
+use super::{fill, upload};
+use crate::feature::Feature;
+use crate::map::Map;
+use crate::open::{DataKind, MapOrigin, SectionFlags};
+use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
+use crate::sys::bpf::{self, MapFd};
+use crate::{Error, Result};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+impl LoadPlan {
+    /// Asks the running kernel for everything in the plan, in order. All or nothing: if one item is refused, those before
+    /// it are given back.
+    ///
+    /// `target` is the one that the plan was made for; it says what the kernel can do.
+    ///
+    /// # Errors
+    /// The first refusal, with the map or program it was about.
+    #[doc(alias = "bpf_object__load")]
+    pub fn load(self, target: &Target) -> Result<Object> {
+        self.load_with(target, &LoadOptions::default())
+    }
+
+    /// [`LoadPlan::load`] with options.
+    pub fn load_with(self, target: &Target, options: &LoadOptions) -> Result<Object> {
+        let name = self.object_name.clone();
+        all(self, target, options).map_err(|e| e.context(format!("object {name}")))
+    }
+}
+
+fn all(mut plan: LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
+    // Before anything is made: what is known to be impossible.
+    for program in plan.programs.iter_mut().filter(|p| p.autoload) {
+        if let Some(error) = program.error.take() {
+            return Err(error.context(format!("program `{}`", program.name)));
+        }
+    }
+    let mut session = Session::start(&plan, target, options)?;
+    for index in 0..plan.maps.len() {
+        session.make_map(index)?;
+    }
+    for index in 0..plan.programs.len() {
+        if session.wants(index) {
+            session.load_program(index)?;
+        }
+    }
+    session.fill_program_arrays()?;
+    Ok(session.finish())
+}
+
+/// What has been made of a plan. Dropping it gives everything back.
+#[derive(Debug)]
+pub(super) struct Session<'p> {
+    plan: &'p LoadPlan,
+    options: &'p LoadOptions,
+    license: CString,
+    named: bool,
+    takes_attach_type: bool,
+    btf: Option<OwnedFd>,
+    maps: Vec<Option<MapFd>>,
+    programs: Vec<Option<OwnedFd>>,
+    modules: ModuleFds,
+    pins: NewPins,
+    /// Whether the kernel ties maps to programs; assumed until it refuses.
+    binds: bool,
+    warnings: Vec<Error>,
+}
+
+impl<'p> Session<'p> {
+    /// Lifts the memory limit if need be, and uploads the object's types.
+    pub(super) fn start(
+        plan: &'p LoadPlan,
+        target: &Target,
+        options: &'p LoadOptions,
+    ) -> Result<Self> {
+        memlock::ensure(target);
+        let mut warnings = Vec::new();
+        let btf = match plan.btf.as_deref().map(upload::btf).transpose() {
+            Ok(btf) => btf,
+            Err(error) if plan.btf_required => return Err(error),
+            Err(error) => {
+                warnings.push(error);
+                None
+            }
+        };
+        let license = plan.license.split('\0').next().unwrap_or_default();
+        Ok(Self {
+            plan,
+            options,
+            license: CString::new(license).unwrap_or_default(),
+            named: target.supports(Feature::ProgName),
+            takes_attach_type: !has_optional_attach_type(plan)
+                || target.supports(Feature::ExpAttachType),
+            btf,
+            maps: none(plan.maps.len()),
+            programs: none(plan.programs.len()),
+            modules: ModuleFds::default(),
+            pins: NewPins::default(),
+            binds: true,
+            warnings,
+        })
+    }
+
+    /// Whether the program of this index is to be loaded.
+    pub(super) fn wants(&self, index: usize) -> bool {
+        self.plan.programs.get(index).is_some_and(|p| p.autoload)
+    }
+
+    /// Makes the map of this index, unless its autocreate is off.
+    pub(super) fn make_map(&mut self, index: usize) -> Result<()> {
+        let Some(plan) = self.plan.maps.get(index).filter(|map| map.autocreate) else {
+            return Ok(());
+        };
+        let made = self.make(plan);
+        let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
+        if let Some(place) = self.maps.get_mut(index) {
+            *place = Some(made);
+        }
+        Ok(())
+    }
+
+    fn make(&mut self, plan: &MapPlan) -> Result<MapFd> {
+        if let Some(module) = &plan.value_type_module {
+            self.modules.open(module)?;
+        }
+        let context = MapContext {
+            btf: self.btf.as_ref().map(AsFd::as_fd),
+            named: self.named,
+            modules: &self.modules,
+        };
+        let others: Vec<_> = self
+            .maps
+            .iter()
+            .map(|fd| fd.as_ref().map(AsFd::as_fd))
+            .collect();
+        map::make(&context, plan, &others, &mut self.pins)
+    }
+
+    /// Loads the program of this index.
+    pub(super) fn load_program(&mut self, index: usize) -> Result<()> {
+        let Some(plan) = self.plan.programs.get(index) else {
+            return Ok(());
+        };
+        let loaded = self.load(plan);
+        let loaded = loaded.map_err(|e| e.context(format!("program `{}`", plan.name)))?;
+        self.bind_read_only_data(plan, loaded.as_fd());
+        if let Some(place) = self.programs.get_mut(index) {
+            *place = Some(loaded);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, plan: &ProgramPlan) -> Result<OwnedFd> {
+        for module in program::modules(plan) {
+            self.modules.open(module)?;
+        }
+        let maps: Vec<_> = self
+            .maps
+            .iter()
+            .map(|fd| fd.as_ref().map(AsFd::as_fd))
+            .collect();
+        let map_names: Vec<_> = self.plan.maps.iter().map(|map| map.name.as_str()).collect();
+        let context = ProgramContext {
+            license: &self.license,
+            kernel_version: self.plan.kernel_version,
+            btf: self.btf.as_ref().map(AsFd::as_fd),
+            named: self.named,
+            takes_attach_type: self.takes_attach_type,
+            maps: &maps,
+            map_names: &map_names,
+            modules: &self.modules,
+            options: self.options,
+        };
+        program::load(&context, plan)
+    }
+
+    /// Keeps constants alive as long as the program, for those who look at it later. The maps that its instructions name
+    /// are tied to it anyway.
+    #[doc(alias = "bpf_prog_bind_map")]
+    fn bind_read_only_data(&mut self, plan: &ProgramPlan, program: BorrowedFd<'_>) {
+        let names = |index| {
+            plan.refs.iter().any(|r| match r.kind {
+                RefKind::Map { map } | RefKind::MapValue { map } => map == index,
+                _ => false,
+            })
+        };
+        for (index, map) in self.maps.iter().enumerate() {
+            let origin = self.plan.maps.get(index).map(|map| map.origin);
+            let constant = origin == Some(MapOrigin::Data(DataKind::Rodata));
+            if let Some(map) = map
+                .as_ref()
+                .filter(|_| self.binds && constant && !names(index))
+            {
+                // Before Linux 5.10 there is no such command.
+                self.binds = bpf::prog_bind_map(program, map.as_fd()).is_ok();
+            }
+        }
+    }
+
+    /// Puts the programs into the program arrays that name them.
+    pub(super) fn fill_program_arrays(&self) -> Result<()> {
+        let programs: Vec<_> = self
+            .programs
+            .iter()
+            .map(|fd| fd.as_ref().map(AsFd::as_fd))
+            .collect();
+        for (plan, map) in self.plan.maps.iter().zip(&self.maps) {
+            if let Some(map) = map {
+                fill::programs(map, plan, &programs)
+                    .map_err(|e| e.context(format!("map `{}`", plan.name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands over what was made.
+    pub(super) fn finish(self) -> Object {
+        let plan = self.plan;
+        let maps = plan.maps.iter().zip(self.maps);
+        let maps = maps.filter_map(|(plan, fd)| Some(Map::new(fd?, plan.name.clone())));
+        let programs = plan.programs.iter().zip(self.programs);
+        let programs = programs.filter_map(|(plan, fd)| Some(handle(plan, fd?)));
+        let object = Object {
+            name: plan.object_name.clone(),
+            maps: maps.collect(),
+            programs: programs.collect(),
+            not_loaded: names_of_rest(plan),
+            types: None,
+            variables: Vec::new(),
+            warnings: self.warnings,
+        };
+        self.pins.keep();
+        object
+    }
+}
+
+fn none<T>(count: usize) -> Vec<Option<T>> {
+    std::iter::repeat_with(|| None).take(count).collect()
+}
+
+fn has_optional_attach_type(plan: &LoadPlan) -> bool {
+    plan.programs.iter().any(|program| {
+        let flags = program.def.map(|def| def.flags);
+        program.autoload && flags.is_some_and(|f| f.contains(SectionFlags::ATTACH_TYPE_OPTIONAL))
+    })
+}
+
+fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
+    let rest = plan.programs.iter().filter(|program| !program.autoload);
+    rest.map(|program| program.name.clone()).collect()
+}
+
+fn handle(plan: &ProgramPlan, fd: OwnedFd) -> Program {
+    Program::new(ProgramParts {
+        fd,
+        name: plan.name.clone(),
+        section: plan.section.clone(),
+        def: plan.def,
+        kind: plan.kind,
+        attach_type: plan.expected_attach_type,
+        attach_target: plan.attach_target.clone(),
+        autoattach: plan.autoattach,
+    })
+}

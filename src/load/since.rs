@@ -1,0 +1,126 @@
+//! Which version of Linux brought which type of map and program, for messages.
+
+use crate::KernelVersion;
+use crate::kinds::{AttachType, MapType, ProgramType};
+
+const fn v(major: u8, minor: u8) -> KernelVersion {
+    KernelVersion::new(major, minor, 0)
+}
+
+/// The version that brought this type of program; `None` for types newer than this table.
+pub(crate) fn program_type(kind: ProgramType) -> Option<KernelVersion> {
+    Some(match kind {
+        ProgramType::SOCKET_FILTER => v(3, 19),
+        ProgramType::KPROBE | ProgramType::SCHED_CLS | ProgramType::SCHED_ACT => v(4, 1),
+        ProgramType::TRACEPOINT => v(4, 7),
+        ProgramType::XDP => v(4, 8),
+        ProgramType::PERF_EVENT => v(4, 9),
+        ProgramType::CGROUP_SKB
+        | ProgramType::CGROUP_SOCK
+        | ProgramType::LWT_IN
+        | ProgramType::LWT_OUT
+        | ProgramType::LWT_XMIT => v(4, 10),
+        ProgramType::SOCK_OPS => v(4, 13),
+        ProgramType::SK_SKB => v(4, 14),
+        ProgramType::CGROUP_DEVICE => v(4, 15),
+        ProgramType::SK_MSG | ProgramType::RAW_TRACEPOINT | ProgramType::CGROUP_SOCK_ADDR => {
+            v(4, 17)
+        }
+        ProgramType::LWT_SEG6LOCAL | ProgramType::LIRC_MODE2 => v(4, 18),
+        ProgramType::SK_REUSEPORT => v(4, 19),
+        ProgramType::FLOW_DISSECTOR => v(4, 20),
+        ProgramType::CGROUP_SYSCTL | ProgramType::RAW_TRACEPOINT_WRITABLE => v(5, 2),
+        ProgramType::CGROUP_SOCKOPT => v(5, 3),
+        ProgramType::TRACING => v(5, 5),
+        ProgramType::STRUCT_OPS | ProgramType::EXT => v(5, 6),
+        ProgramType::LSM => v(5, 7),
+        ProgramType::SK_LOOKUP => v(5, 9),
+        ProgramType::SYSCALL => v(5, 14),
+        ProgramType::NETFILTER => v(6, 4),
+        _ => return None,
+    })
+}
+
+/// The version that brought this attach type, where it is younger than the program type that uses it.
+pub(crate) fn attach_type(kind: AttachType) -> Option<KernelVersion> {
+    Some(match kind {
+        AttachType::TRACE_ITER | AttachType::XDP_DEVMAP => v(5, 8),
+        AttachType::XDP_CPUMAP => v(5, 9),
+        AttachType::SK_SKB_VERDICT => v(5, 13),
+        AttachType::SK_REUSEPORT_SELECT_OR_MIGRATE => v(5, 14),
+        AttachType::TRACE_KPROBE_MULTI => v(5, 18),
+        AttachType::LSM_CGROUP => v(6, 0),
+        AttachType::TCX_INGRESS | AttachType::TCX_EGRESS | AttachType::TRACE_UPROBE_MULTI => {
+            v(6, 6)
+        }
+        AttachType::NETKIT_PRIMARY
+        | AttachType::NETKIT_PEER
+        | AttachType::CGROUP_UNIX_CONNECT
+        | AttachType::CGROUP_UNIX_SENDMSG
+        | AttachType::CGROUP_UNIX_RECVMSG
+        | AttachType::CGROUP_UNIX_GETPEERNAME
+        | AttachType::CGROUP_UNIX_GETSOCKNAME => v(6, 7),
+        AttachType::TRACE_KPROBE_SESSION => v(6, 10),
+        AttachType::TRACE_UPROBE_SESSION => v(6, 13),
+        _ => return None,
+    })
+}
+
+/// The version that brought this type of map; `None` for types newer than this table.
+pub(crate) fn map_type(kind: MapType) -> Option<KernelVersion> {
+    Some(match kind {
+        MapType::HASH | MapType::ARRAY => v(3, 19),
+        MapType::PROG_ARRAY => v(4, 2),
+        MapType::PERF_EVENT_ARRAY => v(4, 3),
+        MapType::PERCPU_HASH | MapType::PERCPU_ARRAY | MapType::STACK_TRACE => v(4, 6),
+        MapType::CGROUP_ARRAY => v(4, 8),
+        MapType::LRU_HASH | MapType::LRU_PERCPU_HASH => v(4, 10),
+        MapType::LPM_TRIE => v(4, 11),
+        MapType::ARRAY_OF_MAPS | MapType::HASH_OF_MAPS => v(4, 12),
+        MapType::DEVMAP | MapType::SOCKMAP => v(4, 14),
+        MapType::CPUMAP => v(4, 15),
+        MapType::XSKMAP | MapType::SOCKHASH => v(4, 18),
+        MapType::CGROUP_STORAGE | MapType::REUSEPORT_SOCKARRAY => v(4, 19),
+        MapType::PERCPU_CGROUP_STORAGE | MapType::QUEUE | MapType::STACK => v(4, 20),
+        MapType::SK_STORAGE => v(5, 2),
+        MapType::DEVMAP_HASH => v(5, 4),
+        MapType::STRUCT_OPS => v(5, 6),
+        MapType::RINGBUF => v(5, 8),
+        MapType::INODE_STORAGE => v(5, 10),
+        MapType::TASK_STORAGE => v(5, 11),
+        MapType::BLOOM_FILTER => v(5, 16),
+        MapType::USER_RINGBUF => v(6, 1),
+        MapType::CGRP_STORAGE => v(6, 2),
+        MapType::ARENA => v(6, 9),
+        MapType::INSN_ARRAY => v(6, 19),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_program_type_has_a_version_and_they_rise() {
+        let versions: Vec<_> = ProgramType::ALL
+            .iter()
+            .filter(|kind| **kind != ProgramType::UNSPEC)
+            .map(|kind| program_type(*kind).unwrap_or_else(|| panic!("{kind} has no version")))
+            .collect();
+        assert!(
+            versions.is_sorted(),
+            "numbers are given out in order of time"
+        );
+    }
+
+    #[test]
+    fn map_types_rise_but_for_the_newest() {
+        let versions: Vec<_> = MapType::ALL
+            .iter()
+            .filter_map(|kind| map_type(*kind))
+            .collect();
+        assert_eq!(versions.len(), MapType::ALL.len() - 2, "unspec and rhash");
+        assert!(versions.is_sorted());
+    }
+}

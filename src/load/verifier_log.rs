@@ -1,0 +1,395 @@
+//! The gist of a verifier log: which instruction, from which source line, was refused for which reason.
+//!
+//! Pure. The verifier writes for people who read all of it: instructions, register states, and at the very end the one
+//! line that counts. Two shapes are read: the one of Linux up to 7.2, where the reason is what follows the last
+//! instruction, and the newer one with headings ("Verification failed:", "Reason:", "At:", "Suggestion:").
+//!
+//! Instructions that relocation poisoned show up as calls of impossible helpers, such as `unknown#195896080`; they are
+//! put back into the words of the relocation that had no answer.
+
+use crate::reloc::{CoreStep, Ref};
+
+/// What CO-RE leaves where there is no answer.
+const POISON_CORE: u32 = 195_896_080;
+/// First of the numbers for maps that were not created.
+const POISON_MAP: u32 = 2_001_000_000;
+/// First of the numbers for kernel functions that were not found.
+const POISON_EXTERN: u32 = 2_002_000_000;
+/// More externs or maps than any object has.
+const POISON_RANGE: u32 = 1_000_000;
+/// A reason is rarely longer; what comes before is context.
+const MAX_REASON_LINES: usize = 3;
+
+/// What the numbers in a log stand for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LogNames<'a> {
+    /// What CO-RE did to the program.
+    pub(crate) core: &'a [CoreStep],
+    /// What the program's instructions refer to.
+    pub(crate) refs: &'a [Ref],
+    /// The names of the object's maps.
+    pub(crate) maps: &'a [&'a str],
+}
+
+/// The gist of `log`, in one to four lines; empty for an empty log.
+#[doc(alias = "fixup_verifier_log")]
+pub(crate) fn summarize(log: &str, names: LogNames<'_>) -> String {
+    let gist = headed(log).unwrap_or_else(|| plain(log));
+    gist.print(names)
+}
+
+#[derive(Debug, Default)]
+struct Gist<'l> {
+    reason: Vec<&'l str>,
+    insn: Option<InsnLine<'l>>,
+    source: Option<&'l str>,
+    suggestion: Vec<&'l str>,
+}
+
+/// `7: (79) r1 = *(u64 *)(r0 +0)`
+#[derive(Debug, Clone, Copy)]
+struct InsnLine<'l> {
+    index: usize,
+    text: &'l str,
+}
+
+impl Gist<'_> {
+    fn print(&self, names: LogNames<'_>) -> String {
+        let mut lines = Vec::new();
+        match self.poison(names) {
+            Some(words) => lines.push(words),
+            None if self.reason.is_empty() => {}
+            None => lines.push(self.reason.join("; ")),
+        }
+        if let Some(insn) = self.insn {
+            lines.push(format!("at instruction {}: {}", insn.index, insn.text));
+        }
+        if let Some(source) = self.source {
+            lines.push(format!("source: {source}"));
+        }
+        if !self.suggestion.is_empty() {
+            lines.push(format!("suggestion: {}", self.suggestion.join(" ")));
+        }
+        lines.join("\n")
+    }
+
+    /// What a call of an impossible helper stands for.
+    fn poison(&self, names: LogNames<'_>) -> Option<String> {
+        let called = self.reason.iter().find_map(|line| unknown_helper(line));
+        let number = called.or_else(|| unknown_helper(self.insn?.text))?;
+        let insn = self.insn.map(|insn| insn.index);
+        if number == POISON_CORE {
+            return Some(core_words(names.core, insn));
+        }
+        if let Some(index) = offset_in_range(number, POISON_MAP) {
+            let name = usize::try_from(index).ok().and_then(|i| names.maps.get(i));
+            let name = name.map_or_else(|| format!("number {index}"), |name| format!("`{name}`"));
+            return Some(format!(
+                "the program uses map {name}, which was not created (its autocreate is off)"
+            ));
+        }
+        let index = offset_in_range(number, POISON_EXTERN)?;
+        let name = insn.and_then(|insn| names.refs.iter().find(|r| r.insn == insn));
+        let name = name.map_or_else(|| format!("number {index}"), |r| format!("`{}`", r.name));
+        Some(format!(
+            "the program calls the kernel function {name} (weak), which this kernel does not have; guard the call with \
+             bpf_ksym_exists()"
+        ))
+    }
+}
+
+fn core_words(core: &[CoreStep], insn: Option<usize>) -> String {
+    // Both halves of a poisoned ldimm64 are calls; the relocation is the first half's.
+    let step = insn.and_then(|insn| {
+        let at = |wanted: usize| core.iter().find(|step| step.insn == wanted);
+        at(insn).or_else(|| at(insn.checked_sub(1)?))
+    });
+    match step {
+        Some(step) => format!(
+            "the program needs what this kernel does not have: the CO-RE relocation {} of {} has no answer",
+            step.kind, step.spec
+        ),
+        None => {
+            "the program needs what this kernel does not have: a CO-RE relocation without an answer"
+                .into()
+        }
+    }
+}
+
+fn offset_in_range(number: u32, first: u32) -> Option<u32> {
+    number.checked_sub(first).filter(|n| *n < POISON_RANGE)
+}
+
+/// The number in `... unknown#195896080`.
+fn unknown_helper(line: &str) -> Option<u32> {
+    let (_, rest) = line.split_once("unknown#")?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+/// The old shape: the last instruction, the source line before it, and what follows it.
+fn plain(log: &str) -> Gist<'_> {
+    let mut gist = Gist::default();
+    for line in log.lines().map(str::trim_end) {
+        if let Some(source) = line.strip_prefix("; ") {
+            gist.source = Some(source);
+            gist.reason.clear();
+        } else if let Some(insn) = insn_line(line) {
+            gist.insn = Some(insn);
+            gist.reason.clear();
+        } else if !is_noise(line) {
+            gist.reason.push(line.trim());
+        }
+    }
+    let surplus = gist.reason.len().saturating_sub(MAX_REASON_LINES);
+    gist.reason.drain(..surplus);
+    gist
+}
+
+/// `"7: (79) r1 = *(u64 *)(r0 +0)   ; R1=..."`, without the register state.
+fn insn_line(line: &str) -> Option<InsnLine<'_>> {
+    let (index, rest) = line.trim_start().split_once(": ")?;
+    let index = index.parse().ok()?;
+    if !rest.starts_with('(') {
+        return None;
+    }
+    let text = rest.split_once(" ; ").map_or(rest, |(insn, _)| insn);
+    Some(InsnLine {
+        index,
+        text: text.trim(),
+    })
+}
+
+/// Lines that say nothing about why a program was refused: statistics, register states, the search for precision.
+fn is_noise(line: &str) -> bool {
+    const STARTS: [&str; 12] = [
+        "processed ",
+        "verification time ",
+        "stack depth ",
+        "func#",
+        "mark_precise: ",
+        "last_idx ",
+        "regs=",
+        "parent ",
+        "from ",
+        "caller:",
+        "callee:",
+        "propagating ",
+    ];
+    let text = line.trim();
+    let is_state = || {
+        let Some((index, rest)) = text.split_once(':') else {
+            return false;
+        };
+        !index.is_empty()
+            && index.bytes().all(|b| b.is_ascii_digit())
+            && (rest.is_empty() || rest.starts_with(" R") || rest.starts_with(" safe"))
+    };
+    text.is_empty()
+        || STARTS.iter().any(|start| text.starts_with(start))
+        || is_state()
+        || text.starts_with("Func#")
+        || text.starts_with("returning from callee")
+        || text == "frame1:"
+}
+
+/// What the lines below a heading belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heading {
+    Failed,
+    Reason,
+    At,
+    Suggestion,
+}
+
+const HEADINGS: [(&str, Heading); 4] = [
+    ("Verification failed:", Heading::Failed),
+    ("Reason:", Heading::Reason),
+    ("At:", Heading::At),
+    ("Suggestion:", Heading::Suggestion),
+];
+
+/// The newer shape; `None` if the log has no such headings.
+fn headed(log: &str) -> Option<Gist<'_>> {
+    let start = log.rfind(HEADINGS[0].0)?;
+    let report = log.get(start..)?;
+    let mut gist = Gist::default();
+    let mut under = None;
+    for line in report.lines() {
+        let heading = HEADINGS
+            .iter()
+            .find_map(|(words, heading)| Some((*heading, line.strip_prefix(words)?)));
+        let text = match heading {
+            Some((heading, rest)) => {
+                under = Some(heading);
+                rest.trim()
+            }
+            // What is below a heading is indented, or follows it at once; statistics are neither.
+            None if is_noise(line) && !line.trim().is_empty() => {
+                under = None;
+                continue;
+            }
+            None => line.trim(),
+        };
+        if text.is_empty() {
+            continue;
+        }
+        match under {
+            Some(Heading::Failed | Heading::Reason) => gist.reason.push(text),
+            Some(Heading::At) => gist.add_place(text),
+            Some(Heading::Suggestion) => gist.suggestion.push(text),
+            None => {}
+        }
+    }
+    if gist.insn.is_none() {
+        let before = plain(log.get(..start)?);
+        gist.insn = before.insn;
+        gist.source = gist.source.or(before.source);
+    }
+    Some(gist)
+}
+
+impl<'l> Gist<'l> {
+    fn add_place(&mut self, text: &'l str) {
+        let bare = text.strip_prefix("insn ").unwrap_or(text);
+        match insn_line(bare) {
+            Some(insn) => self.insn = Some(insn),
+            None => self.source = Some(text.trim_start_matches("; ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reloc::{CoreOutcome, RefKind};
+
+    fn fixture(name: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/logs")
+            .join(name);
+        std::fs::read_to_string(path).expect("the log is there")
+    }
+
+    #[test]
+    fn kernels_up_to_7_2_say_it_last() {
+        let expected = |source: &str| {
+            format!(
+                "R0 invalid mem access 'map_value_or_null'\n\
+                 at instruction 7: (79) r1 = *(u64 *)(r0 +0)\nsource: *count += 1;{source}"
+            )
+        };
+        for version in ["5.10", "6.1"] {
+            let log = fixture(&format!("reject-{version}.log"));
+            assert_eq!(summarize(&log, LogNames::default()), expected(""));
+        }
+        for version in ["6.12", "6.18", "7.2"] {
+            let log = fixture(&format!("reject-{version}.log"));
+            let gist = summarize(&log, LogNames::default());
+            assert_eq!(gist, expected(" @ reject.bpf.c:20"));
+        }
+    }
+
+    #[test]
+    fn newer_kernels_say_it_under_headings() {
+        let gist = summarize(&fixture("headings.log"), LogNames::default());
+        assert_eq!(
+            gist,
+            "invalid memory access; R0 is 'map_value_or_null' here, which may be NULL\n\
+             at instruction 7: (79) r1 = *(u64 *)(r0 +0)\n\
+             source: *count += 1; @ example.bpf.c:20\n\
+             suggestion: compare the result of the lookup with NULL before it is used"
+        );
+    }
+
+    #[test]
+    fn headings_may_have_their_text_on_the_same_line() {
+        let log = "; x(); @ a.c:3\n4: (85) call x#1\nVerification failed: bad call\nReason: no such thing\n\
+                   processed 4 insns (limit 1000000)\n";
+        assert_eq!(
+            summarize(log, LogNames::default()),
+            "bad call; no such thing\nat instruction 4: (85) call x#1\nsource: x(); @ a.c:3"
+        );
+    }
+
+    #[test]
+    fn a_reason_may_take_several_lines() {
+        let log = "3: (71) r1 = *(u8 *)(r0 +16)\n R0=map_value(ks=4,vs=16)\n\
+                   invalid access to map value, value_size=16 off=16 size=1\n\
+                   R0 min value is outside of the allowed memory range\nprocessed 4 insns (limit 1000000)\n";
+        let gist = summarize(log, LogNames::default());
+        assert!(
+            gist.contains(
+                "value_size=16 off=16 size=1; R0 min value is outside of the allowed memory range\n"
+            ),
+            "{gist}"
+        );
+    }
+
+    #[test]
+    fn a_log_without_instructions_still_has_a_reason() {
+        let log = "func#0 @0\nunreachable insn 4\nprocessed 0 insns (limit 1000000)\n";
+        assert_eq!(summarize(log, LogNames::default()), "unreachable insn 4");
+        assert_eq!(summarize("", LogNames::default()), "");
+    }
+
+    fn poisoned(number: u32) -> String {
+        format!(
+            "; x = BPF_CORE_READ(t, gone); @ a.c:9\n5: (85) call unknown#{number}\n\
+             invalid func unknown#{number}\nprocessed 5 insns (limit 1000000)\n"
+        )
+    }
+
+    #[test]
+    fn poison_is_named_after_its_relocation() {
+        let core = [CoreStep {
+            insn: 5,
+            kind: "field_byte_offset",
+            spec: "struct task_struct.gone (0:3 @ offset 12)".into(),
+            candidates: Vec::new(),
+            value_before: Some(12),
+            value_after: None,
+            outcome: CoreOutcome::Poisoned,
+        }];
+        let names = LogNames {
+            core: &core,
+            ..LogNames::default()
+        };
+        let gist = summarize(&poisoned(POISON_CORE), names);
+        assert!(
+            gist.starts_with("the program needs what this kernel does not have")
+                && gist.contains("field_byte_offset of struct task_struct.gone (0:3 @ offset 12)")
+                && gist.contains("source: x = BPF_CORE_READ(t, gone); @ a.c:9"),
+            "{gist}"
+        );
+    }
+
+    #[test]
+    fn poison_is_named_after_its_map_or_kernel_function() {
+        let refs = [Ref {
+            insn: 5,
+            kind: RefKind::Kfunc { module: None },
+            name: "bpf_gone".into(),
+        }];
+        let names = LogNames {
+            refs: &refs,
+            maps: &["start", "events"],
+            ..LogNames::default()
+        };
+        let map = summarize(&poisoned(POISON_MAP + 1), names);
+        assert!(
+            map.contains("uses map `events`, which was not created"),
+            "{map}"
+        );
+        let kfunc = summarize(&poisoned(POISON_EXTERN + 4), names);
+        assert!(
+            kfunc.contains("kernel function `bpf_gone` (weak)"),
+            "{kfunc}"
+        );
+        // An ordinary unknown helper keeps the verifier's words.
+        let helper = summarize(&poisoned(999), names);
+        assert!(helper.starts_with("invalid func unknown#999"), "{helper}");
+    }
+}

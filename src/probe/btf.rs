@@ -1,0 +1,114 @@
+//! What type information the kernel understands: each probe uploads a blob of a few types.
+
+use crate::TypeId;
+use crate::btf::{BtfEditor, Info, Kind, VarSecinfo};
+use crate::sys::bpf;
+use std::os::fd::{AsFd, OwnedFd};
+
+const INT_SIGNED: u8 = 1;
+const STATIC: u32 = 0;
+const GLOBAL: u32 = 1;
+
+fn load(editor: &BtfEditor) -> Option<OwnedFd> {
+    bpf::btf_load(&editor.finish(), None, None).ok()
+}
+
+/// A blob that starts with an `int`, as number 1.
+fn with_int() -> (BtfEditor, TypeId) {
+    let mut editor = BtfEditor::new();
+    let int = editor.add_int("int", 4, INT_SIGNED);
+    (editor, int)
+}
+
+pub(super) fn has_btf() -> bool {
+    load(&with_int().0).is_some()
+}
+
+fn has_function(linkage: usize) -> bool {
+    let (mut editor, int) = with_int();
+    let proto = editor.add_func_proto(TypeId::VOID, &[("a", int)]);
+    let info = Info::of(Kind::Func).with_vlen(linkage);
+    editor.add_type("x", info, proto.0, &[]);
+    load(&editor).is_some()
+}
+
+pub(super) fn has_functions() -> bool {
+    has_function(0)
+}
+
+pub(super) fn has_global_functions() -> bool {
+    has_function(1)
+}
+
+fn has_section_called(name: &str) -> bool {
+    let (mut editor, int) = with_int();
+    let variable = editor.add_var("x", int, STATIC);
+    let place = VarSecinfo {
+        type_id: variable,
+        offset: 0,
+        size: 4,
+    };
+    editor.add_datasec(name, 4, &[place]);
+    load(&editor).is_some()
+}
+
+pub(super) fn has_sections() -> bool {
+    has_section_called(".data")
+}
+
+pub(super) fn has_question_mark_sections() -> bool {
+    has_section_called("?.data")
+}
+
+pub(super) fn has_floats() -> bool {
+    let mut editor = BtfEditor::new();
+    editor.add_type("float", Info::of(Kind::Float), 4, &[]);
+    load(&editor).is_some()
+}
+
+pub(super) fn has_declaration_tags() -> bool {
+    const WHOLE_DECLARATION: u32 = u32::MAX;
+    let (mut editor, int) = with_int();
+    let variable = editor.add_var("x", int, GLOBAL);
+    let info = Info::of(Kind::DeclTag);
+    editor.add_type("tag", info, variable.0, &[WHOLE_DECLARATION]);
+    load(&editor).is_some()
+}
+
+pub(super) fn has_type_tags() -> bool {
+    let (mut editor, int) = with_int();
+    let tag = editor.add_reference(Kind::TypeTag, "tag", int);
+    editor.add_reference(Kind::Ptr, "", tag);
+    load(&editor).is_some()
+}
+
+pub(super) fn has_wide_enums() -> bool {
+    let mut editor = BtfEditor::new();
+    editor.add_type("enum64", Info::of(Kind::Enum64), 8, &[]);
+    load(&editor).is_some()
+}
+
+/// A header of 32 bytes, one `int`, strings, and a layout section that describes kinds 0 (void) and 1 (integers).
+pub(super) fn has_layout() -> bool {
+    const MAGIC: u16 = 0xeb9f;
+    const HEADER: u32 = 32;
+    const TYPES: u32 = 16;
+    const STRINGS: &[u8; 8] = b"\0int\0\0\0\0";
+    let int: [u32; 4] = [1, 1 << 24, 4, 32 | 1 << 24];
+    let layout: [[u8; 4]; 2] = [[0, 0, 0, 0], [4, 0, 0, 0]];
+    let mut blob = MAGIC.to_ne_bytes().to_vec();
+    blob.extend([1, 0]);
+    // Lengths and offsets of types, strings, layout.
+    for word in [HEADER, 0, TYPES, TYPES, 8, TYPES + 8, 8] {
+        blob.extend(word.to_ne_bytes());
+    }
+    blob.extend(int.iter().flat_map(|word| word.to_ne_bytes()));
+    blob.extend(STRINGS);
+    blob.extend(layout.iter().flatten());
+    bpf::btf_load(&blob, None, None).is_ok()
+}
+
+/// Kernels with module BTF can say what a BTF is called.
+pub(super) fn has_module_btf() -> bool {
+    load(&with_int().0).is_some_and(|btf| bpf::btf_info(btf.as_fd()).is_ok())
+}

@@ -1,0 +1,80 @@
+//! How programs can be attached.
+
+use super::program::{NOTHING, load, load_for};
+use crate::Errno;
+use crate::kinds::{AttachType, ProgramType};
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::perf_event::{
+    PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
+};
+use std::ffi::CStr;
+use std::os::fd::AsFd;
+
+/// A kernel that knows these links complains about the descriptor, an older one about the command.
+pub(super) fn has_perf_links() -> bool {
+    let Some(program) = load(ProgramType::TRACEPOINT, &NOTHING) else {
+        return false;
+    };
+    let link = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::Invalid,
+        attach_type: AttachType::PERF_EVENT,
+        flags: 0,
+        options: LinkOptions::None,
+    };
+    matches!(bpf::link_create(&link), Err(Errno::EBADF))
+}
+
+/// Links that exist, and look at the process number that they are given (which the first kernels with them did not).
+pub(super) fn has_uprobe_multi() -> bool {
+    let attach_type = AttachType::TRACE_UPROBE_MULTI;
+    let Some(program) = load_for(ProgramType::KPROBE, attach_type, &NOTHING) else {
+        return false;
+    };
+    let answer = |pid| {
+        let link = LinkCreate {
+            source: program.as_fd(),
+            target: LinkTarget::Invalid,
+            attach_type,
+            flags: 0,
+            options: LinkOptions::UprobeMulti {
+                // A folder, which no probe can be in.
+                path: c"/",
+                flags: 0,
+                offsets: &[0],
+                ref_ctr_offsets: &[],
+                cookies: &[],
+                pid,
+            },
+        };
+        bpf::link_create(&link).err()
+    };
+    answer(0) == Some(Errno::EBADF) && answer(-1) == Some(Errno::EINVAL)
+}
+
+/// The function that enters `bpf(2)` where system calls have wrappers; `None` for machines that never had them.
+const WRAPPED_BPF: Option<&CStr> = if cfg!(target_arch = "x86_64") {
+    Some(c"__x64_sys_bpf")
+} else if cfg!(target_arch = "aarch64") {
+    Some(c"__arm64_sys_bpf")
+} else if cfg!(target_arch = "s390x") {
+    Some(c"__s390x_sys_bpf")
+} else if cfg!(target_arch = "riscv64") {
+    Some(c"__riscv_sys_bpf")
+} else {
+    None
+};
+
+/// A probe of the wrapper can be made. (Before Linux 4.17, which brought wrappers, there was no PMU for probes either.)
+pub(super) fn has_syscall_wrapper() -> bool {
+    let (Some(function), Ok(pmu)) = (WRAPPED_BPF, ProbePmu::find(ProbeKind::Kprobe)) else {
+        return false;
+    };
+    let event = PerfEvent::Kprobe {
+        pmu,
+        moment: ProbeMoment::Entry,
+        function: Some(function),
+        offset: 0,
+    };
+    perf_event_open(&event, PerfScope::Everyone).is_ok()
+}

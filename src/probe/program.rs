@@ -1,0 +1,172 @@
+//! What programs the kernel loads.
+
+use super::map::small_array;
+use crate::TypeId;
+use crate::btf::{BtfEditor, Info, Kind};
+use crate::insn::{Insn, class, helper, mode, pseudo, size};
+use crate::kinds::{AttachType, MapFlags, ProgramType};
+use crate::sys::bpf::{self, Log, MapFd, ProgLoad, Records};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+const MOV64_IMM: u8 = class::ALU64 | 0xb0;
+const MOV64_REG: u8 = MOV64_IMM | 0x08;
+const ADD64_IMM: u8 = class::ALU64;
+const STORE_DW: u8 = class::ST | size::DW | mode::MEM;
+
+const EXIT: Insn = Insn::new(Insn::EXIT, 0, 0, 0, 0);
+/// A program that returns 0.
+pub(super) const NOTHING: [Insn; 2] = [mov(0, 0), EXIT];
+
+const fn mov(register: u8, value: i32) -> Insn {
+    Insn::new(MOV64_IMM, register, 0, 0, value)
+}
+
+const fn call(helper: i32) -> Insn {
+    Insn::new(Insn::CALL, 0, 0, 0, helper)
+}
+
+/// `ldimm64` of the place `offset` bytes into the first value of `map`.
+fn value_address(map: &MapFd, offset: i32) -> [Insn; 2] {
+    let fd = map.as_fd().as_raw_fd();
+    [
+        Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_VALUE, 0, fd),
+        Insn::new(0, 0, 0, 0, offset),
+    ]
+}
+
+pub(super) fn load(program_type: ProgramType, insns: &[Insn]) -> Option<OwnedFd> {
+    load_for(program_type, AttachType::default(), insns)
+}
+
+pub(super) fn load_for(
+    program_type: ProgramType,
+    expected_attach_type: AttachType,
+    insns: &[Insn],
+) -> Option<OwnedFd> {
+    let load = ProgLoad {
+        program_type,
+        expected_attach_type,
+        insns,
+        license: c"GPL",
+        ..ProgLoad::default()
+    };
+    bpf::prog_load(&load, None).ok()
+}
+
+pub(super) fn has_names() -> bool {
+    let load = ProgLoad {
+        program_type: ProgramType::SOCKET_FILTER,
+        insns: &NOTHING,
+        license: c"GPL",
+        name: "rawbpf_named",
+        ..ProgLoad::default()
+    };
+    bpf::prog_load(&load, None).is_ok()
+}
+
+/// A store to a place inside an array's value.
+pub(super) fn has_global_data() -> bool {
+    let Some(map) = small_array(32, MapFlags::empty()) else {
+        return false;
+    };
+    let [low, high] = value_address(&map, 16);
+    let store = Insn::new(STORE_DW, 1, 0, 0, 42);
+    let insns = [low, high, store, mov(0, 0), EXIT];
+    load(ProgramType::SOCKET_FILTER, &insns).is_some()
+}
+
+/// `BPF_CGROUP_INET_SOCK_CREATE` is the attach type that such programs may name once the field exists.
+pub(super) fn has_expected_attach_type() -> bool {
+    let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
+    load_for(ProgramType::CGROUP_SOCK, attach_type, &NOTHING).is_some()
+}
+
+pub(super) fn has_probe_read_kernel() -> bool {
+    let insns = [
+        Insn::new(MOV64_REG, 1, 10, 0, 0),
+        Insn::new(ADD64_IMM, 1, 0, 0, -8),
+        mov(2, 8),
+        mov(3, 0),
+        call(helper::PROBE_READ_KERNEL),
+        EXIT,
+    ];
+    load(ProgramType::TRACEPOINT, &insns).is_some()
+}
+
+pub(super) fn can_bind_maps() -> bool {
+    let program = load(ProgramType::SOCKET_FILTER, &NOTHING);
+    let map = small_array(32, MapFlags::empty());
+    match (program, map) {
+        (Some(program), Some(map)) => bpf::prog_bind_map(program.as_fd(), map.as_fd()).is_ok(),
+        _ => false,
+    }
+}
+
+pub(super) fn has_cookies() -> bool {
+    let insns = [call(helper::GET_ATTACH_COOKIE), EXIT];
+    load(ProgramType::TRACEPOINT, &insns).is_some()
+}
+
+/// The helper came in the same version as accounting to control groups.
+pub(super) fn has_memcg_accounting() -> bool {
+    let insns = [call(helper::KTIME_GET_COARSE_NS), EXIT];
+    load(ProgramType::SOCKET_FILTER, &insns).is_some()
+}
+
+/// `a` calls `b`, whose argument is a context only by its tag; without that, `bpf_get_func_ip` is refused.
+pub(super) fn has_context_tag() -> bool {
+    const GLOBAL: usize = 1;
+    let mut editor = BtfEditor::new();
+    let int = editor.add_int("int", 4, 1);
+    let pointer = editor.add_reference(Kind::Ptr, "", TypeId::VOID);
+    let mut add_function = |name| {
+        let proto = editor.add_func_proto(int, &[("ctx", pointer)]);
+        editor.add_type(name, Info::of(Kind::Func).with_vlen(GLOBAL), proto.0, &[])
+    };
+    let (main, sub) = (add_function("a"), add_function("b"));
+    editor.add_type("arg:ctx", Info::of(Kind::DeclTag), sub.0, &[0]);
+    let Ok(btf) = bpf::btf_load(&editor.finish(), None, None) else {
+        return false;
+    };
+    let functions: Vec<u8> = [0, main.0, 2, sub.0]
+        .iter()
+        .flat_map(|word| word.to_ne_bytes())
+        .collect();
+    let insns = [
+        Insn::new(Insn::CALL, 0, pseudo::CALL, 0, 1),
+        EXIT,
+        call(helper::GET_FUNC_IP),
+        EXIT,
+    ];
+    let load = ProgLoad {
+        program_type: ProgramType::KPROBE,
+        insns: &insns,
+        license: c"GPL",
+        btf: Some(btf.as_fd()),
+        func_info: Records {
+            size: 8,
+            bytes: &functions,
+        },
+        ..ProgLoad::default()
+    };
+    bpf::prog_load(&load, None).is_ok()
+}
+
+/// An offset beyond the value is refused either way; what counts is whether the verifier says so, or the older check of
+/// the offset itself.
+pub(super) fn has_wide_value_offsets() -> bool {
+    let Some(map) = small_array(1, MapFlags::empty()) else {
+        return false;
+    };
+    let [low, high] = value_address(&map, 1 << 30);
+    let load = ProgLoad {
+        program_type: ProgramType::SOCKET_FILTER,
+        insns: &[low, high, EXIT],
+        license: c"GPL",
+        ..ProgLoad::default()
+    };
+    let mut buffer = [0u8; 4096];
+    let result = bpf::prog_load(&load, Some(&mut Log::new(1, &mut buffer)));
+    let wanted = b"invalid access to map value pointer";
+    result.is_err() && memchr::memmem::find(&buffer, wanted).is_some()
+}

@@ -1,0 +1,383 @@
+//! Plans, made by hand, that the kernel takes or refuses.
+
+use crate::support::{Need, PinFolder};
+use rawbpf::feature::Feature;
+use rawbpf::insn::{Insn, class, helper, mode, pseudo, size};
+use rawbpf::open::{DataKind, MapOrigin};
+use rawbpf::reloc::{
+    LoadPlan, MapPlan, Pinning, ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget, Target,
+};
+use rawbpf::sys::bpf::{self, ObjectKind};
+use rawbpf::{ErrorKind, KernelVersion, MapFlags, MapType, ProgramType};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+const MOV64_IMM: u8 = class::ALU64 | 0xb0;
+const RETURN_0: [Insn; 2] = [
+    Insn::new(MOV64_IMM, 0, 0, 0, 0),
+    Insn::new(Insn::EXIT, 0, 0, 0, 0),
+];
+
+fn plan(maps: Vec<MapPlan>, programs: Vec<ProgramPlan>) -> LoadPlan {
+    LoadPlan {
+        object_name: "handmade".into(),
+        target_name: "here".into(),
+        license: "GPL".into(),
+        kernel_version: KernelVersion::default(),
+        btf: None,
+        btf_required: false,
+        maps,
+        programs,
+    }
+}
+
+fn hash(name: &str) -> MapPlan {
+    MapPlan {
+        name: name.into(),
+        kernel_name: name.into(),
+        kind: MapType::HASH,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 16,
+        autocreate: true,
+        ..MapPlan::default()
+    }
+}
+
+fn constants(name: &str, contents: &[u8]) -> MapPlan {
+    MapPlan {
+        kind: MapType::ARRAY,
+        value_size: u32::try_from(contents.len()).unwrap(),
+        max_entries: 1,
+        origin: MapOrigin::Data(DataKind::Rodata),
+        flags: MapFlags::RDONLY_PROG.bits(),
+        initial: Some(contents.to_vec()),
+        freeze: true,
+        ..hash(name)
+    }
+}
+
+fn filter(name: &str, insns: &[Insn]) -> ProgramPlan {
+    ProgramPlan {
+        name: name.into(),
+        section: "socket".into(),
+        kind: ProgramType::SOCKET_FILTER,
+        autoload: true,
+        insns: insns.to_vec(),
+        ..ProgramPlan::default()
+    }
+}
+
+/// Reads the first eight bytes of a map's first value, and returns them.
+fn reader(map: usize, map_name: &str) -> ProgramPlan {
+    let insns = [
+        Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_VALUE, 0, 0),
+        Insn::default(),
+        Insn::new(class::LDX | size::DW | mode::MEM, 0, 1, 0, 0),
+        RETURN_0[1],
+    ];
+    ProgramPlan {
+        refs: vec![Ref {
+            insn: 0,
+            kind: RefKind::MapValue { map },
+            name: map_name.into(),
+        }],
+        ..filter("reader", &insns)
+    }
+}
+
+/// Follows a pointer that may be null.
+fn careless(map: usize) -> ProgramPlan {
+    let insns = [
+        Insn::new(class::ST | size::W | mode::MEM, 10, 0, -4, 0),
+        Insn::new(class::ALU64 | 0xbf, 2, 10, 0, 0),
+        Insn::new(class::ALU64 | 0x07, 2, 0, 0, -4),
+        Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_FD, 0, 0),
+        Insn::default(),
+        Insn::new(Insn::CALL, 0, 0, 0, 1),
+        Insn::new(class::LDX | size::DW | mode::MEM, 0, 0, 0, 0),
+        RETURN_0[1],
+    ];
+    ProgramPlan {
+        refs: vec![Ref {
+            insn: 3,
+            kind: RefKind::Map { map },
+            name: "m".into(),
+        }],
+        ..filter("careless", &insns)
+    }
+}
+
+/// Whether the kernel still has a map of this name. It frees them a little later.
+fn vanishes(name: &str) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        if !map_names().iter().any(|n| n == name) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+fn map_names() -> Vec<String> {
+    let mut names = Vec::new();
+    let mut last = 0;
+    while let Ok(Some(id)) = bpf::next_id(ObjectKind::Map, last) {
+        last = id;
+        if let Ok(fd) = bpf::fd_by_id(ObjectKind::Map, id)
+            && let Ok(info) = bpf::map_info(fd.as_fd())
+        {
+            names.push(info.name);
+        }
+    }
+    names
+}
+
+#[test]
+fn maps_and_programs_of_a_plan_are_made() {
+    require!(Need::Bpf);
+    let target = Target::running();
+    let contents = 0x1122_3344_5566_7788_u64.to_ne_bytes();
+    let plan = plan(
+        vec![hash("rawbpf_t1_hash"), constants(".rodata", &contents)],
+        vec![reader(1, ".rodata"), filter("second", &RETURN_0)],
+    );
+    let object = plan.load(&target).unwrap();
+    assert_eq!(object.programs().len(), 2);
+    let info = object.program("reader").unwrap().info().unwrap();
+    assert_eq!(
+        (info.program_type, info.name.as_str(), info.map_count),
+        (ProgramType::SOCKET_FILTER, "reader", 1)
+    );
+    let run = |name| {
+        let mut run = bpf::TestRun {
+            data_in: &[0; 64],
+            ..bpf::TestRun::default()
+        };
+        let program = object.program(name).unwrap();
+        bpf::prog_test_run(program.as_fd(), &mut run)
+            .unwrap()
+            .return_value
+    };
+    assert_eq!(run("reader"), 0x5566_7788);
+    assert_eq!(run("second"), 0);
+
+    let rodata = object.map(".rodata").unwrap();
+    let key = 0u32.to_ne_bytes();
+    assert_eq!(rodata.get(&key).unwrap().unwrap(), contents);
+    let error = rodata
+        .insert(&key, &[0; 8], rawbpf::map::UpdateMode::Any)
+        .unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Permission,
+        "frozen maps cannot be written: {error}"
+    );
+    let error = object.map(".rodatta").unwrap_err();
+    assert!(
+        error.to_string().contains("did you mean `.rodata`?"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_map_that_no_instruction_names_is_kept_with_the_program() {
+    require!(Need::Bpf, Need::Linux(5, 10));
+    let plan = plan(
+        vec![constants(".rodata", &[1; 8])],
+        vec![filter("bystander", &RETURN_0)],
+    );
+    let object = plan.load(&Target::running()).unwrap();
+    let info = object.program("bystander").unwrap().info().unwrap();
+    assert_eq!(info.map_count, 1);
+}
+
+#[test]
+fn a_refused_program_says_why_and_takes_everything_with_it() {
+    require!(Need::Bpf, Need::Bpffs);
+    let pins = PinFolder::new();
+    let mut pinned = hash("rawbpf_t2_hash");
+    pinned.pinning = Pinning::ByName;
+    pinned.pin_path = Some(pins.path().join("sub").join("pinned"));
+    let plan = plan(vec![pinned], vec![filter("fine", &RETURN_0), careless(0)]);
+    let error = plan.load(&Target::running()).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(error.kind(), ErrorKind::Verifier);
+    assert!(
+        text.starts_with(
+            "object handmade: program `careless`: the verifier refused it: R0 invalid mem access"
+        ) && text.contains("at instruction 6: (79) r0 = *(u64 *)(r0 +0)"),
+        "{text}"
+    );
+    let log = error.verifier_log().unwrap();
+    assert!(log.full().contains("call bpf_map_lookup_elem#1"), "{log:?}");
+    assert!(vanishes("rawbpf_t2_hash"), "the map is still there");
+    assert!(
+        !pins.path().join("sub").exists(),
+        "the pin's folder is still there"
+    );
+}
+
+#[test]
+fn one_refused_program_does_not_hide_the_others() {
+    require!(Need::Bpf);
+    let mut off = filter("off", &RETURN_0);
+    off.autoload = false;
+    let mut bad_map = hash("rawbpf_t3_bad");
+    bad_map.value_size = 0;
+    let plan = plan(
+        vec![hash("rawbpf_t3_hash"), bad_map],
+        vec![careless(0), careless(1), off, filter("fine", &RETURN_0)],
+    );
+    let each = plan.load_each(&Target::running()).unwrap();
+    let errors: Vec<_> = each.programs.iter().map(|p| p.error.as_ref()).collect();
+    assert_eq!(
+        errors.len(),
+        3,
+        "the program with autoload off is not tried"
+    );
+    assert_eq!(errors[0].unwrap().kind(), ErrorKind::Verifier);
+    assert!(
+        errors[1]
+            .unwrap()
+            .to_string()
+            .contains("uses map `m`, which was not created")
+    );
+    assert!(errors[2].is_none());
+    assert!(each.maps[0].error.is_none());
+    let refused = each.maps[1].error.as_ref().unwrap().to_string();
+    assert!(
+        refused.contains("map `rawbpf_t3_bad`") && refused.contains("value of 0 bytes"),
+        "{refused}"
+    );
+    let names: Vec<_> = each
+        .object
+        .programs()
+        .iter()
+        .map(rawbpf::load::Program::name)
+        .collect();
+    assert_eq!(names, ["fine"]);
+    let error = each.object.program("off").unwrap_err();
+    assert!(error.hint().unwrap().contains("autoload"));
+}
+
+#[test]
+fn pinned_maps_are_found_again_if_they_are_alike() {
+    require!(Need::Bpf, Need::Bpffs);
+    let pins = PinFolder::new();
+    let target = Target::running();
+    let mut map = hash("rawbpf_t4_hash");
+    map.pin_path = Some(pins.path().join("m"));
+    let first = plan(vec![map.clone()], vec![]).load(&target).unwrap();
+    let second = plan(vec![map.clone()], vec![]).load(&target).unwrap();
+    let id = |object: &rawbpf::load::Object| object.map("rawbpf_t4_hash").unwrap().id().unwrap();
+    assert_eq!(id(&first), id(&second));
+    drop((first, second));
+    map.max_entries = 17;
+    let error = plan(vec![map], vec![])
+        .load(&target)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("its max_entries is 16, the object's is 17"),
+        "{error}"
+    );
+    assert!(
+        pins.path().join("m").exists(),
+        "a pin that was there before stays"
+    );
+}
+
+#[test]
+fn maps_and_programs_are_put_into_maps() {
+    require!(Need::Bpf);
+    let mut outer = hash("rawbpf_t5_outer");
+    outer.kind = MapType::ARRAY_OF_MAPS;
+    outer.value_size = 4;
+    outer.inner = Some(Box::new(hash("rawbpf_t5_tmpl")));
+    let slot = |index, target| vec![SlotPlan { index, target }];
+    outer.slots = slot(3, SlotTarget::Map(0));
+    let mut jumps = hash("rawbpf_t5_jumps");
+    jumps.kind = MapType::PROG_ARRAY;
+    jumps.value_size = 4;
+    jumps.slots = slot(2, SlotTarget::Program(0));
+    let plan = plan(
+        vec![hash("rawbpf_t5_inner"), outer, jumps],
+        vec![filter("jumped_to", &RETURN_0)],
+    );
+    let object = plan.load(&Target::running()).unwrap();
+    let id_at = |map: &str, index: u32| {
+        let value = object.map(map).unwrap().get(&index.to_ne_bytes()).unwrap();
+        value.map(|v| u32::from_ne_bytes(v.try_into().unwrap()))
+    };
+    let inner = object.map("rawbpf_t5_inner").unwrap().id().unwrap();
+    assert_eq!(id_at("rawbpf_t5_outer", 3), Some(inner));
+    assert_eq!(id_at("rawbpf_t5_outer", 2), None);
+    let program = object.program("jumped_to").unwrap().id().unwrap();
+    assert_eq!(id_at("rawbpf_t5_jumps", 2), Some(program));
+    assert!(
+        vanishes("rawbpf_t5_tmpl"),
+        "the template is not needed any more"
+    );
+}
+
+#[test]
+fn a_helper_that_is_not_there_is_named() {
+    require!(Need::Bpf);
+    let insns = [Insn::new(Insn::CALL, 0, 0, 0, 195_896_080), RETURN_0[1]];
+    let mut program = filter("poisoned", &insns);
+    program.core = vec![rawbpf::reloc::CoreStep {
+        insn: 0,
+        kind: "field_byte_offset",
+        spec: "struct task_struct.gone (0:1 @ offset 8)".into(),
+        candidates: vec![],
+        value_before: Some(8),
+        value_after: None,
+        outcome: rawbpf::reloc::CoreOutcome::Poisoned,
+    }];
+    let error = plan(vec![], vec![program])
+        .load(&Target::running())
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("field_byte_offset of struct task_struct.gone"),
+        "{text}"
+    );
+    assert_eq!(helper::PROBE_READ, 4);
+}
+
+/// A probe that says "no" where mainline has said "yes" for long would silently take another path everywhere.
+#[test]
+fn features_are_seen_where_mainline_has_them() {
+    require!(Need::Bpf);
+    let target = Target::running();
+    let running = target.version().unwrap();
+    let mut wrong = Vec::new();
+    for feature in Feature::ALL {
+        let needs_kprobes = *feature == Feature::SyscallWrapper;
+        if needs_kprobes && crate::support::check(&[Need::Kprobes]).is_err() {
+            continue;
+        }
+        let machine_dependent = *feature == Feature::UprobeSyscall && !cfg!(target_arch = "x86_64");
+        if running >= feature.since() && !machine_dependent && !target.supports(*feature) {
+            wrong.push(*feature);
+        }
+    }
+    assert!(wrong.is_empty(), "Linux {running} should have {wrong:?}");
+}
+
+#[test]
+fn the_running_kernel_describes_itself() {
+    require!(Need::Bpf, Need::Btf);
+    let target = Target::running();
+    assert!(target.name().starts_with("Linux "));
+    assert!(target.version().unwrap() >= KernelVersion::new(4, 18, 0));
+    assert!(target.possible_cpus().unwrap() >= 1);
+    assert!(target.page_size() >= 4096);
+    let mut symbols = 0;
+    target.kallsyms(&mut |_, _, _| symbols += 1).unwrap();
+    assert!(symbols > 1000);
+    let btf = target.vmlinux_btf().unwrap();
+    assert!(btf.find("task_struct", rawbpf::btf::Kind::Struct).is_some());
+}
