@@ -5,6 +5,7 @@ mod binaries;
 mod fixtures;
 mod parity;
 mod slices;
+mod streams;
 mod vm;
 
 use std::process::ExitCode;

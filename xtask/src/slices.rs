@@ -1,9 +1,9 @@
 //! `cargo xtask slices DIR`: cuts what the fixtures need out of whole kernels' BTF.
 //!
 //! For every `DIR/KERNEL.btf` (a copy of that kernel's /sys/kernel/btf/vmlinux) it writes
-//! `fixtures/btf/KERNEL.btf` and `KERNEL.relocs`. The reference makes both: `bpftool gen
-//! min_core_btf` keeps what CO-RE relocations look at, and a load with that BTF says what it makes
-//! of each relocation. What programs attach to and what they call by name is no relocation to
+//! `fixtures/btf/KERNEL.btf`, `KERNEL.relocs` and `KERNEL.insns`. The reference makes them: `bpftool
+//! gen min_core_btf` keeps what CO-RE relocations look at, and a load with that BTF says what it
+//! makes of each relocation and shows the instructions. What programs attach to and what they call by name is no relocation to
 //! bpftool, so this module adds it: the slices then stand for their kernels in a whole plan.
 
 use std::collections::HashMap;
@@ -38,6 +38,22 @@ const OBJECTS: [&str; 11] = [
     "struct_ops",
     "tcpstates",
     "uprobe",
+];
+
+/// The fixtures whose instructions are the same on every kernel.
+const PLAIN: [&str; 12] = [
+    "callbacks",
+    "count_raw_tp",
+    "fentry",
+    "globals",
+    "kconfig",
+    "kprobe_latency",
+    "loop",
+    "maps",
+    "maps_newer",
+    "perf_output",
+    "reject",
+    "subprogs",
 ];
 
 /// What fixtures attach to, call or point at by name; a kernel need not have all.
@@ -81,9 +97,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         fs::write(&slice, extended).with_context(|| format!("writing {}", slice.display()))?;
         let answers = answers(&args.bpftool, &fixtures, &kernel, &slice)?;
         fs::write(slice.with_extension("relocs"), answers)?;
+        let streams = streams(&args.bpftool, &fixtures, &OBJECTS, &slice)?;
+        fs::write(slice.with_extension("insns"), streams)?;
         kernels += 1;
     }
     ensure!(kernels > 0, "no KERNEL.btf in {}", args.dir.display());
+    let plain = streams(
+        &args.bpftool,
+        &fixtures,
+        &PLAIN,
+        Path::new("/sys/kernel/btf/vmlinux"),
+    )?;
+    fs::write(fixtures.join("btf/any.insns"), plain)?;
     println!("{kernels} kernels written to fixtures/btf");
     Ok(())
 }
@@ -139,6 +164,39 @@ fn answers(bpftool: &Path, fixtures: &Path, kernel: &str, slice: &Path) -> Resul
         );
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// The instructions that the reference hands to the kernel, a line for each program.
+///
+/// Not those of objects whose instructions hold numbers of the running kernel's types.
+fn streams(bpftool: &Path, fixtures: &Path, objects: &[&str], slice: &Path) -> Result<String> {
+    let mut lines = vec![
+        "# object, program (the 15 characters the kernel keeps), instructions in hex with descriptors zero: by libbpf 1.8."
+            .to_owned(),
+    ];
+    for name in objects
+        .iter()
+        .filter(|name| !["kfunc", "ksyms_typed"].contains(name))
+    {
+        let programs = crate::streams::of_object(&load(bpftool, &object(fixtures, name), slice))?;
+        unpin();
+        ensure!(!programs.is_empty(), "bpftool loaded no program of {name}");
+        lines.extend(programs.iter().map(|program| format!("{name} {program}")));
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// Has the reference load an object against a slice, and say what it does.
+fn load(bpftool: &Path, object: &Path, slice: &Path) -> Command {
+    let mut command = Command::new(bpftool);
+    command.args(["-d", "prog", "loadall"]).arg(object);
+    command.args([PINS, "kernel_btf"]).arg(slice);
+    command
+}
+
+/// Takes the pins of a load away; a refused program leaves none.
+fn unpin() {
+    let _ = fs::remove_dir_all(PINS);
 }
 
 /// The answer in a line of the reference's debug output, if there is one.
