@@ -25,6 +25,7 @@ mod object_file;
 pub mod open;
 mod probe;
 pub mod reloc;
+pub mod ring;
 pub mod sys;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};

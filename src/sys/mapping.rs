@@ -11,7 +11,9 @@ use std::io::Read;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
 
 /// The contents of a file of BTF: mapped where that is free of races, else read.
 ///
@@ -205,7 +207,7 @@ macro_rules! cells {
         }
     )*};
 }
-cells!(cell_u8: AtomicU8, cell_u16: AtomicU16, cell_u32: AtomicU32, cell_u64: AtomicU64);
+cells!(cell_u8: AtomicU8, cell_u16: AtomicU16, cell_u32: AtomicU32, cell_u64: AtomicU64, cell_usize: AtomicUsize);
 
 #[cfg(test)]
 mod tests {

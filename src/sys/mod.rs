@@ -15,5 +15,6 @@ pub mod file_system;
 pub mod mapping;
 pub mod perf_event;
 pub mod probe_calls;
+pub mod ring;
 pub mod rlimit;
 pub mod system;

@@ -1,0 +1,267 @@
+//! One consumer over one or several ring buffers.
+
+use crate::map::Map;
+use crate::sys::epoll::Epoll;
+use crate::sys::ring::{RingDamage, RingMapping};
+use crate::{Errno, Error, ErrorKind, Result};
+use std::fmt;
+use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// Reads the records that programs put into ring buffers. Since Linux 5.8.
+///
+/// A descriptor of it (it is [`AsFd`]) is readable when there are records, for use in an event loop: then call
+/// [`RingBuffer::poll`] until a batch is empty. Without one, call [`RingBuffer::wait`].
+///
+/// A ring buffer has one reader. In one process that is checked; do not read one from two processes either.
+#[derive(Debug)]
+#[doc(alias = "ring_buffer")]
+pub struct RingBuffer {
+    epoll: Epoll,
+    rings: Vec<Ring>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    name: String,
+    memory: RingMapping,
+}
+
+impl AsFd for RingBuffer {
+    #[doc(alias = "ring_buffer__epoll_fd")]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl RingBuffer {
+    /// A reader of one map.
+    #[doc(alias = "ring_buffer__new")]
+    pub fn new(map: &Map) -> Result<Self> {
+        let epoll = Epoll::new().map_err(|errno| {
+            Error::from_errno(errno, "cannot make an epoll descriptor for ring buffers")
+        })?;
+        let mut reader = Self {
+            epoll,
+            rings: Vec::new(),
+        };
+        reader.add(map)?;
+        Ok(reader)
+    }
+
+    /// Reads another map, too. Its records carry the next number as their [`Record::ring`].
+    #[doc(alias = "ring_buffer__add")]
+    pub fn add(&mut self, map: &Map) -> Result<()> {
+        let memory = RingMapping::open(map.raw()).map_err(|errno| explain_open(map, errno))?;
+        self.epoll
+            .add(map.as_fd(), self.rings.len() as u64)
+            .map_err(|errno| map.fail(errno, "cannot wait for the ring buffer"))?;
+        self.rings.push(Ring {
+            name: map.name().to_owned(),
+            memory,
+        });
+        Ok(())
+    }
+
+    /// Waits until there is a record, and lends all there are. The batch is empty after `timeout`, and when a signal arrived.
+    #[doc(alias = "ring_buffer__poll")]
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Batch<'_>> {
+        // A timeout beyond what a clock can say is none.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut woken = false;
+        while !self.look() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if woken {
+                // Readable, but not yet to be read: a program is in the middle of a record.
+                if left.is_some_and(|left| left.is_zero()) {
+                    break;
+                }
+                std::thread::yield_now();
+            }
+            let readable = self
+                .epoll
+                .wait(left)
+                .map_err(|errno| Error::from_errno(errno, "cannot wait for ring buffers"))?;
+            if readable.is_empty() {
+                break;
+            }
+            woken = true;
+        }
+        Ok(Batch {
+            rings: &mut self.rings,
+        })
+    }
+
+    /// Lends the records that are there now.
+    #[doc(alias = "ring_buffer__consume")]
+    pub fn poll(&mut self) -> Batch<'_> {
+        self.look();
+        Batch {
+            rings: &mut self.rings,
+        }
+    }
+
+    /// How many maps are read.
+    pub fn len(&self) -> usize {
+        self.rings.len()
+    }
+
+    /// Whether no map is read.
+    pub fn is_empty(&self) -> bool {
+        self.rings.is_empty()
+    }
+
+    /// Bytes that a ring has room for, and how many are not yet read.
+    #[doc(alias = "ring__size")]
+    #[doc(alias = "ring__avail_data_size")]
+    pub fn fill(&self, ring: usize) -> Option<(usize, usize)> {
+        let memory = &self.rings.get(ring)?.memory;
+        Some((memory.size(), memory.unread()))
+    }
+
+    /// Brings every ring up to date, and says whether one has a record (or damage to report).
+    fn look(&mut self) -> bool {
+        let mut ready = false;
+        for ring in &mut self.rings {
+            ring.memory.begin();
+            if ring.memory.is_ready() {
+                ready = true;
+            } else {
+                // Discarded records take room and keep programs from waking us.
+                ring.memory.publish();
+            }
+        }
+        ready
+    }
+}
+
+fn explain_open(map: &Map, errno: Errno) -> Error {
+    let error = map.fail(errno, "cannot read the map as a ring buffer");
+    match errno {
+        Errno::EINVAL => error.with_hint(format!("its type is {}, not ringbuf", map.map_type())),
+        Errno::EBUSY => error.with_hint("this process reads it already: a ring has one reader"),
+        Errno::EOPNOTSUPP => error.with_hint(
+            "it was created with BPF_F_RB_OVERWRITE: records vanish while they are being read",
+        ),
+        Errno::EPERM | Errno::EACCES => error.with_hint("the map was opened without write access"),
+        _ => error,
+    }
+}
+
+/// Records that are ready. Returned by [`RingBuffer::wait`] and [`RingBuffer::poll`].
+///
+/// Programs get the room back when the batch is dropped: of those records that have been taken from it. The others come
+/// again with the next batch.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    rings: &'a mut [Ring],
+}
+
+impl Batch<'_> {
+    /// The records that have not been taken yet: ring by ring, in the order in which they were reserved.
+    pub fn iter(&self) -> Records<'_> {
+        Records {
+            rings: self.rings,
+            ring: 0,
+        }
+    }
+
+    /// Whether there is nothing (left) to take.
+    pub fn is_empty(&self) -> bool {
+        !self.rings.iter().any(|ring| ring.memory.is_ready())
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        for ring in &mut *self.rings {
+            ring.memory.publish();
+        }
+    }
+}
+
+impl<'b> IntoIterator for &'b Batch<'_> {
+    type Item = Result<Record<'b>>;
+    type IntoIter = Records<'b>;
+
+    fn into_iter(self) -> Records<'b> {
+        self.iter()
+    }
+}
+
+/// An iterator over the records of a batch. Returned by [`Batch::iter`].
+#[derive(Debug)]
+pub struct Records<'b> {
+    rings: &'b [Ring],
+    ring: usize,
+}
+
+impl<'b> Iterator for Records<'b> {
+    type Item = Result<Record<'b>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let ring = self.rings.get(self.ring)?;
+            match ring.memory.next() {
+                Ok(Some(bytes)) => {
+                    return Some(Ok(Record {
+                        bytes,
+                        ring: self.ring,
+                    }));
+                }
+                Ok(None) => self.ring += 1,
+                Err(damage) => {
+                    self.ring += 1;
+                    return Some(Err(corrupt(ring, damage)));
+                }
+            }
+        }
+    }
+}
+
+#[cold]
+fn corrupt(ring: &Ring, damage: RingDamage) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("the ring buffer cannot be read any further: {damage}"),
+    )
+    .context(format!("map `{}`", ring.name))
+    .with_hint("does another process read this ring buffer, too?")
+}
+
+/// One record, borrowed from the ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Record<'b> {
+    bytes: &'b [u8],
+    ring: usize,
+}
+
+impl<'b> Record<'b> {
+    /// What the program wrote.
+    pub fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// Which ring it came from: 0 for the first map, and so on.
+    pub fn ring(&self) -> usize {
+        self.ring
+    }
+}
+
+impl Deref for Record<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("ring", &self.ring)
+            .field("len", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
