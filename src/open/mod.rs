@@ -6,15 +6,22 @@
 
 mod btf_fixup;
 mod collect;
+mod core_relocation;
 mod externs;
 mod globals;
+mod map;
 mod map_def;
 mod object;
 mod options;
+mod program;
 mod relocs;
 mod section_name;
 mod struct_ops;
+mod text;
+mod variable;
 
+pub use core_relocation::CoreRelocation;
+pub use map::OpenMapMut;
 pub use object::{
     DataKind, Extern, ExternKind, InnerSlot, KconfigType, MapOrigin, OpenMap, OpenObject,
     OpenProgram, SlotRef, StructOpsMember, Variable,
@@ -22,3 +29,4 @@ pub use object::{
 pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
 pub use options::{OpenOptions, UnknownAttributes};
 pub use section_name::{AutoAttach, SectionDef, SectionFlags};
+pub use variable::VariableMut;

@@ -1,0 +1,445 @@
+//! Looking at a map, and changing it before it is created.
+
+use super::{MapOrigin, OpenMap, OpenObject};
+use crate::btf::{Array, Btf, BtfEditor, Kind};
+use crate::kinds::{MapFlags, MapType};
+use crate::reloc::Pinning;
+use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+/// The most that the contents of a data map may be grown to.
+const LARGEST_VALUE: u32 = 1 << 29;
+
+impl OpenObject {
+    /// The map of this name. Data maps are known by their section (`.rodata`) and by the kernel's name for them
+    /// (`opensnoo.rodata`).
+    ///
+    /// # Errors
+    /// There is none; the message lists the nearest names.
+    #[doc(alias = "bpf_object__find_map_by_name")]
+    pub fn map(&self, name: &str) -> Result<&OpenMap> {
+        let index = self.map_index(name)?;
+        self.maps.get(index).ok_or_else(|| self.no_map(name))
+    }
+
+    /// The map of this name, to be changed.
+    ///
+    /// # Errors
+    /// There is none; the message lists the nearest names.
+    pub fn map_mut(&mut self, name: &str) -> Result<OpenMapMut<'_>> {
+        let index = self.map_index(name)?;
+        Ok(OpenMapMut {
+            object: self,
+            index,
+        })
+    }
+
+    fn map_index(&self, name: &str) -> Result<usize> {
+        let by_name = self.maps.iter().position(|map| map.name == name);
+        let by_kernel_name = || self.maps.iter().position(|map| map.kernel_name == name);
+        by_name
+            .or_else(by_kernel_name)
+            .ok_or_else(|| self.no_map(name))
+    }
+
+    #[cold]
+    fn no_map(&self, name: &str) -> Error {
+        let names = self.maps.iter().map(|map| map.name.as_str());
+        let message = format!("there is no map `{name}`{}", did_you_mean(name, names));
+        Error::new(ErrorKind::NotFound, message).context(format!("object {}", self.name))
+    }
+
+    /// The contents that variables of this map are in.
+    pub(super) fn image(&self, map: usize) -> &[u8] {
+        if Some(map) == self.arena_map {
+            return &self.arena_data;
+        }
+        self.maps
+            .get(map)
+            .map(|map| map.image.as_slice())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn image_mut(&mut self, map: usize) -> &mut [u8] {
+        if Some(map) == self.arena_map {
+            return &mut self.arena_data;
+        }
+        self.maps
+            .get_mut(map)
+            .map(|map| map.image.as_mut_slice())
+            .unwrap_or_default()
+    }
+
+    /// What a map holds at first: global variables, or the bytes of a `struct_ops` variable; empty for others.
+    #[doc(alias = "bpf_map__initial_value")]
+    pub fn initial_value<'o>(&'o self, map: &'o OpenMap) -> &'o [u8] {
+        if map.kind == MapType::ARENA {
+            &self.arena_data
+        } else {
+            &map.image
+        }
+    }
+}
+
+impl OpenMap {
+    /// Its name: the variable's, or the section's for global data (`.rodata`).
+    #[doc(alias = "bpf_map__name")]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name that the kernel gets, which keeps 15 characters of it.
+    pub fn kernel_name(&self) -> &str {
+        &self.kernel_name
+    }
+
+    /// Where its definition comes from.
+    #[doc(alias = "bpf_map__is_internal")]
+    pub fn origin(&self) -> MapOrigin {
+        self.origin
+    }
+
+    /// Its type.
+    #[doc(alias = "bpf_map__type")]
+    pub fn kind(&self) -> MapType {
+        self.kind
+    }
+
+    /// Bytes of a key.
+    #[doc(alias = "bpf_map__key_size")]
+    pub fn key_size(&self) -> u32 {
+        self.key_size
+    }
+
+    /// Bytes of a value.
+    #[doc(alias = "bpf_map__value_size")]
+    pub fn value_size(&self) -> u32 {
+        self.value_size
+    }
+
+    /// How many entries it takes. The sizes of ring buffers are rounded up to what the kernel takes when the map is created.
+    #[doc(alias = "bpf_map__max_entries")]
+    pub fn max_entries(&self) -> u32 {
+        self.max_entries
+    }
+
+    /// How it is created.
+    #[doc(alias = "bpf_map__map_flags")]
+    pub fn flags(&self) -> MapFlags {
+        MapFlags::from_bits_retain(self.flags)
+    }
+
+    /// Its type's extra parameter.
+    #[doc(alias = "bpf_map__map_extra")]
+    pub fn extra(&self) -> u64 {
+        self.extra
+    }
+
+    /// The NUMA node that its memory comes from; meaningful with [`MapFlags::NUMA_NODE`].
+    #[doc(alias = "bpf_map__numa_node")]
+    pub fn numa_node(&self) -> u32 {
+        self.numa_node
+    }
+
+    /// The network interface that it is offloaded to; 0 for none.
+    #[doc(alias = "bpf_map__ifindex")]
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// The type of a key; `void` if the object does not say.
+    #[doc(alias = "bpf_map__btf_key_type_id")]
+    pub fn key_type(&self) -> TypeId {
+        self.key_type
+    }
+
+    /// The type of a value; `void` if the object does not say.
+    #[doc(alias = "bpf_map__btf_value_type_id")]
+    pub fn value_type(&self) -> TypeId {
+        self.value_type
+    }
+
+    /// Whether it is pinned by its name.
+    pub fn pinning(&self) -> Pinning {
+        self.pinning
+    }
+
+    /// Where it is to be pinned, if a path was set.
+    #[doc(alias = "bpf_map__pin_path")]
+    pub fn pin_path(&self) -> Option<&Path> {
+        self.pin_path.as_deref()
+    }
+
+    /// The template of the maps that it holds.
+    #[doc(alias = "bpf_map__inner_map")]
+    pub fn inner(&self) -> Option<&OpenMap> {
+        self.inner.as_deref()
+    }
+
+    /// The entries that the object fills.
+    pub fn slots(&self) -> &[super::InnerSlot] {
+        &self.slots
+    }
+
+    /// Which program each function pointer of a `struct_ops` variable points to.
+    pub fn members(&self) -> &[super::StructOpsMember] {
+        &self.members
+    }
+
+    /// Whether it is created with the object.
+    #[doc(alias = "bpf_map__autocreate")]
+    pub fn autocreate(&self) -> bool {
+        self.autocreate
+    }
+
+    /// Whether a `struct_ops` map is attached when all programs are.
+    #[doc(alias = "bpf_map__autoattach")]
+    pub fn autoattach(&self) -> bool {
+        self.autoattach
+    }
+}
+
+/// A map of an opened object, to be changed. Returned by [`OpenObject::map_mut`].
+#[derive(Debug)]
+pub struct OpenMapMut<'o> {
+    object: &'o mut OpenObject,
+    index: usize,
+}
+
+impl Deref for OpenMapMut<'_> {
+    type Target = OpenMap;
+
+    fn deref(&self) -> &OpenMap {
+        static NONE: std::sync::LazyLock<OpenMap> = std::sync::LazyLock::new(OpenMap::default);
+        self.object.maps.get(self.index).unwrap_or(&NONE)
+    }
+}
+
+impl OpenMapMut<'_> {
+    fn change(&mut self, change: impl FnOnce(&mut OpenMap)) -> &mut Self {
+        if let Some(map) = self.object.maps.get_mut(self.index) {
+            change(map);
+        }
+        self
+    }
+
+    fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, message)
+            .context(format!("map `{}`", self.name))
+            .context(format!("object {}", self.object.name))
+    }
+
+    /// Changes its type.
+    #[doc(alias = "bpf_map__set_type")]
+    pub fn set_kind(&mut self, kind: MapType) -> &mut Self {
+        self.change(|map| map.kind = kind)
+    }
+
+    /// Changes how many entries it takes.
+    #[doc(alias = "bpf_map__set_max_entries")]
+    pub fn set_max_entries(&mut self, entries: u32) -> &mut Self {
+        self.change(|map| map.max_entries = entries)
+    }
+
+    /// Changes the size of a key.
+    #[doc(alias = "bpf_map__set_key_size")]
+    pub fn set_key_size(&mut self, size: u32) -> &mut Self {
+        self.change(|map| map.key_size = size)
+    }
+
+    /// Changes how it is created.
+    #[doc(alias = "bpf_map__set_map_flags")]
+    pub fn set_flags(&mut self, flags: MapFlags) -> &mut Self {
+        self.change(|map| map.flags = flags.bits())
+    }
+
+    /// Changes its type's extra parameter.
+    #[doc(alias = "bpf_map__set_map_extra")]
+    pub fn set_extra(&mut self, extra: u64) -> &mut Self {
+        self.change(|map| map.extra = extra)
+    }
+
+    /// Changes the NUMA node that its memory comes from; it counts with [`MapFlags::NUMA_NODE`].
+    #[doc(alias = "bpf_map__set_numa_node")]
+    pub fn set_numa_node(&mut self, node: u32) -> &mut Self {
+        self.change(|map| map.numa_node = node)
+    }
+
+    /// Offloads it to a network interface.
+    #[doc(alias = "bpf_map__set_ifindex")]
+    pub fn set_ifindex(&mut self, ifindex: u32) -> &mut Self {
+        self.change(|map| map.ifindex = ifindex)
+    }
+
+    /// Says whether it is created with the object. Programs that use a map that is not cannot be loaded.
+    #[doc(alias = "bpf_map__set_autocreate")]
+    pub fn set_autocreate(&mut self, autocreate: bool) -> &mut Self {
+        self.change(|map| map.autocreate = autocreate)
+    }
+
+    /// Says whether a `struct_ops` map is attached when all programs are.
+    #[doc(alias = "bpf_map__set_autoattach")]
+    pub fn set_autoattach(&mut self, autoattach: bool) -> &mut Self {
+        self.change(|map| map.autoattach = autoattach)
+    }
+
+    /// Pins it at this path when it is created; `None` does not pin it, even if its definition says so.
+    #[doc(alias = "bpf_map__set_pin_path")]
+    pub fn set_pin_path(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.change(|map| {
+            if path.is_none() {
+                map.pinning = Pinning::None;
+            }
+            map.pin_path = path;
+        })
+    }
+
+    /// Lets only this program use it. Since Linux 6.18.
+    ///
+    /// # Errors
+    /// There is no such program.
+    #[doc(alias = "bpf_map__set_exclusive_program")]
+    pub fn set_exclusive_program(&mut self, program: &str) -> Result<&mut Self> {
+        let program = self.object.program_index(program)?;
+        Ok(self.change(|map| map.exclusive_program = Some(program)))
+    }
+
+    /// Says which program a function pointer of a `struct_ops` map points to; `None` for none.
+    ///
+    /// # Errors
+    /// It is no `struct_ops` map, or there is no such member or program.
+    pub fn set_member(&mut self, member: &str, program: Option<&str>) -> Result<&mut Self> {
+        let wanted = program
+            .map(|program| self.object.program_index(program))
+            .transpose()?;
+        let index = self.member_index(member)?;
+        Ok(self.change(|map| {
+            map.members.retain(|m| m.member != index);
+            if let Some(program) = wanted {
+                let member = super::StructOpsMember {
+                    member: index,
+                    program,
+                };
+                map.members.push(member);
+            }
+        }))
+    }
+
+    fn member_index(&self, member: &str) -> Result<usize> {
+        let btf = self.object.btf.as_ref();
+        let ty = btf.and_then(|btf| btf.get(self.value_type).ok());
+        let (MapOrigin::StructOps, Some(ty)) = (self.origin, ty) else {
+            return Err(self.error(ErrorKind::InvalidArgument, "it is no struct_ops map"));
+        };
+        let position = ty.members().position(|m| m.name == member);
+        position.ok_or_else(|| {
+            let names = ty.members().map(|m| m.name);
+            let near = did_you_mean(member, names);
+            let message = format!("`struct {}` has no member `{member}`{near}", ty.name());
+            self.error(ErrorKind::NotFound, message)
+        })
+    }
+
+    /// Changes what it holds at first, all of it: global variables, or the bytes of a `struct_ops` variable.
+    ///
+    /// # Errors
+    /// It holds nothing that the caller can set, or another number of bytes.
+    #[doc(alias = "bpf_map__set_initial_value")]
+    pub fn set_initial_value(&mut self, bytes: &[u8]) -> Result<&mut Self> {
+        let is_kconfig = Some(self.index) == self.object.kconfig_map;
+        let len = self.object.image(self.index).len();
+        if is_kconfig || len == 0 {
+            let message = "it holds nothing at first that could be set";
+            return Err(self.error(ErrorKind::InvalidArgument, message));
+        }
+        if bytes.len() != len {
+            let message = format!("its value takes {len} bytes, {} were given", bytes.len());
+            return Err(self.error(ErrorKind::InvalidArgument, message));
+        }
+        self.object.image_mut(self.index).copy_from_slice(bytes);
+        Ok(self)
+    }
+
+    /// Changes the size of a value. Global data grows or shrinks at its end: if its last variable is an array, that one gets
+    /// the new length, also in the type information; if not, the map goes without type information.
+    ///
+    /// # Errors
+    /// It is an arena with variables, a `struct_ops` map, or the size is absurd.
+    #[doc(alias = "bpf_map__set_value_size")]
+    pub fn set_value_size(&mut self, size: u32) -> Result<&mut Self> {
+        let arena = Some(self.index) == self.object.arena_map && !self.object.arena_data.is_empty();
+        match self.origin {
+            MapOrigin::Data(_) => {}
+            MapOrigin::Definition if !arena => return Ok(self.change(|map| map.value_size = size)),
+            _ => {
+                let message = "the size of its value cannot be changed";
+                return Err(self.error(ErrorKind::Unsupported, message));
+            }
+        }
+        if size > LARGEST_VALUE {
+            let message = format!("{size} bytes of global data are more than {LARGEST_VALUE}");
+            return Err(self.error(ErrorKind::InvalidArgument, message));
+        }
+        let fits_types = self.resize_types(size)?;
+        let len = usize::try_from(size).unwrap_or_default();
+        self.change(|map| {
+            map.value_size = size;
+            map.image.resize(len, 0);
+            if !fits_types {
+                map.value_type = TypeId::VOID;
+                map.key_type = TypeId::VOID;
+            }
+        });
+        self.resize_variables(size);
+        Ok(self)
+    }
+
+    /// Gives the last variable of a data section another length in the type information; says whether that was possible.
+    #[doc(alias = "map_btf_datasec_resize")]
+    fn resize_types(&mut self, size: u32) -> Result<bool> {
+        let Some(btf) = &self.object.btf else {
+            return Ok(true);
+        };
+        let section = btf.get(self.value_type)?;
+        let last = section.variables().enumerate().last();
+        let (Kind::Datasec, Some((number, mut place))) = (section.kind(), last) else {
+            return Ok(false);
+        };
+        let array = array_of(btf, place.type_id)?;
+        let (Some(array), Some(len)) = (array, size.checked_sub(place.offset)) else {
+            return Ok(false);
+        };
+        let element = btf.size_of(array.element)?;
+        if element == 0 || !len.is_multiple_of(element) {
+            return Ok(false);
+        }
+        let mut editor = BtfEditor::copy_of(btf);
+        let resized = editor.add_array(array.element, array.index, len / element);
+        editor.set_size_or_target(section.id(), size);
+        editor.set_size_or_target(place.type_id, resized.0);
+        place.size = len;
+        editor.set_variable(section.id(), number, place);
+        self.object.btf = Some(Btf::from_vec(editor.finish())?);
+        Ok(true)
+    }
+
+    /// Cuts or stretches the variables of a data map so that they agree with its new size.
+    fn resize_variables(&mut self, size: u32) {
+        let index = self.index;
+        let of_map = |v: &super::Variable| v.map == index;
+        self.object
+            .variables
+            .retain(|v| !of_map(v) || v.offset < size);
+        let Some(last) = self.object.variables.iter_mut().rfind(|v| of_map(v)) else {
+            return;
+        };
+        last.size = size - last.offset;
+    }
+}
+
+/// What array a variable is, if it is one.
+fn array_of(btf: &Btf<'_>, variable: TypeId) -> Result<Option<Array>> {
+    let declared = btf.get(TypeId(btf.get(variable)?.size_field()))?;
+    Ok(declared.resolved()?.array())
+}

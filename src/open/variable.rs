@@ -1,0 +1,179 @@
+//! Global variables: finding them, reading what they start as, and setting them before the object is loaded.
+
+use super::text::Encoder;
+use super::{ExternKind, OpenObject, Variable};
+use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
+use zerocopy::{Immutable, IntoBytes};
+
+impl OpenObject {
+    /// The global variable of this name.
+    ///
+    /// # Errors
+    /// There is none (the message lists the nearest names), or there are several static ones.
+    pub fn variable(&self, name: &str) -> Result<&Variable> {
+        let mut named = self.variables.iter().filter(|v| v.name == name);
+        match (named.next(), named.next()) {
+            (Some(variable), None) => Ok(variable),
+            (Some(_), Some(_)) => Err(self.variable_error(
+                ErrorKind::InvalidArgument,
+                format!("there are several static variables `{name}`"),
+            )),
+            _ => Err(self.no_variable(name)),
+        }
+    }
+
+    /// The global variable of this name, to be set.
+    ///
+    /// # Errors
+    /// There is none (the message lists the nearest names), or there are several static ones.
+    #[doc(alias = "bpf_map__initial_value")]
+    pub fn variable_mut(&mut self, name: &str) -> Result<VariableMut<'_>> {
+        let variable = self.variable(name)?.clone();
+        Ok(VariableMut {
+            object: self,
+            variable,
+        })
+    }
+
+    /// What a variable starts as.
+    pub fn value_of(&self, variable: &Variable) -> &[u8] {
+        variable
+            .range()
+            .and_then(|(start, size)| self.image(variable.map).get(start..)?.get(..size))
+            .unwrap_or_default()
+    }
+
+    #[cold]
+    fn no_variable(&self, name: &str) -> Error {
+        let is_kconfig =
+            |e: &super::Extern| e.name == name && matches!(e.kind, ExternKind::Kconfig { .. });
+        if self.externs.iter().any(is_kconfig) {
+            let message = format!("`{name}` is a value of the kernel's configuration");
+            return self
+                .variable_error(ErrorKind::InvalidArgument, message)
+                .with_hint("give it as kernel configuration text, see `OpenOptions::kconfig`");
+        }
+        let names = self.variables.iter().map(|v| v.name.as_str());
+        let near = did_you_mean(name, names);
+        let message = format!("there is no global variable `{name}`{near}");
+        let error = self.variable_error(ErrorKind::NotFound, message);
+        if self.variables.is_empty() {
+            return error.with_hint("the object has no global variables");
+        }
+        error
+    }
+
+    fn variable_error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, message).context(format!("object {}", self.name))
+    }
+}
+
+impl Variable {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The index of the map that holds it.
+    pub fn map(&self) -> usize {
+        self.map
+    }
+
+    /// Bytes from the start of the map's value.
+    pub fn offset(&self) -> u32 {
+        self.offset
+    }
+
+    /// Bytes that it takes.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Its type; `void` if the object does not say.
+    pub fn type_id(&self) -> TypeId {
+        self.type_id
+    }
+
+    fn range(&self) -> Option<(usize, usize)> {
+        usize::try_from(self.offset)
+            .ok()
+            .zip(usize::try_from(self.size).ok())
+    }
+}
+
+/// A global variable, to be set before the object is loaded. Returned by [`OpenObject::variable_mut`].
+#[derive(Debug)]
+pub struct VariableMut<'o> {
+    object: &'o mut OpenObject,
+    variable: Variable,
+}
+
+impl VariableMut<'_> {
+    /// Which variable this is.
+    pub fn variable(&self) -> &Variable {
+        &self.variable
+    }
+
+    /// What it starts as.
+    pub fn bytes(&self) -> &[u8] {
+        self.object.value_of(&self.variable)
+    }
+
+    /// Sets it to a value of the same size: an integer, a `bool`, an array or structure of them.
+    ///
+    /// # Errors
+    /// The sizes differ; the message states both.
+    pub fn set<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.set_bytes(value.as_bytes())
+    }
+
+    /// Sets it to these bytes.
+    ///
+    /// # Errors
+    /// The sizes differ; the message states both.
+    pub fn set_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let error = || {
+            let message = format!(
+                "it takes {} bytes, the value has {}",
+                self.variable.size,
+                bytes.len()
+            );
+            self.error(Error::new(ErrorKind::InvalidArgument, message))
+        };
+        if usize::try_from(self.variable.size) != Ok(bytes.len()) {
+            return Err(error());
+        }
+        let Some((start, size)) = self.variable.range() else {
+            return Err(error());
+        };
+        let image = self.object.image_mut(self.variable.map);
+        let Some(place) = image.get_mut(start..).and_then(|b| b.get_mut(..size)) else {
+            let message = "it lies outside the data of its map";
+            return Err(self.error(Error::new(ErrorKind::Corrupt, message)));
+        };
+        place.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Sets it to what a text says, by its type: a number (`42`, `-1`, `0xff`), `true` or `false`, the name of an
+    /// enumeration's constant, a text for an array of characters, numbers with commas between them for other arrays.
+    ///
+    /// # Errors
+    /// The text is no value of the type, or does not fit; the message says what would.
+    pub fn set_from_text(&mut self, text: &str) -> Result<()> {
+        let encoder = Encoder {
+            btf: self.object.btf.as_ref(),
+            order: self.object.byte_order,
+        };
+        let bytes = encoder
+            .encode(self.variable.type_id, self.variable.size, text)
+            .map_err(|error| self.error(error))?;
+        self.set_bytes(&bytes)
+    }
+
+    fn error(&self, error: Error) -> Error {
+        error
+            .context(format!("variable `{}`", self.variable.name))
+            .context(format!("object {}", self.object.name))
+    }
+}
