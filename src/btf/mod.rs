@@ -17,6 +17,7 @@ mod kind;
 mod name;
 mod parse;
 mod query;
+mod sanitize;
 mod types;
 mod validate;
 mod value;

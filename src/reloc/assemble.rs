@@ -5,17 +5,19 @@ use super::core_relos::Code;
 use super::data::References;
 use super::externs::{self, Externs};
 use super::info::InfoTables;
+use super::jump_tables::JumpTables;
 use super::kernel_types::KernelTypes;
 use super::maps::{self, ArenaPlace};
 use super::plan::{LoadPlan, MapPlan, ProgramPlan, RefKind};
+use super::struct_ops::{self, Bindings};
 use super::subprog::{Linked, Linker};
 use super::target::Target;
 use super::{btf_upload, sanitize_insns};
-use crate::btf::ByteOrder;
+use crate::btf::{BtfEditor, ByteOrder};
 use crate::feature::Feature;
 use crate::insn::Insn;
 use crate::kinds::{AttachType, ProgramFlags, ProgramType};
-use crate::open::{OpenObject, OpenProgram, SectionFlags};
+use crate::open::{MapOrigin, OpenObject, OpenProgram, SectionFlags};
 use crate::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 
@@ -57,6 +59,12 @@ impl OpenObject {
     }
 }
 
+/// What programs add to the object's maps and types.
+struct Output<'o> {
+    tables: JumpTables<'o>,
+    types: Option<BtfEditor>,
+}
+
 struct Assembler<'o> {
     object: &'o OpenObject,
     target: &'o Target,
@@ -64,6 +72,7 @@ struct Assembler<'o> {
     externs: Externs,
     maps: Vec<MapPlan>,
     arena: ArenaPlace,
+    bindings: Bindings,
     infos: InfoTables<'o>,
     /// For each program, whether it is to be loaded.
     autoload: Vec<bool>,
@@ -82,7 +91,7 @@ impl<'o> Assembler<'o> {
             )
             .with_hint("compile it with -target bpf (or bpfel, bpfeb) for this machine"));
         }
-        let autoload: Vec<bool> = object
+        let mut autoload: Vec<bool> = object
             .programs
             .iter()
             .enumerate()
@@ -94,7 +103,11 @@ impl<'o> Assembler<'o> {
         let types = KernelTypes::look_up(target, &wanted_types(object, &autoload))?;
         let externs = Externs::resolve(object, target, &types)?;
         let arena = ArenaPlace::of(object, target)?;
-        let maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;
+        let mut maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;
+        let bindings = Bindings::bind(object, &types, &mut maps)?;
+        if selection == Selection::Autoload {
+            bindings.adjust_autoload(object, &mut autoload);
+        }
         let infos = match &object.btf_ext {
             Some(ext) if autoload.contains(&true) => InfoTables::new(object, ext),
             _ => InfoTables::default(),
@@ -106,6 +119,7 @@ impl<'o> Assembler<'o> {
             externs,
             maps,
             arena,
+            bindings,
             infos,
             autoload,
         };
@@ -117,21 +131,27 @@ impl<'o> Assembler<'o> {
         let mut code = Code::relocate(object, self.target, &self.wanted_functions())?;
         let errors = self.program_errors(&mut code)?;
         let mut linker = Linker::new(object, &code);
+        let mut output = Output {
+            tables: JumpTables::new(object),
+            types: None,
+        };
         let mut programs = Vec::with_capacity(object.programs.len());
-        let chosen = self.autoload.iter().zip(errors);
-        for (program, (autoload, error)) in object.programs.iter().zip(chosen) {
+        let chosen = self.autoload.iter().zip(errors).enumerate();
+        for (program, (index, (autoload, error))) in object.programs.iter().zip(chosen) {
             let mut plan = listed(program, *autoload);
             if !*autoload {
                 let function = object.functions.get(program.function);
                 plan.insns = function.map(|f| f.insns.clone()).unwrap_or_default();
             } else if let Some(error) = error {
                 plan.error = Some(error);
-            } else if let Err(error) = self.fill(&mut plan, program, &mut linker, &code) {
+            } else if let Err(error) = self.fill(&mut plan, index, &mut linker, &mut output) {
                 plan.error = Some(error.context(format!("program `{}`", program.name)));
             }
             programs.push(plan);
         }
-        let btf = btf_upload::build(object, self.target);
+        let btf = btf_upload::build(object, output.types, self.target)?;
+        let mut maps = self.maps;
+        maps.extend(output.tables.into_plans());
         Ok(LoadPlan {
             object_name: object.name.clone(),
             target_name: self.target.name(),
@@ -140,9 +160,12 @@ impl<'o> Assembler<'o> {
                 Some(version) => version,
                 None => self.target.version()?,
             },
-            btf_required: false,
+            btf_required: object
+                .maps
+                .iter()
+                .any(|map| map.origin == MapOrigin::StructOps),
             btf,
-            maps: self.maps,
+            maps,
             programs,
         })
     }
@@ -177,10 +200,13 @@ impl<'o> Assembler<'o> {
     fn fill(
         &self,
         plan: &mut ProgramPlan,
-        program: &OpenProgram,
+        index: usize,
         linker: &mut Linker<'_, '_>,
-        code: &Code<'_>,
+        output: &mut Output<'_>,
     ) -> Result<()> {
+        let Some(program) = self.object.programs.get(index) else {
+            return Ok(());
+        };
         let mut linked = linker.link(program.function)?;
         let references = References {
             object: self.object,
@@ -188,14 +214,19 @@ impl<'o> Assembler<'o> {
             externs: &self.externs,
             arena: self.arena,
         };
-        plan.refs = references.relocate(&mut linked)?;
+        plan.refs = references.relocate(&mut linked, &mut output.tables)?;
         sanitize_insns::sanitize(&mut linked.insns, self.target);
         self.fill_info(plan, &linked)?;
         for part in &linked.parts {
-            let shifted = code.steps(part.function).iter().cloned().map(|mut step| {
-                step.insn = step.insn.saturating_add(part.start);
-                step
-            });
+            let shifted = linker
+                .code()
+                .steps(part.function)
+                .iter()
+                .cloned()
+                .map(|mut step| {
+                    step.insn = step.insn.saturating_add(part.start);
+                    step
+                });
             plan.core.extend(shifted);
         }
         if plan
@@ -206,7 +237,7 @@ impl<'o> Assembler<'o> {
             plan.fd_array.clone_from(&self.externs.modules);
         }
         plan.insns = linked.insns;
-        self.fill_kind(plan, program)
+        self.fill_kind(plan, program, index)
     }
 
     fn fill_info(&self, plan: &mut ProgramPlan, linked: &Linked) -> Result<()> {
@@ -218,9 +249,15 @@ impl<'o> Assembler<'o> {
     }
 
     /// Type, attach type and attach target, as this kernel takes them.
-    fn fill_kind(&self, plan: &mut ProgramPlan, program: &OpenProgram) -> Result<()> {
+    fn fill_kind(&self, plan: &mut ProgramPlan, program: &OpenProgram, index: usize) -> Result<()> {
         if program.kind == ProgramType::UNSPEC {
             return Err(unknown_type(program));
+        }
+        if program.kind == ProgramType::STRUCT_OPS {
+            let (target, attach_type) = self.bindings.of(index)?;
+            plan.attach_target = Some(target.clone());
+            plan.expected_attach_type = *attach_type;
+            return Ok(());
         }
         let section = program.def.map_or(SectionFlags::empty(), |def| def.flags);
         if section.contains(SectionFlags::ATTACH_TYPE_OPTIONAL)
@@ -240,6 +277,7 @@ impl<'o> Assembler<'o> {
 fn wanted_types(object: &OpenObject, autoload: &[bool]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     externs::wanted_types(object, &mut names);
+    struct_ops::wanted_types(object, &mut names);
     for (program, autoload) in object.programs.iter().zip(autoload) {
         if *autoload {
             attach_target::wanted_types(program, &mut names);

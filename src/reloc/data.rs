@@ -9,6 +9,7 @@
 //! only if the instruction can be reached.
 
 use super::externs::{Externs, Resolved};
+use super::jump_tables::{self, JumpTables};
 use super::maps::ArenaPlace;
 use super::plan::{MapPlan, Ref, RefKind};
 use super::subprog::Linked;
@@ -33,29 +34,36 @@ pub(super) struct References<'a> {
 
 impl References<'_> {
     /// Resolves all references of a linked program in place; returns them, in the order of instructions.
-    pub(super) fn relocate(&self, linked: &mut Linked) -> Result<Vec<Ref>> {
+    pub(super) fn relocate(
+        &self,
+        linked: &mut Linked,
+        tables: &mut JumpTables<'_>,
+    ) -> Result<Vec<Ref>> {
+        tables.next_program();
         let mut refs = std::mem::take(&mut linked.refs);
         for part in &linked.parts {
             let Some(function) = self.object.functions.get(part.function) else {
                 continue;
             };
             for relocation in &function.relocations {
-                let at = part.start.saturating_add(relocation.insn);
-                let found = self
-                    .resolve(&mut linked.insns, at, relocation.kind)
-                    .map_err(|e| {
-                        e.context(format!(
-                            "function `{}`, instruction {}",
-                            function.name, relocation.insn
-                        ))
-                    })?;
-                if let Some((kind, name)) = found {
-                    refs.push(Ref {
-                        insn: at,
-                        kind,
-                        name,
-                    });
-                }
+                let insn = part.start.saturating_add(relocation.insn);
+                let found = match relocation.kind {
+                    RelocKind::InsnArray {
+                        symbol_value,
+                        symbol_size,
+                    } => pair(&mut linked.insns, insn).and_then(|pair| {
+                        let map = tables.map(symbol_value, symbol_size, *part)?;
+                        Ok(Some(load_jump_table(pair, map)))
+                    }),
+                    kind => self.resolve(&mut linked.insns, insn, kind),
+                };
+                let found = found.map_err(|e| {
+                    e.context(format!(
+                        "function `{}`, instruction {}",
+                        function.name, relocation.insn
+                    ))
+                })?;
+                refs.extend(found.map(|(kind, name)| Ref { insn, kind, name }));
             }
         }
         refs.sort_by_key(|r| r.insn);
@@ -75,15 +83,11 @@ impl References<'_> {
             }
             RelocKind::ExternLoad { ext } => self.load_extern(pair(insns, at)?, ext),
             RelocKind::ExternCall { ext } => self.call_extern(insns, at, ext),
-            RelocKind::Call { .. } => Ok(None),
+            RelocKind::Call { .. } | RelocKind::InsnArray { .. } => Ok(None),
             RelocKind::SubprogAddress { .. } => match insns.get(at) {
                 Some(insn) if insn.is_func_address() => Ok(None),
                 _ => Err(shape("the address of a function")),
             },
-            RelocKind::InsnArray { .. } => Err(Error::new(
-                ErrorKind::Unsupported,
-                "jump tables are not supported yet",
-            )),
         }
     }
 
@@ -182,6 +186,13 @@ impl References<'_> {
         let module = module.clone();
         Ok(Some((RefKind::Kfunc { module }, name.to_string())))
     }
+}
+
+fn load_jump_table(pair: Pair<'_>, map: usize) -> (RefKind, String) {
+    pair.low.off = 0;
+    let high = pair.high.imm;
+    pair.set(pseudo::MAP_VALUE, 0, high);
+    (RefKind::MapValue { map }, jump_tables::NAME.to_string())
 }
 
 /// The two slots of a 64-bit immediate load.

@@ -81,11 +81,13 @@ pub(super) fn image<'o>(
 
 /// Whether the extern's type is a signed integer.
 fn is_signed(object: &OpenObject, ext: &Extern) -> bool {
-    let signed = || {
-        let btf = object.btf.as_ref()?;
-        Some(btf.get(ext.declared_type).ok()?.int_encoding()?.signed)
-    };
-    signed().unwrap_or(true)
+    let declared = object
+        .btf
+        .as_ref()
+        .and_then(|btf| btf.get(ext.declared_type).ok());
+    declared
+        .and_then(|ty| ty.int_encoding())
+        .is_none_or(|int| int.signed)
 }
 
 /// What a name that is not `CONFIG_*` stands for.

@@ -12,11 +12,13 @@ mod core_relos;
 mod data;
 mod externs;
 mod info;
+mod jump_tables;
 mod kconfig;
 mod kernel_types;
 mod maps;
 mod plan;
 mod sanitize_insns;
+mod struct_ops;
 mod subprog;
 mod target;
 

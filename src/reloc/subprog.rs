@@ -80,6 +80,11 @@ impl<'a, 'o> Linker<'a, 'o> {
         }
     }
 
+    /// The functions that it puts together.
+    pub(super) fn code(&self) -> &'a Code<'o> {
+        self.code
+    }
+
     /// The program that starts with the function of this index.
     pub(super) fn link(&mut self, entry: usize) -> Result<Linked> {
         let mut linked = Linked::default();
