@@ -227,27 +227,30 @@ impl<'b> Type<'b> {
         } else {
             &[]
         };
-        let (btf, kflag) = (self.btf, self.kflag());
-        tail.as_chunks::<12>().0.iter().map(move |raw| {
-            let [name, type_id, offset] = words(raw);
-            let (bit_offset, bitfield_size) = if kflag {
-                (offset & 0x00ff_ffff, offset >> 24)
-            } else {
-                (offset, 0)
-            };
-            let name = btf.str_at(name).unwrap_or_default();
-            Member {
-                name,
-                type_id: TypeId(type_id),
-                bit_offset,
-                bitfield_size,
-            }
-        })
+        let ty = *self;
+        let raws = tail.as_chunks::<12>().0.iter();
+        raws.map(move |raw| ty.decode_member(raw))
+    }
+
+    fn decode_member(&self, raw: &[u8; 12]) -> Member<'b> {
+        let [name, type_id, offset] = words(raw);
+        let (bit_offset, bitfield_size) = if self.kflag() {
+            (offset & 0x00ff_ffff, offset >> 24)
+        } else {
+            (offset, 0)
+        };
+        Member {
+            name: self.btf.str_at(name).unwrap_or_default(),
+            type_id: TypeId(type_id),
+            bit_offset,
+            bitfield_size,
+        }
     }
 
     /// The member with this index.
     pub fn member(&self, index: usize) -> Option<Member<'b>> {
-        self.members().nth(index)
+        let raw = self.tail.as_chunks().0.get(index)?;
+        self.kind.is_composite().then(|| self.decode_member(raw))
     }
 
     /// The constants of an enumeration of either width; nothing for other kinds.
@@ -262,24 +265,46 @@ impl<'b> Type<'b> {
         } else {
             &[]
         };
-        let (btf, signed) = (self.btf, self.kflag());
-        let narrow = narrow.as_chunks::<8>().0.iter().map(move |raw| {
-            let [name, value] = words(raw);
-            let value = if signed {
-                i64::from(value.cast_signed())
-            } else {
-                i64::from(value)
-            };
-            (name, value)
-        });
-        let wide = wide.as_chunks::<12>().0.iter().map(|raw| {
-            let [name, low, high] = words(raw);
-            (name, (u64::from(high) << 32 | u64::from(low)).cast_signed())
-        });
-        narrow.chain(wide).map(move |(name, value)| Enumerator {
-            name: btf.str_at(name).unwrap_or_default(),
+        let ty = *self;
+        let narrow = narrow.as_chunks::<8>().0.iter();
+        let wide = wide.as_chunks::<12>().0.iter();
+        narrow
+            .map(move |raw| ty.decode_enumerator(words(raw)))
+            .chain(wide.map(move |raw| ty.decode_enumerator64(words(raw))))
+    }
+
+    fn decode_enumerator(&self, [name, value]: [u32; 2]) -> Enumerator<'b> {
+        let value = if self.kflag() {
+            i64::from(value.cast_signed())
+        } else {
+            i64::from(value)
+        };
+        Enumerator {
+            name: self.btf.str_at(name).unwrap_or_default(),
             value,
-        })
+        }
+    }
+
+    fn decode_enumerator64(&self, [name, low, high]: [u32; 3]) -> Enumerator<'b> {
+        Enumerator {
+            name: self.btf.str_at(name).unwrap_or_default(),
+            value: (u64::from(high) << 32 | u64::from(low)).cast_signed(),
+        }
+    }
+
+    /// The constant with this index.
+    pub fn enumerator(&self, index: usize) -> Option<Enumerator<'b>> {
+        match self.kind {
+            Kind::Enum => {
+                let raw = self.tail.as_chunks::<8>().0.get(index)?;
+                Some(self.decode_enumerator(words(raw)))
+            }
+            Kind::Enum64 => {
+                let raw = self.tail.as_chunks::<12>().0.get(index)?;
+                Some(self.decode_enumerator64(words(raw)))
+            }
+            _ => None,
+        }
     }
 
     /// The parameters of a prototype; nothing for other kinds.

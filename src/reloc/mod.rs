@@ -8,6 +8,7 @@
 mod assemble;
 mod attach_target;
 mod btf_upload;
+mod core;
 mod core_relos;
 mod data;
 mod externs;

@@ -269,6 +269,8 @@ pub struct CoreStep {
     pub spec: String,
     /// The matching target types, in the same notation.
     pub candidates: Vec<String>,
+    /// If no target type matches: those of the right name, and why each is not what the program means.
+    pub mismatches: Vec<String>,
     /// The value in the object; `None` where there is none to be checked.
     pub value_before: Option<u64>,
     /// The value for the target; `None` if the instruction was poisoned.

@@ -1,0 +1,166 @@
+//! Loose comparisons: can this field be read as the program expects, is this type what the program means?
+
+use super::budget::Budget;
+use super::error::CoreError;
+use super::kind::kinds_agree;
+use crate::TypeId;
+use crate::btf::{Btf, Kind, Type, essential_name};
+
+/// How deep types may be nested, and how many references may be followed in a row.
+pub(super) const MAX_DEPTH: u32 = 32;
+
+/// A type of the object and one of the kernel, side by side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub(super) local: Type<'a>,
+    pub(super) target: Type<'a>,
+}
+
+impl Pair<'_> {
+    /// The two types of these numbers, in the blobs that this pair is of.
+    pub(super) fn follow(self, local: TypeId, target: TypeId) -> Result<Self, CoreError> {
+        Ok(Self {
+            local: self.local.btf().get(local)?,
+            target: self.target.btf().get(target)?,
+        })
+    }
+
+    /// Both without typedefs and qualifiers.
+    pub(super) fn resolved(self) -> Result<Self, CoreError> {
+        Ok(Self {
+            local: self.local.resolved()?,
+            target: self.target.resolved()?,
+        })
+    }
+
+    /// What both pointers point to, or both prototypes give back.
+    pub(super) fn targets(self) -> Result<Self, CoreError> {
+        self.follow(
+            TypeId(self.local.size_field()),
+            TypeId(self.target.size_field()),
+        )
+    }
+
+    /// What both arrays hold.
+    pub(super) fn elements(self) -> Result<Self, CoreError> {
+        match (self.local.array(), self.target.array()) {
+            (Some(local), Some(target)) => self.follow(local.element, target.element),
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether both are of a kind, counting enumerations of both widths as one.
+    pub(super) fn kinds_agree(&self) -> bool {
+        kinds_agree(self.local.kind(), self.target.kind())
+    }
+
+    /// Whether both are proper integers, not the bitfields that old compilers described as integers with an offset.
+    fn are_whole_integers(&self) -> bool {
+        let whole = |ty: &Type<'_>| ty.int_encoding().is_some_and(|int| int.offset == 0);
+        whole(&self.local) && whole(&self.target)
+    }
+
+    /// The parameters of both prototypes, if they have equally many.
+    pub(super) fn params(self) -> Option<impl Iterator<Item = (TypeId, TypeId)>> {
+        let (local, target) = (self.local.params(), self.target.params());
+        (local.len() == target.len())
+            .then(|| local.zip(target).map(|(l, t)| (l.type_id, t.type_id)))
+    }
+}
+
+/// Whether a kernel's field can be read by a program that knows it as a field of the local type.
+///
+/// Structures and unions always agree, whatever they hold, for the path says more; so do pointers. Sizes and signs of
+/// integers may differ, since the load is adjusted.
+#[doc(alias = "bpf_core_fields_are_compat")]
+pub(super) fn fields_are_compatible<'a>(
+    local: (&'a Btf<'a>, TypeId),
+    target: (&'a Btf<'a>, TypeId),
+    budget: &mut Budget,
+) -> Result<bool, CoreError> {
+    let mut pair = Pair {
+        local: local.0.get(local.1)?,
+        target: target.0.get(target.1)?,
+    };
+    loop {
+        budget.spend(1)?;
+        pair = pair.resolved()?;
+        let (local, target) = (pair.local, pair.target);
+        if local.kind().is_composite() && target.kind().is_composite() {
+            return Ok(true);
+        }
+        if !pair.kinds_agree() {
+            return Ok(false);
+        }
+        return Ok(match local.kind() {
+            Kind::Ptr | Kind::Float => true,
+            Kind::Int => pair.are_whole_integers(),
+            Kind::Fwd | Kind::Enum | Kind::Enum64 => {
+                local.name().is_empty()
+                    || target.name().is_empty()
+                    || essential_name(local.name()) == essential_name(target.name())
+            }
+            Kind::Array => {
+                pair = pair.elements()?;
+                continue;
+            }
+            _ => false,
+        });
+    }
+}
+
+/// Whether a kernel's type is what the program means by its own. Names were compared before; members do not count.
+#[doc(alias = "__bpf_core_types_are_compat")]
+pub(super) fn types_are_compatible(
+    pair: Pair<'_>,
+    level: u32,
+    budget: &mut Budget,
+) -> Result<bool, CoreError> {
+    // A typedef is only ever a typedef.
+    if !pair.kinds_agree() {
+        return Ok(false);
+    }
+    let mut pair = pair;
+    for _ in 0..MAX_DEPTH {
+        budget.spend(1)?;
+        pair = pair.resolved()?;
+        if !pair.kinds_agree() {
+            return Ok(false);
+        }
+        pair = match pair.local.kind() {
+            Kind::Void | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Fwd => {
+                return Ok(true);
+            }
+            Kind::Int => return Ok(pair.are_whole_integers()),
+            Kind::Ptr => pair.targets()?,
+            Kind::Array => pair.elements()?,
+            Kind::FuncProto => {
+                if !params_are_compatible(pair, level, budget)? {
+                    return Ok(false);
+                }
+                pair.targets()?.resolved()?
+            }
+            // Floating-point numbers, functions and variables cannot be asked for.
+            _ => return Ok(false),
+        };
+    }
+    Err(CoreError::TooDeep)
+}
+
+fn params_are_compatible(
+    pair: Pair<'_>,
+    level: u32,
+    budget: &mut Budget,
+) -> Result<bool, CoreError> {
+    let Some(params) = pair.params() else {
+        return Ok(false);
+    };
+    for (local, target) in params {
+        let deeper = level.checked_sub(1).ok_or(CoreError::TooDeep)?;
+        let param = pair.follow(local, target)?.resolved()?;
+        if !types_are_compatible(param, deeper, budget)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,35 @@
+//! CO-RE: the answers of one kernel's types to the questions that a program was compiled with.
+//!
+//! In: the object's types with its relocation records, a [`Target`](crate::reloc::Target), and instructions. Out: the
+//! instructions with the answers patched in, and a [`CoreStep`](crate::reloc::CoreStep) for each that tells what was
+//! done. Not here: which records belong to which program (see `reloc`), and where a kernel's types come from (see
+//! `load`).
+//!
+//! A record says: *this instruction holds the offset (or size, existence, number, ...) of this path into this type, as I
+//! know the type; put in what it is in your kernel*. The answer takes five steps, a file each:
+//!
+//! ```text
+//!  access string --spec--> path  --candidates--> kernel types of that name  --matching--> the same path in each
+//!      --value--> what it was, and is, in numbers (field, type_enum)  --patch--> the instruction
+//! ```
+//!
+//! Types are compared by `compat` (fields, types that exist) and `types_match` (types that match).
+
+mod budget;
+mod candidates;
+mod compat;
+mod error;
+mod field;
+mod kind;
+mod matching;
+mod patch;
+mod resolver;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod type_enum;
+mod types_match;
+mod value;
+
+pub(crate) use patch::POISON_HELPER;
+pub(crate) use resolver::CoreResolver;

@@ -1,0 +1,241 @@
+//! One relocation after the other, for all programs of an object.
+
+use super::budget::Budget;
+use super::candidates::{Candidate, Candidates};
+use super::error::CoreError;
+use super::kind::RelocKind;
+use super::matching::{Mismatch, match_candidate};
+use super::patch::patch;
+use super::spec::Spec;
+use super::value::{Answer, Verdict};
+use crate::btf::{Btf, CoreRelo, Type};
+use crate::insn::Insn;
+use crate::reloc::{CoreStep, Target};
+use crate::{Error, Result, TypeId};
+use std::collections::HashSet;
+
+/// How many candidates a step tells of; the others are only counted.
+const SHOWN: usize = 8;
+
+/// Answers the CO-RE relocations of one object from one kernel's types.
+///
+/// Relocations of one local type narrow each other's candidates, so the order in which they are applied counts. A clone
+/// goes its own way from there on: programs that are not to be loaded are best relocated with one.
+#[derive(Debug, Clone)]
+pub(crate) struct CoreResolver<'a> {
+    local: &'a Btf<'static>,
+    candidates: Candidates<'a>,
+    budget: Budget,
+}
+
+impl<'a> CoreResolver<'a> {
+    /// For an object with the types `local`.
+    pub(crate) fn new(local: &'a Btf<'static>, target: &'a Target) -> Self {
+        Self {
+            local,
+            candidates: Candidates::new(target, None),
+            budget: Budget::default(),
+        }
+    }
+
+    /// The same, but with `custom` instead of the kernel's types; modules are then never searched.
+    pub(crate) fn with_custom_btf(
+        local: &'a Btf<'static>,
+        target: &'a Target,
+        custom: &'a Btf<'static>,
+    ) -> Self {
+        Self {
+            candidates: Candidates::new(target, Some(custom)),
+            ..Self::new(local, target)
+        }
+    }
+
+    /// Looks all types up that these relocations ask for, in one pass over the kernel's types.
+    ///
+    /// # Errors
+    /// The kernel has no types, or they cannot be read. What is wrong with a record is left for [`Self::apply`] to say.
+    pub(crate) fn prepare<'r>(
+        &mut self,
+        records: impl IntoIterator<Item = &'r CoreRelo>,
+    ) -> Result<()> {
+        let searched = records
+            .into_iter()
+            .filter(|record| RelocKind::from_number(record.kind).is_some_and(needs_search));
+        let ids: HashSet<TypeId> = searched.map(|record| record.type_id).collect();
+        let types = ids.into_iter().filter_map(|id| self.local.get(id).ok());
+        self.candidates.look_up(types.map(|ty| ty.name()))
+    }
+
+    /// Applies one relocation to the instruction at `insn`.
+    ///
+    /// # Errors
+    /// What makes a load fail: a malformed record, an instruction that does not hold what the object's own types let
+    /// expect, several types in the kernel that give different answers. No answer at all is no error, see
+    /// [`CoreOutcome::Poisoned`](crate::reloc::CoreOutcome::Poisoned).
+    #[doc(alias = "bpf_core_resolve_relo")]
+    pub(crate) fn apply(
+        &mut self,
+        insns: &mut [Insn],
+        insn: usize,
+        record: &CoreRelo,
+    ) -> Result<CoreStep> {
+        let at = |error: Error| error.context(format!("CO-RE relocation of instruction {insn}"));
+        let local = self.question(record).map_err(|e| at(e.into()))?;
+        let answer = self
+            .answer(&local)
+            .map_err(|e| at(e.context(local.to_string())))?;
+        let patched = patch(insns, insn, &answer.verdict)
+            .map_err(|e| at(Error::from(e).context(local.to_string())))?;
+        Ok(CoreStep {
+            insn,
+            kind: local.kind.name(),
+            spec: local.to_string(),
+            candidates: answer.matching,
+            mismatches: answer.mismatches,
+            value_before: patched.before,
+            value_after: match patched.outcome {
+                crate::reloc::CoreOutcome::Patched => answer.verdict.after,
+                crate::reloc::CoreOutcome::Poisoned => None,
+            },
+            outcome: patched.outcome,
+        })
+    }
+
+    /// The record in terms of the object's own types.
+    pub(super) fn question(&mut self, record: &CoreRelo) -> Result<Spec<'a>, CoreError> {
+        let kind =
+            RelocKind::from_number(record.kind).ok_or(CoreError::UnknownKind(record.kind))?;
+        let root = self.local.get(record.type_id)?;
+        let access = self.local.string_bytes_at(record.access_str_off)?;
+        let access = std::str::from_utf8(access)
+            .map_err(|_| CoreError::AccessString(String::from_utf8_lossy(access).into_owned()))?;
+        self.budget.spend_on(access)?;
+        Spec::parse(kind, root, access)
+    }
+
+    /// What the kernel's types say.
+    #[doc(alias = "bpf_core_calc_relo_insn")]
+    pub(super) fn answer(&mut self, local: &Spec<'a>) -> Result<Conclusion> {
+        let before = Answer::from_path(local)?;
+        if !needs_search(local.kind) {
+            return Ok(Conclusion::of(Verdict::found(&before, &before)));
+        }
+        let candidates = self.candidates.of(&local.root, &mut self.budget)?;
+        let mut search = Search::default();
+        for candidate in candidates {
+            match match_candidate(local, candidate.ty, &mut self.budget)? {
+                Ok(spec) => {
+                    let after = Answer::from_path(&spec)?;
+                    search.agree(candidate, spec, Verdict::found(&before, &after))?;
+                }
+                Err(mismatch) => search.rejected.push((candidate, mismatch)),
+            }
+        }
+        let conclusion = search.conclude(Verdict::not_found(local.kind, &before));
+        if !search.kept.is_empty() {
+            self.candidates.narrow(&local.root, search.kept);
+        }
+        Ok(conclusion)
+    }
+}
+
+/// Whether the answer depends on the kernel.
+fn needs_search(kind: RelocKind) -> bool {
+    kind != RelocKind::TypeIdLocal
+}
+
+/// The answer to a question, and how it was found.
+pub(super) struct Conclusion {
+    pub(super) verdict: Verdict,
+    pub(super) matching: Vec<String>,
+    pub(super) mismatches: Vec<String>,
+}
+
+impl Conclusion {
+    fn of(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            matching: Vec::new(),
+            mismatches: Vec::new(),
+        }
+    }
+}
+
+/// What has come of the candidates so far.
+#[derive(Default)]
+struct Search<'a> {
+    first: Option<(Candidate<'a>, Spec<'a>, Verdict)>,
+    kept: Vec<Candidate<'a>>,
+    shown: Vec<String>,
+    rejected: Vec<(Candidate<'a>, Mismatch<'a>)>,
+}
+
+impl<'a> Search<'a> {
+    /// Takes a matching candidate in. All of them have to agree on where a field lies and on what that makes of the
+    /// instruction, for nobody can say which of them the program means.
+    fn agree(
+        &mut self,
+        candidate: Candidate<'a>,
+        spec: Spec<'a>,
+        verdict: Verdict,
+    ) -> Result<(), CoreError> {
+        if let Some((other, first, decided)) = &self.first
+            && (first.bit_offset != spec.bit_offset || decided.after != verdict.after)
+        {
+            return Err(CoreError::Ambiguous {
+                first: show(other, first),
+                first_answer: answer_text(first, decided),
+                second: show(&candidate, &spec),
+                second_answer: answer_text(&spec, &verdict),
+            });
+        }
+        if self.shown.len() < SHOWN {
+            self.shown.push(show(&candidate, &spec));
+        }
+        self.kept.push(candidate);
+        if self.first.is_none() {
+            self.first = Some((candidate, spec, verdict));
+        }
+        Ok(())
+    }
+
+    fn conclude(&mut self, not_found: Verdict) -> Conclusion {
+        if let Some((_, _, verdict)) = self.first {
+            return Conclusion {
+                matching: with_rest(std::mem::take(&mut self.shown), self.kept.len()),
+                ..Conclusion::of(verdict)
+            };
+        }
+        let reasons = self.rejected.iter().take(SHOWN);
+        let reasons = reasons.map(|(candidate, why)| format!("{candidate} {why}"));
+        Conclusion {
+            mismatches: with_rest(reasons.collect(), self.rejected.len()),
+            ..Conclusion::of(not_found)
+        }
+    }
+}
+
+fn show(candidate: &Candidate<'_>, spec: &Spec<'_>) -> String {
+    match candidate.module {
+        Some(module) => format!("{spec} of module {module}"),
+        None => spec.to_string(),
+    }
+}
+
+fn answer_text(spec: &Spec<'_>, verdict: &Verdict) -> String {
+    match verdict.after {
+        Some(value) if !spec.bit_offset.is_multiple_of(8) => {
+            format!("{value} (at bit {})", spec.bit_offset)
+        }
+        Some(value) => value.to_string(),
+        None => "no answer".to_string(),
+    }
+}
+
+fn with_rest(mut shown: Vec<String>, all: usize) -> Vec<String> {
+    let rest = all.saturating_sub(shown.len());
+    if rest > 0 {
+        shown.push(format!("and {rest} more"));
+    }
+    shown
+}
