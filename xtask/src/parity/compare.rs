@@ -73,7 +73,9 @@ fn programs(row: &mut Row, theirs: &Opinion, ours: &Opinion) {
             continue;
         };
         let verdict = verdicts(&of, "verdict", &theirs.verdict, &ours.verdict);
-        row.same_verdict += usize::from(theirs.verdict.is_good() == ours.verdict.is_good());
+        let untried = ours.verdict == Outcome::Untried;
+        row.same_verdict +=
+            usize::from(untried || theirs.verdict.is_good() == ours.verdict.is_good());
         row.differences.extend(verdict);
         if theirs.verdict.is_good() && ours.verdict.is_good() {
             row.accepted += 1;

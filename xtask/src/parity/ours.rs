@@ -110,31 +110,44 @@ fn outcome(answer: &Answer) -> Outcome {
 }
 
 fn read_program(program: ProgramReport, depth: Depth) -> Program {
+    // A plan lists a program that is not to be loaded as the file has it.
+    let untried = depth == Depth::Prepare && program.autoload == Some(false);
     let good = match depth {
         Depth::Load => program.loaded.unwrap_or(false),
         Depth::Prepare => program.insns.is_some(),
     };
+    let verdict = if untried {
+        Outcome::Untried
+    } else {
+        Outcome::new(good, program.errno, program.message.or(program.error))
+    };
     let facts = [
         Fact::new("type", program.kind),
         Fact::new("expected_attach_type", program.expected_attach_type),
-        Fact::new("tag", program.tag),
         Fact::new("autoload", program.autoload),
-        Fact::new("flags", program.flags),
-        Fact::new("func_info", program.func_info.and_then(count)),
-        Fact::new("line_info", program.line_info.and_then(count)),
-        Fact::new("insns", program.insns),
+        Fact::new("tag", program.tag),
+        Fact::new("flags", program.flags.filter(|_| !untried)),
+        Fact::new(
+            "func_info",
+            program.func_info.and_then(count).filter(|_| !untried),
+        ),
+        Fact::new(
+            "line_info",
+            program.line_info.and_then(count).filter(|_| !untried),
+        ),
+        Fact::new("insns", program.insns.filter(|_| !untried)),
     ];
     Program {
         name: program.name,
-        verdict: Outcome::new(good, program.errno, program.message.or(program.error)),
+        verdict,
         facts: facts.into_iter().flatten().collect(),
     }
 }
 
-/// A number of records, given as such or as the records.
+/// A number of records, given as such or with the records.
 fn count(value: Value) -> Option<u64> {
     match value {
-        Value::Array(records) => u64::try_from(records.len()).ok(),
+        Value::Object(records) => records.get("count").and_then(Value::as_u64),
         other => other.as_u64(),
     }
 }

@@ -1,12 +1,16 @@
 //! Runs one loader over one object, once, and prints what each phase cost as one JSON object.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::Program as AyaProgram;
 use clap::{Parser, Subcommand, ValueEnum};
 use peers::libbpf;
 use peers::meter::{self, Phase, phase};
+use rawbpf::btf::{Btf, Kind, NameMatch};
+use rawbpf::open::OpenObject;
+use rawbpf::reloc::Target;
 use serde::Serialize;
 
 /// The structures that are looked for once BTF is parsed, so that a lazy reader cannot hide its work.
@@ -144,8 +148,16 @@ fn load_aya_program(name: &str, program: &mut AyaProgram) -> Result<()> {
     result.with_context(|| name.to_owned())
 }
 
-fn load_rawbpf(_path: &Path) -> Result<Vec<Phase>> {
-    bail!("not yet")
+fn load_rawbpf(path: &Path) -> Result<Vec<Phase>> {
+    let (open, object) = phase("open", || OpenObject::from_file(path));
+    let object = object?;
+    let target = Target::running();
+    let (relocate, plan) = phase("relocate", || object.relocate(&target));
+    let plan = plan?;
+    let (load, object) = phase("load", || plan.load(&target));
+    // Unloading is nobody's phase.
+    let _object = object?;
+    Ok(vec![open, relocate, load])
 }
 
 fn btf_libbpf(file: Option<&Path>) -> Result<Vec<Phase>> {
@@ -176,13 +188,21 @@ fn btf_aya(file: Option<&Path>) -> Result<Vec<Phase>> {
 }
 
 fn btf_rawbpf(file: Option<&Path>) -> Result<Vec<Phase>> {
-    let file = file.unwrap_or(Path::new("/sys/kernel/btf/vmlinux"));
-    let (parse, btf) = phase("parse", || {
-        anyhow::Ok(rawbpf::btf::Btf::from_vec(std::fs::read(file)?)?)
+    let (parse, btf) = phase("parse", || match file {
+        Some(file) => anyhow::Ok(Arc::new(Btf::from_vec(std::fs::read(file)?)?)),
+        None => Ok(Target::running().vmlinux_btf()?.clone()),
     });
     let btf = btf?;
-    let kind = rawbpf::btf::Kind::Struct;
-    let (find, found) = phase("find", || WANTED.map(|name| Some(btf.find(name, kind)?.0)));
+    let (find, found) = phase("find", || {
+        // As relocation does it: all wanted names in one pass.
+        let mut ids = [None; WANTED.len()];
+        for found in btf.find_all(&WANTED, NameMatch::Exact) {
+            if btf.get(found.id).is_ok_and(|ty| ty.kind() == Kind::Struct) {
+                ids[found.name].get_or_insert(found.id.0);
+            }
+        }
+        ids
+    });
     check_found(&found)?;
     Ok(vec![parse, find])
 }
