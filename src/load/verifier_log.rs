@@ -349,6 +349,7 @@ mod tests {
             kind: "field_byte_offset",
             spec: "struct task_struct.gone (0:3 @ offset 12)".into(),
             candidates: Vec::new(),
+            mismatches: Vec::new(),
             value_before: Some(12),
             value_after: None,
             outcome: CoreOutcome::Poisoned,

@@ -43,7 +43,11 @@ impl fmt::Display for Mismatch<'_> {
             Self::NoEnumeration(ty) => write!(f, "is {}, no enumeration", describe(ty)),
             Self::NoEnumerator(_, name) => write!(f, "has no enumerator `{name:.200}`"),
             Self::NoMember(ty, name) if ty.kind().is_composite() => {
-                write!(f, "has no member `{name:.200}` in {}", describe(ty))
+                write!(
+                    f,
+                    "has no member `{name:.200}` (looked in {})",
+                    describe(ty)
+                )
             }
             Self::NoMember(ty, name) => {
                 write!(

@@ -2,6 +2,7 @@
 //! break it.
 
 mod fields;
+mod fixtures;
 mod paths;
 
 use super::resolver::CoreResolver;
