@@ -300,9 +300,12 @@ impl Machine {
             },
         };
         let console = String::from_utf8_lossy(console);
+        // A crash is often longer than the tail, and what it is stands in its first line.
+        let complaints = stream::complaints(&console).join("\n");
+        let tail = stream::tail(&console, 40);
         format!(
-            "{why}; the end of its console:\n{}",
-            stream::tail(&console, 40)
+            "{why}; what its kernel complained about, and the end of its console:\n{complaints}\n\n\
+             {tail}"
         )
     }
 }
