@@ -2,6 +2,7 @@
 //!
 //! This is the driver: which records belong to which function, and whose mistakes they are. The algorithm is in `core`.
 
+use super::core::CoreResolver;
 use super::plan::CoreStep;
 use super::target::Target;
 use crate::btf::{BtfExt, CoreRelo};
@@ -80,18 +81,37 @@ impl<'o> Code<'o> {
         if places.is_empty() {
             return Ok(code);
         }
-        let _ = target;
+        let Some(btf) = &object.btf else {
+            return Ok(code);
+        };
+        let mut resolver = match target.core_btf() {
+            Some(custom) => CoreResolver::with_custom_btf(btf, target, custom),
+            None => CoreResolver::new(btf, target),
+        };
+        resolver.prepare(places.iter().map(|place| &place.record))?;
         for place in &places {
-            let patched = code.patched.entry(place.function).or_default();
-            patched.error = Some(
-                Error::new(
-                    ErrorKind::Unsupported,
-                    "CO-RE relocations are not applied yet",
-                )
-                .context(format!("record of kind {}", place.record.kind)),
-            );
+            code.apply(&mut resolver, place);
         }
         Ok(code)
+    }
+
+    /// Applies one record. After a function's first mistake the others of that function are left.
+    fn apply(&mut self, resolver: &mut CoreResolver<'_>, place: &Place) {
+        let object = self.object;
+        let patched = self.patched.entry(place.function).or_insert_with(|| {
+            let function = object.functions.get(place.function);
+            Patched {
+                insns: function.map(|f| f.insns.clone()).unwrap_or_default(),
+                ..Patched::default()
+            }
+        });
+        if patched.error.is_some() {
+            return;
+        }
+        match resolver.apply(&mut patched.insns, place.insn, &place.record) {
+            Ok(step) => patched.steps.push(step),
+            Err(error) => patched.error = Some(error),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! In libbpf's order: configuration, then the addresses of symbols without a type (one pass over the symbol table for all
 //! of them), then variables and functions with a type. What is weak may be missing.
 
+use super::core::declarations_are_compatible;
 use super::kconfig;
 use super::kernel_types::{KernelType, KernelTypes};
 use super::target::{Module, Target};
@@ -115,7 +116,7 @@ impl Externs {
             return Ok(Resolved::Absent);
         };
         let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
-        if !is_compatible(object, ext.declared_type, found, kernel)? {
+        if !is_compatible(object, ext.declared_type, found, kernel) {
             if ext.weak {
                 return Ok(Resolved::Absent);
             }
@@ -170,7 +171,7 @@ fn variable(object: &OpenObject, types: &KernelTypes<'_>, ext: &Extern) -> Resul
     };
     let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
     let kernel = found.btf.get(kernel)?.resolved()?.id();
-    if !is_compatible(object, ext.declared_type, found, kernel)? {
+    if !is_compatible(object, ext.declared_type, found, kernel) {
         return Err(mismatch(ext, "variable", found));
     }
     Ok(Resolved::Variable {
@@ -185,10 +186,12 @@ fn is_compatible(
     local: TypeId,
     found: KernelType<'_>,
     kernel: TypeId,
-) -> Result<bool> {
-    let _ = (object, local);
-    found.btf.get(kernel)?;
-    Ok(true)
+) -> bool {
+    let Some(btf) = &object.btf else {
+        return false;
+    };
+    // libbpf takes a type that cannot be compared for one that does not agree.
+    declarations_are_compatible((btf, local), (found.btf, kernel)).unwrap_or(false)
 }
 
 /// The addresses of the symbols without a type. The table has some 200,000 lines, so it is read only if one is wanted.

@@ -66,6 +66,7 @@ pub struct Target {
     source: Arc<dyn KernelSource>,
     vmlinux: OnceLock<Arc<Btf<'static>>>,
     modules: OnceLock<Vec<ModuleBtf>>,
+    core_btf: Option<Arc<Btf<'static>>>,
     kconfig: OnceLock<Vec<u8>>,
     features: [OnceLock<bool>; Feature::ALL.len()],
 }
@@ -85,6 +86,7 @@ impl Target {
             source,
             vmlinux: OnceLock::new(),
             modules: OnceLock::new(),
+            core_btf: None,
             kconfig: OnceLock::new(),
             features: [const { OnceLock::new() }; Feature::ALL.len()],
         }
@@ -93,6 +95,20 @@ impl Target {
     /// Any kernel, described by files.
     pub fn offline(kernel: OfflineKernel) -> Self {
         Self::new(Arc::new(kernel))
+    }
+
+    /// The same kernel, but CO-RE relocations are answered from these types, and its modules are not searched: for kernels
+    /// without BTF whose types are known from elsewhere.
+    #[doc(alias = "btf_custom_path")]
+    #[must_use]
+    pub fn with_core_btf(mut self, btf: Btf<'static>) -> Self {
+        self.core_btf = Some(Arc::new(btf));
+        self
+    }
+
+    /// The types that CO-RE relocations are answered from, if they are not the kernel's own.
+    pub fn core_btf(&self) -> Option<&Arc<Btf<'static>>> {
+        self.core_btf.as_ref()
     }
 
     /// What to call this kernel in messages.

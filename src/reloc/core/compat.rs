@@ -147,6 +147,26 @@ pub(super) fn types_are_compatible(
     Err(CoreError::TooDeep)
 }
 
+/// Whether the object's type of this number and the kernel's are compatible, outside any relocation: externs are checked
+/// like this.
+///
+/// # Errors
+/// One of them cannot be followed to its end.
+pub(crate) fn declarations_are_compatible(
+    (local, local_id): (&Btf<'static>, TypeId),
+    (target, target_id): (&Btf<'static>, TypeId),
+) -> crate::Result<bool> {
+    let pair = Pair {
+        local: local.get(local_id)?,
+        target: target.get(target_id)?,
+    };
+    Ok(types_are_compatible(
+        pair,
+        MAX_DEPTH,
+        &mut Budget::default(),
+    )?)
+}
+
 fn params_are_compatible(
     pair: Pair<'_>,
     level: u32,

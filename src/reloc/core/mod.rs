@@ -31,5 +31,6 @@ mod type_enum;
 mod types_match;
 mod value;
 
+pub(crate) use compat::declarations_are_compatible;
 pub(crate) use patch::POISON_HELPER;
 pub(crate) use resolver::CoreResolver;
