@@ -332,6 +332,7 @@ fn a_helper_that_is_not_there_is_named() {
         kind: "field_byte_offset",
         spec: "struct task_struct.gone (0:1 @ offset 8)".into(),
         candidates: vec![],
+        mismatches: vec![],
         value_before: Some(8),
         value_after: None,
         outcome: rawbpf::reloc::CoreOutcome::Poisoned,
