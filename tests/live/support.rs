@@ -98,8 +98,10 @@ pub(crate) fn skip<F>(_here: F, unmet: &Unmet) {
         "CI must not skip what this machine can run: {}",
         unmet.why
     );
-    // Past the harness, which keeps the output of tests that pass to itself.
-    let _ = writeln!(io::stderr(), "skipped: {test}: {}", unmet.why);
+    // Past the harness, which keeps the output of tests that pass to itself; in one piece, as it
+    // writes there too.
+    let line = format!("skipped: {test}: {}\n", unmet.why);
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// The first of these needs that is not met.

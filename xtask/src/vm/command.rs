@@ -222,21 +222,21 @@ impl Tests<'_> {
     }
 }
 
-/// Does a job for every kernel, `jobs` at a time, and gives back the results in the same order.
-fn in_turn<T: Send>(kernels: &[Kernel], jobs: usize, job: impl Fn(&Kernel) -> T + Sync) -> Vec<T> {
+/// Does a job for every item, `jobs` at a time, and gives back the results in the same order.
+fn in_turn<I: Sync, T: Send>(items: &[I], jobs: usize, job: impl Fn(&I) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<T>>> = kernels.iter().map(|_| Mutex::new(None)).collect();
+    let results: Vec<Mutex<Option<T>>> = items.iter().map(|_| Mutex::new(None)).collect();
     let worker = || {
-        while let Some((kernel, result)) = {
+        while let Some((item, result)) = {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            kernels.get(index).zip(results.get(index))
+            items.get(index).zip(results.get(index))
         } {
-            let value = job(kernel);
+            let value = job(item);
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         }
     };
     thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, kernels.len()) {
+        for _ in 0..jobs.clamp(1, items.len().max(1)) {
             scope.spawn(worker);
         }
     });
@@ -244,4 +244,56 @@ fn in_turn<T: Send>(kernels: &[Kernel], jobs: usize, job: impl Fn(&Kernel) -> T 
         .into_iter()
         .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let slow_first = |item: &u64| {
+            thread::sleep(Duration::from_millis(20 / item));
+            item * 10
+        };
+        for jobs in [1, 2, 9] {
+            assert_eq!(in_turn(&[1, 2, 3], jobs, slow_first), [10, 20, 30]);
+        }
+        assert!(in_turn(&[], 1, slow_first).is_empty());
+    }
+
+    #[test]
+    fn the_script_goes_on_after_a_failure_and_remembers_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("tests")).unwrap();
+        for (name, body) in [
+            ("a", "#!/bin/sh\nexit 3"),
+            ("b", "#!/bin/sh\necho \"b got $1\""),
+        ] {
+            let path = folder.path().join("tests").join(name);
+            fs::write(&path, body).unwrap();
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .unwrap();
+        }
+        let programs = Programs {
+            tests: vec![],
+            command: PathBuf::new(),
+        };
+        let args = ["it's".to_owned()];
+        let tests = Tests {
+            root: PathBuf::new(),
+            programs,
+            args: &args,
+        };
+        let mut sh = std::process::Command::new("sh");
+        let output = sh
+            .arg("-c")
+            .arg(tests.script())
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text, "tests/a ended with status 3\nb got it's\n");
+        assert_eq!(output.status.code(), Some(1));
+    }
 }

@@ -18,7 +18,8 @@ pub(crate) struct Counts {
 impl Counts {
     /// Takes a line of a test program's output.
     pub(crate) fn line(&mut self, line: &str) {
-        if line.starts_with("skipped: ") {
+        // It may come after the harness's `test x ... `, on the same line.
+        if line.contains("skipped: ") {
             self.skipped += 1;
         } else if let Some(result) = line.strip_prefix("test result: ") {
             self.results += 1;
@@ -119,8 +120,8 @@ mod tests {
     fn results_of_several_programs_add_up() {
         let counts = counts(&[
             "running 3 tests",
-            "skipped: live::x: no kprobes",
-            "test x ... ok",
+            "test x ... skipped: live::x: no kprobes",
+            "ok",
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; \
              finished in 0.10s",
             "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
