@@ -227,12 +227,18 @@ impl fmt::Display for Error {
         for what in self.chain() {
             write!(f, "{what}: ")?;
         }
-        f.write_str(&self.0.message)?;
+        // The number belongs to the reason; further lines of the message are details.
+        let (reason, details) = match self.0.message.find('\n') {
+            Some(end) => self.0.message.split_at(end),
+            None => (self.0.message.as_str(), ""),
+        };
+        f.write_str(reason)?;
         if let Some(errno) = self.0.errno
             && self.0.source.is_none()
         {
             write!(f, " ({errno})")?;
         }
+        f.write_str(details)?;
         if let Some(hint) = &self.0.hint {
             write!(f, "\nhint: {hint}")?;
         }

@@ -38,10 +38,17 @@ impl LoadPlan {
 
     /// [`LoadPlan::load_each`] with options.
     pub fn load_each_with(mut self, target: &Target, options: &LoadOptions) -> Result<LoadedEach> {
-        let name = self.object_name.clone();
-        let in_object = |e: Error| e.context(format!("object {name}"));
+        self.load_each_of(target, options)
+            .map_err(|e| e.context(format!("object {}", self.object_name)))
+    }
+
+    pub(super) fn load_each_of(
+        &mut self,
+        target: &Target,
+        options: &LoadOptions,
+    ) -> Result<LoadedEach> {
         let hopeless: Vec<_> = self.programs.iter_mut().map(|p| p.error.take()).collect();
-        let mut session = Session::start(&self, target, options).map_err(in_object)?;
+        let mut session = Session::start(self, target, options)?;
         let mut maps = Vec::new();
         for (index, map) in self.maps.iter().enumerate().filter(|(_, m)| m.autocreate) {
             maps.push(Outcome {
@@ -53,7 +60,7 @@ impl LoadPlan {
         let planned = self.programs.iter().zip(hopeless).enumerate();
         for (index, (program, hopeless)) in planned.filter(|(_, (p, _))| p.autoload) {
             let error = match hopeless {
-                Some(error) => Some(error.context(format!("program `{}`", program.name))),
+                Some(error) => Some(error),
                 None => session.load_program(index).err(),
             };
             programs.push(Outcome {

@@ -1,7 +1,9 @@
 //! First contents: global data, inner maps, programs of program arrays.
 
+use crate::kinds::MapType;
 use crate::open::MapOrigin;
 use crate::reloc::{MapPlan, SlotPlan, SlotTarget};
+use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::MapFd;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -9,10 +11,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// Writes the first values, and freezes the map if the plan says so.
 #[doc(alias = "bpf_object__populate_internal_map")]
 pub(super) fn initial(fd: &MapFd, plan: &MapPlan) -> Result<()> {
-    // A struct_ops map gets its value when it is attached: it holds the programs' descriptors.
-    if plan.origin != MapOrigin::StructOps
-        && let Some(initial) = &plan.initial
-    {
+    // A struct_ops map gets its value when it is attached, because that holds descriptors of programs; an arena is memory.
+    let written = plan.origin != MapOrigin::StructOps && plan.kind != MapType::ARENA;
+    if let Some(initial) = plan.initial.as_deref().filter(|_| written) {
         values(fd, plan, initial)?;
     }
     if plan.freeze {
@@ -20,6 +21,56 @@ pub(super) fn initial(fd: &MapFd, plan: &MapPlan) -> Result<()> {
             .map_err(|e| cannot(e, "cannot make the map read-only after filling it"))?;
     }
     Ok(())
+}
+
+/// Maps an arena into memory, which fixes its address, and writes its variables.
+pub(super) fn arena(fd: &MapFd, plan: &MapPlan) -> Result<ArenaMemory> {
+    let memory = ArenaMemory::map(fd, plan.extra).map_err(|errno| {
+        let error = cannot(errno, &format!("cannot map the arena at {:#x}", plan.extra));
+        match errno {
+            Errno::EEXIST => {
+                error.with_hint("this process uses the address already; choose another `map_extra`")
+            }
+            _ => error,
+        }
+    })?;
+    let initial = plan.initial.as_deref().unwrap_or_default();
+    let written = usize::try_from(plan.initial_offset)
+        .ok()
+        .and_then(|offset| memory.write(offset, initial));
+    match written {
+        Some(()) => Ok(memory),
+        None => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!(
+                "{} bytes of variables at offset {:#x} do not fit an arena of {} bytes",
+                initial.len(),
+                plan.initial_offset,
+                memory.len()
+            ),
+        )),
+    }
+}
+
+/// The value of a struct_ops map, with the descriptors of its programs.
+#[doc(alias = "bpf_map_prepare_vdata")]
+pub(super) fn struct_ops_value(plan: &MapPlan, programs: &[Option<BorrowedFd<'_>>]) -> Vec<u8> {
+    let mut value = plan.initial.clone().unwrap_or_default();
+    value.resize(
+        usize::try_from(plan.value_size)
+            .unwrap_or(0)
+            .max(value.len()),
+        0,
+    );
+    for slot in &plan.functions {
+        let fd = programs.get(slot.program).copied().flatten();
+        let offset = usize::try_from(slot.offset).unwrap_or(usize::MAX);
+        let place = value.get_mut(offset..).and_then(<[u8]>::first_chunk_mut);
+        if let (Some(fd), Some(place)) = (fd, place) {
+            *place = u64::from(fd.as_raw_fd().cast_unsigned()).to_ne_bytes();
+        }
+    }
+    value
 }
 
 fn values(fd: &MapFd, plan: &MapPlan, initial: &[u8]) -> Result<()> {

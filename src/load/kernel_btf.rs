@@ -33,6 +33,13 @@ pub(super) fn vmlinux() -> Result<Btf<'static>> {
     .with_hint("it was built without CONFIG_DEBUG_INFO_BTF; give a BTF file made for this kernel"))
 }
 
+/// The types in a file that the caller named.
+pub(super) fn from_file(path: &Path) -> Result<Btf<'static>> {
+    let bytes =
+        fs::read(path).map_err(|e| Error::from_io(e, "read the kernel's types from", path))?;
+    from_image(&bytes).map_err(|e| e.context(path.display().to_string()))
+}
+
 /// Mapped into memory where the kernel allows that (Linux 6.16), else read at once.
 fn from_sysfs() -> Option<SharedBytes> {
     let bytes = FileBytes::open(Path::new(SYSFS)).ok()?;

@@ -1,9 +1,9 @@
 //! Creating one map of a plan.
 
 use super::modules::ModuleFds;
-use super::{advice, fill, pin};
-use crate::kinds::MapFlags;
-use crate::reloc::MapPlan;
+use super::{advice, exclusive, fill, pin};
+use crate::kinds::{MapFlags, MapType};
+use crate::reloc::{MapPlan, ProgramPlan};
 use crate::sys::bpf::{self, MapCreate, MapFd};
 use crate::{Error, Result};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,6 +15,8 @@ pub(super) struct MapContext<'a> {
     pub(super) btf: Option<BorrowedFd<'a>>,
     /// Whether the kernel takes names.
     pub(super) named: bool,
+    /// The plan's programs, for maps that only one of them may use.
+    pub(super) programs: &'a [ProgramPlan],
     /// Modules that were opened.
     pub(super) modules: &'a ModuleFds,
 }
@@ -68,6 +70,9 @@ fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
         Some(module) => context.modules.get(module),
         None => None,
     };
+    let only = plan.exclusive_program;
+    let only = only.and_then(|index| context.programs.get(index));
+    let hash = only.map(|program| exclusive::program_hash(&program.insns));
     let request = MapCreate {
         map_type: plan.kind,
         key_size: plan.key_size,
@@ -77,8 +82,12 @@ fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
         inner_map: inner.as_ref().map(AsFd::as_fd),
         numa_node: plan.numa_node,
         name: if context.named { &plan.kernel_name } else { "" },
+        // The kernel wants the object's types, too, though it takes the value's from its own.
+        btf: context.btf.filter(|_| plan.kind == MapType::STRUCT_OPS),
         btf_vmlinux_value_type: plan.btf_vmlinux_value_type_id,
         map_extra: plan.extra,
+        ifindex: plan.ifindex,
+        exclusive_program: hash.as_ref(),
         value_type_btf,
         ..MapCreate::default()
     };

@@ -7,6 +7,7 @@
 
 mod advice;
 mod each;
+mod exclusive;
 mod fill;
 mod kernel_btf;
 mod kernel_files;
@@ -18,6 +19,7 @@ mod options;
 mod pin;
 mod program;
 mod session;
+mod shortcut;
 mod since;
 mod target;
 mod upload;

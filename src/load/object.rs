@@ -5,6 +5,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::map::Map;
 use crate::open::{SectionDef, Variable};
 use crate::reloc::AttachTarget;
+use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, ProgInfo};
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,6 +22,9 @@ pub struct Object {
     pub(super) programs: Vec<Program>,
     /// The names of programs that were not loaded because their autoload is off.
     pub(super) not_loaded: Vec<String>,
+    /// What registers its struct_ops maps.
+    pub(crate) struct_ops: Vec<StructOpsValue>,
+    pub(super) arena: Option<ArenaMemory>,
     pub(super) types: Option<Arc<Btf<'static>>>,
     pub(super) variables: Vec<Variable>,
     pub(super) warnings: Vec<Error>,
@@ -80,6 +84,11 @@ impl Object {
         })
     }
 
+    /// The memory of its arena, if it has one.
+    pub fn arena(&self) -> Option<&ArenaMemory> {
+        self.arena.as_ref()
+    }
+
     /// The object's types, if it was loaded from an opened object that has some.
     #[doc(alias = "bpf_object__btf")]
     pub fn btf(&self) -> Option<&Arc<Btf<'static>>> {
@@ -95,6 +104,17 @@ impl Object {
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
     }
+}
+
+/// The value of a struct_ops map, which registers it once it is written.
+#[derive(Debug)]
+pub(crate) struct StructOpsValue {
+    /// The map's name.
+    pub(crate) map: String,
+    /// The kernel's struct, with descriptors of programs (which the object owns) where it has functions.
+    pub(crate) value: Vec<u8>,
+    /// Whether attaching the whole object attaches it.
+    pub(crate) autoattach: bool,
 }
 
 /// A handle to a loaded program; clones share the descriptor. Returned by [`Object::program`].

@@ -7,8 +7,7 @@ use super::upload::log_text;
 use super::verifier_log::{LogNames, summarize};
 use crate::btf::{Btf, Kind};
 use crate::insn::Insn;
-use crate::kinds::{AttachType, ProgramFlags, ProgramType};
-use crate::open::SectionFlags;
+use crate::kinds::{ProgramFlags, ProgramType};
 use crate::reloc::{AttachTarget, InfoRecords, Module, ProgramPlan, Ref, RefKind};
 use crate::sys::bpf::{self, FdArray, Log, ObjectKind, ProgLoad, Records};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
@@ -29,8 +28,6 @@ pub(super) struct ProgramContext<'a> {
     pub(super) btf: Option<BorrowedFd<'a>>,
     /// Whether the kernel takes names.
     pub(super) named: bool,
-    /// Whether the kernel wants to know what programs are for.
-    pub(super) takes_attach_type: bool,
     pub(super) maps: &'a [Option<BorrowedFd<'a>>],
     pub(super) map_names: &'a [&'a str],
     pub(super) modules: &'a ModuleFds,
@@ -69,7 +66,7 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<O
         kernel_version: context.kernel_version,
         flags: ProgramFlags::from_bits_retain(plan.flags),
         name: if context.named { &plan.name } else { "" },
-        expected_attach_type: attach_type(context, plan),
+        expected_attach_type: plan.expected_attach_type,
         btf: context.btf,
         func_info: with_info.map_or_else(Records::default, |_| records(&plan.func_info)),
         line_info: with_info.map_or_else(Records::default, |_| records(&plan.line_info)),
@@ -99,18 +96,6 @@ fn records(info: &InfoRecords) -> Records<'_> {
     Records {
         size: info.record_size,
         bytes: &info.bytes,
-    }
-}
-
-/// Kernels before 4.17 want zero where later ones know what the section's name says.
-fn attach_type(context: &ProgramContext<'_>, plan: &ProgramPlan) -> AttachType {
-    let optional = plan
-        .def
-        .is_some_and(|def| def.flags.contains(SectionFlags::ATTACH_TYPE_OPTIONAL));
-    if optional && !context.takes_attach_type {
-        AttachType::default()
-    } else {
-        plan.expected_attach_type
     }
 }
 
@@ -288,7 +273,7 @@ impl Refusal {
             let indented = gist.replace('\n', "\n    ");
             Error::new(
                 ErrorKind::Verifier,
-                format!("the verifier refused it: {indented}\n   "),
+                format!("the verifier refused it: {indented}"),
             )
             .with_errno(self.errno)
         };

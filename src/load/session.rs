@@ -3,15 +3,17 @@
 use super::map::{self, MapContext};
 use super::memlock;
 use super::modules::ModuleFds;
-use super::object::{Object, Program, ProgramParts};
+use super::object::{Object, Program, ProgramParts, StructOpsValue};
 use super::options::LoadOptions;
 use super::pin::NewPins;
 use super::program::{self, ProgramContext};
 use super::{fill, upload};
 use crate::feature::Feature;
+use crate::kinds::MapType;
 use crate::map::Map;
-use crate::open::{DataKind, MapOrigin, SectionFlags};
+use crate::open::{DataKind, MapOrigin};
 use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
+use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd};
 use crate::{Error, Result};
 use std::ffi::CString;
@@ -31,20 +33,24 @@ impl LoadPlan {
     }
 
     /// [`LoadPlan::load`] with options.
-    pub fn load_with(self, target: &Target, options: &LoadOptions) -> Result<Object> {
-        let name = self.object_name.clone();
-        all(self, target, options).map_err(|e| e.context(format!("object {name}")))
+    pub fn load_with(mut self, target: &Target, options: &LoadOptions) -> Result<Object> {
+        let loaded = match self.first_error() {
+            Some(error) => Err(error),
+            None => load_all(&self, target, options),
+        };
+        loaded.map_err(|e| e.context(format!("object {}", self.object_name)))
+    }
+
+    /// What is known to be impossible before anything is made.
+    pub(super) fn first_error(&mut self) -> Option<Error> {
+        let mut wanted = self.programs.iter_mut().filter(|p| p.autoload);
+        wanted.find_map(|program| program.error.take())
     }
 }
 
-fn all(mut plan: LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
-    // Before anything is made: what is known to be impossible.
-    for program in plan.programs.iter_mut().filter(|p| p.autoload) {
-        if let Some(error) = program.error.take() {
-            return Err(error.context(format!("program `{}`", program.name)));
-        }
-    }
-    let mut session = Session::start(&plan, target, options)?;
+/// Walks over the whole plan; what was made before a failure is given back.
+pub(super) fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
+    let mut session = Session::start(plan, target, options)?;
     for index in 0..plan.maps.len() {
         session.make_map(index)?;
     }
@@ -64,9 +70,9 @@ pub(super) struct Session<'p> {
     options: &'p LoadOptions,
     license: CString,
     named: bool,
-    takes_attach_type: bool,
     btf: Option<OwnedFd>,
     maps: Vec<Option<MapFd>>,
+    arena: Option<ArenaMemory>,
     programs: Vec<Option<OwnedFd>>,
     modules: ModuleFds,
     pins: NewPins,
@@ -98,10 +104,9 @@ impl<'p> Session<'p> {
             options,
             license: CString::new(license).unwrap_or_default(),
             named: target.supports(Feature::ProgName),
-            takes_attach_type: !has_optional_attach_type(plan)
-                || target.supports(Feature::ExpAttachType),
             btf,
             maps: none(plan.maps.len()),
+            arena: None,
             programs: none(plan.programs.len()),
             modules: ModuleFds::default(),
             pins: NewPins::default(),
@@ -121,6 +126,12 @@ impl<'p> Session<'p> {
             return Ok(());
         };
         let made = self.make(plan);
+        let made = made.and_then(|map| {
+            if plan.kind == MapType::ARENA {
+                self.arena = Some(fill::arena(&map, plan)?);
+            }
+            Ok(map)
+        });
         let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
         if let Some(place) = self.maps.get_mut(index) {
             *place = Some(made);
@@ -135,6 +146,7 @@ impl<'p> Session<'p> {
         let context = MapContext {
             btf: self.btf.as_ref().map(AsFd::as_fd),
             named: self.named,
+            programs: &self.plan.programs,
             modules: &self.modules,
         };
         let others: Vec<_> = self
@@ -174,7 +186,6 @@ impl<'p> Session<'p> {
             kernel_version: self.plan.kernel_version,
             btf: self.btf.as_ref().map(AsFd::as_fd),
             named: self.named,
-            takes_attach_type: self.takes_attach_type,
             maps: &maps,
             map_names: &map_names,
             modules: &self.modules,
@@ -222,9 +233,27 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
+    /// The values that register the struct_ops maps when they are attached.
+    fn struct_ops(&self) -> Vec<StructOpsValue> {
+        let programs: Vec<_> = self
+            .programs
+            .iter()
+            .map(|fd| fd.as_ref().map(AsFd::as_fd))
+            .collect();
+        let made = self.plan.maps.iter().zip(&self.maps);
+        let made = made.filter(|(plan, fd)| plan.origin == MapOrigin::StructOps && fd.is_some());
+        made.map(|(plan, _)| StructOpsValue {
+            map: plan.name.clone(),
+            value: fill::struct_ops_value(plan, &programs),
+            autoattach: plan.autoattach,
+        })
+        .collect()
+    }
+
     /// Hands over what was made.
     pub(super) fn finish(self) -> Object {
         let plan = self.plan;
+        let struct_ops = self.struct_ops();
         let maps = plan.maps.iter().zip(self.maps);
         let maps = maps.filter_map(|(plan, fd)| Some(Map::new(fd?, plan.name.clone())));
         let programs = plan.programs.iter().zip(self.programs);
@@ -232,6 +261,8 @@ impl<'p> Session<'p> {
         let object = Object {
             name: plan.object_name.clone(),
             maps: maps.collect(),
+            struct_ops,
+            arena: self.arena,
             programs: programs.collect(),
             not_loaded: names_of_rest(plan),
             types: None,
@@ -245,13 +276,6 @@ impl<'p> Session<'p> {
 
 fn none<T>(count: usize) -> Vec<Option<T>> {
     std::iter::repeat_with(|| None).take(count).collect()
-}
-
-fn has_optional_attach_type(plan: &LoadPlan) -> bool {
-    plan.programs.iter().any(|program| {
-        let flags = program.def.map(|def| def.flags);
-        program.autoload && flags.is_some_and(|f| f.contains(SectionFlags::ATTACH_TYPE_OPTIONAL))
-    })
 }
 
 fn names_of_rest(plan: &LoadPlan) -> Vec<String> {

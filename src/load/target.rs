@@ -6,6 +6,7 @@ use crate::feature::Feature;
 use crate::reloc::{KernelSource, ModuleBtf, Target};
 use crate::sys::system;
 use crate::{Error, KernelVersion, Result, probe};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 impl Target {
@@ -16,10 +17,22 @@ impl Target {
     pub fn running() -> Self {
         Self::new(Arc::new(RunningKernel::default()))
     }
+
+    /// The running kernel, whose types are in a file (raw BTF, or an ELF image with a section `.BTF`), because it does not
+    /// carry them itself. Its modules then have none.
+    #[doc(alias = "btf_custom_path")]
+    pub fn running_with_btf(path: impl AsRef<Path>) -> Self {
+        Self::new(Arc::new(RunningKernel {
+            btf_path: Some(path.as_ref().to_owned()),
+            ..RunningKernel::default()
+        }))
+    }
 }
 
 #[derive(Debug, Default)]
 struct RunningKernel {
+    /// A file with its types, for kernels that do not carry them.
+    btf_path: Option<PathBuf>,
     /// Whether memory is charged to control groups, found out before anything else is created.
     memcg: OnceLock<bool>,
 }
@@ -46,11 +59,14 @@ impl KernelSource for RunningKernel {
     }
 
     fn vmlinux_btf(&self) -> Result<Btf<'static>> {
-        kernel_btf::vmlinux()
+        match &self.btf_path {
+            Some(path) => kernel_btf::from_file(path),
+            None => kernel_btf::vmlinux(),
+        }
     }
 
     fn module_btfs(&self, vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
-        if !self.supports(Feature::ModuleBtf) {
+        if self.btf_path.is_some() || !self.supports(Feature::ModuleBtf) {
             return Ok(Vec::new());
         }
         kernel_btf::modules(vmlinux)

@@ -105,10 +105,17 @@ fn core_words(core: &[CoreStep], insn: Option<usize>) -> String {
         at(insn).or_else(|| at(insn.checked_sub(1)?))
     });
     match step {
-        Some(step) => format!(
-            "the program needs what this kernel does not have: the CO-RE relocation {} of {} has no answer",
-            step.kind, step.spec
-        ),
+        Some(step) => {
+            let mut words = format!(
+                "the program needs what this kernel does not have: the CO-RE relocation {} of {} has no answer",
+                step.kind, step.spec
+            );
+            for mismatch in step.mismatches.iter().take(MAX_REASON_LINES) {
+                words.push_str("; ");
+                words.push_str(mismatch);
+            }
+            words
+        }
         None => {
             "the program needs what this kernel does not have: a CO-RE relocation without an answer"
                 .into()
@@ -340,6 +347,27 @@ mod tests {
             "; x = BPF_CORE_READ(t, gone); @ a.c:9\n5: (85) call unknown#{number}\n\
              invalid func unknown#{number}\nprocessed 5 insns (limit 1000000)\n"
         )
+    }
+
+    #[test]
+    fn poison_is_seen_in_what_kernels_say() {
+        let first_line = |name: &str| {
+            let maps = ["a", "b", "c", "events"];
+            let names = LogNames {
+                maps: &maps,
+                ..LogNames::default()
+            };
+            let gist = summarize(&fixture(name), names);
+            let (reason, place) = gist.split_once('\n').expect("two lines");
+            assert!(
+                place.starts_with("at instruction 1: (85) call unknown#"),
+                "{place}"
+            );
+            reason.to_owned()
+        };
+        assert!(first_line("poison-core.log").contains("a CO-RE relocation without an answer"));
+        assert!(first_line("poison-map.log").contains("uses map `events`"));
+        assert!(first_line("poison-kfunc.log").contains("kernel function number 1 (weak)"));
     }
 
     #[test]

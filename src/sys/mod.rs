@@ -6,6 +6,7 @@
 //!
 //! Not here: words. What an error number means for a map or a program is said by the rooms that know its name.
 
+pub mod arena;
 mod attr;
 pub mod bpf;
 pub mod epoll;

@@ -1,9 +1,10 @@
-//! Plans, made by hand, that the kernel takes or refuses.
+//! What the kernel takes and refuses: plans made by hand, and the fixtures.
 
-use crate::support::{Need, PinFolder};
+use crate::support::{Need, PinFolder, fixture};
 use rawbpf::feature::Feature;
 use rawbpf::insn::{Insn, class, helper, mode, pseudo, size};
-use rawbpf::open::{DataKind, MapOrigin};
+use rawbpf::load::Object;
+use rawbpf::open::{DataKind, MapOrigin, OpenObject};
 use rawbpf::reloc::{
     LoadPlan, MapPlan, Pinning, ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget, Target,
 };
@@ -381,4 +382,135 @@ fn the_running_kernel_describes_itself() {
     assert!(symbols > 1000);
     let btf = target.vmlinux_btf().unwrap();
     assert!(btf.find("task_struct", rawbpf::btf::Kind::Struct).is_some());
+}
+
+/// Opens a fixture, changes it, loads it.
+fn load_fixture(
+    name: &str,
+    edit: impl FnOnce(&mut OpenObject) -> rawbpf::Result<()>,
+) -> rawbpf::Result<Object> {
+    let mut object = OpenObject::from_file(fixture(&format!("{name}.bpf.o")))?;
+    edit(&mut object)?;
+    object.load()
+}
+
+/// What every kernel from 5.10 on takes.
+#[test]
+fn fixtures_for_all_kernels_load() {
+    require!(Need::Bpf, Need::Btf);
+    let mut refused = Vec::new();
+    for name in [
+        "core_kinds",
+        "count_raw_tp",
+        "count_tp_btf",
+        "execsnoop",
+        "globals",
+        "iter_task",
+        "kconfig",
+        "kfunc",
+        "kprobe_latency",
+        "ksyms",
+        "maps",
+        "no_btf",
+        "no_license",
+        "opensnoop",
+        "perf_output",
+        "struct_ops",
+        "subprogs",
+        "tcpstates",
+        "uprobe",
+    ] {
+        match load_fixture(name, |_| Ok(())) {
+            Ok(object) if object.warnings().is_empty() => {}
+            Ok(object) => refused.push(format!("{name}: {:?}", object.warnings())),
+            Err(error) => refused.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn fixtures_for_newer_kernels_load() {
+    require!(Need::Bpf, Need::Btf);
+    let mut refused = Vec::new();
+    for (name, major, minor) in [("callbacks", 5, 13), ("loop", 5, 17), ("maps_newer", 6, 1)] {
+        let result = load_fixture(name, |_| Ok(()));
+        let new_enough = crate::support::check(&[Need::Linux(major, minor)]).is_ok();
+        match result {
+            Ok(_) if new_enough => {}
+            Err(_) if !new_enough => {}
+            Ok(_) => refused.push(format!("{name} was loaded before Linux {major}.{minor}")),
+            Err(error) => refused.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+#[test]
+fn a_map_type_that_is_too_new_is_named_with_its_version() {
+    require!(Need::Bpf, Need::Btf);
+    if crate::support::check(&[Need::Linux(5, 16)]).is_ok() {
+        return;
+    }
+    let error = load_fixture("maps_newer", |_| Ok(()))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("maps of type bloom_filter need Linux 5.16"),
+        "{error}"
+    );
+}
+
+#[test]
+fn objects_that_must_be_refused_are() {
+    require!(Need::Bpf, Need::Btf);
+    for (name, words) in [
+        (
+            "reject",
+            "program `forgets_the_null_check`: the verifier refused it: R0 invalid mem access",
+        ),
+        ("core_fail", "rawbpf_no_such_field"),
+        ("unknown_section", "frobnicate/x"),
+        ("big_endian", "other byte order"),
+        ("kconfig_missing", "CONFIG_RAWBPF_NONE"),
+        ("ksyms_missing", "rawbpf_no_such_symbol"),
+        ("kfunc_missing", "rawbpf_no_such_kfunc"),
+    ] {
+        let text = load_fixture(name, |_| Ok(())).unwrap_err().to_string();
+        let file = format!("{name}.bpf.o: ");
+        assert!(
+            text.starts_with("object ") && text.contains(&file),
+            "{text}"
+        );
+        assert_eq!(text.matches(&file).count(), 1, "named once: {text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+// The arena's address is given in the object: one test at a time can have it.
+#[test]
+fn arena_variables_are_where_the_program_sees_them() {
+    require!(Need::Bpf, Need::Btf);
+    let loaded = load_fixture("arena", |_| Ok(()));
+    if crate::support::check(&[Need::Linux(6, 9)]).is_err() {
+        let error = loaded.unwrap_err().to_string();
+        assert!(
+            error.contains("maps of type arena need Linux 6.9"),
+            "{error}"
+        );
+        return;
+    }
+    let object = loaded.unwrap();
+    let arena = object.arena().expect("an arena");
+    assert_eq!(arena.address(), 1 << 44);
+    let program = object.program("count").unwrap();
+    let counted = bpf::prog_test_run(program.as_fd(), &mut bpf::TestRun::default());
+    assert_eq!(counted.unwrap().return_value, 6);
+    // The variables are on the first page, or, on newer kernels, on the last one.
+    let counter = [0, arena.len() - 4096].into_iter().any(|offset| {
+        let mut value = [0; 8];
+        arena.read(offset, &mut value).expect("inside");
+        u64::from_ne_bytes(value) == 6
+    });
+    assert!(counter, "the counter is not in the arena");
 }

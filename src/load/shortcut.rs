@@ -1,0 +1,72 @@
+//! From an opened object to a loaded one in one step.
+
+use super::each::LoadedEach;
+use super::object::Object;
+use super::options::LoadOptions;
+use super::session;
+use crate::btf::Btf;
+use crate::open::OpenObject;
+use crate::reloc::Target;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+impl OpenObject {
+    /// Relocates the object for the running kernel, and loads it: all or nothing.
+    ///
+    /// # Errors
+    /// What relocation could not resolve, or the first refusal of the kernel.
+    #[doc(alias = "bpf_object__load")]
+    pub fn load(self) -> Result<Object> {
+        let target = self.running_target();
+        self.load_into(&target, &LoadOptions::default())
+    }
+
+    /// Relocates the object for `target`, which describes the running kernel, and loads it with `options`.
+    ///
+    /// One target serves any number of objects, and remembers what it found out about the kernel.
+    pub fn load_into(self, target: &Target, options: &LoadOptions) -> Result<Object> {
+        let mut plan = self.relocate(target)?;
+        let program_error = plan.first_error();
+        let loaded = match program_error {
+            Some(error) => Err(error),
+            None => session::load_all(&plan, target, options),
+        };
+        let mut object = loaded.map_err(|e| self.blame(e))?;
+        self.hand_over(&mut object);
+        Ok(object)
+    }
+
+    /// Relocates the object for the running kernel, and loads every program that the kernel takes.
+    ///
+    /// # Errors
+    /// Only what concerns the object as a whole.
+    pub fn load_each(self) -> Result<LoadedEach> {
+        let target = self.running_target();
+        let mut plan = self.relocate(&target)?;
+        let loaded = plan.load_each_of(&target, &LoadOptions::default());
+        let mut each = loaded.map_err(|e| self.blame(e))?;
+        self.hand_over(&mut each.object);
+        Ok(each)
+    }
+
+    /// The running kernel, with the types that the caller named for it.
+    fn running_target(&self) -> Target {
+        match &self.btf_path {
+            Some(path) => Target::running_with_btf(path),
+            None => Target::running(),
+        }
+    }
+
+    fn blame(&self, error: Error) -> Error {
+        match &self.path {
+            Some(path) => error.context(format!("object {}", path.display())),
+            None => error.context(format!("object {}", self.name)),
+        }
+    }
+
+    /// What a loaded object still needs of the file.
+    fn hand_over(self, object: &mut Object) {
+        object.types = self.btf.map(Arc::<Btf<'static>>::new);
+        object.variables = self.variables;
+    }
+}

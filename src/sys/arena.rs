@@ -1,0 +1,116 @@
+#![allow(unsafe_code)]
+//! The memory of an arena map, at the address that its program uses, too.
+
+use super::{errno, system};
+use crate::sys::bpf::MapFd;
+use crate::{Errno, MapType};
+use std::os::fd::{AsFd, AsRawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// An arena, mapped. Since Linux 6.9.
+///
+/// The first mapping fixes the arena's address for all others, so it should live as long as the map is used. Programs
+/// change the memory at any time: bytes are copied in and out.
+#[derive(Debug)]
+pub struct ArenaMemory {
+    start: NonNull<AtomicU8>,
+    len: usize,
+}
+
+// SAFETY: the memory is shared with the kernel anyway, and only touched through atomics.
+unsafe impl Send for ArenaMemory {}
+// SAFETY: as above.
+unsafe impl Sync for ArenaMemory {}
+
+impl ArenaMemory {
+    /// Maps the whole arena at `address` (its `map_extra`); 0 lets the kernel choose.
+    ///
+    /// # Errors
+    /// `EINVAL` for a map that is no arena, `EEXIST` if something else is mapped at the address.
+    pub fn map(map: &MapFd, address: u64) -> Result<Self, Errno> {
+        let shape = map.shape();
+        if shape.map_type != MapType::ARENA {
+            return Err(Errno::EINVAL);
+        }
+        let len = (shape.max_entries as usize)
+            .checked_mul(system::page_size())
+            .filter(|len| *len > 0)
+            .ok_or(Errno::E2BIG)?;
+        let wanted = usize::try_from(address).map_err(|_| Errno::EINVAL)?;
+        let fixed = if wanted == 0 {
+            0
+        } else {
+            libc::MAP_FIXED_NOREPLACE
+        };
+        let hint = std::ptr::without_provenance_mut(wanted);
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let fd = map.as_fd().as_raw_fd();
+        // SAFETY: a new mapping replaces no other one (MAP_FIXED_NOREPLACE).
+        let start = unsafe { libc::mmap(hint, len, access, libc::MAP_SHARED | fixed, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(errno::last());
+        }
+        let start = NonNull::new(start.cast()).ok_or(Errno::EFAULT)?;
+        Ok(Self { start, len })
+    }
+
+    /// The address of its first byte, here and in the program.
+    pub fn address(&self) -> usize {
+        self.start.addr().get()
+    }
+
+    /// Bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `from` to `offset` on; `None` if it does not fit.
+    pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
+        let end = offset.checked_add(from.len())?;
+        if end > self.len {
+            return None;
+        }
+        for (at, byte) in (offset..end).zip(from) {
+            self.cell(at)?.store(*byte, Ordering::Relaxed);
+        }
+        Some(())
+    }
+
+    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside.
+    ///
+    /// Pages that nobody has written are allocated by this, unless the arena was made with `BPF_F_SEGV_ON_FAULT`: then the
+    /// process gets a signal.
+    pub fn read(&self, offset: usize, into: &mut [u8]) -> Option<()> {
+        let end = offset.checked_add(into.len())?;
+        if end > self.len {
+            return None;
+        }
+        for (at, byte) in (offset..end).zip(into) {
+            *byte = self.cell(at)?.load(Ordering::Relaxed);
+        }
+        Some(())
+    }
+
+    fn cell(&self, at: usize) -> Option<&AtomicU8> {
+        if at >= self.len {
+            return None;
+        }
+        // SAFETY: `at` is inside the mapping.
+        let cell = unsafe { self.start.add(at) };
+        // SAFETY: any byte is a valid `AtomicU8`, and the mapping lives as long as `self`.
+        Some(unsafe { cell.as_ref() })
+    }
+}
+
+impl Drop for ArenaMemory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `map` with this length, and nothing that `cell` lent outlives `self`.
+        let _ = unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
