@@ -94,7 +94,6 @@ fn data_map(btf: Option<&Btf<'_>>, object_name: &str, kind: DataKind, section: &
         flags: flags.bits(),
         value_type,
         autocreate: true,
-        autoattach: true,
         ..OpenMap::default()
     }
 }

@@ -101,7 +101,6 @@ fn map(
         section,
         section_offset: u64::from(place.offset),
         autocreate: true,
-        autoattach: true,
         ..OpenMap::default()
     };
     let reader = Reader {
