@@ -9,6 +9,9 @@ use crate::{Error, ErrorKind, Result, TypeId};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+const UNDEFINED_HINT: &str = "declare what the kernel provides with __ksym or __kconfig; link this file first with the \
+                              object that defines the rest (`bpftool gen object`)";
+
 /// The externs of an object, and where their declarations are.
 #[derive(Debug, Default)]
 pub(super) struct Externs {
@@ -144,8 +147,7 @@ impl<'b> Declarations<'b> {
             )));
         }
         let section = self.section.get(id).ok_or_else(|| {
-            invalid("it stands in no section of the type information")
-                .with_hint("declare it with __ksym or __kconfig")
+            invalid("it stands in no section of the type information").with_hint(UNDEFINED_HINT)
         })?;
         let kind = match self.btf.get(*section)?.name() {
             ".kconfig" => {
@@ -161,7 +163,7 @@ impl<'b> Declarations<'b> {
                     ErrorKind::Unsupported,
                     format!("externs of section `{other}` are not supported"),
                 )
-                .with_hint("declare it with __ksym or __kconfig"));
+                .with_hint(UNDEFINED_HINT));
             }
         };
         Ok(Extern {
