@@ -3,12 +3,12 @@
 use super::budget::Budget;
 use super::candidates::{Candidate, Candidates};
 use super::error::CoreError;
-use super::kind::RelocKind;
+use super::kind::{RelocKind, kind_word};
 use super::matching::{Mismatch, match_candidate};
 use super::patch::patch;
 use super::spec::Spec;
 use super::value::{Answer, Verdict};
-use crate::btf::{Btf, CoreRelo, Type};
+use crate::btf::{Btf, CoreRelo, essential_name};
 use crate::insn::Insn;
 use crate::reloc::{CoreStep, Target};
 use crate::{Error, Result, TypeId};
@@ -131,7 +131,15 @@ impl<'a> CoreResolver<'a> {
                 Err(mismatch) => search.rejected.push((candidate, mismatch)),
             }
         }
-        let conclusion = search.conclude(Verdict::not_found(local.kind, &before));
+        let mut conclusion = search.conclude(Verdict::not_found(local.kind, &before));
+        if search.kept.is_empty() && search.rejected.is_empty() {
+            let (kind, name) = (
+                kind_word(local.root.kind()),
+                essential_name(local.root.name()),
+            );
+            let nothing = format!("the kernel has no {kind} named `{name:.200}`");
+            conclusion.mismatches.push(nothing);
+        }
         if !search.kept.is_empty() {
             self.candidates.narrow(&local.root, search.kept);
         }

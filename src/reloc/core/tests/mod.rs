@@ -1,9 +1,14 @@
 //! Each rule of CO-RE, on types made for it; real objects against real kernels' types; and graphs of types made to
 //! break it.
 
+mod candidates;
 mod fields;
 mod fixtures;
+mod hostile;
+mod patching;
 mod paths;
+mod types;
+mod values;
 
 use super::resolver::CoreResolver;
 use super::value::Verdict;
