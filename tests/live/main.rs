@@ -8,3 +8,5 @@ mod support;
 
 mod load;
 mod machine;
+mod maps;
+mod rings;

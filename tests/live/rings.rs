@@ -1,0 +1,249 @@
+//! Ring buffers, filled by programs that are run for a test: what they write is what is read.
+
+use crate::support::Need;
+use rawbpf::insn::{Insn, class, mode, pseudo, size};
+use rawbpf::map::Map;
+use rawbpf::ring::RingBuffer;
+use rawbpf::sys::bpf::{self, MapCreate, ProgLoad, TestRun};
+use rawbpf::{Errno, MapType, ProgramType};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+const MOV_REG: u8 = class::ALU64 | 0xbf;
+const MOV_IMM: u8 = class::ALU64 | 0xb0;
+const ADD_IMM: u8 = class::ALU64;
+const JEQ_IMM: u8 = class::JMP | 0x10;
+const RESERVE: i32 = 131;
+const SUBMIT: i32 = 132;
+const DISCARD: i32 = 133;
+
+/// Long enough for a machine under load; nothing waits that long if all is well.
+const LONG: Option<Duration> = Some(Duration::from_secs(10));
+
+fn ring(name: &str) -> Map {
+    let create = MapCreate {
+        map_type: MapType::RINGBUF,
+        max_entries: 4096 * 4,
+        name,
+        ..MapCreate::default()
+    };
+    Map::new(bpf::map_create(&create).unwrap(), name)
+}
+
+/// A socket filter that reserves 16 bytes, stores `number` in the first 8 and the length of its packet in the last 8, and
+/// ends the record with `helper`.
+fn writer(map: &Map, number: i32, helper: i32) -> OwnedFd {
+    let load_map = Insn::new(
+        Insn::LD_IMM64,
+        1,
+        pseudo::MAP_FD,
+        0,
+        map.as_fd().as_raw_fd(),
+    );
+    let insns = [
+        Insn::new(class::LDX | size::W | mode::MEM, 6, 1, 0, 0),
+        load_map,
+        Insn::default(),
+        Insn::new(MOV_IMM, 2, 0, 0, 16),
+        Insn::new(MOV_IMM, 3, 0, 0, 0),
+        Insn::new(Insn::CALL, 0, 0, 0, RESERVE),
+        Insn::new(JEQ_IMM, 0, 0, 6, 0),
+        Insn::new(MOV_IMM, 2, 0, 0, number),
+        Insn::new(class::STX | size::DW | mode::MEM, 0, 2, 0, 0),
+        Insn::new(class::STX | size::DW | mode::MEM, 0, 6, 8, 0),
+        Insn::new(MOV_REG, 1, 0, 0, 0),
+        Insn::new(MOV_IMM, 2, 0, 0, 0),
+        Insn::new(Insn::CALL, 0, 0, 0, helper),
+        Insn::new(MOV_IMM, 0, 0, 0, 0),
+        Insn::new(ADD_IMM, 0, 0, 0, 0),
+        Insn::new(Insn::EXIT, 0, 0, 0, 0),
+    ];
+    let load = ProgLoad {
+        program_type: ProgramType::SOCKET_FILTER,
+        insns: &insns,
+        license: c"GPL",
+        name: "t_writer",
+        ..ProgLoad::default()
+    };
+    let mut buffer = vec![0; 1 << 16];
+    let mut log = bpf::Log::new(1, &mut buffer);
+    bpf::prog_load(&load, Some(&mut log)).unwrap_or_else(|errno| {
+        panic!("{errno}: {}", String::from_utf8_lossy(&buffer));
+    })
+}
+
+/// Runs a writer on a packet whose length it will see as `len`.
+fn write(program: &OwnedFd, len: usize) {
+    const ETHERNET: usize = 14;
+    let packet = vec![0; len + ETHERNET];
+    let mut run = TestRun {
+        data_in: &packet,
+        ..TestRun::default()
+    };
+    bpf::prog_test_run(program.as_fd(), &mut run).unwrap();
+}
+
+fn numbers(record: &[u8]) -> (u64, u64) {
+    let (first, second) = record.split_at(8);
+    (
+        u64::from_ne_bytes(first.try_into().unwrap()),
+        u64::from_ne_bytes(second.try_into().unwrap()),
+    )
+}
+
+#[test]
+fn records_arrive_in_order_and_once() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring");
+    let program = writer(&map, 7, SUBMIT);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    assert!(reader.poll().is_empty());
+    for len in 20..30 {
+        write(&program, len);
+    }
+    let batch = reader.wait(LONG).unwrap();
+    let seen: Vec<_> = batch.iter().map(|r| numbers(&r.unwrap())).collect();
+    assert_eq!(seen, (20..30).map(|len| (7, len)).collect::<Vec<_>>());
+    assert!(batch.is_empty());
+    drop(batch);
+    assert!(reader.poll().is_empty());
+    let (size, unread) = reader.fill(0).unwrap();
+    assert_eq!((size, unread), (4096 * 4, 0));
+}
+
+#[test]
+fn records_that_were_not_taken_come_again() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_again");
+    let program = writer(&map, 1, SUBMIT);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    for len in [20, 21, 22] {
+        write(&program, len);
+    }
+    let first = reader.poll();
+    let record = first.iter().next().unwrap().unwrap();
+    assert_eq!(numbers(&record), (1, 20));
+    drop(first);
+    let rest = reader.wait(LONG).unwrap();
+    let seen: Vec<_> = rest.iter().map(|r| numbers(&r.unwrap()).1).collect();
+    assert_eq!(seen, [21, 22]);
+}
+
+/// 16 KiB hold 682 records of 24 bytes: the ring is filled and emptied some times, over its end.
+#[test]
+fn a_ring_can_be_filled_again_and_again() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_full");
+    let program = writer(&map, 3, SUBMIT);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    for _ in 0..5 {
+        for _ in 0..700 {
+            write(&program, 50);
+        }
+        let batch = reader.poll();
+        let seen = batch
+            .iter()
+            .filter(|r| numbers(r.as_ref().unwrap()) == (3, 50));
+        let seen = seen.count();
+        assert!((681..=682).contains(&seen), "{seen}");
+    }
+}
+
+#[test]
+fn discarded_records_are_passed_over() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_discard");
+    let (submit, discard) = (writer(&map, 1, SUBMIT), writer(&map, 2, DISCARD));
+    let mut reader = RingBuffer::new(&map).unwrap();
+    write(&discard, 20);
+    assert!(
+        reader
+            .wait(Some(Duration::from_millis(1)))
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(reader.fill(0).unwrap().1, 0, "its room is given back");
+    write(&discard, 20);
+    write(&submit, 21);
+    write(&discard, 22);
+    let batch = reader.wait(LONG).unwrap();
+    let seen: Vec<_> = batch.iter().map(|r| numbers(&r.unwrap())).collect();
+    assert_eq!(seen, [(1, 21)]);
+}
+
+#[test]
+fn one_reader_serves_several_rings() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let maps = [ring("t_ring_a"), ring("t_ring_b")];
+    let programs = [writer(&maps[0], 100, SUBMIT), writer(&maps[1], 200, SUBMIT)];
+    let mut reader = RingBuffer::new(&maps[0]).unwrap();
+    reader.add(&maps[1]).unwrap();
+    write(&programs[1], 20);
+    write(&programs[0], 21);
+    let batch = reader.wait(LONG).unwrap();
+    let seen: Vec<_> = batch
+        .iter()
+        .map(Result::unwrap)
+        .map(|r| (r.ring(), numbers(&r)))
+        .collect();
+    assert_eq!(seen, [(0, (100, 21)), (1, (200, 20))]);
+}
+
+#[test]
+fn a_waiting_reader_is_woken() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_wake");
+    let program = writer(&map, 5, SUBMIT);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    let start = Instant::now();
+    assert!(
+        reader
+            .wait(Some(Duration::from_millis(20)))
+            .unwrap()
+            .is_empty()
+    );
+    assert!(start.elapsed() >= Duration::from_millis(20));
+    // Every round has to wake the reader anew.
+    let thread = std::thread::spawn(move || {
+        for _ in 0..200 {
+            std::thread::sleep(Duration::from_micros(300));
+            write(&program, 33);
+        }
+    });
+    let mut seen = 0;
+    while seen < 200 {
+        let batch = reader.wait(LONG).unwrap();
+        let count = batch.iter().map(|r| r.map(drop).unwrap()).count();
+        assert_ne!(count, 0, "after {seen} records, none came in ten seconds");
+        seen += count;
+    }
+    thread.join().unwrap();
+    assert_eq!(seen, 200);
+}
+
+#[test]
+fn a_ring_has_one_reader() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_one");
+    let reader = RingBuffer::new(&map).unwrap();
+    let second = RingBuffer::new(&map).unwrap_err();
+    assert_eq!(second.errno(), Some(Errno::EBUSY));
+    drop(reader);
+    RingBuffer::new(&map).unwrap();
+}
+
+#[test]
+fn only_ring_buffers_are_read() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let create = MapCreate {
+        map_type: MapType::ARRAY,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        name: "t_no_ring",
+        ..MapCreate::default()
+    };
+    let map = Map::new(bpf::map_create(&create).unwrap(), "t_no_ring");
+    let error = RingBuffer::new(&map).unwrap_err();
+    assert!(error.to_string().contains("array, not ringbuf"), "{error}");
+}
