@@ -245,3 +245,170 @@ fn low_half(value: u64) -> i32 {
     let [a, b, c, d, ..] = value.to_le_bytes();
     i32::from_le_bytes([a, b, c, d])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::core_relos::Code;
+    use super::super::subprog::Linker;
+    use super::super::testing::{add_program, an_extern, call, exit, load, newest, object};
+    use super::*;
+    use crate::open::{ExternKind, OpenMap};
+
+    fn a_map(name: &str, kind: MapType, autocreate: bool) -> (OpenMap, MapPlan) {
+        let open = OpenMap {
+            name: name.to_string(),
+            kind,
+            autocreate,
+            ..OpenMap::default()
+        };
+        let plan = MapPlan {
+            name: name.to_string(),
+            kind,
+            autocreate,
+            ..MapPlan::default()
+        };
+        (open, plan)
+    }
+
+    /// The only program of an object, with its references resolved.
+    fn relocated(
+        object: &OpenObject,
+        maps: &[MapPlan],
+        externs: &Externs,
+    ) -> Result<(Vec<Insn>, Vec<Ref>)> {
+        let code = Code::unpatched(object);
+        let mut linked = Linker::new(object, &code).link(0)?;
+        let references = References {
+            object,
+            maps,
+            externs,
+            arena: ArenaPlace { offset: 0x1000 },
+        };
+        let refs = references.relocate(&mut linked, &mut JumpTables::new(object))?;
+        Ok((linked.insns, refs))
+    }
+
+    /// What becomes of one 64-bit load with the immediate 5.
+    fn one_load(kind: RelocKind, map: (OpenMap, MapPlan)) -> ([Insn; 2], Vec<Ref>) {
+        let mut object = object();
+        let [low, high] = load(0, 5);
+        add_program(&mut object, "xdp", vec![low, high, exit()], &[(0, kind)]);
+        object.maps.push(map.0);
+        let (insns, refs) = relocated(&object, &[map.1], &Externs::default()).unwrap();
+        ([insns[0], insns[1]], refs)
+    }
+
+    #[test]
+    fn maps_and_data_get_holes_and_offsets() {
+        let hash = a_map("hash", MapType::HASH, true);
+        let ([low, high], refs) = one_load(RelocKind::Map { map: 0 }, hash);
+        assert_eq!((low.src(), low.imm, high.imm), (pseudo::MAP_FD, 0, 0));
+        assert_eq!(refs[0].kind, RefKind::Map { map: 0 });
+
+        let data = RelocKind::Data {
+            map: 0,
+            symbol_value: 16,
+        };
+        let array = a_map(".data", MapType::ARRAY, true);
+        let ([low, high], refs) = one_load(data, array);
+        assert_eq!((low.src(), low.imm, high.imm), (pseudo::MAP_VALUE, 0, 21));
+        assert_eq!((refs[0].insn, refs[0].name.as_str()), (0, ".data"));
+
+        let arena = a_map("arena", MapType::ARENA, true);
+        let ([_, high], _) = one_load(data, arena);
+        assert_eq!(high.imm, 0x1000 + 21);
+    }
+
+    #[test]
+    fn references_to_maps_that_are_not_created_are_poisoned() {
+        let ([low, high], refs) =
+            one_load(RelocKind::Map { map: 0 }, a_map("m", MapType::HASH, false));
+        assert_eq!(low, Insn::new(Insn::CALL, 0, 0, 0, POISON_MAP));
+        assert_eq!(low, high);
+        assert!(refs.is_empty());
+    }
+
+    #[test]
+    fn a_relocation_needs_an_instruction_that_can_refer() {
+        let map = a_map("m", MapType::HASH, true);
+        let mut object = object();
+        let refer = RelocKind::Map { map: 0 };
+        add_program(&mut object, "xdp", vec![exit(), exit()], &[(0, refer)]);
+        object.maps.push(map.0);
+        let externs = Externs::default();
+        assert!(relocated(&object, &[map.1], &externs).is_err());
+        // The second half is missing.
+        object.functions[0].insns = vec![load(0, 0)[0]];
+        assert!(relocated(&object, &[], &externs).is_err());
+    }
+
+    #[test]
+    fn weak_kernel_functions_that_are_absent_are_poisoned() {
+        let mut object = object();
+        let call_it = (0, RelocKind::ExternCall { ext: 0 });
+        add_program(&mut object, "xdp", vec![call(-1), exit()], &[call_it]);
+        let mut ext = an_extern("bpf_gone", ExternKind::Kfunc, TypeId::VOID);
+        ext.weak = true;
+        object.externs.push(ext);
+        let target = super::super::testing::kernel(crate::KernelVersion::new(6, 1, 0), |_| {});
+        let names = std::iter::once("bpf_gone".to_string()).collect();
+        let types = super::super::kernel_types::KernelTypes::look_up(&target, &names).unwrap();
+        let externs = Externs::resolve(&object, &target, &types).unwrap();
+        let (insns, refs) = relocated(&object, &[], &externs).unwrap();
+        assert_eq!(insns[0], Insn::new(Insn::CALL, 0, 0, 0, POISON_EXTERN));
+        assert!(refs.is_empty());
+    }
+
+    #[test]
+    fn symbols_without_a_type_become_addresses() {
+        let mut object = object();
+        let [low, high] = load(0, 0);
+        let refer = (0, RelocKind::ExternLoad { ext: 0 });
+        add_program(&mut object, "xdp", vec![low, high, exit()], &[refer]);
+        let ext = an_extern("jiffies", ExternKind::KsymTypeless, TypeId::VOID);
+        object.externs.push(ext);
+        let address = 0xffff_ffff_8200_0000;
+        let symbols = super::super::testing::Symbols(vec![(address, 'D', "jiffies")]);
+        let target = super::super::Target::new(std::sync::Arc::new(symbols));
+        let types = super::super::kernel_types::KernelTypes::look_up(
+            &target,
+            &std::collections::BTreeSet::new(),
+        );
+        let externs = Externs::resolve(&object, &target, &types.unwrap()).unwrap();
+        let (insns, refs) = relocated(&object, &[], &externs).unwrap();
+        let halves = [insns[0].imm, insns[1].imm].map(i32::cast_unsigned);
+        assert_eq!(halves, [0x8200_0000, 0xffff_ffff]);
+        assert_eq!(refs[0].kind, RefKind::Ksym);
+        assert!(newest().kconfig().is_err());
+    }
+
+    #[test]
+    fn jump_tables_count_from_the_programs_start() {
+        let mut object = object();
+        let [low, high] = load(0, 0);
+        let table = RelocKind::InsnArray {
+            symbol_value: 8,
+            symbol_size: 16,
+        };
+        let insns = vec![low, high, exit()];
+        add_program(&mut object, "xdp", insns, &[(0, table)]);
+        object.functions[0].offset = 10;
+        let entries: [u64; 3] = [0, 80, 96];
+        object.jump_tables = entries.iter().flat_map(|e| e.to_ne_bytes()).collect();
+        let code = Code::unpatched(&object);
+        let mut linked = Linker::new(&object, &code).link(0).unwrap();
+        let references = References {
+            object: &object,
+            maps: &[],
+            externs: &Externs::default(),
+            arena: ArenaPlace::default(),
+        };
+        let mut tables = JumpTables::new(&object);
+        references.relocate(&mut linked, &mut tables).unwrap();
+        assert_eq!(linked.insns[0].src(), pseudo::MAP_VALUE);
+        let plans = tables.into_plans();
+        assert_eq!((plans[0].max_entries, plans[0].freeze), (2, true));
+        let initial = plans[0].initial.as_ref().unwrap();
+        assert_eq!((initial.len(), initial[0], initial[16]), (32, 0, 2));
+    }
+}

@@ -290,3 +290,121 @@ fn parse_number(value: &[u8]) -> Option<u64> {
         number
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::target::OfflineKernel;
+    use super::super::testing::{an_extern, object};
+    use super::*;
+    use crate::{KernelVersion, TypeId};
+
+    /// The image of one extern of eight bytes at offset 0.
+    fn value(name: &str, ty: KconfigType, size: u32, text: &str) -> Result<Vec<u8>> {
+        values(&[(name, ty, size, false)], text, "").map(|(image, _)| image)
+    }
+
+    fn values(
+        externs: &[(&str, KconfigType, u32, bool)],
+        text: &str,
+        user: &str,
+    ) -> Result<(Vec<u8>, Vec<String>)> {
+        let mut object = object();
+        object.user_kconfig = user.to_string();
+        for (index, (name, ty, size, weak)) in externs.iter().enumerate() {
+            let kind = ExternKind::Kconfig {
+                ty: *ty,
+                size: *size,
+                align: *size,
+                offset: u32::try_from(index * 8).unwrap(),
+            };
+            let mut ext = an_extern(name, kind, TypeId::VOID);
+            ext.weak = *weak;
+            object.externs.push(ext);
+        }
+        let target = Target::offline(OfflineKernel {
+            kconfig: Some(text.as_bytes().to_vec()),
+            version: Some(KernelVersion::new(6, 1, 7)),
+            ..OfflineKernel::default()
+        });
+        let (image, unset) = image(&object, &target, externs.len() * 8)?;
+        Ok((image, unset.iter().map(|e| e.name.clone()).collect()))
+    }
+
+    const SIGNED: KconfigType = KconfigType::Int { signed: true };
+    const UNSIGNED: KconfigType = KconfigType::Int { signed: false };
+
+    fn number(ty: KconfigType, size: u32, text: &str) -> Option<u64> {
+        let image = value("CONFIG_X", ty, size, &format!("CONFIG_X={text}\n")).ok()?;
+        Some(u64::from_ne_bytes(*image.first_chunk().unwrap()))
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_does_and_must_fit() {
+        assert_eq!(number(UNSIGNED, 4, "250"), Some(250));
+        assert_eq!(number(UNSIGNED, 4, "0x10"), Some(16));
+        assert_eq!(number(UNSIGNED, 4, "010"), Some(8));
+        assert_eq!(number(SIGNED, 2, "-3"), Some(0xfffd));
+        assert_eq!(number(SIGNED, 1, "127"), Some(127));
+        assert_eq!(number(SIGNED, 1, "128"), None);
+        assert_eq!(number(SIGNED, 1, "-128"), Some(0x80));
+        assert_eq!(number(UNSIGNED, 1, "255"), Some(255));
+        assert_eq!(number(UNSIGNED, 1, "256"), None);
+        assert_eq!(number(UNSIGNED, 4, "-1"), None);
+        assert_eq!(number(UNSIGNED, 8, "-1"), Some(u64::MAX));
+        assert_eq!(number(UNSIGNED, 4, "12x"), None);
+        assert_eq!(number(KconfigType::Bool, 1, "1"), None);
+        assert_eq!(number(KconfigType::String, 8, "1"), None);
+    }
+
+    #[test]
+    fn the_first_letter_decides_about_tristates() {
+        assert_eq!(number(KconfigType::Bool, 1, "y"), Some(1));
+        assert_eq!(number(KconfigType::Bool, 1, "n"), Some(0));
+        assert_eq!(number(KconfigType::Bool, 1, "m"), None);
+        assert_eq!(number(KconfigType::Tristate, 4, "yes, whatever"), Some(1));
+        assert_eq!(number(KconfigType::Tristate, 4, "m"), Some(2));
+        assert_eq!(number(KconfigType::Char, 1, "m"), Some(u64::from(b'm')));
+        assert_eq!(number(UNSIGNED, 4, "y"), None);
+    }
+
+    #[test]
+    fn text_is_unquoted_and_cut() {
+        let text = |text| value("CONFIG_X", KconfigType::String, 4, text);
+        assert_eq!(&text("CONFIG_X=\"ab\"").unwrap()[..4], b"ab\0\0");
+        assert_eq!(&text("CONFIG_X=\"abcdef\"").unwrap()[..5], b"abc\0\0");
+        let error = text("CONFIG_X=\"ab").unwrap_err().to_string();
+        assert!(error.contains("no closing quote"), "{error}");
+    }
+
+    #[test]
+    fn the_callers_text_wins_and_malformed_lines_are_errors() {
+        let externs = [
+            ("CONFIG_A", UNSIGNED, 4, false),
+            ("CONFIG_B", UNSIGNED, 4, true),
+        ];
+        let (image, unset) =
+            values(&externs, "# CONFIG_B is not set\nCONFIG_A=1", "CONFIG_A=2").unwrap();
+        assert_eq!((image[0], image[8]), (2, 0));
+        assert!(unset.is_empty());
+        let (_, unset) = values(&externs, "CONFIG_C=1", "").unwrap();
+        assert_eq!(unset, ["CONFIG_A"]);
+        assert!(values(&externs, "CONFIG_OTHER", "").is_err());
+        assert!(values(&externs, "CONFIG_OTHER=", "").is_err());
+        // Comments and other names do not count.
+        assert!(values(&externs, "# CONFIG_OTHER\nOTHER", "").is_ok());
+    }
+
+    #[test]
+    fn virtual_names_need_no_configuration() {
+        let externs = [
+            ("LINUX_KERNEL_VERSION", UNSIGNED, 4, false),
+            ("LINUX_HAS_BPF_COOKIE", KconfigType::Bool, 1, false),
+            ("LINUX_FUTURE", UNSIGNED, 4, true),
+        ];
+        let (image, _) = values(&externs, "", "").unwrap();
+        let version = u32::from_ne_bytes(*image.first_chunk().unwrap());
+        assert_eq!((version, image[8], image[16]), (0x06_01_07, 1, 0));
+        assert!(value("LINUX_FUTURE", UNSIGNED, 4, "").is_err());
+        assert!(value("WHATEVER", UNSIGNED, 4, "").is_err());
+    }
+}

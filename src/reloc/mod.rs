@@ -22,6 +22,8 @@ mod sanitize_insns;
 mod struct_ops;
 mod subprog;
 mod target;
+#[cfg(test)]
+mod testing;
 
 pub use plan::{
     AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, Pinning,

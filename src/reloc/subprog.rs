@@ -329,3 +329,188 @@ fn find_callback(object: &OpenObject, name: &str) -> Result<usize, String> {
     }
     Ok(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{add_program, btf, call, exit, load, nop, object, subprogram};
+    use super::*;
+    use crate::btf::{BtfEditor, Info};
+    use crate::open::Relocation;
+
+    fn link(object: &OpenObject, entry: usize) -> Result<Linked> {
+        let code = Code::unpatched(object);
+        Linker::new(object, &code).link(entry)
+    }
+
+    /// The names of a program's parts.
+    fn order<'o>(object: &'o OpenObject, linked: &Linked) -> Vec<&'o str> {
+        let names = linked.parts.iter().map(|part| part.function);
+        names.map(|f| object.functions[f].name.as_str()).collect()
+    }
+
+    fn calls(symbol: u64) -> RelocKind {
+        RelocKind::Call {
+            symbol_value: symbol,
+        }
+    }
+
+    /// `.text`: a at 0 (calls c), b at 2 (calls c), c at 4; all of two instructions.
+    fn three_subprograms() -> OpenObject {
+        let mut object = object();
+        // Not relocated: from 0 to 4 and from 2 to 4.
+        let a = subprogram("a", 0, vec![call(3), exit()]);
+        let b = subprogram("b", 2, vec![call(1), exit()]);
+        let c = subprogram("c", 4, vec![nop(), exit()]);
+        object.functions.extend([a, b, c]);
+        object
+    }
+
+    #[test]
+    fn subprograms_follow_depth_first_and_once_each() {
+        let mut object = three_subprograms();
+        let insns = vec![call(-1), call(-1), call(-1), exit()];
+        // To b by its symbol, to a by the section's, to c.
+        let relocations = [(0, calls(16)), (1, calls(0)), (2, calls(32))];
+        add_program(&mut object, "xdp", insns, &relocations);
+        let linked = link(&object, 3).unwrap();
+        assert_eq!(order(&object, &linked), ["program_13", "b", "c", "a"]);
+        let calls: Vec<(usize, i32)> = linked
+            .insns
+            .iter()
+            .enumerate()
+            .filter(|(_, insn)| insn.is_subprog_call())
+            .map(|(at, insn)| (at, insn.imm))
+            .collect();
+        // b starts at 4, c at 6, a at 8.
+        assert_eq!(calls, [(0, 3), (1, 6), (2, 3), (4, 1), (8, -3)]);
+        assert_eq!(linked.refs.len(), 5);
+    }
+
+    #[test]
+    fn each_program_gets_its_own_copies_in_its_own_order() {
+        let mut object = three_subprograms();
+        let to_c = [(0, calls(0))];
+        add_program(&mut object, "xdp", vec![call(3), exit()], &to_c);
+        add_program(&mut object, "tc", vec![call(-1), exit()], &[(0, calls(0))]);
+        let code = Code::unpatched(&object);
+        let mut linker = Linker::new(&object, &code);
+        let first = linker.link(3).unwrap();
+        assert_eq!(order(&object, &first), ["program_13", "c"]);
+        let second = linker.link(4).unwrap();
+        assert_eq!(order(&object, &second), ["program_14", "a", "c"]);
+    }
+
+    #[test]
+    fn an_address_is_marked_and_counted_in_bytes() {
+        let mut object = three_subprograms();
+        let [low, high] = load(0, 16);
+        let address = RelocKind::SubprogAddress { symbol_value: 0 };
+        add_program(&mut object, "xdp", vec![low, high, exit()], &[(0, address)]);
+        let linked = link(&object, 3).unwrap();
+        assert_eq!(order(&object, &linked), ["program_13", "b", "c"]);
+        let insn = linked.insns[0];
+        assert!(insn.is_func_address());
+        assert_eq!(insn.imm, 2);
+    }
+
+    #[test]
+    fn recursion_ends() {
+        let mut object = object();
+        object
+            .functions
+            .push(subprogram("again", 0, vec![call(-1), exit()]));
+        add_program(&mut object, "xdp", vec![call(-1), exit()], &[(0, calls(0))]);
+        let linked = link(&object, 1).unwrap();
+        assert_eq!(linked.insns.len(), 4);
+        assert_eq!(linked.insns[2].imm, -1);
+    }
+
+    #[test]
+    fn a_deep_chain_of_calls_does_not_overflow_the_stack() {
+        let mut object = object();
+        let count = 200_000;
+        for index in 0..count {
+            let name = format!("f{index}");
+            object
+                .functions
+                .push(subprogram(&name, index * 2, vec![call(1), exit()]));
+        }
+        object.functions.last_mut().unwrap().insns[0] = nop();
+        add_program(&mut object, "xdp", vec![call(-1), exit()], &[(0, calls(0))]);
+        let linked = link(&object, count).unwrap();
+        assert_eq!(linked.parts.len(), count + 1);
+    }
+
+    #[test]
+    fn programs_that_would_fill_the_memory_are_refused() {
+        let mut object = object();
+        let large = subprogram("large", 0, vec![nop(); MOST_INSNS / 2]);
+        object.functions.push(large);
+        for _ in 0..2 {
+            add_program(&mut object, "xdp", vec![call(-1), exit()], &[(0, calls(0))]);
+        }
+        let code = Code::unpatched(&object);
+        let mut linker = Linker::new(&object, &code);
+        assert!(linker.link(1).is_ok());
+        let error = linker.link(2).unwrap_err().to_string();
+        assert!(error.contains("`large`"), "{error}");
+    }
+
+    #[test]
+    fn calls_that_lead_nowhere_are_errors() {
+        let mut object = three_subprograms();
+        add_program(
+            &mut object,
+            "xdp",
+            vec![call(-1), exit()],
+            &[(0, calls(48))],
+        );
+        let error = link(&object, 3).unwrap_err().to_string();
+        assert!(error.contains("instruction 6 of `.text`"), "{error}");
+        object.text_section = None;
+        let error = link(&object, 3).unwrap_err().to_string();
+        assert!(error.contains("no `.text`"), "{error}");
+        let map = Relocation {
+            insn: 0,
+            kind: RelocKind::Map { map: 0 },
+        };
+        object.functions[3].relocations = vec![map];
+        assert!(link(&object, 3).is_err());
+    }
+
+    fn tagged(build: impl FnOnce(&mut BtfEditor, TypeId)) -> OpenObject {
+        let mut object = three_subprograms();
+        add_program(&mut object, "xdp", vec![nop(), exit()], &[]);
+        object.btf = Some(btf(|editor| {
+            let id = super::super::testing::add_function(editor, "program_13", 1);
+            build(editor, id);
+        }));
+        object
+    }
+
+    fn tag(editor: &mut BtfEditor, name: &str, of: TypeId) {
+        editor.add_type(name, Info::of(Kind::DeclTag), of.0, &[u32::MAX]);
+    }
+
+    #[test]
+    fn the_exception_callback_is_appended() {
+        let object = tagged(|editor, id| tag(editor, "exception_callback:b", id));
+        let linked = link(&object, 3).unwrap();
+        assert_eq!(order(&object, &linked), ["program_13", "b", "c"]);
+
+        let twice = tagged(|editor, id| {
+            tag(editor, "exception_callback:b", id);
+            tag(editor, "exception_callback:c", id);
+        });
+        assert_eq!(link(&twice, 3).unwrap().parts.len(), 1);
+
+        let typo = tagged(|editor, id| tag(editor, "exception_callback:d", id));
+        let error = link(&typo, 3).unwrap_err().to_string();
+        assert!(error.contains("`d` is not a function"), "{error}");
+
+        let mut hidden = tagged(|editor, id| tag(editor, "exception_callback:b", id));
+        hidden.functions[1].linkage = FunctionLinkage::Hidden;
+        let error = link(&hidden, 3).unwrap_err().to_string();
+        assert!(error.contains("must be global"), "{error}");
+    }
+}

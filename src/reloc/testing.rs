@@ -1,0 +1,198 @@
+//! Objects and kernels made by hand, for the tests of this room.
+
+use super::target::{KernelSource, ModuleBtf, OfflineKernel, Target};
+use crate::btf::{Btf, BtfEditor, ByteOrder, Info, Kind};
+use crate::feature::Feature;
+use crate::insn::Insn;
+use crate::open::{
+    Extern, ExternKind, Function, FunctionLinkage, OpenObject, OpenProgram, RelocKind, Relocation,
+};
+use crate::{KernelVersion, Result, SectionIndex, TypeId};
+use std::sync::Arc;
+
+/// The section of subprograms.
+pub(super) const TEXT: SectionIndex = SectionIndex(1);
+
+/// An object with nothing in it but a section `.text`.
+pub(super) fn object() -> OpenObject {
+    OpenObject {
+        name: "test".to_string(),
+        path: None,
+        license: "GPL".to_string(),
+        kernel_version: None,
+        byte_order: ByteOrder::Native,
+        btf: None,
+        btf_ext: None,
+        functions: Vec::new(),
+        text_section: Some(TEXT),
+        programs: Vec::new(),
+        maps: Vec::new(),
+        externs: Vec::new(),
+        variables: Vec::new(),
+        kconfig_map: None,
+        user_kconfig: String::new(),
+        pin_root: None,
+        arena_map: None,
+        arena_data: Vec::new(),
+        jump_tables: Vec::new(),
+        btf_path: None,
+    }
+}
+
+/// A global function of `.text`.
+pub(super) fn subprogram(name: &str, offset: usize, insns: Vec<Insn>) -> Function {
+    Function {
+        name: name.to_string(),
+        section: TEXT,
+        section_name: ".text".to_string(),
+        offset,
+        insns,
+        relocations: Vec::new(),
+        linkage: FunctionLinkage::Global,
+    }
+}
+
+/// Adds an entry program in a section of its own, and returns its index.
+pub(super) fn add_program(
+    object: &mut OpenObject,
+    section: &str,
+    insns: Vec<Insn>,
+    relocations: &[(usize, RelocKind)],
+) -> usize {
+    let number = u32::try_from(object.functions.len()).unwrap() + 10;
+    let name = format!("program_{number}");
+    object.functions.push(Function {
+        section: SectionIndex(number),
+        section_name: section.to_string(),
+        relocations: relocations
+            .iter()
+            .map(|(insn, kind)| Relocation {
+                insn: *insn,
+                kind: *kind,
+            })
+            .collect(),
+        ..subprogram(&name, 0, insns)
+    });
+    let def = crate::open::SectionDef::find(section);
+    object.programs.push(OpenProgram {
+        function: object.functions.len() - 1,
+        name,
+        section: section.to_string(),
+        def,
+        kind: def.map_or_else(Default::default, |def| def.program_type),
+        attach_type: def.map_or_else(Default::default, |def| def.attach_type),
+        flags: 0,
+        autoload: true,
+        autoattach: true,
+        attach_target: None,
+    });
+    object.programs.len() - 1
+}
+
+/// An extern of this name, declared as `declared_type`.
+pub(super) fn an_extern(name: &str, kind: ExternKind, declared_type: TypeId) -> Extern {
+    Extern {
+        name: name.to_string(),
+        weak: false,
+        type_id: declared_type,
+        declared_type,
+        kind,
+    }
+}
+
+/// `r0 = 0`
+pub(super) fn nop() -> Insn {
+    Insn::new(0xb7, 0, 0, 0, 0)
+}
+
+/// `exit`
+pub(super) fn exit() -> Insn {
+    Insn::new(Insn::EXIT, 0, 0, 0, 0)
+}
+
+/// A call of another function, as clang writes it.
+pub(super) fn call(imm: i32) -> Insn {
+    Insn::new(Insn::CALL, 0, 1, 0, imm)
+}
+
+/// A 64-bit immediate load.
+pub(super) fn load(src: u8, imm: i32) -> [Insn; 2] {
+    [Insn::new(Insn::LD_IMM64, 1, src, 0, imm), Insn::default()]
+}
+
+/// Types that were built, read.
+pub(super) fn btf(build: impl FnOnce(&mut BtfEditor)) -> Btf<'static> {
+    let mut editor = BtfEditor::new();
+    build(&mut editor);
+    Btf::from_vec(editor.finish()).unwrap()
+}
+
+/// A kernel of this version with these types.
+pub(super) fn kernel(version: KernelVersion, build: impl FnOnce(&mut BtfEditor)) -> Target {
+    Target::offline(OfflineKernel {
+        name: "test".to_string(),
+        btf: Some(btf(build).bytes().to_vec()),
+        version: Some(version),
+        ..OfflineKernel::default()
+    })
+}
+
+/// The newest kernel, without types.
+pub(super) fn newest() -> Target {
+    Target::offline(OfflineKernel::default())
+}
+
+/// Adds a function without parameters, and returns its number.
+pub(super) fn add_function(editor: &mut BtfEditor, name: &str, linkage: u32) -> TypeId {
+    let proto = editor.add_func_proto(TypeId::VOID, &[]);
+    let info = Info {
+        vlen: linkage,
+        ..Info::of(Kind::Func)
+    };
+    editor.add_type(name, info, proto.0, &[])
+}
+
+/// A kernel that has symbols, but nothing else.
+#[derive(Debug)]
+pub(super) struct Symbols(pub(super) Vec<(u64, char, &'static str)>);
+
+impl KernelSource for Symbols {
+    fn name(&self) -> String {
+        "symbols".to_string()
+    }
+
+    fn vmlinux_btf(&self) -> Result<Btf<'static>> {
+        Ok(btf(|_| {}))
+    }
+
+    fn module_btfs(&self, _: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
+        Ok(Vec::new())
+    }
+
+    fn version(&self) -> Result<KernelVersion> {
+        Ok(KernelVersion::new(6, 1, 0))
+    }
+
+    fn kconfig(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+        for (address, letter, name) in &self.0 {
+            visit(*address, *letter, name);
+        }
+        Ok(())
+    }
+
+    fn possible_cpus(&self) -> Result<u32> {
+        Ok(8)
+    }
+
+    fn page_size(&self) -> u32 {
+        4096
+    }
+
+    fn supports(&self, _: Feature) -> bool {
+        true
+    }
+}
