@@ -339,6 +339,10 @@ fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
         if let Some(first) = row.first_mut() {
             *first = i + 1;
         }
+        // No later row can get below the least of this one; most of a kernel's names end here.
+        if row.iter().min().is_some_and(|least| *least > limit) {
+            return None;
+        }
     }
     row.last().copied().filter(|d| *d <= limit)
 }

@@ -20,6 +20,14 @@ pub enum ByteOrder {
 }
 
 impl ByteOrder {
+    /// `"little endian"` or `"big endian"`.
+    pub fn name(self) -> &'static str {
+        match (self, cfg!(target_endian = "little")) {
+            (Self::Native, true) | (Self::Foreign, false) => "little endian",
+            (Self::Native, false) | (Self::Foreign, true) => "big endian",
+        }
+    }
+
     /// A 16-bit number, read in this order.
     pub(crate) fn u16(self, bytes: [u8; 2]) -> u16 {
         let n = u16::from_ne_bytes(bytes);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 /// Bytes that several owners share: a memory map, or a vector.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
+#[derive(Clone)]
 enum Data<'a> {
     Borrowed(&'a [u8]),
     Shared(SharedBytes),
@@ -30,6 +31,7 @@ impl Data<'_> {
 /// and strings of its base.
 ///
 /// A blob of the other byte order is converted while it is read.
+#[derive(Clone)]
 #[doc(alias = "btf")]
 pub struct Btf<'a> {
     data: Data<'a>,

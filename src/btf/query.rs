@@ -5,8 +5,8 @@ use crate::TypeId;
 use memchr::memmem;
 use std::collections::HashMap;
 
-/// Up to this many names, scanning for each is faster than a table.
-const FEW_NAMES: usize = 24;
+/// Up to this many names, a vectorized search for each is faster than a look at every string.
+const FEW_NAMES: usize = 16;
 
 /// How many types a chain of references may lead through.
 pub(crate) const MAX_CHAIN: usize = 32;
@@ -32,16 +32,19 @@ impl Btf<'_> {
 
     /// All own types whose name is one of `names` (exactly, or up to a CO-RE flavour), in order of their numbers.
     ///
-    /// The names must differ from each other. For a few names, one vectorized scan of the string section each finds the
-    /// offsets of the wanted strings, and one pass over the types compares numbers; for many names, one pass looks each
-    /// type's name up in a table of the wanted ones.
+    /// The names must differ from each other. The string section is searched first, for the offsets of the wanted
+    /// strings; then one pass over the types compares numbers. No table of all names is built.
     pub fn find_all(&self, names: &[&str], names_match: NameMatch) -> Vec<Found> {
-        if names.len() > FEW_NAMES {
-            return self.find_many(names, names_match);
-        }
         let mut wanted: Vec<(u32, usize)> = Vec::new();
-        for (index, name) in names.iter().enumerate() {
-            self.string_offsets(name, names_match, |offset| wanted.push((offset, index)));
+        if names.len() <= FEW_NAMES {
+            for (index, name) in names.iter().enumerate() {
+                self.for_each_string_source(|btf| {
+                    btf.search_string(name, names_match, index, &mut wanted);
+                });
+            }
+        } else {
+            let table = NameTable::new(names, names_match);
+            self.for_each_string_source(|btf| btf.look_up_strings(&table, &mut wanted));
         }
         if wanted.is_empty() {
             return Vec::new();
@@ -74,51 +77,50 @@ impl Btf<'_> {
         found
     }
 
-    fn find_many(&self, names: &[&str], names_match: NameMatch) -> Vec<Found> {
-        let wanted: HashMap<&str, usize> = names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (*name, index))
-            .collect();
-        let named = self.types().filter(|ty| ty.name_offset() != 0);
-        named
-            .filter_map(|ty| {
-                let name = match names_match {
-                    NameMatch::Exact => ty.name(),
-                    NameMatch::Essential => essential_name(ty.name()),
-                };
-                wanted.get(name).map(|index| Found {
-                    id: ty.id(),
-                    name: *index,
-                })
-            })
-            .collect()
+    /// Own strings, and for a split blob those of its base, too: a module's type can have a name that the kernel has.
+    fn for_each_string_source(&self, mut visit: impl FnMut(&Btf<'_>)) {
+        visit(self);
+        if let Some(base) = self.base() {
+            visit(base);
+        }
     }
 
-    /// Calls `hit` with the offset of every own string that is `name`, or a flavour of it.
-    ///
-    /// The linker merges equal strings but may also point into the tail of a longer one, so a match may start anywhere
-    /// when names have to be equal; for a split blob the name may also be one of its base's strings.
-    fn string_offsets(&self, name: &str, names_match: NameMatch, mut hit: impl FnMut(u32)) {
-        let mut scan = |btf: &Btf<'_>| {
-            let strings = btf.string_bytes();
-            for start in memmem::find_iter(strings, name.as_bytes()) {
-                let rest = strings.get(start + name.len()..).unwrap_or_default();
-                let ends_here = match names_match {
-                    NameMatch::Exact => rest.first() == Some(&0),
-                    NameMatch::Essential => ends_essential_name(name, rest),
-                };
-                if ends_here && let Ok(start) = u32::try_from(start) {
-                    hit(btf.first_string().saturating_add(start));
-                }
-            }
-        };
+    /// Adds the offset of every own string that is `name`, or a flavour of it, wherever it starts.
+    fn search_string(
+        &self,
+        name: &str,
+        names_match: NameMatch,
+        index: usize,
+        wanted: &mut Vec<(u32, usize)>,
+    ) {
         if name.is_empty() {
             return;
         }
-        scan(self);
-        if let Some(base) = self.base() {
-            scan(base);
+        let strings = self.string_bytes();
+        for start in memmem::find_iter(strings, name.as_bytes()) {
+            let rest = strings.get(start + name.len()..).unwrap_or_default();
+            let ends_here = match names_match {
+                NameMatch::Exact => rest.first() == Some(&0),
+                NameMatch::Essential => ends_essential_name(name, rest),
+            };
+            if ends_here && let Ok(start) = u32::try_from(start) {
+                wanted.push((self.first_string().saturating_add(start), index));
+            }
+        }
+    }
+
+    /// Adds the offset of every own string that the table has. Strings are taken to start after a NUL: nobody who writes
+    /// BTF lets a name be the tail of another.
+    fn look_up_strings(&self, table: &NameTable<'_>, wanted: &mut Vec<(u32, usize)>) {
+        let strings = self.string_bytes();
+        let mut start = 0;
+        for end in memchr::memchr_iter(0, strings) {
+            if let Some(index) = strings.get(start..end).and_then(|string| table.get(string))
+                && let Ok(start) = u32::try_from(start)
+            {
+                wanted.push((self.first_string().saturating_add(start), index));
+            }
+            start = end + 1;
         }
     }
 
@@ -258,6 +260,71 @@ fn ends_essential_name(name: &str, rest: &[u8]) -> bool {
     essential_name(&format!("x{flavour}")) == "x"
 }
 
+/// Size of the filter of [`NameTable`], in words of 64 bits.
+const FILTER_WORDS: usize = 1 << 9;
+/// How many bytes of a name the filter looks at. Names that are shorter get past it.
+const FILTER_PREFIX: usize = 4;
+
+/// Many wanted names, and a filter that lets most other strings be passed over after a look at their first bytes.
+struct NameTable<'n> {
+    names: HashMap<&'n str, usize>,
+    names_match: NameMatch,
+    /// One bit for each hash of the first bytes of a wanted name.
+    filter: Box<[u64; FILTER_WORDS]>,
+}
+
+impl<'n> NameTable<'n> {
+    fn new(names: &[&'n str], names_match: NameMatch) -> Self {
+        let mut filter = Box::new([0; FILTER_WORDS]);
+        for (word, bit) in names.iter().filter_map(|name| Self::place(name.as_bytes())) {
+            if let Some(word) = filter.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        let names = names
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(index, name)| (*name, index))
+            .collect();
+        Self {
+            names,
+            names_match,
+            filter,
+        }
+    }
+
+    /// The word and bit of a string's first bytes; `None` if it is too short.
+    fn place(string: &[u8]) -> Option<(usize, u64)> {
+        let prefix = u32::from_ne_bytes(*string.first_chunk::<FILTER_PREFIX>()?);
+        let hash = prefix.wrapping_mul(0x9e37_79b1) >> 17;
+        Some(((hash >> 6) as usize % FILTER_WORDS, 1 << (hash & 63)))
+    }
+
+    fn get(&self, string: &[u8]) -> Option<usize> {
+        if let Some((word, bit)) = Self::place(string)
+            && self.filter.get(word).is_none_or(|word| word & bit == 0)
+            && !self.is_flavour_of_short_name(string)
+        {
+            return None;
+        }
+        let string = std::str::from_utf8(string)
+            .ok()
+            .filter(|string| !string.is_empty())?;
+        let name = match self.names_match {
+            NameMatch::Exact => string,
+            NameMatch::Essential => essential_name(string),
+        };
+        self.names.get(name).copied()
+    }
+
+    /// `a___b`, `ab___c` and `abc___d`: the flavour reaches into the bytes that the filter looks at.
+    fn is_flavour_of_short_name(&self, string: &[u8]) -> bool {
+        let early = |at: usize| string.get(at..at + 3) == Some(b"___");
+        self.names_match == NameMatch::Essential && (early(1) || early(2) || early(3))
+    }
+}
+
 /// A set of string offsets that answers "surely not" from one bit.
 struct OffsetFilter([u64; 64]);
 
@@ -286,6 +353,7 @@ impl OffsetFilter {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BtfEditor;
     use super::*;
 
     #[test]
@@ -300,6 +368,50 @@ mod tests {
             ("a_____b___c", "a_____b"),
         ] {
             assert_eq!(essential_name(name), essential, "{name}");
+        }
+    }
+
+    #[test]
+    fn few_and_many_names_find_the_same() {
+        let strings = [
+            "a",
+            "a___x",
+            "ab",
+            "ab___y",
+            "abc___z",
+            "task_struct",
+            "task_struct___old",
+            "b",
+        ];
+        let mut editor = BtfEditor::new();
+        for string in strings {
+            editor.add_int(string, 4, 0);
+        }
+        let btf = Btf::from_vec(editor.finish()).unwrap();
+        let names = [
+            "a",
+            "ab",
+            "abc",
+            "task_struct",
+            "task_struct___old",
+            "nothing",
+        ];
+        for names_match in [NameMatch::Exact, NameMatch::Essential] {
+            let mut one_by_one: Vec<Found> = Vec::new();
+            for (index, name) in names.iter().enumerate() {
+                let found = btf.find_all(&[name], names_match);
+                one_by_one.extend(found.iter().map(|found| Found {
+                    name: index,
+                    ..*found
+                }));
+            }
+            one_by_one.sort_by_key(|found| found.id);
+            assert_eq!(
+                btf.find_all(&names, names_match),
+                one_by_one,
+                "{names_match:?}"
+            );
+            assert!(one_by_one.len() >= 4);
         }
     }
 

@@ -58,8 +58,13 @@ pub(super) fn kconfig() -> Result<Vec<u8>> {
         })?;
         (own, bytes)
     };
+    plain(bytes, Path::new(path))
+}
+
+/// The text of a configuration that may be compressed.
+pub(super) fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        gunzip(&bytes, Path::new(path))
+        gunzip(&bytes, path)
     } else {
         Ok(bytes)
     }

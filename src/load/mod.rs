@@ -6,6 +6,7 @@
 //! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
 
 mod advice;
+mod described;
 mod each;
 mod exclusive;
 mod fill;

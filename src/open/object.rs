@@ -9,7 +9,7 @@ use crate::{KernelVersion, SectionIndex, TypeId};
 use std::path::PathBuf;
 
 /// An object file, opened: what it says, and what the caller changed. No kernel was asked anything.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[doc(alias = "bpf_object")]
 pub struct OpenObject {
     /// libbpf's name for it: the file name up to the first dot, at most 15 characters.

@@ -25,6 +25,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 
+pub use core::core_kind_name;
 pub use plan::{
     AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, Pinning,
     ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget,

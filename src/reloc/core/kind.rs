@@ -72,6 +72,12 @@ kinds! {
     TypeMatches = 12, Type, "type_matches", "type_matches";
 }
 
+/// The name of a kind of CO-RE relocation, in the kernel's words: `"field_byte_offset"` for 0. `None` for numbers that are
+/// newer than this library.
+pub fn core_kind_name(number: u32) -> Option<&'static str> {
+    RelocKind::from_number(number).map(RelocKind::name)
+}
+
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RelocClass {

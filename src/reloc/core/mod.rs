@@ -32,5 +32,6 @@ mod types_match;
 mod value;
 
 pub(crate) use compat::declarations_are_compatible;
+pub use kind::core_kind_name;
 pub(crate) use patch::POISON_HELPER;
 pub(crate) use resolver::CoreResolver;

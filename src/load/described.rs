@@ -1,0 +1,33 @@
+//! Another kernel, described by files on this machine.
+
+use super::{kernel_btf, kernel_files};
+use crate::reloc::OfflineKernel;
+use crate::{Error, Result};
+use std::path::Path;
+
+impl OfflineKernel {
+    /// The kernel whose types are in this file: raw BTF, or an ELF file with a section `.BTF`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no BTF.
+    pub fn from_btf_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let btf = kernel_btf::from_file(path)?;
+        Ok(Self {
+            name: path.display().to_string(),
+            btf: Some(btf.bytes().to_vec()),
+            ..Self::default()
+        })
+    }
+
+    /// The same kernel with the configuration in this file, plain or compressed with gzip.
+    ///
+    /// # Errors
+    /// The file cannot be read or decompressed.
+    pub fn with_kconfig_file(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::from_io(e, "read", path))?;
+        self.kconfig = Some(kernel_files::plain(bytes, path)?);
+        Ok(self)
+    }
+}
