@@ -17,6 +17,8 @@ mod program;
 mod relocs;
 mod section_name;
 mod struct_ops;
+#[cfg(test)]
+mod tests;
 mod text;
 mod variable;
 
