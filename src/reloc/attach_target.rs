@@ -205,3 +205,86 @@ fn near(btf: &Btf<'_>, name: Name<'_>, full: &str) -> String {
         .collect();
     format!("; did you mean {}?", quoted.join(" or "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{add_function, add_program, kernel, nop, object};
+    use super::*;
+    use crate::{KernelVersion, TypeId};
+
+    fn the_kernel() -> Target {
+        kernel(KernelVersion::new(6, 1, 0), |editor| {
+            let int = editor.add_int("int", 4, 0); // 1
+            editor.add_reference(Kind::Typedef, "btf_trace_sched_switch", int); // 2
+            add_function(editor, "bpf_lsm_file_open", 0); // 4
+            add_function(editor, "bpf_iter_task", 0); // 6
+            add_function(editor, "do_unlinkat", 0); // 8
+            editor.add_reference(Kind::Typedef, "do_nothing", int); // 9
+        })
+    }
+
+    fn look_up(section: &str, set: Option<&str>) -> Result<Option<AttachTarget>> {
+        let mut object = object();
+        add_program(&mut object, section, vec![nop()], &[]);
+        let program = object.programs.first_mut().unwrap();
+        program.attach_target = set.map(ToString::to_string);
+        let target = the_kernel();
+        let mut names = BTreeSet::new();
+        wanted_types(program, &mut names);
+        resolve(program, &target, &KernelTypes::look_up(&target, &names)?)
+    }
+
+    fn id(section: &str) -> Option<u32> {
+        match look_up(section, None) {
+            Ok(Some(AttachTarget::Btf { id, .. })) => Some(id.0),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_attach_type_decides_what_is_looked_up() {
+        assert_eq!(id("tp_btf/sched_switch"), Some(2));
+        assert_eq!(id("lsm/file_open"), Some(4));
+        assert_eq!(id("lsm_cgroup/file_open"), Some(4));
+        assert_eq!(id("iter/task"), Some(6));
+        assert_eq!(id("fentry/do_unlinkat"), Some(8));
+        assert_eq!(id("fentry/do_nothing"), None);
+        assert_eq!(look_up("kprobe/do_unlinkat", None).unwrap(), None);
+    }
+
+    #[test]
+    fn module_names_are_compared_as_far_as_they_are_written() {
+        assert_eq!(id("fentry/vmlinux:do_unlinkat"), Some(8));
+        assert_eq!(id("fentry/vm:do_unlinkat"), Some(8));
+        assert_eq!(id("fentry/xfs:do_unlinkat"), None);
+    }
+
+    #[test]
+    fn the_caller_may_name_another_target() {
+        let found = look_up("fentry", Some("do_unlinkat")).unwrap().unwrap();
+        let expected = AttachTarget::Btf {
+            id: TypeId(8),
+            module: None,
+            name: "do_unlinkat".to_string(),
+        };
+        assert_eq!(found, expected);
+        let error = look_up("fentry", None).unwrap_err().to_string();
+        assert!(error.contains("SEC(\"fentry/NAME\")"), "{error}");
+        let function = "main".to_string();
+        assert_eq!(
+            look_up("freplace/main", None).unwrap(),
+            Some(AttachTarget::Program { function })
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_with_what_is() {
+        let error = look_up("fentry/do_unlink", None).unwrap_err().to_string();
+        assert!(error.contains("did you mean `do_unlinkat`"), "{error}");
+        let error = look_up("lsm/file_opens", None).unwrap_err().to_string();
+        assert!(error.contains("`file_open`"), "{error}");
+        let long = format!("fentry/{}", "x".repeat(200));
+        let error = look_up(&long, None).unwrap_err().to_string();
+        assert!(error.contains("longer than"), "{error}");
+    }
+}

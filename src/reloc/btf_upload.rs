@@ -58,3 +58,49 @@ fn hide_functions(
     }
     changed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{add_function, btf, kernel, object, subprogram};
+    use super::*;
+    use crate::{KernelVersion, TypeId};
+
+    fn with_hidden_function() -> OpenObject {
+        let mut object = object();
+        object.btf = Some(btf(|editor| {
+            add_function(editor, "hidden", 1); // 2
+            add_function(editor, "seen", 1); // 4
+        }));
+        for (offset, name) in ["hidden", "seen"].into_iter().enumerate() {
+            let function = subprogram(name, offset, vec![super::super::testing::nop()]);
+            object.functions.push(function);
+        }
+        object.functions[0].linkage = FunctionLinkage::Hidden;
+        object
+    }
+
+    #[test]
+    fn hidden_functions_are_told_to_be_static() {
+        let target = kernel(KernelVersion::new(7, 2, 0), |_| {});
+        let blob = build(&with_hidden_function(), None, &target).unwrap();
+        let uploaded = Btf::from_vec(blob.unwrap()).unwrap();
+        let linkage = |id| uploaded.get(TypeId(id)).unwrap().linkage();
+        assert_eq!(linkage(2), Some(Linkage::Static));
+        assert_eq!(linkage(4), Some(Linkage::Global));
+    }
+
+    #[test]
+    fn kernels_get_what_they_know() {
+        let mut object = with_hidden_function();
+        object.functions.clear();
+        let upload = |major, minor| {
+            let target = kernel(KernelVersion::new(major, minor, 0), |_| {});
+            build(&object, None, &target).unwrap()
+        };
+        let whole = object.btf.as_ref().unwrap().bytes().to_vec();
+        assert_eq!(upload(7, 2), Some(whole));
+        assert_eq!(upload(4, 17), None);
+        let old = Btf::from_vec(upload(5, 4).unwrap()).unwrap();
+        assert_eq!(old.get(TypeId(4)).unwrap().linkage(), Some(Linkage::Static));
+    }
+}

@@ -280,3 +280,172 @@ fn not_found(unresolved: &[&Extern], target: &Target) -> Error {
     )
     .with_hint(hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Symbols, add_function, an_extern, btf, kernel, object};
+    use super::*;
+    use crate::KernelVersion;
+    use crate::btf::BtfEditor;
+    use std::sync::Arc;
+
+    fn resolve(object: &OpenObject, target: &Target) -> Result<Externs> {
+        let mut names = BTreeSet::new();
+        wanted_types(object, &mut names);
+        Externs::resolve(object, target, &KernelTypes::look_up(target, &names)?)
+    }
+
+    /// What becomes of one extern.
+    fn one(
+        object: &mut OpenObject,
+        mut ext: Extern,
+        weak: bool,
+        target: &Target,
+    ) -> Result<Resolved> {
+        ext.weak = weak;
+        object.externs = vec![ext];
+        Ok(resolve(object, target)?.resolved.remove(0))
+    }
+
+    fn symbols(list: Vec<(u64, char, &'static str)>) -> Target {
+        Target::new(Arc::new(Symbols(list)))
+    }
+
+    fn typeless(name: &str) -> Extern {
+        an_extern(name, ExternKind::KsymTypeless, TypeId::VOID)
+    }
+
+    #[test]
+    fn symbols_are_found_by_name() {
+        let target = symbols(vec![
+            (1, 'T', "start"),
+            (2, 'd', "data.llvm.123"),
+            (3, 't', "function.llvm.123"),
+            (4, 'd', "twice"),
+            (4, 'd', "twice"),
+            (5, 'd', "unclear"),
+            (6, 'd', "unclear"),
+        ]);
+        let find = |name, weak| one(&mut object(), typeless(name), weak, &target);
+        assert_eq!(find("start", false).unwrap(), Resolved::Address(1));
+        assert_eq!(find("data", false).unwrap(), Resolved::Address(2));
+        assert_eq!(find("twice", false).unwrap(), Resolved::Address(4));
+        assert_eq!(find("function", true).unwrap(), Resolved::Absent);
+        let error = find("function", false).unwrap_err().to_string();
+        assert!(error.contains("`function` not found"), "{error}");
+        let error = find("unclear", true).unwrap_err().to_string();
+        assert!(error.contains("two symbols"), "{error}");
+    }
+
+    #[test]
+    fn kernels_from_files_tell_no_addresses() {
+        let target = kernel(KernelVersion::new(6, 1, 0), |_| {});
+        let found = one(&mut object(), typeless("anything"), false, &target);
+        assert_eq!(found.unwrap(), Resolved::Address(0));
+    }
+
+    /// A kernel with `int counter` and `void kfunc(int)`; the object's types are built likewise.
+    fn types(editor: &mut BtfEditor) -> (TypeId, TypeId, TypeId) {
+        let int = editor.add_int("int", 4, 1);
+        let ptr = editor.add_reference(Kind::Ptr, "", int);
+        let proto = editor.add_func_proto(TypeId::VOID, &[("n", int)]);
+        (int, ptr, proto)
+    }
+
+    fn typed_kernel() -> Target {
+        kernel(KernelVersion::new(6, 1, 0), |editor| {
+            let (int, _, proto) = types(editor);
+            editor.add_var("counter", int, 1); // 4
+            editor.add_type("kfunc", crate::btf::Info::of(Kind::Func), proto.0, &[]); // 5
+        })
+    }
+
+    fn typed_object() -> (OpenObject, (TypeId, TypeId, TypeId)) {
+        let mut object = object();
+        let mut ids = None;
+        object.btf = Some(btf(|editor| {
+            // Other numbers than the kernel's.
+            editor.add_int("padding", 1, 0);
+            ids = Some(types(editor));
+            add_function(editor, "unrelated", 1);
+        }));
+        (object, ids.unwrap())
+    }
+
+    #[test]
+    fn variables_must_have_the_type_that_the_object_says_even_if_weak() {
+        let target = typed_kernel();
+        let (mut object, (int, ptr, _)) = typed_object();
+        let variable = |name, ty| an_extern(name, ExternKind::KsymTyped, ty);
+        let counter = one(&mut object, variable("counter", int), false, &target).unwrap();
+        let expected = Resolved::Variable {
+            id: TypeId(4),
+            module: None,
+        };
+        assert_eq!(counter, expected);
+        let gone = one(&mut object, variable("gone", int), true, &target).unwrap();
+        assert_eq!(gone, Resolved::Absent);
+        let error = one(&mut object, variable("counter", ptr), true, &target).unwrap_err();
+        assert!(error.to_string().contains("does not agree"), "{error}");
+    }
+
+    #[test]
+    fn functions_lose_their_flavour_and_may_be_something_else_if_weak() {
+        let target = typed_kernel();
+        let (mut object, (int, _, proto)) = typed_object();
+        let function = |name, ty| an_extern(name, ExternKind::Kfunc, ty);
+        let found = one(&mut object, function("kfunc___mine", proto), false, &target);
+        let expected = Resolved::Function {
+            id: TypeId(5),
+            module: None,
+            index: 0,
+        };
+        assert_eq!(found.unwrap(), expected);
+        let other = one(&mut object, function("kfunc", int), true, &target).unwrap();
+        assert_eq!(other, Resolved::Absent);
+        let error = one(&mut object, function("kfunc", int), false, &target).unwrap_err();
+        assert!(error.to_string().contains("does not agree"), "{error}");
+        let error = one(&mut object, function("gone", proto), false, &target).unwrap_err();
+        assert!(error.to_string().contains("`gone` not found"), "{error}");
+    }
+
+    #[test]
+    fn functions_of_modules_get_an_index_from_one_on() {
+        let base = btf(|editor| {
+            types(editor);
+        });
+        let module = |name: &'static str| {
+            // A split blob continues the base's numbers: types from 4, strings from the base's end.
+            let mut editor = BtfEditor::new();
+            let func = crate::btf::Info::of(Kind::Func);
+            let id = editor.add_type("", func, 3, &[]);
+            let offset = editor.add_string(name);
+            let base_strings = u32::try_from(base.string_bytes().len()).unwrap();
+            editor.set_word(id, 0, base_strings + offset);
+            (name.to_string(), editor.finish())
+        };
+        let target = Target::offline(super::super::OfflineKernel {
+            btf: Some(base.bytes().to_vec()),
+            modules: vec![module("one"), module("two")],
+            ..Default::default()
+        });
+        let (mut object, (_, _, proto)) = typed_object();
+        for name in ["two", "one"] {
+            object
+                .externs
+                .push(an_extern(name, ExternKind::Kfunc, proto));
+        }
+        let externs = resolve(&object, &target).unwrap();
+        let modules: Vec<&str> = externs.modules.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!(modules, ["two", "one"]);
+        let indexes: Vec<i16> = externs
+            .resolved
+            .iter()
+            .filter_map(|resolved| match resolved {
+                Resolved::Function { index, .. } => Some(*index),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(indexes, [1, 2]);
+    }
+}

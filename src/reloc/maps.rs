@@ -198,7 +198,9 @@ fn contents(map: &OpenMap, kind: DataKind) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{kernel, object};
     use super::*;
+    use crate::KernelVersion;
 
     #[test]
     fn ring_buffers_are_rounded_up_to_a_power_of_two_of_pages() {
@@ -220,5 +222,106 @@ mod tests {
         assert_eq!(kernel_name("a_rather_long_map_name"), "a_rather_long_m");
         assert_eq!(kernel_name("short"), "short");
         assert_eq!(kernel_name("fourteen_bytes\u{e9}"), "fourteen_bytes");
+    }
+
+    fn planned(map: OpenMap, version: KernelVersion) -> MapPlan {
+        let mut object = object();
+        object.maps.push(map);
+        let target = kernel(version, |_| {});
+        plan(&object, &target, None, ArenaPlace::default())
+            .unwrap()
+            .remove(0)
+    }
+
+    fn data(kind: DataKind, image: &[u8]) -> OpenMap {
+        OpenMap {
+            name: ".rodata".to_string(),
+            kind: MapType::ARRAY,
+            origin: MapOrigin::Data(kind),
+            flags: MapFlags::MMAPABLE.bits() | MapFlags::RDONLY_PROG.bits(),
+            image: image.to_vec(),
+            autocreate: true,
+            ..OpenMap::default()
+        }
+    }
+
+    #[test]
+    fn data_is_frozen_mapped_and_written_as_needed() {
+        let new = KernelVersion::new(6, 1, 0);
+        let rodata = planned(data(DataKind::Rodata, &[0, 0]), new);
+        assert_eq!((rodata.freeze, rodata.initial), (true, Some(vec![0, 0])));
+        let bss = planned(data(DataKind::Bss, &[0, 0]), new);
+        assert_eq!((bss.freeze, bss.initial), (false, None));
+        let set = planned(data(DataKind::Bss, &[0, 1]), new);
+        assert_eq!(set.initial, Some(vec![0, 1]));
+
+        let old = planned(data(DataKind::Data, &[1]), KernelVersion::new(5, 4, 0));
+        assert_eq!(old.flags, MapFlags::RDONLY_PROG.bits());
+        let older = planned(data(DataKind::Data, &[1]), KernelVersion::new(5, 1, 0));
+        assert!(!older.autocreate);
+    }
+
+    #[test]
+    fn pins_by_name_lie_in_the_given_folder() {
+        let map = OpenMap {
+            name: "counts".to_string(),
+            pinning: Pinning::ByName,
+            ..OpenMap::default()
+        };
+        let path = planned(map.clone(), KernelVersion::new(6, 1, 0)).pin_path;
+        assert_eq!(path, Some("/sys/fs/bpf/counts".into()));
+        let explicit = OpenMap {
+            pin_path: Some("/sys/fs/bpf/other".into()),
+            ..map
+        };
+        let path = planned(explicit, KernelVersion::new(6, 1, 0)).pin_path;
+        assert_eq!(path, Some("/sys/fs/bpf/other".into()));
+    }
+
+    #[test]
+    fn perf_arrays_get_a_slot_for_each_cpu_and_no_types() {
+        let map = OpenMap {
+            kind: MapType::PERF_EVENT_ARRAY,
+            key_type: TypeId(3),
+            value_type: TypeId(4),
+            ..OpenMap::default()
+        };
+        let mut object = object();
+        object.maps.push(map);
+        let symbols = super::super::testing::Symbols(Vec::new());
+        let target = Target::new(std::sync::Arc::new(symbols));
+        let plans = plan(&object, &target, None, ArenaPlace::default()).unwrap();
+        assert_eq!(plans[0].max_entries, 8);
+        assert_eq!(plans[0].btf_key_type_id, TypeId::VOID);
+        assert_eq!(plans[0].btf_value_type_id, TypeId::VOID);
+    }
+
+    #[test]
+    fn arena_variables_lie_at_the_end_where_the_kernel_can_address_it() {
+        let mut object = object();
+        object.maps.push(OpenMap {
+            kind: MapType::ARENA,
+            max_entries: 4,
+            autocreate: true,
+            ..OpenMap::default()
+        });
+        object.arena_map = Some(0);
+        object.arena_data = vec![7; 5000];
+        let place = |object: &OpenObject, version| {
+            let target = kernel(version, |_| {});
+            ArenaPlace::of(object, &target)
+        };
+        assert_eq!(
+            place(&object, KernelVersion::new(6, 9, 0)).unwrap().offset,
+            0
+        );
+        assert_eq!(
+            place(&object, Feature::Ldimm64FullRangeOff.since())
+                .unwrap()
+                .offset,
+            2 * 4096
+        );
+        object.arena_data = vec![7; 5 * 4096];
+        assert!(place(&object, Feature::Ldimm64FullRangeOff.since()).is_err());
     }
 }

@@ -1,0 +1,301 @@
+//! Whole plans of the fixtures, made for kernels that are only files: no root, no running kernel.
+
+use proptest::prelude::*;
+use rawbpf::btf::Btf;
+use rawbpf::insn::{INSN_SIZE, Insn, to_bytes};
+use rawbpf::open::OpenOptions;
+use rawbpf::reloc::{AttachTarget, LoadPlan, OfflineKernel, SlotTarget, Target};
+use rawbpf::{ErrorKind, KernelVersion, MapType, Result};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn slice(kernel: &str) -> Vec<u8> {
+    fs::read(folder().join(format!("btf/{kernel}.btf"))).unwrap()
+}
+
+/// Values for `kconfig.bpf.o`; what it wants more is weak.
+const KCONFIG: &str = include_str!("../fixtures/src/kconfig.bpf.c");
+
+/// A configuration that sets every name of the fixture that is not made to be missing.
+fn kconfig() -> Vec<u8> {
+    let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let mut text = String::new();
+    for line in KCONFIG.lines().filter(|line| line.starts_with("extern")) {
+        let name = line.split(word).find(|w| w.starts_with("CONFIG_"));
+        let value = match () {
+            () if line.contains("char ") && line.contains('[') => "\"text\"",
+            () if line.contains("bool") || line.contains("tristate") => "y",
+            () => "100",
+        };
+        if let Some(name) = name.filter(|name| !name.starts_with("CONFIG_RAWBPF")) {
+            writeln!(text, "{name}={value}").unwrap();
+        }
+    }
+    text.into_bytes()
+}
+
+/// A kernel with all features of Linux 6.18, and the types of this slice.
+fn target(kernel: &str) -> Target {
+    Target::offline(OfflineKernel {
+        name: kernel.to_string(),
+        btf: Some(slice(kernel)),
+        version: Some(KernelVersion::new(6, 18, 0)),
+        kconfig: Some(kconfig()),
+        ..OfflineKernel::default()
+    })
+}
+
+fn plan(name: &str, target: &Target) -> Result<LoadPlan> {
+    let bytes = fs::read(folder().join(format!("{name}.bpf.o"))).unwrap();
+    let object = OpenOptions::new().object_name(name).open_bytes(&bytes)?;
+    object.relocate(target)
+}
+
+/// libbpf's instructions by object and program, as `fixtures/btf/NAME.insns` lists them.
+fn listed(name: &str) -> BTreeMap<(String, String), String> {
+    let path = folder().join(format!("btf/{name}.insns"));
+    let text = fs::read_to_string(path).unwrap();
+    let mut listed = BTreeMap::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [object, program, insns] = words[..] else {
+            panic!("not three words: {line}")
+        };
+        listed.insert((object.to_string(), program.to_string()), insns.to_string());
+    }
+    listed
+}
+
+fn hex(insns: &[Insn]) -> String {
+    let mut text = String::new();
+    for byte in to_bytes(insns) {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}
+
+/// Compares the plans with a list; returns how many programs were compared. `skip` names what depends on more than types.
+fn compare(list: &str, target: &Target, skip: &[&str]) -> usize {
+    let listed = listed(list);
+    let mut plans: BTreeMap<&str, LoadPlan> = BTreeMap::new();
+    let mut compared = 0;
+    for ((object, program), expected) in &listed {
+        if skip.contains(&object.as_str()) {
+            continue;
+        }
+        let plan = plans
+            .entry(object)
+            .or_insert_with(|| plan(object, target).unwrap());
+        let cut = |name: &str| name.chars().take(15).collect::<String>();
+        let mut programs = plan.programs.iter();
+        let found = programs.find(|p| cut(&p.name) == *program);
+        let found = found.unwrap_or_else(|| panic!("{object} has no program {program}"));
+        assert_eq!(hex(&found.insns), *expected, "{list}: {object} {program}");
+        assert!(
+            found.error.is_none(),
+            "{object} {program}: {:?}",
+            found.error
+        );
+        compared += 1;
+    }
+    compared
+}
+
+#[test]
+fn programs_have_libbpfs_instructions_on_every_kernel() {
+    for kernel in ["5.10", "6.1", "6.12", "6.18", "7.2"] {
+        let compared = compare(kernel, &target(kernel), &[]);
+        assert!(compared >= 10, "{kernel}: only {compared} programs");
+    }
+}
+
+#[test]
+fn programs_without_core_have_libbpfs_instructions() {
+    // Numbers and addresses of the kernel on which the list was made.
+    let skip = ["kfunc", "ksyms", "ksyms_typed"];
+    let compared = compare("any", &target("6.18"), &skip);
+    assert!(compared >= 10, "only {compared} programs");
+}
+
+#[test]
+fn a_struct_ops_map_takes_the_kernels_shape() {
+    let plan = plan("struct_ops", &target("6.18")).unwrap();
+    let mut maps = plan.maps.iter();
+    let map = maps.find(|m| m.kind == MapType::STRUCT_OPS).unwrap();
+    let btf = Btf::from_vec(slice("6.18")).unwrap();
+    let value = btf.get(map.btf_vmlinux_value_type_id).unwrap();
+    assert_eq!(value.name(), "bpf_struct_ops_tcp_congestion_ops");
+    assert_eq!(map.value_size, value.size_field());
+    let image = map.initial.as_ref().unwrap();
+    assert_eq!(image.len(), map.value_size as usize);
+    let name = b"rawbpf_cc\0";
+    assert!(image.windows(name.len()).any(|bytes| bytes == name));
+    assert!(!map.functions.is_empty());
+    for function in &map.functions {
+        let program = &plan.programs[function.program];
+        let Some(AttachTarget::Btf { id, .. }) = &program.attach_target else {
+            panic!("{} has no attach target", program.name)
+        };
+        let ops = btf.get(*id).unwrap();
+        assert_eq!(ops.name(), "tcp_congestion_ops");
+        let member = ops.member(program.expected_attach_type.0 as usize).unwrap();
+        // The value starts with the kernel's own book-keeping.
+        assert!(function.offset >= member.bit_offset / 8);
+        assert!(function.offset.is_multiple_of(8));
+    }
+    assert!(plan.btf_required);
+}
+
+#[test]
+fn maps_have_the_kernels_sizes_and_slots() {
+    let plan = plan("maps", &target("6.18")).unwrap();
+    let map = |name: &str| plan.maps.iter().find(|m| m.name == name).unwrap();
+    assert_eq!(map("ring").max_entries % 4096, 0);
+    assert_eq!(map("perf_events").max_entries, 1);
+    assert!(map("array_of_maps").inner.is_some());
+    let held = map("array_of_maps").slots.first().unwrap().target;
+    assert!(matches!(held, SlotTarget::Map(index) if plan.maps[index].name.starts_with("inner")));
+    let held = map("jumps").slots.first().unwrap().target;
+    assert!(matches!(held, SlotTarget::Program(_)));
+    let long = map("a_name_longer_than_the_kernels");
+    assert_eq!(long.kernel_name, "a_name_longer_t");
+}
+
+#[test]
+fn information_is_counted_in_instructions() {
+    let plan = plan("subprogs", &target("6.18")).unwrap();
+    for program in &plan.programs {
+        let offsets = |bytes: &[u8], size: u32| -> Vec<usize> {
+            let records = bytes.chunks(size as usize);
+            records
+                .map(|r| u32::from_ne_bytes(*r.first_chunk().unwrap()) as usize)
+                .collect()
+        };
+        for info in [&program.func_info, &program.line_info] {
+            assert!(!info.is_empty(), "{}", program.name);
+            let offsets = offsets(&info.bytes, info.record_size);
+            assert_eq!(offsets.first(), Some(&0));
+            assert!(offsets.is_sorted_by(|a, b| a < b), "{offsets:?}");
+            assert!(*offsets.last().unwrap() < program.insns.len());
+        }
+        let calls = program.insns.iter().filter(|i| i.is_subprog_call()).count();
+        assert!(calls == 0 || program.func_info.len() > 1);
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (name, part) in [
+        ("kconfig_missing", "CONFIG_RAWBPF_NONE"),
+        ("kfunc_missing", "rawbpf_no_such_kfunc"),
+    ] {
+        let error = plan(name, &target("6.18")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Extern);
+        assert!(error.to_string().contains(part), "{error}");
+        assert!(error.hint().is_some());
+    }
+    let error = plan("big_endian", &target("6.18")).unwrap_err();
+    assert!(error.to_string().contains("byte order"), "{error}");
+    let no_types = Target::offline(OfflineKernel::default());
+    let error = plan("opensnoop", &no_types).unwrap_err();
+    assert!(error.to_string().contains("BTF"), "{error}");
+}
+
+#[test]
+fn a_problem_sticks_to_its_program() {
+    let target = target("6.18");
+    let plan = plan("unknown_section", &target).unwrap();
+    let error = |name: &str| {
+        let mut programs = plan.programs.iter();
+        programs.find(|p| p.name == name).unwrap().error.as_ref()
+    };
+    assert!(error("fine").is_none());
+    assert!(error("frobnicate").unwrap().to_string().contains("type"));
+}
+
+#[test]
+fn one_program_can_be_planned_alone() {
+    let bytes = fs::read(folder().join("core_fail.bpf.o")).unwrap();
+    let object = OpenOptions::new().open_bytes(&bytes).unwrap();
+    let target = target("6.18");
+    for index in 0..object.programs().len() {
+        let plan = object.relocate_only(&target, index).unwrap();
+        let chosen: Vec<usize> = (0..plan.programs.len())
+            .filter(|i| plan.programs[*i].autoload)
+            .collect();
+        assert_eq!(chosen, [index]);
+        let others = plan.programs.iter().filter(|p| !p.autoload);
+        assert!(
+            others
+                .clone()
+                .all(|p| p.refs.is_empty() && p.core.is_empty())
+        );
+    }
+}
+
+#[test]
+fn old_kernels_get_old_helpers_and_old_types() {
+    let old = Target::offline(OfflineKernel {
+        name: "5.4".to_string(),
+        btf: Some(slice("5.10")),
+        version: Some(KernelVersion::new(5, 4, 0)),
+        ..OfflineKernel::default()
+    });
+    let plan = plan("opensnoop", &old).unwrap();
+    let modern = [112, 113, 114, 115];
+    for program in &plan.programs {
+        assert!(program.error.is_none(), "{:?}", program.error);
+        let helpers = program.insns.iter().filter(|insn| insn.is_helper_call());
+        let mut modern = helpers.filter(|insn| modern.contains(&insn.imm));
+        assert!(modern.next().is_none(), "{}", program.name);
+    }
+    let blob = plan.btf.unwrap();
+    Btf::parse(&blob).unwrap().validate().unwrap();
+}
+
+/// A fixture with some bytes changed.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let names = [
+        "subprogs",
+        "globals",
+        "core_kinds",
+        "struct_ops",
+        "maps",
+        "callbacks",
+    ];
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12);
+    (prop::sample::select(names.to_vec()), changes).prop_map(|(name, changes)| {
+        let mut bytes = fs::read(folder().join(format!("{name}.bpf.o"))).unwrap();
+        for (place, value) in changes {
+            let at = place.index(bytes.len());
+            bytes[at] = value;
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// A damaged object is refused or planned, but never brings the planner down.
+    #[test]
+    fn damaged_objects_are_planned_or_refused(bytes in damaged()) {
+        let Ok(object) = OpenOptions::new().open_bytes(&bytes) else {
+            return Ok(());
+        };
+        if let Ok(plan) = object.relocate(&target("6.18")) {
+            for program in &plan.programs {
+                for reference in &program.refs {
+                    prop_assert!(reference.insn < program.insns.len());
+                }
+                prop_assert_eq!(to_bytes(&program.insns).len(), program.insns.len() * INSN_SIZE);
+            }
+        }
+    }
+}
