@@ -3,6 +3,7 @@
 use super::header::{HEADER_LEN, Header};
 use super::{BtfError, ByteOrder, Kind, Type, foreign, kind::KIND_COUNT};
 use crate::TypeId;
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -311,38 +312,83 @@ impl Tails {
     }
 }
 
+/// Bytes that every type record begins with.
+const COMMON_LEN: u32 = 12;
+
+/// The tails of the known kinds in two words, two bits a kind, in units of four bytes: where a record ends says where the
+/// next one starts, so the walk is one long chain of such sums, and a shift is shorter than a look into a table.
+const KNOWN_TAILS: (u64, u64) = {
+    let (mut once, mut each) = (0, 0);
+    let mut number = 0;
+    while number < KIND_COUNT {
+        let tail = Kind::ALL[number].tail();
+        assert!(tail.0.is_multiple_of(4) && tail.0 <= 12);
+        assert!(tail.1.is_multiple_of(4) && tail.1 <= 12);
+        once |= (tail.0 as u64 / 4) << (2 * number);
+        each |= (tail.1 as u64 / 4) << (2 * number);
+        number += 1;
+    }
+    assert!(2 * KIND_COUNT <= 64);
+    (once, each)
+};
+
+/// How long the record with this `info` word is; `None` for a kind that nobody described.
+fn record_len(info: u32, tails: &Tails) -> Option<u64> {
+    let vlen = u64::from(info & 0x00ff_ffff);
+    let kind = kind_number(info);
+    // Neither sum can overflow: `vlen` has 24 bits and `each` at most eight.
+    if usize::try_from(kind).is_ok_and(|kind| kind < KIND_COUNT) {
+        let (once, each) = KNOWN_TAILS;
+        let (once, each) = (once >> (2 * kind) & 3, each >> (2 * kind) & 3);
+        return Some(u64::from(COMMON_LEN) + 4 * (once + each * vlen));
+    }
+    let (once, each) = tails.of(info)?;
+    Some(u64::from(COMMON_LEN) + u64::from(once) + u64::from(each) * vlen)
+}
+
 /// Walks the type section once. Every step moves on by at least twelve bytes, so this ends.
 fn type_offsets(types: &[u8], tails: &Tails, first_id: u32) -> Result<Vec<u32>, BtfError> {
     // A kernel's types take some 30 bytes on average.
     let mut offsets = Vec::with_capacity(types.len() / 28);
-    let mut offset = 0;
-    while offset < types.len() {
-        let id =
-            || TypeId(first_id.saturating_add(u32::try_from(offsets.len()).unwrap_or(u32::MAX)));
-        let cut = || BtfError::Truncated { id: id(), offset };
-        let record = types.get(offset..).ok_or_else(cut)?;
-        let (_, info) = record.split_first_chunk::<4>().ok_or_else(cut)?;
-        let info = info
-            .first_chunk()
-            .map(|b| u32::from_ne_bytes(*b))
-            .ok_or_else(cut)?;
-        let (once, each) = tails.of(info).ok_or_else(|| BtfError::UnknownKind {
-            id: id(),
+    let id =
+        |index: usize| TypeId(first_id.saturating_add(u32::try_from(index).unwrap_or(u32::MAX)));
+    let mut end = 0;
+    while let Some((_, rest)) = types.get(end..).and_then(<[u8]>::split_first_chunk::<4>)
+        && let Some((info, _)) = rest.split_first_chunk::<8>()
+    {
+        let [a, b, c, d, ..] = *info;
+        let info = u32::from_ne_bytes([a, b, c, d]);
+        let len = record_len(info, tails).ok_or_else(|| BtfError::UnknownKind {
+            id: id(offsets.len()),
             kind: kind_number(info),
         })?;
-        let vlen = usize::try_from(info & 0x00ff_ffff).unwrap_or(usize::MAX);
-        let len = usize::from(each)
-            .saturating_mul(vlen)
-            .saturating_add(usize::from(once))
-            .saturating_add(12);
-        let end = offset
-            .checked_add(len)
-            .filter(|end| *end <= types.len())
-            .ok_or_else(cut)?;
-        offsets.push(u32::try_from(offset).map_err(|_| cut())?);
-        offset = end;
+        let cut = || BtfError::Truncated {
+            id: id(offsets.len()),
+            offset: end,
+        };
+        let offset = u32::try_from(end).map_err(|_| cut())?;
+        let next = usize::try_from(len)
+            .ok()
+            .and_then(|len| end.checked_add(len));
+        end = next.ok_or_else(cut)?;
+        offsets.push(offset);
     }
-    Ok(offsets)
+    match end.cmp(&types.len()) {
+        Ordering::Equal => Ok(offsets),
+        // Less than a record is left.
+        Ordering::Less => Err(BtfError::Truncated {
+            id: id(offsets.len()),
+            offset: end,
+        }),
+        // The last record says that it is longer than what is left.
+        Ordering::Greater => {
+            let offset = offsets
+                .pop()
+                .and_then(|offset| usize::try_from(offset).ok());
+            let (id, offset) = (id(offsets.len()), offset.unwrap_or(end));
+            Err(BtfError::Truncated { id, offset })
+        }
+    }
 }
 
 const _: () = assert!(HEADER_LEN == 24);
