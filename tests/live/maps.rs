@@ -1,6 +1,6 @@
 //! Maps in the kernel: elements, iteration, values of every CPU, batches, pins, memory.
 
-use crate::support::{Need, PinFolder};
+use crate::support::{Need, PinFolder, lift_memlock};
 use rawbpf::map::{Access, BatchCursor, BatchMode, Map, UpdateMode};
 use rawbpf::sys::bpf::{self, MapCreate};
 use rawbpf::{Errno, ErrorKind, MapFlags, MapType};
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 
 fn create(create: &MapCreate<'_>) -> Map {
+    lift_memlock();
     Map::new(bpf::map_create(create).unwrap(), create.name)
 }
 

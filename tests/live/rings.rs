@@ -1,6 +1,6 @@
 //! Ring buffers, filled by programs that are run for a test: what they write is what is read.
 
-use crate::support::Need;
+use crate::support::{Need, lift_memlock};
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
 use rawbpf::map::Map;
 use rawbpf::ring::RingBuffer;
@@ -21,6 +21,7 @@ const DISCARD: i32 = 133;
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
 fn ring(name: &str) -> Map {
+    lift_memlock();
     let create = MapCreate {
         map_type: MapType::RINGBUF,
         max_entries: 4096 * 4,

@@ -380,3 +380,9 @@ pub(crate) fn in_own_network<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(own).join())
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
+
+/// Lifts the limit on locked memory, against which kernels before 5.11 count maps; later ones do not ask.
+pub(crate) fn lift_memlock() {
+    // Refused without CAP_SYS_RESOURCE: then the limit has to do.
+    let _ = rawbpf::sys::rlimit::set_memlock(None);
+}
