@@ -12,6 +12,7 @@
     reason = "the rooms are still being furnished"
 )]
 
+pub mod attach;
 pub mod btf;
 mod elf;
 mod error;

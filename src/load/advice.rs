@@ -81,6 +81,11 @@ pub(crate) fn for_permission() -> String {
     permission(&[Capability::Bpf])
 }
 
+/// What to do about `EPERM` of perf events and of attaching tracing programs.
+pub(crate) fn for_perf_event() -> String {
+    permission(&[Capability::Bpf, Capability::Perfmon])
+}
+
 /// What to do about `EPERM` of walking over the kernel's objects by number.
 pub(crate) fn for_modules() -> String {
     permission(&[Capability::SysAdmin])

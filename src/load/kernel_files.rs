@@ -93,7 +93,7 @@ fn gunzip(_bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Calls `visit` with the address, type letter and name of each symbol in `/proc/kallsyms`.
-pub(super) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+pub(crate) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
     let path = Path::new("/proc/kallsyms");
     let text = fs::read(path).map_err(|e| Error::from_io(e, "read", path))?;
     each_symbol(&text, visit);

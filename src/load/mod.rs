@@ -5,13 +5,13 @@
 //! and programs; or an error that says what the kernel did not like. The facts about the running kernel come from here,
 //! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
 
-mod advice;
+pub(crate) mod advice;
 mod described;
 mod each;
 mod exclusive;
 mod fill;
 mod kernel_btf;
-mod kernel_files;
+pub(crate) mod kernel_files;
 mod map;
 mod memlock;
 mod modules;

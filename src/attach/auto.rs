@@ -1,0 +1,139 @@
+//! Attaching as the section's name says.
+
+use super::grammar;
+use super::kprobe::Kprobe;
+use super::link::Link;
+use super::uprobe::{Processes, Uprobe};
+use crate::load::{Object, Program};
+use crate::open::AutoAttach;
+use crate::{Error, ErrorKind, Result};
+
+impl Program {
+    /// Attaches to what the program's section names, such as `SEC("kprobe/vfs_read")`.
+    ///
+    /// # Errors
+    /// `Unsupported` if the section does not say, besides the errors of the kind of attachment.
+    #[doc(alias = "bpf_program__attach")]
+    pub fn attach(&self) -> Result<Link> {
+        attach_if_said(self)?.ok_or_else(|| {
+            let message = format!(
+                "section `{}` of program `{}` does not say what to attach it to",
+                self.section(),
+                self.name()
+            );
+            Error::new(ErrorKind::Unsupported, message)
+                .with_hint("attach it by call, with the method for its kind")
+        })
+    }
+}
+
+impl Object {
+    /// Attaches every program whose section says how (and whose autoattach is on), and registers the struct_ops maps. All
+    /// or nothing: if one cannot be attached, those before it are detached.
+    ///
+    /// Each [`Link`] bears the name of its program.
+    #[doc(alias = "bpf_object__attach_skeleton")]
+    pub fn attach(&self) -> Result<Vec<Link>> {
+        let in_object = |e: Error| e.context(format!("object {}", self.name()));
+        let mut links = Vec::new();
+        for program in self.programs().iter().filter(|p| p.autoattach()) {
+            links.extend(attach_if_said(program).map_err(in_object)?);
+        }
+        for value in self.struct_ops.iter().filter(|value| value.autoattach) {
+            links.push(self.attach_struct_ops(&value.map).map_err(in_object)?);
+        }
+        Ok(links)
+    }
+}
+
+/// Attaches the program; `None` if its section does not say where.
+fn attach_if_said(program: &Program) -> Result<Option<Link>> {
+    let Some(how) = program.section_def().and_then(|def| def.auto_attach) else {
+        return Ok(None);
+    };
+    if matches!(how, AutoAttach::Trace | AutoAttach::Lsm | AutoAttach::Iter) {
+        // Loading has looked the target up, wherever its name came from.
+        return match program.attach_target() {
+            Some(_) => attach_loaded(program, how).map(Some),
+            None => Ok(None),
+        };
+    }
+    let Some(tail) = grammar::tail(program.section()) else {
+        return Ok(None);
+    };
+    attach_to(program, how, tail)
+        .map(Some)
+        .map_err(|error| match error.kind() {
+            ErrorKind::InvalidObject => error.context(format!("program `{}`", program.name())),
+            _ => error,
+        })
+}
+
+fn attach_loaded(program: &Program, how: AutoAttach) -> Result<Link> {
+    match how {
+        AutoAttach::Iter => program.attach_iter(),
+        AutoAttach::Lsm => program.attach_lsm(),
+        _ => program.attach_tracing(),
+    }
+}
+
+fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
+    match how {
+        AutoAttach::Kprobe => kprobe(program, tail),
+        AutoAttach::Uprobe => uprobe(program, tail),
+        AutoAttach::Ksyscall if is_return(program) => program.attach_kretsyscall(tail),
+        AutoAttach::Ksyscall => program.attach_ksyscall(tail),
+        AutoAttach::Tracepoint => {
+            let (category, name) = grammar::tracepoint(tail)?;
+            program.attach_tracepoint(category, name)
+        }
+        AutoAttach::RawTracepoint => program.attach_raw_tracepoint(tail),
+        other => Err(not_yet(program, other)),
+    }
+}
+
+/// Whether the first word of the section is that of a return probe: `kretprobe`, `uretprobe.s`.
+fn is_return(program: &Program) -> bool {
+    let word = program.section().split('/').next().unwrap_or_default();
+    word.get(1..).is_some_and(|rest| rest.starts_with("ret"))
+}
+
+fn kprobe(program: &Program, tail: &str) -> Result<Link> {
+    let at = grammar::kernel_function(tail)?;
+    let probe = if is_return(program) {
+        no_offset(at.offset)?;
+        Kprobe::ret(at.function)
+    } else {
+        Kprobe::entry(at.function).offset(at.offset)
+    };
+    program.attach_kprobe(&probe)
+}
+
+fn uprobe(program: &Program, tail: &str) -> Result<Link> {
+    let place = grammar::user_function(tail)?;
+    let probe = if is_return(program) {
+        no_offset(place.at.offset)?;
+        Uprobe::ret(place.binary, place.at.function)
+    } else {
+        Uprobe::entry(place.binary, place.at.function).offset(place.at.offset)
+    };
+    program.attach_uprobe(&probe.processes(Processes::All))
+}
+
+fn no_offset(offset: u64) -> Result<()> {
+    if offset == 0 {
+        return Ok(());
+    }
+    let message = "a probe of a return has no place inside the function";
+    Err(Error::new(ErrorKind::InvalidObject, message).with_hint("leave out the offset"))
+}
+
+fn not_yet(program: &Program, how: AutoAttach) -> Error {
+    let message = format!(
+        "cannot attach program `{}` of section `{}`: rawbpf does not know this kind of attachment ({how:?}) yet",
+        program.name(),
+        program.section()
+    );
+    Error::new(ErrorKind::Unsupported, message)
+        .with_hint("turn off its autoattach to attach the others")
+}

@@ -1,0 +1,148 @@
+//! What follows a section's name: where a program is to be attached.
+//!
+//! Pure. A section without such a tail says nothing, and its program has to be attached by call.
+
+use crate::{Error, ErrorKind, Result};
+
+/// `function` or `function+offset`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FunctionPlace<'s> {
+    pub(super) function: &'s str,
+    pub(super) offset: u64,
+}
+
+/// `binary:function+offset`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BinaryPlace<'s> {
+    pub(super) binary: &'s str,
+    pub(super) at: FunctionPlace<'s>,
+}
+
+/// What follows the first slash; `None` if there is none.
+pub(super) fn tail(section: &str) -> Option<&str> {
+    section.split_once('/').map(|(_, tail)| tail)
+}
+
+/// `vfs_read`, `vfs_read+0x10`
+#[doc(alias = "attach_kprobe")]
+pub(super) fn kernel_function(tail: &str) -> Result<FunctionPlace<'_>> {
+    let place = function_and_offset(tail)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if place.function.is_empty() || !place.function.chars().all(plain) {
+        return Err(bad(
+            tail,
+            "a kernel function, as in `vfs_read` or `vfs_read+0x10`",
+        ));
+    }
+    Ok(place)
+}
+
+/// `/usr/bin/bash:readline`, `libc.so.6:malloc+4`
+#[doc(alias = "attach_uprobe")]
+pub(super) fn user_function(tail: &str) -> Result<BinaryPlace<'_>> {
+    let wanted = "a file and a function in it, as in `/usr/bin/bash:readline`";
+    let (binary, function) = tail.split_once(':').ok_or_else(|| bad(tail, wanted))?;
+    let at = function_and_offset(function)?;
+    if binary.is_empty() || at.function.is_empty() {
+        return Err(bad(tail, wanted));
+    }
+    Ok(BinaryPlace { binary, at })
+}
+
+/// `sched/sched_switch`
+#[doc(alias = "attach_tp")]
+pub(super) fn tracepoint(tail: &str) -> Result<(&str, &str)> {
+    match tail.split_once('/') {
+        Some((category, name)) if !category.is_empty() && !name.is_empty() => Ok((category, name)),
+        _ => Err(bad(
+            tail,
+            "a tracepoint with its category, as in `sched/sched_switch`",
+        )),
+    }
+}
+
+fn function_and_offset(text: &str) -> Result<FunctionPlace<'_>> {
+    let Some((function, offset)) = text.rsplit_once('+') else {
+        return Ok(FunctionPlace {
+            function: text,
+            offset: 0,
+        });
+    };
+    let offset = number(offset).ok_or_else(|| bad(text, "a number of bytes after the `+`"))?;
+    Ok(FunctionPlace { function, offset })
+}
+
+/// A number as C writes it: `16`, `0x10`, `020`.
+fn number(text: &str) -> Option<u64> {
+    let text = text.trim_start();
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return u64::from_str_radix(hex, 16).ok();
+    }
+    match text.strip_prefix('0') {
+        Some(octal) if !octal.is_empty() => u64::from_str_radix(octal, 8).ok(),
+        _ => text.parse().ok(),
+    }
+}
+
+fn bad(text: &str, wanted: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidObject,
+        format!("the section's name ends in `{text}`, which is not {wanted}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(function: &str, offset: u64) -> FunctionPlace<'_> {
+        FunctionPlace { function, offset }
+    }
+
+    #[test]
+    fn kernel_functions_may_have_an_offset_of_any_base() {
+        let of = |text| kernel_function(text).ok();
+        assert_eq!(of("vfs_read"), Some(place("vfs_read", 0)));
+        assert_eq!(
+            of("vfs_read.isra.0+0x10"),
+            Some(place("vfs_read.isra.0", 16))
+        );
+        assert_eq!(of("f+8"), Some(place("f", 8)));
+        assert_eq!(of("f+010"), Some(place("f", 8)));
+        assert_eq!(of("f+0"), Some(place("f", 0)));
+        for bad in ["", "+4", "f+", "f+x", "f+-1", "f*", "a b", "mod:f"] {
+            assert!(of(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn user_functions_have_a_file() {
+        let parsed = user_function("/usr/bin/bash:readline+0x4").expect("a place");
+        assert_eq!(
+            (parsed.binary, parsed.at),
+            ("/usr/bin/bash", place("readline", 4))
+        );
+        let versioned = user_function("libc.so.6:memcpy@@GLIBC_2.14").expect("a place");
+        assert_eq!(versioned.at, place("memcpy@@GLIBC_2.14", 0));
+        for bad in ["/bin/bash", ":f", "/bin/bash:", "/bin/bash:f+z"] {
+            assert!(user_function(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tracepoints_have_a_category() {
+        assert_eq!(
+            tracepoint("sched/sched_switch").ok(),
+            Some(("sched", "sched_switch"))
+        );
+        assert!(tracepoint("sched_switch").is_err());
+        assert!(tracepoint("sched/").is_err());
+    }
+
+    #[test]
+    fn a_bare_section_has_no_tail() {
+        assert_eq!(tail("kprobe"), None);
+        assert_eq!(tail("kprobe/f"), Some("f"));
+        assert_eq!(tail("uprobe//bin/sh:main"), Some("/bin/sh:main"));
+    }
+}

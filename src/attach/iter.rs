@@ -1,0 +1,84 @@
+//! Iterators: programs that are called for each of the kernel's objects of a kind, and write what somebody then reads.
+
+use super::link::Link;
+use super::tracing::target_name;
+use crate::kinds::AttachType;
+use crate::load::{Program, advice};
+use crate::sys::bpf::{self, IterTarget, LinkCreate, LinkOptions, LinkTarget};
+use crate::{Errno, Error, Result};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+
+impl Program {
+    /// Attaches an iterator over everything of its kind. [`Link::iterate`] then runs it. Since Linux 5.8.
+    #[doc(alias = "bpf_program__attach_iter")]
+    pub fn attach_iter(&self) -> Result<Link> {
+        attach(self, LinkOptions::None)
+    }
+
+    /// Attaches an iterator over one map, cgroup or process only.
+    pub fn attach_iter_over(&self, target: IterTarget<'_>) -> Result<Link> {
+        attach(self, LinkOptions::Iter(target))
+    }
+}
+
+fn attach(program: &Program, options: LinkOptions<'_>) -> Result<Link> {
+    let create = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::None,
+        attach_type: AttachType::TRACE_ITER,
+        flags: 0,
+        options,
+    };
+    let fd = bpf::link_create(&create).map_err(|errno| {
+        let error = Error::from_errno(errno, "the kernel does not attach it");
+        let error = match errno {
+            Errno::EPERM => error.with_hint(advice::for_perf_event()),
+            Errno::EBADF => {
+                error.with_hint("an iterator over a map's elements must be told which map")
+            }
+            _ => error,
+        };
+        error.context(format!(
+            "attaching iterator `{}` ({})",
+            program.name(),
+            target_name(program)
+        ))
+    })?;
+    Ok(Link::kernel(program.name(), fd))
+}
+
+impl Link {
+    /// Starts a walk of an attached iterator; what its program writes can be read.
+    #[doc(alias = "bpf_iter_create")]
+    pub fn iterate(&self) -> Result<IterReader> {
+        let not_an_iterator = |errno| {
+            let message = format!("cannot start a walk of `{}`", self.name());
+            let error = Error::from_errno(errno, message);
+            match errno {
+                Errno::EINVAL => error.with_hint("only links of iterators can be walked"),
+                _ => error,
+            }
+        };
+        let fd = self.fd().ok_or(Errno::EINVAL).map_err(not_an_iterator)?;
+        let fd = bpf::iter_create(fd).map_err(not_an_iterator)?;
+        Ok(IterReader(File::from(fd)))
+    }
+}
+
+/// One walk of an iterator, read as a file. Returned by [`Link::iterate`].
+#[derive(Debug)]
+pub struct IterReader(File);
+
+impl Read for IterReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                // The kernel stops now and then to let others run, and asks to be called again.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Probes at kernel functions: by PMU, or through tracefs where there is none.
+
+use super::legacy::{LegacyProbe, Letter, ProbeFile};
+use super::link::Link;
+use super::perf_event::{self, Way};
+use crate::feature::Feature;
+use crate::load::{Program, advice, kernel_files};
+use crate::sys::perf_event::{
+    PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
+};
+use crate::{Errno, Error, ErrorKind, Result, did_you_mean, probe};
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+
+/// How a probe is made and held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[doc(alias = "probe_attach_mode")]
+pub enum ProbeMode {
+    /// The newest way that the kernel knows.
+    #[default]
+    Default,
+    /// A line in tracefs.
+    Tracefs,
+    /// A perf event without a link.
+    PerfEvent,
+    /// A perf event held by a link. Since Linux 5.15.
+    Link,
+}
+
+impl ProbeMode {
+    pub(super) fn way(self) -> Way {
+        match self {
+            Self::Default => Way::Best,
+            Self::Tracefs | Self::PerfEvent => Way::Ioctl,
+            Self::Link => Way::Link,
+        }
+    }
+}
+
+/// Which kernel function to probe, and how.
+///
+/// ```
+/// use rawbpf::attach::Kprobe;
+/// let at = Kprobe::entry("vfs_read").offset(4).cookie(1);
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_kprobe_opts")]
+pub struct Kprobe {
+    place: Place,
+    moment: ProbeMoment,
+    offset: u64,
+    cookie: u64,
+    mode: ProbeMode,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Function(String),
+    Address(u64),
+}
+
+impl Kprobe {
+    /// At the entry of a function.
+    pub fn entry(function: impl Into<String>) -> Self {
+        Self::at(Place::Function(function.into()), ProbeMoment::Entry)
+    }
+
+    /// When a function returns.
+    pub fn ret(function: impl Into<String>) -> Self {
+        Self::at(Place::Function(function.into()), ProbeMoment::Return)
+    }
+
+    /// At an address from `/proc/kallsyms`, for functions whose name is not unique.
+    pub fn address(address: u64) -> Self {
+        Self::at(Place::Address(address), ProbeMoment::Entry)
+    }
+
+    fn at(place: Place, moment: ProbeMoment) -> Self {
+        Self {
+            place,
+            moment,
+            offset: 0,
+            cookie: 0,
+            mode: ProbeMode::Default,
+        }
+    }
+
+    /// This many bytes into the function. Not for returns.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// A number that the program can ask for. Since Linux 5.15.
+    pub fn cookie(mut self, cookie: u64) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// How the probe is made.
+    pub fn mode(mut self, mode: ProbeMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// `function+0x10`
+    fn place(&self) -> String {
+        match &self.place {
+            Place::Function(name) if self.offset == 0 => name.clone(),
+            Place::Function(name) => format!("{name}+{:#x}", self.offset),
+            Place::Address(address) => format!("{:#x}", address.wrapping_add(self.offset)),
+        }
+    }
+}
+
+/// What the name of a function that implements a system call starts with.
+const WRAPPER: &str = if cfg!(target_arch = "x86_64") {
+    "__x64_sys_"
+} else if cfg!(target_arch = "aarch64") {
+    "__arm64_sys_"
+} else if cfg!(target_arch = "s390x") {
+    "__s390x_sys_"
+} else if cfg!(target_arch = "riscv64") {
+    "__riscv_sys_"
+} else {
+    "__se_sys_"
+};
+
+impl Program {
+    /// Attaches to the kernel's function for a system call, such as `openat`.
+    ///
+    /// The function's name differs between machines, and before Linux 4.17.
+    #[doc(alias = "bpf_program__attach_ksyscall")]
+    pub fn attach_ksyscall(&self, name: &str) -> Result<Link> {
+        self.ksyscall(name, ProbeMoment::Entry)
+    }
+
+    /// Attaches to the return of the kernel's function for a system call.
+    pub fn attach_kretsyscall(&self, name: &str) -> Result<Link> {
+        self.ksyscall(name, ProbeMoment::Return)
+    }
+
+    fn ksyscall(&self, name: &str, moment: ProbeMoment) -> Result<Link> {
+        let prefix = if probe::has(Feature::SyscallWrapper) {
+            WRAPPER
+        } else {
+            "__se_sys_"
+        };
+        let function = format!("{prefix}{name}");
+        self.attach_kprobe(&Kprobe::at(Place::Function(function), moment))
+    }
+
+    /// Attaches to a kernel function.
+    ///
+    /// # Errors
+    /// `NotFound` with similar names if there is no such function, or it cannot be probed.
+    #[doc(alias = "bpf_program__attach_kprobe")]
+    #[doc(alias = "bpf_program__attach_kprobe_opts")]
+    pub fn attach_kprobe(&self, at: &Kprobe) -> Result<Link> {
+        attach(self, at).map_err(|e| {
+            let what = match at.moment {
+                ProbeMoment::Entry => "kprobe",
+                ProbeMoment::Return => "kretprobe",
+            };
+            e.context(format!(
+                "attaching `{}` to {what} {}",
+                self.name(),
+                at.place()
+            ))
+        })
+    }
+}
+
+fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
+    let pmu = if at.mode == ProbeMode::Tracefs {
+        None
+    } else {
+        ProbePmu::find(ProbeKind::Kprobe).ok()
+    };
+    let (event, legacy) = match pmu {
+        Some(pmu) => (by_pmu(pmu, at)?, None),
+        None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => by_tracefs(at)?,
+        None => {
+            let message = "this kernel makes kprobes through tracefs only";
+            return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::ENOENT));
+        }
+    };
+    perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
+}
+
+fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<OwnedFd> {
+    let (function, offset) = match &at.place {
+        Place::Function(name) => (Some(c_string(name)?), at.offset),
+        Place::Address(address) => (None, address.wrapping_add(at.offset)),
+    };
+    let event = PerfEvent::Kprobe {
+        pmu,
+        moment: at.moment,
+        function: function.as_deref(),
+        offset,
+    };
+    perf_event_open(&event, PerfScope::Everyone).map_err(|errno| refused(errno, at))
+}
+
+fn by_tracefs(at: &Kprobe) -> Result<(OwnedFd, Option<LegacyProbe>)> {
+    let letter = match at.moment {
+        ProbeMoment::Entry => Letter::Place,
+        ProbeMoment::Return => Letter::Return,
+    };
+    let place = at.place();
+    let probe = LegacyProbe::make(ProbeFile::Kprobes, letter, &place, &place);
+    let probe = probe.map_err(|error| match error.errno() {
+        Some(errno) if error.kind() == ErrorKind::Io => refused(errno, at),
+        _ => error,
+    })?;
+    let id = probe.event_id()?;
+    let event = open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
+    Ok((event, Some(probe)))
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("the name {text:?} has a zero byte"),
+        )
+    })
+}
+
+/// Opens a perf event.
+pub(super) fn open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd> {
+    perf_event_open(event, scope).map_err(|errno| {
+        let error = Error::from_errno(errno, "the kernel does not open the perf event");
+        match errno {
+            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_perf_event()),
+            _ => error,
+        }
+    })
+}
+
+fn refused(errno: Errno, at: &Kprobe) -> Error {
+    let generic = || Error::from_errno(errno, "the kernel does not make the probe");
+    match (errno, &at.place) {
+        (Errno::EPERM | Errno::EACCES, _) => generic().with_hint(advice::for_perf_event()),
+        (Errno::EADDRNOTAVAIL, Place::Function(name)) => {
+            let message = format!("this kernel has several functions `{name}`");
+            Error::new(ErrorKind::InvalidArgument, message)
+                .with_errno(errno)
+                .with_hint("choose one by its address in /proc/kallsyms, with Kprobe::address")
+        }
+        (Errno::ENOENT | Errno::EINVAL, Place::Function(name)) => match no_function(name) {
+            Some(error) => error.with_errno(errno),
+            None => generic().with_hint(
+                "the function exists, but cannot be probed there: it is on the kernel's list of functions to leave alone, \
+                 or the offset is not at the start of an instruction",
+            ),
+        },
+        _ => generic(),
+    }
+}
+
+/// Says that there is no such function; `None` if there is.
+fn no_function(name: &str) -> Option<Error> {
+    let functions = symbols(|symbol| Some(symbol.to_owned()));
+    if functions.is_empty() || functions.iter().any(|function| function == name) {
+        return None;
+    }
+    let near = did_you_mean(name, functions.iter().map(String::as_str));
+    let message = format!("this kernel has no function `{name}`{near}");
+    Some(Error::new(ErrorKind::NotFound, message))
+}
+
+/// The kernel's symbols that `choose` wants, for messages.
+pub(super) fn symbols(choose: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut chosen = Vec::new();
+    let all = kernel_files::kallsyms(&mut |_, _, symbol| chosen.extend(choose(symbol)));
+    // Without the list there is nothing to compare with.
+    all.map(|()| chosen).unwrap_or_default()
+}

@@ -1,0 +1,16 @@
+//! Hooks of security modules.
+
+use super::link::Link;
+use super::tracing;
+use crate::Result;
+use crate::load::Program;
+
+impl Program {
+    /// Attaches to the hook that the program was loaded for. Since Linux 5.7.
+    ///
+    /// It is asked only if the kernel runs BPF as a security module (`lsm=...,bpf` on its command line).
+    #[doc(alias = "bpf_program__attach_lsm")]
+    pub fn attach_lsm(&self) -> Result<Link> {
+        tracing::attach_loaded(self, 0)
+    }
+}

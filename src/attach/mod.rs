@@ -1,0 +1,31 @@
+//! A loaded [`Program`](crate::load::Program) in, a [`Link`] out: from then on the kernel runs it.
+//!
+//! In: programs, and where to attach them: by the name of their section ([`Program::attach`](crate::load::Program::attach),
+//! [`Object::attach`](crate::load::Object::attach)) or by call, with one options type per kind ([`Kprobe`], [`Uprobe`]).
+//! Out: [`Link`], which detaches when it is dropped. Not here: what programs do when they run.
+//!
+//! Three words that are easily mixed up: a *trace event* is a place in tracefs; a *tracepoint* is a trace event that
+//! kernel developers put into the code; a *perf event* is a descriptor that a program of the older kinds hangs on.
+
+mod auto;
+mod binary;
+mod grammar;
+mod iter;
+mod kprobe;
+mod legacy;
+mod link;
+mod lsm;
+mod perf_event;
+mod raw_tracepoint;
+mod struct_ops;
+mod tracefs;
+mod tracepoint;
+mod tracing;
+mod uprobe;
+
+#[doc(inline)]
+pub use crate::sys::bpf::{IterTarget, LinkInfo};
+pub use iter::IterReader;
+pub use kprobe::{Kprobe, ProbeMode};
+pub use link::Link;
+pub use uprobe::{Processes, Uprobe};

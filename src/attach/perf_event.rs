@@ -1,0 +1,101 @@
+//! Programs on perf events: a link since Linux 5.15, an `ioctl` before.
+
+use super::legacy::LegacyProbe;
+use super::link::Link;
+use crate::kinds::AttachType;
+use crate::load::Program;
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::perf_event;
+use crate::{Errno, Error, ErrorKind, Result};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Which way to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A link, or else the older way.
+    Best,
+    /// A link and nothing else.
+    Link,
+    /// The older way, though there may be links.
+    Ioctl,
+}
+
+impl Program {
+    /// Attaches to a perf event that the caller opened, such as a sampled counter. The event starts with that, and stops
+    /// when the link is dropped.
+    #[doc(alias = "bpf_program__attach_perf_event")]
+    pub fn attach_perf_event(&self, event: OwnedFd) -> Result<Link> {
+        attach(self, event, 0, Way::Best, None)
+    }
+}
+
+/// Hangs the program on the event, and starts the event.
+#[doc(alias = "bpf_program__attach_perf_event_opts")]
+pub(super) fn attach(
+    program: &Program,
+    event: OwnedFd,
+    cookie: u64,
+    way: Way,
+    legacy: Option<LegacyProbe>,
+) -> Result<Link> {
+    let link = if way == Way::Ioctl {
+        no_cookie(cookie)?;
+        None
+    } else {
+        link(program, event.as_fd(), cookie, way)?
+    };
+    if link.is_none() {
+        perf_event::set_program(event.as_fd(), program.as_fd()).map_err(refused)?;
+    }
+    let started = perf_event::enable(event.as_fd());
+    started.map_err(|errno| Error::from_errno(errno, "cannot start the perf event"))?;
+    Ok(Link::perf_event(program.name(), event, link, legacy))
+}
+
+/// A link; `None` on kernels that have none for perf events (they do not know the attach type).
+fn link(
+    program: &Program,
+    event: BorrowedFd<'_>,
+    cookie: u64,
+    way: Way,
+) -> Result<Option<OwnedFd>> {
+    let create = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::Fd(event),
+        attach_type: AttachType::PERF_EVENT,
+        flags: 0,
+        options: match cookie {
+            0 => LinkOptions::None,
+            cookie => LinkOptions::PerfEvent { cookie },
+        },
+    };
+    match bpf::link_create(&create) {
+        Ok(link) => Ok(Some(link)),
+        Err(Errno::EINVAL | Errno::E2BIG) if way == Way::Best => no_cookie(cookie).map(|()| None),
+        Err(errno) => Err(refused(errno)),
+    }
+}
+
+fn no_cookie(cookie: u64) -> Result<()> {
+    if cookie == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "this way of attaching to a perf event has no cookies",
+    )
+    .with_errno(Errno::EOPNOTSUPP)
+    .with_hint("cookies need links of perf events, which came with Linux 5.15"))
+}
+
+fn refused(errno: Errno) -> Error {
+    let error = Error::from_errno(
+        errno,
+        "the kernel does not put the program on the perf event",
+    );
+    match errno {
+        Errno::EINVAL => error.with_hint("is it a program of the right type for this event?"),
+        Errno::EEXIST => error.with_hint("before Linux 4.15 an event took one program only"),
+        _ => error,
+    }
+}

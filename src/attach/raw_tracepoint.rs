@@ -1,0 +1,58 @@
+//! Raw tracepoints: the arguments of a tracepoint, before they are put into a trace event.
+
+use super::kprobe;
+use super::link::Link;
+use crate::load::Program;
+use crate::sys::bpf;
+use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
+use std::ffi::CString;
+use std::os::fd::AsFd;
+
+impl Program {
+    /// Attaches to a tracepoint's own arguments, such as those of `sched_switch`. Since Linux 4.17.
+    #[doc(alias = "bpf_program__attach_raw_tracepoint")]
+    pub fn attach_raw_tracepoint(&self, name: &str) -> Result<Link> {
+        self.attach_raw_tracepoint_with_cookie(name, 0)
+    }
+
+    /// [`Program::attach_raw_tracepoint`] with a cookie that the program can ask for. Since Linux 6.10.
+    #[doc(alias = "bpf_program__attach_raw_tracepoint_opts")]
+    pub fn attach_raw_tracepoint_with_cookie(&self, name: &str, cookie: u64) -> Result<Link> {
+        let link = || {
+            let c_name = CString::new(name).map_err(|_| no_tracepoint(name))?;
+            let fd = bpf::raw_tracepoint_open(Some(&c_name), self.as_fd(), cookie);
+            let fd = fd.map_err(|errno| refused(errno, name, cookie))?;
+            Ok(Link::kernel(self.name(), fd))
+        };
+        link().map_err(|e: Error| {
+            e.context(format!(
+                "attaching `{}` to raw tracepoint {name}",
+                self.name()
+            ))
+        })
+    }
+}
+
+fn no_tracepoint(name: &str) -> Error {
+    // Every tracepoint is a kernel variable of this name.
+    const PREFIX: &str = "__tracepoint_";
+    let symbols = kprobe::symbols(|symbol| symbol.strip_prefix(PREFIX).map(str::to_owned));
+    let near = did_you_mean(name, symbols.iter().map(String::as_str));
+    let message = format!("this kernel has no raw tracepoint `{name}`{near}");
+    Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT)
+}
+
+fn refused(errno: Errno, name: &str, cookie: u64) -> Error {
+    match errno {
+        Errno::ENOENT => no_tracepoint(name),
+        Errno::E2BIG if cookie != 0 => {
+            let message = "the kernel does not take a cookie for a raw tracepoint";
+            Error::new(ErrorKind::Unsupported, message)
+                .with_errno(errno)
+                .with_hint("cookies of raw tracepoints came with Linux 6.10")
+        }
+        Errno::EINVAL => Error::from_errno(errno, "the kernel does not attach it")
+            .with_hint("does the program read more arguments than the tracepoint has?"),
+        _ => Error::from_errno(errno, "the kernel does not attach it"),
+    }
+}

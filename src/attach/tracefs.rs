@@ -1,0 +1,78 @@
+//! Trace events: where tracefs is, and what is in it.
+
+use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where tracefs may be: by itself, and inside debugfs.
+const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// The folder that holds the trace events.
+pub(super) fn folder() -> Result<PathBuf> {
+    let places = PLACES.iter().map(Path::new);
+    let mut denied = None;
+    for place in places {
+        match fs::read_dir(place.join("events")) {
+            Ok(_) => return Ok(place.to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                denied = Some((place, error));
+            }
+            Err(_) => {}
+        }
+    }
+    if let Some((place, error)) = denied {
+        return Err(Error::from_io(error, "look into", place).with_hint("run as root"));
+    }
+    Err(Error::new(
+        ErrorKind::NotFound,
+        "tracefs is not mounted, so trace events have no numbers",
+    )
+    .with_hint("mount -t tracefs tracefs /sys/kernel/tracing"))
+}
+
+/// The number of a trace event, by which a perf event names it.
+#[doc(alias = "determine_tracepoint_id")]
+pub(super) fn event_id(category: &str, name: &str) -> Result<u64> {
+    let plain = |word: &str| !word.is_empty() && !word.contains('/') && word != "..";
+    if !plain(category) || !plain(name) {
+        let message = format!("`{category}/{name}` is no name of a tracepoint");
+        return Err(Error::new(ErrorKind::InvalidArgument, message)
+            .with_hint("a tracepoint has a category and a name: sched/sched_switch"));
+    }
+    let events = folder()?.join("events");
+    let path = events.join(category).join(name).join("id");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(no_event(&events, category, name));
+        }
+        Err(error) => return Err(Error::from_io(error, "read", &path)),
+    };
+    text.trim().parse().map_err(|_| {
+        let message = format!("{} holds no number: `{}`", path.display(), text.trim());
+        Error::new(ErrorKind::Corrupt, message)
+    })
+}
+
+fn no_event(events: &Path, category: &str, name: &str) -> Error {
+    let category_names = names_in(&events.join(category));
+    let message = if category_names.is_empty() {
+        let near = near(category, &names_in(events));
+        format!("this kernel has no category `{category}` of tracepoints{near}")
+    } else {
+        let near = near(name, &category_names);
+        format!("this kernel has no tracepoint `{category}/{name}`{near}")
+    };
+    Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT)
+}
+
+fn near(wanted: &str, names: &[String]) -> String {
+    did_you_mean(wanted, names.iter().map(String::as_str))
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.collect()
+}

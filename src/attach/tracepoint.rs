@@ -1,0 +1,40 @@
+//! Tracepoints, through perf events.
+
+use super::link::Link;
+use super::perf_event::{self, Way};
+use super::{kprobe, tracefs};
+use crate::Result;
+use crate::load::Program;
+use crate::sys::perf_event::{PerfEvent, PerfScope};
+
+impl Program {
+    /// Attaches to a tracepoint, such as `("syscalls", "sys_enter_openat")`.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such tracepoint, or no tracefs to look it up.
+    #[doc(alias = "bpf_program__attach_tracepoint")]
+    pub fn attach_tracepoint(&self, category: &str, name: &str) -> Result<Link> {
+        self.attach_tracepoint_with_cookie(category, name, 0)
+    }
+
+    /// [`Program::attach_tracepoint`] with a cookie that the program can ask for. Since Linux 5.15.
+    #[doc(alias = "bpf_program__attach_tracepoint_opts")]
+    pub fn attach_tracepoint_with_cookie(
+        &self,
+        category: &str,
+        name: &str,
+        cookie: u64,
+    ) -> Result<Link> {
+        let link = || {
+            let id = tracefs::event_id(category, name)?;
+            let event = kprobe::open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
+            perf_event::attach(self, event, cookie, Way::Best, None)
+        };
+        link().map_err(|e| {
+            e.context(format!(
+                "attaching `{}` to tracepoint {category}/{name}",
+                self.name()
+            ))
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! Probes in programs and libraries.
+
+use super::binary;
+use super::kprobe::{self, ProbeMode};
+use super::legacy::{LegacyProbe, Letter, ProbeFile};
+use super::link::Link;
+use super::perf_event;
+use crate::elf::user;
+use crate::load::{Program, advice};
+use crate::sys::mapping::FileBytes;
+use crate::sys::perf_event::{
+    PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
+};
+use crate::{Errno, Error, ErrorKind, Result};
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Whose calls are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Processes {
+    /// Everybody's, also of programs started later.
+    #[default]
+    All,
+    /// Those of this process.
+    Own,
+    /// Those of the process with this number.
+    Pid(u32),
+}
+
+impl Processes {
+    fn scope(self) -> Result<PerfScope> {
+        match self {
+            Self::All => Ok(PerfScope::Everyone),
+            Self::Own => Ok(PerfScope::Process(0)),
+            Self::Pid(pid) => match i32::try_from(pid) {
+                Ok(pid) if pid > 0 => Ok(PerfScope::Process(pid)),
+                _ => {
+                    let message = format!("{pid} is no number of a process");
+                    Err(Error::new(ErrorKind::InvalidArgument, message))
+                }
+            },
+        }
+    }
+}
+
+/// Which place of a program or library to probe, and how.
+///
+/// ```
+/// use rawbpf::attach::{Processes, Uprobe};
+/// let at = Uprobe::entry("libc.so.6", "malloc").processes(Processes::Own);
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_uprobe_opts")]
+pub struct Uprobe {
+    binary: PathBuf,
+    /// Without one, `offset` counts from the start of the file.
+    function: Option<String>,
+    moment: ProbeMoment,
+    offset: u64,
+    processes: Processes,
+    ref_ctr_offset: u32,
+    cookie: u64,
+    mode: ProbeMode,
+}
+
+impl Uprobe {
+    /// At the entry of a function. `binary` is a path, or a bare name that is looked for as the shell and the dynamic loader
+    /// do; `function` may have a version (`memcpy@@GLIBC_2.14`).
+    pub fn entry(binary: impl AsRef<Path>, function: impl Into<String>) -> Self {
+        Self::at(binary.as_ref(), Some(function.into()), ProbeMoment::Entry)
+    }
+
+    /// When a function returns.
+    pub fn ret(binary: impl AsRef<Path>, function: impl Into<String>) -> Self {
+        Self::at(binary.as_ref(), Some(function.into()), ProbeMoment::Return)
+    }
+
+    /// At an instruction so many bytes from the start of the file.
+    pub fn file_offset(binary: impl AsRef<Path>, offset: u64) -> Self {
+        Self::at(binary.as_ref(), None, ProbeMoment::Entry).offset(offset)
+    }
+
+    fn at(binary: &Path, function: Option<String>, moment: ProbeMoment) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            function,
+            moment,
+            offset: 0,
+            processes: Processes::All,
+            ref_ctr_offset: 0,
+            cookie: 0,
+            mode: ProbeMode::Default,
+        }
+    }
+
+    /// This many bytes into the function.
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Whose calls are seen.
+    pub fn processes(mut self, processes: Processes) -> Self {
+        self.processes = processes;
+        self
+    }
+
+    /// Where in the file the counter is that the program asks to know whether somebody listens. Since Linux 4.20.
+    pub fn ref_ctr_offset(mut self, offset: u32) -> Self {
+        self.ref_ctr_offset = offset;
+        self
+    }
+
+    /// A number that the program can ask for. Since Linux 5.15.
+    pub fn cookie(mut self, cookie: u64) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// How the probe is made.
+    pub fn mode(mut self, mode: ProbeMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    fn place(&self) -> String {
+        let file = self.binary.display();
+        match &self.function {
+            Some(function) if self.offset == 0 => format!("{file}:{function}"),
+            Some(function) => format!("{file}:{function}+{:#x}", self.offset),
+            None => format!("{file}:{:#x}", self.offset),
+        }
+    }
+}
+
+impl Program {
+    /// Attaches to a place of a program or library.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such file, or no such function in it.
+    #[doc(alias = "bpf_program__attach_uprobe")]
+    #[doc(alias = "bpf_program__attach_uprobe_opts")]
+    pub fn attach_uprobe(&self, at: &Uprobe) -> Result<Link> {
+        attach(self, at).map_err(|e| {
+            let what = match at.moment {
+                ProbeMoment::Entry => "uprobe",
+                ProbeMoment::Return => "uretprobe",
+            };
+            e.context(format!(
+                "attaching `{}` to {what} {}",
+                self.name(),
+                at.place()
+            ))
+        })
+    }
+}
+
+fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
+    let file = binary::find(&at.binary)?;
+    let offset = offset_in(&file, at)?;
+    let pmu = if at.mode == ProbeMode::Tracefs {
+        None
+    } else {
+        ProbePmu::find(ProbeKind::Uprobe).ok()
+    };
+    let (event, legacy) = match pmu {
+        Some(pmu) => (by_pmu(pmu, at, &file, offset)?, None),
+        None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => {
+            by_tracefs(at, &file, offset)?
+        }
+        None => {
+            let message = "this kernel makes uprobes through tracefs only";
+            return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::ENOENT));
+        }
+    };
+    perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
+}
+
+/// Bytes from the start of the file.
+fn offset_in(file: &Path, at: &Uprobe) -> Result<u64> {
+    let Some(function) = &at.function else {
+        return Ok(at.offset);
+    };
+    let bytes = FileBytes::open(file).map_err(|e| Error::from_io(e, "read", file))?;
+    let start = user::function_offset(&bytes, function)?;
+    start.checked_add(at.offset).ok_or_else(|| {
+        let message = format!("the offset {:#x} is past any file's end", at.offset);
+        Error::new(ErrorKind::InvalidArgument, message)
+    })
+}
+
+fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Path, offset: u64) -> Result<OwnedFd> {
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|_| {
+        let message = format!("the path {} has a zero byte", file.display());
+        Error::new(ErrorKind::InvalidArgument, message)
+    })?;
+    let event = PerfEvent::Uprobe {
+        pmu,
+        moment: at.moment,
+        path: &path,
+        offset,
+        ref_ctr_offset: at.ref_ctr_offset,
+    };
+    perf_event_open(&event, at.processes.scope()?).map_err(|errno| refused(errno, at))
+}
+
+fn by_tracefs(at: &Uprobe, file: &Path, offset: u64) -> Result<(OwnedFd, Option<LegacyProbe>)> {
+    if at.ref_ctr_offset != 0 {
+        let message = "a probe made through tracefs has no reference counter";
+        return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::EOPNOTSUPP));
+    }
+    let letter = match at.moment {
+        ProbeMoment::Entry => Letter::Place,
+        ProbeMoment::Return => Letter::Return,
+    };
+    let place = format!("{}:{offset:#x}", file.display());
+    let label = file.file_name().unwrap_or_default().to_string_lossy();
+    let label = format!("{label}_{offset:#x}");
+    let probe = LegacyProbe::make(ProbeFile::Uprobes, letter, &place, &label)?;
+    let id = probe.event_id()?;
+    let event = kprobe::open(&PerfEvent::Tracepoint { id }, at.processes.scope()?)?;
+    Ok((event, Some(probe)))
+}
+
+fn refused(errno: Errno, at: &Uprobe) -> Error {
+    let error = Error::from_errno(errno, "the kernel does not make the probe");
+    match (errno, at.processes) {
+        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
+        (Errno::ESRCH, Processes::Pid(pid)) => error.with_hint(format!("there is no process {pid}")),
+        (Errno::EINVAL, _) => {
+            error.with_hint("the place must be inside a regular file that can be executed, at the start of an instruction")
+        }
+        _ => error,
+    }
+}
