@@ -133,10 +133,8 @@ impl Guest {
         // The initramfs is in memory twice while it is being unpacked, and may fill half of it.
         let memory = self.memory_mib.max(4 * (initramfs_size >> 20) + 512);
         let mut qemu = tied_to_us(&QEMU.path()?);
-        // Without cmpxchg16b: QEMU 7.2 emulates it with flags that are sometimes wrong, and one boot in
-        // three of Linux 6.12 crashed on them. Five-level page tables are only slower.
         qemu.args(match self.accelerator {
-            Accelerator::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,-cx16"],
+            Accelerator::Tcg => ["-accel", "tcg,thread=multi", "-cpu", emulated(&self.kernel)],
             Accelerator::Kvm => ["-accel", "kvm", "-cpu", "host"],
         });
         qemu.args([
@@ -175,6 +173,20 @@ impl Guest {
              rcupdate.rcu_cpu_stall_suppress=1 random.trust_cpu=on 8250.nr_uarts=2",
         ]);
         Ok(qemu)
+    }
+}
+
+/// The emulated processor that suits a kernel.
+///
+/// QEMU 7.2 sometimes gets the flags of `cmpxchg16b` wrong, and one boot in three of Linux 6.12 crashed
+/// on that, so kernels do without it. Those from 6.18 on, which hardly use it while they boot, cannot:
+/// without it they have no memory for BPF arenas and the like (`kmalloc_nolock`). Five-level page tables
+/// are only slower.
+fn emulated(kernel: &Kernel) -> &'static str {
+    if kernel.version() < (6, 18) {
+        "max,la57=off,-cx16"
+    } else {
+        "max,la57=off"
     }
 }
 

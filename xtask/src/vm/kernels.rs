@@ -113,6 +113,18 @@ impl Kernel {
         })
     }
 
+    /// The first two numbers of the release.
+    pub(crate) fn version(&self) -> (u32, u32) {
+        let mut numbers = self.release.split(|c: char| !c.is_ascii_digit());
+        let mut next = || {
+            numbers
+                .next()
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(0)
+        };
+        (next(), next())
+    }
+
     /// The kernel's BTF, taken out of its image.
     pub(crate) fn btf(&self) -> Result<Vec<u8>> {
         let what = || format!("while reading the BTF in {}", self.image.display());
@@ -158,6 +170,7 @@ mod tests {
         put("lib/modules/7.2.1-cloud/config");
         let kernel = Kernel::in_folder("7.2", folder.path()).unwrap();
         assert_eq!(kernel.release, "7.2.1-cloud");
+        assert_eq!(kernel.version(), (7, 2));
         assert!(kernel.image.ends_with("7.2.1-cloud/vmlinuz"));
     }
 }
