@@ -265,11 +265,12 @@ pub struct CoreStep {
     pub insn: usize,
     /// What is asked, in the words of the kernel: `"field_byte_offset"`.
     pub kind: &'static str,
-    /// The question in words: `"struct task_struct.pid (0:71 @ offset 2464)"`.
+    /// The question in libbpf's notation: `"<byte_off> [24] struct task_struct.pid (0:71 @ offset 2464)"`.
     pub spec: String,
     /// The matching target types, in the same notation.
     pub candidates: Vec<String>,
-    /// If no target type matches: those of the right name, and why each is not what the program means.
+    /// If the kernel has no answer: its types of the right name, and why each is not what the program means. If it has
+    /// one that the instruction cannot take: why.
     pub mismatches: Vec<String>,
     /// The value in the object; `None` where there is none to be checked.
     pub value_before: Option<u64>,

@@ -10,12 +10,16 @@ use super::spec::Spec;
 use super::value::{Answer, Verdict};
 use crate::btf::{Btf, CoreRelo, essential_name};
 use crate::insn::Insn;
-use crate::reloc::{CoreStep, Target};
+use crate::reloc::{CoreOutcome, CoreStep, Target};
 use crate::{Error, Result, TypeId};
 use std::collections::HashSet;
 
 /// How many candidates a step tells of; the others are only counted.
 const SHOWN: usize = 8;
+
+/// Why a found field is of no use to a load.
+const UNFIT_WIDTH: &str = "the field has another width in the kernel, and a load can be widened or narrowed only for \
+                           pointers and unsigned integers";
 
 /// Answers the CO-RE relocations of one object from one kernel's types.
 ///
@@ -71,7 +75,7 @@ impl<'a> CoreResolver<'a> {
     /// # Errors
     /// What makes a load fail: a malformed record, an instruction that does not hold what the object's own types let
     /// expect, several types in the kernel that give different answers. No answer at all is no error, see
-    /// [`CoreOutcome::Poisoned`](crate::reloc::CoreOutcome::Poisoned).
+    /// [`CoreOutcome::Poisoned`].
     #[doc(alias = "bpf_core_resolve_relo")]
     pub(crate) fn apply(
         &mut self,
@@ -86,17 +90,19 @@ impl<'a> CoreResolver<'a> {
             .map_err(|e| at(e.context(local.to_string())))?;
         let patched = patch(insns, insn, &answer.verdict)
             .map_err(|e| at(Error::from(e).context(local.to_string())))?;
+        let mut mismatches = answer.mismatches;
+        let poisoned = patched.outcome == CoreOutcome::Poisoned;
+        if poisoned && answer.verdict.after.is_some() {
+            mismatches.push(UNFIT_WIDTH.to_string());
+        }
         Ok(CoreStep {
             insn,
             kind: local.kind.name(),
             spec: local.to_string(),
             candidates: answer.matching,
-            mismatches: answer.mismatches,
+            mismatches,
             value_before: patched.before,
-            value_after: match patched.outcome {
-                crate::reloc::CoreOutcome::Patched => answer.verdict.after,
-                crate::reloc::CoreOutcome::Poisoned => None,
-            },
+            value_after: answer.verdict.after.filter(|_| !poisoned),
             outcome: patched.outcome,
         })
     }

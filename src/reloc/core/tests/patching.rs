@@ -2,7 +2,7 @@
 
 use super::{int, kernel, kind, nothing, question, structure, uint};
 use crate::TypeId;
-use crate::btf::BtfEditor;
+use crate::btf::{BtfEditor, IntEncoding};
 use crate::insn::{Insn, class, jump, mode, size, source};
 use crate::reloc::core::error::CoreError;
 use crate::reloc::core::patch::{POISON_HELPER, patch};
@@ -313,4 +313,25 @@ fn missing_types_poison_and_say_so() {
     assert!(step.candidates.is_empty());
     assert_eq!(step.mismatches, ["the kernel has no struct named `point`"]);
     assert_eq!(insns, [POISON]);
+}
+
+#[test]
+fn a_load_that_cannot_be_resized_says_so() {
+    let field = |size: u32| {
+        move |b: &mut BtfEditor| {
+            let ty = b.add_int("int", size, IntEncoding::SIGNED);
+            structure(b, "point", 16, &[("x", ty, 32)])
+        }
+    };
+    let offset = question(kind::BYTE_OFFSET, "0:0", field(4));
+    let target = kernel(field(8));
+    let mut insns = [load(size::W, 4)];
+    let mut resolver = CoreResolver::new(&offset.btf, &target);
+    let step = resolver.apply(&mut insns, 0, &offset.record).unwrap();
+    assert_eq!(
+        (step.outcome, step.value_after),
+        (CoreOutcome::Poisoned, None)
+    );
+    assert_eq!(step.candidates.len(), 1);
+    assert!(step.mismatches[0].contains("another width"), "{step:?}");
 }
