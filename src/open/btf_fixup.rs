@@ -7,7 +7,7 @@ use super::{Extern, ExternKind};
 use crate::btf::{Btf, BtfEditor, BtfExt, Info, Kind, Linkage, Type, VarSecinfo};
 use crate::elf::{Section, Symbol, Visibility};
 use crate::{Error, ErrorKind, Result, TypeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The variable that stands for kernel functions in `.ksyms`.
 const DUMMY: &str = "dummy_ksym";
@@ -60,6 +60,7 @@ pub(super) fn fix(file: &Collected<'_>, btf: &Btf<'_>, externs: &Externs) -> Res
         symbols: HashMap::new(),
         dummy: None,
         int: TypeId::VOID,
+        named: HashSet::new(),
     };
     for section in file.sections() {
         fixer.file_sections.entry(section.name).or_insert(section);
@@ -94,6 +95,8 @@ struct Fixer<'b, 'f> {
     dummy: Option<TypeId>,
     /// The first integer of 32 bits.
     int: TypeId,
+    /// Prototypes whose parameters all have names already.
+    named: HashSet<TypeId>,
 }
 
 impl Fixer<'_, '_> {
@@ -153,14 +156,22 @@ impl Fixer<'_, '_> {
         }
         let global = Info::of(Kind::Func).with_vlen(1);
         self.editor.set_info(declared.id(), global);
-        let proto = self.btf.get(TypeId(declared.size_field()))?;
+        self.name_params(TypeId(declared.size_field()))?;
+        variable.type_id = self.dummy.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Gives every parameter a name: the kernel wants them in functions that are not extern.
+    fn name_params(&mut self, proto: TypeId) -> Result<()> {
+        if !self.named.insert(proto) {
+            return Ok(());
+        }
         let name = self.editor.add_string(DUMMY);
-        for (index, param) in proto.params().enumerate() {
+        for (index, param) in self.btf.get(proto)?.params().enumerate() {
             if param.name.is_empty() && !param.type_id.is_void() {
-                self.editor.set_word(proto.id(), 3 + index * 2, name);
+                self.editor.set_word(proto, 3 + index * 2, name);
             }
         }
-        variable.type_id = self.dummy.unwrap_or_default();
         Ok(())
     }
 

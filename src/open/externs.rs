@@ -194,13 +194,13 @@ impl<'b> Declarations<'b> {
             return Err(invalid("a function cannot be a value of `.kconfig`"));
         }
         let target = TypeId(declared.size_field());
-        let (size, align) = (self.btf.size_of(target)?, self.btf.align_of(target)?);
-        let ty = kconfig_type(self.btf, target)?.filter(|_| size > 0 && align > 0);
-        let ty = ty.ok_or_else(|| {
+        // First of all the type: the alignment of a structure may take long to find.
+        let ty = kconfig_type(self.btf, target)?.ok_or_else(|| {
             invalid("its type cannot hold a kernel configuration value").with_hint(
                 "use bool, char, an integer, enum libbpf_tristate, or an array of characters",
             )
         })?;
+        let (size, align) = (self.btf.size_of(target)?, self.btf.align_of(target)?);
         Ok(ExternKind::Kconfig {
             ty,
             size,

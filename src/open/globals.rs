@@ -3,7 +3,7 @@
 use super::collect::{Collected, Role, invalid};
 use super::externs::Externs;
 use super::{DataKind, MapOrigin, OpenMap, Variable};
-use crate::btf::{Btf, Kind, Linkage};
+use crate::btf::{Btf, Kind, Linkage, VarSecinfo};
 use crate::elf::{Section, Symbol, SymbolPlace};
 use crate::kinds::{MapFlags, MapType};
 use crate::{Result, SectionIndex, TypeId};
@@ -12,11 +12,55 @@ use std::collections::HashMap;
 /// The longest name that the kernel takes.
 const KERNEL_NAME_LEN: usize = 15;
 
+/// The sections that the type information describes, by name: the first of each, and whether user space may see a variable of
+/// it (then its map can be mapped into memory).
+#[derive(Debug, Default)]
+pub(super) struct Sections<'b>(HashMap<&'b str, (TypeId, Shared)>);
+
+/// Whether user space may see a variable of a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    Yes,
+    No,
+}
+
+impl<'b> Sections<'b> {
+    /// Looks at all sections once.
+    #[doc(alias = "map_is_mmapable")]
+    pub(super) fn of(btf: Option<&'b Btf<'_>>) -> Self {
+        let mut sections = HashMap::new();
+        let Some(btf) = btf else {
+            return Self(sections);
+        };
+        for section in btf.types().filter(|ty| ty.kind() == Kind::Datasec) {
+            sections.entry(section.name()).or_insert_with(|| {
+                let visible = |variable: VarSecinfo| {
+                    btf.get(variable.type_id).is_ok_and(|var| {
+                        var.kind() == Kind::Var && var.linkage() != Some(Linkage::Static)
+                    })
+                };
+                let shared = if section.variables().any(visible) {
+                    Shared::Yes
+                } else {
+                    Shared::No
+                };
+                (section.id(), shared)
+            });
+        }
+        Self(sections)
+    }
+
+    /// The type that describes the section of this name.
+    pub(super) fn find(&self, name: &str) -> Option<TypeId> {
+        self.0.get(name).map(|(id, _)| *id)
+    }
+}
+
 /// The maps of all data sections, in the order of sections.
 #[doc(alias = "bpf_object__init_global_data_maps")]
 pub(super) fn maps(
     file: &Collected<'_>,
-    btf: Option<&Btf<'_>>,
+    types: &Sections<'_>,
     object_name: &str,
 ) -> Result<Vec<OpenMap>> {
     /// Zeroes need no room in the file, so a few bytes could ask for any amount.
@@ -42,7 +86,7 @@ pub(super) fn maps(
         } else {
             section.data()?.to_vec()
         };
-        let mut map = data_map(btf, object_name, kind, section.name);
+        let mut map = data_map(types, object_name, kind, section.name);
         map.section = section.index;
         map.value_size = u32::try_from(section.size).map_err(|_| too_large(section))?;
         map.image = image;
@@ -61,27 +105,25 @@ fn too_large(section: &Section<'_>) -> crate::Error {
 /// The map of the kernel's configuration values, if any are wanted. Its contents are not known yet.
 #[doc(alias = "bpf_object__init_kconfig_map")]
 pub(super) fn kconfig_map(
-    btf: Option<&Btf<'_>>,
+    types: &Sections<'_>,
     object_name: &str,
     externs: &Externs,
 ) -> Option<OpenMap> {
     externs.kconfig_section?;
-    let mut map = data_map(btf, object_name, DataKind::Kconfig, ".kconfig");
+    let mut map = data_map(types, object_name, DataKind::Kconfig, ".kconfig");
     map.value_size = externs.kconfig_size;
     map.image = vec![0; usize::try_from(externs.kconfig_size).unwrap_or_default()];
     Some(map)
 }
 
-fn data_map(btf: Option<&Btf<'_>>, object_name: &str, kind: DataKind, section: &str) -> OpenMap {
+fn data_map(types: &Sections<'_>, object_name: &str, kind: DataKind, section: &str) -> OpenMap {
     let kernel_name = kernel_name(object_name, section);
-    let value_type = btf
-        .and_then(|btf| btf.find_own(section, Kind::Datasec))
-        .unwrap_or_default();
+    let described = types.0.get(section).copied();
     let mut flags = MapFlags::empty();
     if matches!(kind, DataKind::Rodata | DataKind::Kconfig) {
         flags |= MapFlags::RDONLY_PROG;
     }
-    if btf.is_some_and(|btf| has_global(btf, value_type)) {
+    if described.is_some_and(|(_, shared)| shared == Shared::Yes) {
         flags |= MapFlags::MMAPABLE;
     }
     OpenMap {
@@ -92,21 +134,10 @@ fn data_map(btf: Option<&Btf<'_>>, object_name: &str, kind: DataKind, section: &
         key_size: 4,
         max_entries: 1,
         flags: flags.bits(),
-        value_type,
+        value_type: described.map(|(id, _)| id).unwrap_or_default(),
         autocreate: true,
         ..OpenMap::default()
     }
-}
-
-/// Whether user space may see a variable of this section: then the map can be mapped into memory.
-#[doc(alias = "map_is_mmapable")]
-fn has_global(btf: &Btf<'_>, section: TypeId) -> bool {
-    btf.get(section).is_ok_and(|section| {
-        section.variables().any(|variable| {
-            btf.get(variable.type_id)
-                .is_ok_and(|var| var.kind() == Kind::Var && var.linkage() != Some(Linkage::Static))
-        })
-    })
 }
 
 /// The kernel's name of a data section: as much of the object's name as fits before the section's, for which at least seven

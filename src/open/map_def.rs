@@ -128,7 +128,15 @@ struct Reader<'b> {
 impl<'b> Reader<'b> {
     #[doc(alias = "parse_btf_map_def")]
     fn read(&self, map: &mut OpenMap, definition: &Type<'b>) -> Result<()> {
-        let last = definition.members().len().saturating_sub(1);
+        /// There are eleven attributes; with unknown ones there may be some more.
+        const MOST: usize = 256;
+        let count = definition.members().len();
+        if count > MOST {
+            return Err(invalid(format!(
+                "its definition has {count} attributes, more than {MOST}"
+            )));
+        }
+        let last = count.saturating_sub(1);
         for (index, member) in definition.members().enumerate() {
             if member.name == "values" && index != last {
                 return Err(invalid("attribute `values` must be the last one"));

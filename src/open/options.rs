@@ -111,11 +111,12 @@ impl OpenOptions {
         };
         let mut maps = map_def::maps(&file, btf.as_ref(), self.unknown_attributes)?;
         let arena_map = map_def::arena(&file, &maps)?;
-        maps.extend(globals::maps(&file, btf.as_ref(), &name)?);
-        let kconfig = globals::kconfig_map(btf.as_ref(), &name, &externs);
+        let sections = globals::Sections::of(btf.as_ref());
+        maps.extend(globals::maps(&file, &sections, &name)?);
+        let kconfig = globals::kconfig_map(&sections, &name, &externs);
         let kconfig_map = kconfig.as_ref().map(|_| maps.len());
         maps.extend(kconfig);
-        maps.extend(struct_ops::maps(&file, btf.as_ref())?);
+        maps.extend(struct_ops::maps(&file, btf.as_ref(), &sections)?);
         let variables = globals::variables(&file, btf.as_ref(), &maps, arena_map);
         let bytes_of = |section: &Option<crate::elf::Section<'_>>| match section {
             Some(section) => section.data().map(<[u8]>::to_vec),

@@ -1,7 +1,7 @@
 //! Relocations: what instructions, map slots and function tables refer to.
 
 use super::collect::{Collected, Role, function_at, invalid};
-use super::struct_ops::function_member;
+use super::struct_ops::{check_function_member, members_by_offset};
 use super::{
     DataKind, InnerSlot, MapOrigin, OpenObject, RelocKind, Relocation, SlotRef, StructOpsMember,
 };
@@ -83,6 +83,8 @@ struct Index {
     data: HashMap<SectionIndex, usize>,
     /// `struct_ops` maps by section and offset.
     struct_ops: BTreeMap<(SectionIndex, u64), usize>,
+    /// The members of each structure of a `struct_ops` variable, by their offsets in bits.
+    members: HashMap<TypeId, HashMap<u64, usize>>,
     /// Where the variables of `.maps` are, in order.
     places: BTreeMap<u64, (usize, VarSecinfo)>,
 }
@@ -96,6 +98,7 @@ impl Index {
             programs: HashMap::new(),
             data: HashMap::new(),
             struct_ops: BTreeMap::new(),
+            members: HashMap::new(),
             places: BTreeMap::new(),
         };
         for (number, map) in object.maps.iter().enumerate() {
@@ -107,6 +110,12 @@ impl Index {
                 MapOrigin::StructOps => {
                     let place = (map.section, map.section_offset);
                     index.struct_ops.insert(place, number);
+                    if let Some(btf) = &object.btf
+                        && !index.members.contains_key(&map.value_type)
+                    {
+                        let members = members_by_offset(btf, map.value_type)?;
+                        index.members.insert(map.value_type, members);
+                    }
                 }
                 MapOrigin::Data(kind) if kind != DataKind::Kconfig => {
                     index.data.insert(map.section, number);
@@ -412,7 +421,11 @@ impl Job<'_, '_> {
                 self.symbol.value
             ))));
         }
-        let member = function_member(btf, map, at).map_err(within)?;
+        let members = self.index.members.get(&map.value_type);
+        let member = members.and_then(|members| members.get(&at.saturating_mul(8)));
+        let member =
+            *member.ok_or_else(|| within(invalid(format!("no member starts at offset {at}"))))?;
+        check_function_member(btf, map.value_type, member).map_err(within)?;
         let insn = usize::try_from(self.symbol.value / 8).unwrap_or(usize::MAX);
         let function = match self.symbol.place {
             SymbolPlace::Section(section) => function_at(&object.functions, section, insn),

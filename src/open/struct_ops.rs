@@ -1,21 +1,30 @@
 //! `struct_ops` variables: tables of functions that the kernel calls. Each becomes a map with one value.
 
 use super::collect::{Collected, Role, invalid};
+use super::globals::Sections;
 use super::{MapOrigin, OpenMap};
 use crate::btf::{Btf, Kind, Type, VarSecinfo};
 use crate::elf::Section;
 use crate::kinds::{MapFlags, MapType};
 use crate::{Error, ErrorKind, Result, TypeId};
+use std::collections::HashMap;
 
 /// The maps of all variables in the sections `.struct_ops`, `.struct_ops.link`, and these with a leading `?`.
 #[doc(alias = "bpf_object_init_struct_ops")]
-pub(super) fn maps(file: &Collected<'_>, btf: Option<&Btf<'_>>) -> Result<Vec<OpenMap>> {
-    let mut maps = Vec::new();
+pub(super) fn maps(
+    file: &Collected<'_>,
+    btf: Option<&Btf<'_>>,
+    types: &Sections<'_>,
+) -> Result<Vec<OpenMap>> {
+    /// Variables may overlap, but not so much that a small file fills the memory.
+    const MOST_BYTES: usize = 1 << 24;
+    let mut maps: Vec<OpenMap> = Vec::new();
+    let mut bytes: usize = 0;
     let Some(btf) = btf else {
         return Ok(maps);
     };
     for section in file.with_role(Role::StructOps) {
-        let datasec = btf.find_own(section.name, Kind::Datasec);
+        let datasec = types.find(section.name);
         let datasec = datasec.ok_or_else(|| {
             invalid(format!(
                 "section `{}` is not described by the type information",
@@ -27,6 +36,15 @@ pub(super) fn maps(file: &Collected<'_>, btf: Option<&Btf<'_>>) -> Result<Vec<Op
         for place in btf.get(datasec)?.variables() {
             let map = map(btf, section, place, autocreate)
                 .map_err(|e| e.context(format!("section `{}`", section.name)))?;
+            bytes = bytes
+                .saturating_add(map.image.len())
+                .saturating_add(size_of::<OpenMap>());
+            if bytes > MOST_BYTES {
+                return Err(invalid(format!(
+                    "section `{}`: struct_ops variables take more than {MOST_BYTES} bytes in all",
+                    section.name
+                )));
+            }
             maps.push(map);
             autocreate = true;
         }
@@ -103,21 +121,25 @@ fn struct_of<'b>(btf: &'b Btf<'b>, var: &Type<'b>) -> Result<Type<'b>> {
     Ok(ty)
 }
 
-/// The member that starts at this offset, if it is a pointer to a function.
-#[doc(alias("find_member_by_offset", "resolve_func_ptr"))]
-pub(super) fn function_member(btf: &Btf<'_>, map: &OpenMap, offset: u64) -> Result<usize> {
-    let ty = btf.get(map.value_type)?;
-    let found = ty
-        .members()
-        .enumerate()
-        .find(|(_, member)| u64::from(member.bit_offset) == offset.saturating_mul(8));
-    let (index, member) =
-        found.ok_or_else(|| invalid(format!("no member starts at offset {offset}")))?;
+/// The members of a structure by their offsets in bits: the first of each.
+pub(super) fn members_by_offset(btf: &Btf<'_>, ty: TypeId) -> Result<HashMap<u64, usize>> {
+    let mut members = HashMap::new();
+    for (index, member) in btf.get(ty)?.members().enumerate() {
+        members.entry(u64::from(member.bit_offset)).or_insert(index);
+    }
+    Ok(members)
+}
+
+/// Whether a member is a pointer to a function.
+#[doc(alias = "resolve_func_ptr")]
+pub(super) fn check_function_member(btf: &Btf<'_>, ty: TypeId, index: usize) -> Result<()> {
+    let ty = btf.get(ty)?;
+    let member = ty.member(index).ok_or_else(|| invalid("no such member"))?;
     let pointer = btf.get(member.type_id)?.resolved()?;
     let is_function = pointer.kind() == Kind::Ptr
         && btf.get(TypeId(pointer.size_field()))?.resolved()?.kind() == Kind::FuncProto;
     if is_function {
-        return Ok(index);
+        return Ok(());
     }
     Err(invalid(format!(
         "member `{}` is initialised with an address, but is no pointer to a function",
