@@ -1,5 +1,6 @@
 //! Relocation as a whole, in libbpf's order: externs, maps, CO-RE, subprograms, references, attach targets, BTF.
 
+use super::arg_ctx::ContextTags;
 use super::attach_target;
 use super::core_relos::Code;
 use super::data::References;
@@ -63,6 +64,7 @@ impl OpenObject {
 struct Output<'o> {
     tables: JumpTables<'o>,
     types: Option<BtfEditor>,
+    tags: ContextTags,
 }
 
 struct Assembler<'o> {
@@ -134,6 +136,11 @@ impl<'o> Assembler<'o> {
         let mut output = Output {
             tables: JumpTables::new(object),
             types: None,
+            tags: if self.infos.is_empty() {
+                ContextTags::default()
+            } else {
+                ContextTags::of(object, self.target)
+            },
         };
         let mut programs = Vec::with_capacity(object.programs.len());
         let chosen = self.autoload.iter().zip(errors).enumerate();
@@ -143,6 +150,9 @@ impl<'o> Assembler<'o> {
                 let function = object.functions.get(program.function);
                 plan.insns = function.map(|f| f.insns.clone()).unwrap_or_default();
             } else if let Some(error) = error {
+                // What was done before the mistake is worth seeing.
+                plan.insns = code.insns(program.function).to_vec();
+                plan.core = code.steps(program.function).to_vec();
                 plan.error = Some(error);
             } else if let Err(error) = self.fill(&mut plan, index, &mut linker, &mut output) {
                 plan.error = Some(error.context(format!("program `{}`", program.name)));
@@ -214,9 +224,13 @@ impl<'o> Assembler<'o> {
             externs: &self.externs,
             arena: self.arena,
         };
-        plan.refs = references.relocate(&mut linked, &mut output.tables)?;
+        let refs = references.relocate(&mut linked, &mut output.tables);
         sanitize_insns::sanitize(&mut linked.insns, self.target);
+        plan.insns = std::mem::take(&mut linked.insns);
+        plan.refs = refs?;
         self.fill_info(plan, &linked)?;
+        let Output { tags, types, .. } = output;
+        tags.fix(self.object, plan, types);
         for part in &linked.parts {
             let shifted = linker
                 .code()
@@ -236,7 +250,6 @@ impl<'o> Assembler<'o> {
         {
             plan.fd_array.clone_from(&self.externs.modules);
         }
-        plan.insns = linked.insns;
         self.fill_kind(plan, program, index)
     }
 

@@ -5,6 +5,7 @@
 //!
 //! `assemble` is the way through; the other files are its steps.
 
+mod arg_ctx;
 mod assemble;
 mod attach_target;
 mod btf_upload;

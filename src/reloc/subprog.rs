@@ -18,6 +18,7 @@ use crate::btf::{Kind, Linkage};
 use crate::insn::{INSN_SIZE, Insn, pseudo};
 use crate::open::{Function, FunctionLinkage, OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
+use std::collections::HashMap;
 
 /// How many instructions all programs of an object may come to. The kernel takes a million for one program; a file whose
 /// programs share a large `.text` could otherwise ask for any amount of memory.
@@ -53,6 +54,7 @@ pub(super) struct Linker<'a, 'o> {
     /// Where each function was appended in the program at hand.
     positions: Vec<Option<usize>>,
     budget: usize,
+    callbacks: Callbacks<'o>,
 }
 
 /// A function that is being walked.
@@ -77,6 +79,7 @@ impl<'a, 'o> Linker<'a, 'o> {
             code,
             positions: vec![None; object.functions.len()],
             budget: MOST_INSNS,
+            callbacks: Callbacks::of(object),
         }
     }
 
@@ -104,7 +107,11 @@ impl<'a, 'o> Linker<'a, 'o> {
             *position = None;
         }
         self.walk(linked, frame)?;
-        let Some(callback) = exception_callback(self.object, entry)? else {
+        let program = self.object.functions.get(entry).map(|f| f.name.as_str());
+        let callback = self
+            .callbacks
+            .find(self.object, program.unwrap_or_default())?;
+        let Some(callback) = callback else {
             return Ok(());
         };
         if self.position(callback).is_none() {
@@ -267,67 +274,81 @@ fn distance(start: usize, at: usize) -> i32 {
     number(start).wrapping_sub(number(at)).wrapping_sub(1)
 }
 
-/// The function that the declaration tags of this program's function name as its exception callback.
-fn exception_callback(object: &OpenObject, entry: usize) -> Result<Option<usize>> {
-    let (Some(btf), Some(program)) = (&object.btf, object.functions.get(entry)) else {
-        return Ok(None);
-    };
-    if memchr::memmem::find(btf.string_bytes(), EXCEPTION_CALLBACK.as_bytes()).is_none() {
-        return Ok(None);
-    }
-    let fail = |message: String| Error::new(ErrorKind::InvalidObject, message);
-    let mut callback = None;
-    for tag in btf.types().filter(|ty| ty.kind() == Kind::DeclTag) {
-        let Some(name) = tag.name().strip_prefix(EXCEPTION_CALLBACK) else {
-            continue;
-        };
-        if tag.tag_component().is_some() {
-            continue;
-        }
-        let tagged = btf.get(tag.target().unwrap_or(TypeId::VOID))?;
-        if tagged.linkage() != Some(Linkage::Global) || tagged.kind() != Kind::Func {
-            return Err(fail(format!(
-                "the tag `{EXCEPTION_CALLBACK}{name}` is on `{}`, which is no global function",
-                tagged.name()
-            )));
-        }
-        if tagged.name() != program.name {
-            continue;
-        }
-        if callback.is_some() {
-            // More than one: the verifier says so better than we could.
-            return Ok(None);
-        }
-        callback = Some(find_callback(object, name).map_err(fail)?);
-    }
-    Ok(callback)
+/// The exception callbacks that declaration tags name, found once for all programs.
+#[derive(Debug, Default)]
+struct Callbacks<'o> {
+    /// The names of callbacks by the name of the program.
+    by_program: HashMap<&'o str, Vec<&'o str>>,
+    /// A tag on something else than a global function, which is an error for every program.
+    misplaced: Option<String>,
+    /// The functions of `.text`; empty if there is no tag.
+    subprograms: HashMap<&'o str, usize>,
 }
 
-/// The one visible global function of `.text` with this name.
-fn find_callback(object: &OpenObject, name: &str) -> Result<usize, String> {
-    if name.is_empty() {
-        return Err(format!("the tag `{EXCEPTION_CALLBACK}` names no function"));
+impl<'o> Callbacks<'o> {
+    fn of(object: &'o OpenObject) -> Self {
+        let mut callbacks = Self::default();
+        let Some(btf) = &object.btf else {
+            return callbacks;
+        };
+        if memchr::memmem::find(btf.string_bytes(), EXCEPTION_CALLBACK.as_bytes()).is_none() {
+            return callbacks;
+        }
+        for (index, function) in object.functions.iter().enumerate() {
+            if Some(function.section) == object.text_section {
+                let name = function.name.as_str();
+                callbacks.subprograms.entry(name).or_insert(index);
+            }
+        }
+        for tag in btf.types().filter(|ty| ty.kind() == Kind::DeclTag) {
+            let Some(name) = tag.name().strip_prefix(EXCEPTION_CALLBACK) else {
+                continue;
+            };
+            if tag.tag_component().is_some() {
+                continue;
+            }
+            let tagged = btf.get(tag.target().unwrap_or(TypeId::VOID)).ok();
+            match tagged.filter(|t| t.kind() == Kind::Func && t.linkage() == Some(Linkage::Global))
+            {
+                Some(program) => {
+                    let names = callbacks.by_program.entry(program.name()).or_default();
+                    names.push(name);
+                }
+                None => callbacks.misplaced = Some(name.to_string()),
+            }
+        }
+        callbacks
     }
-    let is_subprog = |f: &Function| Some(f.section) == object.text_section;
-    let found = object
-        .functions
-        .iter()
-        .position(|f| is_subprog(f) && f.name == name);
-    let index = found.ok_or_else(|| {
-        let names = object.functions.iter().filter(|f| is_subprog(f));
-        let near = crate::did_you_mean(name, names.map(|f| f.name.as_str()));
-        format!("its exception callback `{name}` is not a function of `.text`{near}")
-    })?;
-    let global = object
-        .functions
-        .get(index)
-        .is_some_and(|f| f.linkage == FunctionLinkage::Global);
-    if !global {
-        return Err(format!(
+
+    /// The callback of the program of this name. If several are named, the verifier says so better than we could.
+    #[doc(alias = "bpf_prog_assign_exc_cb")]
+    fn find(&self, object: &OpenObject, program: &str) -> Result<Option<usize>> {
+        let fail = |message: String| Error::new(ErrorKind::InvalidObject, message);
+        let name = match self.by_program.get(program).map(Vec::as_slice) {
+            Some([_, _, ..]) => return Ok(None),
+            Some([name]) => Some(*name),
+            _ => None,
+        };
+        if let Some(misplaced) = &self.misplaced {
+            return Err(fail(format!(
+                "the tag `{EXCEPTION_CALLBACK}{misplaced}` is on something that is no global function"
+            )));
+        }
+        let Some(name) = name else { return Ok(None) };
+        let index = self.subprograms.get(name).copied().ok_or_else(|| {
+            let near = crate::did_you_mean(name, self.subprograms.keys().copied());
+            fail(format!(
+                "its exception callback `{name}` is not a function of `.text`{near}"
+            ))
+        })?;
+        let function = object.functions.get(index);
+        if function.is_some_and(|f| f.linkage == FunctionLinkage::Global) {
+            return Ok(Some(index));
+        }
+        Err(fail(format!(
             "its exception callback `{name}` must be global and not hidden"
-        ));
+        )))
     }
-    Ok(index)
 }
 
 #[cfg(test)]
