@@ -7,6 +7,7 @@ use rawbpf::insn;
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::{LoadPlan, OfflineKernel, Target};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,8 +67,10 @@ fn hex(plan: &LoadPlan, program: &str) -> Option<String> {
     Some(
         insn::to_bytes(&found.insns)
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+            .fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            }),
     )
 }
 
