@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct Object {
     pub(super) name: String,
     pub(super) maps: Vec<Map>,
+    /// For each map of the file, its index in `maps`; `None` if it was not created.
+    pub(super) map_places: Vec<Option<usize>>,
     pub(super) programs: Vec<Program>,
     /// The names of programs that were not loaded because their autoload is off.
     pub(super) not_loaded: Vec<String>,
@@ -98,6 +100,34 @@ impl Object {
     /// The object's global variables, if it was loaded from an opened object.
     pub fn variables(&self) -> &[Variable] {
         &self.variables
+    }
+
+    /// The bytes of a global variable, as programs see them now.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no variable of this name, or its map was not created.
+    pub fn read_variable(&self, name: &str) -> Result<Vec<u8>> {
+        let found = self.variables.iter().find(|v| v.name() == name);
+        let variable = found.ok_or_else(|| {
+            let near = did_you_mean(name, self.variables.iter().map(Variable::name));
+            let message = format!("object {} has no variable `{name}`{near}", self.name);
+            Error::new(ErrorKind::NotFound, message)
+        })?;
+        let place = self.map_places.get(variable.map()).copied().flatten();
+        let map = place.and_then(|place| self.maps.get(place));
+        let value = match map {
+            Some(map) => map.get(&[0; 4])?,
+            None => None,
+        };
+        let bytes = value.as_deref().and_then(|value| {
+            let start = usize::try_from(variable.offset()).ok()?;
+            let end = start.checked_add(usize::try_from(variable.size()).ok()?)?;
+            value.get(start..end)
+        });
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| {
+            let message = format!("variable `{name}` lies in a map that cannot be read this way");
+            Error::new(ErrorKind::NotFound, message)
+        })
     }
 
     /// What the kernel refused, and the object could do without.

@@ -254,6 +254,11 @@ impl<'p> Session<'p> {
     pub(super) fn finish(self) -> Object {
         let plan = self.plan;
         let struct_ops = self.struct_ops();
+        let mut next = 0..;
+        let made = self.maps.iter();
+        let map_places = made
+            .map(|map| map.as_ref().and_then(|_| next.next()))
+            .collect();
         let maps = plan.maps.iter().zip(self.maps);
         let maps = maps.filter_map(|(plan, fd)| Some(Map::new(fd?, plan.name.clone())));
         let programs = plan.programs.iter().zip(self.programs);
@@ -261,6 +266,7 @@ impl<'p> Session<'p> {
         let object = Object {
             name: plan.object_name.clone(),
             maps: maps.collect(),
+            map_places,
             struct_ops,
             arena: self.arena,
             programs: programs.collect(),

@@ -387,7 +387,7 @@ fn the_running_kernel_describes_itself() {
 }
 
 /// Opens a fixture, changes it, loads it.
-fn load_fixture(
+pub(crate) fn load_fixture(
     name: &str,
     edit: impl FnOnce(&mut OpenObject) -> rawbpf::Result<()>,
 ) -> rawbpf::Result<Object> {

@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod attach;
 mod load;
 mod machine;
 mod maps;
