@@ -6,15 +6,9 @@
 //!         \______________ pure: no system call _____________/ \________ effects ________/
 //! ```
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the rooms are still being furnished"
-)]
-
 pub mod attach;
 pub mod btf;
-mod elf;
+pub mod elf;
 mod error;
 pub mod feature;
 mod ids;

@@ -1,7 +1,7 @@
 //! Opening objects that are files: the one place where `open`, which is pure, meets the file system.
 
 use crate::open::{OpenObject, OpenOptions};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, Result};
 use std::path::Path;
 
 impl OpenOptions {
@@ -42,6 +42,7 @@ fn cannot_read(error: std::io::Error, path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn what_cannot_be_read_is_named() {

@@ -7,7 +7,7 @@ use rawbpf::insn;
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::{LoadPlan, OfflineKernel, Target};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,14 +64,11 @@ fn hex(plan: &LoadPlan, program: &str) -> Option<String> {
         .iter()
         .find(|p| p.name.get(..15).unwrap_or(&p.name) == program)?;
     assert!(found.error.is_none(), "{program}: {:?}", found.error);
-    Some(
-        insn::to_bytes(&found.insns)
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            }),
-    )
+    let mut text = String::new();
+    for byte in insn::to_bytes(&found.insns) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(text)
 }
 
 fn compare(kernel: &str, btf: &str) {

@@ -1,2 +1,55 @@
-//! The `rawbpf` command.
-fn main() {}
+//! The `rawbpf` command: run, inspect, plan and load eBPF objects.
+
+mod args;
+mod events;
+mod inspect;
+mod load;
+mod output;
+mod plan;
+mod run;
+mod target;
+
+use args::{Cli, Command};
+use clap::Parser;
+use rawbpf::{Error, ErrorKind};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = io::stdout().lock();
+    let done = match &cli.command {
+        Command::Run(args) => run::run(args, &mut out),
+        Command::Inspect(args) => inspect::inspect(args, &mut out),
+        Command::Plan(args) => plan::plan(args, &mut out),
+        Command::Load(args) => load::load(args, &mut out),
+    };
+    let done = done.and_then(|()| out.flush().map_err(cannot_print));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rawbpf: {error}");
+            if let Some(log) = error.verifier_log() {
+                eprintln!("{}", log.summary());
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard output does not take what is printed.
+pub(crate) fn cannot_print(error: io::Error) -> Error {
+    let message = format!("cannot write to standard output: {error}");
+    let errno = error.raw_os_error().map(rawbpf::Errno);
+    let result = Error::new(ErrorKind::Io, message).with_source(error);
+    match errno {
+        Some(errno) => result.with_errno(errno),
+        None => result,
+    }
+}
+
+/// The reader of a pipe (`| head`) went away: no failure of ours.
+fn is_broken_pipe(error: &Error) -> bool {
+    error.kind() == ErrorKind::Io && error.errno() == Some(rawbpf::Errno::EPIPE)
+}

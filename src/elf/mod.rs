@@ -8,7 +8,7 @@ mod file;
 mod rel;
 mod section;
 mod symbol;
-pub(crate) mod user;
+pub mod user;
 
 pub(crate) use error::ElfError;
 pub(crate) use file::ElfFile;

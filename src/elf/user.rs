@@ -15,7 +15,7 @@ use std::collections::HashMap;
 /// # Errors
 /// `bytes` is no ELF file, it has no such function, or two different ones of which none is weak.
 #[doc(alias = "elf_find_func_offset")]
-pub(crate) fn function_offset(bytes: &[u8], name: &str) -> Result<u64> {
+pub fn function_offset(bytes: &[u8], name: &str) -> Result<u64> {
     with_symbols(bytes, &mut |tables| {
         let wanted = Wanted::parse(name);
         let mut undefined = false;
@@ -37,7 +37,7 @@ pub(crate) fn function_offset(bytes: &[u8], name: &str) -> Result<u64> {
 /// # Errors
 /// As for [`function_offset`], for the first name that fails.
 #[doc(alias = "elf_resolve_syms_offsets")]
-pub(crate) fn function_offsets(bytes: &[u8], names: &[&str]) -> Result<Vec<u64>> {
+pub fn function_offsets(bytes: &[u8], names: &[&str]) -> Result<Vec<u64>> {
     with_symbols(bytes, &mut |tables| {
         let mut found: HashMap<&str, Found> =
             names.iter().map(|name| (*name, Found::default())).collect();
@@ -60,7 +60,7 @@ pub(crate) fn function_offsets(bytes: &[u8], names: &[&str]) -> Result<Vec<u64>>
 /// # Errors
 /// `bytes` is no ELF file. That nothing matches is none.
 #[doc(alias = "elf_resolve_pattern_offsets")]
-pub(crate) fn matching_functions(
+pub fn matching_functions(
     bytes: &[u8],
     matches: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<(String, u64)>> {

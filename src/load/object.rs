@@ -9,6 +9,7 @@ use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, ProgInfo};
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A loaded object: it owns the descriptors of its maps and programs, and the kernel keeps both as long as it lives.
@@ -30,9 +31,26 @@ pub struct Object {
     pub(super) types: Option<Arc<Btf<'static>>>,
     pub(super) variables: Vec<Variable>,
     pub(super) warnings: Vec<Error>,
+    /// Where maps were pinned that were not pinned before.
+    pub(super) new_pins: Vec<PathBuf>,
 }
 
 impl Object {
+    /// Removes the pins that loading made; those that were there before stay.
+    ///
+    /// # Errors
+    /// A pin cannot be removed; the others are, as far as possible.
+    #[doc(alias = "bpf_object__unpin_maps")]
+    pub fn unpin_new_maps(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        for path in self.new_pins.drain(..) {
+            if let Err(error) = std::fs::remove_file(&path) {
+                result = Err(Error::from_io(error, "remove the pin", &path));
+            }
+        }
+        result
+    }
+
     /// The object's name.
     #[doc(alias = "bpf_object__name")]
     pub fn name(&self) -> &str {

@@ -37,10 +37,10 @@ pub(super) enum Pinned {
 }
 
 impl NewPins {
-    /// The load succeeded: nothing is taken back.
-    pub(super) fn keep(mut self) {
-        self.files.clear();
+    /// The load succeeded: nothing is taken back. Gives the pinned files.
+    pub(super) fn keep(mut self) -> Vec<PathBuf> {
         self.folders.clear();
+        std::mem::take(&mut self.files)
     }
 
     /// Pins a map at `path`; its folder is made if only the last part of it is missing.

@@ -263,7 +263,7 @@ impl<'p> Session<'p> {
         let maps = maps.filter_map(|(plan, fd)| Some(Map::new(fd?, plan.name.clone())));
         let programs = plan.programs.iter().zip(self.programs);
         let programs = programs.filter_map(|(plan, fd)| Some(handle(plan, fd?)));
-        let object = Object {
+        Object {
             name: plan.object_name.clone(),
             maps: maps.collect(),
             map_places,
@@ -274,9 +274,8 @@ impl<'p> Session<'p> {
             types: None,
             variables: Vec::new(),
             warnings: self.warnings,
-        };
-        self.pins.keep();
-        object
+            new_pins: self.pins.keep(),
+        }
     }
 }
 

@@ -169,7 +169,6 @@ impl<'b> Declarations<'b> {
         Ok(Extern {
             name: name.to_string(),
             weak: symbol.is_weak(),
-            type_id: *id,
             declared_type: self.target(&declared)?.id(),
             kind,
         })

@@ -242,8 +242,6 @@ pub struct Extern {
     pub(crate) name: String,
     /// Whether the object can do without it.
     pub(crate) weak: bool,
-    /// The `VAR` or `FUNC` that declares it.
-    pub(crate) type_id: TypeId,
     /// What it was declared as, without qualifiers and typedefs: a type, or a function's prototype; `void` for a kernel
     /// symbol without a type.
     pub(crate) declared_type: TypeId,

@@ -16,7 +16,6 @@ use super::target::Target;
 use super::{btf_upload, sanitize_insns};
 use crate::btf::{BtfEditor, ByteOrder};
 use crate::feature::Feature;
-use crate::insn::Insn;
 use crate::kinds::{AttachType, ProgramFlags, ProgramType};
 use crate::open::{MapOrigin, OpenObject, OpenProgram, SectionFlags};
 use crate::{Error, ErrorKind, Result};

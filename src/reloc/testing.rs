@@ -94,7 +94,6 @@ pub(super) fn an_extern(name: &str, kind: ExternKind, declared_type: TypeId) -> 
     Extern {
         name: name.to_string(),
         weak: false,
-        type_id: declared_type,
         declared_type,
         kind,
     }

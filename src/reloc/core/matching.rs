@@ -21,7 +21,7 @@ pub(super) enum Mismatch<'a> {
     /// It is no enumeration.
     NoEnumeration(Type<'a>),
     /// An enumeration lacks the constant.
-    NoEnumerator(Type<'a>, &'a str),
+    NoEnumerator(&'a str),
     /// A structure lacks the field.
     NoMember(Type<'a>, &'a str),
     /// A structure's field cannot be read as the program expects.
@@ -41,7 +41,7 @@ impl fmt::Display for Mismatch<'_> {
         match self {
             Self::OtherShape => f.write_str("is another type than the program's"),
             Self::NoEnumeration(ty) => write!(f, "is {}, no enumeration", describe(ty)),
-            Self::NoEnumerator(_, name) => write!(f, "has no enumerator `{name:.200}`"),
+            Self::NoEnumerator(name) => write!(f, "has no enumerator `{name:.200}`"),
             Self::NoMember(ty, name) if ty.kind().is_composite() => {
                 write!(
                     f,
@@ -133,7 +133,7 @@ fn match_enumerator<'a>(
             return Ok(Ok(spec));
         }
     }
-    Ok(Err(Mismatch::NoEnumerator(ty, wanted)))
+    Ok(Err(Mismatch::NoEnumerator(wanted)))
 }
 
 fn match_path<'a>(

@@ -33,5 +33,4 @@ mod value;
 
 pub(crate) use compat::declarations_are_compatible;
 pub use kind::core_kind_name;
-pub(crate) use patch::POISON_HELPER;
 pub(crate) use resolver::CoreResolver;

@@ -1,0 +1,125 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use rawbpf::KernelVersion;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Load eBPF objects: run them, look into them, plan a load for any kernel.
+#[derive(Debug, Parser)]
+#[command(name = "rawbpf", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit status: 0 done, 1 the job failed (the reason is on standard error), 2 wrong usage."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load an object, attach all its programs, and print the events they send
+    Run(RunArgs),
+    /// Show what an object holds, without a system call to the BPF subsystem
+    Inspect(InspectArgs),
+    /// Relocate an object for a kernel, this one or another, and show what would be loaded
+    Plan(PlanArgs),
+    /// Load an object, report on each map and program, and unload it
+    Load(LoadArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Set a global variable before loading (may be repeated)
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The structure that the events are [default: the map's value type, else `struct event`, else hex]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) event: Option<String>,
+    /// Stop after this many seconds [default: run until Ctrl-C]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Print each event as a JSON object on a line of its own
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Plan for the kernel with these types (raw BTF, or an ELF file with a .BTF section) [default: this kernel]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) btf: Option<PathBuf>,
+    /// The kernel's configuration (plain or gzip)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kconfig: Option<PathBuf>,
+    /// The kernel's version; decides which features it has [default with --btf: the newest]
+    #[arg(long, value_name = "X.Y.Z", value_parser = version)]
+    pub(crate) kernel_version: Option<KernelVersion>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Try every program alone, those with autoload off too, so that one refused program does not hide the others
+    #[arg(long)]
+    pub(crate) each: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err("expected NAME=VALUE".to_string()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of seconds".to_string())?;
+    Duration::try_from_secs_f64(number).map_err(|e| e.to_string())
+}
+
+fn version(text: &str) -> Result<KernelVersion, String> {
+    KernelVersion::parse(text)
+        .ok_or_else(|| "expected a version such as 6.1 or 5.10.218".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(assignment("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(assignment("a").is_err());
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(seconds("-1").is_err());
+        assert_eq!(version("6.1"), Ok(KernelVersion::new(6, 1, 0)));
+    }
+}

@@ -1,0 +1,252 @@
+//! `rawbpf load`: load, report, unload.
+
+use crate::args::LoadArgs;
+use crate::cannot_print;
+use crate::output::{print_json, print_section, table};
+use rawbpf::load::{LoadOptions, Object};
+use rawbpf::open::OpenObject;
+use rawbpf::reloc::Target;
+use rawbpf::{Error, Result};
+use serde::Serialize;
+use std::io::Write;
+
+pub(crate) fn load(args: &LoadArgs, out: &mut impl Write) -> Result<()> {
+    let object = OpenObject::from_file(&args.object)?;
+    let (report, error) = if args.each {
+        each(&object)?
+    } else {
+        whole(object)
+    };
+    let written = if args.json {
+        print_json(out, &report)
+    } else {
+        print_report(out, &report)
+    };
+    written.map_err(cannot_print)?;
+    error.map_or(Ok(()), Err)
+}
+
+/// What became of an object. The field names are an interface: other tools read them.
+#[derive(Serialize)]
+struct Report {
+    object: String,
+    loaded: bool,
+    maps: Vec<MapReport>,
+    programs: Vec<ProgramReport>,
+    #[serde(flatten)]
+    failure: Option<Failure>,
+}
+
+#[derive(Serialize)]
+struct MapReport {
+    name: String,
+    #[serde(rename = "type")]
+    kind: u32,
+    type_name: &'static str,
+    id: u32,
+}
+
+#[derive(Serialize)]
+struct ProgramReport {
+    name: String,
+    section: String,
+    #[serde(rename = "type")]
+    kind: u32,
+    type_name: &'static str,
+    autoload: bool,
+    loaded: bool,
+    id: Option<u32>,
+    tag: Option<String>,
+    #[serde(flatten)]
+    failure: Option<Failure>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    errno: Option<i32>,
+    errno_name: Option<&'static str>,
+    message: String,
+    hint: Option<String>,
+    verifier_log: Option<String>,
+    /// The message without the chain of what was being done, for tables that show the chain themselves.
+    #[serde(skip)]
+    reason: String,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self {
+            errno: error.errno().map(|e| e.0),
+            errno_name: error.errno().and_then(rawbpf::Errno::name),
+            message: error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_string(),
+            hint: error.hint().map(ToString::to_string),
+            verifier_log: error.verifier_log().map(|log| log.full().to_string()),
+            reason: match error.errno() {
+                Some(errno) => format!("{} ({errno})", error.message()),
+                None => error.message().to_string(),
+            },
+        }
+    }
+}
+
+/// Loads everything or nothing, as any user of the object would.
+fn whole(object: OpenObject) -> (Report, Option<Error>) {
+    let name = object.name().to_string();
+    let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
+    match object.load() {
+        Ok(mut object) => {
+            let report = loaded(name, &object, programs);
+            (report, object.unpin_new_maps().err())
+        }
+        Err(error) => {
+            let failure = Some(Failure::from(&error));
+            (
+                Report {
+                    object: name,
+                    loaded: false,
+                    maps: Vec::new(),
+                    programs,
+                    failure,
+                },
+                Some(error),
+            )
+        }
+    }
+}
+
+fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
+    ProgramReport {
+        name: program.name().to_string(),
+        section: program.section().to_string(),
+        kind: program.kind().0,
+        type_name: program.kind().name().unwrap_or("unknown"),
+        autoload: program.autoload(),
+        loaded: false,
+        id: None,
+        tag: None,
+        failure: None,
+    }
+}
+
+fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Report {
+    for report in &mut programs {
+        if let Ok(program) = object.program(&report.name) {
+            report.set_loaded(program);
+        }
+    }
+    Report {
+        object: name,
+        loaded: true,
+        maps: map_reports(object),
+        programs,
+        failure: None,
+    }
+}
+
+impl ProgramReport {
+    fn set_loaded(&mut self, program: &rawbpf::load::Program) {
+        self.loaded = true;
+        if let Ok(info) = program.info() {
+            self.id = Some(info.id);
+            self.tag = Some(crate::output::hex(&info.tag));
+        }
+    }
+}
+
+fn map_reports(object: &Object) -> Vec<MapReport> {
+    let report = |map: &rawbpf::map::Map| {
+        Some(MapReport {
+            name: map.name().to_string(),
+            kind: map.map_type().0,
+            type_name: map.map_type().name().unwrap_or("unknown"),
+            id: map.id().ok()?,
+        })
+    };
+    object.maps().iter().filter_map(report).collect()
+}
+
+/// Tries every program alone.
+fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
+    let mut report = Report {
+        object: object.name().to_string(),
+        loaded: true,
+        maps: Vec::new(),
+        programs: Vec::new(),
+        failure: None,
+    };
+    let target = Target::running();
+    for program in object.programs() {
+        let mut program_report = not_loaded(program);
+        match only(object, program.name()).load_into(&target, &LoadOptions::default()) {
+            Ok(mut loaded) => {
+                if let Ok(program) = loaded.program(program.name()) {
+                    program_report.set_loaded(program);
+                }
+                if report.maps.is_empty() {
+                    report.maps = map_reports(&loaded);
+                }
+                loaded.unpin_new_maps()?;
+            }
+            Err(error) => {
+                report.loaded = false;
+                program_report.failure = Some(Failure::from(&error));
+            }
+        }
+        report.programs.push(program_report);
+    }
+    Ok((report, None))
+}
+
+/// The object with autoload on for one program alone.
+fn only(object: &OpenObject, name: &str) -> OpenObject {
+    let mut object = object.clone();
+    for program in object.programs_mut() {
+        let wanted = program.name() == name;
+        program.set_autoload(wanted);
+    }
+    object
+}
+
+fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "object {}: {}",
+        report.object,
+        if report.loaded {
+            "loaded"
+        } else {
+            "not loaded"
+        }
+    )?;
+    let mut maps = table(&["name", "type", "id"]);
+    for map in &report.maps {
+        maps.add_row([map.name.as_str(), map.type_name, &map.id.to_string()]);
+    }
+    print_section(out, "maps", &maps)?;
+    let mut programs = table(&["name", "section", "type", "id", "tag", "verdict"]);
+    for program in &report.programs {
+        let verdict = match &program.failure {
+            Some(failure) => failure.reason.clone(),
+            None if program.loaded => "loaded".to_string(),
+            None if !program.autoload => "autoload is off".to_string(),
+            None => "not loaded".to_string(),
+        };
+        let id = program.id.map_or("-".to_string(), |id| id.to_string());
+        let tag = program.tag.clone().unwrap_or("-".to_string());
+        let name = program.name.clone();
+        programs.add_row([
+            name,
+            program.section.clone(),
+            program.type_name.into(),
+            id,
+            tag,
+            verdict,
+        ]);
+    }
+    print_section(out, "programs", &programs)
+}

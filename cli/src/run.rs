@@ -1,0 +1,191 @@
+//! `rawbpf run`: from a file to live events.
+
+use crate::args::RunArgs;
+use crate::cannot_print;
+use crate::events::{Printer, Style};
+use rawbpf::btf::{Btf, Kind};
+use rawbpf::load::Object;
+use rawbpf::open::OpenObject;
+use rawbpf::ring::RingBuffer;
+use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a wait may take before the signal flag and the clock are looked at again.
+const TICK: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
+    // Before anything is attached, so that an early Ctrl-C still ends cleanly.
+    let stop = stop_flag()?;
+    let mut object = OpenObject::from_file(&args.object)?;
+    for (name, text) in &args.set {
+        object.variable_mut(name)?.set_from_text(text)?;
+    }
+    let rings = ring_buffers(&object, args.event.as_deref())?;
+    let object = object.load()?;
+    let links = object.attach()?;
+    if links.is_empty() {
+        return Err(Error::new(
+            ErrorKind::InvalidObject,
+            "no program says by its section's name what to attach it to",
+        )
+        .context(args.object.display().to_string())
+        .with_hint(
+            "`rawbpf load` loads it without attaching; `rawbpf inspect` lists the sections",
+        ));
+    }
+    eprintln!(
+        "rawbpf: {} attached; Ctrl-C ends",
+        plural(links.len(), "program")
+    );
+    let shown = print_events(args, &object, &rings, &stop, out)?;
+    drop(links);
+    out.flush().map_err(cannot_print)?;
+    let lost = match lost_events(&object)? {
+        Some(lost) => format!("{lost} lost"),
+        None => "lost ones are not counted by this object (a global variable `lost` would)".into(),
+    };
+    eprintln!("rawbpf: {} shown, {lost}", plural(shown, "event"));
+    Ok(())
+}
+
+/// A ring buffer's name, and the type of its events.
+struct EventSource {
+    map: String,
+    event_type: Option<TypeId>,
+}
+
+/// The object's ring buffers, each with the type that its events have.
+fn ring_buffers(object: &OpenObject, wanted: Option<&str>) -> Result<Vec<EventSource>> {
+    let by_name = match (wanted, object.btf()) {
+        (Some(name), Some(btf)) => Some(find_struct(btf, name)?),
+        (Some(name), None) => return Err(no_struct(name, "the object has no type information")),
+        (None, Some(btf)) => btf.find("event", Kind::Struct),
+        (None, None) => None,
+    };
+    let rings = object
+        .maps()
+        .iter()
+        .filter(|map| map.kind() == MapType::RINGBUF);
+    Ok(rings
+        .map(|map| {
+            let of_map = Some(map.value_type()).filter(|id| !id.is_void());
+            let event_type = if wanted.is_some() {
+                by_name
+            } else {
+                of_map.or(by_name)
+            };
+            EventSource {
+                map: map.name().to_string(),
+                event_type,
+            }
+        })
+        .collect())
+}
+
+fn find_struct(btf: &Btf<'_>, name: &str) -> Result<TypeId> {
+    if let Some(id) = btf
+        .find(name, Kind::Struct)
+        .or_else(|| btf.find(name, Kind::Typedef))
+    {
+        return Ok(id);
+    }
+    let structs = btf
+        .types()
+        .filter(|ty| ty.kind() == Kind::Struct && !ty.name().is_empty());
+    Err(no_struct(
+        name,
+        &did_you_mean(name, structs.map(|ty| ty.name())),
+    ))
+}
+
+fn no_struct(name: &str, why: &str) -> Error {
+    let message = format!("the object has no structure `{name}` for --event");
+    let why = why.trim_start_matches("; ");
+    Error::new(
+        ErrorKind::NotFound,
+        if why.is_empty() {
+            message
+        } else {
+            format!("{message}; {why}")
+        },
+    )
+}
+
+fn print_events(
+    args: &RunArgs,
+    object: &Object,
+    sources: &[EventSource],
+    stop: &AtomicBool,
+    out: &mut impl Write,
+) -> Result<usize> {
+    let end = args.duration.map(|duration| Instant::now() + duration);
+    let style = if args.json { Style::Json } else { Style::Table };
+    let mut ring: Option<RingBuffer> = None;
+    let mut printers = Vec::new();
+    for source in sources {
+        let map = object.map(&source.map)?;
+        match &mut ring {
+            Some(ring) => ring.add(map)?,
+            None => ring = Some(RingBuffer::new(map)?),
+        }
+        let types = object.btf().map(|btf| &**btf).zip(source.event_type);
+        printers.push(Printer::new(types, style));
+    }
+    let mut shown = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            break;
+        }
+        let tick = left.map_or(TICK, |left| left.min(TICK));
+        let Some(ring) = &mut ring else {
+            std::thread::sleep(tick);
+            continue;
+        };
+        for record in &ring.wait(Some(tick))? {
+            let record = record?;
+            if let Some(printer) = printers.get_mut(record.ring()) {
+                printer.print(out, record.bytes()).map_err(cannot_print)?;
+                shown += 1;
+            }
+        }
+        out.flush().map_err(cannot_print)?;
+    }
+    Ok(shown)
+}
+
+/// The kernel does not count what finds no room in a ring buffer. Programs can, in a global variable `lost`.
+fn lost_events(object: &Object) -> Result<Option<u64>> {
+    let Some(variable) = object.variables().iter().find(|v| v.name() == "lost") else {
+        return Ok(None);
+    };
+    let Some(map) = object.maps().get(variable.map()) else {
+        return Ok(None);
+    };
+    let value = map.get(&0_u32.to_ne_bytes())?.unwrap_or_default();
+    let start = variable.offset() as usize;
+    let bytes = value
+        .get(start..start + variable.size() as usize)
+        .unwrap_or_default();
+    let narrow = <[u8; 4]>::try_from(bytes).map(|raw| u32::from_ne_bytes(raw).into());
+    let wide = <[u8; 8]>::try_from(bytes).map(u64::from_ne_bytes);
+    Ok(wide.or(narrow).ok())
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|e| {
+            Error::new(ErrorKind::Io, format!("cannot handle signal {signal}: {e}"))
+        })?;
+    }
+    Ok(stop)
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,289 @@
+//! The command on the running kernel. Needs root; skipped with a printed reason elsewhere, and failing then with `CI=true`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures")
+        .join(name)
+}
+
+/// Whether the command may load programs here. Says why if not.
+fn can_load(test: &str) -> bool {
+    let root = fs::read_to_string("/proc/self/status")
+        .unwrap_or_default()
+        .lines()
+        .any(|line| line.starts_with("Uid:\t0\t"));
+    let btf = Path::new("/sys/kernel/btf/vmlinux").exists();
+    let tracefs = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
+        .iter()
+        .any(|folder| Path::new(folder).join("events").exists());
+    let why = match (root, btf, tracefs) {
+        (true, true, true) => return true,
+        (false, ..) => "needs root",
+        (_, false, _) => "the kernel has no BTF",
+        _ => "tracefs is not mounted",
+    };
+    assert!(
+        std::env::var("CI").is_err() || root && !btf,
+        "CI must not skip {test}: {why}"
+    );
+    println!("skipped: {test}: {why}");
+    false
+}
+
+fn rawbpf(args: &[&str], object: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+    command.arg(args[0]).arg(object).args(&args[1..]);
+    command
+}
+
+fn message(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn refused(fixture_name: &str, words: &[&str]) {
+    for job in ["load", "run"] {
+        let output = rawbpf(&[job], &fixture(fixture_name)).output().unwrap();
+        let message = message(&output);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        for word in words {
+            assert!(message.contains(word), "`{word}` is missing in: {message}");
+        }
+    }
+}
+
+/// Starts the command and waits until it has attached.
+fn start(args: &[&str], object: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = rawbpf(args, &fixture(object))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "{line}");
+    (child, errors)
+}
+
+/// Ends the command as Ctrl-C does; gives what it printed.
+fn interrupt(mut child: Child, mut errors: impl Read, signal: &str) -> (String, String) {
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut printed = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
+    let mut said = String::new();
+    errors.read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    (printed, said)
+}
+
+/// Opens a file that is not there, so that the event has a name that no other has.
+fn open_a_file(name: &str) {
+    assert!(fs::File::open(name).is_err());
+}
+
+#[test]
+fn run_shows_the_files_that_are_opened() {
+    if !can_load("run_shows_the_files_that_are_opened") {
+        return;
+    }
+    let only_me = format!("targ_tgid={}", std::process::id());
+    let (child, errors) = start(&["run", "--set", &only_me], "opensnoop.bpf.o");
+    open_a_file("/nonexistent/rawbpf-table");
+    std::thread::sleep(Duration::from_millis(500));
+    let (printed, said) = interrupt(child, errors, "-INT");
+    let mut lines = printed.lines();
+    assert!(
+        lines.next().unwrap_or_default().contains("PID"),
+        "{printed}{said}"
+    );
+    assert!(
+        lines.any(|line| line.contains("/nonexistent/rawbpf-table")),
+        "{printed}{said}"
+    );
+    assert!(said.contains("shown"), "{said}");
+}
+
+#[test]
+fn run_json_prints_one_object_a_line_and_sigterm_ends_it() {
+    if !can_load("run_json_prints_one_object_a_line_and_sigterm_ends_it") {
+        return;
+    }
+    let only_me = format!("targ_tgid={}", std::process::id());
+    let (child, errors) = start(&["run", "--json", "--set", &only_me], "opensnoop.bpf.o");
+    open_a_file("/nonexistent/rawbpf-json");
+    std::thread::sleep(Duration::from_millis(500));
+    let (printed, _) = interrupt(child, errors, "-TERM");
+    let events: Vec<serde_json::Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let event = events
+        .iter()
+        .find(|event| event["fname"] == "/nonexistent/rawbpf-json")
+        .unwrap();
+    assert_eq!(event["tgid"], std::process::id());
+}
+
+#[test]
+fn run_ends_after_the_duration() {
+    if !can_load("run_ends_after_the_duration") {
+        return;
+    }
+    let nobody = ["run", "--duration", "0.3", "--set", "targ_tgid=4294967295"];
+    let output = rawbpf(&nobody, &fixture("opensnoop.bpf.o"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", message(&output));
+    assert!(
+        message(&output).contains("0 events shown"),
+        "{}",
+        message(&output)
+    );
+}
+
+#[test]
+fn load_reports_ids_and_tags() {
+    if !can_load("load_reports_ids_and_tags") {
+        return;
+    }
+    for args in [&["load", "--json"][..], &["load", "--each", "--json"]] {
+        let output = rawbpf(args, &fixture("opensnoop.bpf.o")).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let programs = report["programs"].as_array().unwrap();
+        assert!(!programs.is_empty());
+        for program in programs {
+            assert_eq!(program["loaded"], true, "{program}");
+            assert_eq!(program["tag"].as_str().unwrap().len(), 16);
+            assert!(program["id"].as_u64().unwrap() > 0);
+        }
+        assert!(!report["maps"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn the_verifiers_reason_is_shown_with_the_source_line() {
+    if !can_load("the_verifiers_reason_is_shown_with_the_source_line") {
+        return;
+    }
+    refused("reject.bpf.o", &["reject.bpf.o", "program", "verifier"]);
+    let output = rawbpf(&["load", "--each", "--json"], &fixture("reject.bpf.o"))
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refused = |program: &&serde_json::Value| program["loaded"] == false;
+    let program = report["programs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(refused)
+        .unwrap();
+    assert!(
+        program["verifier_log"]
+            .as_str()
+            .unwrap()
+            .contains("processed"),
+        "{program}"
+    );
+    assert!(program["errno"].as_i64().unwrap() > 0);
+}
+
+#[test]
+fn an_unknown_section_is_named() {
+    if !can_load("an_unknown_section_is_named") {
+        return;
+    }
+    refused(
+        "unknown_section.bpf.o",
+        &["unknown_section.bpf.o", "frobnicate"],
+    );
+}
+
+#[test]
+fn an_unset_configuration_option_is_named() {
+    if !can_load("an_unset_configuration_option_is_named") {
+        return;
+    }
+    refused(
+        "kconfig_missing.bpf.o",
+        &["kconfig_missing.bpf.o", "CONFIG_"],
+    );
+}
+
+#[test]
+fn a_missing_kernel_function_is_named() {
+    if !can_load("a_missing_kernel_function_is_named") {
+        return;
+    }
+    refused("kfunc_missing.bpf.o", &["kfunc_missing.bpf.o", "bpf_"]);
+}
+
+#[test]
+fn a_missing_kernel_symbol_is_named() {
+    if !can_load("a_missing_kernel_symbol_is_named") {
+        return;
+    }
+    refused("ksyms_missing.bpf.o", &["ksyms_missing.bpf.o", "ksym"]);
+}
+
+#[test]
+fn a_missing_field_is_named_with_its_structure() {
+    if !can_load("a_missing_field_is_named_with_its_structure") {
+        return;
+    }
+    refused("core_fail.bpf.o", &["core_fail.bpf.o", "struct", "no_such"]);
+}
+
+#[test]
+fn a_kernel_without_types_is_told_apart() {
+    if !can_load("a_kernel_without_types_is_told_apart") {
+        return;
+    }
+    // A mount namespace of its own, in which the kernel's types are covered.
+    let script = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" load \"$1\"";
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_rawbpf")])
+        .arg(fixture("core_kinds.bpf.o"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", message(&output));
+    for word in ["core_kinds.bpf.o", "BTF", "CONFIG_DEBUG_INFO_BTF"] {
+        assert!(
+            message(&output).contains(word),
+            "`{word}` is missing in: {}",
+            message(&output)
+        );
+    }
+}
+
+#[test]
+fn no_pin_stays_after_load() {
+    if !can_load("no_pin_stays_after_load") || !Path::new("/sys/fs/bpf").exists() {
+        return;
+    }
+    let pin = Path::new("/sys/fs/bpf/rawbpf_pinned");
+    for args in [&["load"][..], &["load", "--each"]] {
+        let output = rawbpf(args, &fixture("maps_pinned.bpf.o"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", message(&output));
+        assert!(!pin.exists(), "after {args:?}");
+    }
+}
