@@ -51,6 +51,9 @@ fn refused(errno: Errno, name: &str, cookie: u64) -> Error {
                 .with_errno(errno)
                 .with_hint("cookies of raw tracepoints came with Linux 6.10")
         }
+        Errno::EEXIST => Error::from_errno(errno, "the kernel does not attach it").with_hint(
+            "it is attached there already: before Linux 6.10, a program can be attached to a raw tracepoint once",
+        ),
         Errno::EINVAL => Error::from_errno(errno, "the kernel does not attach it")
             .with_hint("does the program read more arguments than the tracepoint has?"),
         _ => Error::from_errno(errno, "the kernel does not attach it"),

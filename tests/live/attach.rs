@@ -87,9 +87,14 @@ fn a_raw_tracepoint_is_seen_until_the_link_is_dropped() {
     assert_eq!(counter.seen_of_seven(), 7);
     let info = link.info().unwrap();
     assert_eq!(info.link_type, LinkType::RAW_TRACEPOINT);
-    let second = counter.attach().unwrap();
-    assert_eq!(counter.seen_of_seven(), 14, "two links, two runs");
-    second.detach().unwrap();
+    match (counter.attach(), check(&[Need::Linux(6, 10)])) {
+        (Ok(second), _) => {
+            assert_eq!(counter.seen_of_seven(), 14, "two links, two runs");
+            second.detach().unwrap();
+        }
+        (Err(error), Err(_)) => assert!(error.hint().unwrap().contains("once"), "{error}"),
+        (Err(error), Ok(())) => panic!("{error}"),
+    }
     assert_eq!(counter.seen_of_seven(), 7);
     drop(link);
     assert_eq!(counter.seen_of_seven(), 0);
@@ -116,7 +121,12 @@ fn a_pinned_link_outlives_its_handle() {
     assert!(!path.exists());
     assert_eq!(counter.seen_of_seven(), 7);
     drop(link);
-    assert_eq!(counter.seen_of_seven(), 0);
+    // The file that was the pin holds the link until the kernel has swept it away.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while counter.seen_of_seven() != 0 {
+        assert!(Instant::now() < deadline, "it is still attached");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let error = Link::from_pin(&path).unwrap_err();
     assert!(error.to_string().contains("link"), "{error}");
 }
