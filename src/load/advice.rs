@@ -4,6 +4,7 @@
 
 use super::{kernel_files, since};
 use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::reloc::MapPlan;
 use crate::{Errno, KernelVersion};
 use std::fs;
 
@@ -59,21 +60,44 @@ pub(crate) fn for_program(
 }
 
 /// What to do about `errno` of creating a map.
-pub(crate) fn for_map(errno: Errno, kind: MapType) -> Option<String> {
+pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
+    let kind = plan.kind;
     match errno {
         Errno::EPERM => Some(permission(map_capabilities(kind))),
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
-            too_old(&format!("maps of type {kind}"), since::map_type(kind)).or_else(|| {
-                Some(format!(
-                    "the kernel does not take this combination of sizes and flags for a map of type {kind}, or was \
-                     built without it"
-                ))
-            })
+            too_old(&format!("maps of type {kind}"), since::map_type(kind))
+                .or_else(|| left_to_the_user(plan))
+                .or_else(|| {
+                    Some(format!(
+                        "the kernel does not take this combination of sizes and flags for a map of type {kind}, or was \
+                         built without it"
+                    ))
+                })
         }
         Errno::ENOMEM => Some("the map is too large for the memory there is; lower max_entries".into()),
         Errno::E2BIG => Some("key, value or number of entries are above the kernel's limits".into()),
         _ => None,
     }
+}
+
+/// What the object's author meant its user to decide.
+fn left_to_the_user(plan: &MapPlan) -> Option<String> {
+    let storage = matches!(
+        plan.kind,
+        MapType::SK_STORAGE
+            | MapType::INODE_STORAGE
+            | MapType::TASK_STORAGE
+            | MapType::CGRP_STORAGE
+    );
+    if plan.max_entries == 0 && !storage {
+        return Some("its max_entries is 0: the object wants it to be set before loading".into());
+    }
+    let sized = !matches!(
+        plan.kind,
+        MapType::RINGBUF | MapType::USER_RINGBUF | MapType::ARENA
+    );
+    (plan.value_size == 0 && sized)
+        .then(|| "its value_size is 0: the object wants it to be set before loading".into())
 }
 
 /// What to do about `EPERM` of a command that any BPF user needs.
@@ -190,6 +214,21 @@ mod tests {
         );
         let old = KernelVersion::new(5, 4, 0);
         assert!(permission_of(needed, bpf_only, old).ends_with("lacks CAP_SYS_ADMIN"));
+    }
+
+    #[test]
+    fn sizes_left_to_the_user_are_named() {
+        let plan = |max_entries, value_size| MapPlan {
+            kind: MapType::HASH,
+            key_size: 4,
+            value_size,
+            max_entries,
+            ..MapPlan::default()
+        };
+        let advice = |plan| for_map(Errno::EINVAL, &plan).expect("advice");
+        assert!(advice(plan(0, 8)).contains("max_entries is 0"));
+        assert!(advice(plan(8, 0)).contains("value_size is 0"));
+        assert!(advice(plan(8, 8)).contains("combination"));
     }
 
     #[test]

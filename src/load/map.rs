@@ -113,7 +113,7 @@ fn refused(errno: crate::Errno, plan: &MapPlan) -> Error {
         plan.kind, plan.key_size, plan.value_size, plan.max_entries, plan.flags
     );
     let error = Error::from_errno(errno, message);
-    match advice::for_map(errno, plan.kind) {
+    match advice::for_map(errno, plan) {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
