@@ -170,12 +170,24 @@ impl Btf<'_> {
     /// The alignment in bytes that C gives a value of this type.
     #[doc(alias = "btf__align_of")]
     pub fn align_of(&self, id: TypeId) -> Result<u32, BtfError> {
-        self.align_within(id, MAX_CHAIN)
+        Alignment {
+            btf: self,
+            known: HashMap::new(),
+        }
+        .of(id, MAX_CHAIN)
     }
+}
 
-    fn align_within(&self, id: TypeId, depth: usize) -> Result<u32, BtfError> {
+/// Works out alignments, each structure's once: structures that hold each other twice would double the work a level.
+struct Alignment<'b> {
+    btf: &'b Btf<'b>,
+    known: HashMap<TypeId, u32>,
+}
+
+impl Alignment<'_> {
+    fn of(&mut self, id: TypeId, depth: usize) -> Result<u32, BtfError> {
         let depth = depth.checked_sub(1).ok_or(BtfError::TooDeep(id))?;
-        let ty = self.get(id)?;
+        let ty = self.btf.get(id)?;
         match ty.kind() {
             Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Float => Ok(ty.size_field().clamp(1, 8)),
             Kind::Ptr => Ok(8),
@@ -184,25 +196,31 @@ impl Btf<'_> {
             | Kind::Const
             | Kind::Restrict
             | Kind::TypeTag
-            | Kind::Var => self.align_within(TypeId(ty.size_field()), depth),
+            | Kind::Var => self.of(TypeId(ty.size_field()), depth),
             Kind::Array => match ty.array() {
-                Some(array) => self.align_within(array.element, depth),
+                Some(array) => self.of(array.element, depth),
                 None => Err(BtfError::NoSize(id)),
             },
-            Kind::Struct | Kind::Union => self.align_of_members(&ty, depth),
+            Kind::Struct | Kind::Union => {
+                if let Some(align) = self.known.get(&id) {
+                    return Ok(*align);
+                }
+                let align = self.of_members(&ty, depth)?;
+                self.known.insert(id, align);
+                Ok(align)
+            }
             _ => Err(BtfError::NoSize(id)),
         }
     }
 
     /// A structure is as aligned as its most demanding member, unless it is packed: then a member lies off its
     /// alignment, or the size is no multiple of it.
-    fn align_of_members(&self, ty: &Type<'_>, depth: usize) -> Result<u32, BtfError> {
+    fn of_members(&mut self, ty: &Type<'_>, depth: usize) -> Result<u32, BtfError> {
         let mut most = 1;
         for member in ty.members() {
-            let align = self.align_within(member.type_id, depth)?;
-            if member.bitfield_size == 0
-                && !member.bit_offset.is_multiple_of(align.saturating_mul(8))
-            {
+            let align = self.of(member.type_id, depth)?;
+            let bits = align.saturating_mul(8);
+            if member.bitfield_size == 0 && !member.bit_offset.is_multiple_of(bits) {
                 return Ok(1);
             }
             most = most.max(align);
@@ -369,6 +387,18 @@ mod tests {
         ] {
             assert_eq!(essential_name(name), essential, "{name}");
         }
+    }
+
+    #[test]
+    fn structures_that_hold_each_other_twice_are_looked_through_once() {
+        let mut editor = BtfEditor::new();
+        let mut inner = editor.add_int("int", 4, 0);
+        for _ in 0..30 {
+            let members = [("a", inner, 0), ("b", inner, 0)];
+            inner = editor.add_composite(Kind::Struct, "s", 4, &members);
+        }
+        let btf = Btf::from_vec(editor.finish()).unwrap();
+        assert_eq!(btf.align_of(inner), Ok(4));
     }
 
     #[test]
