@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+/// A fixture, also in a guest of `cargo xtask vm`.
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fixtures")
-        .join(name)
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    std::env::var_os("RAWBPF_FIXTURES").map_or_else(here, PathBuf::from).join(name)
+}
+
+/// The command, also in a guest.
+fn binary() -> PathBuf {
+    std::env::var_os("RAWBPF_COMMAND").unwrap_or_else(|| env!("CARGO_BIN_EXE_rawbpf").into()).into()
 }
 
 /// Whether the command may load programs here. Says why if not.
@@ -37,7 +42,7 @@ fn can_load(test: &str) -> bool {
 }
 
 fn rawbpf(args: &[&str], object: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+    let mut command = Command::new(binary());
     command.arg(args[0]).arg(object).args(&args[1..]);
     command
 }
@@ -259,7 +264,8 @@ fn a_kernel_without_types_is_told_apart() {
     // A mount namespace of its own, in which the kernel's types are covered.
     let script = "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" load \"$1\"";
     let output = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_rawbpf")])
+        .args(["-m", "sh", "-c", script])
+        .arg(binary())
         .arg(fixture("core_kinds.bpf.o"))
         .output()
         .unwrap();
