@@ -49,12 +49,12 @@ pub(crate) fn build(root: &Path) -> Result<Programs> {
     }
     let mut command = cargo(root, "build");
     command.args(["--package", "rawbpf-cli", "--bin", "rawbpf"]);
-    let command = executables(&mut command)?;
+    let command = executables(&mut command, "bin")?;
     let [(_, command)] = &command[..] else {
         bail!("cargo built no command `rawbpf`");
     };
     Ok(Programs {
-        tests: named(executables(&mut tests)?),
+        tests: named(executables(&mut tests, "test")?),
         command: command.clone(),
     })
 }
@@ -100,8 +100,9 @@ fn live_tests_in(metadata: &Value) -> Vec<(String, String)> {
     tests
 }
 
-/// Runs cargo and gives back the name of each target, with its executable.
-fn executables(cargo: &mut Command) -> Result<Vec<(String, PathBuf)>> {
+/// Runs cargo and gives back the name of each target of this kind, with its executable. (The tests of a command make
+/// cargo build the command, too.)
+fn executables(cargo: &mut Command, kind: &str) -> Result<Vec<(String, PathBuf)>> {
     let shown = format!("{cargo:?}");
     let output = cargo
         .stderr(Stdio::inherit())
@@ -111,12 +112,19 @@ fn executables(cargo: &mut Command) -> Result<Vec<(String, PathBuf)>> {
         bail!("building for the guests failed: {shown}");
     }
     let messages = String::from_utf8(output.stdout)?;
-    Ok(messages.lines().filter_map(executable).collect())
+    Ok(messages
+        .lines()
+        .filter_map(|message| executable(message, kind))
+        .collect())
 }
 
-fn executable(message: &str) -> Option<(String, PathBuf)> {
+fn executable(message: &str, kind: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
     let path = message["executable"].as_str()?;
+    let kinds = message["target"]["kind"].as_array()?;
+    if !kinds.iter().any(|found| found == kind) {
+        return None;
+    }
     Some((
         message["target"]["name"].as_str()?.to_owned(),
         PathBuf::from(path),
@@ -164,17 +172,18 @@ mod tests {
 
     #[test]
     fn executables_are_found_among_cargos_messages() {
-        let built = r#"{"reason":"compiler-artifact","target":{"name":"live"},"executable":"/x"}"#;
+        let built = r#"{"reason":"compiler-artifact","target":{"name":"live","kind":["test"]},"executable":"/x"}"#;
         assert_eq!(
-            executable(built),
+            executable(built, "test"),
             Some(("live".to_owned(), PathBuf::from("/x")))
         );
+        assert_eq!(executable(built, "bin"), None);
         assert_eq!(
-            executable(r#"{"reason":"build-finished","success":true}"#),
+            executable(r#"{"reason":"build-finished","success":true}"#, "test"),
             None
         );
         assert_eq!(
-            executable(r#"{"target":{"name":"rawbpf"},"executable":null}"#),
+            executable(r#"{"target":{"name":"rawbpf"},"executable":null}"#, "bin"),
             None
         );
     }

@@ -9,12 +9,16 @@ use std::time::Duration;
 /// A fixture, also in a guest of `cargo xtask vm`.
 fn fixture(name: &str) -> PathBuf {
     let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
-    std::env::var_os("RAWBPF_FIXTURES").map_or_else(here, PathBuf::from).join(name)
+    std::env::var_os("RAWBPF_FIXTURES")
+        .map_or_else(here, PathBuf::from)
+        .join(name)
 }
 
 /// The command, also in a guest.
 fn binary() -> PathBuf {
-    std::env::var_os("RAWBPF_COMMAND").unwrap_or_else(|| env!("CARGO_BIN_EXE_rawbpf").into()).into()
+    std::env::var_os("RAWBPF_COMMAND")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_rawbpf").into())
+        .into()
 }
 
 /// Whether the command may load programs here. Says why if not.
