@@ -2,8 +2,10 @@
 
 use super::grammar;
 use super::kprobe::Kprobe;
+use super::kprobe_multi::KprobeMulti;
 use super::link::Link;
 use super::uprobe::{Processes, Uprobe};
+use super::uprobe_multi::UprobeMulti;
 use crate::load::{Object, Program};
 use crate::open::AutoAttach;
 use crate::{Error, ErrorKind, Result};
@@ -86,6 +88,23 @@ fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
         AutoAttach::Tracepoint => {
             let (category, name) = grammar::tracepoint(tail)?;
             program.attach_tracepoint(category, name)
+        }
+        AutoAttach::KprobeMulti | AutoAttach::KprobeSession => {
+            let at = KprobeMulti::pattern(grammar::kernel_glob(tail)?);
+            program.attach_kprobe_multi(&if is_return(program) {
+                at.on_return()
+            } else {
+                at
+            })
+        }
+        AutoAttach::UprobeMulti => {
+            let (binary, pattern) = grammar::user_glob(tail)?;
+            let at = UprobeMulti::pattern(binary, pattern);
+            program.attach_uprobe_multi(&if is_return(program) {
+                at.on_return()
+            } else {
+                at
+            })
         }
         AutoAttach::RawTracepoint => program.attach_raw_tracepoint(tail),
         other => Err(not_yet(program, other)),

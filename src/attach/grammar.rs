@@ -49,6 +49,30 @@ pub(super) fn user_function(tail: &str) -> Result<BinaryPlace<'_>> {
     Ok(BinaryPlace { binary, at })
 }
 
+/// `tcp_*`
+#[doc(alias = "attach_kprobe_multi")]
+pub(super) fn kernel_glob(tail: &str) -> Result<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.*?".contains(c);
+    if tail.is_empty() || !tail.chars().all(plain) {
+        return Err(bad(tail, "a pattern of kernel functions, as in `tcp_*`"));
+    }
+    Ok(tail)
+}
+
+/// `libc.so.6:mem*`
+#[doc(alias = "attach_uprobe_multi")]
+pub(super) fn user_glob(tail: &str) -> Result<(&str, &str)> {
+    match tail.split_once(':') {
+        Some((binary, pattern)) if !binary.is_empty() && !pattern.is_empty() => {
+            Ok((binary, pattern))
+        }
+        _ => Err(bad(
+            tail,
+            "a file and a pattern of its functions, as in `libc.so.6:mem*`",
+        )),
+    }
+}
+
 /// `sched/sched_switch`
 #[doc(alias = "attach_tp")]
 pub(super) fn tracepoint(tail: &str) -> Result<(&str, &str)> {
@@ -127,6 +151,17 @@ mod tests {
         for bad in ["/bin/bash", ":f", "/bin/bash:", "/bin/bash:f+z"] {
             assert!(user_function(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn patterns_have_stars() {
+        assert_eq!(kernel_glob("tcp_?4*").ok(), Some("tcp_?4*"));
+        assert!(kernel_glob("tcp-*").is_err() && kernel_glob("").is_err());
+        assert_eq!(
+            user_glob("libc.so.6:mem*").ok(),
+            Some(("libc.so.6", "mem*"))
+        );
+        assert!(user_glob("libc.so.6").is_err() && user_glob(":x").is_err());
     }
 
     #[test]

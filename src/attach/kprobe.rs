@@ -260,7 +260,7 @@ fn refused(errno: Errno, at: &Kprobe) -> Error {
 }
 
 /// Says that there is no such function; `None` if there is.
-fn no_function(name: &str) -> Option<Error> {
+pub(super) fn no_function(name: &str) -> Option<Error> {
     let functions = symbols(|symbol| Some(symbol.to_owned()));
     if functions.is_empty() || functions.iter().any(|function| function == name) {
         return None;

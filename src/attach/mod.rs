@@ -9,9 +9,11 @@
 
 mod auto;
 mod binary;
+mod glob;
 mod grammar;
 mod iter;
 mod kprobe;
+mod kprobe_multi;
 mod legacy;
 mod link;
 mod lsm;
@@ -22,10 +24,13 @@ mod tracefs;
 mod tracepoint;
 mod tracing;
 mod uprobe;
+mod uprobe_multi;
 
 #[doc(inline)]
 pub use crate::sys::bpf::{IterTarget, LinkInfo};
 pub use iter::IterReader;
 pub use kprobe::{Kprobe, ProbeMode};
+pub use kprobe_multi::KprobeMulti;
 pub use link::Link;
 pub use uprobe::{Processes, Uprobe};
+pub use uprobe_multi::UprobeMulti;

@@ -2,11 +2,13 @@
 
 use crate::load::load_fixture;
 use crate::support::{Need, PinFolder, check, fixture};
-use rawbpf::attach::{Kprobe, Link, ProbeMode, Processes, Uprobe};
+use rawbpf::attach::{Kprobe, KprobeMulti, Link, ProbeMode, Processes, Uprobe, UprobeMulti};
+use rawbpf::insn::{Insn, class, mode, pseudo, size};
 use rawbpf::load::Object;
-use rawbpf::open::OpenObject;
+use rawbpf::open::{OpenObject, SectionDef};
+use rawbpf::reloc::{LoadPlan, MapPlan, ProgramPlan, Ref, RefKind, Target};
 use rawbpf::ring::RingBuffer;
-use rawbpf::{ErrorKind, LinkType};
+use rawbpf::{AttachType, ErrorKind, LinkType, MapType, ProgramType};
 use std::fs::{self, File};
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -515,4 +517,110 @@ fn a_congestion_control_is_registered_as_long_as_its_link_lives() {
     assert!(available().contains("rawbpf_cc"), "{}", available());
     drop(links);
     assert!(!available().contains("rawbpf_cc"), "{}", available());
+}
+
+/// A handmade program that counts its runs in the first eight bytes of `.bss`.
+fn counting(section: &str, attach_type: AttachType) -> Object {
+    const ATOMIC_ADD: u8 = class::STX | size::DW | mode::ATOMIC;
+    let insns = [
+        Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_VALUE, 0, 0),
+        Insn::default(),
+        Insn::new(class::ALU64 | 0xb0, 2, 0, 0, 1),
+        Insn::new(ATOMIC_ADD, 1, 2, 0, 0),
+        Insn::new(class::ALU64 | 0xb0, 0, 0, 0, 0),
+        Insn::new(Insn::EXIT, 0, 0, 0, 0),
+    ];
+    let counter = MapPlan {
+        name: ".bss".into(),
+        kind: MapType::ARRAY,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 1,
+        autocreate: true,
+        ..MapPlan::default()
+    };
+    let program = ProgramPlan {
+        name: "counter".into(),
+        section: section.into(),
+        def: SectionDef::find(section),
+        kind: ProgramType::KPROBE,
+        expected_attach_type: attach_type,
+        autoload: true,
+        autoattach: true,
+        insns: insns.to_vec(),
+        refs: vec![Ref {
+            insn: 0,
+            kind: RefKind::MapValue { map: 0 },
+            name: ".bss".into(),
+        }],
+        ..ProgramPlan::default()
+    };
+    let plan = LoadPlan {
+        programs: vec![program],
+        maps: vec![counter],
+        ..crate::load::plan(vec![], vec![])
+    };
+    plan.load(&Target::running()).unwrap()
+}
+
+fn runs(object: &Object) -> u64 {
+    let value = object.map(".bss").unwrap().get(&[0; 4]).unwrap().unwrap();
+    u64::from_ne_bytes(value.try_into().unwrap())
+}
+
+#[test]
+fn many_functions_of_this_program_are_probed_at_once() {
+    require!(Need::Bpf, Need::UprobeMulti);
+    let _alone = alone();
+    let section = "uprobe.multi//proc/self/exe:rawbpf_uprobe_tar*";
+    let object = counting(section, AttachType::TRACE_UPROBE_MULTI);
+    let links = object.attach().unwrap();
+    assert_eq!(links[0].info().unwrap().link_type, LinkType::UPROBE_MULTI);
+    rawbpf_uprobe_target(1);
+    assert_eq!(runs(&object), 1);
+    let program = object.program("counter").unwrap();
+    let at = UprobeMulti::names("/proc/self/exe", ["rawbpf_uprobe_target"]);
+    let exit = at.on_return().processes(Processes::Own).cookies([7]);
+    let exit = program.attach_uprobe_multi(&exit).unwrap();
+    rawbpf_uprobe_target(1);
+    assert_eq!(runs(&object), 3);
+    drop((links, exit));
+    rawbpf_uprobe_target(1);
+    assert_eq!(runs(&object), 3);
+    let none = UprobeMulti::pattern("/proc/self/exe", "rawbpf_no_such_*");
+    let error = program.attach_uprobe_multi(&none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let odd = UprobeMulti::names("/proc/self/exe", ["rawbpf_uprobe_target"]).cookies([1, 2]);
+    let error = program.attach_uprobe_multi(&odd).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn many_kernel_functions_are_probed_at_once() {
+    require!(Need::Bpf, Need::KprobeMulti, Need::Tracefs);
+    let _alone = alone();
+    let object = counting("kprobe.multi/vfs_rea?", AttachType::TRACE_KPROBE_MULTI);
+    let links = object.attach().unwrap();
+    assert_eq!(links[0].info().unwrap().link_type, LinkType::KPROBE_MULTI);
+    reads_of_this_file();
+    let seen = runs(&object);
+    assert!(seen >= 5, "{seen}");
+    drop(links);
+    let after = runs(&object);
+    reads_of_this_file();
+    assert_eq!(runs(&object), after);
+    let program = object.program("counter").unwrap();
+    let names = KprobeMulti::names(["vfs_read", "vfs_write"])
+        .on_return()
+        .cookies([1, 2]);
+    let link = program.attach_kprobe_multi(&names).unwrap();
+    reads_of_this_file();
+    assert!(runs(&object) - after >= 5);
+    drop(link);
+    let none = KprobeMulti::pattern("rawbpf_no_such_*");
+    let error = program.attach_kprobe_multi(&none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let none = KprobeMulti::pattern("vfs_raed");
+    let error = program.attach_kprobe_multi(&none).unwrap_err().to_string();
+    assert!(error.contains("`vfs_read`"), "{error}");
 }

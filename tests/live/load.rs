@@ -19,7 +19,7 @@ const RETURN_0: [Insn; 2] = [
     Insn::new(Insn::EXIT, 0, 0, 0, 0),
 ];
 
-fn plan(maps: Vec<MapPlan>, programs: Vec<ProgramPlan>) -> LoadPlan {
+pub(crate) fn plan(maps: Vec<MapPlan>, programs: Vec<ProgramPlan>) -> LoadPlan {
     LoadPlan {
         object_name: "handmade".into(),
         target_name: "here".into(),

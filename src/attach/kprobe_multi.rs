@@ -1,0 +1,223 @@
+//! Many kernel functions with one link.
+
+use super::link::Link;
+use super::{glob, kprobe, tracefs};
+use crate::load::{Program, advice, kernel_files};
+use crate::sys::bpf::{self, Functions, LinkCreate, LinkOptions, LinkTarget};
+use crate::{Errno, Error, ErrorKind, Result};
+use std::collections::HashSet;
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// `BPF_F_KPROBE_MULTI_RETURN`
+const RETURN: u32 = 1;
+
+/// Which kernel functions to probe at once, and when.
+///
+/// ```
+/// use rawbpf::attach::KprobeMulti;
+/// let at = KprobeMulti::pattern("tcp_*").on_return();
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_kprobe_multi_opts")]
+pub struct KprobeMulti {
+    functions: Wanted,
+    flags: u32,
+    cookies: Vec<u64>,
+}
+
+#[derive(Debug, Clone)]
+enum Wanted {
+    Pattern(String),
+    Names(Vec<String>),
+    Addresses(Vec<u64>),
+}
+
+impl KprobeMulti {
+    /// All traceable functions whose name matches, with `*` and `?`.
+    pub fn pattern(pattern: impl Into<String>) -> Self {
+        Self::of(Wanted::Pattern(pattern.into()))
+    }
+
+    /// Functions by name.
+    pub fn names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::of(Wanted::Names(names.into_iter().map(Into::into).collect()))
+    }
+
+    /// Functions by address.
+    pub fn addresses(addresses: impl Into<Vec<u64>>) -> Self {
+        Self::of(Wanted::Addresses(addresses.into()))
+    }
+
+    fn of(functions: Wanted) -> Self {
+        Self {
+            functions,
+            flags: 0,
+            cookies: Vec::new(),
+        }
+    }
+
+    /// When the functions return, not when they are entered. (A program of `kprobe.session` sees both.)
+    pub fn on_return(mut self) -> Self {
+        self.flags = RETURN;
+        self
+    }
+
+    /// A number for each function, which the program can ask for. Not for patterns.
+    pub fn cookies(mut self, cookies: impl Into<Vec<u64>>) -> Self {
+        self.cookies = cookies.into();
+        self
+    }
+
+    fn what(&self) -> String {
+        match &self.functions {
+            Wanted::Pattern(pattern) => format!("kernel functions `{pattern}`"),
+            Wanted::Names(names) => format!("{} kernel functions", names.len()),
+            Wanted::Addresses(addresses) => format!("{} kernel functions", addresses.len()),
+        }
+    }
+}
+
+impl Program {
+    /// Attaches to many kernel functions. Since Linux 5.18; the program must be of `kprobe.multi` or `kprobe.session`.
+    ///
+    /// # Errors
+    /// `NotFound` if no traceable function matches.
+    #[doc(alias = "bpf_program__attach_kprobe_multi_opts")]
+    pub fn attach_kprobe_multi(&self, at: &KprobeMulti) -> Result<Link> {
+        attach(self, at)
+            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.what())))
+    }
+}
+
+fn attach(program: &Program, at: &KprobeMulti) -> Result<Link> {
+    let count = match &at.functions {
+        Wanted::Pattern(_) => None,
+        Wanted::Names(names) => Some(names.len()),
+        Wanted::Addresses(addresses) => Some(addresses.len()),
+    };
+    if !at.cookies.is_empty() && Some(at.cookies.len()) != count {
+        let message = format!("{} cookies do not go with {}", at.cookies.len(), at.what());
+        return Err(Error::new(ErrorKind::InvalidArgument, message));
+    }
+    match &at.functions {
+        Wanted::Pattern(pattern) if glob::is_pattern(pattern) => {
+            create(program, at, Functions::Addresses(&matching(pattern)?))
+        }
+        Wanted::Pattern(name) => by_names(program, at, std::slice::from_ref(name)),
+        Wanted::Names(names) => by_names(program, at, names),
+        Wanted::Addresses(addresses) => create(program, at, Functions::Addresses(addresses)),
+    }
+}
+
+fn by_names(program: &Program, at: &KprobeMulti, names: &[String]) -> Result<Link> {
+    let names = names.iter().map(|name| c_string(name));
+    let names: Vec<CString> = names.collect::<Result<_>>()?;
+    let names: Vec<&CStr> = names.iter().map(CString::as_c_str).collect();
+    create(program, at, Functions::Names(&names))
+}
+
+fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Result<Link> {
+    let create = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::None,
+        attach_type: program.attach_type(),
+        flags: 0,
+        options: LinkOptions::KprobeMulti {
+            flags: at.flags,
+            functions,
+            cookies: &at.cookies,
+        },
+    };
+    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at))?;
+    Ok(Link::kernel(program.name(), fd))
+}
+
+/// The addresses of the traceable functions that a pattern means.
+#[doc(alias = "libbpf_available_kprobes_parse")]
+fn matching(pattern: &str) -> Result<Vec<u64>> {
+    let folder = tracefs::folder()?;
+    // Since Linux 6.5 the list comes with addresses.
+    let with_addresses = fs::read_to_string(folder.join("available_filter_functions_addrs"));
+    let addresses = if let Ok(list) = with_addresses {
+        listed(&list, pattern)
+    } else {
+        looked_up(&folder, pattern)?
+    };
+    if addresses.is_empty() {
+        let message = format!("no traceable kernel function matches `{pattern}`");
+        return Err(Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT));
+    }
+    Ok(addresses)
+}
+
+/// From lines such as `ffffffff81000000 vfs_read` (and `... [module]`).
+fn listed(list: &str, pattern: &str) -> Vec<u64> {
+    let parsed = list.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        Some((address, words.next()?))
+    });
+    let found = parsed.filter(|(_, name)| glob::matches(pattern, name));
+    found.map(|(address, _)| address).collect()
+}
+
+/// Names from tracefs, addresses from the kernel's symbols.
+fn looked_up(folder: &Path, pattern: &str) -> Result<Vec<u64>> {
+    let path = folder.join("available_filter_functions");
+    let list = fs::read_to_string(&path).map_err(|e| Error::from_io(e, "read", &path))?;
+    let names = list
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().next());
+    let names: HashSet<&str> = names.filter(|name| glob::matches(pattern, name)).collect();
+    let mut addresses = Vec::new();
+    kernel_files::kallsyms(&mut |address, letter, name| {
+        if matches!(letter, 't' | 'T' | 'w' | 'W') && names.contains(name) {
+            addresses.push(address);
+        }
+    })?;
+    Ok(addresses)
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| {
+        let message = format!("the name {text:?} has a zero byte");
+        Error::new(ErrorKind::InvalidArgument, message)
+    })
+}
+
+fn refused(errno: Errno, at: &KprobeMulti) -> Error {
+    let error = Error::from_errno(errno, "the kernel does not make the probes");
+    match (errno, &at.functions) {
+        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
+        (Errno::ESRCH, Wanted::Pattern(name)) => match kprobe::no_function(name) {
+            Some(error) => error.with_errno(Errno::ENOENT),
+            None => error.with_hint("the function exists, but cannot be traced"),
+        },
+        (Errno::ESRCH, _) => {
+            error.with_hint("at least one of the functions does not exist or cannot be traced")
+        }
+        (Errno::EINVAL, _) => error.with_hint(
+            "such links came with Linux 5.18, and take programs of SEC(\"kprobe.multi\")",
+        ),
+        (Errno::EOPNOTSUPP, _) => error.with_hint("the kernel was built without CONFIG_FPROBE"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_with_addresses_is_read() {
+        let list = "ffffffff81000000 vfs_read\nffffffff81000100 vfs_write\nffffffffc0000000 f [veth]\nbroken\n";
+        assert_eq!(
+            listed(list, "vfs_*"),
+            [0xffff_ffff_8100_0000, 0xffff_ffff_8100_0100]
+        );
+        assert_eq!(listed(list, "f"), [0xffff_ffff_c000_0000]);
+    }
+}

@@ -1,0 +1,209 @@
+//! Many places of one program or library with one link.
+
+use super::link::Link;
+use super::uprobe::Processes;
+use super::{binary, glob};
+use crate::elf::user;
+use crate::load::{Program, advice};
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::mapping::FileBytes;
+use crate::{Errno, Error, ErrorKind, Result};
+use std::ffi::CString;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// `BPF_F_UPROBE_MULTI_RETURN`
+const RETURN: u32 = 1;
+
+/// Which functions of a program or library to probe at once, and when.
+///
+/// ```
+/// use rawbpf::attach::UprobeMulti;
+/// let at = UprobeMulti::pattern("libc.so.6", "mem*");
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_uprobe_multi_opts")]
+pub struct UprobeMulti {
+    binary: PathBuf,
+    places: Wanted,
+    flags: u32,
+    processes: Processes,
+    ref_ctr_offsets: Vec<u64>,
+    cookies: Vec<u64>,
+}
+
+#[derive(Debug, Clone)]
+enum Wanted {
+    Pattern(String),
+    Names(Vec<String>),
+    Offsets(Vec<u64>),
+}
+
+impl UprobeMulti {
+    /// All functions of the file whose name matches, with `*` and `?`.
+    pub fn pattern(binary: impl AsRef<Path>, pattern: impl Into<String>) -> Self {
+        Self::of(binary.as_ref(), Wanted::Pattern(pattern.into()))
+    }
+
+    /// Functions by name.
+    pub fn names(
+        binary: impl AsRef<Path>,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        Self::of(binary.as_ref(), Wanted::Names(names))
+    }
+
+    /// Places by their distance from the start of the file.
+    pub fn file_offsets(binary: impl AsRef<Path>, offsets: impl Into<Vec<u64>>) -> Self {
+        Self::of(binary.as_ref(), Wanted::Offsets(offsets.into()))
+    }
+
+    fn of(binary: &Path, places: Wanted) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            places,
+            flags: 0,
+            processes: Processes::All,
+            ref_ctr_offsets: Vec::new(),
+            cookies: Vec::new(),
+        }
+    }
+
+    /// When the functions return, not when they are entered. (A program of `uprobe.session` sees both.)
+    pub fn on_return(mut self) -> Self {
+        self.flags = RETURN;
+        self
+    }
+
+    /// Whose calls are seen.
+    pub fn processes(mut self, processes: Processes) -> Self {
+        self.processes = processes;
+        self
+    }
+
+    /// Where the counter of each place is in the file. Not for patterns.
+    pub fn ref_ctr_offsets(mut self, offsets: impl Into<Vec<u64>>) -> Self {
+        self.ref_ctr_offsets = offsets.into();
+        self
+    }
+
+    /// A number for each place, which the program can ask for. Not for patterns.
+    pub fn cookies(mut self, cookies: impl Into<Vec<u64>>) -> Self {
+        self.cookies = cookies.into();
+        self
+    }
+
+    fn what(&self) -> String {
+        let file = self.binary.display();
+        match &self.places {
+            Wanted::Pattern(pattern) => format!("functions `{pattern}` of {file}"),
+            Wanted::Names(names) => format!("{} functions of {file}", names.len()),
+            Wanted::Offsets(offsets) => format!("{} places of {file}", offsets.len()),
+        }
+    }
+}
+
+impl Program {
+    /// Attaches to many functions of a program or library. Since Linux 6.6; the program must be of `uprobe.multi` or
+    /// `uprobe.session`.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such file, or no function in it that matches.
+    #[doc(alias = "bpf_program__attach_uprobe_multi")]
+    pub fn attach_uprobe_multi(&self, at: &UprobeMulti) -> Result<Link> {
+        attach(self, at)
+            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.what())))
+    }
+}
+
+fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
+    let file = binary::find(&at.binary)?;
+    let offsets = offsets(&file, at)?;
+    for list in [&at.cookies, &at.ref_ctr_offsets] {
+        let fits = list.is_empty() || list.len() == offsets.len();
+        if !fits || !list.is_empty() && matches!(at.places, Wanted::Pattern(_)) {
+            let message = "cookies and counters must be as many as the places, which are listed by name or offset";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+    }
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|_| {
+        let message = format!("the path {} has a zero byte", file.display());
+        Error::new(ErrorKind::InvalidArgument, message)
+    })?;
+    let create = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::None,
+        attach_type: program.attach_type(),
+        flags: 0,
+        options: LinkOptions::UprobeMulti {
+            path: &path,
+            flags: at.flags,
+            offsets: &offsets,
+            ref_ctr_offsets: &at.ref_ctr_offsets,
+            cookies: &at.cookies,
+            pid: pid(at.processes)?,
+        },
+    };
+    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at))?;
+    Ok(Link::kernel(program.name(), fd))
+}
+
+/// The kernel takes 0 for everybody here.
+fn pid(processes: Processes) -> Result<i32> {
+    let pid = match processes {
+        Processes::All => return Ok(0),
+        Processes::Own => std::process::id(),
+        Processes::Pid(pid) => pid,
+    };
+    i32::try_from(pid)
+        .ok()
+        .filter(|pid| *pid > 0)
+        .ok_or_else(|| {
+            let message = format!("{pid} is no number of a process");
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+}
+
+fn offsets(file: &Path, at: &UprobeMulti) -> Result<Vec<u64>> {
+    if let Wanted::Offsets(offsets) = &at.places {
+        return Ok(offsets.clone());
+    }
+    let bytes = FileBytes::open(file).map_err(|e| Error::from_io(e, "read", file))?;
+    match &at.places {
+        Wanted::Names(names) => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            user::function_offsets(&bytes, &names)
+        }
+        Wanted::Pattern(pattern) if glob::is_pattern(pattern) => {
+            let found = user::matching_functions(&bytes, &|name| glob::matches(pattern, name))?;
+            let mut offsets: Vec<u64> = found.into_iter().map(|(_, offset)| offset).collect();
+            // Several names of one function are one place.
+            offsets.sort_unstable();
+            offsets.dedup();
+            offsets.retain(|offset| *offset > 0);
+            if offsets.is_empty() {
+                let message = format!("no function of {} matches `{pattern}`", file.display());
+                return Err(Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT));
+            }
+            Ok(offsets)
+        }
+        Wanted::Pattern(name) => user::function_offset(&bytes, name).map(|offset| vec![offset]),
+        Wanted::Offsets(offsets) => Ok(offsets.clone()),
+    }
+}
+
+fn refused(errno: Errno, at: &UprobeMulti) -> Error {
+    let error = Error::from_errno(errno, "the kernel does not make the probes");
+    match (errno, at.processes) {
+        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
+        (Errno::ESRCH, Processes::Pid(pid)) => {
+            error.with_hint(format!("there is no process {pid}"))
+        }
+        (Errno::EINVAL, _) => error.with_hint(
+            "such links came with Linux 6.6, and take programs of SEC(\"uprobe.multi\")",
+        ),
+        _ => error,
+    }
+}
