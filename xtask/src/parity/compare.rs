@@ -53,7 +53,10 @@ pub(crate) fn compare(object: &str, theirs: &Opinion, ours: &Opinion) -> Row {
     row.differences
         .extend(verdicts("", "loaded", &theirs.whole, &ours.whole));
     programs(&mut row, theirs, ours);
-    maps(&mut row, theirs, ours);
+    // Of an object of which nothing could be loaded there are no maps left to list.
+    if !ours.maps.is_empty() || ours.whole.is_good() || theirs.whole.is_good() {
+        maps(&mut row, theirs, ours);
+    }
     row
 }
 

@@ -128,6 +128,15 @@ fn program(line: ProgramLine) -> Program {
     }
 }
 
+/// libbpf puts the object's name before the sections' in the names of global data (`opensno.rodata`); users look for
+/// them by the section, and a dot in a name means such a map.
+fn section_name(name: String) -> String {
+    match name.find('.') {
+        Some(dot) => name[dot..].to_owned(),
+        None => name,
+    }
+}
+
 /// After a load the kernel's own words count, else what it would have been asked.
 fn map(line: MapLine, depth: Depth) -> Map {
     let asked = line.asked;
@@ -150,7 +159,7 @@ fn map(line: MapLine, depth: Depth) -> Map {
         Fact::new("initial_sha256", line.initial_sha256),
     ];
     Map {
-        name: line.name,
+        name: section_name(line.name),
         facts: facts.into_iter().flatten().collect(),
     }
 }
