@@ -18,7 +18,7 @@ pub mod load;
 pub mod map;
 mod object_file;
 pub mod open;
-mod probe;
+pub mod probe;
 pub mod reloc;
 pub mod ring;
 pub mod sys;

@@ -17,7 +17,7 @@ fn names() -> Result<KernelNames> {
 
 /// The version that programs state to old kernels, which compare it with their own `LINUX_VERSION_CODE`.
 #[doc(alias = "get_kernel_version")]
-pub(super) fn version() -> Result<KernelVersion> {
+pub(crate) fn version() -> Result<KernelVersion> {
     let KernelNames {
         release, version, ..
     } = names()?;

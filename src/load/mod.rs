@@ -21,7 +21,7 @@ mod pin;
 mod program;
 mod session;
 mod shortcut;
-mod since;
+pub(crate) mod since;
 mod target;
 mod upload;
 mod verifier_log;

@@ -5,6 +5,7 @@ use rawbpf::feature::Feature;
 use rawbpf::insn::{Insn, class, helper, mode, pseudo, size};
 use rawbpf::load::Object;
 use rawbpf::open::{DataKind, MapOrigin, OpenObject};
+use rawbpf::probe::{self, Support};
 use rawbpf::reloc::{
     LoadPlan, MapPlan, Pinning, ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget, Target,
 };
@@ -515,4 +516,59 @@ fn arena_variables_are_where_the_program_sees_them() {
         u64::from_ne_bytes(value) == 6
     });
     assert!(counter, "the counter is not in the arena");
+}
+
+/// Every type that mainline had at this version, as far as Debian's kernels (and this one) were built with it.
+#[test]
+fn types_are_seen_where_mainline_has_them() {
+    require!(Need::Bpf);
+    let optional = [
+        ProgramType::LIRC_MODE2,
+        ProgramType::LSM,
+        ProgramType::NETFILTER,
+    ];
+    let mut wrong = Vec::new();
+    for kind in ProgramType::ALL.iter().skip(1) {
+        match probe::program_kind(*kind) {
+            Support::Yes => {}
+            Support::Unknown if crate::support::check(&[Need::Fentry]).is_err() => {}
+            Support::No { since: Some(since) } if optional.contains(kind) || since > running() => {}
+            other => wrong.push(format!("{kind}: {other:?}")),
+        }
+    }
+    let optional = [
+        MapType::XSKMAP,
+        MapType::STACK_TRACE,
+        MapType::INODE_STORAGE,
+    ];
+    for kind in MapType::ALL.iter().skip(1) {
+        match probe::map_kind(*kind) {
+            Support::Yes => {}
+            Support::No { since: Some(since) } if optional.contains(kind) || since > running() => {}
+            Support::No { since: None } if *kind == MapType::RHASH => {}
+            other => wrong.push(format!("{kind}: {other:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn running() -> KernelVersion {
+    Target::running().version().unwrap()
+}
+
+const MAP_LOOKUP: u32 = 1;
+const GET_CURRENT_TASK: u32 = 35;
+const XDP_ADJUST_HEAD: u32 = 44;
+
+#[test]
+fn helpers_are_seen_where_they_may_be_called() {
+    require!(Need::Bpf);
+    let of = probe::helper;
+    assert_eq!(of(ProgramType::SOCKET_FILTER, MAP_LOOKUP), Support::Yes);
+    assert_eq!(of(ProgramType::TRACEPOINT, GET_CURRENT_TASK), Support::Yes);
+    assert_eq!(of(ProgramType::XDP, XDP_ADJUST_HEAD), Support::Yes);
+    let no = Support::No { since: None };
+    assert_eq!(of(ProgramType::TRACEPOINT, XDP_ADJUST_HEAD), no);
+    assert_eq!(of(ProgramType::SOCKET_FILTER, 100_000), no);
+    assert_eq!(of(ProgramType::EXT, MAP_LOOKUP), Support::Unknown);
 }
