@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 pub(crate) struct Binaries {
     /// The `rawbpf` command: release profile, stripped, linked statically.
     pub(crate) rawbpf: PathBuf,
+    /// What it was built for.
+    pub(crate) rawbpf_target: String,
     /// Times one loader in one process.
     pub(crate) peers: PathBuf,
     /// libbpf's opinion of an object.
@@ -27,18 +29,14 @@ impl Binaries {
         let peers = workspace()?.join("benches/peers");
         cargo(&peers, &["build", "--release", "--locked", "--bins"], "")
             .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
-        let built = peers.join("target/release");
-        Ok(Self {
-            rawbpf: static_rawbpf()?,
-            peers: built.join("peers"),
-            reference: built.join("reference"),
-        })
+        Self::with_peers_in(&peers.join("target/release"))
     }
 
     /// As [`Binaries::build`], with no program needing a library.
     pub(crate) fn build_for_guest() -> Result<Self> {
         let peers = workspace()?.join("benches/peers");
-        let target = target();
+        // The archives of libelf and zlib are made for glibc.
+        let target = target("gnu");
         let what = [
             "build",
             "--release",
@@ -50,34 +48,62 @@ impl Binaries {
         let place = ["--target", &target, "--target-dir", STATIC_FOLDER];
         cargo(&peers, &[&what[..], &place].concat(), STATIC)
             .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
-        let built = peers.join(STATIC_FOLDER).join(target).join("release");
+        Self::with_peers_in(&peers.join(STATIC_FOLDER).join(target).join("release"))
+    }
+
+    fn with_peers_in(built: &Path) -> Result<Self> {
+        let (rawbpf, rawbpf_target) = static_rawbpf()?;
+        let (peers, reference) = (built.join("peers"), built.join("reference"));
         Ok(Self {
-            rawbpf: static_rawbpf()?,
-            peers: built.join("peers"),
-            reference: built.join("reference"),
+            rawbpf,
+            rawbpf_target,
+            peers,
+            reference,
         })
     }
 }
 
-fn static_rawbpf() -> Result<PathBuf> {
+/// Builds the command, with the smaller musl as its C library where Rust's half of that is installed.
+fn static_rawbpf() -> Result<(PathBuf, String)> {
     let root = workspace()?;
-    let target = target();
+    let musl = target("musl");
+    let target = if is_installed(&musl) {
+        musl
+    } else {
+        target("gnu")
+    };
     let what = [
         "build",
         "--release",
+        "--locked",
         "--package",
         "rawbpf-cli",
         "--bin",
         "rawbpf",
-        "--locked",
     ];
     let place = ["--target", &target, "--target-dir", STATIC_FOLDER];
     cargo(&root, &[&what[..], &place].concat(), STATIC).context("build rawbpf")?;
-    Ok(root.join(STATIC_FOLDER).join(target).join("release/rawbpf"))
+    let built = root
+        .join(STATIC_FOLDER)
+        .join(&target)
+        .join("release/rawbpf");
+    Ok((built, target))
 }
 
-fn target() -> String {
-    format!("{}-unknown-linux-gnu", env::consts::ARCH)
+fn target(library: &str) -> String {
+    format!("{}-unknown-linux-{library}", env::consts::ARCH)
+}
+
+/// Whether Rust's standard library for this target is there.
+fn is_installed(target: &str) -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let folder = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", target])
+        .output();
+    folder.is_ok_and(|output| {
+        output.status.success()
+            && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    })
 }
 
 /// The root folder of the project.

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         parses,
         peak_rss_kib: footprint::peak_rss_kib(&binaries.rawbpf, &opensnoop)?,
         static_binary_bytes: footprint::size(&binaries.rawbpf)?,
+        static_target: binaries.rawbpf_target,
         rounds: args.rounds,
     };
     if args.json {
@@ -160,6 +161,7 @@ struct Report {
     parses: Rounds,
     peak_rss_kib: u64,
     static_binary_bytes: u64,
+    static_target: String,
     rounds: u32,
 }
 
@@ -234,6 +236,7 @@ impl Report {
             "medians": medians,
             "peak_rss_kib": self.peak_rss_kib,
             "static_binary_bytes": self.static_binary_bytes,
+            "static_target": self.static_target,
             "rounds": self.rounds,
             "libbpf_version": self.loads.version("libbpf"),
             "unable": unable,
@@ -275,9 +278,10 @@ impl Report {
         }
         let _ = writeln!(
             text,
-            "\npeak resident size of `rawbpf run`: {} KiB; stripped static binary: {} KiB",
+            "\npeak resident size of `rawbpf run`: {} KiB; stripped static binary: {} KiB ({})",
             self.peak_rss_kib,
             self.static_binary_bytes.div_ceil(1024),
+            self.static_target,
         );
         for reason in self.loads.unable.iter().chain(&self.parses.unable) {
             let _ = writeln!(text, "{reason}");
