@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let theirs = reference::ask(object, depth, ask)?;
         let ours = ours::ask(object, depth, ask)?;
         report.add(
-            &compare::compare(&object.name, &theirs, &ours),
+            &compare::compare(&object.name, &theirs, &ours, depth),
             &theirs.loader,
             format,
         );

@@ -31,8 +31,8 @@ struct ProgramReport {
     error: Option<String>,
     tag: Option<String>,
     autoload: Option<bool>,
-    flags: Option<u32>,
-    insns: Option<String>,
+    /// The instructions in hex; of a file that is inspected, their number.
+    insns: Option<Value>,
     func_info: Option<Value>,
     line_info: Option<Value>,
 }
@@ -61,31 +61,78 @@ pub(crate) fn ask(
     ask: impl Fn(Question) -> Result<Answer>,
 ) -> Result<Opinion> {
     let answer = |question| ask(question).and_then(|answer| sane(answer, question, object));
+    let inspected = answer(Question::Inspect)?;
     let mut opinion = Opinion {
         loader: "rawbpf".to_owned(),
-        opened: outcome(&answer(Question::Inspect)?),
+        opened: outcome(&inspected),
         ..Opinion::default()
     };
     if !opinion.opened.is_good() {
         return Ok(opinion);
     }
-    let answer = match depth {
-        Depth::Load => {
-            opinion.whole = outcome(&answer(Question::Load)?);
-            answer(Question::LoadEach)?
+    let report = match depth {
+        Depth::Prepare => {
+            let plan = answer(Question::Plan)?;
+            if outcome(&plan).is_good() {
+                read(&plan, object)?
+            } else {
+                read(&inspected, object)?.refused(&plan)
+            }
         }
-        Depth::Prepare => answer(Question::Plan)?,
+        Depth::Load => {
+            let each = read(&answer(Question::LoadEach)?, object)?;
+            let whole = answer(Question::Load)?;
+            opinion.whole = outcome(&whole);
+            if opinion.whole.is_good() {
+                read(&whole, object)?.over(each)
+            } else {
+                each
+            }
+        }
     };
-    let report: Report = serde_json::from_str(&answer.output).with_context(|| {
-        let message = answer.message.trim();
-        format!("read what rawbpf printed for {}: {message}", object.name)
-    })?;
     let programs = report.programs.into_iter();
     opinion.programs = programs
         .map(|program| read_program(program, depth))
         .collect();
     opinion.maps = report.maps.into_iter().map(read_map).collect();
     Ok(opinion)
+}
+
+fn read(answer: &Answer, object: &Object) -> Result<Report> {
+    serde_json::from_str(&answer.output).with_context(|| {
+        let message = answer.message.trim();
+        format!("read what rawbpf printed for {}: {message}", object.name)
+    })
+}
+
+impl Report {
+    /// Every program of an object for which no plan could be made, with the reason.
+    fn refused(mut self, plan: &Answer) -> Report {
+        for program in &mut self.programs {
+            program.error = Some(plan.message.trim().to_owned());
+        }
+        self.maps.clear();
+        self
+    }
+
+    /// What a load of the whole object shows counts more than trials of each program alone: a program alone cannot fill a
+    /// slot of a program array for its neighbour. (The reference's driver does the same.)
+    fn over(mut self, mut each: Report) -> Report {
+        for program in self
+            .programs
+            .iter_mut()
+            .filter(|program| program.loaded != Some(true))
+        {
+            if let Some(alone) = each
+                .programs
+                .iter()
+                .position(|alone| alone.name == program.name)
+            {
+                *program = each.programs.swap_remove(alone);
+            }
+        }
+        self
+    }
 }
 
 /// 1 says that the job failed; anything else (a signal, wrong usage) is a bug here or there.
@@ -111,10 +158,11 @@ fn outcome(answer: &Answer) -> Outcome {
 
 fn read_program(program: ProgramReport, depth: Depth) -> Program {
     // A plan lists a program that is not to be loaded as the file has it.
+    let insns = program.insns.as_ref().and_then(Value::as_str);
     let untried = depth == Depth::Prepare && program.autoload == Some(false);
     let good = match depth {
         Depth::Load => program.loaded.unwrap_or(false),
-        Depth::Prepare => program.insns.is_some(),
+        Depth::Prepare => insns.is_some(),
     };
     let verdict = if untried {
         Outcome::Untried
@@ -126,7 +174,6 @@ fn read_program(program: ProgramReport, depth: Depth) -> Program {
         Fact::new("expected_attach_type", program.expected_attach_type),
         Fact::new("autoload", program.autoload),
         Fact::new("tag", program.tag),
-        Fact::new("flags", program.flags.filter(|_| !untried)),
         Fact::new(
             "func_info",
             program.func_info.and_then(count).filter(|_| !untried),
@@ -135,7 +182,7 @@ fn read_program(program: ProgramReport, depth: Depth) -> Program {
             "line_info",
             program.line_info.and_then(count).filter(|_| !untried),
         ),
-        Fact::new("insns", program.insns.filter(|_| !untried)),
+        Fact::new("insns", insns.filter(|_| !untried)),
     ];
     Program {
         name: program.name,

@@ -38,7 +38,6 @@ struct ProgramLine {
     message: Option<String>,
     tag: Option<String>,
     autoload: Option<bool>,
-    flags: Option<u32>,
     insns: Option<String>,
     func_info: Option<u32>,
     line_info: Option<u32>,
@@ -102,21 +101,22 @@ fn read(text: &str, depth: Depth) -> Result<Opinion> {
                     opinion.whole = outcome;
                 }
             }
-            Line::Program(line) => opinion.programs.push(program(line)),
+            Line::Program(line) => opinion.programs.push(program(line, depth)),
             Line::Map(line) => opinion.maps.push(map(line, depth)),
         }
     }
     Ok(opinion)
 }
 
-fn program(line: ProgramLine) -> Program {
+fn program(line: ProgramLine, depth: Depth) -> Program {
     let good = line.loaded.or(line.prepared).unwrap_or(false);
+    let attach_type = (depth == Depth::Load).then_some(line.expected_attach_type);
     let facts = [
         Fact::new("type", Some(line.kind)),
-        Fact::new("expected_attach_type", Some(line.expected_attach_type)),
+        // While it loads, libbpf gives USDT programs another one.
+        Fact::new("expected_attach_type", attach_type),
         Fact::new("tag", line.tag),
         Fact::new("autoload", line.autoload),
-        Fact::new("flags", line.flags),
         Fact::new("func_info", line.func_info),
         Fact::new("line_info", line.line_info),
         Fact::new("insns", line.insns),
@@ -137,6 +137,9 @@ fn section_name(name: String) -> String {
     }
 }
 
+/// `BPF_MAP_TYPE_STRUCT_OPS`.
+const STRUCT_OPS: u32 = 26;
+
 /// After a load the kernel's own words count, else what it would have been asked.
 fn map(line: MapLine, depth: Depth) -> Map {
     let asked = line.asked;
@@ -145,6 +148,10 @@ fn map(line: MapLine, depth: Depth) -> Map {
         Depth::Prepare => None,
     };
     let attributes = made.unwrap_or(asked);
+    // Of a struct_ops map libbpf tells what the file holds, not what the kernel gets.
+    let initial = line
+        .initial_sha256
+        .filter(|_| attributes.kind != STRUCT_OPS);
     let facts = [
         Fact::new("kernel_name", attributes.kernel_name),
         Fact::new("type", Some(attributes.kind)),
@@ -156,7 +163,7 @@ fn map(line: MapLine, depth: Depth) -> Map {
         Fact::new("btf_key_type_id", attributes.btf_key_type_id),
         Fact::new("btf_value_type_id", attributes.btf_value_type_id),
         Fact::new("autocreate", Some(line.autocreate)),
-        Fact::new("initial_sha256", line.initial_sha256),
+        Fact::new("initial_sha256", initial),
     ];
     Map {
         name: section_name(line.name),
