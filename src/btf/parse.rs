@@ -3,9 +3,8 @@
 use super::header::{HEADER_LEN, Header};
 use super::{BtfError, ByteOrder, Kind, Type, foreign, kind::KIND_COUNT};
 use crate::TypeId;
-use std::cmp::Ordering;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes that several owners share: a memory map, or a vector.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -28,7 +27,7 @@ impl Data<'_> {
 /// A BTF blob that can be asked about its types.
 ///
 /// Reading borrows the input ([`Btf::parse`]) or shares it ([`Btf::from_shared`], which gives a `Btf<'static>`). The only
-/// allocation is a table with the place of each type. A *split* BTF (a kernel module's) continues the numbering of types
+/// allocation is a table with the place of each type, made by one walk over the types. A *split* BTF (a kernel module's) continues the numbering of types
 /// and strings of its base.
 ///
 /// A blob of the other byte order is converted while it is read.
@@ -37,18 +36,34 @@ impl Data<'_> {
 pub struct Btf<'a> {
     data: Data<'a>,
     header: Header,
-    /// Where each type of this blob starts in the type section; the first is number `first_id`.
-    offsets: Vec<u32>,
+    index: OnceLock<Index>,
     first_id: u32,
     first_string: u32,
     base: Option<Arc<Btf<'static>>>,
     order: ByteOrder,
 }
 
+/// Where each type of a blob starts in its type section; the first is number `first_id`.
+#[derive(Clone)]
+struct Index {
+    offsets: Vec<u32>,
+    /// Why the walk ended before the section did.
+    error: Option<BtfError>,
+}
+
+/// When the types are walked over for the first time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walk {
+    /// While reading, so that a blob that does not hold together is refused.
+    Now,
+    /// When the first question is asked, which is answered by the same walk if it is [`Btf::find_all`].
+    Later,
+}
+
 impl std::fmt::Debug for Btf<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Btf")
-            .field("types", &self.offsets.len())
+            .field("types", &self.offsets().len())
             .field("string_bytes", &self.header.strings.len())
             .field("split", &self.base.is_some())
             .finish_non_exhaustive()
@@ -63,16 +78,16 @@ impl<'a> Btf<'a> {
     /// at once by [`Btf::validate`].
     #[doc(alias = "btf__new")]
     pub fn parse(blob: &'a [u8]) -> Result<Self, BtfError> {
-        Self::read(Data::Borrowed(blob), None)
+        Self::read(Data::Borrowed(blob), None, Walk::Now)
     }
 
     /// Reads a blob whose types continue those of `base`.
     #[doc(alias = "btf__new_split")]
     pub fn parse_split(blob: &'a [u8], base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
-        Self::read(Data::Borrowed(blob), Some(base))
+        Self::read(Data::Borrowed(blob), Some(base), Walk::Now)
     }
 
-    fn read(data: Data<'a>, base: Option<Arc<Btf<'static>>>) -> Result<Self, BtfError> {
+    fn read(data: Data<'a>, base: Option<Arc<Btf<'static>>>, walk: Walk) -> Result<Self, BtfError> {
         let header = Header::parse(data.bytes())?;
         let order = header.order;
         let (data, header) = match order {
@@ -90,18 +105,55 @@ impl<'a> Btf<'a> {
             Some(base) => (base.end_id(), base.end_string()),
             None => (1, 0),
         };
-        let types = blob.get(header.types.clone()).unwrap_or_default();
-        let layout = blob.get(header.layout.clone()).unwrap_or_default();
-        let offsets = type_offsets(types, &Tails::new(layout), first_id)?;
-        Ok(Self {
+        let btf = Self {
             data,
             header,
-            offsets,
+            index: OnceLock::new(),
             first_id,
             first_string,
             base,
             order,
-        })
+        };
+        match walk {
+            Walk::Later => Ok(btf),
+            Walk::Now => match btf.index().error {
+                Some(error) => Err(error),
+                None => Ok(btf),
+            },
+        }
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| self.walk(|_, _| {}))
+    }
+
+    /// Walks over the types, and calls `visit` with the number and the name's offset of each.
+    fn walk(&self, mut visit: impl FnMut(TypeId, u32)) -> Index {
+        let types = self.type_bytes();
+        // A kernel's types take some 30 bytes on average.
+        let mut offsets = Vec::with_capacity(types.len() / 28);
+        let first_id = self.first_id;
+        let visit = |index: u32, name_off| visit(TypeId(first_id.saturating_add(index)), name_off);
+        let tails = Tails::new(self.layout_bytes());
+        let error = type_offsets(types, &tails, first_id, &mut offsets, visit).err();
+        Index { offsets, error }
+    }
+
+    /// Calls `visit` with the number and the name's offset of each own type, in order.
+    pub(super) fn for_each_name(&self, mut visit: impl FnMut(TypeId, u32)) {
+        let Some(index) = self.index.get() else {
+            let index = self.walk(visit);
+            // If another thread was faster, its index is the same.
+            let _ = self.index.set(index);
+            return;
+        };
+        let types = self.type_bytes();
+        for (id, offset) in self.own_ids().zip(&index.offsets) {
+            let start = usize::try_from(*offset).unwrap_or(usize::MAX);
+            if let Some(name_off) = types.get(start..).and_then(<[u8]>::first_chunk) {
+                visit(TypeId(id), u32::from_ne_bytes(*name_off));
+            }
+        }
     }
 
     /// The whole blob, in this machine's byte order.
@@ -133,7 +185,7 @@ impl<'a> Btf<'a> {
         // The type section is shorter than 4 GiB and a type takes 12 bytes, so this cannot overflow for a base, and
         // saturates for a split blob that could only be read with ids that do not fit.
         self.first_id
-            .saturating_add(u32::try_from(self.offsets.len()).unwrap_or(u32::MAX))
+            .saturating_add(u32::try_from(self.offsets().len()).unwrap_or(u32::MAX))
     }
 
     fn end_string(&self) -> u32 {
@@ -169,7 +221,7 @@ impl<'a> Btf<'a> {
 
     /// Where each own type starts in the type section.
     pub(super) fn offsets(&self) -> &[u32] {
-        &self.offsets
+        &self.index().offsets
     }
 
     /// The string at this offset, without its NUL.
@@ -218,7 +270,7 @@ impl<'a> Btf<'a> {
         };
         let offset = usize::try_from(own)
             .ok()
-            .and_then(|own| self.offsets.get(own));
+            .and_then(|own| self.offsets().get(own));
         let offset = *offset.ok_or(BtfError::NoType(id))?;
         self.record(id, usize::try_from(offset).unwrap_or(usize::MAX))
     }
@@ -259,12 +311,21 @@ impl<'a> Btf<'a> {
 impl Btf<'static> {
     /// Reads a blob that is shared: a vector, or a memory map of `/sys/kernel/btf/vmlinux`.
     pub fn from_shared(blob: SharedBytes) -> Result<Self, BtfError> {
-        Self::read(Data::Shared(blob), None)
+        Self::read(Data::Shared(blob), None, Walk::Now)
+    }
+
+    /// Like [`Btf::from_shared`], for a blob that a kernel vouches for: the types are walked over when the first question
+    /// is asked. If [`Btf::find_all`] is the first, the same walk answers it.
+    ///
+    /// # Errors
+    /// The header or the string section does not hold together. Types after one that does not are not found.
+    pub fn from_trusted(blob: SharedBytes) -> Result<Self, BtfError> {
+        Self::read(Data::Shared(blob), None, Walk::Later)
     }
 
     /// Reads a shared blob whose types continue those of `base`.
     pub fn from_shared_split(blob: SharedBytes, base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
-        Self::read(Data::Shared(blob), Some(base))
+        Self::read(Data::Shared(blob), Some(base), Walk::Now)
     }
 
     /// Reads a blob and keeps it.
@@ -346,49 +407,46 @@ fn record_len(info: u32, tails: &Tails) -> Option<u64> {
     Some(u64::from(COMMON_LEN) + u64::from(once) + u64::from(each) * vlen)
 }
 
-/// Walks the type section once. Every step moves on by at least twelve bytes, so this ends.
-fn type_offsets(types: &[u8], tails: &Tails, first_id: u32) -> Result<Vec<u32>, BtfError> {
-    // A kernel's types take some 30 bytes on average.
-    let mut offsets = Vec::with_capacity(types.len() / 28);
-    let id =
-        |index: usize| TypeId(first_id.saturating_add(u32::try_from(index).unwrap_or(u32::MAX)));
+/// Walks the type section once, and calls `visit` with the index and the name's offset of each type. Every step moves on
+/// by at least twelve bytes, so this ends.
+fn type_offsets(
+    types: &[u8],
+    tails: &Tails,
+    first_id: u32,
+    offsets: &mut Vec<u32>,
+    mut visit: impl FnMut(u32, u32),
+) -> Result<(), BtfError> {
     let mut end = 0;
-    while let Some((_, rest)) = types.get(end..).and_then(<[u8]>::split_first_chunk::<4>)
-        && let Some((info, _)) = rest.split_first_chunk::<8>()
-    {
-        let [a, b, c, d, ..] = *info;
-        let info = u32::from_ne_bytes([a, b, c, d]);
+    let mut index: u32 = 0;
+    let id = |index: u32| TypeId(first_id.saturating_add(index));
+    while let Some(head) = types.get(end..).and_then(<[u8]>::first_chunk::<12>) {
+        let [name_off, info, _] = super::types::words(head);
         let len = record_len(info, tails).ok_or_else(|| BtfError::UnknownKind {
-            id: id(offsets.len()),
+            id: id(index),
             kind: kind_number(info),
         })?;
         let cut = || BtfError::Truncated {
-            id: id(offsets.len()),
+            id: id(index),
             offset: end,
         };
         let offset = u32::try_from(end).map_err(|_| cut())?;
         let next = usize::try_from(len)
             .ok()
             .and_then(|len| end.checked_add(len));
-        end = next.ok_or_else(cut)?;
+        let next = next.filter(|next| *next <= types.len()).ok_or_else(cut)?;
         offsets.push(offset);
+        visit(index, name_off);
+        end = next;
+        index = index.saturating_add(1);
     }
-    match end.cmp(&types.len()) {
-        Ordering::Equal => Ok(offsets),
-        // Less than a record is left.
-        Ordering::Less => Err(BtfError::Truncated {
-            id: id(offsets.len()),
-            offset: end,
-        }),
-        // The last record says that it is longer than what is left.
-        Ordering::Greater => {
-            let offset = offsets
-                .pop()
-                .and_then(|offset| usize::try_from(offset).ok());
-            let (id, offset) = (id(offsets.len()), offset.unwrap_or(end));
-            Err(BtfError::Truncated { id, offset })
-        }
+    if end == types.len() {
+        return Ok(());
     }
+    // Less than a record is left.
+    Err(BtfError::Truncated {
+        id: id(index),
+        offset: end,
+    })
 }
 
 const _: () = assert!(HEADER_LEN == 24);

@@ -51,29 +51,17 @@ impl Btf<'_> {
         }
         wanted.sort_unstable();
         let filter = OffsetFilter::new(&wanted);
-        let types = self.type_bytes();
         let mut found = Vec::new();
-        for (id, offset) in self.own_ids().zip(self.offsets()) {
-            let Some(name_off) = usize::try_from(*offset)
-                .ok()
-                .and_then(|o| types.get(o..))
-                .and_then(|b| b.first_chunk())
-                .map(|b| u32::from_ne_bytes(*b))
-            else {
-                continue;
-            };
+        self.for_each_name(|id, name_off| {
             if filter.may_hold(name_off) {
                 let first = wanted.partition_point(|(offset, _)| *offset < name_off);
                 let same = wanted
                     .iter()
                     .skip(first)
                     .take_while(|(offset, _)| *offset == name_off);
-                found.extend(same.map(|(_, name)| Found {
-                    id: TypeId(id),
-                    name: *name,
-                }));
+                found.extend(same.map(|(_, name)| Found { id, name: *name }));
             }
-        }
+        });
         found
     }
 

@@ -18,7 +18,7 @@ const SYSFS: &str = "/sys/kernel/btf/vmlinux";
 #[doc(alias = "btf__load_vmlinux_btf")]
 pub(super) fn vmlinux() -> Result<Btf<'static>> {
     if let Some(blob) = from_sysfs() {
-        return Btf::from_shared(blob).map_err(|e| Error::from(e).context(SYSFS));
+        return Btf::from_trusted(blob).map_err(|e| Error::from(e).context(SYSFS));
     }
     let release = kernel_files::release()?;
     for path in images(&release) {
