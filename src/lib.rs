@@ -21,6 +21,7 @@ pub mod open;
 pub mod probe;
 pub mod reloc;
 pub mod ring;
+mod sha256;
 pub mod sys;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};

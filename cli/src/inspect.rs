@@ -2,7 +2,7 @@
 
 use crate::args::InspectArgs;
 use crate::cannot_print;
-use crate::output::{print_json, print_section, table};
+use crate::output::{Table, print_json};
 use rawbpf::Result;
 use rawbpf::open::{Extern, ExternKind, OpenMap, OpenObject, OpenProgram, Variable};
 use rawbpf::reloc::core_kind_name;
@@ -195,7 +195,7 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
         "object {} ({}), license {:?}",
         report.object, report.byte_order, report.license
     )?;
-    let mut programs = table(&["name", "section", "type", "instructions", "autoload"]);
+    let mut programs = Table::new(&["name", "section", "type", "instructions", "autoload"]);
     for p in &report.programs {
         let autoload = if p.autoload { "yes" } else { "no" };
         programs.add_row([
@@ -206,8 +206,8 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
             autoload,
         ]);
     }
-    print_section(out, "programs", &programs)?;
-    let mut maps = table(&["name", "type", "key", "value", "entries", "flags"]);
+    programs.print(out, "programs")?;
+    let mut maps = Table::new(&["name", "type", "key", "value", "entries", "flags"]);
     for m in &report.maps {
         let sizes = [m.key_size, m.value_size, m.max_entries].map(|n| n.to_string());
         let [key, value, entries] = &sizes;
@@ -220,20 +220,20 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
             &format!("{:#x}", m.flags),
         ]);
     }
-    print_section(out, "maps", &maps)?;
-    let mut variables = table(&["name", "type", "map", "offset", "size", "value"]);
+    maps.print(out, "maps")?;
+    let mut variables = Table::new(&["name", "type", "map", "offset", "size", "value"]);
     for v in &report.variables {
         let [offset, size] = [v.offset, v.size].map(|n| n.to_string());
         let value = v.value.as_deref().unwrap_or("-");
         variables.add_row([v.name, &v.type_name, v.map, &offset, &size, value]);
     }
-    print_section(out, "variables", &variables)?;
-    let mut externs = table(&["name", "kind", "weak"]);
+    variables.print(out, "variables")?;
+    let mut externs = Table::new(&["name", "kind", "weak"]);
     for e in &report.externs {
         externs.add_row([e.name, e.kind, if e.weak { "yes" } else { "no" }]);
     }
-    print_section(out, "externs", &externs)?;
-    let mut core = table(&["function", "instruction", "question", "type", "access"]);
+    externs.print(out, "externs")?;
+    let mut core = Table::new(&["function", "instruction", "question", "type", "access"]);
     for c in &report.core_relocations {
         core.add_row([
             c.function.as_str(),
@@ -243,5 +243,5 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
             &c.access,
         ]);
     }
-    print_section(out, "CO-RE relocations", &core)
+    core.print(out, "CO-RE relocations")
 }

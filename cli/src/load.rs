@@ -2,9 +2,9 @@
 
 use crate::args::LoadArgs;
 use crate::cannot_print;
-use crate::output::{print_json, print_section, table};
+use crate::output::{Table, print_json};
 use rawbpf::load::{LoadOptions, Object};
-use rawbpf::open::OpenObject;
+use rawbpf::open::{OpenMap, OpenObject};
 use rawbpf::reloc::Target;
 use rawbpf::{Error, Result};
 use serde::Serialize;
@@ -43,7 +43,8 @@ struct MapReport {
     #[serde(rename = "type")]
     kind: u32,
     type_name: &'static str,
-    id: u32,
+    /// `None` if no program could be loaded, and so no map was kept.
+    id: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -159,15 +160,13 @@ impl ProgramReport {
 }
 
 fn map_reports(object: &Object) -> Vec<MapReport> {
-    let report = |map: &rawbpf::map::Map| {
-        Some(MapReport {
-            name: map.name().to_string(),
-            kind: map.map_type().0,
-            type_name: map.map_type().name().unwrap_or("unknown"),
-            id: map.id().ok()?,
-        })
+    let report = |map: &rawbpf::map::Map| MapReport {
+        name: map.name().to_string(),
+        kind: map.map_type().0,
+        type_name: map.map_type().name().unwrap_or("unknown"),
+        id: map.id().ok(),
     };
-    object.maps().iter().filter_map(report).collect()
+    object.maps().iter().map(report).collect()
 }
 
 /// Tries every program alone.
@@ -199,7 +198,25 @@ fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
         }
         report.programs.push(program_report);
     }
+    if report.maps.is_empty() {
+        report.maps = object
+            .maps()
+            .iter()
+            .filter(|map| map.autocreate())
+            .map(planned)
+            .collect();
+    }
     Ok((report, None))
+}
+
+/// A map of an object of which nothing could be loaded.
+fn planned(map: &OpenMap) -> MapReport {
+    MapReport {
+        name: map.name().to_string(),
+        kind: map.kind().0,
+        type_name: map.kind().name().unwrap_or("unknown"),
+        id: None,
+    }
 }
 
 /// The object with autoload on for one program alone.
@@ -223,12 +240,13 @@ fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
             "not loaded"
         }
     )?;
-    let mut maps = table(&["name", "type", "id"]);
+    let mut maps = Table::new(&["name", "type", "id"]);
     for map in &report.maps {
-        maps.add_row([map.name.as_str(), map.type_name, &map.id.to_string()]);
+        let id = map.id.map_or("-".to_string(), |id| id.to_string());
+        maps.add_row([map.name.as_str(), map.type_name, &id]);
     }
-    print_section(out, "maps", &maps)?;
-    let mut programs = table(&["name", "section", "type", "id", "tag", "verdict"]);
+    maps.print(out, "maps")?;
+    let mut programs = Table::new(&["name", "section", "type", "id", "tag", "verdict"]);
     for program in &report.programs {
         let verdict = match &program.failure {
             Some(failure) => failure.reason.clone(),
@@ -248,5 +266,5 @@ fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
             verdict,
         ]);
     }
-    print_section(out, "programs", &programs)
+    programs.print(out, "programs")
 }

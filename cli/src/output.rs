@@ -1,29 +1,50 @@
 //! What all commands print with: tables, JSON, hexadecimal text.
 
-use comfy_table::{ContentArrangement, Table, presets};
 use rawbpf::btf::Value;
 use serde::Serialize;
 use std::io::{self, Write};
+use tabwriter::TabWriter;
 
-/// A borderless table with these headings.
-pub(crate) fn table(headings: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headings.iter().map(|h| h.to_uppercase()));
-    table
+/// Rows of text under a heading, to be printed in columns.
+pub(crate) struct Table {
+    heading: String,
+    rows: Vec<String>,
 }
 
-/// Prints a heading and a table under it, if the table has rows.
-pub(crate) fn print_section(out: &mut impl Write, heading: &str, table: &Table) -> io::Result<()> {
-    if table.row_count() == 0 {
-        return Ok(());
+impl Table {
+    /// An empty table with these headings.
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        Self {
+            heading: headings.join("\t").to_uppercase(),
+            rows: Vec::new(),
+        }
     }
-    writeln!(out, "{heading}:")?;
-    for line in table.to_string().lines() {
-        writeln!(out, "  {}", line.trim_end())?;
+
+    /// Adds a row, with a text for each heading.
+    pub(crate) fn add_row<const COLUMNS: usize>(&mut self, texts: [impl AsRef<str>; COLUMNS]) {
+        // What ends a cell or a row must not stand in one.
+        self.rows.push(
+            texts
+                .map(|text| text.as_ref().replace(['\t', '\n'], " "))
+                .join("\t"),
+        );
     }
-    Ok(())
+
+    /// Prints a title and the table under it, unless the table is empty.
+    pub(crate) fn print(&self, out: &mut impl Write, title: &str) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{title}:")?;
+        let mut columns = TabWriter::new(Vec::new());
+        for row in std::iter::once(&self.heading).chain(&self.rows) {
+            writeln!(columns, "  {row}")?;
+        }
+        let text = columns
+            .into_inner()
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        out.write_all(&text)
+    }
 }
 
 /// Prints one JSON document, indented.
@@ -67,6 +88,20 @@ pub(crate) fn value_to_json(value: &Value) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_stand_in_columns() {
+        let mut table = Table::new(&["name", "id"]);
+        table.add_row(["a long name", "1"]);
+        table.add_row(["b\tc", "22"]);
+        let mut out = Vec::new();
+        table.print(&mut out, "things").unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            text,
+            "things:\n  NAME         ID\n  a long name  1\n  b c          22\n"
+        );
+    }
 
     #[test]
     fn values_become_json() {

@@ -1,7 +1,7 @@
 //! `rawbpf plan`: what loading would ask of a kernel, without asking.
 
 use crate::args::PlanArgs;
-use crate::output::{hex, print_json, print_section, table};
+use crate::output::{Table, hex, print_json};
 use crate::target;
 use rawbpf::Result;
 use rawbpf::insn::{self, Insn};
@@ -10,7 +10,6 @@ use rawbpf::reloc::{
     AttachTarget, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
 };
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::io::Write;
 
 pub(crate) fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<()> {
@@ -146,10 +145,7 @@ impl<'p> From<&'p MapPlan> for MapJson<'p> {
             pin_path: map.pin_path.as_ref().map(|p| p.display().to_string()),
             autocreate: map.autocreate,
             frozen: map.freeze,
-            initial_sha256: map
-                .initial
-                .as_ref()
-                .map(|bytes| hex(&Sha256::digest(bytes))),
+            initial_sha256: map.initial_sha256().map(|hash| hex(&hash)),
             inner: map.inner.as_deref().map(|inner| Box::new(inner.into())),
         }
     }
@@ -240,7 +236,7 @@ fn print_plan(out: &mut impl Write, plan: &LoadPlan) -> std::io::Result<()> {
     if let Some(btf) = &plan.btf {
         writeln!(out, "type information to upload: {} bytes", btf.len())?;
     }
-    let mut maps = table(&[
+    let mut maps = Table::new(&[
         "name",
         "kernel name",
         "type",
@@ -268,7 +264,7 @@ fn print_plan(out: &mut impl Write, plan: &LoadPlan) -> std::io::Result<()> {
             initial,
         ]);
     }
-    print_section(out, "maps", &maps)?;
+    maps.print(out, "maps")?;
     plan.programs
         .iter()
         .try_for_each(|program| print_program(out, program))

@@ -96,6 +96,13 @@ pub struct FunctionSlot {
     pub program: usize,
 }
 
+impl MapPlan {
+    /// SHA-256 of the first value; `None` if there is none.
+    pub fn initial_sha256(&self) -> Option<[u8; 32]> {
+        self.initial.as_deref().map(crate::sha256::sha256)
+    }
+}
+
 /// How a map is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Pinning {
