@@ -5,6 +5,35 @@
 //!         elf btf    (edit it)   reloc   (plain data)        load sys            attach  sys
 //!         \______________ pure: no system call _____________/ \________ effects ________/
 //! ```
+//!
+//! ```no_run
+//! use rawbpf::ring::RingBuffer;
+//! use rawbpf::OpenObject;
+//!
+//! fn main() -> rawbpf::Result<()> {
+//!     let mut open = OpenObject::from_file("opensnoop.bpf.o")?;
+//!     open.variable_mut("targ_tgid")?.set(&std::process::id())?;
+//!     let object = open.load()?;
+//!     let _links = object.attach()?;
+//!     let mut ring = RingBuffer::new(object.map("events")?)?;
+//!     loop {
+//!         for record in &ring.wait(None)? {
+//!             println!("{} bytes", record?.bytes().len());
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # Words
+//!
+//! - **open**: read an object file ([`OpenObject`]); what it says may be changed before the next step.
+//! - **relocate**: make it fit one kernel, a [`Target`](reloc::Target): CO-RE relocations, subprograms, externs. The outcome is a
+//!   [`LoadPlan`](reloc::LoadPlan), plain data. No system call so far.
+//! - **load**: create the maps and load the programs ([`Object`](load::Object) owns them).
+//! - **attach**: connect programs to events; a [`Link`](attach::Link) that is dropped detaches.
+//! - **pin**: give a map or link a name in the BPF file system, under which it outlives its process.
+//! - **probe**: find out what the running kernel supports, by a small experiment.
+//! - **BTF**: the type information of an object or kernel ([`btf`]). **CO-RE**: relocation of field offsets and the like by it.
 
 pub mod attach;
 pub mod btf;

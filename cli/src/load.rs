@@ -33,8 +33,7 @@ struct Report {
     loaded: bool,
     maps: Vec<MapReport>,
     programs: Vec<ProgramReport>,
-    #[serde(flatten)]
-    failure: Option<Failure>,
+    error: Option<Failure>,
 }
 
 #[derive(Serialize)]
@@ -58,41 +57,39 @@ struct ProgramReport {
     loaded: bool,
     id: Option<u32>,
     tag: Option<String>,
-    #[serde(flatten)]
-    failure: Option<Failure>,
+    errno: Option<i32>,
+    errno_name: Option<&'static str>,
+    message: Option<String>,
+    hint: Option<String>,
+    verifier_log: Option<String>,
+    /// The message without the chain of what was being done, for the table, which shows the chain itself.
+    #[serde(skip)]
+    reason: Option<String>,
 }
 
+/// Why the object as a whole was not loaded.
 #[derive(Serialize)]
 struct Failure {
     errno: Option<i32>,
-    errno_name: Option<&'static str>,
     message: String,
-    hint: Option<String>,
-    verifier_log: Option<String>,
-    /// The message without the chain of what was being done, for tables that show the chain themselves.
-    #[serde(skip)]
-    reason: String,
 }
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self {
             errno: error.errno().map(|e| e.0),
-            errno_name: error.errno().and_then(rawbpf::Errno::name),
-            message: error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_string(),
-            hint: error.hint().map(ToString::to_string),
-            verifier_log: error.verifier_log().map(|log| log.full().to_string()),
-            reason: match error.errno() {
-                Some(errno) => format!("{} ({errno})", error.message()),
-                None => error.message().to_string(),
-            },
+            message: first_line(error),
         }
     }
+}
+
+fn first_line(error: &Error) -> String {
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_string()
 }
 
 /// Loads everything or nothing, as any user of the object would.
@@ -112,7 +109,7 @@ fn whole(object: OpenObject) -> (Report, Option<Error>) {
                     loaded: false,
                     maps: Vec::new(),
                     programs,
-                    failure,
+                    error: failure,
                 },
                 Some(error),
             )
@@ -130,7 +127,12 @@ fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
         loaded: false,
         id: None,
         tag: None,
-        failure: None,
+        errno: None,
+        errno_name: None,
+        message: None,
+        hint: None,
+        verifier_log: None,
+        reason: None,
     }
 }
 
@@ -145,11 +147,23 @@ fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Re
         loaded: true,
         maps: map_reports(object),
         programs,
-        failure: None,
+        error: None,
     }
 }
 
 impl ProgramReport {
+    fn set_refused(&mut self, error: &Error) {
+        self.errno = error.errno().map(|e| e.0);
+        self.errno_name = error.errno().and_then(rawbpf::Errno::name);
+        self.message = Some(first_line(error));
+        self.hint = error.hint().map(ToString::to_string);
+        self.verifier_log = error.verifier_log().map(|log| log.full().to_string());
+        self.reason = Some(match error.errno() {
+            Some(errno) => format!("{} ({errno})", error.message()),
+            None => error.message().to_string(),
+        });
+    }
+
     fn set_loaded(&mut self, program: &rawbpf::load::Program) {
         self.loaded = true;
         if let Ok(info) = program.info() {
@@ -176,7 +190,7 @@ fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
         loaded: true,
         maps: Vec::new(),
         programs: Vec::new(),
-        failure: None,
+        error: None,
     };
     let target = Target::running();
     for program in object.programs() {
@@ -193,7 +207,7 @@ fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
             }
             Err(error) => {
                 report.loaded = false;
-                program_report.failure = Some(Failure::from(&error));
+                program_report.set_refused(&error);
             }
         }
         report.programs.push(program_report);
@@ -248,8 +262,8 @@ fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
     maps.print(out, "maps")?;
     let mut programs = Table::new(&["name", "section", "type", "id", "tag", "verdict"]);
     for program in &report.programs {
-        let verdict = match &program.failure {
-            Some(failure) => failure.reason.clone(),
+        let verdict = match &program.reason {
+            Some(reason) => reason.clone(),
             None if program.loaded => "loaded".to_string(),
             None if !program.autoload => "autoload is off".to_string(),
             None => "not loaded".to_string(),
