@@ -3,7 +3,6 @@
 use crate::sys::system::{self, KernelNames};
 use crate::{Error, ErrorKind, KernelVersion, Result};
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 
 /// `uname -r`.
@@ -71,10 +70,13 @@ pub(super) fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A configuration has a few hundred KiB; a file that grows beyond this is none.
+#[cfg(feature = "gz")]
 const MAX_KCONFIG: u64 = 64 << 20;
 
 #[cfg(feature = "gz")]
 fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+
     let mut text = Vec::new();
     flate2::read::GzDecoder::new(bytes)
         .take(MAX_KCONFIG)
