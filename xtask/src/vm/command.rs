@@ -123,6 +123,10 @@ fn run_command(args: &Args, command: &str, kernels: &[Kernel]) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
+/// How often the tests are run in a guest that dies. An emulated processor now and then fails a kernel in the middle of its
+/// own code; a death that a test causes comes again. A test that fails is not tried again.
+const ATTEMPTS: u32 = 3;
+
 /// The live tests, ready to run in any guest.
 #[derive(Debug)]
 struct Tests<'a> {
@@ -140,11 +144,22 @@ impl Tests<'_> {
         };
         println!("{prefix}=== Linux {} ===", kernel.release);
         let started = Instant::now();
-        let mut counts = Counts::default();
-        let ending = self.guest(args, kernel).run(&self.script(), |line| {
-            counts.line(line);
-            println!("{prefix}{line}");
-        });
+        let mut attempt = 1;
+        let (ending, counts) = loop {
+            let mut counts = Counts::default();
+            let ending = self.guest(args, kernel).run(&self.script(), |line| {
+                counts.line(line);
+                println!("{prefix}{line}");
+            });
+            match &ending {
+                Err(error) if attempt < ATTEMPTS && args.accelerator == Accelerator::Tcg => {
+                    println!("{prefix}{error:#}");
+                    println!("{prefix}the guest died; attempt {attempt} of {ATTEMPTS}");
+                    attempt += 1;
+                }
+                _ => break (ending, counts),
+            }
+        };
         let trouble = match &ending {
             Ok(ending) => {
                 let trouble = self.trouble(ending, &counts);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 
 use super::image::{self, Contents};
 use super::kernels::Kernel;
@@ -17,6 +17,12 @@ use super::tools::QEMU;
 /// The modules that a guest has unless it is told otherwise: a network device to make, and
 /// something with kernel functions in its BTF.
 pub(crate) const MODULES: [&str; 2] = ["veth", "nf_conntrack"];
+
+/// How often a kernel may try to boot.
+const BOOTS: u32 = 3;
+
+/// How long it may take; busy machines have needed half a minute.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What the processors of a guest are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -114,8 +120,8 @@ impl Guest {
     /// Boots, runs a shell command as root in `/files`, calls `on_line` for every line that it
     /// writes, and ends the machine.
     ///
-    /// A command that fails is no error of this function; a machine that does not boot, crashes or
-    /// takes too long is one, and the message has the end of its console.
+    /// A command that fails is no error of this function; a machine that does not boot (in three
+    /// attempts), crashes or takes too long is one, and the message has the end of its console.
     pub(crate) fn run(&self, command: &str, mut on_line: impl FnMut(&str)) -> Result<Ending> {
         let what = || format!("in the guest with Linux {}", self.kernel.release);
         let (initramfs, size) = image::build(&Contents {
@@ -124,9 +130,21 @@ impl Guest {
             files: &self.files,
             command: &script(&self.variables, command),
         })?;
-        let mut qemu = self.qemu(size)?;
-        let machine = Machine::start(qemu.stdin(initramfs)).with_context(what)?;
-        machine.watch(self.timeout, &mut on_line).with_context(what)
+        let mut attempt = 1;
+        loop {
+            let mut qemu = self.qemu(size)?;
+            let mut machine =
+                Machine::start(qemu.stdin(initramfs.try_clone()?)).with_context(what)?;
+            match machine.watch(self.timeout, &mut on_line) {
+                Ok(ending) => return Ok(ending),
+                // Nothing of ours has run yet: emulated timers can fail a kernel on a busy machine.
+                Err(death) if death.phase == Phase::Boot && attempt < BOOTS => {
+                    eprintln!("{} did not boot; trying again", self.kernel.release);
+                    attempt += 1;
+                }
+                Err(death) => return Err(anyhow!(death.story)).with_context(what),
+            }
+        }
     }
 
     fn qemu(&self, initramfs_size: u64) -> Result<Command> {
@@ -166,11 +184,12 @@ impl Guest {
             "-serial",
             "chardev:output",
         ]);
-        // Emulated processors are slow enough to look stuck; a crash must end the machine.
+        // Emulated processors and timers are slow enough to look broken; a crash must end the machine.
         qemu.args([
             "-append",
             "console=ttyS0 loglevel=5 lsm=bpf panic=-1 oops=panic mitigations=off nowatchdog \
-             rcupdate.rcu_cpu_stall_suppress=1 random.trust_cpu=on 8250.nr_uarts=2",
+             rcupdate.rcu_cpu_stall_suppress=1 no_timer_check random.trust_cpu=on \
+             8250.nr_uarts=2",
         ]);
         Ok(qemu)
     }
@@ -258,68 +277,123 @@ impl Machine {
         })
     }
 
-    fn watch(mut self, timeout: Duration, on_line: &mut impl FnMut(&str)) -> Result<Ending> {
-        let mut console = Vec::new();
-        let mut scanner = Scanner::default();
-        let mut boot = Duration::ZERO;
+    /// Listens until the command has ended or the machine has died.
+    fn watch(
+        &mut self,
+        timeout: Duration,
+        on_line: &mut impl FnMut(&str),
+    ) -> Result<Ending, Death> {
+        let mut heard = Heard::default();
         let status = loop {
-            let left = timeout.saturating_sub(self.started.elapsed());
-            let mut exit = None;
-            match self.pieces.recv_timeout(left) {
-                Ok(Piece::Console(bytes)) => console.extend(bytes),
-                Ok(Piece::Output(bytes)) => scanner.feed(&bytes, |event| match event {
-                    Event::Line(line) => on_line(&line),
-                    Event::Ready => boot = self.started.elapsed(),
-                    Event::Exit(status) => exit = Some(status),
-                }),
-                Err(end) => {
-                    if let Some(Event::Line(line)) = scanner.end() {
-                        on_line(&line);
-                    }
-                    bail!(self.died(end, timeout, &console));
-                }
-            }
-            if let Some(status) = exit {
+            if let Some(status) = heard.exit {
                 break status;
+            }
+            let limit = if heard.boot.is_some() {
+                timeout
+            } else {
+                timeout.min(BOOT_TIMEOUT)
+            };
+            // A machine that never stops talking has to stop, too.
+            let next = match limit.checked_sub(self.started.elapsed()) {
+                Some(left) => self.pieces.recv_timeout(left),
+                None => Err(RecvTimeoutError::Timeout),
+            };
+            match next {
+                Ok(piece) => heard.piece(&piece, self.started, on_line),
+                Err(end) => return Err(self.died(end, limit, heard, on_line)),
             }
         };
         // What the kernel says when the command's descriptors are closed counts, too.
+        let until = Instant::now() + Duration::from_secs(1);
         while let Ok(piece) = self.pieces.recv_timeout(Duration::from_millis(100)) {
-            if let Piece::Console(bytes) = piece {
-                console.extend(bytes);
+            heard.piece(&piece, self.started, on_line);
+            if Instant::now() > until {
+                break;
             }
         }
-        let console = String::from_utf8_lossy(&console);
+        let console = String::from_utf8_lossy(&heard.console);
+        let complaints = stream::complaints(&console);
         Ok(Ending {
             status,
-            boot,
-            complaints: stream::complaints(&console)
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
+            boot: heard.boot.unwrap_or_default(),
+            complaints: complaints.into_iter().map(str::to_owned).collect(),
             console: stream::tail(&console, 60),
         })
     }
 
-    fn died(&mut self, end: RecvTimeoutError, timeout: Duration, console: &[u8]) -> String {
+    fn died(
+        &mut self,
+        end: RecvTimeoutError,
+        limit: Duration,
+        heard: Heard,
+        on_line: &mut impl FnMut(&str),
+    ) -> Death {
+        if let Some(Event::Line(line)) = heard.scanner.end() {
+            on_line(&line);
+        }
         let why = match end {
             RecvTimeoutError::Timeout => {
-                format!("it was still running after {} s", timeout.as_secs())
+                format!("it was still running after {} s", limit.as_secs())
             }
             RecvTimeoutError::Disconnected => match self.qemu.wait() {
                 Ok(status) => format!("it ended without a word (QEMU: {status})"),
                 Err(error) => format!("it ended without a word ({error})"),
             },
         };
-        let console = String::from_utf8_lossy(console);
+        let console = String::from_utf8_lossy(&heard.console);
         // A crash is often longer than the tail, and what it is stands in its first line.
         let complaints = stream::complaints(&console).join("\n");
         let tail = stream::tail(&console, 40);
-        format!(
-            "{why}; what its kernel complained about, and the end of its console:\n{complaints}\n\n\
-             {tail}"
-        )
+        Death {
+            phase: if heard.boot.is_some() {
+                Phase::Command
+            } else {
+                Phase::Boot
+            },
+            story: format!(
+                "{why}; what its kernel complained about, and the end of its console:\n\
+                 {complaints}\n\n{tail}"
+            ),
+        }
     }
+}
+
+/// What a machine has said so far.
+#[derive(Debug, Default)]
+struct Heard {
+    console: Vec<u8>,
+    scanner: Scanner,
+    boot: Option<Duration>,
+    exit: Option<u8>,
+}
+
+impl Heard {
+    fn piece(&mut self, piece: &Piece, started: Instant, on_line: &mut impl FnMut(&str)) {
+        match piece {
+            Piece::Console(bytes) => self.console.extend_from_slice(bytes),
+            Piece::Output(bytes) => self.scanner.feed(bytes, |event| match event {
+                Event::Line(line) => on_line(&line),
+                Event::Ready => self.boot = Some(started.elapsed()),
+                Event::Exit(status) => self.exit = Some(status),
+            }),
+        }
+    }
+}
+
+/// How a machine came to an end before its command did.
+#[derive(Debug)]
+struct Death {
+    phase: Phase,
+    story: String,
+}
+
+/// How far a machine got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Its kernel did not get to the command.
+    Boot,
+    /// The command was running.
+    Command,
 }
 
 impl Drop for Machine {
