@@ -1,0 +1,163 @@
+//! Programs that run because they are attached, and do not run because they are not any more: a file for each kind.
+
+mod fentry;
+mod iter;
+mod kprobe;
+mod link;
+mod struct_ops;
+mod tracepoint;
+mod uprobe;
+
+use crate::load::load_fixture;
+use crate::support::fixture;
+use rawbpf::attach::Link;
+use rawbpf::insn::{Insn, class, mode, pseudo, size};
+use rawbpf::load::Object;
+use rawbpf::open::{OpenObject, SectionDef};
+use rawbpf::reloc::{LoadPlan, MapPlan, ProgramPlan, Ref, RefKind, Target};
+use rawbpf::ring::RingBuffer;
+use rawbpf::{AttachType, MapType, ProgramType};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Makes a system call that nothing else here makes.
+pub(crate) fn call_getppid(times: u32) {
+    for _ in 0..times {
+        std::hint::black_box(std::os::unix::process::parent_id());
+    }
+}
+
+pub(crate) fn own_process(object: &mut OpenObject) -> rawbpf::Result<()> {
+    let tgid = std::process::id();
+    object.variable_mut("targ_tgid")?.set(&tgid)
+}
+
+pub(crate) fn number(object: &Object, variable: &str) -> u64 {
+    let bytes = object.read_variable(variable).unwrap();
+    u64::from_ne_bytes(bytes.try_into().unwrap())
+}
+
+/// A program that counts this process's calls of getppid, and how to read the count.
+pub(crate) struct Counter {
+    object: Object,
+    program: &'static str,
+}
+
+impl Counter {
+    pub(crate) fn raw_tracepoint() -> Self {
+        let object = load_fixture("count_raw_tp", |object| {
+            own_process(object)?;
+            object.variable_mut("targ_nr")?.set(&libc::SYS_getppid)
+        });
+        Self {
+            object: object.unwrap(),
+            program: "count_sys_enter",
+        }
+    }
+
+    pub(crate) fn attach(&self) -> rawbpf::Result<Link> {
+        self.object.program(self.program)?.attach()
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        let counts = self.object.map("counts").unwrap();
+        let values = counts.get_per_cpu(&0u32.to_ne_bytes()).unwrap().unwrap();
+        let each = values
+            .iter()
+            .map(|v| u64::from_ne_bytes(v.try_into().unwrap()));
+        each.sum()
+    }
+
+    /// How many of seven calls it sees.
+    pub(crate) fn seen_of_seven(&self) -> u64 {
+        let before = self.count();
+        call_getppid(7);
+        self.count() - before
+    }
+}
+
+/// Tests that count calls which all of them make: they would count each other's.
+static COUNTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    COUNTING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Whether one of the records of `events` has these bytes in it, soon.
+pub(crate) fn arrives(events: &mut RingBuffer, wanted: &[u8]) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let batch = events.wait(Some(Duration::from_millis(200))).unwrap();
+        for record in &batch {
+            let record = record.unwrap();
+            if record.bytes().windows(wanted.len()).any(|w| w == wanted) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+pub(crate) fn reads_of_this_file() {
+    for _ in 0..5 {
+        fs::read(fixture("no_btf.bpf.o")).unwrap();
+    }
+}
+
+/// How many calls the histogram of `kprobe_latency` has.
+pub(crate) fn histogram_total(object: &Object) -> u32 {
+    let bytes = object.read_variable("hist").unwrap();
+    let (slots, _) = bytes.as_chunks::<4>();
+    slots.iter().map(|slot| u32::from_ne_bytes(*slot)).sum()
+}
+
+/// A handmade program that counts its runs in the first eight bytes of `.bss`.
+pub(crate) fn counting(section: &str, attach_type: AttachType) -> Object {
+    const ATOMIC_ADD: u8 = class::STX | size::DW | mode::ATOMIC;
+    let insns = [
+        Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_VALUE, 0, 0),
+        Insn::default(),
+        Insn::new(class::ALU64 | 0xb0, 2, 0, 0, 1),
+        Insn::new(ATOMIC_ADD, 1, 2, 0, 0),
+        Insn::new(class::ALU64 | 0xb0, 0, 0, 0, 0),
+        Insn::new(Insn::EXIT, 0, 0, 0, 0),
+    ];
+    let counter = MapPlan {
+        name: ".bss".into(),
+        kind: MapType::ARRAY,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 1,
+        autocreate: true,
+        ..MapPlan::default()
+    };
+    let program = ProgramPlan {
+        name: "counter".into(),
+        section: section.into(),
+        def: SectionDef::find(section),
+        kind: ProgramType::KPROBE,
+        expected_attach_type: attach_type,
+        autoload: true,
+        autoattach: true,
+        insns: insns.to_vec(),
+        refs: vec![Ref {
+            insn: 0,
+            kind: RefKind::MapValue { map: 0 },
+            name: ".bss".into(),
+        }],
+        ..ProgramPlan::default()
+    };
+    let plan = LoadPlan {
+        programs: vec![program],
+        maps: vec![counter],
+        ..crate::load::plan(vec![], vec![])
+    };
+    plan.load(&Target::running()).unwrap()
+}
+
+pub(crate) fn runs(object: &Object) -> u64 {
+    let value = object.map(".bss").unwrap().get(&[0; 4]).unwrap().unwrap();
+    u64::from_ne_bytes(value.try_into().unwrap())
+}

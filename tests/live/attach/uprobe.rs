@@ -1,0 +1,142 @@
+//! Functions of programs: one, or many at once.
+
+use super::{alone, counting, number, runs};
+use crate::load::load_fixture;
+use crate::support::Need;
+use rawbpf::attach::{Link, ProbeMode, Processes, Uprobe, UprobeMulti};
+use rawbpf::{AttachType, ErrorKind, LinkType};
+use std::fs;
+
+/// What the user-space probes are put on.
+#[expect(unsafe_code, reason = "the probe finds the function by this name")]
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn rawbpf_uprobe_target(number: u64) -> u64 {
+    std::hint::black_box(number) * 2
+}
+
+#[test]
+fn a_function_of_this_program_is_probed() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let _alone = alone();
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let own = "/proc/self/exe";
+    let program = |name| object.program(name).unwrap();
+    let error = program("call").attach().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Unsupported,
+        "the section names no target: {error}"
+    );
+    let own_calls = Processes::Own;
+    let target = "rawbpf_uprobe_target";
+    let entry = Uprobe::entry(own, target).processes(own_calls);
+    let entry = program("call").attach_uprobe(&entry).unwrap();
+    let exit = Uprobe::ret(own, target).processes(own_calls);
+    let exit = program("ret").attach_uprobe(&exit).unwrap();
+    // What is attached by section is only `call_by_path`.
+    let links = object.attach().unwrap();
+    assert_eq!(
+        links.iter().map(Link::name).collect::<Vec<_>>(),
+        ["call_by_path"]
+    );
+    assert_eq!(rawbpf_uprobe_target(21), 42);
+    let counts = ["calls", "returns", "path_calls", "last_arg", "last_ret"];
+    let seen = counts.map(|name| number(&object, name));
+    assert_eq!(seen, [1, 1, 1, 21, 42]);
+    drop((entry, exit, links));
+    rawbpf_uprobe_target(1);
+    assert_eq!(counts.map(|name| number(&object, name)), seen);
+}
+
+#[test]
+fn a_probe_made_through_tracefs_works_alike_and_is_removed() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes, Need::Tracefs);
+    let _alone = alone();
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let own = std::env::current_exe().unwrap();
+    let at = Uprobe::entry(own, "rawbpf_uprobe_target").mode(ProbeMode::Tracefs);
+    let link = object.program("call").unwrap().attach_uprobe(&at).unwrap();
+    let list = || {
+        let list = crate::support::mount_point("tracefs")
+            .unwrap()
+            .join("uprobe_events");
+        fs::read_to_string(list).unwrap()
+    };
+    let mine = format!("rawbpf_{}_", std::process::id());
+    assert!(list().contains(&mine), "{}", list());
+    rawbpf_uprobe_target(4);
+    assert!(number(&object, "calls") >= 1);
+    drop(link);
+    assert!(!list().contains(&mine), "{}", list());
+}
+
+#[test]
+fn a_probe_of_a_process_that_was_killed_is_removed_by_the_next() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes, Need::Tracefs);
+    let _alone = alone();
+    let list = crate::support::mount_point("tracefs")
+        .unwrap()
+        .join("uprobe_events");
+    let own = std::env::current_exe().unwrap();
+    // No process has this number: it is above the limit of 4194304.
+    let left = format!(
+        "p:uprobes/rawbpf_99999999_0_left {}:0x1000\n",
+        own.display()
+    );
+    let written = fs::OpenOptions::new().append(true).open(&list);
+    std::io::Write::write_all(&mut written.unwrap(), left.as_bytes()).unwrap();
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let at = Uprobe::entry(own, "rawbpf_uprobe_target").mode(ProbeMode::Tracefs);
+    let link = object.program("ret").unwrap().attach_uprobe(&at).unwrap();
+    let listed = fs::read_to_string(&list).unwrap();
+    assert!(!listed.contains("rawbpf_99999999_"), "{listed}");
+    drop(link);
+}
+
+#[test]
+fn a_function_that_the_file_does_not_have_is_named() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let program = object.program("call").unwrap();
+    let at = Uprobe::entry("/proc/self/exe", "rawbpf_uprobe_targe");
+    let error = program.attach_uprobe(&at).unwrap_err().to_string();
+    assert!(
+        error.starts_with("attaching `call` to uprobe /proc/self/exe:rawbpf_uprobe_targe: ")
+            && error.contains("`rawbpf_uprobe_target`"),
+        "{error}"
+    );
+    let at = Uprobe::entry("/no/such/file", "main");
+    let error = program.attach_uprobe(&at).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let at = Uprobe::entry("no-such-program", "main");
+    let error = program.attach_uprobe(&at).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn many_functions_of_this_program_are_probed_at_once() {
+    require!(Need::Bpf, Need::UprobeMulti);
+    let _alone = alone();
+    let section = "uprobe.multi//proc/self/exe:rawbpf_uprobe_tar*";
+    let object = counting(section, AttachType::TRACE_UPROBE_MULTI);
+    let links = object.attach().unwrap();
+    assert_eq!(links[0].info().unwrap().link_type, LinkType::UPROBE_MULTI);
+    rawbpf_uprobe_target(1);
+    assert_eq!(runs(&object), 1);
+    let program = object.program("counter").unwrap();
+    let at = UprobeMulti::names("/proc/self/exe", ["rawbpf_uprobe_target"]);
+    let exit = at.on_return().processes(Processes::Own).cookies([7]);
+    let exit = program.attach_uprobe_multi(&exit).unwrap();
+    rawbpf_uprobe_target(1);
+    assert_eq!(runs(&object), 3);
+    drop((links, exit));
+    rawbpf_uprobe_target(1);
+    assert_eq!(runs(&object), 3);
+    let none = UprobeMulti::pattern("/proc/self/exe", "rawbpf_no_such_*");
+    let error = program.attach_uprobe_multi(&none).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let odd = UprobeMulti::names("/proc/self/exe", ["rawbpf_uprobe_target"]).cookies([1, 2]);
+    let error = program.attach_uprobe_multi(&odd).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+}
