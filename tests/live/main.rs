@@ -10,4 +10,5 @@ mod attach;
 mod load;
 mod machine;
 mod maps;
+mod matrix;
 mod rings;

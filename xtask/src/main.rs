@@ -3,6 +3,7 @@
 mod bench;
 mod binaries;
 mod fixtures;
+mod matrix;
 mod parity;
 mod slices;
 mod streams;
@@ -27,6 +28,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang.
     Fixtures(fixtures::Args),
+    /// Compare the table of attachments and kernels with what the live tests say here (as root).
+    Matrix(matrix::Args),
     /// Compare rawbpf with libbpf on the same objects (as root).
     Parity(parity::Args),
     /// Cut the kernel BTF in fixtures/btf out of whole ones (as root).
@@ -49,6 +52,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
     match chore {
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Matrix(args) => matrix::run(&args),
         Chore::Parity(args) => parity::run(&args),
         Chore::Slices(args) => slices::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Vm(args) => vm::run(&args),

@@ -2,6 +2,7 @@
 
 use super::{Counter, alone, arrives, call_getppid, number, own_process};
 use crate::load::load_fixture;
+use crate::matrix::works;
 use crate::support::{Need, check};
 use rawbpf::attach::Link;
 use rawbpf::ring::RingBuffer;
@@ -17,7 +18,11 @@ fn a_raw_tracepoint_is_seen_until_the_link_is_dropped() {
     assert_eq!(counter.seen_of_seven(), 0, "nothing is attached yet");
     let link = counter.attach().unwrap();
     assert_eq!(link.name(), "count_sys_enter");
-    assert_eq!(counter.seen_of_seven(), 7);
+    works(
+        "raw_tp",
+        "system calls are counted",
+        counter.seen_of_seven() == 7,
+    );
     let info = link.info().unwrap();
     assert_eq!(info.link_type, LinkType::RAW_TRACEPOINT);
     match (counter.attach(), check(&[Need::Linux(6, 10)])) {
@@ -49,7 +54,8 @@ fn a_typed_tracepoint_is_seen() {
     assert_eq!(kind, LinkType::RAW_TRACEPOINT, "so the kernel calls it");
     let before = number(&object, "sys_enters");
     call_getppid(7);
-    assert_eq!(number(&object, "sys_enters") - before, 7);
+    let seen = number(&object, "sys_enters") - before;
+    works("tp_btf", "system calls are counted", seen == 7);
     let switches = number(&object, "switches_to");
     std::thread::sleep(Duration::from_millis(50));
     assert!(
@@ -71,7 +77,8 @@ fn opened_files_are_seen_on_tracepoints() {
     let mut events = RingBuffer::new(object.map("events").unwrap()).unwrap();
     let missing = format!("/no/such/file/{}", std::process::id());
     assert!(File::open(&missing).is_err());
-    assert!(arrives(&mut events, missing.as_bytes()));
+    let arrived = arrives(&mut events, missing.as_bytes());
+    works("tp", "the name of an opened file arrives", arrived);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::matrix::{self, Claims, Deed};
+
 use super::build::{self, Programs};
 use super::guest::{self, Accelerator, Ending, Guest, quoted};
 use super::kernels::{Cache, Kernel, TESTED};
@@ -47,6 +49,9 @@ pub(crate) struct Args {
     /// What the processors of a guest are made of.
     #[arg(long, value_enum, default_value_t = Accelerator::Tcg)]
     accelerator: Accelerator,
+    /// Write what the tests say of attachments into tests/attach/README.md, instead of comparing.
+    #[arg(long, conflicts_with_all = ["run", "btf"])]
+    matrix: bool,
     /// Arguments for the test programs, such as a part of a test's name.
     #[arg(last = true, value_name = "TEST ARGS")]
     for_tests: Vec<String>,
@@ -72,7 +77,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         root,
         args: &args.for_tests,
     };
-    let rows = in_turn(&kernels, args.jobs, |kernel| tests.run(args, kernel));
+    let mut rows = in_turn(&kernels, args.jobs, |kernel| tests.run(args, kernel));
+    for row in rows.iter_mut().filter(|row| row.trouble.is_empty()) {
+        settle(args, row)?;
+    }
     print!("\n{}", report::table(&rows));
     let green = rows.iter().all(|row| row.trouble.is_empty());
     Ok(if green {
@@ -80,6 +88,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Holds what the tests of a green kernel said against the table of attachments, or writes it there.
+fn settle(args: &Args, row: &mut Row) -> Result<()> {
+    let deed = if args.matrix {
+        Deed::Write
+    } else {
+        Deed::Compare
+    };
+    let extent = matrix::extent(&args.for_tests);
+    let differences = matrix::settle(&row.series, &row.claims, extent, deed)?;
+    for line in &differences {
+        println!("{}: {line}", row.series);
+    }
+    if !differences.is_empty() {
+        row.trouble
+            .push("the table of attachments differs".to_owned());
+    }
+    Ok(())
 }
 
 fn write_btf(cache: &Cache, series: &str, file: &str) -> Result<ExitCode> {
@@ -145,10 +172,11 @@ impl Tests<'_> {
         println!("{prefix}=== Linux {} ===", kernel.release);
         let started = Instant::now();
         let mut attempt = 1;
-        let (ending, counts) = loop {
-            let mut counts = Counts::default();
+        let (ending, counts, claims) = loop {
+            let (mut counts, mut claims) = (Counts::default(), Claims::default());
             let ending = self.guest(args, kernel).run(&self.script(), |line| {
                 counts.line(line);
+                claims.line(line);
                 println!("{prefix}{line}");
             });
             match &ending {
@@ -157,7 +185,7 @@ impl Tests<'_> {
                     println!("{prefix}the guest died; attempt {attempt} of {ATTEMPTS}");
                     attempt += 1;
                 }
-                _ => break (ending, counts),
+                _ => break (ending, counts, claims),
             }
         };
         let trouble = match &ending {
@@ -179,6 +207,7 @@ impl Tests<'_> {
             boot: ending.ok().map(|ending| ending.boot),
             elapsed: started.elapsed(),
             counts,
+            claims,
             trouble,
         }
     }

@@ -19,6 +19,7 @@ mod sources;
 mod stream;
 mod tools;
 
+pub(crate) use build::workspace;
 pub(crate) use command::{Args, run};
 pub(crate) use fetch::Apt;
 pub(crate) use guest::Guest;

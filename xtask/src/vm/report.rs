@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::matrix::Claims;
+
 /// What was counted in one guest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -51,6 +53,8 @@ pub(crate) struct Row {
     pub(crate) release: String,
     /// What was counted.
     pub(crate) counts: Counts,
+    /// What its tests said of attachments.
+    pub(crate) claims: Claims,
     /// How long the guest took to boot, if it did.
     pub(crate) boot: Option<Duration>,
     /// How long all of it took.
@@ -143,6 +147,7 @@ mod tests {
         let row = |series: &str, trouble: &[&str]| Row {
             series: series.to_owned(),
             release: "r".to_owned(),
+            claims: Claims::default(),
             counts: counts(&["test result: ok. 12 passed; 0 failed;"]),
             boot: None,
             elapsed: Duration::from_millis(1250),

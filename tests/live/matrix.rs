@@ -1,0 +1,43 @@
+//! What attaching is seen to do on this kernel: tests say it, chores collect it into `tests/attach/README.md`.
+//!
+//! A test claims by handing over what it saw: [`works`] is an assertion about an effect, [`refused`] one about an error.
+//! Only after that it prints, so nothing can be claimed that was not seen.
+//!
+//! ```ignore
+//! match program.attach_kprobe(&at) {
+//!     Ok(link) => works("kprobe", "calls of a function are counted", count() >= 5),
+//!     error => refused("kprobe", error, "CONFIG_KPROBE_EVENTS"),
+//! }
+//! ```
+
+use std::fmt::Debug;
+use std::io::{self, Write};
+
+/// Asserts that attaching this way had its effect, and claims it for the running kernel.
+///
+/// `effect` says what was seen; it is the same on all kernels.
+#[track_caller]
+pub(crate) fn works(attachment: &str, effect: &str, seen: bool) {
+    assert!(seen, "{attachment}: not seen: {effect}");
+    say(attachment, "works", effect);
+}
+
+/// Asserts that attaching (or loading, where the kernel objects that early) was refused with these words, and claims it
+/// for the running kernel.
+#[track_caller]
+pub(crate) fn refused<T: Debug>(attachment: &str, result: rawbpf::Result<T>, words: &str) {
+    let error = result.expect_err(attachment);
+    let text = error.to_string();
+    assert!(
+        text.contains(words),
+        "{attachment}: refused without saying \"{words}\": {text}"
+    );
+    say(attachment, "refused", &text);
+}
+
+fn say(attachment: &str, verdict: &str, what: &str) {
+    let what = what.replace('\n', "; ");
+    // Past the harness, which keeps the output of tests that pass to itself; in one piece, as it writes there too.
+    let line = format!("attach-matrix: {attachment} | {verdict} | {what}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
+}

@@ -1,0 +1,139 @@
+//! `cargo xtask matrix`: the table of attachments and kernels in `tests/attach/README.md`, which the live tests write.
+//!
+//! In: the lines by which tests claim what they saw. Out: the table, or where it is not what they say. Not here: the tests
+//! (`tests/live`), and running them in guests (`vm`, which hands over what they said).
+
+mod claims;
+mod table;
+
+pub(crate) use claims::Claims;
+pub(crate) use table::Extent;
+
+use crate::vm::workspace;
+use anyhow::{Context, Result};
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use table::{Table, host_column};
+
+/// Runs the live tests on this machine, and compares its column of the table with what they say.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Args {
+    /// Write the column instead.
+    #[arg(long)]
+    write: bool,
+    /// Arguments for the tests, such as a part of a test's name; then only the rows that they speak of matter.
+    #[arg(last = true, value_name = "TEST ARGS")]
+    for_tests: Vec<String>,
+}
+
+/// What to do with claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Compare,
+    Write,
+}
+
+/// Runs the chore.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let column = host_column(&running_series()?);
+    let claims = on_this_machine(&args.for_tests)?;
+    let deed = if args.write {
+        Deed::Write
+    } else {
+        Deed::Compare
+    };
+    if deed == Deed::Compare && !Table::parse(&read()?)?.has(&column) {
+        println!("the table has no column {column}; nothing to compare");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let trouble = settle(&column, &claims, extent(&args.for_tests), deed)?;
+    println!("{column}: {} attachments", claims.by_attachment.len());
+    for line in &trouble {
+        println!("{line}");
+    }
+    Ok(if trouble.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// How much of the tests runs with these arguments.
+pub(crate) fn extent(for_tests: &[String]) -> Extent {
+    if for_tests.is_empty() {
+        Extent::All
+    } else {
+        Extent::Some
+    }
+}
+
+/// Writes claims into the table, or says where it is not what they say.
+pub(crate) fn settle(
+    column: &str,
+    claims: &Claims,
+    extent: Extent,
+    deed: Deed,
+) -> Result<Vec<String>> {
+    let disputed = claims.disputed.iter();
+    let mut trouble: Vec<String> = disputed
+        .map(|a| format!("{a}: two tests disagree"))
+        .collect();
+    let mut table = Table::parse(&read()?)?;
+    match deed {
+        Deed::Compare => trouble.extend(table.differences(column, claims, extent)),
+        Deed::Write => {
+            table.take(column, claims, extent);
+            let path = path()?;
+            fs::write(&path, table.text()?)
+                .with_context(|| format!("while writing {}", path.display()))?;
+        }
+    }
+    Ok(trouble)
+}
+
+fn path() -> Result<PathBuf> {
+    Ok(workspace()?.join("tests/attach/README.md"))
+}
+
+fn read() -> Result<String> {
+    let path = path()?;
+    fs::read_to_string(&path).with_context(|| format!("while reading {}", path.display()))
+}
+
+/// `6.18` of `6.18.5-generic`.
+fn running_series() -> Result<String> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let mut numbers = release.split(['.', '-']);
+    let (major, minor) = numbers
+        .next()
+        .zip(numbers.next())
+        .context("a version of Linux")?;
+    Ok(format!("{major}.{}", minor.trim()))
+}
+
+fn on_this_machine(for_tests: &[String]) -> Result<Claims> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["test", "--package", "rawbpf", "--test", "live", "--"])
+        .args(for_tests);
+    // Tests claim on the error stream, which is free of the harness's words.
+    let mut child = cargo
+        .current_dir(workspace()?)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("while starting cargo")?;
+    let mut claims = Claims::default();
+    for line in BufReader::new(child.stderr.take().context("no error stream")?).lines() {
+        claims.line(&line?);
+    }
+    let status = child.wait()?;
+    anyhow::ensure!(
+        status.success(),
+        "the live tests failed: {status}; run `cargo test --test live` to see why"
+    );
+    Ok(claims)
+}
