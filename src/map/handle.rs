@@ -177,7 +177,7 @@ impl Map {
     }
 
     /// Names the map as what an error is about.
-    pub(super) fn blame(&self, error: Error) -> Error {
+    pub(crate) fn blame(&self, error: Error) -> Error {
         error.context(format!("map `{}`", self.name()))
     }
 }

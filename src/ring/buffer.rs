@@ -1,5 +1,7 @@
 //! One consumer over one or several ring buffers.
 
+use super::typed;
+use super::wait::{First, new_epoll, wait_until, watch};
 use crate::map::Map;
 use crate::sys::epoll::Epoll;
 use crate::sys::ring::{RingDamage, RingMapping};
@@ -7,7 +9,8 @@ use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 /// Reads the records that programs put into ring buffers. Since Linux 5.8.
 ///
@@ -39,11 +42,8 @@ impl RingBuffer {
     /// A reader of one map.
     #[doc(alias = "ring_buffer__new")]
     pub fn new(map: &Map) -> Result<Self> {
-        let epoll = Epoll::new().map_err(|errno| {
-            Error::from_errno(errno, "cannot make an epoll descriptor for ring buffers")
-        })?;
         let mut reader = Self {
-            epoll,
+            epoll: new_epoll()?,
             rings: Vec::new(),
         };
         reader.add(map)?;
@@ -54,9 +54,8 @@ impl RingBuffer {
     #[doc(alias = "ring_buffer__add")]
     pub fn add(&mut self, map: &Map) -> Result<()> {
         let memory = RingMapping::open(map.raw()).map_err(|errno| explain_open(map, errno))?;
-        self.epoll
-            .add(map.as_fd(), self.rings.len() as u64)
-            .map_err(|errno| map.fail(errno, "cannot wait for the ring buffer"))?;
+        watch(&self.epoll, map.as_fd(), self.rings.len() as u64)
+            .map_err(|error| map.blame(error))?;
         self.rings.push(Ring {
             name: map.name().to_owned(),
             memory,
@@ -67,27 +66,8 @@ impl RingBuffer {
     /// Waits until there is a record, and lends all there are. The batch is empty after `timeout`, and when a signal arrived.
     #[doc(alias = "ring_buffer__poll")]
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Batch<'_>> {
-        // A timeout beyond what a clock can say is none.
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut woken = false;
-        while !self.look() {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if woken {
-                // Readable, but not yet to be read: a program is in the middle of a record.
-                if left.is_some_and(|left| left.is_zero()) {
-                    break;
-                }
-                std::thread::yield_now();
-            }
-            let readable = self
-                .epoll
-                .wait(left)
-                .map_err(|errno| Error::from_errno(errno, "cannot wait for ring buffers"))?;
-            if readable.is_empty() {
-                break;
-            }
-            woken = true;
-        }
+        let rings = &mut self.rings;
+        wait_until(&self.epoll, timeout, First::Look, || look(rings))?;
         Ok(Batch {
             rings: &mut self.rings,
         })
@@ -96,7 +76,7 @@ impl RingBuffer {
     /// Lends the records that are there now.
     #[doc(alias = "ring_buffer__consume")]
     pub fn poll(&mut self) -> Batch<'_> {
-        self.look();
+        look(&mut self.rings);
         Batch {
             rings: &mut self.rings,
         }
@@ -119,21 +99,21 @@ impl RingBuffer {
         let memory = &self.rings.get(ring)?.memory;
         Some((memory.size(), memory.unread()))
     }
+}
 
-    /// Brings every ring up to date, and says whether one has a record (or damage to report).
-    fn look(&mut self) -> bool {
-        let mut ready = false;
-        for ring in &mut self.rings {
-            ring.memory.begin();
-            if ring.memory.is_ready() {
-                ready = true;
-            } else {
-                // Discarded records take room and keep programs from waking us.
-                ring.memory.publish();
-            }
+/// Brings every ring up to date, and says whether one has a record (or damage to report).
+fn look(rings: &mut [Ring]) -> bool {
+    let mut ready = false;
+    for ring in rings {
+        ring.memory.begin();
+        if ring.memory.is_ready() {
+            ready = true;
+        } else {
+            // Discarded records take room and keep programs from waking us.
+            ring.memory.publish();
         }
-        ready
     }
+    ready
 }
 
 fn explain_open(map: &Map, errno: Errno) -> Error {
@@ -241,6 +221,22 @@ impl<'b> Record<'b> {
     /// What the program wrote.
     pub fn bytes(&self) -> &'b [u8] {
         self.bytes
+    }
+
+    /// What the program wrote, as a value in place.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the record has not exactly as many bytes as `T`, or if `T` is aligned to more than
+    /// 8. For records of varying length see [`Record::bytes`].
+    pub fn view<T: FromBytes + KnownLayout + Immutable>(&self) -> Result<&'b T> {
+        typed::view(self.bytes)
+    }
+
+    /// What the program wrote, as a value that outlives the batch. Errors are those of [`Record::view`], except that any
+    /// alignment will do.
+    pub fn read<T: FromBytes>(&self) -> Result<T> {
+        typed::read(self.bytes, 0)
     }
 
     /// Which ring it came from: 0 for the first map, and so on.

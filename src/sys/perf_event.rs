@@ -19,6 +19,8 @@ const SOFTWARE_BPF_OUTPUT: u64 = 10;
 const SAMPLE_RAW: u64 = 1 << 10;
 /// The bit `freq` of the attributes' bit field: `sample_period` is a frequency.
 const BIT_FREQ: u64 = 1 << 10;
+/// The bit `watermark`: `wakeup_events` counts bytes.
+const BIT_WATERMARK: u64 = 1 << 14;
 /// In a uprobe event's configuration, the upper half is the semaphore's offset.
 const REF_CTR_SHIFT: u32 = 32;
 
@@ -106,8 +108,8 @@ pub enum PerfEvent<'a> {
     },
     /// What programs write with `bpf_perf_event_output`.
     BpfOutput {
-        /// Wake the reader every so many events.
-        wakeup_events: u32,
+        /// When the reader is woken.
+        wakeup: Wakeup,
     },
     /// Any counter, sampled: what `perf_event` programs hang on.
     Sampled {
@@ -118,6 +120,17 @@ pub enum PerfEvent<'a> {
         /// How often.
         rate: SampleRate,
     },
+}
+
+/// When the reader of an event's buffer is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wakeup {
+    /// By every so-many-th event.
+    #[doc(alias = "wakeup_events")]
+    Events(u32),
+    /// Whenever so many bytes have been written.
+    #[doc(alias = "wakeup_watermark")]
+    Bytes(u32),
 }
 
 /// How often a counter is sampled.
@@ -196,14 +209,21 @@ impl PerfEvent<'_> {
                 config2: offset,
                 ..empty
             },
-            Self::BpfOutput { wakeup_events } => PerfEventAttr {
-                kind: TYPE_SOFTWARE,
-                config: SOFTWARE_BPF_OUTPUT,
-                sample_type: SAMPLE_RAW,
-                sample_period: 1,
-                wakeup_events,
-                ..empty
-            },
+            Self::BpfOutput { wakeup } => {
+                let (wakeup_events, bits) = match wakeup {
+                    Wakeup::Events(count) => (count, 0),
+                    Wakeup::Bytes(count) => (count, BIT_WATERMARK),
+                };
+                PerfEventAttr {
+                    kind: TYPE_SOFTWARE,
+                    config: SOFTWARE_BPF_OUTPUT,
+                    sample_type: SAMPLE_RAW,
+                    sample_period: 1,
+                    wakeup_events,
+                    bits,
+                    ..empty
+                }
+            }
             Self::Sampled { kind, config, rate } => {
                 let (sample_period, bits) = match rate {
                     SampleRate::Period(period) => (period, 0),

@@ -11,4 +11,5 @@ mod load;
 mod machine;
 mod maps;
 mod matrix;
+mod perf_buffers;
 mod rings;

@@ -20,7 +20,7 @@ const DISCARD: i32 = 133;
 /// Long enough for a machine under load; nothing waits that long if all is well.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
-fn ring(name: &str) -> Map {
+pub(crate) fn ring(name: &str) -> Map {
     lift_memlock();
     let create = MapCreate {
         map_type: MapType::RINGBUF,
@@ -73,8 +73,13 @@ fn writer(map: &Map, number: i32, helper: i32) -> OwnedFd {
     })
 }
 
+/// A [`writer`] whose records are read.
+pub(crate) fn submitter(map: &Map, number: i32) -> OwnedFd {
+    writer(map, number, SUBMIT)
+}
+
 /// Runs a writer on a packet whose length it will see as `len`.
-fn write(program: &OwnedFd, len: usize) {
+pub(crate) fn write(program: &OwnedFd, len: usize) {
     const ETHERNET: usize = 14;
     let packet = vec![0; len + ETHERNET];
     let mut run = TestRun {
@@ -247,4 +252,22 @@ fn only_ring_buffers_are_read() {
     let map = Map::new(bpf::map_create(&create).unwrap(), "t_no_ring");
     let error = RingBuffer::new(&map).unwrap_err();
     assert!(error.to_string().contains("array, not ringbuf"), "{error}");
+}
+
+#[test]
+fn records_are_values_of_the_readers_type() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_typed");
+    let program = submitter(&map, 7);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    write(&program, 20);
+    let batch = reader.wait(LONG).unwrap();
+    let record = batch.iter().next().unwrap().unwrap();
+    assert_eq!(record.view::<[u64; 2]>().unwrap(), &[7, 20]);
+    assert_eq!(record.read::<[u64; 2]>().unwrap(), [7, 20]);
+    let error = record.view::<[u64; 3]>().unwrap_err().to_string();
+    assert!(
+        error.contains("has 16 bytes, but `[u64; 3]` has 24"),
+        "{error}"
+    );
 }

@@ -6,13 +6,14 @@
 //! therefore be lent as slices, if that position moves only when none is borrowed. Two things see to that: the position is
 //! published by `&mut` methods only, and a map has one [`RingMapping`] at a time in a process.
 
-use super::walk::{RingDamage, Walk};
+use super::damage::RingDamage;
+use super::memory::{Memory, Word};
+use super::reader::Reader;
 use crate::sys::bpf::{MapFd, map_info};
 use crate::sys::mapping::{cell_u32, cell_usize};
 use crate::sys::{errno, system};
 use crate::{Errno, MapFlags, MapType};
 use memmap2::{MmapOptions, MmapRaw};
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{Ordering, fence};
@@ -21,12 +22,17 @@ use std::sync::{Mutex, PoisonError};
 /// A ring buffer's memory, and how far it has been read. Since Linux 5.8.
 #[derive(Debug)]
 pub struct RingMapping {
+    pages: Pages,
+    reader: Reader,
+    _only_one: OnlyOne,
+}
+
+/// The two mappings.
+#[derive(Debug)]
+struct Pages {
     consumer: MmapRaw,
     producer: MmapRaw,
     page: usize,
-    /// Records that `next` lends borrow the mapping; only the walk's position moves while they are alive.
-    walk: Cell<Walk>,
-    _only_one: OnlyOne,
 }
 
 impl RingMapping {
@@ -58,100 +64,89 @@ impl RingMapping {
             .len(page.checked_add(data).ok_or(Errno::E2BIG)?)
             .map_raw_read_only(fd)
             .map_err(|e| errno::from_io(&e))?;
-        let nothing = Walk {
-            position: 0,
-            producer: 0,
-            size,
-        };
-        let mut mapping = Self {
+        let pages = Pages {
             consumer,
             producer,
             page,
-            walk: Cell::new(nothing),
+        };
+        Ok(Self::over(pages, size, only_one))
+    }
+
+    fn over(pages: Pages, size: usize, only_one: OnlyOne) -> Self {
+        let mut mapping = Self {
+            pages,
+            reader: Reader::new(size),
             _only_one: only_one,
         };
         mapping.begin();
-        Ok(mapping)
+        mapping
     }
 
     /// Bytes that the ring has room for, headers included.
     pub fn size(&self) -> usize {
-        self.walk.get().size
+        self.reader.size()
     }
 
     /// Bytes between the consumer's position and the producer's, as published: headers, padding and busy records included.
     pub fn unread(&self) -> usize {
-        self.published_producer()
-            .wrapping_sub(self.published_consumer())
+        Reader::unread(&self.pages)
     }
 
     /// Looks how far the producer has come since. Records that were taken and not published come again.
     pub fn begin(&mut self) {
-        self.walk.set(Walk {
-            position: self.published_consumer(),
-            producer: self.published_producer(),
-            size: self.size(),
-        });
+        self.reader.begin(&self.pages);
     }
 
     /// Whether [`RingMapping::next`] would lend a record or find damage.
     pub fn is_ready(&self) -> bool {
-        let mut walk = self.walk.get();
-        let found = walk.find(|offset| self.header(offset));
-        // Discarded records are passed.
-        self.walk.set(walk);
-        !matches!(found, Ok(None))
+        self.reader.is_ready(&self.pages)
     }
 
     /// Lends the next record; `None` at the end, and in front of one that a program is still writing.
     pub fn next(&self) -> Result<Option<&[u8]>, RingDamage> {
-        let mut walk = self.walk.get();
-        let found = walk.find(|offset| self.header(offset));
-        if let Ok(Some(found)) = found {
-            walk.position = found.next;
-        }
-        self.walk.set(walk);
-        Ok(found?.and_then(|found| self.bytes(found.offset, found.len)))
+        let found = self.reader.next(&self.pages)?;
+        Ok(found.and_then(|found| self.bytes(found.offset, found.len)))
     }
 
     /// Tells the kernel that everything taken so far may be overwritten.
     pub fn publish(&mut self) {
-        let position = self.walk.get().position;
-        if position == self.published_consumer() {
-            return;
-        }
-        if let Some(cell) = cell_usize(&self.consumer, 0) {
-            cell.store(position, Ordering::Release);
-        }
-        // A program that commits a record wakes us only if it sees that we have read everything before it. Whoever looks for
-        // records after this must not have looked before the program could see the store: release and acquire alone allow it.
-        fence(Ordering::SeqCst);
-    }
-
-    fn published_consumer(&self) -> usize {
-        cell_usize(&self.consumer, 0).map_or(0, |cell| cell.load(Ordering::Acquire))
-    }
-
-    fn published_producer(&self) -> usize {
-        cell_usize(&self.producer, 0).map_or(0, |cell| cell.load(Ordering::Acquire))
-    }
-
-    /// The word that says how long the record is that begins at `offset` of the data.
-    fn header(&self, offset: usize) -> u32 {
-        cell_u32(&self.producer, self.page.saturating_add(offset))
-            .map_or(u32::MAX, |cell| cell.load(Ordering::Acquire))
+        self.reader.publish(&self.pages);
     }
 
     fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
-        let start = self.page.checked_add(offset)?;
-        if start.checked_add(len)? > self.producer.len() {
+        let start = self.pages.page.checked_add(offset)?;
+        if start.checked_add(len)? > self.pages.producer.len() {
             return None;
         }
-        let first = self.producer.as_ptr().wrapping_add(start);
+        let first = self.pages.producer.as_ptr().wrapping_add(start);
         // SAFETY: just found to be inside the mapping, which lives as long as `self`. The bytes belong to a record whose header,
         // loaded with acquire, said that it is committed, and the consumer's position has not passed it: the kernel does not
         // write to it, and as `publish` takes `&mut self`, this stays so as long as the slice lives.
         Some(unsafe { std::slice::from_raw_parts(first, len) })
+    }
+}
+
+impl Memory<usize> for Pages {
+    fn load(&self, word: Word, order: Ordering) -> usize {
+        match word {
+            Word::Consumer => cell_usize(&self.consumer, 0).map_or(0, |cell| cell.load(order)),
+            Word::Producer => cell_usize(&self.producer, 0).map_or(0, |cell| cell.load(order)),
+            Word::Header(offset) => cell_u32(&self.producer, self.page.saturating_add(offset))
+                .map_or(usize::MAX, |cell| cell.load(order) as usize),
+        }
+    }
+
+    fn store(&self, word: Word, value: usize, order: Ordering) {
+        // The rest is mapped read-only.
+        if word == Word::Consumer
+            && let Some(cell) = cell_usize(&self.consumer, 0)
+        {
+            cell.store(value, order);
+        }
+    }
+
+    fn fence(&self, order: Ordering) {
+        fence(order);
     }
 }
 

@@ -3,8 +3,15 @@
 //! In: a ring-buffer map. Out: borrowed records, and contradictions in the memory as values. Not here: waiting, several
 //! rings (see the room `ring`).
 
+mod damage;
 mod mapping;
+mod memory;
+mod perf_mapping;
+mod perf_reader;
+mod reader;
 mod walk;
 
+pub use damage::RingDamage;
 pub use mapping::RingMapping;
-pub use walk::RingDamage;
+pub use perf_mapping::PerfMapping;
+pub use perf_reader::PerfEntry;

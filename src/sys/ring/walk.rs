@@ -11,71 +11,13 @@
 //!
 //! A header is 8 bytes: the record's length with two flags on top, and four bytes of the kernel's own. Records are padded to 8.
 
-use std::fmt;
+use super::damage::RingDamage;
 
 const HEADER: usize = 8;
 /// A program is still writing the record.
 const BUSY: u32 = 1 << 31;
 /// The program changed its mind.
 const DISCARDED: u32 = 1 << 30;
-
-/// A contradiction in a ring buffer's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RingDamage {
-    /// The consumer's position is not where a record can begin.
-    Misaligned {
-        /// The position.
-        position: usize,
-    },
-    /// There is more between the two positions than the ring can hold.
-    Overfull {
-        /// The consumer's position.
-        position: usize,
-        /// The producer's position.
-        producer: usize,
-        /// Bytes in the ring.
-        size: usize,
-    },
-    /// A record claims to be longer than what there is.
-    RecordTooLong {
-        /// Where the record begins.
-        position: usize,
-        /// How long it claims to be.
-        len: u32,
-        /// How many bytes there are up to the producer's position.
-        left: usize,
-    },
-}
-
-impl fmt::Display for RingDamage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Misaligned { position } => {
-                write!(
-                    f,
-                    "the consumer's position {position} is not a multiple of 8"
-                )
-            }
-            Self::Overfull {
-                position,
-                producer,
-                size,
-            } => write!(
-                f,
-                "the consumer's position is {position} and the producer's {producer}, though the ring has only {size} bytes"
-            ),
-            Self::RecordTooLong {
-                position,
-                len,
-                left,
-            } => write!(
-                f,
-                "the record at position {position} claims {len} bytes, but only {left} follow"
-            ),
-        }
-    }
-}
 
 /// A walk over the records between two positions.
 #[derive(Debug, Clone, Copy)]
@@ -119,9 +61,9 @@ impl Walk {
             let step = (len as usize + HEADER).next_multiple_of(8);
             if step > left {
                 return Err(RingDamage::RecordTooLong {
-                    position: self.position,
-                    len,
-                    left,
+                    position: self.position as u64,
+                    len: len.into(),
+                    left: left as u64,
                 });
             }
             let next = self.position.wrapping_add(step);
@@ -142,14 +84,14 @@ impl Walk {
         let left = self.producer.wrapping_sub(self.position);
         if left > self.size {
             return Err(RingDamage::Overfull {
-                position: self.position,
-                producer: self.producer,
-                size: self.size,
+                position: self.position as u64,
+                producer: self.producer as u64,
+                size: self.size as u64,
             });
         }
         if !self.position.is_multiple_of(8) {
             return Err(RingDamage::Misaligned {
-                position: self.position,
+                position: self.position as u64,
             });
         }
         Ok(left)

@@ -1,0 +1,373 @@
+//! Perf buffers: one for each CPU, behind one map.
+
+use super::typed;
+use super::wait::{First, new_epoll, wait_until, watch};
+use crate::map::{Map, UpdateMode};
+use crate::sys::epoll::Epoll;
+use crate::sys::ring::{PerfEntry, PerfMapping, RingDamage};
+use crate::sys::system::online_cpus;
+use crate::{Errno, Error, ErrorKind, MapType, Result};
+use std::cell::Cell;
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+use zerocopy::FromBytes;
+
+pub use crate::sys::perf_event::Wakeup;
+
+/// Reads what programs send with `bpf_perf_event_output` through a perf event array.
+///
+/// Each CPU has a buffer of its own. Records of one CPU come in order; those of different CPUs do not. Since Linux 5.8 a
+/// [`RingBuffer`](super::RingBuffer) is simpler, keeps the order and wastes less memory.
+///
+/// A descriptor of it (it is [`AsFd`]) becomes readable when a CPU wakes its reader, for use in an event loop: then call
+/// [`PerfBuffer::poll`]. Without one, call [`PerfBuffer::wait`]. Dropping it takes the buffers out of the map again.
+///
+/// A slot of the map holds one buffer: a second reader of the same CPUs takes the first one's place.
+#[derive(Debug)]
+#[doc(alias = "perf_buffer")]
+pub struct PerfBuffer {
+    epoll: Epoll,
+    map: Map,
+    cpus: Vec<CpuBuffer>,
+    wakeup: Wakeup,
+}
+
+#[derive(Debug)]
+struct CpuBuffer {
+    cpu: u32,
+    memory: PerfMapping,
+    lost: Cell<u64>,
+}
+
+/// How a [`PerfBuffer`] is to be. Returned by [`PerfBuffer::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is read before `build`"]
+pub struct PerfBufferBuilder<'m> {
+    map: &'m Map,
+    pages: usize,
+    wakeup: Wakeup,
+    cpus: Option<Vec<u32>>,
+}
+
+impl AsFd for PerfBuffer {
+    #[doc(alias = "perf_buffer__epoll_fd")]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl PerfBuffer {
+    /// A reader for all CPUs that are online, with 64 pages each, woken by every event.
+    pub fn new(map: &Map) -> Result<Self> {
+        Self::builder(map).build()
+    }
+
+    /// A reader that is made to measure.
+    #[doc(alias = "perf_buffer__new")]
+    #[doc(alias = "perf_buffer__new_raw")]
+    pub fn builder(map: &Map) -> PerfBufferBuilder<'_> {
+        PerfBufferBuilder {
+            map,
+            pages: 64,
+            wakeup: Wakeup::Events(1),
+            cpus: None,
+        }
+    }
+
+    /// Waits until a CPU wakes us, and lends what all of them have written. After `timeout`, and when a signal arrived, the
+    /// batch has what was too little to be woken for, or is empty.
+    #[doc(alias = "perf_buffer__poll")]
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<PerfBatch<'_>> {
+        let first = match self.wakeup {
+            Wakeup::Events(0 | 1) => First::Look,
+            _ => First::Wait,
+        };
+        let cpus = &mut self.cpus;
+        wait_until(&self.epoll, timeout, first, || look(cpus))?;
+        Ok(PerfBatch { cpus })
+    }
+
+    /// Lends the records that are there now.
+    #[doc(alias = "perf_buffer__consume")]
+    #[doc(alias = "perf_buffer__consume_buffer")]
+    pub fn poll(&mut self) -> PerfBatch<'_> {
+        look(&mut self.cpus);
+        PerfBatch {
+            cpus: &mut self.cpus,
+        }
+    }
+
+    /// The CPUs that are read.
+    #[doc(alias = "perf_buffer__buffer_cnt")]
+    pub fn cpus(&self) -> impl Iterator<Item = u32> {
+        self.cpus.iter().map(|buffer| buffer.cpu)
+    }
+
+    /// How many events found no room, by the [`PerfRecord::Lost`] records taken so far. The kernel writes such a record when
+    /// there is room again, in front of the next event.
+    pub fn lost(&self) -> u64 {
+        self.cpus.iter().map(|buffer| buffer.lost.get()).sum()
+    }
+}
+
+impl Drop for PerfBuffer {
+    fn drop(&mut self) {
+        for buffer in &self.cpus {
+            // Nobody can be told. The map gives the event up with the descriptor by which it was put there, at the latest.
+            let _ = self.map.remove(&buffer.cpu.to_ne_bytes());
+        }
+    }
+}
+
+impl PerfBufferBuilder<'_> {
+    /// Pages of memory for each CPU: a power of two; 64 unless told.
+    pub fn pages(mut self, pages: usize) -> Self {
+        self.pages = pages;
+        self
+    }
+
+    /// When to be woken; by every event unless told.
+    pub fn wakeup(mut self, wakeup: Wakeup) -> Self {
+        self.wakeup = wakeup;
+        self
+    }
+
+    /// Which CPUs to read; all that are online unless told.
+    pub fn cpus(mut self, cpus: &[u32]) -> Self {
+        self.cpus = Some(cpus.to_vec());
+        self
+    }
+
+    /// Opens a buffer for each CPU and puts it into the map.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the map is no perf event array or has no slot for one of the CPUs, or if the
+    /// number of pages is no power of two; [`ErrorKind::Permission`] without `CAP_PERFMON`.
+    pub fn build(self) -> Result<PerfBuffer> {
+        self.check().map_err(|error| self.map.blame(error))?;
+        let mut reader = PerfBuffer {
+            epoll: new_epoll()?,
+            map: self.map.clone(),
+            cpus: Vec::new(),
+            wakeup: self.wakeup,
+        };
+        let online = || online_cpus().map_err(|e| self.map.fail(e, "cannot list the CPUs"));
+        let cpus = self.cpus.clone().map_or_else(online, Ok)?;
+        for cpu in cpus {
+            self.add(&mut reader, cpu)
+                .map_err(|error| self.map.blame(error.context(format!("CPU {cpu}"))))?;
+        }
+        Ok(reader)
+    }
+
+    fn check(&self) -> Result<()> {
+        let map_type = self.map.map_type();
+        if map_type != MapType::PERF_EVENT_ARRAY {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "cannot read the map as a perf buffer: its type is {map_type}, not {}",
+                    MapType::PERF_EVENT_ARRAY
+                ),
+            ));
+        }
+        if !self.pages.is_power_of_two() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("a perf buffer cannot have {} pages", self.pages),
+            )
+            .with_hint("it takes a power of two, such as 8 or 64"));
+        }
+        Ok(())
+    }
+
+    fn add(&self, reader: &mut PerfBuffer, cpu: u32) -> Result<()> {
+        let slots = self.map.max_entries();
+        if cpu >= slots {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the map has {slots} slots, for the CPUs below {slots}"),
+            )
+            .with_hint(
+                "leave `max_entries` away in the object: the map then has a slot for every CPU",
+            ));
+        }
+        let memory = match PerfMapping::open(cpu, self.pages, self.wakeup) {
+            // Switched off since they were listed.
+            Err(Errno::ENODEV) if self.cpus.is_none() => return Ok(()),
+            result => result.map_err(|errno| self.explain(errno))?,
+        };
+        watch(&reader.epoll, memory.as_fd(), cpu.into())?;
+        let descriptor = memory.as_fd().as_raw_fd().to_ne_bytes();
+        self.map
+            .insert(&cpu.to_ne_bytes(), &descriptor, UpdateMode::Any)?;
+        reader.cpus.push(CpuBuffer {
+            cpu,
+            memory,
+            lost: Cell::new(0),
+        });
+        Ok(())
+    }
+
+    fn explain(&self, errno: Errno) -> Error {
+        let error = Error::from_errno(
+            errno,
+            format!("cannot open a perf buffer of {} pages", self.pages),
+        );
+        match errno {
+            Errno::EPERM | Errno::EACCES => error.with_hint(
+                "CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN) is missing, or the pages are more than \
+                 /proc/sys/kernel/perf_event_mlock_kb allows",
+            ),
+            Errno::ENODEV => error.with_hint("this CPU is not online"),
+            Errno::ENOMEM => error.with_hint("are fewer pages enough?"),
+            _ => error,
+        }
+    }
+}
+
+/// Brings every buffer up to date, and says whether one has a record (or damage to report).
+fn look(cpus: &mut [CpuBuffer]) -> bool {
+    let mut ready = false;
+    for buffer in cpus {
+        buffer.memory.begin();
+        ready |= buffer.memory.is_ready();
+    }
+    ready
+}
+
+/// Records that are ready. Returned by [`PerfBuffer::wait`] and [`PerfBuffer::poll`].
+///
+/// Programs get the room back when the batch is dropped: of those records that have been taken from it. The others come
+/// again with the next batch.
+#[derive(Debug)]
+pub struct PerfBatch<'a> {
+    cpus: &'a mut [CpuBuffer],
+}
+
+impl PerfBatch<'_> {
+    /// The records that have not been taken yet: CPU by CPU, in the order in which they were written.
+    pub fn iter(&self) -> PerfRecords<'_> {
+        PerfRecords {
+            cpus: self.cpus,
+            at: 0,
+        }
+    }
+
+    /// Whether there is nothing (left) to take.
+    pub fn is_empty(&self) -> bool {
+        !self.cpus.iter().any(|buffer| buffer.memory.is_ready())
+    }
+}
+
+impl Drop for PerfBatch<'_> {
+    fn drop(&mut self) {
+        for buffer in &mut *self.cpus {
+            buffer.memory.publish();
+        }
+    }
+}
+
+impl<'b> IntoIterator for &'b PerfBatch<'_> {
+    type Item = Result<PerfRecord<'b>>;
+    type IntoIter = PerfRecords<'b>;
+
+    fn into_iter(self) -> PerfRecords<'b> {
+        self.iter()
+    }
+}
+
+/// An iterator over the records of a batch. Returned by [`PerfBatch::iter`].
+#[derive(Debug)]
+pub struct PerfRecords<'b> {
+    cpus: &'b [CpuBuffer],
+    at: usize,
+}
+
+impl<'b> Iterator for PerfRecords<'b> {
+    type Item = Result<PerfRecord<'b>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let buffer = self.cpus.get(self.at)?;
+            let cpu = buffer.cpu;
+            match buffer.memory.next() {
+                Ok(Some(PerfEntry::Sample(bytes))) => {
+                    return Some(Ok(PerfRecord::Sample(Sample { bytes, cpu })));
+                }
+                Ok(Some(PerfEntry::Lost(count))) => {
+                    buffer.lost.set(buffer.lost.get().saturating_add(count));
+                    return Some(Ok(PerfRecord::Lost { cpu, count }));
+                }
+                // Of no kind that the event was opened for.
+                Ok(Some(_)) => {}
+                Ok(None) => self.at += 1,
+                Err(damage) => {
+                    self.at += 1;
+                    return Some(Err(corrupt(cpu, damage)));
+                }
+            }
+        }
+    }
+}
+
+#[cold]
+fn corrupt(cpu: u32, damage: RingDamage) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("the perf buffer of CPU {cpu} cannot be read any further: {damage}"),
+    )
+}
+
+/// What a perf buffer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PerfRecord<'b> {
+    /// What a program wrote.
+    Sample(Sample<'b>),
+    /// Here events are missing, for which there was no room.
+    Lost {
+        /// Whose buffer was full.
+        cpu: u32,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// What a program wrote, borrowed from the buffer (a copy only where it goes over the buffer's end).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Sample<'b> {
+    bytes: &'b [u8],
+    cpu: u32,
+}
+
+impl<'b> Sample<'b> {
+    /// What the program wrote, and up to seven bytes of padding behind it: the kernel does not say how long it was.
+    pub fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// What the program wrote, as a value.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the sample is shorter than `T`, or longer by more than its padding can be.
+    pub fn read<T: FromBytes>(&self) -> Result<T> {
+        typed::read(self.bytes, 7)
+    }
+
+    /// Which CPU wrote it.
+    pub fn cpu(&self) -> u32 {
+        self.cpu
+    }
+}
+
+impl fmt::Debug for Sample<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sample")
+            .field("cpu", &self.cpu)
+            .field("len", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+//! The one way in which all readers wait.
+
+use crate::sys::epoll::Epoll;
+use crate::{Error, Result};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// An empty set of descriptors to wait for.
+pub(super) fn new_epoll() -> Result<Epoll> {
+    Epoll::new().map_err(|errno| Error::from_errno(errno, "cannot make an epoll descriptor"))
+}
+
+/// Adds a descriptor to a set, under a number that [`Epoll::wait`] reports.
+pub(super) fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
+    epoll.add(fd, token).map_err(|errno| {
+        Error::from_errno(
+            errno,
+            "the descriptor is of a kind that cannot be waited for, or is waited for already",
+        )
+    })
+}
+
+/// Whether a reader looks for records before it waits for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// What is there is lent at once.
+    Look,
+    /// What is there was not enough to be woken for.
+    Wait,
+}
+
+/// Waits until `look` says that there is something, for `timeout` at most, or until a signal arrives.
+pub(super) fn wait_until(
+    epoll: &Epoll,
+    timeout: Option<Duration>,
+    first: First,
+    mut look: impl FnMut() -> bool,
+) -> Result<()> {
+    // A timeout beyond what a clock can say is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    if first == First::Look && look() {
+        return Ok(());
+    }
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let readable = epoll
+            .wait(left)
+            .map_err(|errno| Error::from_errno(errno, "cannot wait for events"))?;
+        if look() || readable.is_empty() || left.is_some_and(|left| left.is_zero()) {
+            return Ok(());
+        }
+        // Readable, but not yet to be read: a program is in the middle of a record.
+        std::thread::yield_now();
+    }
+}
