@@ -1,4 +1,5 @@
-//! Opens any bytes as an object and plans what is openable, for a new and an old kernel.
+//! Opens any bytes as an object and plans what is openable, for a new and an old kernel, and for one with the object's
+//! own types.
 
 #![no_main]
 
@@ -7,30 +8,44 @@ use rawbpf::reloc::{OfflineKernel, Target};
 use rawbpf::{KernelVersion, OpenObject};
 use std::sync::LazyLock;
 
+fn kernel(btf: Vec<u8>, version: KernelVersion) -> Target {
+    Target::offline(OfflineKernel {
+        btf: Some(btf),
+        version: Some(version),
+        kconfig: Some(b"CONFIG_HZ=250\nCONFIG_BPF=y\nCONFIG_LOCALVERSION=\"-x\"\n".to_vec()),
+        ..OfflineKernel::default()
+    })
+}
+
 /// Kernels with the types that the fixtures ask for.
 static TARGETS: LazyLock<[Target; 2]> = LazyLock::new(|| {
-    [KernelVersion::new(7, 2, 0), KernelVersion::new(5, 4, 0)].map(|version| {
-        Target::offline(OfflineKernel {
-            btf: Some(include_bytes!("../../fixtures/btf/6.18.btf").to_vec()),
-            version: Some(version),
-            kconfig: Some(b"CONFIG_HZ=250\n".to_vec()),
-            ..OfflineKernel::default()
-        })
-    })
+    [KernelVersion::new(7, 2, 0), KernelVersion::new(5, 4, 0)]
+        .map(|version| kernel(include_bytes!("../../fixtures/btf/6.18.btf").to_vec(), version))
 });
+
+fn plan(object: &OpenObject, target: &Target) {
+    let Ok(plan) = object.relocate(target) else {
+        return;
+    };
+    for program in &plan.programs {
+        for reference in &program.refs {
+            assert!(reference.insn < program.insns.len());
+        }
+    }
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(object) = OpenObject::from_bytes(bytes) else {
         return;
     };
     for target in &*TARGETS {
-        let Ok(plan) = object.relocate(target) else {
-            continue;
-        };
-        for program in &plan.programs {
-            for reference in &program.refs {
-                assert!(reference.insn < program.insns.len());
-            }
-        }
+        plan(&object, target);
+    }
+    // A kernel that has whatever this object asks for: only there does a relocation get to its end.
+    if let Some(btf) = object.btf() {
+        plan(
+            &object,
+            &kernel(btf.bytes().to_vec(), KernelVersion::new(7, 2, 0)),
+        );
     }
 });

@@ -2,6 +2,7 @@
 
 use super::collect::{Collected, Role, invalid};
 use super::externs::Externs;
+use super::image::Image;
 use super::{DataKind, MapOrigin, OpenMap, Variable};
 use crate::btf::{Btf, Kind, Linkage, VarSecinfo};
 use crate::elf::{Section, Symbol, SymbolPlace};
@@ -82,9 +83,9 @@ pub(super) fn maps(
                     section.name
                 )));
             }
-            vec![0; usize::try_from(section.size).unwrap_or_default()]
+            Image::zeroed(usize::try_from(section.size).unwrap_or_default())
         } else {
-            section.data()?.to_vec()
+            section.data()?.to_vec().into()
         };
         let mut map = data_map(types, object_name, kind, section.name);
         map.section = section.index;
@@ -112,7 +113,7 @@ pub(super) fn kconfig_map(
     externs.kconfig_section?;
     let mut map = data_map(types, object_name, DataKind::Kconfig, ".kconfig");
     map.value_size = externs.kconfig_size;
-    map.image = vec![0; usize::try_from(externs.kconfig_size).unwrap_or_default()];
+    map.image = Image::zeroed(usize::try_from(externs.kconfig_size).unwrap_or_default());
     Some(map)
 }
 

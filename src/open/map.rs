@@ -57,7 +57,7 @@ impl OpenObject {
         }
         self.maps
             .get(map)
-            .map(|map| map.image.as_slice())
+            .map(|map| map.image.bytes())
             .unwrap_or_default()
     }
 
@@ -67,7 +67,7 @@ impl OpenObject {
         }
         self.maps
             .get_mut(map)
-            .map(|map| map.image.as_mut_slice())
+            .map(|map| map.image.bytes_mut())
             .unwrap_or_default()
     }
 
@@ -77,7 +77,7 @@ impl OpenObject {
         if map.kind == MapType::ARENA {
             &self.arena_data
         } else {
-            &map.image
+            map.image.bytes()
         }
     }
 }
@@ -385,7 +385,7 @@ impl OpenMapMut<'_> {
         let len = usize::try_from(size).unwrap_or_default();
         self.change(|map| {
             map.value_size = size;
-            map.image.resize(len, 0);
+            map.image.resize(len);
             if !fits_types {
                 map.value_type = TypeId::VOID;
                 map.key_type = TypeId::VOID;

@@ -9,6 +9,7 @@ mod collect;
 mod core_relocation;
 mod externs;
 mod globals;
+mod image;
 mod map;
 mod map_def;
 mod object;
@@ -23,6 +24,7 @@ mod text;
 mod variable;
 
 pub use core_relocation::CoreRelocation;
+pub(crate) use image::Image;
 pub use map::OpenMapMut;
 pub use object::{
     DataKind, Extern, ExternKind, InnerSlot, KconfigType, MapOrigin, OpenMap, OpenObject,

@@ -1,6 +1,6 @@
 //! The types of an opened object.
 
-use super::SectionDef;
+use super::{Image, SectionDef};
 use crate::btf::{Btf, BtfExt, ByteOrder};
 use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, ProgramType};
@@ -188,7 +188,7 @@ pub struct OpenMap {
     /// The network interface that the map is offloaded to; 0 for none.
     pub(crate) ifindex: u32,
     /// Global data: the contents, `value_size` bytes; `struct_ops`: the variable's bytes, function pointers zero.
-    pub(crate) image: Vec<u8>,
+    pub(crate) image: Image,
     pub(crate) autocreate: bool,
     pub(crate) autoattach: bool,
 }

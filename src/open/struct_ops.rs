@@ -91,7 +91,7 @@ fn map(
         max_entries: 1,
         flags: flags.bits(),
         value_type: ty.id(),
-        image: image.to_vec(),
+        image: image.to_vec().into(),
         autocreate,
         autoattach: true,
         ..OpenMap::default()

@@ -492,7 +492,14 @@ fn only_the_first_variable_of_a_question_mark_section_is_off() {
     let maps: Vec<_> = object
         .maps()
         .iter()
-        .map(|map| (map.name(), map.autocreate(), map.flags(), map.image[0]))
+        .map(|map| {
+            (
+                map.name(),
+                map.autocreate(),
+                map.flags(),
+                map.image.bytes()[0],
+            )
+        })
         .collect();
     let link = crate::MapFlags::LINK;
     assert_eq!(maps, [("a", false, link, 1), ("b", true, link, 2)]);

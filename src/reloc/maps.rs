@@ -191,9 +191,8 @@ fn fit_data(plan: &mut MapPlan, kind: DataKind, target: &Target) {
 
 /// A data map's first value. New maps are zero, so data that is all zero need not be written unless it is to be frozen.
 fn contents(map: &OpenMap, kind: DataKind) -> Option<Vec<u8>> {
-    let zero = map.image.iter().all(|byte| *byte == 0);
-    let written = !zero || kind != DataKind::Bss;
-    written.then(|| map.image.clone())
+    let written = kind != DataKind::Bss || !map.image.is_zero();
+    written.then(|| map.image.bytes().to_vec())
 }
 
 #[cfg(test)]
@@ -239,7 +238,7 @@ mod tests {
             kind: MapType::ARRAY,
             origin: MapOrigin::Data(kind),
             flags: MapFlags::MMAPABLE.bits() | MapFlags::RDONLY_PROG.bits(),
-            image: image.to_vec(),
+            image: image.to_vec().into(),
             autocreate: true,
             ..OpenMap::default()
         }

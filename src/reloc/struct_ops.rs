@@ -175,7 +175,7 @@ impl Bindings {
     ) -> Result<()> {
         let size = pair.local.btf().size_of(member.type_id)?;
         let offset = byte_offset(member);
-        let bytes = slice(&map.image, offset, size).ok_or_else(outside)?;
+        let bytes = slice(map.image.bytes(), offset, size).ok_or_else(outside)?;
         let zero = bytes.iter().all(|byte| *byte == 0);
         let Some((index, kernel)) = place else {
             if !zero {

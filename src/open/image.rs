@@ -1,0 +1,109 @@
+//! The bytes that a map holds at first. Zeroes take no room in a file, and take none here until somebody looks at them.
+
+use std::sync::OnceLock;
+
+/// First contents: bytes of the file, or so many zeroes.
+#[derive(Debug, Default)]
+pub(crate) struct Image {
+    len: usize,
+    /// Nobody has changed it since it was made of zeroes, so that there is nothing to copy, to search or to write.
+    zeroes: bool,
+    bytes: OnceLock<Vec<u8>>,
+}
+
+impl Image {
+    /// Zeroes. A section of a few bytes' header may ask for hundreds of megabytes of them.
+    pub(crate) fn zeroed(len: usize) -> Self {
+        Self {
+            len,
+            zeroes: true,
+            bytes: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get_or_init(|| vec![0; self.len])
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.zeroes = false;
+        self.bytes.get_or_init(|| vec![0; self.len]);
+        self.bytes
+            .get_mut()
+            .map(Vec::as_mut_slice)
+            .unwrap_or_default()
+    }
+
+    /// Whether there is no other byte than zero in it.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.zeroes || self.bytes().iter().all(|byte| *byte == 0)
+    }
+
+    /// Cuts it off, or adds zeroes at its end.
+    pub(crate) fn resize(&mut self, len: usize) {
+        self.len = len;
+        if self.zeroes {
+            self.bytes = OnceLock::new();
+        } else if let Some(bytes) = self.bytes.get_mut() {
+            bytes.resize(len, 0);
+        }
+    }
+}
+
+impl From<Vec<u8>> for Image {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self {
+            len: bytes.len(),
+            zeroes: false,
+            bytes: OnceLock::from(bytes),
+        }
+    }
+}
+
+impl Clone for Image {
+    fn clone(&self) -> Self {
+        if self.zeroes {
+            Self::zeroed(self.len)
+        } else {
+            self.bytes().to_vec().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeroes_are_made_when_they_are_looked_at() {
+        let image = Image::zeroed(8);
+        assert!(image.is_zero() && image.bytes.get().is_none());
+        assert_eq!(image.bytes(), [0; 8]);
+        // A copy of what was only looked at is as cheap as the first.
+        assert!(image.clone().bytes.get().is_none());
+    }
+
+    #[test]
+    fn what_is_written_stays() {
+        let mut image = Image::zeroed(2);
+        image.bytes_mut()[1] = 7;
+        image.resize(3);
+        assert_eq!(image.clone().bytes(), [0, 7, 0]);
+        assert!(!image.is_zero());
+        image.resize(1);
+        assert!(image.is_zero());
+        assert_eq!((image.len(), image.bytes()), (1, &[0][..]));
+    }
+
+    #[test]
+    fn zeroes_are_resized_without_being_made() {
+        let mut image = Image::zeroed(usize::MAX);
+        image.resize(3);
+        assert_eq!(image.bytes(), [0; 3]);
+        assert!(image.is_zero() && !Image::from(vec![0, 1]).is_zero());
+    }
+}
