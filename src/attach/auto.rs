@@ -4,6 +4,7 @@ use super::grammar;
 use super::kprobe::Kprobe;
 use super::kprobe_multi::KprobeMulti;
 use super::link::Link;
+use super::links::Links;
 use super::uprobe::{Processes, Uprobe};
 use super::uprobe_multi::UprobeMulti;
 use crate::load::{Object, Program};
@@ -35,11 +36,13 @@ impl Object {
     ///
     /// Each [`Link`] bears the name of its program.
     #[doc(alias = "bpf_object__attach_skeleton")]
-    pub fn attach(&self) -> Result<Vec<Link>> {
+    pub fn attach(&self) -> Result<Links> {
         let in_object = |e: Error| e.context(format!("object {}", self.name()));
-        let mut links = Vec::new();
+        let mut links = Links::default();
         for program in self.programs().iter().filter(|p| p.autoattach()) {
-            links.extend(attach_if_said(program).map_err(in_object)?);
+            if let Some(link) = attach_if_said(program).map_err(in_object)? {
+                links.push(link);
+            }
         }
         for value in self.struct_ops.iter().filter(|value| value.autoattach) {
             links.push(self.attach_struct_ops(&value.map).map_err(in_object)?);

@@ -52,11 +52,20 @@ pub(super) struct LegacyProbe {
 
 impl Drop for LegacyProbe {
     fn drop(&mut self) {
-        let _ = remove(&self.file, self.group, &self.name);
+        if !self.name.is_empty() {
+            let _ = remove(&self.file, self.group, &self.name);
+        }
     }
 }
 
 impl LegacyProbe {
+    /// Removes the probe, and says whether that worked.
+    pub(super) fn remove(mut self) -> Result<()> {
+        let name = std::mem::take(&mut self.name);
+        let doing = format!("remove the probe {name} in");
+        remove(&self.file, self.group, &name).map_err(|e| Error::from_io(e, &doing, &self.file))
+    }
+
     /// Makes a probe at `place` (`function+0x10`, or `/path:0x10`), called after `label`.
     pub(super) fn make(file: ProbeFile, letter: Letter, place: &str, label: &str) -> Result<Self> {
         let (file_name, group) = file.file_and_group();

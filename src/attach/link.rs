@@ -1,97 +1,64 @@
 //! The one type of all attachments.
 
-use super::legacy::LegacyProbe;
-use crate::load::Program;
-use crate::map::{Map, pin};
-use crate::sys::bpf::{self, LinkInfo};
-use crate::sys::perf_event;
+use super::attachment::Attachment;
+use crate::load::{Program, advice};
+use crate::map::pin;
+use crate::sys::bpf::{self, LinkDetails, LinkInfo, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// An attachment. Dropping it detaches, unless somebody else holds it, too (a pin does).
 ///
-/// Returned by the `attach` methods of [`Program`] and [`Object`](crate::load::Object).
+/// Returned by the `attach` methods of [`Program`] and [`Object`](crate::load::Object). The kernel closes the links of a
+/// process that ends, however it ends; what outlives it are pins, struct_ops maps without `BPF_F_LINK`, and probes made
+/// through tracefs, which the next such probe cleans up.
 #[derive(Debug)]
 #[doc(alias = "bpf_link")]
 #[must_use = "dropping a link detaches it at once"]
 pub struct Link {
     name: String,
-    held: Held,
+    /// The kernel's link, for attachments that are one.
+    fd: Option<OwnedFd>,
+    /// What else has to be undone.
+    attachment: Option<Box<dyn Attachment>>,
     pin: Option<PathBuf>,
 }
 
-/// What keeps the program attached.
-#[derive(Debug)]
-enum Held {
-    /// A link of the kernel.
-    Link(OwnedFd),
-    /// A perf event, with the program on it; held by a link of the kernel where there are such links.
-    PerfEvent(PerfHold),
-    /// A struct_ops map whose value is set.
-    Map(RegisteredMap),
-}
-
-#[derive(Debug)]
-struct PerfHold {
-    // Fields are dropped in this order: a legacy probe can be removed only when nothing uses it.
-    link: Option<OwnedFd>,
-    event: OwnedFd,
-    _legacy: Option<LegacyProbe>,
-}
-
-impl Drop for PerfHold {
+impl Drop for Link {
     fn drop(&mut self) {
-        // A pinned link goes on.
-        if self.link.is_none() {
-            let _ = perf_event::disable(self.event.as_fd());
-        }
-    }
-}
-
-#[derive(Debug)]
-struct RegisteredMap(Map);
-
-impl Drop for RegisteredMap {
-    fn drop(&mut self) {
-        let _ = self.0.remove(&[0; 4]);
+        let _ = self.release();
     }
 }
 
 impl Link {
-    pub(super) fn kernel(name: &str, link: OwnedFd) -> Self {
-        Self::new(name, Held::Link(link))
+    /// An attachment that is a link of the kernel, and nothing else.
+    pub(super) fn kernel(name: &str, fd: OwnedFd) -> Self {
+        Self::new(name, Some(fd), None)
     }
 
-    pub(super) fn perf_event(
+    /// An attachment that takes something to undo, with or without a link of the kernel.
+    pub(super) fn with(
         name: &str,
-        event: OwnedFd,
-        link: Option<OwnedFd>,
-        legacy: Option<LegacyProbe>,
+        fd: Option<OwnedFd>,
+        attachment: impl Attachment + 'static,
     ) -> Self {
-        Self::new(
-            name,
-            Held::PerfEvent(PerfHold {
-                link,
-                event,
-                _legacy: legacy,
-            }),
-        )
+        Self::new(name, fd, Some(Box::new(attachment)))
     }
 
-    pub(super) fn registered(name: &str, map: Map) -> Self {
-        Self::new(name, Held::Map(RegisteredMap(map)))
-    }
-
-    fn new(name: &str, held: Held) -> Self {
+    fn new(name: &str, fd: Option<OwnedFd>, attachment: Option<Box<dyn Attachment>>) -> Self {
         Self {
             name: name.to_owned(),
-            held,
+            fd,
+            attachment,
             pin: None,
         }
     }
 
     /// The name of the program (or struct_ops map) that is attached.
+    ///
+    /// That of a link opened from a pin is the name of the pin; that of a link opened by id is what the kernel calls the
+    /// program.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -100,23 +67,18 @@ impl Link {
     /// `BPF_F_LINK`.
     #[doc(alias = "bpf_link__fd")]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.held {
-            Held::Link(link) => Some(link.as_fd()),
-            Held::PerfEvent(hold) => hold.link.as_ref().map(AsFd::as_fd),
-            Held::Map(_) => None,
-        }
+        self.fd.as_ref().map(AsFd::as_fd)
     }
 
-    fn need_fd(&self, to: &str) -> Result<BorrowedFd<'_>> {
+    pub(super) fn need_fd(&self, to: &str) -> Result<BorrowedFd<'_>> {
         self.fd().ok_or_else(|| {
-            let message = format!(
-                "cannot {to} the attachment of `{}`: it is no link",
-                self.name
-            );
-            Error::new(ErrorKind::Unsupported, message).with_hint(match self.held {
-                Held::Map(_) => "declare the map in SEC(\".struct_ops.link\")",
-                _ => "perf events can be links since Linux 5.15",
-            })
+            let name = &self.name;
+            let message = format!("cannot {to} the attachment of `{name}`: it is no link");
+            let error = Error::new(ErrorKind::Unsupported, message);
+            match &self.attachment {
+                Some(attachment) => error.with_hint(attachment.why_no_link()),
+                None => error,
+            }
         })
     }
 
@@ -127,15 +89,9 @@ impl Link {
     /// If the link is pinned and of a kind that stays attached as long as its pin exists.
     #[doc(alias = "bpf_link__detach")]
     #[doc(alias = "bpf_link__destroy")]
-    pub fn detach(self) -> Result<()> {
-        if let Held::Map(map) = &self.held {
-            return map.0.remove(&[0; 4]).map(drop);
-        }
-        let Some(fd) = self.fd() else {
-            return Ok(());
-        };
-        match (bpf::link_detach(fd), &self.pin) {
-            (Ok(()), _) | (Err(_), None) => Ok(()),
+    pub fn detach(mut self) -> Result<()> {
+        let detached = self.fd().map_or(Ok(()), bpf::link_detach);
+        match (detached, &self.pin) {
             (Err(errno), Some(pin)) => {
                 let message = format!(
                     "cannot detach `{}`: its pin at {} keeps it attached",
@@ -144,19 +100,54 @@ impl Link {
                 );
                 Err(Error::from_errno(errno, message).with_hint("unpin it first"))
             }
+            // Closing it is all that such a link needs.
+            (Err(_), None) | (Ok(()), _) => self.release(),
+        }
+    }
+
+    /// Lets go: of the link first, because what it hangs on can be removed only when nothing uses it.
+    fn release(&mut self) -> Result<()> {
+        self.fd = None;
+        match self.attachment.take() {
+            Some(mut attachment) => attachment
+                .undo()
+                .map_err(|e| e.context(format!("detaching `{}`", self.name))),
+            None => Ok(()),
         }
     }
 
     /// Runs another program in place of the attached one, without a gap. Since Linux 5.7; not every kind of link can.
     #[doc(alias = "bpf_link__update_program")]
     pub fn update(&self, program: &Program) -> Result<()> {
+        self.update_program(program, None)
+    }
+
+    /// [`Link::update`], if `old` is what the link runs now: two processes that update one link do not undo each other's
+    /// work.
+    ///
+    /// # Errors
+    /// `Kernel` with `EPERM` (or `ENOENT`) if the link runs another program.
+    #[doc(alias = "bpf_link_update")]
+    pub fn replace(&self, old: &Program, new: &Program) -> Result<()> {
+        self.update_program(new, Some(old))
+    }
+
+    fn update_program(&self, new: &Program, old: Option<&Program>) -> Result<()> {
         let fd = self.need_fd("update")?;
-        bpf::link_update(fd, program.as_fd(), None).map_err(|errno| {
-            let message = format!("cannot put program `{}` into the link of `{}`", program.name(), self.name);
+        bpf::link_update(fd, new.as_fd(), old.map(AsFd::as_fd)).map_err(|errno| {
+            let message = format!(
+                "cannot put program `{}` into the link of `{}`",
+                new.name(),
+                self.name
+            );
             let error = Error::from_errno(errno, message);
-            match errno {
-                Errno::EINVAL => error.with_hint(
-                    "links of tracing programs and perf events cannot be updated; others want a program of the same type",
+            match (errno, old) {
+                (Errno::EPERM | Errno::ENOENT, Some(old)) => {
+                    error.with_hint(format!("it does not run program `{}` now", old.name()))
+                }
+                (Errno::EINVAL | Errno::EOPNOTSUPP, _) => error.with_hint(
+                    "links of tracing programs, probes and perf events cannot be updated; others want a program of the \
+                     same type",
                 ),
                 _ => error,
             }
@@ -211,10 +202,44 @@ impl Link {
             )
         })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(Self {
-            pin: Some(path.to_owned()),
-            ..Self::kernel(&name, fd)
-        })
+        let mut link = Self::kernel(&name, fd);
+        link.pin = Some(path.to_owned());
+        Ok(link)
+    }
+
+    /// The ids of all links of the kernel, in ascending order. Since Linux 5.8.
+    ///
+    /// ```no_run
+    /// use rawbpf::attach::Link;
+    /// for id in Link::ids() {
+    ///     // It may be gone by now.
+    ///     if let Ok(link) = Link::from_id(id?) {
+    ///         println!("{} {:?}", link.name(), link.info()?);
+    ///     }
+    /// }
+    /// # Ok::<(), rawbpf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_link_get_next_id")]
+    pub fn ids() -> impl Iterator<Item = Result<u32>> {
+        bpf::ids(ObjectKind::Link)
+            .map(|id| id.map_err(|errno| by_id(errno, "cannot list the links".to_owned())))
+    }
+
+    /// Opens a link by its id. It stays attached when this is dropped, as long as somebody else holds it.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_link_get_fd_by_id")]
+    pub fn from_id(id: u32) -> Result<Self> {
+        let fd = bpf::fd_by_id(ObjectKind::Link, id)
+            .map_err(|errno| by_id(errno, format!("cannot open link {id}")))?;
+        let name = bpf::link_info(fd.as_fd())
+            .ok()
+            .and_then(|info| kernel_name(&info));
+        Ok(Self::kernel(&name.unwrap_or_default(), fd))
     }
 
     /// Leaves the program attached as long as this process lives, without anybody holding the link.
@@ -234,4 +259,22 @@ impl Link {
             )
         })
     }
+}
+
+fn by_id(errno: Errno, message: String) -> Error {
+    match errno {
+        Errno::ENOENT => Error::new(ErrorKind::NotFound, message).with_errno(errno),
+        Errno::EPERM => Error::from_errno(errno, message).with_hint(advice::for_ids()),
+        _ => Error::from_errno(errno, message),
+    }
+}
+
+/// What the kernel calls the program, or the struct_ops map, of a link.
+fn kernel_name(info: &LinkInfo) -> Option<String> {
+    if let LinkDetails::StructOps { map_id } = info.details {
+        let map = bpf::fd_by_id(ObjectKind::Map, map_id).ok()?;
+        return Some(bpf::map_info(map.as_fd()).ok()?.name);
+    }
+    let program = bpf::fd_by_id(ObjectKind::Program, info.program_id).ok()?;
+    Some(bpf::prog_info(program.as_fd()).ok()?.name)
 }

@@ -7,6 +7,7 @@
 //! Three words that are easily mixed up: a *trace event* is a place in tracefs; a *tracepoint* is a trace event that
 //! kernel developers put into the code; a *perf event* is a descriptor that a program of the older kinds hangs on.
 
+mod attachment;
 mod auto;
 mod binary;
 mod glob;
@@ -16,6 +17,7 @@ mod kprobe;
 mod kprobe_multi;
 mod legacy;
 mod link;
+mod links;
 mod lsm;
 mod perf_event;
 mod raw_tracepoint;
@@ -27,10 +29,11 @@ mod uprobe;
 mod uprobe_multi;
 
 #[doc(inline)]
-pub use crate::sys::bpf::{IterTarget, LinkInfo};
+pub use crate::sys::bpf::{IterScope, IterTarget, LinkDetails, LinkInfo, PerfEventDetails};
 pub use iter::IterReader;
 pub use kprobe::{Kprobe, ProbeMode};
 pub use kprobe_multi::KprobeMulti;
 pub use link::Link;
+pub use links::Links;
 pub use uprobe::{Processes, Uprobe};
 pub use uprobe_multi::UprobeMulti;

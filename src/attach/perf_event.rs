@@ -1,5 +1,6 @@
 //! Programs on perf events: a link since Linux 5.15, an `ioctl` before.
 
+use super::attachment::Attachment;
 use super::legacy::LegacyProbe;
 use super::link::Link;
 use crate::kinds::AttachType;
@@ -49,7 +50,50 @@ pub(super) fn attach(
     }
     let started = perf_event::enable(event.as_fd());
     started.map_err(|errno| Error::from_errno(errno, "cannot start the perf event"))?;
-    Ok(Link::perf_event(program.name(), event, link, legacy))
+    let hold = PerfHold {
+        stop: if link.is_none() {
+            Stop::ByHand
+        } else {
+            Stop::WithLink
+        },
+        event: Some(event),
+        legacy,
+    };
+    Ok(Link::with(program.name(), link, hold))
+}
+
+/// A perf event with a program on it.
+#[derive(Debug)]
+struct PerfHold {
+    stop: Stop,
+    event: Option<OwnedFd>,
+    legacy: Option<LegacyProbe>,
+}
+
+/// How an event is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// When its link goes; a pinned one goes on.
+    WithLink,
+    /// It has no link.
+    ByHand,
+}
+
+impl Attachment for PerfHold {
+    fn undo(&mut self) -> Result<()> {
+        if let Some(event) = self.event.take()
+            && self.stop == Stop::ByHand
+        {
+            let stopped = perf_event::disable(event.as_fd());
+            stopped.map_err(|errno| Error::from_errno(errno, "cannot stop the perf event"))?;
+        }
+        // It can be removed only when nothing uses it: not even the event.
+        self.legacy.take().map_or(Ok(()), LegacyProbe::remove)
+    }
+
+    fn why_no_link(&self) -> &'static str {
+        "perf events can be links since Linux 5.15"
+    }
 }
 
 /// A link; `None` on kernels that have none for perf events (they do not know the attach type).

@@ -1,11 +1,12 @@
 //! Kernel interfaces made of functions (`struct_ops`): registered by writing a map's value.
 
+use super::attachment::Attachment;
 use super::link::Link;
 use crate::kinds::{AttachType, MapFlags};
 use crate::load::Object;
-use crate::map::UpdateMode;
+use crate::map::{Map, UpdateMode};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::AsFd;
 
 /// There is one element.
@@ -18,26 +19,16 @@ impl Object {
     /// lives.
     #[doc(alias = "bpf_map__attach_struct_ops")]
     pub fn attach_struct_ops(&self, map: &str) -> Result<Link> {
-        let mut values = self.struct_ops.iter();
-        let Some(value) = values.find(|value| value.map == map) else {
-            let message = format!("map `{map}` is no struct_ops map");
-            return Err(Error::new(ErrorKind::InvalidArgument, message));
-        };
-        register(self, map, &value.value).map_err(|e| e.context(format!("registering `{map}`")))
+        let (handle, value) = struct_ops_map(self, map)?;
+        register(handle, map, value).map_err(|e| e.context(format!("registering `{map}`")))
     }
 }
 
-fn register(object: &Object, name: &str, value: &[u8]) -> Result<Link> {
-    let map = object.map(name)?;
-    let linked = map.flags().contains(MapFlags::LINK);
-    match map.insert(&KEY, value, UpdateMode::Any) {
-        Ok(()) => {}
-        // Its value is set already: a second link of the same map.
-        Err(error) if linked && error.errno() == Some(Errno::EBUSY) => {}
-        Err(error) => return Err(explain(error)),
-    }
+fn register(map: &Map, name: &str, value: &[u8]) -> Result<Link> {
+    let linked = is_linked(map);
+    set_value(map, value)?;
     if !linked {
-        return Ok(Link::registered(name, map.clone()));
+        return Ok(Link::with(name, None, Registered(map.clone())));
     }
     let create = LinkCreate {
         source: map.as_fd(),
@@ -49,6 +40,69 @@ fn register(object: &Object, name: &str, value: &[u8]) -> Result<Link> {
     let fd = bpf::link_create(&create)
         .map_err(|errno| explain(Error::from_errno(errno, "the kernel does not register it")))?;
     Ok(Link::kernel(name, fd))
+}
+
+fn is_linked(map: &Map) -> bool {
+    map.flags().contains(MapFlags::LINK)
+}
+
+fn set_value(map: &Map, value: &[u8]) -> Result<()> {
+    match map.insert(&KEY, value, UpdateMode::Any) {
+        // It is set already: by another link, or for one that was dropped.
+        Err(error) if is_linked(map) && error.errno() == Some(Errno::EBUSY) => Ok(()),
+        result => result.map_err(explain),
+    }
+}
+
+impl Link {
+    /// Puts another struct_ops map in the place of the registered one, without a gap. Since Linux 6.4.
+    ///
+    /// Both are maps of `SEC(".struct_ops.link")`, of the same type and (for a congestion control) with the same name.
+    #[doc(alias = "bpf_link__update_map")]
+    pub fn update_map(&self, object: &Object, map: &str) -> Result<()> {
+        let (handle, value) = struct_ops_map(object, map)?;
+        let put = || {
+            if !is_linked(handle) {
+                let message = "the map is not of SEC(\".struct_ops.link\")";
+                return Err(Error::new(ErrorKind::InvalidArgument, message));
+            }
+            let link = self.need_fd("update")?;
+            set_value(handle, value)?;
+            bpf::link_update(link, handle.as_fd(), None)
+                .map_err(|errno| explain(Error::from_errno(errno, "the kernel does not take it")))
+        };
+        put().map_err(|e: Error| {
+            e.context(format!(
+                "putting map `{map}` into the link of `{}`",
+                self.name()
+            ))
+        })
+    }
+}
+
+/// The struct_ops map of this name, and the value that registers it.
+fn struct_ops_map<'o>(object: &'o Object, name: &str) -> Result<(&'o Map, &'o [u8])> {
+    let values = object.struct_ops.iter();
+    let Some(value) = values.clone().find(|value| value.map == name) else {
+        let near = did_you_mean(name, values.map(|value| value.map.as_str()));
+        let message = format!("there is no struct_ops map `{name}`{near}");
+        return Err(Error::new(ErrorKind::NotFound, message));
+    };
+    Ok((object.map(name)?, &value.value))
+}
+
+/// A struct_ops map whose value is set, which registers it. The registration holds the map: it would outlive this process.
+#[derive(Debug)]
+struct Registered(Map);
+
+impl Attachment for Registered {
+    fn undo(&mut self) -> Result<()> {
+        self.0.remove(&KEY).map(drop)
+    }
+
+    fn why_no_link(&self) -> &'static str {
+        "declare the map in SEC(\".struct_ops.link\"): such maps can be links since Linux 6.4"
+    }
 }
 
 fn explain(error: Error) -> Error {

@@ -111,7 +111,7 @@ pub(crate) fn for_perf_event() -> String {
 }
 
 /// What to do about `EPERM` of walking over the kernel's objects by number.
-pub(crate) fn for_modules() -> String {
+pub(crate) fn for_ids() -> String {
     permission(&[Capability::SysAdmin])
 }
 

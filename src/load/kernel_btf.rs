@@ -116,7 +116,7 @@ fn cannot(errno: Errno, what: &str) -> Error {
         format!("cannot {what} the type information of kernel modules"),
     );
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_modules()),
+        Errno::EPERM => error.with_hint(advice::for_ids()),
         _ => error,
     }
 }

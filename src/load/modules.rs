@@ -28,7 +28,7 @@ impl ModuleFds {
             let message = format!("cannot open the types of module {}", module.name);
             let error = Error::from_errno(errno, message);
             match errno {
-                Errno::EPERM => error.with_hint(advice::for_modules()),
+                Errno::EPERM => error.with_hint(advice::for_ids()),
                 Errno::ENOENT => error.with_hint("the module was unloaded meanwhile"),
                 _ => error,
             }

@@ -87,4 +87,76 @@ kernel_struct! {
         12 pad: u32,
         16 arm: [u64; 6],
     }
+
+    /// Arm of [`RawLinkInfo`] for raw tracepoints.
+    RawTracepointInfo: 24 {
+        0 name: u64,
+        8 name_len: u32,
+        12 pad: u32,
+        16 cookie: u64,
+    }
+
+    /// Arm for tracing programs.
+    TracingInfo: 24 {
+        0 attach_type: u32,
+        4 target_obj_id: u32,
+        8 target_btf_id: u32,
+        12 pad: u32,
+        16 cookie: u64,
+    }
+
+    /// Arm for cgroups.
+    CgroupInfo: 16 {
+        0 cgroup_id: u64,
+        8 attach_type: u32,
+        12 pad: u32,
+    }
+
+    /// Arm for iterators: `map_id` for those over a map, `start` and `order` for those over cgroups; the halves of `start`
+    /// are a thread and a process for those over tasks.
+    IterInfo: 32 {
+        0 name: u64,
+        8 name_len: u32,
+        12 map_id: u32,
+        16 start: [u32; 2],
+        24 order: u32,
+        28 pad: u32,
+    }
+
+    /// Arm for network namespaces, interfaces and maps: a number of the target, and of the place in it.
+    TargetInfo: 8 {
+        0 target: u32,
+        4 attach_type: u32,
+    }
+
+    /// Arm for kprobe.multi.
+    KprobeMultiInfo: 32 {
+        0 addrs: u64,
+        8 count: u32,
+        12 flags: u32,
+        16 missed: u64,
+        24 cookies: u64,
+    }
+
+    /// Arm for uprobe.multi.
+    UprobeMultiInfo: 48 {
+        0 path: u64,
+        8 offsets: u64,
+        16 ref_ctr_offsets: u64,
+        24 cookies: u64,
+        32 path_size: u32,
+        36 count: u32,
+        40 flags: u32,
+        44 pid: u32,
+    }
+
+    /// Arm for perf events; what follows the name differs by `kind`.
+    PerfEventInfo: 48 {
+        0 kind: u32,
+        4 pad: u32,
+        8 name: u64,
+        16 name_len: u32,
+        20 offset: u32,
+        24 rest: [u64; 3],
+    }
 }

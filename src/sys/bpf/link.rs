@@ -2,13 +2,12 @@
 //! Attaching: links, and the older attachments that live in their target.
 
 use super::call::{Command, address, address_mut, bpf, bpf_done, bpf_fd, length, raw, raw_or_zero};
-use super::object::object_info;
 use crate::sys::attr::{
     IterArm, IterCgroupInfo, IterCreateAttr, IterMapInfo, IterTaskInfo, KprobeMultiArm, LinkArm,
     LinkCreateAttr, LinkDetachAttr, LinkUpdateAttr, NetfilterArm, OrderArm, PerfEventArm,
-    ProgAttachAttr, ProgQueryAttr, RawLinkInfo, TracingArm, TracingMultiArm, UprobeMultiArm,
+    ProgAttachAttr, ProgQueryAttr, TracingArm, TracingMultiArm, UprobeMultiArm,
 };
-use crate::{AttachType, Errno, LinkType, TypeId};
+use crate::{AttachType, Errno, TypeId};
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
@@ -384,35 +383,6 @@ pub fn iter_create(link: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     };
     // SAFETY: no pointers; the command makes a descriptor.
     unsafe { bpf_fd(Command::IterCreate, &mut attr) }
-}
-
-/// What the kernel tells about a link. Returned by [`link_info`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-#[doc(alias = "bpf_link_info")]
-pub struct LinkInfo {
-    /// What sort of link.
-    pub link_type: LinkType,
-    /// Number of the link while it lives.
-    pub id: u32,
-    /// Id of its program.
-    pub program_id: u32,
-    /// What else the kernel says; the meaning differs by type of link (`struct bpf_link_info` from offset 16 on).
-    pub details: [u64; 6],
-}
-
-/// Asks the kernel about a link. Since Linux 5.8.
-#[doc(alias = "bpf_link_get_info_by_fd")]
-pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
-    let mut info = RawLinkInfo::default();
-    // SAFETY: all pointer fields of the information struct are zero.
-    unsafe { object_info(link, &mut info) }?;
-    Ok(LinkInfo {
-        link_type: LinkType(info.link_type),
-        id: info.id,
-        program_id: info.prog_id,
-        details: info.arm,
-    })
 }
 
 /// What to attach without a link (`BPF_PROG_ATTACH`): the attachment lives as long as its target.

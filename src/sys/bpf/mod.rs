@@ -7,6 +7,7 @@
 mod btf;
 mod call;
 mod link;
+mod link_info;
 mod map;
 mod map_batch;
 mod object;
@@ -16,6 +17,7 @@ mod program_info;
 pub use btf::*;
 pub use call::*;
 pub use link::*;
+pub use link_info::*;
 pub use map::*;
 pub use map_batch::*;
 pub use object::*;

@@ -107,6 +107,34 @@ pub fn next_id(kind: ObjectKind, after: u32) -> Result<Option<u32>, Errno> {
     }
 }
 
+/// The ids of all objects of a kind, in ascending order. Returned by [`ids`].
+#[derive(Debug, Clone)]
+pub struct Ids {
+    kind: ObjectKind,
+    /// `None` after the end or an error.
+    after: Option<u32>,
+}
+
+/// Walks over the ids of all objects of a kind. Objects that come and go during the walk may be missed.
+pub fn ids(kind: ObjectKind) -> Ids {
+    Ids {
+        kind,
+        after: Some(0),
+    }
+}
+
+impl Iterator for Ids {
+    type Item = Result<u32, Errno>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = next_id(self.kind, self.after?).transpose();
+        self.after = next.and_then(Result::ok);
+        next
+    }
+}
+
+impl std::iter::FusedIterator for Ids {}
+
 /// Opens an object by its id. `ENOENT` if it is gone (or about to go).
 #[doc(alias = "bpf_prog_get_fd_by_id")]
 #[doc(alias = "bpf_map_get_fd_by_id")]

@@ -1,13 +1,11 @@
 //! Kernel functions: one, or many at once; system calls.
 
-use super::{
-    alone, call_getppid, counting, histogram_total, own_process, reads_of_this_file, runs,
-};
+use super::{alone, call_getppid, counter, histogram_total, own_process, reads_of_this_file, runs};
 use crate::load::load_fixture;
 use crate::matrix::{refused, works};
 use crate::support::{Need, check};
 use rawbpf::attach::{Kprobe, KprobeMulti, ProbeMode};
-use rawbpf::{AttachType, ErrorKind, LinkType};
+use rawbpf::{ErrorKind, LinkType};
 use std::fs;
 
 #[test]
@@ -117,9 +115,12 @@ fn a_system_call_is_probed_by_its_name() {
 fn many_kernel_functions_are_probed_at_once() {
     require!(Need::Bpf, Need::KprobeMulti, Need::Tracefs);
     let _alone = alone();
-    let object = counting("kprobe.multi/vfs_rea?", AttachType::TRACE_KPROBE_MULTI);
+    let object = counter("kprobe.multi/vfs_rea?");
     let links = object.attach().unwrap();
-    assert_eq!(links[0].info().unwrap().link_type, LinkType::KPROBE_MULTI);
+    assert_eq!(
+        links["counter"].info().unwrap().link_type,
+        LinkType::KPROBE_MULTI
+    );
     reads_of_this_file();
     let seen = runs(&object);
     assert!(seen >= 5, "{seen}");

@@ -1,9 +1,33 @@
 //! What all attachments can do: be pinned, opened, told apart, let go.
 
-use super::{Counter, alone};
-use crate::support::{Need, PinFolder};
-use rawbpf::attach::Link;
+use super::{Counter, alone, counter, counters, own_process};
+use crate::load::load_fixture;
+use crate::support::{Need, PinFolder, mount_point};
+use rawbpf::attach::{IterScope, Link, LinkDetails, ProbeMode, Uprobe};
+use rawbpf::{ErrorKind, LinkType};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// The ids of the links that run this program.
+fn links_of(program_id: u32) -> Vec<u32> {
+    let runs_it = |id: &u32| {
+        let info = Link::from_id(*id).and_then(|link| link.info());
+        info.is_ok_and(|info| info.program_id == program_id)
+    };
+    Link::ids().map(Result::unwrap).filter(runs_it).collect()
+}
+
+/// Waits for something that the kernel does in its own time.
+fn soon(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !done() {
+        assert!(Instant::now() < deadline, "it takes too long: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 #[test]
 fn a_pinned_link_outlives_its_handle() {
@@ -27,11 +51,172 @@ fn a_pinned_link_outlives_its_handle() {
     assert_eq!(counter.seen_of_seven(), 7);
     drop(link);
     // The file that was the pin holds the link until the kernel has swept it away.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while counter.seen_of_seven() != 0 {
-        assert!(Instant::now() < deadline, "it is still attached");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    soon("detaching", || counter.seen_of_seven() == 0);
     let error = Link::from_pin(&path).unwrap_err();
     assert!(error.to_string().contains("link"), "{error}");
+}
+
+#[test]
+fn links_are_found_by_name_and_by_id() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
+    let object = load_fixture("count_tp_btf", own_process).unwrap();
+    let mut links = object.attach().unwrap();
+    assert_eq!(links.len(), 2);
+    assert!(links.get("count_swich").is_none());
+    let link = &links["count_switch"];
+    let info = link.info().unwrap();
+    let program = object.program("count_switch").unwrap();
+    assert_eq!(info.program_id, program.id().unwrap());
+    assert_eq!(info.link_type, LinkType::RAW_TRACEPOINT);
+    assert!(
+        matches!(&info.details, LinkDetails::RawTracepoint { name, .. } if name == "sched_switch"),
+        "{info:?}"
+    );
+    assert_eq!(links_of(info.program_id), [info.id]);
+    let same = Link::from_id(info.id).unwrap();
+    assert_eq!(
+        same.name(),
+        "count_switch",
+        "as the kernel calls the program"
+    );
+    assert_eq!(same.info().unwrap(), info);
+    let taken = links.take("count_switch").unwrap();
+    assert_eq!((links.len(), taken.name()), (1, "count_switch"));
+    // As long as somebody holds it, it is attached.
+    drop((links, taken));
+    assert_eq!(links_of(info.program_id), [info.id]);
+    drop(same);
+    soon("detaching", || links_of(info.program_id).is_empty());
+    let error = Link::from_id(info.id).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn what_is_no_link_is_not_taken_for_one() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
+    let object = load_fixture("count_raw_tp", own_process).unwrap();
+    let program = object.program("count_sys_enter").unwrap();
+    let map = object.map("counts").unwrap();
+    for other in [
+        rawbpf::sys::bpf::link_info(std::os::fd::AsFd::as_fd(program)),
+        rawbpf::sys::bpf::link_info(std::os::fd::AsFd::as_fd(map)),
+    ] {
+        assert_eq!(other.unwrap_err(), rawbpf::Errno::EINVAL);
+    }
+}
+
+#[test]
+fn an_iterators_link_says_what_it_walks_over() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 9));
+    let object = load_fixture("iter_task", |_| Ok(())).unwrap();
+    let link = object.program("list_tasks").unwrap().attach().unwrap();
+    let expected = LinkDetails::Iter {
+        name: "task".into(),
+        scope: IterScope::All,
+    };
+    assert_eq!(link.info().unwrap().details, expected);
+}
+
+#[test]
+fn attaching_all_or_nothing() {
+    require!(Need::Bpf);
+    let object = counters(&["raw_tp/sys_enter", "raw_tp/sys_exit", "raw_tp/sys_no"]);
+    let error = object.attach().unwrap_err().to_string();
+    assert!(error.contains("no raw tracepoint `sys_no`"), "{error}");
+    for program in object.programs() {
+        let id = program.id().unwrap();
+        soon("detaching what was attached before", || {
+            links_of(id).is_empty()
+        });
+    }
+}
+
+#[test]
+fn what_cannot_be_done_to_a_link_is_said() {
+    require!(Need::Bpf, Need::Bpffs);
+    let pins = PinFolder::new();
+    let object = counter("raw_tp/sys_enter");
+    let mut link = object.programs()[0].attach().unwrap();
+    let error = link.update(&object.programs()[0]).unwrap_err();
+    assert!(
+        error.hint().unwrap().contains("cannot be updated"),
+        "{error}"
+    );
+    let error = link.unpin().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    let taken = pins.path().join("taken");
+    let first = object.map(".bss").unwrap().clone();
+    first.pin(&taken).unwrap();
+    let error = link.pin(&taken).unwrap_err();
+    assert!(
+        error.hint().unwrap().contains("the name is taken"),
+        "{error}"
+    );
+    let error = Link::from_pin(&taken).unwrap_err().to_string();
+    assert!(error.contains("is no link"), "{error}");
+    let error = link.pin("/tmp/rawbpf-no-pin").unwrap_err();
+    assert!(error.hint().unwrap().contains("/sys/fs/bpf"), "{error}");
+}
+
+/// What [`a_killed_process_leaves_only_its_pins`] kills: tells what it has attached, and waits.
+#[test]
+fn child_to_be_killed() {
+    let Ok(pin) = std::env::var("RAWBPF_CHILD_PIN") else {
+        return;
+    };
+    let object = counters(&["raw_tp/sys_enter", "raw_tp/sys_exit"]);
+    let [mut kept, lost] = [0, 1].map(|at| object.programs()[at].attach().unwrap());
+    kept.pin(pin).unwrap();
+    let uprobes = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let at = Uprobe::entry("/proc/self/exe", "rawbpf_uprobe_target").mode(ProbeMode::Tracefs);
+    let probe = uprobes.program("call").unwrap().attach_uprobe(&at).unwrap();
+    let ids = [&kept, &lost].map(|link| link.info().unwrap().id);
+    println!("\nids {} {}", ids[0], ids[1]);
+    std::io::stdout().flush().unwrap();
+    std::thread::sleep(Duration::from_secs(60));
+    drop((kept, lost, probe));
+}
+
+fn start_child(pin: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--nocapture", "attach::link::child_to_be_killed"]);
+    command.env("RAWBPF_CHILD_PIN", pin).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[test]
+fn a_killed_process_leaves_only_its_pins() {
+    require!(
+        Need::Bpf,
+        Need::Btf,
+        Need::Bpffs,
+        Need::Uprobes,
+        Need::Tracefs
+    );
+    let _alone = alone();
+    let pins = PinFolder::new();
+    let pin = pins.path().join("kept");
+    let mut child = start_child(&pin);
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let said = output.lines().map(Result::unwrap);
+    let ids = said.filter_map(|line| Some(line.strip_prefix("ids ")?.to_owned()));
+    let ids = ids.take(1).next().expect("the child's links");
+    let ids: Vec<u32> = ids.split(' ').map(|id| id.parse().unwrap()).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    soon("closing a killed process's link", || {
+        Link::from_id(ids[1]).is_err()
+    });
+    assert!(Link::from_id(ids[0]).is_ok(), "the pinned one stays");
+
+    // What it made through tracefs stays, too, until the next one is made.
+    let list = mount_point("tracefs").unwrap().join("uprobe_events");
+    let name = format!("rawbpf_{}_", child.id());
+    let listed = || fs::read_to_string(&list).unwrap();
+    assert!(listed().contains(&name), "{}", listed());
+    let uprobes = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let at = Uprobe::entry("/proc/self/exe", "rawbpf_uprobe_target").mode(ProbeMode::Tracefs);
+    let link = uprobes.program("call").unwrap().attach_uprobe(&at).unwrap();
+    assert!(!listed().contains(&name), "{}", listed());
+    link.detach().unwrap();
 }

@@ -10,13 +10,13 @@ mod uprobe;
 
 use crate::load::load_fixture;
 use crate::support::fixture;
+use rawbpf::MapType;
 use rawbpf::attach::Link;
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
 use rawbpf::load::Object;
 use rawbpf::open::{OpenObject, SectionDef};
 use rawbpf::reloc::{LoadPlan, MapPlan, ProgramPlan, Ref, RefKind, Target};
 use rawbpf::ring::RingBuffer;
-use rawbpf::{AttachType, MapType, ProgramType};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -113,8 +113,20 @@ pub(crate) fn histogram_total(object: &Object) -> u32 {
     slots.iter().map(|slot| u32::from_ne_bytes(*slot)).sum()
 }
 
-/// A handmade program that counts its runs in the first eight bytes of `.bss`.
-pub(crate) fn counting(section: &str, attach_type: AttachType) -> Object {
+/// An object of one handmade program that counts its runs in the first eight bytes of `.bss`.
+pub(crate) fn counter(section: &str) -> Object {
+    handmade(vec![counting_program("counter", section)])
+}
+
+/// The same with a program for each section, `counter_0` and so on.
+pub(crate) fn counters(sections: &[&str]) -> Object {
+    let programs = sections.iter().enumerate();
+    let programs =
+        programs.map(|(at, section)| counting_program(&format!("counter_{at}"), section));
+    handmade(programs.collect())
+}
+
+fn counting_program(name: &str, section: &str) -> ProgramPlan {
     const ATOMIC_ADD: u8 = class::STX | size::DW | mode::ATOMIC;
     let insns = [
         Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_VALUE, 0, 0),
@@ -124,21 +136,13 @@ pub(crate) fn counting(section: &str, attach_type: AttachType) -> Object {
         Insn::new(class::ALU64 | 0xb0, 0, 0, 0, 0),
         Insn::new(Insn::EXIT, 0, 0, 0, 0),
     ];
-    let counter = MapPlan {
-        name: ".bss".into(),
-        kind: MapType::ARRAY,
-        key_size: 4,
-        value_size: 8,
-        max_entries: 1,
-        autocreate: true,
-        ..MapPlan::default()
-    };
-    let program = ProgramPlan {
-        name: "counter".into(),
+    let def = SectionDef::find(section).expect("a section that libbpf knows");
+    ProgramPlan {
+        name: name.into(),
         section: section.into(),
-        def: SectionDef::find(section),
-        kind: ProgramType::KPROBE,
-        expected_attach_type: attach_type,
+        def: Some(def),
+        kind: def.program_type,
+        expected_attach_type: def.attach_type,
         autoload: true,
         autoattach: true,
         insns: insns.to_vec(),
@@ -148,10 +152,22 @@ pub(crate) fn counting(section: &str, attach_type: AttachType) -> Object {
             name: ".bss".into(),
         }],
         ..ProgramPlan::default()
+    }
+}
+
+fn handmade(programs: Vec<ProgramPlan>) -> Object {
+    let counts = MapPlan {
+        name: ".bss".into(),
+        kind: MapType::ARRAY,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 1,
+        autocreate: true,
+        ..MapPlan::default()
     };
     let plan = LoadPlan {
-        programs: vec![program],
-        maps: vec![counter],
+        programs,
+        maps: vec![counts],
         ..crate::load::plan(vec![], vec![])
     };
     plan.load(&Target::running()).unwrap()

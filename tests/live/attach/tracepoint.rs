@@ -50,7 +50,7 @@ fn a_typed_tracepoint_is_seen() {
     let links = object.attach().unwrap();
     let names: Vec<_> = links.iter().map(Link::name).collect();
     assert_eq!(names, ["count_sys_enter", "count_switch"]);
-    let kind = links[0].info().unwrap().link_type;
+    let kind = links["count_sys_enter"].info().unwrap().link_type;
     assert_eq!(kind, LinkType::RAW_TRACEPOINT, "so the kernel calls it");
     let before = number(&object, "sys_enters");
     call_getppid(7);

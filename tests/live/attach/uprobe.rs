@@ -1,10 +1,10 @@
 //! Functions of programs: one, or many at once.
 
-use super::{alone, counting, number, runs};
+use super::{alone, counter, number, runs};
 use crate::load::load_fixture;
 use crate::support::Need;
 use rawbpf::attach::{Link, ProbeMode, Processes, Uprobe, UprobeMulti};
-use rawbpf::{AttachType, ErrorKind, LinkType};
+use rawbpf::{ErrorKind, LinkType};
 use std::fs;
 
 /// What the user-space probes are put on.
@@ -119,9 +119,12 @@ fn many_functions_of_this_program_are_probed_at_once() {
     require!(Need::Bpf, Need::UprobeMulti);
     let _alone = alone();
     let section = "uprobe.multi//proc/self/exe:rawbpf_uprobe_tar*";
-    let object = counting(section, AttachType::TRACE_UPROBE_MULTI);
+    let object = counter(section);
     let links = object.attach().unwrap();
-    assert_eq!(links[0].info().unwrap().link_type, LinkType::UPROBE_MULTI);
+    assert_eq!(
+        links["counter"].info().unwrap().link_type,
+        LinkType::UPROBE_MULTI
+    );
     rawbpf_uprobe_target(1);
     assert_eq!(runs(&object), 1);
     let program = object.program("counter").unwrap();

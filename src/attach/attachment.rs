@@ -1,0 +1,13 @@
+//! What keeps a program attached besides, or in place of, a link of the kernel.
+
+use crate::Result;
+use std::fmt::Debug;
+
+/// Something that has to be undone to detach. One implementation for each kind, next to the code that attaches.
+pub(super) trait Attachment: Debug + Send + Sync {
+    /// Undoes it. Called once, after the kernel's link (if there is one) was closed.
+    fn undo(&mut self) -> Result<()>;
+
+    /// Why the kernel has no link for it, and since when it can have one: a hint for those who want to pin it.
+    fn why_no_link(&self) -> &'static str;
+}
