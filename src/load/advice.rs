@@ -152,6 +152,12 @@ fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
 
 /// Which capability is missing, or what else says no to root.
 fn permission(needed: &[Capability]) -> String {
+    let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    if is_user_namespace(&users) {
+        return "this process is in a user namespace, where its capabilities do not count for BPF: it needs a BPF token \
+                that delegates this (Linux 6.9), see TokenSource"
+            .into();
+    }
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let running = kernel_files::version().unwrap_or_default();
     permission_of(needed, effective(&status), running)
@@ -188,6 +194,12 @@ fn permission_of(needed: &[Capability], effective: u64, running: KernelVersion) 
     "the process has the capabilities; the kernel's lockdown, a security module or a container's seccomp filter forbids \
      it, or this kernel was built without it"
         .into()
+}
+
+/// Whether `/proc/self/uid_map` is that of another user namespace than the initial one, which maps everybody to themselves.
+fn is_user_namespace(users: &str) -> bool {
+    let words: Vec<_> = users.split_whitespace().collect();
+    !words.is_empty() && words != ["0", "0", "4294967295"]
 }
 
 /// The effective capabilities in `/proc/self/status`.
@@ -229,6 +241,13 @@ mod tests {
         assert!(advice(plan(0, 8)).contains("max_entries is 0"));
         assert!(advice(plan(8, 0)).contains("value_size is 0"));
         assert!(advice(plan(8, 8)).contains("combination"));
+    }
+
+    #[test]
+    fn other_user_namespaces_are_told_apart() {
+        assert!(!is_user_namespace("         0          0 4294967295\n"));
+        assert!(!is_user_namespace(""));
+        assert!(is_user_namespace("         0       1000          1\n"));
     }
 
     #[test]

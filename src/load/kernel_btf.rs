@@ -75,16 +75,22 @@ fn from_image(bytes: &[u8]) -> Result<Btf<'static>> {
     Btf::from_vec(section.data().map_err(elf_error)?.to_vec()).map_err(Error::from)
 }
 
-/// The types of all loaded modules, each split from `vmlinux`.
+/// The types of all loaded modules, each split from `vmlinux`; none without the right to see them.
 #[doc(alias = "load_module_btfs")]
 pub(super) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
     let mut found = Vec::new();
     let mut last = 0;
-    while let Some(id) = bpf::next_id(ObjectKind::Btf, last).map_err(|e| cannot(e, "list"))? {
-        last = id;
-        found.extend(module(id, vmlinux)?);
+    loop {
+        match bpf::next_id(ObjectKind::Btf, last) {
+            Ok(Some(id)) => {
+                last = id;
+                found.extend(module(id, vmlinux)?);
+            }
+            // Without CAP_SYS_ADMIN there are no modules, and much can be loaded all the same.
+            Ok(None) | Err(Errno::EPERM) => return Ok(found),
+            Err(errno) => return Err(cannot(errno, "list")),
+        }
     }
-    Ok(found)
 }
 
 /// The module whose types have this number; `None` if they are a program's, or gone since.

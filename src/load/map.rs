@@ -15,6 +15,8 @@ pub(super) struct MapContext<'a> {
     pub(super) btf: Option<BorrowedFd<'a>>,
     /// Whether the kernel takes names.
     pub(super) named: bool,
+    /// Whose rights are used besides this process's.
+    pub(super) token: Option<BorrowedFd<'a>>,
     /// The plan's programs, for maps that only one of them may use.
     pub(super) programs: &'a [ProgramPlan],
     /// Modules that were opened.
@@ -89,6 +91,7 @@ fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
         ifindex: plan.ifindex,
         exclusive_program: hash.as_ref(),
         value_type_btf,
+        token: context.token,
         ..MapCreate::default()
     };
     let typed = !plan.btf_key_type_id.is_void() || !plan.btf_value_type_id.is_void();

@@ -23,6 +23,7 @@ mod session;
 mod shortcut;
 pub(crate) mod since;
 mod target;
+mod token;
 mod upload;
 mod verifier_log;
 

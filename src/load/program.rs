@@ -28,6 +28,8 @@ pub(super) struct ProgramContext<'a> {
     pub(super) btf: Option<BorrowedFd<'a>>,
     /// Whether the kernel takes names.
     pub(super) named: bool,
+    /// Whose rights are used besides this process's.
+    pub(super) token: Option<BorrowedFd<'a>>,
     pub(super) maps: &'a [Option<BorrowedFd<'a>>],
     pub(super) map_names: &'a [&'a str],
     pub(super) modules: &'a ModuleFds,
@@ -77,6 +79,7 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<O
         } else {
             FdArray::Sparse(&fds)
         },
+        token: context.token,
         ..ProgLoad::default()
     };
     with_log(&request, context.options.level()).map_err(|refusal| refusal.into_error(context, plan))
@@ -190,14 +193,21 @@ fn attach_target<'a>(
                     Error::new(ErrorKind::InvalidArgument, message)
                         .with_hint("name that program with LoadOptions::attach_program")
                 })?;
-            Ok((function_of(program, function)?, Some(program)))
+            Ok((
+                function_of(program, function, context.token)?,
+                Some(program),
+            ))
         }
     }
 }
 
 /// The function's number in the types of a loaded program.
 #[doc(alias = "libbpf_find_prog_btf_id")]
-fn function_of(program: BorrowedFd<'_>, function: &str) -> Result<TypeId> {
+fn function_of(
+    program: BorrowedFd<'_>,
+    function: &str,
+    token: Option<BorrowedFd<'_>>,
+) -> Result<TypeId> {
     let cannot =
         |errno| Error::from_errno(errno, "cannot read the types of the program that it is for");
     let info = bpf::prog_info(program).map_err(cannot)?;
@@ -208,7 +218,11 @@ fn function_of(program: BorrowedFd<'_>, function: &str) -> Result<TypeId> {
         );
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
-    let btf = bpf::fd_by_id(ObjectKind::Btf, info.btf_id).map_err(cannot)?;
+    let btf = match token {
+        Some(token) => bpf::btf_by_id_with_token(info.btf_id, token),
+        None => bpf::fd_by_id(ObjectKind::Btf, info.btf_id),
+    };
+    let btf = btf.map_err(cannot)?;
     let types = Btf::from_vec(bpf::btf_data(btf.as_fd()).map_err(cannot)?).map_err(Error::from)?;
     types.find(function, Kind::Func).ok_or_else(|| {
         let functions = types.types().filter(|ty| ty.kind() == Kind::Func);

@@ -70,6 +70,7 @@ pub(super) struct Session<'p> {
     options: &'p LoadOptions,
     license: CString,
     named: bool,
+    token: Option<BorrowedFd<'p>>,
     btf: Option<OwnedFd>,
     maps: Vec<Option<MapFd>>,
     arena: Option<ArenaMemory>,
@@ -85,12 +86,14 @@ impl<'p> Session<'p> {
     /// Lifts the memory limit if need be, and uploads the object's types.
     pub(super) fn start(
         plan: &'p LoadPlan,
-        target: &Target,
+        target: &'p Target,
         options: &'p LoadOptions,
     ) -> Result<Self> {
+        let token = target.token()?;
         memlock::ensure(target);
         let mut warnings = Vec::new();
-        let btf = match plan.btf.as_deref().map(upload::btf).transpose() {
+        let upload = |blob| upload::btf(blob, token);
+        let btf = match plan.btf.as_deref().map(upload).transpose() {
             Ok(btf) => btf,
             Err(error) if plan.btf_required => return Err(error),
             Err(error) => {
@@ -104,6 +107,7 @@ impl<'p> Session<'p> {
             options,
             license: CString::new(license).unwrap_or_default(),
             named: target.supports(Feature::ProgName),
+            token,
             btf,
             maps: none(plan.maps.len()),
             arena: None,
@@ -146,6 +150,7 @@ impl<'p> Session<'p> {
         let context = MapContext {
             btf: self.btf.as_ref().map(AsFd::as_fd),
             named: self.named,
+            token: self.token,
             programs: &self.plan.programs,
             modules: &self.modules,
         };
@@ -186,6 +191,7 @@ impl<'p> Session<'p> {
             kernel_version: self.plan.kernel_version,
             btf: self.btf.as_ref().map(AsFd::as_fd),
             named: self.named,
+            token: self.token,
             maps: &maps,
             map_names: &map_names,
             modules: &self.modules,

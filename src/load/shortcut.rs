@@ -3,7 +3,7 @@
 use super::each::LoadedEach;
 use super::object::Object;
 use super::options::LoadOptions;
-use super::session;
+use super::{kernel_btf, session};
 use crate::btf::Btf;
 use crate::open::OpenObject;
 use crate::reloc::Target;
@@ -17,7 +17,7 @@ impl OpenObject {
     /// What relocation could not resolve, or the first refusal of the kernel.
     #[doc(alias = "bpf_object__load")]
     pub fn load(self) -> Result<Object> {
-        let target = self.running_target();
+        let target = self.running_target()?;
         self.load_into(&target, &LoadOptions::default())
     }
 
@@ -41,7 +41,7 @@ impl OpenObject {
     /// # Errors
     /// Only what concerns the object as a whole.
     pub fn load_each(self) -> Result<LoadedEach> {
-        let target = self.running_target();
+        let target = self.running_target()?;
         let mut plan = self.relocate(&target)?;
         let loaded = plan.load_each_of(&target, &LoadOptions::default());
         let mut each = loaded.map_err(|e| self.blame(e))?;
@@ -49,11 +49,15 @@ impl OpenObject {
         Ok(each)
     }
 
-    /// The running kernel, with the types that the caller named for it.
-    fn running_target(&self) -> Target {
+    /// The running kernel, with the types and the token that the caller named for it.
+    fn running_target(&self) -> Result<Target> {
+        let target = Target::running_with_token(self.token.clone());
         match &self.btf_path {
-            Some(path) => Target::running_with_btf(path),
-            None => Target::running(),
+            Some(path) => {
+                let types = kernel_btf::from_file(path).map_err(|e| self.blame(e))?;
+                Ok(target.with_core_btf(types))
+            }
+            None => Ok(target),
         }
     }
 

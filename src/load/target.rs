@@ -1,12 +1,13 @@
 //! The kernel that runs this process, as a [`Target`]: facts are fetched when they are first needed.
 
-use super::{kernel_btf, kernel_files, memlock};
+use super::{kernel_btf, kernel_files, memlock, token};
 use crate::btf::Btf;
 use crate::feature::Feature;
+use crate::open::TokenSource;
 use crate::reloc::{KernelSource, ModuleBtf, Target};
 use crate::sys::system;
 use crate::{Error, KernelVersion, Result, probe};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, OnceLock};
 
 impl Target {
@@ -15,15 +16,13 @@ impl Target {
     /// Features are found out by trying; before the first try, the limit of locked memory is raised if this kernel still
     /// counts BPF memory against it.
     pub fn running() -> Self {
-        Self::new(Arc::new(RunningKernel::default()))
+        Self::running_with_token(TokenSource::default())
     }
 
-    /// The running kernel, whose types are in a file (raw BTF, or an ELF image with a section `.BTF`), because it does not
-    /// carry them itself. Its modules then have none.
-    #[doc(alias = "btf_custom_path")]
-    pub fn running_with_btf(path: impl AsRef<Path>) -> Self {
+    /// The kernel that is running, asked with the rights of a BPF token.
+    pub fn running_with_token(source: TokenSource) -> Self {
         Self::new(Arc::new(RunningKernel {
-            btf_path: Some(path.as_ref().to_owned()),
+            token_source: source,
             ..RunningKernel::default()
         }))
     }
@@ -31,8 +30,9 @@ impl Target {
 
 #[derive(Debug, Default)]
 struct RunningKernel {
-    /// A file with its types, for kernels that do not carry them.
-    btf_path: Option<PathBuf>,
+    token_source: TokenSource,
+    /// The token, once it was asked for; without one, that there is none.
+    token: OnceLock<Option<OwnedFd>>,
     /// Whether memory is charged to control groups, found out before anything else is created.
     memcg: OnceLock<bool>,
 }
@@ -40,12 +40,17 @@ struct RunningKernel {
 impl RunningKernel {
     fn has_memcg_accounting(&self) -> bool {
         *self.memcg.get_or_init(|| {
-            let has = probe::has(Feature::MemcgAccount);
+            let has = self.has(Feature::MemcgAccount);
             if !has {
                 memlock::raise();
             }
             has
         })
+    }
+
+    /// A token that cannot be had is an error of the load, not of a probe.
+    fn has(&self, feature: Feature) -> bool {
+        probe::has_with(feature, self.token().ok().flatten())
     }
 }
 
@@ -59,14 +64,11 @@ impl KernelSource for RunningKernel {
     }
 
     fn vmlinux_btf(&self) -> Result<Btf<'static>> {
-        match &self.btf_path {
-            Some(path) => kernel_btf::from_file(path),
-            None => kernel_btf::vmlinux(),
-        }
+        kernel_btf::vmlinux()
     }
 
     fn module_btfs(&self, vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
-        if self.btf_path.is_some() || !self.supports(Feature::ModuleBtf) {
+        if !self.supports(Feature::ModuleBtf) {
             return Ok(Vec::new());
         }
         kernel_btf::modules(vmlinux)
@@ -99,7 +101,17 @@ impl KernelSource for RunningKernel {
         let memcg = self.has_memcg_accounting();
         match feature {
             Feature::MemcgAccount => memcg,
-            other => probe::has(other),
+            other => self.has(other),
         }
+    }
+
+    fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
+        let known = if let Some(known) = self.token.get() {
+            known
+        } else {
+            let made = token::obtain(&self.token_source)?;
+            self.token.get_or_init(|| made)
+        };
+        Ok(known.as_ref().map(AsFd::as_fd))
     }
 }

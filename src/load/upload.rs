@@ -3,21 +3,21 @@
 use super::advice;
 use crate::sys::bpf::{self, Log};
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// More than the log of a refused blob ever has.
 const LOG_SIZE: usize = 1 << 20;
 
 /// Uploads the blob. A refused one is sent once more, to be told why.
 #[doc(alias = "bpf_object__sanitize_and_load_btf")]
-pub(super) fn btf(blob: &[u8]) -> Result<OwnedFd> {
-    let errno = match bpf::btf_load(blob, None, None) {
+pub(super) fn btf(blob: &[u8], token: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
+    let errno = match bpf::btf_load(blob, token, None) {
         Ok(fd) => return Ok(fd),
         Err(errno) => errno,
     };
     let mut buffer = vec![0u8; LOG_SIZE];
     let mut log = Log::new(1, &mut buffer);
-    match bpf::btf_load(blob, None, Some(&mut log)) {
+    match bpf::btf_load(blob, token, Some(&mut log)) {
         Ok(fd) => Ok(fd),
         Err(_) => Err(refusal(errno, &buffer)),
     }

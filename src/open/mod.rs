@@ -31,6 +31,6 @@ pub use object::{
     OpenProgram, SlotRef, StructOpsMember, Variable,
 };
 pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
-pub use options::{OpenOptions, UnknownAttributes};
+pub use options::{OpenOptions, TokenSource, UnknownAttributes};
 pub use section_name::{AutoAttach, SectionDef, SectionFlags};
 pub use variable::VariableMut;

@@ -1,6 +1,6 @@
 //! The types of an opened object.
 
-use super::{Image, SectionDef};
+use super::{Image, SectionDef, TokenSource};
 use crate::btf::{Btf, BtfExt, ByteOrder};
 use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, ProgramType};
@@ -50,6 +50,8 @@ pub struct OpenObject {
     pub(crate) jump_tables: Vec<u8>,
     /// A file with the kernel's types, to be used instead of the running kernel's for CO-RE.
     pub(crate) btf_path: Option<PathBuf>,
+    /// Where the BPF token for loading it comes from.
+    pub(crate) token: TokenSource,
 }
 
 /// A function of the object: an entry program or a subprogram.

@@ -24,6 +24,7 @@ pub struct OpenOptions {
     kconfig: String,
     btf_path: Option<PathBuf>,
     unknown_attributes: UnknownAttributes,
+    token: TokenSource,
 }
 
 /// What is done about attributes of a map's definition that this library does not know.
@@ -35,6 +36,21 @@ pub enum UnknownAttributes {
     Refuse,
     /// They are passed over.
     Ignore,
+}
+
+/// Where the BPF token comes from: rights of the initial user namespace, delegated through a BPF file system to the
+/// user namespace of a container. Since Linux 6.9; processes with capabilities in the initial one need none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[doc(alias = "bpf_token_path")]
+pub enum TokenSource {
+    /// The file system at the path in the environment variable `LIBBPF_BPF_TOKEN_PATH` (none, if that is empty). If it is
+    /// not set, `/sys/fs/bpf`, which need not give one.
+    #[default]
+    Environment,
+    /// The BPF file system that is mounted here, which must give one.
+    Mount(PathBuf),
+    /// There is none, whatever the environment says.
+    None,
 }
 
 impl OpenOptions {
@@ -73,6 +89,13 @@ impl OpenOptions {
     #[doc(alias = "relaxed_maps")]
     pub fn unknown_attributes(mut self, what: UnknownAttributes) -> Self {
         self.unknown_attributes = what;
+        self
+    }
+
+    /// Where the BPF token for loading it comes from.
+    #[doc(alias = "bpf_token_path")]
+    pub fn token(mut self, source: TokenSource) -> Self {
+        self.token = source;
         self
     }
 
@@ -143,6 +166,7 @@ impl OpenOptions {
             arena_data: bytes_of(&file.arena)?,
             jump_tables: bytes_of(&file.jump_tables)?,
             btf_path: self.btf_path.clone(),
+            token: self.token.clone(),
         };
         relocs::collect(&mut object, &file, &externs.by_symbol)?;
         Ok(object)

@@ -1,5 +1,6 @@
 //! What type information the kernel understands: each probe uploads a blob of a few types.
 
+use super::Token;
 use crate::TypeId;
 use crate::btf::{BtfEditor, Info, Kind, VarSecinfo};
 use crate::sys::bpf;
@@ -9,8 +10,8 @@ const INT_SIGNED: u8 = 1;
 const STATIC: u32 = 0;
 const GLOBAL: u32 = 1;
 
-fn load(editor: &BtfEditor) -> Option<OwnedFd> {
-    bpf::btf_load(&editor.finish(), None, None).ok()
+fn load(editor: &BtfEditor, token: Token<'_>) -> Option<OwnedFd> {
+    bpf::btf_load(&editor.finish(), token, None).ok()
 }
 
 /// A blob that starts with an `int`, as number 1.
@@ -20,27 +21,27 @@ fn with_int() -> (BtfEditor, TypeId) {
     (editor, int)
 }
 
-pub(super) fn has_btf() -> bool {
-    load(&with_int().0).is_some()
+pub(super) fn has_btf(token: Token<'_>) -> bool {
+    load(&with_int().0, token).is_some()
 }
 
-fn has_function(linkage: usize) -> bool {
+fn has_function(linkage: usize, token: Token<'_>) -> bool {
     let (mut editor, int) = with_int();
     let proto = editor.add_func_proto(TypeId::VOID, &[("a", int)]);
     let info = Info::of(Kind::Func).with_vlen(linkage);
     editor.add_type("x", info, proto.0, &[]);
-    load(&editor).is_some()
+    load(&editor, token).is_some()
 }
 
-pub(super) fn has_functions() -> bool {
-    has_function(0)
+pub(super) fn has_functions(token: Token<'_>) -> bool {
+    has_function(0, token)
 }
 
-pub(super) fn has_global_functions() -> bool {
-    has_function(1)
+pub(super) fn has_global_functions(token: Token<'_>) -> bool {
+    has_function(1, token)
 }
 
-fn has_section_called(name: &str) -> bool {
+fn has_section_called(name: &str, token: Token<'_>) -> bool {
     let (mut editor, int) = with_int();
     let variable = editor.add_var("x", int, STATIC);
     let place = VarSecinfo {
@@ -49,47 +50,47 @@ fn has_section_called(name: &str) -> bool {
         size: 4,
     };
     editor.add_datasec(name, 4, &[place]);
-    load(&editor).is_some()
+    load(&editor, token).is_some()
 }
 
-pub(super) fn has_sections() -> bool {
-    has_section_called(".data")
+pub(super) fn has_sections(token: Token<'_>) -> bool {
+    has_section_called(".data", token)
 }
 
-pub(super) fn has_question_mark_sections() -> bool {
-    has_section_called("?.data")
+pub(super) fn has_question_mark_sections(token: Token<'_>) -> bool {
+    has_section_called("?.data", token)
 }
 
-pub(super) fn has_floats() -> bool {
+pub(super) fn has_floats(token: Token<'_>) -> bool {
     let mut editor = BtfEditor::new();
     editor.add_type("float", Info::of(Kind::Float), 4, &[]);
-    load(&editor).is_some()
+    load(&editor, token).is_some()
 }
 
-pub(super) fn has_declaration_tags() -> bool {
+pub(super) fn has_declaration_tags(token: Token<'_>) -> bool {
     const WHOLE_DECLARATION: u32 = u32::MAX;
     let (mut editor, int) = with_int();
     let variable = editor.add_var("x", int, GLOBAL);
     let info = Info::of(Kind::DeclTag);
     editor.add_type("tag", info, variable.0, &[WHOLE_DECLARATION]);
-    load(&editor).is_some()
+    load(&editor, token).is_some()
 }
 
-pub(super) fn has_type_tags() -> bool {
+pub(super) fn has_type_tags(token: Token<'_>) -> bool {
     let (mut editor, int) = with_int();
     let tag = editor.add_reference(Kind::TypeTag, "tag", int);
     editor.add_reference(Kind::Ptr, "", tag);
-    load(&editor).is_some()
+    load(&editor, token).is_some()
 }
 
-pub(super) fn has_wide_enums() -> bool {
+pub(super) fn has_wide_enums(token: Token<'_>) -> bool {
     let mut editor = BtfEditor::new();
     editor.add_type("enum64", Info::of(Kind::Enum64), 8, &[]);
-    load(&editor).is_some()
+    load(&editor, token).is_some()
 }
 
 /// A header of 32 bytes, one `int`, strings, and a layout section that describes kinds 0 (void) and 1 (integers).
-pub(super) fn has_layout() -> bool {
+pub(super) fn has_layout(token: Token<'_>) -> bool {
     const MAGIC: u16 = 0xeb9f;
     const HEADER: u32 = 32;
     const TYPES: u32 = 16;
@@ -105,10 +106,10 @@ pub(super) fn has_layout() -> bool {
     blob.extend(int.iter().flat_map(|word| word.to_ne_bytes()));
     blob.extend(STRINGS);
     blob.extend(layout.iter().flatten());
-    bpf::btf_load(&blob, None, None).is_ok()
+    bpf::btf_load(&blob, token, None).is_ok()
 }
 
 /// Kernels with module BTF can say what a BTF is called.
-pub(super) fn has_module_btf() -> bool {
-    load(&with_int().0).is_some_and(|btf| bpf::btf_info(btf.as_fd()).is_ok())
+pub(super) fn has_module_btf(token: Token<'_>) -> bool {
+    load(&with_int().0, token).is_some_and(|btf| bpf::btf_info(btf.as_fd()).is_ok())
 }

@@ -1,5 +1,6 @@
 //! How programs can be attached.
 
+use super::Token;
 use super::program::{NOTHING, load, load_for};
 use crate::Errno;
 use crate::kinds::{AttachType, ProgramType};
@@ -11,8 +12,8 @@ use std::ffi::CStr;
 use std::os::fd::AsFd;
 
 /// A kernel that knows these links complains about the descriptor, an older one about the command.
-pub(super) fn has_perf_links() -> bool {
-    let Some(program) = load(ProgramType::TRACEPOINT, &NOTHING) else {
+pub(super) fn has_perf_links(token: Token<'_>) -> bool {
+    let Some(program) = load(ProgramType::TRACEPOINT, &NOTHING, token) else {
         return false;
     };
     let link = LinkCreate {
@@ -26,9 +27,9 @@ pub(super) fn has_perf_links() -> bool {
 }
 
 /// Links that exist, and look at the process number that they are given (which the first kernels with them did not).
-pub(super) fn has_uprobe_multi() -> bool {
+pub(super) fn has_uprobe_multi(token: Token<'_>) -> bool {
     let attach_type = AttachType::TRACE_UPROBE_MULTI;
-    let Some(program) = load_for(ProgramType::KPROBE, attach_type, &NOTHING) else {
+    let Some(program) = load_for(ProgramType::KPROBE, attach_type, &NOTHING, token) else {
         return false;
     };
     let answer = |pid| {

@@ -1,21 +1,23 @@
 //! What maps the kernel can create.
 
+use super::Token;
 use crate::kinds::{MapFlags, MapType};
 use crate::sys::bpf::{self, MapCreate, MapFd};
 
 /// An array of one element, for programs of other probes.
-pub(super) fn small_array(value_size: u32, flags: MapFlags) -> Option<MapFd> {
+pub(super) fn small_array(value_size: u32, flags: MapFlags, token: Token<'_>) -> Option<MapFd> {
     bpf::map_create(&MapCreate {
         map_type: MapType::ARRAY,
         key_size: 4,
         value_size,
         max_entries: 1,
         flags,
+        token,
         ..MapCreate::default()
     })
     .ok()
 }
 
-pub(super) fn has_mappable_arrays() -> bool {
-    small_array(4, MapFlags::MMAPABLE).is_some()
+pub(super) fn has_mappable_arrays(token: Token<'_>) -> bool {
+    small_array(4, MapFlags::MMAPABLE, token).is_some()
 }

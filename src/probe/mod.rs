@@ -3,6 +3,8 @@
 //! In: a feature, or a type of program or map. Out: yes or no. Everything made on the way is closed again. Nothing is remembered here: the
 //! [`Target`](crate::reloc::Target) that asked keeps the answer. Not here: which features a load needs.
 
+use std::os::fd::BorrowedFd;
+
 mod btf;
 mod feature;
 mod kinds;
@@ -10,5 +12,8 @@ mod link;
 mod map;
 mod program;
 
-pub(crate) use feature::has;
+pub(crate) use feature::{has, has_with};
 pub use kinds::{Support, helper, map_kind, program_kind};
+
+/// The token whose rights are used besides those of this process, if any.
+pub(crate) type Token<'a> = Option<BorrowedFd<'a>>;

@@ -1,5 +1,6 @@
 //! What programs the kernel loads.
 
+use super::Token;
 use super::map::small_array;
 use crate::TypeId;
 use crate::btf::{BtfEditor, Info, Kind};
@@ -34,30 +35,33 @@ fn value_address(map: &MapFd, offset: i32) -> [Insn; 2] {
     ]
 }
 
-pub(super) fn load(program_type: ProgramType, insns: &[Insn]) -> Option<OwnedFd> {
-    load_for(program_type, AttachType::default(), insns)
+pub(super) fn load(program_type: ProgramType, insns: &[Insn], token: Token<'_>) -> Option<OwnedFd> {
+    load_for(program_type, AttachType::default(), insns, token)
 }
 
 pub(super) fn load_for(
     program_type: ProgramType,
     expected_attach_type: AttachType,
     insns: &[Insn],
+    token: Token<'_>,
 ) -> Option<OwnedFd> {
     let load = ProgLoad {
         program_type,
         expected_attach_type,
         insns,
         license: c"GPL",
+        token,
         ..ProgLoad::default()
     };
     bpf::prog_load(&load, None).ok()
 }
 
-pub(super) fn has_names() -> bool {
+pub(super) fn has_names(token: Token<'_>) -> bool {
     let load = ProgLoad {
         program_type: ProgramType::SOCKET_FILTER,
         insns: &NOTHING,
         license: c"GPL",
+        token,
         name: "rawbpf_named",
         ..ProgLoad::default()
     };
@@ -65,23 +69,23 @@ pub(super) fn has_names() -> bool {
 }
 
 /// A store to a place inside an array's value.
-pub(super) fn has_global_data() -> bool {
-    let Some(map) = small_array(32, MapFlags::empty()) else {
+pub(super) fn has_global_data(token: Token<'_>) -> bool {
+    let Some(map) = small_array(32, MapFlags::empty(), token) else {
         return false;
     };
     let [low, high] = value_address(&map, 16);
     let store = Insn::new(STORE_DW, 1, 0, 0, 42);
     let insns = [low, high, store, mov(0, 0), EXIT];
-    load(ProgramType::SOCKET_FILTER, &insns).is_some()
+    load(ProgramType::SOCKET_FILTER, &insns, token).is_some()
 }
 
 /// `BPF_CGROUP_INET_SOCK_CREATE` is the attach type that such programs may name once the field exists.
-pub(super) fn has_expected_attach_type() -> bool {
+pub(super) fn has_expected_attach_type(token: Token<'_>) -> bool {
     let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
-    load_for(ProgramType::CGROUP_SOCK, attach_type, &NOTHING).is_some()
+    load_for(ProgramType::CGROUP_SOCK, attach_type, &NOTHING, token).is_some()
 }
 
-pub(super) fn has_probe_read_kernel() -> bool {
+pub(super) fn has_probe_read_kernel(token: Token<'_>) -> bool {
     let insns = [
         Insn::new(MOV64_REG, 1, 10, 0, 0),
         Insn::new(ADD64_IMM, 1, 0, 0, -8),
@@ -90,31 +94,31 @@ pub(super) fn has_probe_read_kernel() -> bool {
         call(helper::PROBE_READ_KERNEL),
         EXIT,
     ];
-    load(ProgramType::TRACEPOINT, &insns).is_some()
+    load(ProgramType::TRACEPOINT, &insns, token).is_some()
 }
 
-pub(super) fn can_bind_maps() -> bool {
-    let program = load(ProgramType::SOCKET_FILTER, &NOTHING);
-    let map = small_array(32, MapFlags::empty());
+pub(super) fn can_bind_maps(token: Token<'_>) -> bool {
+    let program = load(ProgramType::SOCKET_FILTER, &NOTHING, token);
+    let map = small_array(32, MapFlags::empty(), token);
     match (program, map) {
         (Some(program), Some(map)) => bpf::prog_bind_map(program.as_fd(), map.as_fd()).is_ok(),
         _ => false,
     }
 }
 
-pub(super) fn has_cookies() -> bool {
+pub(super) fn has_cookies(token: Token<'_>) -> bool {
     let insns = [call(helper::GET_ATTACH_COOKIE), EXIT];
-    load(ProgramType::TRACEPOINT, &insns).is_some()
+    load(ProgramType::TRACEPOINT, &insns, token).is_some()
 }
 
 /// The helper came in the same version as accounting to control groups.
-pub(super) fn has_memcg_accounting() -> bool {
+pub(super) fn has_memcg_accounting(token: Token<'_>) -> bool {
     let insns = [call(helper::KTIME_GET_COARSE_NS), EXIT];
-    load(ProgramType::SOCKET_FILTER, &insns).is_some()
+    load(ProgramType::SOCKET_FILTER, &insns, token).is_some()
 }
 
 /// `a` calls `b`, whose argument is a context only by its tag; without that, `bpf_get_func_ip` is refused.
-pub(super) fn has_context_tag() -> bool {
+pub(super) fn has_context_tag(token: Token<'_>) -> bool {
     const GLOBAL: usize = 1;
     let mut editor = BtfEditor::new();
     let int = editor.add_int("int", 4, 1);
@@ -125,7 +129,7 @@ pub(super) fn has_context_tag() -> bool {
     };
     let (main, sub) = (add_function("a"), add_function("b"));
     editor.add_type("arg:ctx", Info::of(Kind::DeclTag), sub.0, &[0]);
-    let Ok(btf) = bpf::btf_load(&editor.finish(), None, None) else {
+    let Ok(btf) = bpf::btf_load(&editor.finish(), token, None) else {
         return false;
     };
     let functions: Vec<u8> = [0, main.0, 2, sub.0]
@@ -142,6 +146,7 @@ pub(super) fn has_context_tag() -> bool {
         program_type: ProgramType::KPROBE,
         insns: &insns,
         license: c"GPL",
+        token,
         btf: Some(btf.as_fd()),
         func_info: Records {
             size: 8,
@@ -154,8 +159,8 @@ pub(super) fn has_context_tag() -> bool {
 
 /// An offset beyond the value is refused either way; what counts is whether the verifier says so, or the older check of
 /// the offset itself.
-pub(super) fn has_wide_value_offsets() -> bool {
-    let Some(map) = small_array(1, MapFlags::empty()) else {
+pub(super) fn has_wide_value_offsets(token: Token<'_>) -> bool {
+    let Some(map) = small_array(1, MapFlags::empty(), token) else {
         return false;
     };
     let [low, high] = value_address(&map, 1 << 30);
@@ -163,6 +168,7 @@ pub(super) fn has_wide_value_offsets() -> bool {
         program_type: ProgramType::SOCKET_FILTER,
         insns: &[low, high, EXIT],
         license: c"GPL",
+        token,
         ..ProgLoad::default()
     };
     let mut buffer = [0u8; 4096];

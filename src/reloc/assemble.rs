@@ -101,6 +101,8 @@ impl<'o> Assembler<'o> {
                 Selection::Only(only) => index == only,
             })
             .collect();
+        // First of all, so that features are looked for with its rights.
+        target.token()?;
         let types = KernelTypes::look_up(target, &wanted_types(object, &autoload))?;
         let externs = Externs::resolve(object, target, &types)?;
         let arena = ArenaPlace::of(object, target)?;

@@ -4,6 +4,7 @@ use crate::btf::Btf;
 use crate::feature::Feature;
 use crate::{Error, ErrorKind, KernelVersion, Result};
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, OnceLock};
 
 /// Where the facts about a kernel come from. The running kernel implements it in `load`; files do in [`OfflineKernel`].
@@ -41,6 +42,11 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
 
     /// Whether it has the feature.
     fn supports(&self, feature: Feature) -> bool;
+
+    /// The BPF token whose rights are used to find out about features, and to load; only kernels that run have one.
+    fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
+        Ok(None)
+    }
 }
 
 /// The types of one kernel module.
@@ -166,6 +172,15 @@ impl Target {
             Some(cell) => *cell.get_or_init(|| self.source.supports(feature)),
             None => self.source.supports(feature),
         }
+    }
+
+    /// The BPF token whose rights loading uses, if there is one.
+    ///
+    /// # Errors
+    /// It was asked for, and cannot be had.
+    #[doc(alias = "bpf_object__token_fd")]
+    pub fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
+        self.source.token()
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn object() -> OpenObject {
         arena_data: Vec::new(),
         jump_tables: Vec::new(),
         btf_path: None,
+        token: crate::open::TokenSource::None,
     }
 }
 

@@ -13,3 +13,4 @@ mod maps;
 mod matrix;
 mod perf_buffers;
 mod rings;
+mod tokens;

@@ -58,6 +58,8 @@ pub(crate) enum Need {
     Lsm,
     /// A loaded kernel module with BTF.
     ModuleBtf,
+    /// User namespaces.
+    UserNamespaces,
     /// A guest of `cargo xtask vm`, whose abilities are known.
     Guest,
 }
@@ -166,6 +168,12 @@ impl Need {
             Need::Fentry => fentry(),
             Need::Lsm => fentry().and_then(|()| lsm()),
             Need::ModuleBtf => module_btf(),
+            Need::UserNamespaces => impossible_unless(
+                Path::new("/proc/self/ns/user").exists()
+                    && fs::read_to_string("/proc/sys/user/max_user_namespaces")
+                        .is_ok_and(|most| most.trim() != "0"),
+                "the kernel has no user namespaces (CONFIG_USER_NS), or none are allowed",
+            ),
             Need::Guest => impossible_unless(
                 env::var_os("RAWBPF_GUEST").is_some(),
                 "this is no guest of `cargo xtask vm`",

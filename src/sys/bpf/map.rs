@@ -98,7 +98,8 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<MapFd, Errno> {
             key_size: create.key_size,
             value_size: create.value_size,
             max_entries: create.max_entries,
-            flags: MapFlags::from_bits_retain(attr.map_flags),
+            // The token's flag is about the call, not the map.
+            flags: MapFlags::from_bits_retain(attr.map_flags) - MapFlags::TOKEN_FD,
         },
     })
 }
