@@ -5,8 +5,8 @@ use super::{advice, exclusive, fill, pin};
 use crate::kinds::{MapFlags, MapType};
 use crate::reloc::{MapPlan, ProgramPlan};
 use crate::sys::bpf::{self, MapCreate, MapFd};
-use crate::{Error, Result};
-use std::os::fd::{AsFd, BorrowedFd};
+use crate::{Error, ErrorKind, Result};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What map creation needs to know about the load.
 #[derive(Debug)]
@@ -23,7 +23,24 @@ pub(super) struct MapContext<'a> {
     pub(super) modules: &'a ModuleFds,
 }
 
-/// Opens the pinned map, or creates the map, fills and pins it.
+/// Where a map of a load comes from.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// It was there before: pinned, or handed over by the caller.
+    Found(MapFd),
+    /// The load created it.
+    New(MapFd),
+}
+
+impl Made {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Found(map) | Self::New(map) => map.as_fd(),
+        }
+    }
+}
+
+/// Opens the pinned map; or takes the one that the caller has, or creates and fills one; and pins it.
 ///
 /// `others` are the descriptors of the plan's maps, those before this one filled in.
 #[doc(alias = "bpf_object__create_maps")]
@@ -32,19 +49,37 @@ pub(super) fn make(
     plan: &MapPlan,
     others: &[Option<BorrowedFd<'_>>],
     pins: &mut pin::NewPins,
-) -> Result<MapFd> {
-    let Some(path) = plan.pin_path.as_deref() else {
-        return create_and_fill(context, plan, others);
+) -> Result<Made> {
+    let path = plan.pin_path.as_deref();
+    let pinned = path.map(|path| pin::reuse(path, plan)).transpose()?;
+    if let Some(map) = pinned.flatten() {
+        return Ok(Made::Found(map));
+    }
+    let made = match plan.reused.as_deref() {
+        Some(fd) => Made::Found(handed_over(fd)?),
+        None => Made::New(create_and_fill(context, plan, others)?),
     };
-    if let Some(fd) = pin::reuse(path, plan)? {
-        return Ok(fd);
-    }
-    let fd = create_and_fill(context, plan, others)?;
-    match pins.add(fd.as_fd(), path)? {
-        pin::Pinned::New => Ok(fd),
+    let Some(path) = path else {
+        return Ok(made);
+    };
+    match pins.add(made.as_fd(), path)? {
+        pin::Pinned::New => Ok(made),
         // Somebody was faster since we looked.
-        pin::Pinned::Exists => pin::reuse(path, plan)?.ok_or_else(|| pin::taken(path)),
+        pin::Pinned::Exists => {
+            let other = pin::reuse(path, plan)?;
+            other.map(Made::Found).ok_or_else(|| pin::taken(path))
+        }
     }
+}
+
+fn handed_over(fd: &OwnedFd) -> Result<MapFd> {
+    let own = fd.try_clone().map_err(|error| {
+        let message = "cannot copy the descriptor of the map that is to be reused";
+        Error::new(ErrorKind::Io, message).with_source(error)
+    })?;
+    let (map, _) = MapFd::from_fd(own)
+        .map_err(|errno| Error::from_errno(errno, "cannot look at the map that is to be reused"))?;
+    Ok(map)
 }
 
 fn create_and_fill(
@@ -61,12 +96,20 @@ fn create_and_fill(
 #[doc(alias = "bpf_object__create_map")]
 fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
     // The kernel copies the shape of the template, and does not keep it.
-    let inner = match plan.inner.as_deref() {
-        Some(inner) => {
+    let template = match plan.inner.as_deref() {
+        Some(inner) if inner.reused.is_none() => {
             let made = create(context, inner);
             Some(made.map_err(|e| e.context(format!("inner map `{}`", inner.name)))?)
         }
-        None => None,
+        _ => None,
+    };
+    let given = plan
+        .inner
+        .as_deref()
+        .and_then(|inner| inner.reused.as_deref());
+    let inner_map = match &template {
+        Some(template) => Some(template.as_fd()),
+        None => given.map(AsFd::as_fd),
     };
     let value_type_btf = match &plan.value_type_module {
         Some(module) => context.modules.get(module),
@@ -81,7 +124,7 @@ fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
         value_size: plan.value_size,
         max_entries: plan.max_entries,
         flags: MapFlags::from_bits_retain(plan.flags),
-        inner_map: inner.as_ref().map(AsFd::as_fd),
+        inner_map,
         numa_node: plan.numa_node,
         name: if context.named { &plan.kernel_name } else { "" },
         // The kernel wants the object's types, too, though it takes the value's from its own.

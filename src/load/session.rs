@@ -15,7 +15,7 @@ use crate::open::{DataKind, MapOrigin};
 use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -51,44 +51,40 @@ impl LoadPlan {
 /// Walks over the whole plan; what was made before a failure is given back.
 pub(super) fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
     let mut session = Session::start(plan, target, options)?;
-    for index in 0..plan.maps.len() {
-        session.make_map(index)?;
-    }
-    for index in 0..plan.programs.len() {
-        if session.wants(index) {
-            session.load_program(index)?;
-        }
-    }
-    session.fill_program_arrays()?;
+    session.make_maps()?;
+    session.load_programs()?;
     Ok(session.finish())
 }
 
-/// What has been made of a plan. Dropping it gives everything back.
+/// What has been made of a plan so far. Dropping it gives everything back.
 #[derive(Debug)]
-pub(super) struct Session<'p> {
-    plan: &'p LoadPlan,
-    options: &'p LoadOptions,
+pub(super) struct Made {
     license: CString,
+    /// Whether the kernel takes names.
     named: bool,
-    token: Option<BorrowedFd<'p>>,
+    token: Option<OwnedFd>,
     btf: Option<OwnedFd>,
-    maps: Vec<Option<MapFd>>,
-    arena: Option<ArenaMemory>,
+    pub(super) maps: Vec<Option<Map>>,
+    pub(super) arena: Option<ArenaMemory>,
     programs: Vec<Option<OwnedFd>>,
     modules: ModuleFds,
     pins: NewPins,
     /// Whether the kernel ties maps to programs; assumed until it refuses.
     binds: bool,
-    warnings: Vec<Error>,
+    pub(super) warnings: Vec<Error>,
 }
 
-impl<'p> Session<'p> {
+/// A plan, and what has been made of it.
+#[derive(Debug)]
+pub(super) struct Session<'p> {
+    plan: &'p LoadPlan,
+    options: &'p LoadOptions,
+    made: Made,
+}
+
+impl Made {
     /// Lifts the memory limit if need be, and uploads the object's types.
-    pub(super) fn start(
-        plan: &'p LoadPlan,
-        target: &'p Target,
-        options: &'p LoadOptions,
-    ) -> Result<Self> {
+    fn start(plan: &LoadPlan, target: &Target) -> Result<Self> {
         let token = target.token()?;
         memlock::ensure(target);
         let mut warnings = Vec::new();
@@ -103,11 +99,9 @@ impl<'p> Session<'p> {
         };
         let license = plan.license.split('\0').next().unwrap_or_default();
         Ok(Self {
-            plan,
-            options,
             license: CString::new(license).unwrap_or_default(),
             named: target.supports(Feature::ProgName),
-            token,
+            token: token.map(duplicate).transpose()?,
             btf,
             maps: none(plan.maps.len()),
             arena: None,
@@ -117,6 +111,60 @@ impl<'p> Session<'p> {
             binds: true,
             warnings,
         })
+    }
+}
+
+/// The descriptors of what was made.
+fn fds<T: AsFd>(made: &[Option<T>]) -> Vec<Option<BorrowedFd<'_>>> {
+    made.iter()
+        .map(|made| made.as_ref().map(AsFd::as_fd))
+        .collect()
+}
+
+fn duplicate(token: BorrowedFd<'_>) -> Result<OwnedFd> {
+    token.try_clone_to_owned().map_err(|error| {
+        Error::new(ErrorKind::Io, "cannot copy the token's descriptor").with_source(error)
+    })
+}
+
+impl<'p> Session<'p> {
+    /// Makes what comes before maps and programs.
+    pub(super) fn start(
+        plan: &'p LoadPlan,
+        target: &Target,
+        options: &'p LoadOptions,
+    ) -> Result<Self> {
+        let made = Made::start(plan, target)?;
+        Ok(Self::resume(plan, options, made))
+    }
+
+    /// Goes on with what was made of the plan before.
+    pub(super) fn resume(plan: &'p LoadPlan, options: &'p LoadOptions, made: Made) -> Self {
+        Self {
+            plan,
+            options,
+            made,
+        }
+    }
+
+    /// What was made, to be gone on with.
+    pub(super) fn pause(self) -> Made {
+        self.made
+    }
+
+    /// Makes all maps of the plan.
+    pub(super) fn make_maps(&mut self) -> Result<()> {
+        (0..self.plan.maps.len()).try_for_each(|index| self.make_map(index))
+    }
+
+    /// Loads all programs that are to be loaded, and puts them where they belong.
+    pub(super) fn load_programs(&mut self) -> Result<()> {
+        for index in 0..self.plan.programs.len() {
+            if self.wants(index) {
+                self.load_program(index)?;
+            }
+        }
+        self.fill_program_arrays()
     }
 
     /// Whether the program of this index is to be loaded.
@@ -130,36 +178,34 @@ impl<'p> Session<'p> {
             return Ok(());
         };
         let made = self.make(plan);
-        let made = made.and_then(|map| {
-            if plan.kind == MapType::ARENA {
-                self.arena = Some(fill::arena(&map, plan)?);
-            }
-            Ok(map)
-        });
         let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
-        if let Some(place) = self.maps.get_mut(index) {
-            *place = Some(made);
+        if let Some(place) = self.made.maps.get_mut(index) {
+            *place = Some(Map::new(made, plan.name.clone()));
         }
         Ok(())
     }
 
     fn make(&mut self, plan: &MapPlan) -> Result<MapFd> {
         if let Some(module) = &plan.value_type_module {
-            self.modules.open(module)?;
+            self.made.modules.open(module)?;
         }
         let context = MapContext {
-            btf: self.btf.as_ref().map(AsFd::as_fd),
-            named: self.named,
-            token: self.token,
+            btf: self.made.btf.as_ref().map(AsFd::as_fd),
+            named: self.made.named,
+            token: self.made.token.as_ref().map(AsFd::as_fd),
             programs: &self.plan.programs,
-            modules: &self.modules,
+            modules: &self.made.modules,
         };
-        let others: Vec<_> = self
-            .maps
-            .iter()
-            .map(|fd| fd.as_ref().map(AsFd::as_fd))
-            .collect();
-        map::make(&context, plan, &others, &mut self.pins)
+        let others = fds(&self.made.maps);
+        match map::make(&context, plan, &others, &mut self.made.pins)? {
+            map::Made::Found(map) => Ok(map),
+            map::Made::New(map) => {
+                if plan.kind == MapType::ARENA {
+                    self.made.arena = Some(fill::arena(&map, plan)?);
+                }
+                Ok(map)
+            }
+        }
     }
 
     /// Loads the program of this index.
@@ -170,7 +216,7 @@ impl<'p> Session<'p> {
         let loaded = self.load(plan);
         let loaded = loaded.map_err(|e| e.context(format!("program `{}`", plan.name)))?;
         self.bind_read_only_data(plan, loaded.as_fd());
-        if let Some(place) = self.programs.get_mut(index) {
+        if let Some(place) = self.made.programs.get_mut(index) {
             *place = Some(loaded);
         }
         Ok(())
@@ -178,23 +224,19 @@ impl<'p> Session<'p> {
 
     fn load(&mut self, plan: &ProgramPlan) -> Result<OwnedFd> {
         for module in program::modules(plan) {
-            self.modules.open(module)?;
+            self.made.modules.open(module)?;
         }
-        let maps: Vec<_> = self
-            .maps
-            .iter()
-            .map(|fd| fd.as_ref().map(AsFd::as_fd))
-            .collect();
         let map_names: Vec<_> = self.plan.maps.iter().map(|map| map.name.as_str()).collect();
+        let Made { btf, token, .. } = &self.made;
         let context = ProgramContext {
-            license: &self.license,
+            license: &self.made.license,
             kernel_version: self.plan.kernel_version,
-            btf: self.btf.as_ref().map(AsFd::as_fd),
-            named: self.named,
-            token: self.token,
-            maps: &maps,
+            btf: btf.as_ref().map(AsFd::as_fd),
+            named: self.made.named,
+            token: token.as_ref().map(AsFd::as_fd),
+            maps: &fds(&self.made.maps),
             map_names: &map_names,
-            modules: &self.modules,
+            modules: &self.made.modules,
             options: self.options,
         };
         program::load(&context, plan)
@@ -210,29 +252,25 @@ impl<'p> Session<'p> {
                 _ => false,
             })
         };
-        for (index, map) in self.maps.iter().enumerate() {
+        for (index, map) in self.made.maps.iter().enumerate() {
             let origin = self.plan.maps.get(index).map(|map| map.origin);
             let constant = origin == Some(MapOrigin::Data(DataKind::Rodata));
             if let Some(map) = map
                 .as_ref()
-                .filter(|_| self.binds && constant && !names(index))
+                .filter(|_| self.made.binds && constant && !names(index))
             {
                 // Before Linux 5.10 there is no such command.
-                self.binds = bpf::prog_bind_map(program, map.as_fd()).is_ok();
+                self.made.binds = bpf::prog_bind_map(program, map.as_fd()).is_ok();
             }
         }
     }
 
     /// Puts the programs into the program arrays that name them.
     pub(super) fn fill_program_arrays(&self) -> Result<()> {
-        let programs: Vec<_> = self
-            .programs
-            .iter()
-            .map(|fd| fd.as_ref().map(AsFd::as_fd))
-            .collect();
-        for (plan, map) in self.plan.maps.iter().zip(&self.maps) {
+        let programs = fds(&self.made.programs);
+        for (plan, map) in self.plan.maps.iter().zip(&self.made.maps) {
             if let Some(map) = map {
-                fill::programs(map, plan, &programs)
+                fill::programs(map.raw(), plan, &programs)
                     .map_err(|e| e.context(format!("map `{}`", plan.name)))?;
             }
         }
@@ -241,12 +279,8 @@ impl<'p> Session<'p> {
 
     /// The values that register the struct_ops maps when they are attached.
     fn struct_ops(&self) -> Vec<StructOpsValue> {
-        let programs: Vec<_> = self
-            .programs
-            .iter()
-            .map(|fd| fd.as_ref().map(AsFd::as_fd))
-            .collect();
-        let made = self.plan.maps.iter().zip(&self.maps);
+        let programs = fds(&self.made.programs);
+        let made = self.plan.maps.iter().zip(&self.made.maps);
         let made = made.filter(|(plan, fd)| plan.origin == MapOrigin::StructOps && fd.is_some());
         made.map(|(plan, _)| StructOpsValue {
             map: plan.name.clone(),
@@ -260,27 +294,25 @@ impl<'p> Session<'p> {
     pub(super) fn finish(self) -> Object {
         let plan = self.plan;
         let struct_ops = self.struct_ops();
+        let made = self.made;
         let mut next = 0..;
-        let made = self.maps.iter();
-        let map_places = made
-            .map(|map| map.as_ref().and_then(|_| next.next()))
-            .collect();
-        let maps = plan.maps.iter().zip(self.maps);
-        let maps = maps.filter_map(|(plan, fd)| Some(Map::new(fd?, plan.name.clone())));
-        let programs = plan.programs.iter().zip(self.programs);
+        let map_places = made.maps.iter();
+        let map_places = map_places.map(|map| map.as_ref().and_then(|_| next.next()));
+        let map_places = map_places.collect();
+        let programs = plan.programs.iter().zip(made.programs);
         let programs = programs.filter_map(|(plan, fd)| Some(handle(plan, fd?)));
         Object {
             name: plan.object_name.clone(),
-            maps: maps.collect(),
+            maps: made.maps.into_iter().flatten().collect(),
             map_places,
             struct_ops,
-            arena: self.arena,
+            arena: made.arena,
             programs: programs.collect(),
             not_loaded: names_of_rest(plan),
             types: None,
             variables: Vec::new(),
-            warnings: self.warnings,
-            new_pins: self.pins.keep(),
+            warnings: made.warnings,
+            new_pins: made.pins.keep(),
         }
     }
 }

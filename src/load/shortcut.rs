@@ -50,7 +50,7 @@ impl OpenObject {
     }
 
     /// The running kernel, with the types and the token that the caller named for it.
-    fn running_target(&self) -> Result<Target> {
+    pub(super) fn running_target(&self) -> Result<Target> {
         let target = Target::running_with_token(self.token.clone());
         match &self.btf_path {
             Some(path) => {
@@ -61,7 +61,7 @@ impl OpenObject {
         }
     }
 
-    fn blame(&self, error: Error) -> Error {
+    pub(super) fn blame(&self, error: Error) -> Error {
         match &self.path {
             Some(path) => error.context(format!("object {}", path.display())),
             None => error.context(format!("object {}", self.name)),
@@ -69,7 +69,7 @@ impl OpenObject {
     }
 
     /// What a loaded object still needs of the file.
-    fn hand_over(self, object: &mut Object) {
+    pub(super) fn hand_over(self, object: &mut Object) {
         object.types = self.btf.map(Arc::<Btf<'static>>::new);
         object.variables = self.variables;
     }

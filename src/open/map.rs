@@ -187,6 +187,11 @@ impl OpenMap {
         &self.members
     }
 
+    /// Whether a map that exists already takes its place.
+    pub fn is_reused(&self) -> bool {
+        self.reused.is_some()
+    }
+
     /// Whether it is created with the object.
     #[doc(alias = "bpf_map__autocreate")]
     pub fn autocreate(&self) -> bool {
@@ -217,14 +222,14 @@ impl Deref for OpenMapMut<'_> {
 }
 
 impl OpenMapMut<'_> {
-    fn change(&mut self, change: impl FnOnce(&mut OpenMap)) -> &mut Self {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut OpenMap)) -> &mut Self {
         if let Some(map) = self.object.maps.get_mut(self.index) {
             change(map);
         }
         self
     }
 
-    fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         Error::new(kind, message)
             .context(format!("map `{}`", self.name))
             .context(format!("object {}", self.object.name))

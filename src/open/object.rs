@@ -6,7 +6,9 @@ use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, ProgramType};
 use crate::reloc::Pinning;
 use crate::{KernelVersion, SectionIndex, TypeId};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An object file, opened: what it says, and what the caller changed. No kernel was asked anything.
 #[derive(Debug, Clone)]
@@ -181,6 +183,8 @@ pub struct OpenMap {
     pub(crate) key_type: TypeId,
     pub(crate) value_type: TypeId,
     pub(crate) inner: Option<Box<OpenMap>>,
+    /// A map that exists and takes the place of this one, which is then not created.
+    pub(crate) reused: Option<Arc<OwnedFd>>,
     /// Entries that are filled with other maps or programs.
     pub(crate) slots: Vec<InnerSlot>,
     /// `struct_ops`: which entry program each function pointer points to.

@@ -104,6 +104,7 @@ fn plan_map(map: &OpenMap, target: &Target) -> Result<MapPlan> {
         btf_key_type_id,
         btf_value_type_id,
         inner,
+        reused: map.reused.clone(),
         pinning: map.pinning,
         autocreate: map.autocreate,
         slots: map.slots.iter().map(|slot| slot_plan(*slot)).collect(),

@@ -5,7 +5,9 @@ use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, ProgramType};
 use crate::open::{MapOrigin, SectionDef};
 use crate::{Error, KernelVersion, TypeId};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What loading an object into one particular kernel takes.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub struct MapPlan {
     pub value_type_module: Option<Module>,
     /// For maps in maps: the template of the inner map.
     pub inner: Option<Box<MapPlan>>,
+    /// A map that exists and takes the place of this one, which is then not created.
+    pub reused: Option<Arc<OwnedFd>>,
     /// Whether it is pinned, and how.
     pub pinning: Pinning,
     /// Where it is pinned.

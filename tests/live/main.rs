@@ -12,5 +12,6 @@ mod machine;
 mod maps;
 mod matrix;
 mod perf_buffers;
+mod reuse;
 mod rings;
 mod tokens;

@@ -135,9 +135,13 @@ fn refusal(token: TokenSource) -> Error {
     opened(token).load().expect_err("no right to load")
 }
 
-/// What there is to be seen of features, but for those that ask for more than `bpf(2)`.
+/// What there is to be seen of features, but for those that depend on more, or on less, than rights to `bpf(2)`.
 fn features(target: &Target) -> String {
-    let other = [Feature::SyscallWrapper, Feature::UprobeSyscall];
+    let other = [
+        Feature::SyscallWrapper,
+        Feature::UprobeSyscall,
+        Feature::SyscallCommonAttrs,
+    ];
     let asked = Feature::ALL.iter().filter(|f| !other.contains(f));
     let seen: Vec<_> = asked.filter(|f| target.supports(**f)).collect();
     format!("{seen:?}")

@@ -9,6 +9,7 @@ use super::call::{
     Command, address, address_mut, bpf, bpf_done, bpf_fd, length, name_text, object_name, raw,
     raw_or_zero,
 };
+use super::fdinfo::map_info_from_fdinfo;
 use super::object::object_info;
 use crate::sys::attr::{MapCreateAttr, MapElemAttr, RawMapInfo};
 use crate::sys::system;
@@ -137,7 +138,11 @@ impl AsFd for MapFd {
 impl MapFd {
     /// Asks the kernel for the sizes of a map that came from elsewhere: a pin, an id, another process.
     pub fn from_fd(fd: OwnedFd) -> Result<(Self, MapInfo), Errno> {
-        let info = map_info(fd.as_fd())?;
+        let info = match map_info(fd.as_fd()) {
+            // No such command: older than Linux 4.13, or filtered out.
+            Err(Errno::EINVAL) => map_info_from_fdinfo(fd.as_fd())?,
+            answer => answer?,
+        };
         let shape = MapShape {
             map_type: info.map_type,
             key_size: info.key_size,

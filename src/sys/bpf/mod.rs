@@ -6,6 +6,7 @@
 
 mod btf;
 mod call;
+mod fdinfo;
 mod link;
 mod link_info;
 mod map;
@@ -16,6 +17,7 @@ mod program_info;
 
 pub use btf::*;
 pub use call::*;
+pub use fdinfo::*;
 pub use link::*;
 pub use link_info::*;
 pub use map::*;

@@ -1,0 +1,118 @@
+//! Half way to loading: the maps exist, the programs do not.
+
+use super::object::Object;
+use super::options::LoadOptions;
+use super::session::{Made, Session};
+use crate::map::Map;
+use crate::open::OpenObject;
+use crate::reloc::{LoadPlan, Target};
+use crate::sys::arena::ArenaMemory;
+use crate::{Error, ErrorKind, Result, did_you_mean};
+
+/// An object whose maps were created and filled, and whose programs wait to be loaded: for those who want to put something
+/// into a map, or to hand it to somebody, before the first program can run. Returned by [`OpenObject::prepare`].
+///
+/// Dropped, it gives everything back, pins too.
+#[derive(Debug)]
+#[doc(alias = "bpf_object__prepare")]
+pub struct PreparedObject {
+    open: OpenObject,
+    plan: LoadPlan,
+    made: Made,
+}
+
+impl OpenObject {
+    /// Relocates the object for the running kernel, and creates its maps, but loads no program yet.
+    ///
+    /// # Errors
+    /// What relocation could not resolve, a program that is known to be impossible to load, or the kernel's refusal of a
+    /// map.
+    #[doc(alias = "bpf_object__prepare")]
+    pub fn prepare(self) -> Result<PreparedObject> {
+        let target = self.running_target()?;
+        self.prepare_for(&target)
+    }
+
+    /// [`OpenObject::prepare`] for `target`, which describes the running kernel.
+    pub fn prepare_for(self, target: &Target) -> Result<PreparedObject> {
+        let mut plan = self.relocate(target)?;
+        match plan.first_error() {
+            Some(error) => Err(error),
+            None => make_maps(&plan, target),
+        }
+        .map_err(|e| self.blame(e))
+        .map(|made| PreparedObject {
+            open: self,
+            plan,
+            made,
+        })
+    }
+}
+
+fn make_maps(plan: &LoadPlan, target: &Target) -> Result<Made> {
+    let options = LoadOptions::default();
+    let mut session = Session::start(plan, target, &options)?;
+    session.make_maps()?;
+    Ok(session.pause())
+}
+
+impl PreparedObject {
+    /// The object's name.
+    #[doc(alias = "bpf_object__name")]
+    pub fn name(&self) -> &str {
+        &self.plan.object_name
+    }
+
+    /// What was made so far, and what is still to be loaded.
+    pub fn plan(&self) -> &LoadPlan {
+        &self.plan
+    }
+
+    /// The maps that were created, in the order of the file.
+    #[doc(alias = "bpf_object__for_each_map")]
+    pub fn maps(&self) -> impl Iterator<Item = &Map> {
+        self.made.maps.iter().flatten()
+    }
+
+    /// The map of this name; global data has the names of its sections, such as `.bss`.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none, or if it was not created.
+    #[doc(alias = "bpf_object__find_map_by_name")]
+    pub fn map(&self, name: &str) -> Result<&Map> {
+        self.maps().find(|map| map.name() == name).ok_or_else(|| {
+            let near = did_you_mean(name, self.maps().map(Map::name));
+            let message = format!("object {} has no map `{name}`{near}", self.name());
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    /// The memory of its arena, if it has one.
+    pub fn arena(&self) -> Option<&ArenaMemory> {
+        self.made.arena.as_ref()
+    }
+
+    /// What the kernel refused, and the object could do without.
+    pub fn warnings(&self) -> &[Error] {
+        &self.made.warnings
+    }
+
+    /// Loads the programs: all or nothing.
+    ///
+    /// # Errors
+    /// The first refusal of the kernel; the maps are gone, too.
+    #[doc(alias = "bpf_object__load")]
+    pub fn load(self) -> Result<Object> {
+        self.load_with(&LoadOptions::default())
+    }
+
+    /// [`PreparedObject::load`] with options.
+    pub fn load_with(self, options: &LoadOptions) -> Result<Object> {
+        let Self { open, plan, made } = self;
+        let mut session = Session::resume(&plan, options, made);
+        session.load_programs().map_err(|e| open.blame(e))?;
+        let mut object = session.finish();
+        open.hand_over(&mut object);
+        Ok(object)
+    }
+}

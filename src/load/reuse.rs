@@ -1,0 +1,70 @@
+//! Maps that exist already, in the place of those that an object defines.
+
+use crate::kinds::MapFlags;
+use crate::map::Map;
+use crate::open::{MapOrigin, OpenMap, OpenMapMut};
+use crate::sys::bpf::MapInfo;
+use crate::{Error, ErrorKind, Result};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+impl OpenMapMut<'_> {
+    /// Takes `map` instead of creating one. The definition takes over the type, sizes and flags of `map`, whatever they
+    /// were: it is up to the verifier whether the object's programs can use it. What the object would put into the map (its
+    /// first contents, its inner maps) is not written; programs go into a program array all the same.
+    ///
+    /// The name stays the object's. To take a map that is pinned, open it with [`Map::open_pinned`].
+    ///
+    /// # Errors
+    /// The kernel does not tell what map it is, or the definition is not one of a map that can be replaced (a `struct_ops`
+    /// map, or an arena, which holds variables at an address of its own).
+    #[doc(alias = "bpf_map__reuse_fd")]
+    pub fn reuse(&mut self, map: &Map) -> Result<&mut Self> {
+        if self.origin() == MapOrigin::StructOps {
+            let message = "a struct_ops map cannot be replaced by one that exists";
+            return Err(self.error(ErrorKind::InvalidArgument, message));
+        }
+        let (info, fd) = shared(map)?;
+        Ok(self.change(|own| take_over(own, &info, fd)))
+    }
+
+    /// Says what the maps look like that this map of maps will hold: like `map`, instead of the definition's template.
+    ///
+    /// # Errors
+    /// This is no map of maps, or the kernel does not tell what `map` is.
+    #[doc(alias = "bpf_map__set_inner_map_fd")]
+    pub fn set_inner_map(&mut self, map: &Map) -> Result<&mut Self> {
+        if !self.kind().is_map_of_maps() {
+            let message = format!("it is of type {}, which holds no maps", self.kind());
+            return Err(self.error(ErrorKind::InvalidArgument, message));
+        }
+        let (info, fd) = shared(map)?;
+        let mut inner = OpenMap {
+            name: info.name.clone(),
+            kernel_name: info.name.clone(),
+            autocreate: true,
+            ..OpenMap::default()
+        };
+        take_over(&mut inner, &info, fd);
+        Ok(self.change(|own| own.inner = Some(Box::new(inner))))
+    }
+}
+
+fn shared(map: &Map) -> Result<(MapInfo, Arc<OwnedFd>)> {
+    let info = map.info()?;
+    let fd = map.as_fd().try_clone_to_owned().map_err(|error| {
+        let message = format!("cannot copy the descriptor of map `{}`", map.name());
+        Error::new(ErrorKind::Io, message).with_source(error)
+    })?;
+    Ok((info, Arc::new(fd)))
+}
+
+fn take_over(own: &mut OpenMap, info: &MapInfo, fd: Arc<OwnedFd>) {
+    own.kind = info.map_type;
+    own.key_size = info.key_size;
+    own.value_size = info.value_size;
+    own.max_entries = info.max_entries;
+    own.flags = (info.flags - MapFlags::TOKEN_FD).bits();
+    own.extra = info.map_extra;
+    own.reused = Some(fd);
+}

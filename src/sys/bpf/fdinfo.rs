@@ -1,0 +1,83 @@
+//! Maps as procfs shows them, for kernels and sandboxes that do not answer `BPF_OBJ_GET_INFO_BY_FD`.
+
+use super::map::MapInfo;
+use crate::sys::errno;
+use crate::{Errno, MapFlags, MapType, TypeId};
+use std::fs;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// What `/proc/self/fdinfo` tells about a map: type, sizes and flags; since Linux 5.9 its number, since 5.16 the extra
+/// parameter. The rest stays zero and empty.
+///
+/// # Errors
+///
+/// `EINVAL` if the descriptor is no map's.
+#[doc(alias = "bpf_get_map_info_from_fdinfo")]
+pub fn map_info_from_fdinfo(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
+    let path = format!("/proc/self/fdinfo/{}", map.as_raw_fd());
+    let text = fs::read_to_string(path).map_err(|error| errno::from_io(&error))?;
+    parse(&text).ok_or(Errno::EINVAL)
+}
+
+fn parse(text: &str) -> Option<MapInfo> {
+    let small = |name| u32::try_from(field(text, name)?).ok();
+    Some(MapInfo {
+        map_type: MapType(small("map_type")?),
+        id: small("map_id").unwrap_or(0),
+        key_size: small("key_size")?,
+        value_size: small("value_size")?,
+        max_entries: small("max_entries")?,
+        flags: MapFlags::from_bits_retain(small("map_flags")?),
+        name: String::new(),
+        ifindex: 0,
+        btf_id: 0,
+        btf_key_type: TypeId::VOID,
+        btf_value_type: TypeId::VOID,
+        btf_vmlinux_value_type: TypeId::VOID,
+        btf_vmlinux_id: 0,
+        map_extra: field(text, "map_extra").unwrap_or(0),
+    })
+}
+
+/// A number, decimal or with `0x`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key == name).then(|| value.trim())
+    })?;
+    match value.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => value.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARENA: &str = "pos:\t0\nflags:\t02000002\nmnt_id:\t16\nmap_type:\t33\nkey_size:\t0\nvalue_size:\t0\nmax_entries:\t100\n\
+                         map_flags:\t0x400\nmap_extra:\t0x100000000000\nmemlock:\t4096\nmap_id:\t7\nfrozen:\t0\n";
+
+    #[test]
+    fn numbers_are_found_by_name() {
+        let info = parse(ARENA).unwrap();
+        assert_eq!((info.map_type, info.id), (MapType::ARENA, 7));
+        assert_eq!(info.flags, MapFlags::MMAPABLE);
+        assert_eq!((info.max_entries, info.map_extra), (100, 1 << 44));
+    }
+
+    #[test]
+    fn kernels_that_tell_less_are_enough() {
+        let old: String = ARENA.split_inclusive('\n').take(8).collect();
+        let info = parse(&old).unwrap();
+        assert_eq!((info.id, info.map_extra), (0, 0));
+    }
+
+    #[test]
+    fn other_files_are_no_maps() {
+        let file = fs::File::open("/dev/null").unwrap();
+        let answer = map_info_from_fdinfo(std::os::fd::AsFd::as_fd(&file));
+        assert_eq!(answer.unwrap_err(), Errno::EINVAL);
+        assert!(parse("map_type:\tx\n").is_none());
+    }
+}
