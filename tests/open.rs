@@ -477,6 +477,23 @@ fn struct_ops_variables_become_maps_of_programs() {
 }
 
 #[test]
+fn data_of_struct_ops_variables_is_set_member_by_member() {
+    let mut object = open("struct_ops");
+    let mut map = object.map_mut("rawbpf_cc").unwrap();
+    map.set_field_from_text("name", "other").unwrap();
+    assert_eq!(map.field("name").unwrap(), b"other\0\0\0\0\0\0\0\0\0\0\0");
+    map.set_field("name", b"sixteen bytes ..").unwrap();
+    assert_eq!(map.field("name").unwrap(), b"sixteen bytes ..");
+    let short = map.set_field("name", b"short").unwrap_err();
+    assert!(short.message().contains("takes 16 bytes, the value has 5"));
+    let function = map.set_field("ssthresh", &0u64).unwrap_err();
+    assert!(function.hint().unwrap().contains("set_member"));
+    assert!(map.field("nam").unwrap_err().message().contains("`name`"));
+    let mut globals = open("globals");
+    assert!(globals.map_mut(".data").unwrap().field("counter").is_err());
+}
+
+#[test]
 fn arena_variables_are_set_in_the_arena() {
     let mut object = open("arena");
     let map = object.map("arena").unwrap();

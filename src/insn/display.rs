@@ -141,6 +141,8 @@ fn jump_or_call(insn: Insn) -> String {
     let wide = insn.class() == class::JMP;
     let operation = insn.code & 0xf0;
     match operation {
+        // Through a register that holds an address of a jump table.
+        jump::JA if wide && insn.code & source::X != 0 => return format!("gotox r{}", insn.dst()),
         jump::JA if wide => return format!("goto pc{:+}", insn.off),
         jump::JA => return format!("gotol pc{:+}", insn.imm),
         jump::CALL => return call(insn),

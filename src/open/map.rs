@@ -222,6 +222,19 @@ impl Deref for OpenMapMut<'_> {
 }
 
 impl OpenMapMut<'_> {
+    pub(super) fn object(&self) -> &OpenObject {
+        self.object
+    }
+
+    pub(super) fn object_mut(&mut self) -> &mut OpenObject {
+        self.object
+    }
+
+    /// Its index among the object's maps.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     pub(crate) fn change(&mut self, change: impl FnOnce(&mut OpenMap)) -> &mut Self {
         if let Some(map) = self.object.maps.get_mut(self.index) {
             change(map);
@@ -331,7 +344,7 @@ impl OpenMapMut<'_> {
         }))
     }
 
-    fn member_index(&self, member: &str) -> Result<usize> {
+    pub(super) fn member_index(&self, member: &str) -> Result<usize> {
         let btf = self.object.btf.as_ref();
         let ty = btf.and_then(|btf| btf.get(self.value_type).ok());
         let (MapOrigin::StructOps, Some(ty)) = (self.origin, ty) else {

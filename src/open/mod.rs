@@ -18,6 +18,7 @@ mod program;
 mod relocs;
 mod section_name;
 mod struct_ops;
+mod struct_ops_field;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -7,6 +7,7 @@
 mod support;
 
 mod attach;
+mod jump_tables;
 mod load;
 mod machine;
 mod maps;
@@ -14,4 +15,5 @@ mod matrix;
 mod perf_buffers;
 mod reuse;
 mod rings;
+mod struct_ops;
 mod tokens;

@@ -1,0 +1,111 @@
+//! The data members of a `struct_ops` variable, one by one, before the object is loaded.
+
+use super::OpenMapMut;
+use super::text::Encoder;
+use crate::btf::Kind;
+use crate::{Error, ErrorKind, Result, TypeId};
+use std::ops::Range;
+use zerocopy::{Immutable, IntoBytes};
+
+/// A member that holds data.
+struct Field {
+    ty: TypeId,
+    size: u32,
+    place: Range<usize>,
+}
+
+impl OpenMapMut<'_> {
+    /// The bytes of a data member of a `struct_ops` variable.
+    ///
+    /// # Errors
+    /// It is no `struct_ops` map, has no such member, or the member holds no data.
+    pub fn field(&self, member: &str) -> Result<&[u8]> {
+        let field = self.find_field(member)?;
+        let image = self.object().image(self.index());
+        image.get(field.place).ok_or_else(|| self.outside(member))
+    }
+
+    /// Sets a data member of a `struct_ops` variable to a value of the same size, such as flags or a name. Functions are set
+    /// by [`OpenMapMut::set_member`].
+    ///
+    /// # Errors
+    /// It is no `struct_ops` map, has no such member, the member holds no data, or the sizes differ (the message states both).
+    #[doc(alias = "shadow")]
+    pub fn set_field<T: IntoBytes + Immutable + ?Sized>(
+        &mut self,
+        member: &str,
+        value: &T,
+    ) -> Result<&mut Self> {
+        let field = self.find_field(member)?;
+        self.write_field(member, field, value.as_bytes())
+    }
+
+    /// Sets a data member of a `struct_ops` variable to what a text says, by the member's type: a number, the name of an
+    /// enumeration's constant, a text for an array of characters.
+    ///
+    /// # Errors
+    /// As for [`OpenMapMut::set_field`]; or the text is no value of the type.
+    pub fn set_field_from_text(&mut self, member: &str, text: &str) -> Result<&mut Self> {
+        let field = self.find_field(member)?;
+        let encoder = Encoder {
+            btf: self.object().btf.as_ref(),
+            order: self.object().byte_order,
+        };
+        let bytes = encoder.encode(field.ty, field.size, text);
+        let bytes = bytes.map_err(|e| e.context(format!("member `{member}`")))?;
+        self.write_field(member, field, &bytes)
+    }
+
+    fn write_field(&mut self, member: &str, field: Field, bytes: &[u8]) -> Result<&mut Self> {
+        if usize::try_from(field.size) != Ok(bytes.len()) {
+            let (size, given) = (field.size, bytes.len());
+            let message = format!("member `{member}` takes {size} bytes, the value has {given}");
+            return Err(self.error(ErrorKind::InvalidArgument, message));
+        }
+        let outside = self.outside(member);
+        let index = self.index();
+        let image = self.object_mut().image_mut(index);
+        match image.get_mut(field.place) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => return Err(outside),
+        }
+        Ok(self)
+    }
+
+    fn find_field(&self, name: &str) -> Result<Field> {
+        let index = self.member_index(name)?;
+        let Some(btf) = &self.object().btf else {
+            return Err(self.outside(name));
+        };
+        let member = btf.get(self.value_type)?.member(index);
+        let Some(member) = member else {
+            return Err(self.outside(name));
+        };
+        if member.bitfield_size != 0 {
+            let message = format!("member `{name}` is a bitfield, which struct_ops does not know");
+            return Err(self.error(ErrorKind::Unsupported, message));
+        }
+        if btf.get(member.type_id)?.resolved()?.kind() == Kind::Ptr {
+            let message = format!("member `{name}` is a pointer");
+            let error = self.error(ErrorKind::InvalidArgument, message);
+            return Err(error.with_hint("name the program of a function with set_member"));
+        }
+        let size = btf.size_of(member.type_id)?;
+        let start = usize::try_from(member.bit_offset / 8).ok();
+        let end = start.zip(usize::try_from(size).ok());
+        let end = end.and_then(|(start, size)| start.checked_add(size));
+        let (Some(start), Some(end)) = (start, end) else {
+            return Err(self.outside(name));
+        };
+        Ok(Field {
+            ty: member.type_id,
+            size,
+            place: start..end,
+        })
+    }
+
+    fn outside(&self, member: &str) -> Error {
+        let message = format!("member `{member}` lies outside the variable");
+        self.error(ErrorKind::Corrupt, message)
+    }
+}
