@@ -14,6 +14,7 @@ mod header;
 #[cfg(test)]
 mod hostile;
 mod kind;
+mod layout;
 mod name;
 mod parse;
 mod query;
@@ -27,6 +28,7 @@ pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, ExtSection};
 pub use header::ByteOrder;
 pub use kind::{KIND_COUNT, Kind};
+pub use layout::{Field, Layout, Shape};
 pub use parse::{Btf, SharedBytes};
 pub use query::{Found, NameMatch, essential_name};
 pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
