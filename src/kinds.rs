@@ -254,6 +254,22 @@ impl MapType {
                 Self::PROG_ARRAY | Self::PERF_EVENT_ARRAY | Self::CGROUP_ARRAY
             )
     }
+
+    /// Whether user space writes the descriptor of a socket into a value.
+    pub const fn holds_sockets(self) -> bool {
+        matches!(
+            self,
+            Self::SOCKMAP | Self::SOCKHASH | Self::REUSEPORT_SOCKARRAY | Self::XSKMAP
+        )
+    }
+
+    /// Whether each element belongs to a socket, task, file or cgroup, whose descriptor is the key.
+    pub const fn is_local_storage(self) -> bool {
+        matches!(
+            self,
+            Self::SK_STORAGE | Self::TASK_STORAGE | Self::INODE_STORAGE | Self::CGRP_STORAGE
+        )
+    }
 }
 
 bitflags::bitflags! {

@@ -93,6 +93,7 @@ impl Field {
 macro_rules! layout {
     ($name:ident { $($field:ident),* $(,)? }) => {
         impl $crate::btf::Layout for $name {
+            #[allow(clippy::used_underscore_binding, reason = "padding is a field, too")]
             fn shape() -> $crate::btf::Shape {
                 // Does not compile unless every field is named.
                 let _ = |value: &$name| { let $name { $($field: _),* } = value; };
@@ -176,12 +177,11 @@ impl<'b> Comparison<'b> {
     fn compare(&mut self, id: TypeId, rust: Rust<'_>) -> Result<()> {
         let size = self.btf.size_of(id)?;
         if usize::try_from(size) != Ok(rust.size) {
-            return Err(self.differ(id, format!("{size} bytes, not {}", rust.size)));
+            return Err(self.differ(id, &format!("{size} bytes, not {}", rust.size)));
         }
         match rust.shape {
-            Shape::Opaque => Ok(()),
+            Shape::Opaque | Shape::Array { size: 1, .. } => Ok(()),
             Shape::Number => self.number(id),
-            Shape::Array { size: 1, .. } => Ok(()),
             Shape::Array { len, size, element } => {
                 let element = Rust {
                     size: *size,
@@ -209,16 +209,16 @@ impl<'b> Comparison<'b> {
                 _ => break,
             }
         }
-        Err(self.differ(id, "not a number".into()))
+        Err(self.differ(id, "not a number"))
     }
 
     fn array(&mut self, id: TypeId, len: usize, element: Rust<'_>) -> Result<()> {
         let ty = self.value_type(id)?;
         let Some(array) = ty.array() else {
-            return Err(self.differ(id, "not an array".into()));
+            return Err(self.differ(id, "not an array"));
         };
         if usize::try_from(array.len) != Ok(len) {
-            return Err(self.differ(id, format!("{} elements, not {len}", array.len)));
+            return Err(self.differ(id, &format!("{} elements, not {len}", array.len)));
         }
         self.compare(array.element, element)
     }
@@ -226,21 +226,21 @@ impl<'b> Comparison<'b> {
     fn fields(&mut self, id: TypeId, fields: &[Field]) -> Result<()> {
         let ty = self.value_type(id)?;
         if !matches!(ty.kind(), Kind::Struct | Kind::Union) {
-            return Err(self.differ(id, "not a structure".into()));
+            return Err(self.differ(id, "not a structure"));
         }
         let members = all_members(self.btf, &ty)?;
         for field in fields.iter().filter(|field| !field.name.starts_with('_')) {
             self.path.push(field.name);
             let Some((member, bits)) = members.iter().find(|(m, _)| m.name == field.name) else {
                 let near = did_you_mean(field.name, members.iter().map(|(m, _)| m.name));
-                return Err(self.differ(id, format!("without this field{near}")));
+                return Err(self.differ(id, &format!("without this field{near}")));
             };
             if member.bitfield_size != 0 {
-                return Err(self.differ(member.type_id, "a bit-field".into()));
+                return Err(self.differ(member.type_id, "a bit-field"));
             }
             if u64::try_from(field.offset).ok() != Some(bits / 8) {
                 let message = format!("at offset {}, not {}", bits / 8, field.offset);
-                return Err(self.differ(member.type_id, message));
+                return Err(self.differ(member.type_id, &message));
             }
             self.compare(
                 member.type_id,
@@ -264,7 +264,7 @@ impl<'b> Comparison<'b> {
     }
 
     #[cold]
-    fn differ(&self, id: TypeId, how: String) -> Error {
+    fn differ(&self, id: TypeId, how: &str) -> Error {
         let name = self.btf.type_name(id);
         let message = if self.path.is_empty() {
             format!("`{name}` is {how}")
@@ -404,16 +404,16 @@ mod tests {
 
     #[test]
     fn a_structure_in_itself_is_no_endless_loop() {
-        let mut b = BtfEditor::new();
-        let this = b.next_id();
-        b.add_composite(Kind::Struct, "s", 4, &[("", this, 0), ("", this, 0)]);
-        let btf = Btf::from_vec(b.finish()).unwrap();
         #[derive(FromBytes, IntoBytes, Immutable)]
         #[repr(C)]
         struct Any {
             a: u32,
         }
         layout!(Any { a });
+        let mut b = BtfEditor::new();
+        let this = b.next_id();
+        b.add_composite(Kind::Struct, "s", 4, &[("", this, 0), ("", this, 0)]);
+        let btf = Btf::from_vec(b.finish()).unwrap();
         assert!(btf.check_layout::<Any>(this).is_err());
     }
 }

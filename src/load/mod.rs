@@ -10,6 +10,7 @@ mod described;
 mod each;
 mod exclusive;
 mod fill;
+mod globals;
 mod kernel_btf;
 pub(crate) mod kernel_files;
 mod map;
@@ -30,6 +31,7 @@ mod upload;
 mod verifier_log;
 
 pub use each::{LoadedEach, Outcome};
+pub use globals::Live;
 pub use object::{Object, Program};
 pub use options::LoadOptions;
 pub use prepared::PreparedObject;

@@ -2,7 +2,7 @@
 
 use crate::btf::Btf;
 use crate::kinds::{AttachType, ProgramType};
-use crate::map::Map;
+use crate::map::{Map, MapMemory};
 use crate::open::{SectionDef, Variable};
 use crate::reloc::AttachTarget;
 use crate::sys::arena::ArenaMemory;
@@ -10,7 +10,7 @@ use crate::sys::bpf::{self, ProgInfo};
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A loaded object: it owns the descriptors of its maps and programs, and the kernel keeps both as long as it lives.
 ///
@@ -27,7 +27,11 @@ pub struct Object {
     pub(super) not_loaded: Vec<String>,
     /// What registers its struct_ops maps.
     pub(crate) struct_ops: Vec<StructOpsValue>,
-    pub(super) arena: Option<ArenaMemory>,
+    pub(super) arena: Option<Arc<ArenaMemory>>,
+    /// Where the arena's variables start in it.
+    pub(super) arena_data: u64,
+    /// Maps of global variables that were mapped, by name.
+    pub(super) memories: Mutex<Vec<(String, Arc<MapMemory>)>>,
     pub(super) types: Option<Arc<Btf<'static>>>,
     pub(super) variables: Vec<Variable>,
     pub(super) warnings: Vec<Error>,
@@ -106,46 +110,13 @@ impl Object {
 
     /// The memory of its arena, if it has one.
     pub fn arena(&self) -> Option<&ArenaMemory> {
-        self.arena.as_ref()
+        self.arena.as_deref()
     }
 
     /// The object's types, if it was loaded from an opened object that has some.
     #[doc(alias = "bpf_object__btf")]
     pub fn btf(&self) -> Option<&Arc<Btf<'static>>> {
         self.types.as_ref()
-    }
-
-    /// The object's global variables, if it was loaded from an opened object.
-    pub fn variables(&self) -> &[Variable] {
-        &self.variables
-    }
-
-    /// The bytes of a global variable, as programs see them now.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no variable of this name, or its map was not created.
-    pub fn read_variable(&self, name: &str) -> Result<Vec<u8>> {
-        let found = self.variables.iter().find(|v| v.name() == name);
-        let variable = found.ok_or_else(|| {
-            let near = did_you_mean(name, self.variables.iter().map(Variable::name));
-            let message = format!("object {} has no variable `{name}`{near}", self.name);
-            Error::new(ErrorKind::NotFound, message)
-        })?;
-        let place = self.map_places.get(variable.map()).copied().flatten();
-        let map = place.and_then(|place| self.maps.get(place));
-        let value = match map {
-            Some(map) => map.get(&[0; 4])?,
-            None => None,
-        };
-        let bytes = value.as_deref().and_then(|value| {
-            let start = usize::try_from(variable.offset()).ok()?;
-            let end = start.checked_add(usize::try_from(variable.size()).ok()?)?;
-            value.get(start..end)
-        });
-        bytes.map(<[u8]>::to_vec).ok_or_else(|| {
-            let message = format!("variable `{name}` lies in a map that cannot be read this way");
-            Error::new(ErrorKind::NotFound, message)
-        })
     }
 
     /// What the kernel refused, and the object could do without.

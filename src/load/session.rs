@@ -18,6 +18,7 @@ use crate::sys::bpf::{self, MapFd};
 use crate::{Error, ErrorKind, Result};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
 
 impl LoadPlan {
     /// Asks the running kernel for everything in the plan, in order. All or nothing: if one item is refused, those before
@@ -295,6 +296,8 @@ impl<'p> Session<'p> {
         let plan = self.plan;
         let struct_ops = self.struct_ops();
         let made = self.made;
+        let arena = plan.maps.iter().find(|map| map.kind == MapType::ARENA);
+        let arena_data = arena.map_or(0, |map| map.initial_offset);
         let mut next = 0..;
         let map_places = made.maps.iter();
         let map_places = map_places.map(|map| map.as_ref().and_then(|_| next.next()));
@@ -306,7 +309,9 @@ impl<'p> Session<'p> {
             maps: made.maps.into_iter().flatten().collect(),
             map_places,
             struct_ops,
-            arena: made.arena,
+            arena: made.arena.map(Arc::new),
+            arena_data,
+            memories: Mutex::default(),
             programs: programs.collect(),
             not_loaded: names_of_rest(plan),
             types: None,

@@ -5,6 +5,7 @@ use super::object::Object;
 use super::options::LoadOptions;
 use super::{kernel_btf, session};
 use crate::btf::Btf;
+use crate::map::MapTypes;
 use crate::open::OpenObject;
 use crate::reloc::Target;
 use crate::{Error, Result};
@@ -70,7 +71,20 @@ impl OpenObject {
 
     /// What a loaded object still needs of the file.
     pub(super) fn hand_over(self, object: &mut Object) {
+        let places: Vec<_> = self
+            .maps
+            .iter()
+            .map(|m| (m.key_type(), m.value_type()))
+            .collect();
         object.types = self.btf.map(Arc::<Btf<'static>>::new);
+        if let Some(btf) = &object.types {
+            for ((key, value), place) in places.into_iter().zip(&object.map_places) {
+                if let Some(map) = place.and_then(|place| object.maps.get(place)) {
+                    let btf = Arc::clone(btf);
+                    map.set_types(MapTypes { btf, key, value });
+                }
+            }
+        }
         object.variables = self.variables;
     }
 }

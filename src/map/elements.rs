@@ -1,8 +1,10 @@
-//! Elements, one at a time and in batches, as bytes.
+//! Elements, one at a time.
 
 use super::Map;
-use crate::sys::bpf::{BatchCursor, BatchMode};
-use crate::{Errno, Error, Result};
+use super::typed::key_bytes;
+use super::view::{Key, Value};
+use crate::btf::Layout;
+use crate::{Errno, Error, ErrorKind, MapType, Result};
 
 /// What has to be true of the key when an element is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,7 +22,7 @@ pub enum UpdateMode {
 }
 
 impl UpdateMode {
-    fn flags(self) -> u64 {
+    pub(super) fn flags(self) -> u64 {
         match self {
             Self::Any => 0,
             Self::NoExist => 1,
@@ -32,94 +34,61 @@ impl UpdateMode {
 /// Spin-locked values are copied with their lock held.
 const LOCK: u64 = 4;
 
-impl Map {
-    /// Bytes that user space exchanges for a value: [`Map::value_size`], or in per-CPU maps one value for each possible
-    /// CPU, each padded to 8 bytes.
-    pub fn value_len(&self) -> Result<usize> {
-        self.raw()
-            .value_len()
-            .map_err(|errno| self.fail(errno, "cannot count the possible CPUs"))
-    }
-
-    /// The value at `key`, or `None` if there is none. In per-CPU maps: all values, see [`Map::get_per_cpu`].
+impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
+    /// The value at `key`, or `None` if there is none. Bytes of a per-CPU map: all values, see [`Map::get_per_cpu`].
     #[doc(alias = "bpf_map__lookup_elem")]
     #[doc(alias = "bpf_map_lookup_elem")]
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let mut value = vec![0; self.value_len()?];
-        Ok(self.get_into(key, &mut value)?.then_some(value))
+    pub fn get(&self, key: &K) -> Result<Option<V::Owned>> {
+        self.lookup_owned(key_bytes(self, key)?, 0)
     }
 
-    /// Copies the value at `key` to `value`, and says whether there is one.
-    pub fn get_into(&self, key: &[u8], value: &mut [u8]) -> Result<bool> {
-        self.lookup(key, value, 0)
-    }
-
-    /// As [`Map::get_into`], holding the `bpf_spin_lock` that is part of the value. Since Linux 5.1.
+    /// As [`Map::get`], holding the `bpf_spin_lock` that is part of the value. Since Linux 5.1.
     #[doc(alias = "bpf_map_lookup_elem_flags")]
-    pub fn get_locked_into(&self, key: &[u8], value: &mut [u8]) -> Result<bool> {
-        self.lookup(key, value, LOCK)
+    pub fn get_locked(&self, key: &K) -> Result<Option<V::Owned>> {
+        self.lookup_owned(key_bytes(self, key)?, LOCK)
     }
 
-    fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<bool> {
-        self.check_key(key)?;
-        self.check_value(value)?;
-        match self.raw().lookup(key, value, flags) {
-            Ok(()) => Ok(true),
-            Err(Errno::ENOENT) => Ok(false),
-            Err(errno) => Err(self.fail(errno, "cannot read an element")),
-        }
+    /// Copies the value at `key` to `value`, and says whether there is one. Bytes must be as many as [`Map::value_len`] says.
+    pub fn get_into(&self, key: &K, value: &mut V::Owned) -> Result<bool> {
+        self.lookup(key_bytes(self, key)?, V::bytes_mut(value), 0)
     }
 
-    /// Writes an element. `value` has [`Map::value_len`] bytes.
+    /// Writes an element. Bytes must be as many as [`Map::value_len`] says.
     ///
     /// # Errors
     ///
     /// `EEXIST` or `ENOENT` if `mode` does not hold, `E2BIG` if the map is full, `EPERM` if it is frozen.
     #[doc(alias = "bpf_map__update_elem")]
     #[doc(alias = "bpf_map_update_elem")]
-    pub fn insert(&self, key: &[u8], value: &[u8], mode: UpdateMode) -> Result<()> {
-        self.update(key, value, mode.flags())
+    pub fn insert(&self, key: &K, value: &V, mode: UpdateMode) -> Result<()> {
+        self.update(key_bytes(self, key)?, value.bytes(), mode.flags())
     }
 
     /// As [`Map::insert`], holding the `bpf_spin_lock` that is part of the value. Since Linux 5.1.
-    pub fn insert_locked(&self, key: &[u8], value: &[u8], mode: UpdateMode) -> Result<()> {
-        self.update(key, value, mode.flags() | LOCK)
-    }
-
-    fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<()> {
-        self.check_key(key)?;
-        self.check_value(value)?;
-        self.raw()
-            .update(key, value, flags)
-            .map_err(|errno| self.explain_write(errno))
-    }
-
-    /// Removes an element, and says whether there was one.
-    #[doc(alias = "bpf_map__delete_elem")]
-    #[doc(alias = "bpf_map_delete_elem")]
-    pub fn remove(&self, key: &[u8]) -> Result<bool> {
-        self.check_key(key)?;
-        match self.raw().delete(key, 0) {
-            Ok(()) => Ok(true),
-            Err(Errno::ENOENT) => Ok(false),
-            Err(errno) => Err(self.fail(errno, "cannot remove an element")),
-        }
+    pub fn insert_locked(&self, key: &K, value: &V, mode: UpdateMode) -> Result<()> {
+        self.update(key_bytes(self, key)?, value.bytes(), mode.flags() | LOCK)
     }
 
     /// Removes an element and returns its value. Hashes since Linux 5.14.
     #[doc(alias = "bpf_map__lookup_and_delete_elem")]
     #[doc(alias = "bpf_map_lookup_and_delete_elem")]
-    pub fn take(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.check_key(key)?;
-        let mut value = vec![0; self.value_len()?];
-        match self.raw().lookup_and_delete(key, &mut value, 0) {
-            Ok(()) => Ok(Some(value)),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(self.fail(errno, "cannot take an element")),
-        }
+    pub fn take(&self, key: &K) -> Result<Option<V::Owned>> {
+        self.take_bytes(key_bytes(self, key)?)
     }
+}
 
-    /// Adds a value to a queue, a stack or a bloom filter, which have no keys.
+impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
+    /// Removes an element, and says whether there was one.
+    #[doc(alias = "bpf_map__delete_elem")]
+    #[doc(alias = "bpf_map_delete_elem")]
+    pub fn remove(&self, key: &K) -> Result<bool> {
+        self.delete(key_bytes(self, key)?)
+    }
+}
+
+/// Queues, stacks and bloom filters, as bytes.
+impl Map {
+    /// Adds a value.
     pub fn push(&self, value: &[u8]) -> Result<()> {
         self.update(&[], value, 0)
     }
@@ -133,48 +102,81 @@ impl Map {
     pub fn peek(&self) -> Result<Option<Vec<u8>>> {
         self.get(&[])
     }
+}
 
-    /// Reads as many elements as fit into `keys` and `values` and says how many; 0 once `cursor` has come to the end.
-    /// Since Linux 5.6, for some types later.
+/// Queues, stacks and bloom filters, whose elements have no keys.
+impl<V: Layout> Map<(), V> {
+    /// Adds a value.
     ///
     /// # Errors
+    /// `E2BIG` if a queue or stack is full.
+    pub fn push(&self, value: &V) -> Result<()> {
+        self.update(&[], value.as_bytes(), 0)
+    }
+
+    /// Takes the next value off a queue or a stack.
+    pub fn pop(&self) -> Result<Option<V>> {
+        self.take_bytes(&[])
+    }
+
+    /// Reads the next value of a queue or a stack.
+    pub fn peek(&self) -> Result<Option<V>> {
+        self.get(&())
+    }
+
+    /// Whether a bloom filter may hold the value: `false` is certain, `true` is likely. Since Linux 5.16.
     ///
-    /// `ENOSPC` if there is not enough room for the next bucket of a hash: repeat with longer slices.
-    #[doc(alias = "bpf_map_lookup_batch")]
-    #[doc(alias = "bpf_map_lookup_and_delete_batch")]
-    pub fn get_batch(
-        &self,
-        cursor: &mut BatchCursor,
-        keys: &mut [u8],
-        values: &mut [u8],
-        mode: BatchMode,
-    ) -> Result<usize> {
+    /// # Errors
+    /// `InvalidArgument` for other maps.
+    pub fn contains(&self, value: &V) -> Result<bool> {
+        if self.map_type() != MapType::BLOOM_FILTER {
+            let message = format!("a map of type {} cannot be asked this", self.map_type());
+            let error = Error::new(ErrorKind::InvalidArgument, message);
+            return Err(self.blame(error).with_hint("only bloom filters can"));
+        }
+        // The value is read, not written; the kernel takes it where others get theirs.
+        let mut asked = V::new_zeroed();
+        asked.as_mut_bytes().copy_from_slice(value.as_bytes());
+        self.lookup(&[], asked.as_mut_bytes(), 0)
+    }
+}
+
+/// What all views come down to.
+impl<K: ?Sized, V: ?Sized> Map<K, V> {
+    /// Bytes that user space exchanges for a value: [`Map::value_size`], or in per-CPU maps one value for each possible
+    /// CPU, each padded to 8 bytes.
+    pub fn value_len(&self) -> Result<usize> {
         self.raw()
-            .lookup_batch(cursor, keys, values, mode, 0)
-            .map_err(|errno| self.fail(errno, "cannot read a batch of elements"))
+            .value_len()
+            .map_err(|errno| self.fail(errno, "cannot count the possible CPUs"))
     }
 
-    /// Writes as many elements as `keys` and `values` hold. Since Linux 5.6.
-    #[doc(alias = "bpf_map_update_batch")]
-    pub fn insert_batch(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
+    fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<bool> {
+        self.check_value(value)?;
+        match self.raw().lookup(key, value, flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(self.fail(errno, "cannot read an element")),
+        }
+    }
+
+    pub(super) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<()> {
+        self.check_value(value)?;
         self.raw()
-            .update_batch(keys, values, mode.flags())
-            .map_err(|stopped| {
-                self.explain_write(stopped.errno)
-                    .context(format!("batch, after {} elements", stopped.done))
-            })
+            .update(key, value, flags)
+            .map_err(|errno| self.explain_write(errno))
     }
 
-    /// Removes as many elements as `keys` holds. Since Linux 5.6.
-    #[doc(alias = "bpf_map_delete_batch")]
-    pub fn remove_batch(&self, keys: &[u8]) -> Result<()> {
-        self.raw().delete_batch(keys, 0).map_err(|stopped| {
-            self.fail(stopped.errno, "cannot remove a batch of elements")
-                .context(format!("batch, after {} elements", stopped.done))
-        })
+    pub(super) fn delete(&self, key: &[u8]) -> Result<bool> {
+        match self.raw().delete(key, 0) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(self.fail(errno, "cannot remove an element")),
+        }
     }
 
-    fn explain_write(&self, errno: Errno) -> Error {
+    #[cold]
+    pub(super) fn explain_write(&self, errno: Errno) -> Error {
         let error = self.fail(errno, "cannot write an element");
         match errno {
             Errno::E2BIG => error.with_hint(format!(
@@ -205,5 +207,29 @@ impl Map {
         } else {
             Err(self.wrong_length("value", value.len(), wanted))
         }
+    }
+}
+
+impl<K: ?Sized, V: Value + ?Sized> Map<K, V> {
+    pub(super) fn lookup_owned(&self, key: &[u8], flags: u64) -> Result<Option<V::Owned>> {
+        let mut value = self.new_value()?;
+        let found = self.lookup(key, V::bytes_mut(&mut value), flags)?;
+        Ok(found.then_some(value))
+    }
+
+    pub(super) fn take_bytes(&self, key: &[u8]) -> Result<Option<V::Owned>> {
+        let mut value = self.new_value()?;
+        match self
+            .raw()
+            .lookup_and_delete(key, V::bytes_mut(&mut value), 0)
+        {
+            Ok(()) => Ok(Some(value)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.fail(errno, "cannot take an element")),
+        }
+    }
+
+    fn new_value(&self) -> Result<V::Owned> {
+        V::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the possible CPUs"))
     }
 }

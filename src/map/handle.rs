@@ -1,29 +1,58 @@
 //! The handle: where maps come from, and what is known about them.
 
 use super::pin;
+use crate::btf::Btf;
 use crate::sys::bpf::{self, MapFd, MapInfo, ObjectKind};
 use crate::sys::mapping::{Access, MapMemory};
-use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result};
+use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result, TypeId};
 use std::fmt;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A map in the kernel. Clones share one descriptor, which is closed with the last of them.
 ///
+/// `Map` by itself exchanges keys and values as bytes. [`Map::typed`] makes a view whose keys and values are Rust types:
+/// `Map<u32, u64>`, or `Map<u32, PerCpu<u64>>` where each CPU has a value of its own ([`PerCpu`](super::PerCpu)). Both have the
+/// same methods.
+///
 /// The map itself lives as long as somebody holds it: a descriptor, a program, a pin, a mapping.
-#[derive(Clone)]
 #[doc(alias = "bpf_map")]
-pub struct Map {
+pub struct Map<K: ?Sized = [u8], V: ?Sized = [u8]> {
     inner: Arc<Inner>,
+    view: PhantomData<View<K, V>>,
 }
+
+/// Neither owns keys or values, nor borrows any.
+type View<K, V> = (fn(&K), fn(&V));
 
 struct Inner {
     fd: MapFd,
     name: String,
+    types: OnceLock<Option<MapTypes>>,
+    /// Whether the kernel reads and writes the value of one CPU alone; asked once.
+    one_cpu: OnceLock<bool>,
 }
 
-impl fmt::Debug for Map {
+/// What the keys and values of a map are, by BTF. Returned by [`Map::types`].
+#[derive(Debug, Clone)]
+pub struct MapTypes {
+    /// Where the types are.
+    pub btf: Arc<Btf<'static>>,
+    /// Type of a key; `void` if unknown.
+    pub key: TypeId,
+    /// Type of a value (for one CPU); `void` if unknown.
+    pub value: TypeId,
+}
+
+impl<K: ?Sized, V: ?Sized> Clone for Map<K, V> {
+    fn clone(&self) -> Self {
+        self.view_as()
+    }
+}
+
+impl<K: ?Sized, V: ?Sized> fmt::Debug for Map<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map")
             .field("name", &self.inner.name)
@@ -32,7 +61,7 @@ impl fmt::Debug for Map {
     }
 }
 
-impl AsFd for Map {
+impl<K: ?Sized, V: ?Sized> AsFd for Map<K, V> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.fd.as_fd()
     }
@@ -45,7 +74,10 @@ impl Map {
             inner: Arc::new(Inner {
                 fd,
                 name: name.into(),
+                types: OnceLock::new(),
+                one_cpu: OnceLock::new(),
             }),
+            view: PhantomData,
         }
     }
 
@@ -72,6 +104,58 @@ impl Map {
         let path = path.as_ref();
         let fd = pin::open(path)?;
         Self::from_fd(fd).map_err(|e| e.context(format!("pin {}", path.display())))
+    }
+
+    /// Says what its keys and values are, unless that is known already.
+    pub(crate) fn set_types(&self, types: MapTypes) {
+        let _ = self.inner.types.set(Some(types));
+    }
+}
+
+impl<K: ?Sized, V: ?Sized> Map<K, V> {
+    /// The same map as another view, unchecked.
+    pub(super) fn view_as<K2: ?Sized, V2: ?Sized>(&self) -> Map<K2, V2> {
+        Map {
+            inner: Arc::clone(&self.inner),
+            view: PhantomData,
+        }
+    }
+
+    /// The same map, with keys and values as bytes.
+    pub fn as_bytes(&self) -> Map {
+        self.view_as()
+    }
+
+    /// What its keys and values are, by the BTF of the object that it was loaded from, or else by the BTF that the kernel keeps
+    /// with the map. `None` if nobody knows.
+    #[doc(alias("bpf_map__btf_key_type_id", "bpf_map__btf_value_type_id"))]
+    pub fn types(&self) -> Result<Option<&MapTypes>> {
+        if let Some(known) = self.inner.types.get() {
+            return Ok(known.as_ref());
+        }
+        let types = self.types_in_kernel()?;
+        Ok(self.inner.types.get_or_init(|| types).as_ref())
+    }
+
+    fn types_in_kernel(&self) -> Result<Option<MapTypes>> {
+        let info = self.info()?;
+        if info.btf_id == 0 {
+            return Ok(None);
+        }
+        let blob = bpf::fd_by_id(ObjectKind::Btf, info.btf_id)
+            .and_then(|fd| bpf::btf_data(fd.as_fd()))
+            .map_err(|errno| self.fail(errno, "cannot read the map's types"))?;
+        let btf = Btf::from_vec(blob).map_err(|e| self.blame(e.into()))?;
+        Ok(Some(MapTypes {
+            btf: Arc::new(btf),
+            key: info.btf_key_type,
+            value: info.btf_value_type,
+        }))
+    }
+
+    /// Whether the kernel reads and writes the value of one CPU alone, which it is asked for by `ask` the first time.
+    pub(super) fn has_one_cpu(&self, ask: impl FnOnce() -> bool) -> bool {
+        *self.inner.one_cpu.get_or_init(ask)
     }
 
     /// Gives the map a name in a BPF file system, where it stays after this process. The parent folder is made if it is

@@ -1,74 +1,119 @@
 //! Walking over the keys and elements of a map.
 
-use super::Map;
-use crate::{Errno, Result};
+use super::{Key, Map, Value};
+use crate::{Errno, Error, Result};
+use std::fmt;
 
-impl Map {
+impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
     /// The keys, in the map's own order.
     ///
-    /// A hash that changes meanwhile may show a key twice or leave one out: the kernel starts again when the key it was
-    /// asked to go on from is gone. The walk ends in any case, after at most [`Map::max_entries`] keys.
+    /// The key that was just returned may be removed: the walk knows the next one already. When somebody else removes that
+    /// one, the kernel starts again with the first, so a hash that changes meanwhile may show a key twice or leave one
+    /// out. The walk ends in any case, after at most [`Map::max_entries`] keys.
     #[doc(alias = "bpf_map__get_next_key")]
     #[doc(alias = "bpf_map_get_next_key")]
-    pub fn keys(&self) -> Keys {
+    pub fn keys(&self) -> Keys<K> {
         Keys {
-            map: self.clone(),
-            last: None,
+            map: self.view_as(),
+            ahead: Ahead::First,
             left: self.max_entries(),
         }
     }
+}
 
+impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
     /// The elements, in the map's own order; see [`Map::keys`]. Elements that are removed meanwhile are left out.
-    pub fn iter(&self) -> Iter {
-        Iter { keys: self.keys() }
+    pub fn iter(&self) -> Iter<K, V> {
+        Iter {
+            map: self.clone(),
+            keys: self.keys(),
+        }
     }
 }
 
-impl IntoIterator for &Map {
-    type Item = Result<(Vec<u8>, Vec<u8>)>;
-    type IntoIter = Iter;
+impl<K: Key + ?Sized, V: Value + ?Sized> IntoIterator for &Map<K, V> {
+    type Item = Result<(K::Owned, V::Owned)>;
+    type IntoIter = Iter<K, V>;
 
-    fn into_iter(self) -> Iter {
+    fn into_iter(self) -> Iter<K, V> {
         self.iter()
     }
 }
 
 /// The keys of a map. Returned by [`Map::keys`].
-#[derive(Debug, Clone)]
-pub struct Keys {
-    map: Map,
-    last: Option<Vec<u8>>,
+pub struct Keys<K: Key + ?Sized = [u8]> {
+    map: Map<K>,
+    ahead: Ahead<K::Owned>,
     left: u32,
 }
 
-impl Iterator for Keys {
-    type Item = Result<Vec<u8>>;
+/// What the kernel said of the next key.
+enum Ahead<O> {
+    /// It has not been asked for any.
+    First,
+    Key(O),
+    Failed(Error),
+    End,
+}
+
+impl<K: Key + ?Sized> fmt::Debug for Keys<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("map", &self.map)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Key + ?Sized> Keys<K> {
+    fn after(&self, key: Option<&K>) -> Ahead<K::Owned> {
+        let mut next = K::zeroed(self.map.key_size());
+        let key = key.map(K::bytes);
+        match self.map.raw().next_key(key, K::bytes_mut(&mut next)) {
+            Ok(()) => Ahead::Key(next),
+            Err(Errno::ENOENT) => Ahead::End,
+            Err(errno) => Ahead::Failed(self.map.fail(errno, "cannot go on to the next key")),
+        }
+    }
+}
+
+impl<K: Key + ?Sized> Iterator for Keys<K> {
+    type Item = Result<K::Owned>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        let mut key = vec![0; self.map.key_size()];
-        match self.map.raw().next_key(self.last.as_deref(), &mut key) {
-            Ok(()) => {
-                self.last = Some(key.clone());
+        if let Ahead::First = self.ahead {
+            self.ahead = self.after(None);
+        }
+        match std::mem::replace(&mut self.ahead, Ahead::End) {
+            Ahead::Key(key) => {
+                if self.left > 0 {
+                    self.ahead = self.after(Some(K::borrow(&key)));
+                }
                 Some(Ok(key))
             }
-            Err(errno) => {
-                self.left = 0;
-                (errno != Errno::ENOENT)
-                    .then(|| Err(self.map.fail(errno, "cannot go on to the next key")))
-            }
+            Ahead::Failed(error) => Some(Err(error)),
+            Ahead::First | Ahead::End => None,
         }
     }
 }
 
 /// The elements of a map: key and value. Returned by [`Map::iter`].
-#[derive(Debug, Clone)]
-pub struct Iter {
-    keys: Keys,
+pub struct Iter<K: Key + ?Sized = [u8], V: Value + ?Sized = [u8]> {
+    map: Map<K, V>,
+    keys: Keys<K>,
 }
 
-impl Iterator for Iter {
-    type Item = Result<(Vec<u8>, Vec<u8>)>;
+impl<K: Key + ?Sized, V: Value + ?Sized> fmt::Debug for Iter<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter")
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Key + ?Sized, V: Value + ?Sized> Iterator for Iter<K, V> {
+    type Item = Result<(K::Owned, V::Owned)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -76,7 +121,7 @@ impl Iterator for Iter {
                 Ok(key) => key,
                 Err(error) => return Some(Err(error)),
             };
-            match self.keys.map.get(&key) {
+            match self.map.get(K::borrow(&key)) {
                 Ok(Some(value)) => return Some(Ok((key, value))),
                 Ok(None) => {}
                 Err(error) => {

@@ -1,19 +1,42 @@
-//! Using maps: handles, elements as bytes, iteration, values of every CPU, pins.
+//! Using maps: handles, elements as bytes or as Rust types, iteration, batches, values of every CPU, pins.
 //!
-//! In: a descriptor of a map that exists (from `load`, a pin, an id). Out: bytes, [`crate::Error`]s that name the map.
-//! Not here: what the bytes mean (see `btf`), creating the maps of an object (see `load`), reading ring buffers (see `ring`).
+//! In: a descriptor of a map that exists (from `load`, a pin, an id). Out: bytes or plain data, [`crate::Error`]s that name
+//! the map. Not here: decoding by type alone (see `btf`), creating the maps of an object (see `load`), reading ring
+//! buffers (see `ring`).
+//!
+//! There is one [`Map`] and one set of methods; [`Map::typed`] changes what its keys and values are:
+//!
+//! | view | key | value |
+//! |---|---|---|
+//! | `Map` | `[u8]` | `[u8]` |
+//! | `Map<K, V>` | plain data ([`Layout`](crate::btf::Layout)) | plain data |
+//! | `Map<K, PerCpu<V>>` | plain data | plain data for each possible CPU |
+//! | `Map<(), V>` | none: a queue, stack or bloom filter | plain data |
+//! | `Map<LpmKey<4>, V>` | the prefix of a trie | plain data |
+//! | `Map<K, Fd>` | plain data | descriptors in, ids out: program arrays, maps of maps, maps of sockets |
+//! | `Map<Fd, V>` | the descriptor of the element's owner: local storage | plain data |
 
+mod batch;
 mod elements;
+mod fd;
 mod handle;
 mod iter;
+mod lpm;
 mod per_cpu;
 pub(crate) mod pin;
+mod typed;
+mod view;
 
 #[doc(inline)]
-pub use crate::sys::bpf::{BatchCursor, BatchMode, MapInfo};
+pub use crate::sys::bpf::{BatchMode, MapInfo};
 #[doc(inline)]
 pub use crate::sys::mapping::{Access, MapMemory};
+pub use batch::{BatchCursor, Batches};
 pub use elements::UpdateMode;
-pub use handle::Map;
+pub use fd::Fd;
+pub use handle::{Map, MapTypes};
 pub use iter::{Iter, Keys};
-pub use per_cpu::PerCpuValues;
+pub use lpm::LpmKey;
+pub use per_cpu::PerCpu;
+pub use typed::{ViewKey, ViewValue};
+pub use view::{Key, Value};

@@ -1,32 +1,44 @@
 //! The values of a per-CPU map, one for each possible CPU.
 
+use super::view::Value;
 use super::{Map, UpdateMode};
-use crate::{Error, ErrorKind, Result};
+use crate::btf::Layout;
+use crate::sys::bpf::MapFd;
+use crate::{Errno, Error, ErrorKind, Result};
+use std::fmt;
+use std::marker::PhantomData;
 
-/// One value for each possible CPU, by CPU number. Returned by [`Map::get_per_cpu`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PerCpuValues {
+/// One value for each possible CPU, by CPU number: plain data in a view ([`Map::typed`]), otherwise bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PerCpu<V: ?Sized = [u8]> {
     /// Each value is followed by as much padding as makes it a multiple of 8.
     bytes: Vec<u8>,
     size: usize,
     padded: usize,
+    value: PhantomData<fn(&V)>,
 }
 
-impl PerCpuValues {
-    /// As the kernel lays them out: `None` if `bytes` is not a whole number of values of `size` bytes, each padded to 8.
-    fn new(bytes: Vec<u8>, size: usize) -> Option<Self> {
+impl<V: ?Sized> fmt::Debug for PerCpu<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.chunks()).finish()
+    }
+}
+
+impl<V: ?Sized> PerCpu<V> {
+    /// Zeros for `cpus` CPUs: `None` if values of `size` bytes, each padded to 8, are more than there is memory to count.
+    fn zeroed_for(cpus: usize, size: usize) -> Option<Self> {
         let padded = size.checked_next_multiple_of(8)?;
-        let whole = padded != 0 && bytes.len().checked_rem(padded) == Some(0);
-        whole.then_some(Self {
-            bytes,
+        Some(Self {
+            bytes: vec![0; padded.checked_mul(cpus)?],
             size,
             padded,
+            value: PhantomData,
         })
     }
 
     /// How many CPUs.
     pub fn len(&self) -> usize {
-        self.bytes.len() / self.padded
+        self.bytes.len().checked_div(self.padded).unwrap_or(0)
     }
 
     /// Whether there is no value at all.
@@ -34,79 +46,186 @@ impl PerCpuValues {
         self.bytes.is_empty()
     }
 
-    /// The value of one CPU.
-    pub fn get(&self, cpu: usize) -> Option<&[u8]> {
-        self.iter().nth(cpu)
+    fn chunks(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.bytes
+            .chunks_exact(self.padded.max(1))
+            .map(|padded| padded.get(..self.size).unwrap_or(padded))
     }
 
-    /// The value of one CPU, to be changed before [`Map::insert_per_cpu`].
+    fn chunk_mut(&mut self, cpu: usize) -> Option<&mut [u8]> {
+        let start = cpu.checked_mul(self.padded)?;
+        let end = start.checked_add(self.size)?;
+        self.bytes.get_mut(start..end)
+    }
+}
+
+impl PerCpu {
+    /// The value of one CPU.
+    pub fn get(&self, cpu: usize) -> Option<&[u8]> {
+        self.chunks().nth(cpu)
+    }
+
+    /// The value of one CPU, to be changed before it is written.
     pub fn get_mut(&mut self, cpu: usize) -> Option<&mut [u8]> {
-        let size = self.size;
-        self.bytes
-            .chunks_exact_mut(self.padded)
-            .nth(cpu)
-            .and_then(|padded| padded.get_mut(..size))
+        self.chunk_mut(cpu)
     }
 
     /// The values, CPU 0 first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.bytes
-            .chunks_exact(self.padded)
-            .map(|padded| padded.split_at_checked(self.size).map_or(padded, |s| s.0))
+        self.chunks()
+    }
+}
+
+impl<V: Layout> PerCpu<V> {
+    /// The value of one CPU.
+    pub fn get(&self, cpu: usize) -> Option<V> {
+        let bytes = self.chunks().nth(cpu)?;
+        V::read_from_bytes(bytes).ok()
+    }
+
+    /// Changes the value of one CPU, and says whether there is such a CPU.
+    pub fn set(&mut self, cpu: usize, value: &V) -> bool {
+        match self.chunk_mut(cpu) {
+            Some(place) => value.write_to(place).is_ok(),
+            None => false,
+        }
+    }
+
+    /// The values, CPU 0 first.
+    pub fn iter(&self) -> impl Iterator<Item = V> {
+        self.chunks()
+            .filter_map(|bytes| V::read_from_bytes(bytes).ok())
+    }
+}
+
+impl<V: ?Sized> Value for PerCpu<V> {
+    type Owned = Self;
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn zeroed(map: &MapFd) -> Result<Self, Errno> {
+        let size = map.shape().value_size as usize;
+        let padded = size.next_multiple_of(8).max(1);
+        Self::zeroed_for(map.value_len()? / padded, size).ok_or(Errno::E2BIG)
+    }
+
+    fn bytes_mut(owned: &mut Self) -> &mut [u8] {
+        &mut owned.bytes
+    }
+}
+
+/// `BPF_F_CPU`: the value of the CPU whose number is in the flags' upper half. Since Linux 7.0.
+const ONE_CPU: u64 = 8;
+
+fn one_cpu(cpu: u32) -> u64 {
+    u64::from(cpu) << 32 | ONE_CPU
+}
+
+impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
+    /// Zeros for all possible CPUs, to be filled in.
+    pub fn new_per_cpu(&self) -> Result<PerCpu<V>> {
+        PerCpu::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
+    }
+
+    /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that one is copied.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is no such CPU.
+    pub fn get_cpu(&self, key: &K, cpu: u32) -> Result<Option<V>> {
+        self.check_cpu(cpu)?;
+        if !self.copies_one_cpu() {
+            let all = self.get(key)?;
+            return Ok(all.and_then(|all| all.get(cpu as usize)));
+        }
+        let mut value = V::new_zeroed();
+        let key = super::typed::key_bytes(self, key)?;
+        match self
+            .raw()
+            .lookup_one_cpu(key, value.as_mut_bytes(), one_cpu(cpu))
+        {
+            Ok(()) => Ok(Some(value)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.fail(errno, "cannot read the value of one CPU")),
+        }
+    }
+
+    /// Writes the value of one CPU at `key`; those of the others stay, or become zero if the key is new. Since Linux 7.0.
+    ///
+    /// # Errors
+    /// `Unsupported` on older kernels: there, reading all values and writing them back would undo what programs count
+    /// meanwhile.
+    pub fn insert_cpu(&self, key: &K, cpu: u32, value: &V, mode: UpdateMode) -> Result<()> {
+        self.check_cpu(cpu)?;
+        if !self.copies_one_cpu() {
+            let message =
+                "this kernel writes the values of all CPUs or none (one alone needs Linux 7.0)";
+            let error = Error::new(ErrorKind::Unsupported, message);
+            return Err(self
+                .blame(error)
+                .with_hint("write all of them with `insert`"));
+        }
+        let key = super::typed::key_bytes(self, key)?;
+        self.raw()
+            .update_one_cpu(key, value.as_bytes(), mode.flags() | one_cpu(cpu))
+            .map_err(|errno| self.explain_write(errno))
+    }
+
+    fn check_cpu(&self, cpu: u32) -> Result<()> {
+        let cpus = self.new_per_cpu()?.len();
+        if (cpu as usize) < cpus {
+            return Ok(());
+        }
+        let message = format!("there is no CPU {cpu}: this machine may have {cpus}");
+        Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
+    }
+
+    /// Older kernels refuse the flag before they look at key and value.
+    fn copies_one_cpu(&self) -> bool {
+        self.has_one_cpu(|| {
+            let key = vec![0; self.key_size()];
+            let mut value = vec![0; self.value_size()];
+            let asked = self.raw().lookup_one_cpu(&key, &mut value, one_cpu(0));
+            !matches!(
+                asked,
+                Err(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP)
+            )
+        })
     }
 }
 
 impl Map {
     /// The values at `key` of all possible CPUs, or `None` if there are none.
-    pub fn get_per_cpu(&self, key: &[u8]) -> Result<Option<PerCpuValues>> {
+    pub fn get_per_cpu(&self, key: &[u8]) -> Result<Option<PerCpu>> {
         self.check_per_cpu()?;
-        let Some(bytes) = self.get(key)? else {
-            return Ok(None);
-        };
-        PerCpuValues::new(bytes, self.value_size())
-            .map(Some)
-            .ok_or_else(|| self.strange_size())
+        self.view_as::<[u8], PerCpu>().get(key)
     }
 
     /// Values of zero for all possible CPUs, to be filled in.
-    pub fn new_per_cpu(&self) -> Result<PerCpuValues> {
+    pub fn new_per_cpu(&self) -> Result<PerCpu> {
         self.check_per_cpu()?;
-        PerCpuValues::new(vec![0; self.value_len()?], self.value_size())
-            .ok_or_else(|| self.strange_size())
+        PerCpu::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
     }
 
     /// Writes the values of all possible CPUs.
-    pub fn insert_per_cpu(
-        &self,
-        key: &[u8],
-        values: &PerCpuValues,
-        mode: UpdateMode,
-    ) -> Result<()> {
+    pub fn insert_per_cpu(&self, key: &[u8], values: &PerCpu, mode: UpdateMode) -> Result<()> {
         self.check_per_cpu()?;
         if values.size != self.value_size() {
             return Err(self.wrong_length("value", values.size, self.value_size()));
         }
-        self.insert(key, &values.bytes, mode)
+        self.view_as::<[u8], PerCpu>().insert(key, values, mode)
     }
 
-    fn check_per_cpu(&self) -> Result<()> {
+    pub(super) fn check_per_cpu(&self) -> Result<()> {
         if self.map_type().is_per_cpu() {
             return Ok(());
         }
-        Err(self.blame(Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
-                "a map of type {} has one value for all CPUs",
-                self.map_type()
-            ),
-        )))
-    }
-
-    fn strange_size(&self) -> Error {
-        self.blame(Error::new(
-            ErrorKind::Corrupt,
-            "the kernel's values do not divide evenly among the CPUs",
-        ))
+        let message = format!(
+            "a map of type {} has one value for all CPUs",
+            self.map_type()
+        );
+        Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
     }
 }
 
@@ -116,8 +235,10 @@ mod tests {
 
     #[test]
     fn values_are_cut_out_of_their_padding() {
-        let bytes: Vec<u8> = (0..32).collect();
-        let mut values = PerCpuValues::new(bytes, 12).unwrap();
+        let mut values = PerCpu::<[u8]>::zeroed_for(2, 12).unwrap();
+        for (at, byte) in values.bytes.iter_mut().enumerate() {
+            *byte = u8::try_from(at).unwrap();
+        }
         assert_eq!(values.len(), 2);
         assert_eq!(values.get(1).unwrap(), (16..28).collect::<Vec<u8>>());
         assert_eq!(values.get(2), None);
@@ -127,9 +248,19 @@ mod tests {
     }
 
     #[test]
-    fn odd_lengths_are_refused() {
-        assert!(PerCpuValues::new(vec![0; 20], 12).is_none());
-        assert!(PerCpuValues::new(vec![0; 8], 0).is_none());
-        assert!(PerCpuValues::new(vec![0; 8], usize::MAX).is_none());
+    fn plain_data_is_set_by_its_cpu() {
+        let mut values = PerCpu::<u32>::zeroed_for(3, 4).unwrap();
+        assert!(values.set(2, &7));
+        assert!(!values.set(3, &7));
+        assert_eq!(values.get(2), Some(7));
+        assert_eq!(values.get(3), None);
+        assert_eq!(values.iter().collect::<Vec<_>>(), [0, 0, 7]);
+    }
+
+    #[test]
+    fn sizes_that_overflow_are_refused() {
+        assert!(PerCpu::<[u8]>::zeroed_for(2, usize::MAX).is_none());
+        assert!(PerCpu::<[u8]>::zeroed_for(usize::MAX, 16).is_none());
+        assert_eq!(PerCpu::<[u8]>::zeroed_for(4, 0).unwrap().len(), 0);
     }
 }

@@ -1,12 +1,13 @@
 #![allow(unsafe_code)]
 //! The memory of an arena map, at the address that its program uses, too.
 
+use super::mapping::{Mapped, cell_u32, cell_u64, copy_in, copy_out};
 use super::{errno, system};
 use crate::sys::bpf::MapFd;
 use crate::{Errno, MapType};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// An arena, mapped. Since Linux 6.9.
 ///
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// change the memory at any time: bytes are copied in and out.
 #[derive(Debug)]
 pub struct ArenaMemory {
-    start: NonNull<AtomicU8>,
+    start: NonNull<u8>,
     len: usize,
 }
 
@@ -70,47 +71,45 @@ impl ArenaMemory {
         self.len == 0
     }
 
-    /// Copies `from` to `offset` on; `None` if it does not fit.
+    /// Copies `from` to `offset` on; `None` if it does not fit. An aligned piece of up to eight bytes is copied in one access.
     pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
-        let end = offset.checked_add(from.len())?;
-        if end > self.len {
-            return None;
-        }
-        for (at, byte) in (offset..end).zip(from) {
-            self.cell(at)?.store(*byte, Ordering::Relaxed);
-        }
-        Some(())
+        copy_in(self, offset, from)
     }
 
-    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside.
+    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside. An aligned piece of up to eight bytes is
+    /// copied in one access.
     ///
     /// Pages that nobody has written are allocated by this, unless the arena was made with `BPF_F_SEGV_ON_FAULT`: then the
     /// process gets a signal.
     pub fn read(&self, offset: usize, into: &mut [u8]) -> Option<()> {
-        let end = offset.checked_add(into.len())?;
-        if end > self.len {
-            return None;
-        }
-        for (at, byte) in (offset..end).zip(into) {
-            *byte = self.cell(at)?.load(Ordering::Relaxed);
-        }
-        Some(())
+        copy_out(self, offset, into)
     }
 
-    fn cell(&self, at: usize) -> Option<&AtomicU8> {
-        if at >= self.len {
-            return None;
-        }
-        // SAFETY: `at` is inside the mapping.
-        let cell = unsafe { self.start.add(at) };
-        // SAFETY: any byte is a valid `AtomicU8`, and the mapping lives as long as `self`.
-        Some(unsafe { cell.as_ref() })
+    /// The 32 bits at `offset`, shared with programs; `None` off their alignment and outside.
+    pub fn atomic_u32(&self, offset: usize) -> Option<&AtomicU32> {
+        cell_u32(self, offset)
+    }
+
+    /// The 64 bits at `offset`, shared with programs; `None` off their alignment and outside.
+    pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
+        cell_u64(self, offset)
+    }
+}
+
+// SAFETY: the mapping lives as long as the value, starts at a page, and is not lent other than as atomics.
+unsafe impl Mapped for ArenaMemory {
+    fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.len
     }
 }
 
 impl Drop for ArenaMemory {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `map` with this length, and nothing that `cell` lent outlives `self`.
+        // SAFETY: the mapping was made by `map` with this length, and nothing that was lent outlives `self`.
         let _ = unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
     }
 }

@@ -133,50 +133,34 @@ impl MapMemory {
     }
 
     /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside.
+    #[inline]
     pub fn read(&self, offset: usize, into: &mut [u8]) -> Option<()> {
         self.check(offset, into.len())?;
-        let mut at = offset;
-        let mut rest = into;
-        while !rest.is_empty() {
-            let width = piece_width(at, rest.len());
-            let (piece, tail) = rest.split_at_mut_checked(width)?;
-            match width {
-                8 => piece.copy_from_slice(&cell_u64(&self.raw, at)?.load(Relaxed).to_ne_bytes()),
-                4 => piece.copy_from_slice(&cell_u32(&self.raw, at)?.load(Relaxed).to_ne_bytes()),
-                2 => piece.copy_from_slice(&cell_u16(&self.raw, at)?.load(Relaxed).to_ne_bytes()),
-                _ => piece.copy_from_slice(&[cell_u8(&self.raw, at)?.load(Relaxed)]),
-            }
-            at += width;
-            rest = tail;
-        }
-        Some(())
+        copy_out(&self.raw, offset, into)
     }
 
     /// Copies `from` to `offset` on; `None` if it does not fit, or if the mapping is read-only.
+    #[inline]
     pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
         if self.access == Access::ReadOnly {
             return None;
         }
         self.check(offset, from.len())?;
-        let mut at = offset;
-        let mut rest = from;
-        while !rest.is_empty() {
-            let width = piece_width(at, rest.len());
-            let (piece, tail) = rest.split_at_checked(width)?;
-            match width {
-                8 => cell_u64(&self.raw, at)?
-                    .store(u64::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-                4 => cell_u32(&self.raw, at)?
-                    .store(u32::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-                2 => cell_u16(&self.raw, at)?
-                    .store(u16::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-                _ => cell_u8(&self.raw, at)?
-                    .store(u8::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-            }
-            at += width;
-            rest = tail;
-        }
-        Some(())
+        copy_in(&self.raw, offset, from)
+    }
+
+    /// The 32 bits at `offset`, shared with programs and other processes; `None` off their alignment, outside, and in a
+    /// read-only mapping.
+    pub fn atomic_u32(&self, offset: usize) -> Option<&AtomicU32> {
+        self.check(offset, 4)?;
+        (self.access == Access::ReadWrite).then(|| cell_u32(&self.raw, offset))?
+    }
+
+    /// The 64 bits at `offset`, shared with programs and other processes; `None` off their alignment, outside, and in a
+    /// read-only mapping.
+    pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
+        self.check(offset, 8)?;
+        (self.access == Access::ReadWrite).then(|| cell_u64(&self.raw, offset))?
     }
 
     fn check(&self, offset: usize, len: usize) -> Option<()> {
@@ -184,7 +168,72 @@ impl MapMemory {
     }
 }
 
+/// Memory that is mapped: shared with the kernel, touched through atomics only.
+///
+/// # Safety
+///
+/// From `start` on, `len` bytes may be read as long as the value lives, and start at a page. Nothing in this program
+/// borrows them other than as atomics.
+pub(super) unsafe trait Mapped {
+    /// Where the memory starts.
+    fn start(&self) -> *mut u8;
+    /// Bytes.
+    fn len(&self) -> usize;
+}
+
+// SAFETY: a mapping of memmap2 lives as long as its value, starts at a page, and lends pointers only.
+unsafe impl Mapped for MmapRaw {
+    fn start(&self) -> *mut u8 {
+        self.as_mut_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+/// Copies bytes out of shared memory. An aligned piece of up to eight bytes is copied in one access.
+#[inline]
+pub(super) fn copy_out(memory: &impl Mapped, offset: usize, into: &mut [u8]) -> Option<()> {
+    let mut at = offset;
+    let mut rest = into;
+    while !rest.is_empty() {
+        let width = piece_width(at, rest.len());
+        let (piece, tail) = rest.split_at_mut_checked(width)?;
+        match width {
+            8 => piece.copy_from_slice(&cell_u64(memory, at)?.load(Relaxed).to_ne_bytes()),
+            4 => piece.copy_from_slice(&cell_u32(memory, at)?.load(Relaxed).to_ne_bytes()),
+            2 => piece.copy_from_slice(&cell_u16(memory, at)?.load(Relaxed).to_ne_bytes()),
+            _ => piece.copy_from_slice(&[cell_u8(memory, at)?.load(Relaxed)]),
+        }
+        at += width;
+        rest = tail;
+    }
+    Some(())
+}
+
+/// Copies bytes into shared memory that may be written. An aligned piece of up to eight bytes is copied in one access.
+#[inline]
+pub(super) fn copy_in(memory: &impl Mapped, offset: usize, from: &[u8]) -> Option<()> {
+    let mut at = offset;
+    let mut rest = from;
+    while !rest.is_empty() {
+        let width = piece_width(at, rest.len());
+        let (piece, tail) = rest.split_at_checked(width)?;
+        match width {
+            8 => cell_u64(memory, at)?.store(u64::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+            4 => cell_u32(memory, at)?.store(u32::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+            2 => cell_u16(memory, at)?.store(u16::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+            _ => cell_u8(memory, at)?.store(u8::from_ne_bytes(piece.try_into().ok()?), Relaxed),
+        }
+        at += width;
+        rest = tail;
+    }
+    Some(())
+}
+
 /// Bytes to copy in one access: a power of two up to 8 that divides the offset and does not exceed what is left.
+#[inline]
 fn piece_width(at: usize, left: usize) -> usize {
     let aligned = 1 << at.trailing_zeros().min(3);
     let fitting = 1 << left.ilog2().min(3);
@@ -194,12 +243,13 @@ fn piece_width(at: usize, left: usize) -> usize {
 macro_rules! cells {
     ($($name:ident: $atomic:ident),*) => {$(
         /// A cell of a mapping; `None` outside of it and off its alignment.
-        pub(super) fn $name(memory: &MmapRaw, at: usize) -> Option<&$atomic> {
+        #[inline]
+        pub(super) fn $name<M: Mapped>(memory: &M, at: usize) -> Option<&$atomic> {
             let end = at.checked_add(size_of::<$atomic>())?;
             if end > memory.len() || at % size_of::<$atomic>() != 0 {
                 return None;
             }
-            let cell = memory.as_mut_ptr().wrapping_add(at).cast();
+            let cell = memory.start().wrapping_add(at).cast();
             // SAFETY: just found to be inside the mapping (which lives as long as the borrow) and, as mappings start at a
             // page, aligned. Whoever else has the memory mapped is outside of this program, or uses atomics as well. A
             // relaxed or acquiring load of this size is allowed on read-only memory; nobody stores to a read-only mapping.

@@ -8,6 +8,7 @@ mod support;
 
 mod attach;
 mod jump_tables;
+mod globals;
 mod load;
 mod machine;
 mod maps;
@@ -17,3 +18,4 @@ mod reuse;
 mod rings;
 mod struct_ops;
 mod tokens;
+mod typed;

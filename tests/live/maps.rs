@@ -7,7 +7,7 @@ use rawbpf::{Errno, ErrorKind, MapFlags, MapType};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd};
 
-fn create(create: &MapCreate<'_>) -> Map {
+pub(crate) fn create(create: &MapCreate<'_>) -> Map {
     lift_memlock();
     Map::new(bpf::map_create(create).unwrap(), create.name)
 }
@@ -59,7 +59,7 @@ fn slices_of_the_wrong_length_never_reach_the_kernel() {
     let map = hash("t_lengths");
     let errors = [
         map.get(&[0; 3]).unwrap_err(),
-        map.get_into(&key(1), &mut [0; 7]).unwrap_err(),
+        map.get_into(&key(1), &mut vec![0; 7]).unwrap_err(),
         map.insert(&key(1), &[0; 9], UpdateMode::Any).unwrap_err(),
         map.remove(&[]).unwrap_err(),
     ];

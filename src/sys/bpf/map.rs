@@ -16,6 +16,9 @@ use crate::sys::system;
 use crate::{Errno, MapFlags, MapType, TypeId};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// `BPF_F_CPU`: the value of one CPU, whose number is in the flags' upper half.
+const ONE_CPU: u64 = 8;
+
 /// What to create a map with (`BPF_MAP_CREATE`); what is left at its default is not sent.
 #[derive(Debug, Clone, Copy, Default)]
 #[doc(alias = "bpf_map_create_opts")]
@@ -231,6 +234,45 @@ impl MapFd {
         attr.value = address_mut(value);
         // SAFETY: both slices have just been found to have the map's lengths, and live through the call.
         unsafe { bpf(cmd, &mut attr) }.map(drop)
+    }
+
+    /// Copies the value of one CPU at `key` to `value`, which has as many bytes as one value; `flags` name the CPU. Since Linux
+    /// 7.0; older kernels refuse the flags.
+    pub fn lookup_one_cpu(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
+        self.check_key(key)?;
+        self.check_one_value(value, flags)?;
+        let mut attr = self.elem(flags);
+        attr.key = address(key);
+        attr.value = address_mut(value);
+        // SAFETY: the slices have just been found to have the lengths of a key and of one value, and live through the call. A
+        // kernel that knows the flag copies one value; others refuse unknown flags before they write.
+        unsafe { bpf(Command::MapLookupElem, &mut attr) }.map(drop)
+    }
+
+    /// Writes the value of one CPU at `key`; `flags` name the CPU. Since Linux 7.0.
+    pub fn update_one_cpu(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
+        self.check_key(key)?;
+        self.check_one_value(value, flags)?;
+        // A kernel that does not know the flag reads the values of all CPUs before it refuses it.
+        let mut all = vec![0; self.value_len()?.max(value.len())];
+        all.get_mut(..value.len())
+            .ok_or(Errno::EINVAL)?
+            .copy_from_slice(value);
+        let mut attr = self.elem(flags);
+        attr.key = address(key);
+        attr.value = address(&all);
+        // SAFETY: the key has just been found to have its length, the value has at least as many bytes as the kernel may read,
+        // and both live through the call, which only reads.
+        unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
+    }
+
+    fn check_one_value(&self, value: &[u8], flags: u64) -> Result<(), Errno> {
+        let is_one = value.len() == self.shape.value_size as usize;
+        if is_one && self.shape.map_type.is_per_cpu() && flags & ONE_CPU != 0 {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        }
     }
 
     /// Writes `value`, which has [`MapFd::value_len`] bytes, at `key`.

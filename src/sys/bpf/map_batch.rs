@@ -25,6 +25,11 @@ pub struct BatchCursor {
 }
 
 impl BatchCursor {
+    /// Whether a batch has been asked for.
+    pub fn is_started(&self) -> bool {
+        !self.mark.is_empty()
+    }
+
     /// Whether the last element has been read.
     pub fn is_finished(&self) -> bool {
         self.finished

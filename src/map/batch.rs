@@ -1,0 +1,323 @@
+//! Many elements in one call, or one by one where the kernel cannot.
+//!
+//! Linux 5.6 brought batches for hashes and arrays, later kernels for others. A map that has none answers with
+//! [`Errno::ENOTSUPP`]; older kernels do not know the command. Both are noticed at the first batch.
+
+use super::{Map, UpdateMode};
+use crate::btf::Layout;
+use crate::sys::bpf::{self, BatchMode, BatchStopped, MapFd};
+use crate::{Errno, Error, ErrorKind, Result};
+use zerocopy::IntoBytes;
+
+/// Elements of the first batch of [`Map::batches`].
+const FIRST_BATCH: usize = 256;
+
+/// Where the next batch starts; [`BatchCursor::default`] is the beginning.
+#[derive(Debug, Clone, Default)]
+pub struct BatchCursor(Position);
+
+#[derive(Debug, Clone)]
+enum Position {
+    /// The kernel keeps the place.
+    Kernel(bpf::BatchCursor),
+    /// One by one: after this key; an empty one is the beginning.
+    After(Vec<u8>),
+    End,
+}
+
+impl Default for Position {
+    fn default() -> Self {
+        Self::Kernel(bpf::BatchCursor::default())
+    }
+}
+
+impl BatchCursor {
+    /// Whether the last element has been read.
+    pub fn is_finished(&self) -> bool {
+        match &self.0 {
+            Position::Kernel(cursor) => cursor.is_finished(),
+            Position::After(_) => false,
+            Position::End => true,
+        }
+    }
+
+    /// Whether elements are read one by one, because the kernel has no batches for this type of map.
+    pub fn is_one_by_one(&self) -> bool {
+        matches!(self.0, Position::After(_))
+    }
+}
+
+fn has_no_batches(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOTSUPP | Errno::EOPNOTSUPP | Errno::EINVAL)
+}
+
+/// Batches of bytes.
+impl Map {
+    /// Reads as many elements as fit into `keys` and `values` and says how many; 0 once `cursor` has come to the end.
+    /// In one call since Linux 5.6 (some types later), before that one by one.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if there is not enough room for the next bucket of a hash: repeat with longer slices.
+    #[doc(alias = "bpf_map_lookup_batch")]
+    #[doc(alias = "bpf_map_lookup_and_delete_batch")]
+    pub fn get_batch(
+        &self,
+        cursor: &mut BatchCursor,
+        keys: &mut [u8],
+        values: &mut [u8],
+        mode: BatchMode,
+    ) -> Result<usize> {
+        self.read_batch(cursor, keys, values, mode)
+            .map_err(|errno| self.fail(errno, "cannot read a batch of elements"))
+    }
+
+    /// Writes as many elements as `keys` and `values` hold. In one call since Linux 5.6, before that one by one.
+    #[doc(alias = "bpf_map_update_batch")]
+    pub fn insert_batch(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
+        let value_len = self.value_len()?;
+        let counts = [(keys, self.key_size()), (values, value_len)].map(|(bytes, one)| {
+            bytes
+                .len()
+                .checked_div(one)
+                .filter(|n| n * one == bytes.len())
+        });
+        let [Some(key_count), Some(value_count)] = counts else {
+            let message = format!(
+                "{} bytes of keys and {} bytes of values are no whole number of elements of {} and {value_len} bytes",
+                keys.len(),
+                values.len(),
+                self.key_size()
+            );
+            return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
+        };
+        self.check_counts(key_count, value_count)?;
+        self.write_batch(keys, values, mode)
+    }
+
+    /// Removes as many elements as `keys` holds. In one call since Linux 5.6, before that one by one.
+    #[doc(alias = "bpf_map_delete_batch")]
+    pub fn remove_batch(&self, keys: &[u8]) -> Result<()> {
+        self.delete_batch(keys)
+    }
+}
+
+/// Batches of plain data.
+impl<K: Layout, V: Layout> Map<K, V> {
+    /// All elements, a batch at a time, which is lent.
+    ///
+    /// ```no_run
+    /// # fn main() -> rawbpf::Result<()> {
+    /// # let map = rawbpf::map::Map::from_id(1)?.typed::<u32, u64>()?;
+    /// let mut sum = 0;
+    /// let mut batches = map.batches();
+    /// while let Some((_keys, values)) = batches.next_batch()? {
+    ///     sum += values.iter().sum::<u64>();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batches(&self) -> Batches<K, V> {
+        Batches::new(self, BatchMode::Keep)
+    }
+
+    /// Removes all elements, a batch at a time, which is lent. What programs insert meanwhile may be left out.
+    pub fn drain(&self) -> Batches<K, V> {
+        Batches::new(self, BatchMode::Remove)
+    }
+
+    /// Writes elements: the first key with the first value, and so on. In one call since Linux 5.6, before that one by one.
+    pub fn insert_batch(&self, keys: &[K], values: &[V], mode: UpdateMode) -> Result<()> {
+        self.check_counts(keys.len(), values.len())?;
+        self.write_batch(keys.as_bytes(), values.as_bytes(), mode)
+    }
+
+    /// Removes elements; those that are not there stop it. In one call since Linux 5.6, before that one by one.
+    pub fn remove_batch(&self, keys: &[K]) -> Result<()> {
+        self.delete_batch(keys.as_bytes())
+    }
+}
+
+/// Reads a map a batch at a time. Returned by [`Map::batches`] and [`Map::drain`].
+#[derive(Debug)]
+pub struct Batches<K, V> {
+    map: Map<K, V>,
+    cursor: BatchCursor,
+    mode: BatchMode,
+    keys: Vec<K>,
+    values: Vec<V>,
+}
+
+impl<K: Layout, V: Layout> Batches<K, V> {
+    fn new(map: &Map<K, V>, mode: BatchMode) -> Self {
+        let mut batches = Self {
+            map: map.clone(),
+            cursor: BatchCursor::default(),
+            mode,
+            keys: Vec::new(),
+            values: Vec::new(),
+        };
+        batches.resize(FIRST_BATCH);
+        batches
+    }
+
+    /// Elements that a batch has at most. The room grows by itself when a bucket of a hash needs more.
+    pub fn with_batch_size(mut self, elements: usize) -> Self {
+        self.resize(elements.max(1));
+        self
+    }
+
+    fn resize(&mut self, elements: usize) {
+        self.keys.resize_with(elements, K::new_zeroed);
+        self.values.resize_with(elements, V::new_zeroed);
+    }
+
+    /// The next elements, or `None` after the last.
+    pub fn next_batch(&mut self) -> Result<Option<(&[K], &[V])>> {
+        while !self.cursor.is_finished() {
+            let (keys, values) = (self.keys.as_mut_bytes(), self.values.as_mut_bytes());
+            let count = match self
+                .map
+                .read_batch(&mut self.cursor, keys, values, self.mode)
+            {
+                Ok(0) => continue,
+                Ok(count) => count,
+                Err(Errno::ENOSPC) if self.keys.len() < self.map.max_entries() as usize => {
+                    self.resize(self.keys.len().saturating_mul(2));
+                    continue;
+                }
+                Err(errno) => return Err(self.map.fail(errno, "cannot read a batch of elements")),
+            };
+            return Ok(self.keys.get(..count).zip(self.values.get(..count)));
+        }
+        Ok(None)
+    }
+}
+
+impl<K: ?Sized, V: ?Sized> Map<K, V> {
+    fn check_counts(&self, keys: usize, values: usize) -> Result<()> {
+        if keys == values {
+            return Ok(());
+        }
+        let message = format!("{keys} keys were given, and {values} values");
+        Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
+    }
+
+    fn read_batch(
+        &self,
+        cursor: &mut BatchCursor,
+        keys: &mut [u8],
+        values: &mut [u8],
+        mode: BatchMode,
+    ) -> Result<usize, Errno> {
+        let value_len = self.raw().value_len()?;
+        if keys.len() < self.key_size() || values.len() < value_len {
+            return Err(Errno::EINVAL);
+        }
+        if let Position::Kernel(kernel) = &mut cursor.0 {
+            let first = !kernel.is_started();
+            match self.raw().lookup_batch(kernel, keys, values, mode, 0) {
+                Err(errno) if first && has_no_batches(errno) => {
+                    cursor.0 = Position::After(Vec::new());
+                }
+                result => return result,
+            }
+        }
+        let pairs = keys
+            .chunks_exact_mut(self.key_size().max(1))
+            .zip(values.chunks_exact_mut(value_len.max(1)));
+        let mut done = 0;
+        for (key, value) in pairs {
+            if !read_one(self.raw(), &mut cursor.0, key, value, mode)? {
+                break;
+            }
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    fn write_batch(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        match self.raw().update_batch(keys, values, mode.flags()) {
+            Err(BatchStopped { done: 0, errno }) if has_no_batches(errno) => {}
+            result => {
+                return result.map_err(|stopped| {
+                    self.explain_write(stopped.errno)
+                        .context(format!("batch, after {} elements", stopped.done))
+                });
+            }
+        }
+        let value_len = self.value_len()?;
+        let pairs = keys
+            .chunks_exact(self.key_size().max(1))
+            .zip(values.chunks_exact(value_len.max(1)));
+        for (done, (key, value)) in pairs.enumerate() {
+            self.update(key, value, mode.flags())
+                .map_err(|e| e.context(format!("batch, after {done} elements")))?;
+        }
+        Ok(())
+    }
+
+    fn delete_batch(&self, keys: &[u8]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let stop = |errno, done: usize| {
+            self.fail(errno, "cannot remove a batch of elements")
+                .context(format!("batch, after {done} elements"))
+        };
+        match self.raw().delete_batch(keys, 0) {
+            Err(BatchStopped { done: 0, errno }) if has_no_batches(errno) => {}
+            result => return result.map_err(|stopped| stop(stopped.errno, stopped.done)),
+        }
+        for (done, key) in keys.chunks_exact(self.key_size().max(1)).enumerate() {
+            self.raw()
+                .delete(key, 0)
+                .map_err(|errno| stop(errno, done))?;
+        }
+        Ok(())
+    }
+}
+
+/// Copies the element after `position`, and says whether there was one.
+fn read_one(
+    map: &MapFd,
+    position: &mut Position,
+    key: &mut [u8],
+    value: &mut [u8],
+    mode: BatchMode,
+) -> Result<bool, Errno> {
+    while let Position::After(last) = position {
+        // What is removed cannot be gone on from: the first key is the next one.
+        let after = match mode {
+            BatchMode::Keep if !last.is_empty() => Some(&last[..]),
+            _ => None,
+        };
+        match map.next_key(after, key) {
+            Ok(()) => {}
+            Err(Errno::ENOENT) => {
+                *position = Position::End;
+                break;
+            }
+            Err(errno) => return Err(errno),
+        }
+        last.clear();
+        last.extend_from_slice(key);
+        match map.lookup(key, value, 0) {
+            Ok(()) => {}
+            // Somebody else has removed it meanwhile.
+            Err(Errno::ENOENT) => continue,
+            Err(errno) => return Err(errno),
+        }
+        if mode == BatchMode::Remove {
+            match map.delete(key, 0) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}

@@ -1,0 +1,89 @@
+//! Maps whose keys or values are descriptors: of maps, programs, sockets, tasks, files, cgroups.
+
+use super::view::Value;
+use super::{Key, Map, UpdateMode};
+use crate::{Errno, Result};
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Stands for a descriptor among the types of a view.
+///
+/// - `Map<u32, Fd>`: program arrays, maps of maps, arrays of perf events and cgroups, maps of sockets. Written are
+///   descriptors; what is read back is the id of the map or program.
+/// - `Map<Fd, V>`: storage of sockets, tasks, files and cgroups. The key is the owner's descriptor (of a task: a pidfd).
+///
+/// A type to name, not to make: methods take anything that is [`AsFd`].
+#[derive(Debug)]
+pub enum Fd {}
+
+impl<K: Key + ?Sized> Map<K, Fd> {
+    /// Puts what `fd` stands for at `key`.
+    ///
+    /// # Errors
+    /// `EBADF` or `EINVAL` if the descriptor is of something that the map does not hold; see also [`Map::insert`].
+    pub fn insert(&self, key: &K, fd: impl AsFd, mode: UpdateMode) -> Result<()> {
+        let key = super::typed::key_bytes(self, key)?;
+        let raw = fd.as_fd().as_raw_fd();
+        // Sockets may have values of 8 bytes, as long as the number fits 4.
+        let (narrow, wide) = (raw.to_ne_bytes(), i64::from(raw).to_ne_bytes());
+        let value = if self.value_size() == wide.len() {
+            &wide[..]
+        } else {
+            &narrow[..]
+        };
+        self.raw()
+            .update(key, value, mode.flags())
+            .map_err(|errno| {
+                let error = self.explain_write(errno);
+                match errno {
+                    Errno::EBADF | Errno::EINVAL | Errno::EOPNOTSUPP => error.with_hint(format!(
+                        "is the descriptor of something that a map of type {} holds?",
+                        self.map_type()
+                    )),
+                    _ => error,
+                }
+            })
+    }
+
+    /// The id of the map or program at `key`, a socket's cookie where values have 8 bytes, or `None` if there is nothing.
+    ///
+    /// # Errors
+    /// Arrays of perf events and cgroups, and maps of sockets with values of 4 bytes, cannot be read.
+    pub fn get(&self, key: &K) -> Result<Option<u64>> {
+        let key = super::typed::key_bytes(self, key)?;
+        let mut value = [0; 8];
+        let size = self.value_size();
+        let Some(room) = value.get_mut(..size) else {
+            return Err(self.wrong_length("value", 8, size));
+        };
+        match self.raw().lookup(key, room, 0) {
+            // The rest is zero, which makes it the same number on machines that store the low byte first; on others the
+            // number is in the upper half.
+            Ok(()) if size == 4 && cfg!(target_endian = "big") => {
+                Ok(Some(u64::from_ne_bytes(value) >> 32))
+            }
+            Ok(()) => Ok(Some(u64::from_ne_bytes(value))),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(self.fail(errno, "cannot read which object an element holds")),
+        }
+    }
+}
+
+impl<V: Value + ?Sized> Map<Fd, V> {
+    /// The value that belongs to `owner`, or `None` if it has none.
+    pub fn get(&self, owner: impl AsFd) -> Result<Option<V::Owned>> {
+        let key = owner.as_fd().as_raw_fd().to_ne_bytes();
+        self.lookup_owned(&key, 0)
+    }
+
+    /// Sets the value that belongs to `owner`.
+    pub fn insert(&self, owner: impl AsFd, value: &V, mode: UpdateMode) -> Result<()> {
+        let key = owner.as_fd().as_raw_fd().to_ne_bytes();
+        self.update(&key, value.bytes(), mode.flags())
+    }
+
+    /// Removes the value that belongs to `owner`, and says whether there was one.
+    pub fn remove(&self, owner: impl AsFd) -> Result<bool> {
+        let key = owner.as_fd().as_raw_fd().to_ne_bytes();
+        self.delete(&key)
+    }
+}

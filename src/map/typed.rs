@@ -1,0 +1,147 @@
+//! From a map of bytes to a view of plain data: what fits is checked once, here.
+
+use super::{Fd, Key, Map, PerCpu};
+use crate::btf::Layout;
+use crate::{Error, ErrorKind, Result, TypeId};
+
+/// What the keys of a view may be: plain data, or descriptors ([`Fd`]).
+pub trait ViewKey: private::Sealed {
+    /// Says why the map's keys are something else.
+    #[doc(hidden)]
+    fn check_key(map: &Map) -> Result<()>;
+}
+
+/// What the values of a view may be: plain data, plain data for each CPU ([`PerCpu`]), or descriptors ([`Fd`]).
+pub trait ViewValue: private::Sealed {
+    /// Says why the map's values are something else.
+    #[doc(hidden)]
+    fn check_value(map: &Map) -> Result<()>;
+}
+
+mod private {
+    /// Keeps the traits to the types of this file.
+    pub trait Sealed {}
+    impl<T: crate::btf::Layout> Sealed for T {}
+    impl<V> Sealed for super::PerCpu<V> {}
+    impl Sealed for super::Fd {}
+}
+
+impl Map {
+    /// A view of the map with keys `K` and values `V`, which is checked now, and only now.
+    ///
+    /// Sizes must be those of the map. Where its types are known ([`Map::types`]), their layout is compared, too, see
+    /// [`Btf::check_layout`](crate::btf::Btf::check_layout). Queues, stacks and bloom filters have keys of type `()`.
+    ///
+    /// ```no_run
+    /// # fn main() -> rawbpf::Result<()> {
+    /// # let map = rawbpf::map::Map::from_id(1)?;
+    /// use rawbpf::map::UpdateMode;
+    ///
+    /// let counts = map.typed::<u32, u64>()?;
+    /// counts.insert(&7, &1, UpdateMode::Any)?;
+    /// assert_eq!(counts.get(&7)?, Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument`: a size, the layout or the type of map does not fit; the message has both sides.
+    pub fn typed<K: ViewKey, V: ViewValue>(&self) -> Result<Map<K, V>> {
+        K::check_key(self)?;
+        V::check_value(self)?;
+        Ok(self.view_as())
+    }
+
+    fn check_type<T: Layout>(&self, what: &str, size: usize) -> Result<()> {
+        let name = std::any::type_name::<T>();
+        if size_of::<T>() != size {
+            let message = format!(
+                "`{name}` has {} bytes, but the map's {what}s have {size}",
+                size_of::<T>()
+            );
+            return Err(self.misfit(message));
+        }
+        let types = self.types()?;
+        let id = |types: &super::MapTypes| match what {
+            "key" => types.key,
+            _ => types.value,
+        };
+        match types.map(|types| (&types.btf, id(types))) {
+            Some((btf, id)) if id != TypeId::VOID => btf
+                .check_layout::<T>(id)
+                .map_err(|e| self.blame(e.context(what))),
+            _ => Ok(()),
+        }
+    }
+
+    fn misfit(&self, message: impl Into<String>) -> Error {
+        self.blame(Error::new(ErrorKind::InvalidArgument, message))
+    }
+}
+
+impl<K: Layout> ViewKey for K {
+    fn check_key(map: &Map) -> Result<()> {
+        if map.map_type().is_local_storage() {
+            let message = "the keys of a local storage map are descriptors";
+            return Err(map.misfit(message).with_hint("see `rawbpf::map::Fd`"));
+        }
+        map.check_type::<K>("key", map.key_size())
+    }
+}
+
+impl<V: Layout> ViewValue for V {
+    fn check_value(map: &Map) -> Result<()> {
+        if map.map_type().is_per_cpu() {
+            let message = format!("a map of type {} has a value for each CPU", map.map_type());
+            let name = std::any::type_name::<V>();
+            return Err(map
+                .misfit(message)
+                .with_hint(format!("use `PerCpu<{name}>` as its value")));
+        }
+        map.check_type::<V>("value", map.value_size())
+    }
+}
+
+impl<V: Layout> ViewValue for PerCpu<V> {
+    fn check_value(map: &Map) -> Result<()> {
+        map.check_per_cpu()?;
+        map.check_type::<V>("value", map.value_size())
+    }
+}
+
+impl ViewKey for Fd {
+    fn check_key(map: &Map) -> Result<()> {
+        if map.map_type().is_local_storage() && map.key_size() == size_of::<i32>() {
+            return Ok(());
+        }
+        let message = format!(
+            "the keys of a map of type {} are no descriptors",
+            map.map_type()
+        );
+        Err(map.misfit(message))
+    }
+}
+
+impl ViewValue for Fd {
+    fn check_value(map: &Map) -> Result<()> {
+        let fits = matches!(map.value_size(), 4 | 8);
+        if fits && (map.map_type().is_fd_map() || map.map_type().holds_sockets()) {
+            return Ok(());
+        }
+        let message = format!(
+            "the values of a map of type {} are no descriptors",
+            map.map_type()
+        );
+        Err(map.misfit(message))
+    }
+}
+
+/// The key's length in bytes must be the map's; plain data was compared when its view was made.
+pub(super) fn key_bytes<'k, K: Key + ?Sized, V: ?Sized>(
+    map: &Map<K, V>,
+    key: &'k K,
+) -> Result<&'k [u8]> {
+    let bytes = key.bytes();
+    map.check_key(bytes)?;
+    Ok(bytes)
+}
