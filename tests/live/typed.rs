@@ -419,12 +419,13 @@ fn operations_on_plain_data_do_not_allocate() {
     assert_eq!(counted.count_total, 1, "{counted:?}");
 }
 
+fn agrees<K: Layout, V: Layout>(map: &rawbpf::map::Map) -> bool {
+    map.typed::<K, V>().is_ok()
+}
+
 #[test]
 fn layouts_of_arrays_and_bytes_agree_with_btf() {
     require!(Need::Bpf, Need::Btf);
-    fn agrees<K: Layout, V: Layout>(map: &rawbpf::map::Map) -> bool {
-        map.typed::<K, V>().is_ok()
-    }
     let object = maps();
     let hash = object.map("hash").unwrap();
     assert!(
