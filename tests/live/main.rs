@@ -7,8 +7,8 @@
 mod support;
 
 mod attach;
-mod jump_tables;
 mod globals;
+mod jump_tables;
 mod load;
 mod machine;
 mod maps;
