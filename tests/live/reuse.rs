@@ -252,3 +252,18 @@ fn procfs_tells_of_maps_what_the_kernel_does() {
         Errno::EINVAL
     );
 }
+
+#[test]
+fn an_exclusive_map_is_for_its_program_alone() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(6, 18));
+    let load_for = |program: &str| {
+        let mut object = OpenObject::from_file(fixture("maps.bpf.o")).unwrap();
+        let mut map = object.map_mut("hash").unwrap();
+        map.set_exclusive_program(program).unwrap();
+        object.load()
+    };
+    let object = load_for("second").unwrap();
+    run(&object, "second");
+    let error = load_for("first").unwrap_err();
+    assert!(error.to_string().contains("program `second`"), "{error}");
+}
