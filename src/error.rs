@@ -291,23 +291,55 @@ impl VerifierLog {
 
 /// Words that resemble `wanted`, best first, at most three; for "no such ..." messages.
 pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = (wanted.len() / 3).max(1);
     let mut found: Vec<(usize, &str)> = names
         .into_iter()
-        .filter_map(|name| {
-            let contained = wanted.len() >= 3
-                && (name.contains(wanted) || wanted.contains(name) && name.len() >= 3);
-            let distance = if contained {
-                1
-            } else {
-                edit_distance(wanted, name, limit)?
-            };
-            Some((distance, name))
+        .filter_map({
+            let resembles = Resemblance::to(wanted);
+            move |name| Some((resembles.distance(name)?, name))
         })
         .collect();
     found.sort_unstable();
     found.dedup();
     found.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// How near names are to a wanted one. A kernel has names by the hundred thousand, so most are dismissed at a glance.
+struct Resemblance<'a> {
+    wanted: &'a str,
+    letters: u64,
+    /// Edits that make another name of it: a third of a short name, a typo or two in a long one.
+    limit: usize,
+}
+
+impl<'a> Resemblance<'a> {
+    fn to(wanted: &'a str) -> Self {
+        Self {
+            wanted,
+            letters: letters(wanted),
+            limit: (wanted.len() / 3).clamp(1, 4),
+        }
+    }
+
+    fn distance(&self, name: &str) -> Option<usize> {
+        let letters = letters(name);
+        let (missing, foreign) = (self.letters & !letters, letters & !self.letters);
+        let inside = missing == 0 && self.wanted.len() >= 3 && name.contains(self.wanted);
+        let around = foreign == 0 && name.len() >= 3 && self.wanted.len() >= 3;
+        if inside || around && self.wanted.contains(name) {
+            return Some(1);
+        }
+        // An edit brings in one letter at most, and takes away one at most.
+        if missing.count_ones().max(foreign.count_ones()) as usize > self.limit {
+            return None;
+        }
+        edit_distance(self.wanted, name, self.limit)
+    }
+}
+
+/// The set of letters in a word, capitals taken for small ones. Bytes that share a bit only make sets look more alike.
+fn letters(word: &str) -> u64 {
+    let bit = |byte: u8| 1 << (byte.to_ascii_lowercase() & 63);
+    word.bytes().fold(0, |set, byte| set | bit(byte))
 }
 
 /// The sentence end for [`near_names`]: `""`, or `"; did you mean `a` or `b`?"`.
@@ -371,5 +403,6 @@ mod tests {
         assert_eq!(near_names("pid", names), ["targ_pid"]);
         assert!(near_names("zzzzzz", names).is_empty());
         assert_eq!(edit_distance("kitten", "sitting", 3), Some(3));
+        assert_eq!(near_names("Targ_PDI", names), ["targ_pid"]);
     }
 }

@@ -4,6 +4,7 @@ use crate::args::LoadArgs;
 use crate::cannot_print;
 use crate::output::{Table, print_json};
 use rawbpf::load::{LoadOptions, Object};
+use rawbpf::map::{Map, MapInfo};
 use rawbpf::open::{OpenMap, OpenObject};
 use rawbpf::reloc::Target;
 use rawbpf::{Error, Result};
@@ -44,6 +45,21 @@ struct MapReport {
     type_name: &'static str,
     /// `None` if no program could be loaded, and so no map was kept.
     id: Option<u32>,
+    #[serde(flatten)]
+    made: Option<MapMade>,
+}
+
+/// A map as the kernel reports it.
+#[derive(Serialize)]
+struct MapMade {
+    kernel_name: String,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    flags: u32,
+    extra: u64,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
 }
 
 #[derive(Serialize)]
@@ -57,6 +73,11 @@ struct ProgramReport {
     loaded: bool,
     id: Option<u32>,
     tag: Option<String>,
+    expected_attach_type: Option<u32>,
+    /// Number of records that tell the types of functions, as the kernel reports it.
+    func_info: Option<u32>,
+    /// Number of records that tell lines of source, as the kernel reports it.
+    line_info: Option<u32>,
     errno: Option<i32>,
     errno_name: Option<&'static str>,
     message: Option<String>,
@@ -127,6 +148,9 @@ fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
         loaded: false,
         id: None,
         tag: None,
+        expected_attach_type: None,
+        func_info: None,
+        line_info: None,
         errno: None,
         errno_name: None,
         message: None,
@@ -166,21 +190,46 @@ impl ProgramReport {
 
     fn set_loaded(&mut self, program: &rawbpf::load::Program) {
         self.loaded = true;
+        self.expected_attach_type = Some(program.attach_type().0);
         if let Ok(info) = program.info() {
             self.id = Some(info.id);
             self.tag = Some(crate::output::hex(&info.tag));
+            self.func_info = Some(info.func_infos);
+            self.line_info = Some(info.line_infos);
         }
     }
 }
 
 fn map_reports(object: &Object) -> Vec<MapReport> {
-    let report = |map: &rawbpf::map::Map| MapReport {
-        name: map.name().to_string(),
-        kind: map.map_type().0,
-        type_name: map.map_type().name().unwrap_or("unknown"),
-        id: map.id().ok(),
-    };
-    object.maps().iter().map(report).collect()
+    object.maps().iter().map(MapReport::from).collect()
+}
+
+impl From<&Map> for MapReport {
+    fn from(map: &Map) -> Self {
+        let info = map.info().ok();
+        Self {
+            name: map.name().to_string(),
+            kind: map.map_type().0,
+            type_name: map.map_type().name().unwrap_or("unknown"),
+            id: info.as_ref().map(|info| info.id),
+            made: info.map(MapMade::from),
+        }
+    }
+}
+
+impl From<MapInfo> for MapMade {
+    fn from(info: MapInfo) -> Self {
+        Self {
+            kernel_name: info.name,
+            key_size: info.key_size,
+            value_size: info.value_size,
+            max_entries: info.max_entries,
+            flags: info.flags.bits(),
+            extra: info.map_extra,
+            btf_key_type_id: info.btf_key_type.0,
+            btf_value_type_id: info.btf_value_type.0,
+        }
+    }
 }
 
 /// Tries every program alone.
@@ -230,6 +279,7 @@ fn planned(map: &OpenMap) -> MapReport {
         kind: map.kind().0,
         type_name: map.kind().name().unwrap_or("unknown"),
         id: None,
+        made: None,
     }
 }
 

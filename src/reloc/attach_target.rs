@@ -187,14 +187,11 @@ fn not_found(name: Name<'_>, full: &str, target: &Target) -> Error {
 
 /// Words for names of the same kind that resemble the wanted one.
 fn near(btf: &Btf<'_>, name: Name<'_>, full: &str) -> String {
-    let mut names: Vec<&str> = btf
+    let names = btf
         .types()
         .filter(|ty| ty.kind() == name.kind)
         .map(|ty| ty.name())
-        .filter(|n| n.starts_with(name.prefix))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
+        .filter(|n| n.starts_with(name.prefix));
     let near = crate::near_names(full, names);
     if near.is_empty() {
         return String::new();

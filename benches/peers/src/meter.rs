@@ -32,6 +32,19 @@ pub struct Phase {
     pub bpf_wall_ns: u64,
 }
 
+impl Phase {
+    /// Adds what another run of the same phase cost.
+    pub fn add(&mut self, other: &Phase) {
+        self.wall_ns += other.wall_ns;
+        self.cpu_ns += other.cpu_ns;
+        self.own_cpu_ns += other.own_cpu_ns;
+        self.user_us += other.user_us;
+        self.system_us += other.system_us;
+        self.bpf_calls += other.bpf_calls;
+        self.bpf_wall_ns += other.bpf_wall_ns;
+    }
+}
+
 /// Runs `work` and says what it cost.
 pub fn phase<T>(name: &'static str, work: impl FnOnce() -> T) -> (Phase, T) {
     let usage = usage();

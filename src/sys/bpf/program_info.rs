@@ -36,6 +36,10 @@ pub struct ProgInfo {
     pub gpl_compatible: bool,
     /// Id of its BTF; 0 for none.
     pub btf_id: u32,
+    /// How many records the kernel keeps that tell its functions' types. Since Linux 5.0.
+    pub func_infos: u32,
+    /// How many records the kernel keeps that tell its lines of source. Since Linux 5.0.
+    pub line_infos: u32,
     /// Time it ran, in nanoseconds, while statistics were enabled.
     pub run_time_ns: u64,
     /// How often it ran while statistics were enabled.
@@ -66,6 +70,8 @@ pub fn prog_info(program: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
         map_count: info.nr_map_ids,
         gpl_compatible: info.bits & 1 != 0,
         btf_id: info.btf_id,
+        func_infos: info.nr_func_info,
+        line_infos: info.nr_line_info,
         run_time_ns: info.run_time_ns,
         run_count: info.run_cnt,
         recursion_misses: info.recursion_misses,

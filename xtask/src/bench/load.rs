@@ -1,15 +1,15 @@
 //! `cargo xtask bench load`: libbpf, aya and rawbpf in turn, in cold processes, over the same object.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
 
-use super::figures::{median_of, paired_ratio};
+use super::figures::median_of;
 use super::footprint;
-use super::sample::{Measure, Sample};
+use super::rounds::{OURS, Rounds};
+use super::sample::Measure;
 use crate::binaries::{Binaries, workspace};
 
 /// What `cargo xtask bench load` can be told.
@@ -25,7 +25,6 @@ pub(crate) struct Args {
     object: Option<PathBuf>,
 }
 
-const OURS: &str = "rawbpf";
 const PEERS: [&str; 2] = ["libbpf", "aya"];
 
 /// Measures and prints.
@@ -33,8 +32,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let opensnoop = workspace()?.join("fixtures/opensnoop.bpf.o");
     let object = args.object.as_deref().unwrap_or(&opensnoop);
     let binaries = Binaries::build()?;
-    let mut loads = Rounds::new(&binaries.peers, "load", Some(object))?;
-    let mut parses = Rounds::new(&binaries.peers, "btf-parse", None)?;
+    let mut loads = Rounds::new(&binaries.peers, "load", &PEERS, Some(object))?;
+    let mut parses = Rounds::new(&binaries.peers, "btf-parse", &PEERS, None)?;
     for round in 0..args.rounds {
         loads.round(round)?;
         parses.round(round)?;
@@ -53,80 +52,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         print!("{}", report.to_table(object));
     }
     Ok(())
-}
-
-/// The samples of one job, by loader, in the order they were taken.
-#[derive(Debug)]
-struct Rounds {
-    peers: PathBuf,
-    job: &'static str,
-    object: Option<PathBuf>,
-    loaders: Vec<&'static str>,
-    samples: BTreeMap<&'static str, Vec<Sample>>,
-    /// Peers that cannot do the job, with the reason.
-    unable: Vec<String>,
-}
-
-impl Rounds {
-    /// Tries everybody once, which also warms the page cache. A peer that fails is left out; rawbpf must not fail.
-    fn new(peers: &Path, job: &'static str, object: Option<&Path>) -> Result<Self> {
-        let mut loaders = vec![OURS];
-        let mut unable = Vec::new();
-        Sample::take(peers, job, OURS, object)?;
-        for loader in PEERS {
-            match Sample::take(peers, job, loader, object) {
-                Ok(_) => loaders.push(loader),
-                Err(error) => unable.push(format!("{error:#}")),
-            }
-        }
-        let object = object.map(Path::to_owned);
-        Ok(Self {
-            peers: peers.to_owned(),
-            job,
-            object,
-            loaders,
-            samples: BTreeMap::new(),
-            unable,
-        })
-    }
-
-    /// One process of each loader; who begins changes from round to round.
-    fn round(&mut self, round: u32) -> Result<()> {
-        let mut order = self.loaders.clone();
-        let first = usize::try_from(round)? % order.len();
-        order.rotate_left(first);
-        for loader in order {
-            let sample = Sample::take(&self.peers, self.job, loader, self.object.as_deref())?;
-            self.samples.entry(loader).or_default().push(sample);
-        }
-        Ok(())
-    }
-
-    fn series(&self, loader: &str, measure: Measure) -> Vec<u64> {
-        let samples = self
-            .samples
-            .get(loader)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        samples
-            .iter()
-            .map(|sample| sample.measure(measure))
-            .collect()
-    }
-
-    /// Ours divided by theirs; nothing when they cannot do the job.
-    fn ratio(&self, peer: &str, measure: Measure) -> Option<f64> {
-        self.loaders
-            .contains(&peer)
-            .then(|| paired_ratio(&self.series(OURS, measure), &self.series(peer, measure)))
-    }
-
-    fn version(&self, loader: &str) -> &str {
-        self.samples
-            .get(loader)
-            .and_then(|samples| samples.first())
-            .map_or("-", |sample| &sample.version)
-    }
 }
 
 /// A row of the table, and a family of ratios.

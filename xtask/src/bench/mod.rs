@@ -6,6 +6,8 @@
 mod figures;
 mod footprint;
 mod load;
+mod open;
+mod rounds;
 mod sample;
 
 use anyhow::Result;
@@ -15,11 +17,14 @@ use anyhow::Result;
 pub(crate) enum Bench {
     /// Opening, relocating and loading an object, parsing the kernel's BTF, memory and binary size (as root).
     Load(load::Args),
+    /// Opening and relocating every object of a folder for the running kernel, loading none (as root).
+    Open(open::Args),
 }
 
 /// Measures and prints.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Load(args) => load::run(args),
+        Bench::Open(args) => open::run(args),
     }
 }

@@ -13,6 +13,18 @@ pub(crate) struct Sample {
     /// The loader's version.
     pub(crate) version: String,
     phases: Vec<Phase>,
+    /// What a folder held.
+    #[serde(flatten)]
+    pub(crate) tally: Option<Tally>,
+}
+
+/// What came of the objects of a folder.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Tally {
+    /// How many there were.
+    pub(crate) objects: usize,
+    /// How many of them could not be opened, or had a program that could not be relocated.
+    pub(crate) refused: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +111,7 @@ mod tests {
         assert_eq!(sample.measure(Measure::Cpu), 444);
         assert_eq!(sample.measure(Measure::Wall), 555);
         assert_eq!(sample.measure(Measure::BpfCalls), 8);
+        assert!(sample.tally.is_none());
     }
 
     #[test]

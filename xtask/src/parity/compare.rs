@@ -8,6 +8,8 @@ use super::verdict::{Fact, Opinion, Outcome, fact};
 pub(crate) struct Row {
     /// The object.
     pub(crate) object: String,
+    /// The reference with its version.
+    pub(crate) reference: String,
     /// Whether each opened it: theirs, ours.
     pub(crate) opened: [Outcome; 2],
     /// Whether each loaded it as it stands.
@@ -41,6 +43,7 @@ pub(crate) struct Difference {
 pub(crate) fn compare(object: &str, theirs: &Opinion, ours: &Opinion, depth: Depth) -> Row {
     let mut row = Row {
         object: object.to_owned(),
+        reference: theirs.loader.clone(),
         opened: [theirs.opened.clone(), ours.opened.clone()],
         whole: [theirs.whole.clone(), ours.whole.clone()],
         programs: theirs.programs.len(),
@@ -59,6 +62,27 @@ pub(crate) fn compare(object: &str, theirs: &Opinion, ours: &Opinion, depth: Dep
         maps(&mut row, theirs, ours);
     }
     row
+}
+
+/// The row of an object on which a loader died, or the machine under it.
+pub(crate) fn silence(
+    object: &str,
+    theirs: Option<anyhow::Error>,
+    ours: Option<anyhow::Error>,
+) -> Row {
+    let said =
+        |error: Option<anyhow::Error>| error.map_or("answered".to_owned(), |e| format!("{e:#}"));
+    let difference = Difference {
+        of: String::new(),
+        what: "answer",
+        theirs: said(theirs),
+        ours: said(ours),
+    };
+    Row {
+        object: object.to_owned(),
+        differences: vec![difference],
+        ..Row::default()
+    }
 }
 
 fn programs(row: &mut Row, theirs: &Opinion, ours: &Opinion, depth: Depth) {

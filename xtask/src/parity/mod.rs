@@ -6,6 +6,7 @@
 mod compare;
 mod embedded;
 mod fetch;
+mod masked;
 mod ours;
 mod place;
 mod question;
@@ -13,10 +14,11 @@ mod reference;
 mod report;
 mod verdict;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use place::Place;
 use report::{Format, Report};
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// Print JSON lines instead of a table.
     #[arg(long)]
     json: bool,
+    /// Write every difference as a line of JSON to this file, too.
+    #[arg(long, value_name = "FILE")]
+    differences: Option<PathBuf>,
     /// Objects, executables that hold objects, or folders of either.
     #[arg(required_unless_present = "libbpf_tools")]
     files: Vec<PathBuf>,
@@ -74,18 +79,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     );
     let place = match &args.kernel {
         None => Place::host()?,
-        Some(series) => Place::guest(series, &objects, depth)?,
+        Some(series) => Place::guest(series)?,
     };
+    let mut differences = String::new();
     let mut report = Report::new(depth);
-    for (number, object) in objects.iter().enumerate() {
-        let ask = |question| place.ask(question, number, object);
-        let theirs = reference::ask(object, depth, ask)?;
-        let ours = ours::ask(object, depth, ask)?;
-        report.add(
-            &compare::compare(&object.name, &theirs, &ours, depth),
-            &theirs.loader,
-            format,
-        );
+    place.ask_all(&objects, depth, &mut |number, ask| {
+        let object = &objects[number];
+        let row = match (
+            reference::ask(object, depth, ask),
+            ours::ask(object, depth, ask),
+        ) {
+            (Ok(theirs), Ok(ours)) => compare::compare(&object.name, &theirs, &ours, depth),
+            (theirs, ours) => compare::silence(&object.name, theirs.err(), ours.err()),
+        };
+        report.add(&row, format);
+        report::write_differences(&row, &mut differences);
+    })?;
+    if let Some(file) = &args.differences {
+        fs::write(file, differences).with_context(|| format!("write {}", file.display()))?;
     }
     report.finish(format);
     Ok(if report.differing() == 0 {

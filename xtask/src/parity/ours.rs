@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::Depth;
 use super::embedded::Object;
+use super::masked::without_descriptors;
 use super::question::{Answer, Question};
 use super::verdict::{Fact, Map, Opinion, Outcome, Program};
 
 /// What `rawbpf load --json` and `rawbpf plan --json` print, as far as it is compared.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct Report {
     #[serde(default)]
     programs: Vec<ProgramReport>,
@@ -61,34 +62,13 @@ pub(crate) fn ask(
     ask: impl Fn(Question) -> Result<Answer>,
 ) -> Result<Opinion> {
     let answer = |question| ask(question).and_then(|answer| sane(answer, question, object));
-    let inspected = answer(Question::Inspect)?;
     let mut opinion = Opinion {
         loader: "rawbpf".to_owned(),
-        opened: outcome(&inspected),
         ..Opinion::default()
     };
-    if !opinion.opened.is_good() {
-        return Ok(opinion);
-    }
     let report = match depth {
-        Depth::Prepare => {
-            let plan = answer(Question::Plan)?;
-            if outcome(&plan).is_good() {
-                read(&plan, object)?
-            } else {
-                read(&inspected, object)?.refused(&plan)
-            }
-        }
-        Depth::Load => {
-            let each = read(&answer(Question::LoadEach)?, object)?;
-            let whole = answer(Question::Load)?;
-            opinion.whole = outcome(&whole);
-            if opinion.whole.is_good() {
-                read(&whole, object)?.over(each)
-            } else {
-                each
-            }
-        }
+        Depth::Prepare => plan(&mut opinion, object, answer)?,
+        Depth::Load => load(&mut opinion, object, answer)?,
     };
     let programs = report.programs.into_iter();
     opinion.programs = programs
@@ -96,6 +76,54 @@ pub(crate) fn ask(
         .collect();
     opinion.maps = report.maps.into_iter().map(read_map).collect();
     Ok(opinion)
+}
+
+/// What rawbpf would hand to the kernel.
+fn plan(
+    opinion: &mut Opinion,
+    object: &Object,
+    answer: impl Fn(Question) -> Result<Answer>,
+) -> Result<Report> {
+    let inspected = answer(Question::Inspect)?;
+    opinion.opened = outcome(&inspected);
+    if !opinion.opened.is_good() {
+        return Ok(Report::default());
+    }
+    let plan = answer(Question::Plan)?;
+    if outcome(&plan).is_good() {
+        read(&plan, object)
+    } else {
+        Ok(read(&inspected, object)?.refused(&plan))
+    }
+}
+
+/// What rawbpf and the kernel make of the object, and of each program that is not loaded with it.
+fn load(
+    opinion: &mut Opinion,
+    object: &Object,
+    answer: impl Fn(Question) -> Result<Answer>,
+) -> Result<Report> {
+    let whole = answer(Question::Load)?;
+    // An object that cannot be opened has no report.
+    opinion.opened = if whole.output.is_empty() {
+        outcome(&whole)
+    } else {
+        Outcome::Good
+    };
+    if !opinion.opened.is_good() {
+        return Ok(Report::default());
+    }
+    opinion.whole = outcome(&whole);
+    let whole = read(&whole, object)?;
+    if opinion.whole.is_good() && whole.programs.iter().all(|p| p.loaded == Some(true)) {
+        return Ok(whole);
+    }
+    let each = read(&answer(Question::LoadEach)?, object)?;
+    Ok(if opinion.whole.is_good() {
+        whole.over(each)
+    } else {
+        each
+    })
 }
 
 fn read(answer: &Answer, object: &Object) -> Result<Report> {
@@ -182,7 +210,7 @@ fn read_program(program: ProgramReport, depth: Depth) -> Program {
             "line_info",
             program.line_info.and_then(count).filter(|_| !untried),
         ),
-        Fact::new("insns", insns.filter(|_| !untried)),
+        Fact::new("insns", insns.filter(|_| !untried).map(without_descriptors)),
     ];
     Program {
         name: program.name,

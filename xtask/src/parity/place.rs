@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,18 +13,19 @@ use super::Depth;
 use super::embedded::Object;
 use super::question::{Answer, Program, Question};
 use crate::binaries::Binaries;
-use crate::vm::{Cache, Guest};
+use crate::vm::{Cache, Guest, Kernel};
 
 /// A kernel to ask on.
 #[derive(Debug)]
 pub(crate) enum Place {
     /// The kernel that runs here.
     Host(Binaries),
-    /// A guest that has ended, with all its answers by object and question.
-    Guest(Answers),
+    /// A guest with another one.
+    Guest(Kernel, Binaries),
 }
 
-type Answers = BTreeMap<(usize, Question), Answer>;
+/// Answers questions about one object.
+pub(crate) type Ask<'a> = &'a dyn Fn(Question) -> Result<Answer>;
 
 impl Place {
     /// This machine.
@@ -32,50 +33,111 @@ impl Place {
         Ok(Self::Host(Binaries::build()?))
     }
 
-    /// Debian's kernel of a series: boots it and asks everything about all objects.
-    pub(crate) fn guest(series: &str, objects: &[Object], depth: Depth) -> Result<Self> {
+    /// Debian's kernel of a series.
+    pub(crate) fn guest(series: &str) -> Result<Self> {
         let binaries = Binaries::build_for_guest()?;
         let kernels = Cache::open()?.kernels(&[series.to_owned()])?;
         let kernel = kernels
             .into_iter()
             .next()
             .with_context(|| format!("no kernel {series}"))?;
-        let files = tempfile::tempdir()?;
-        for (number, object) in objects.iter().enumerate() {
-            let folder = files.path().join(number.to_string());
-            fs::create_dir(&folder)?;
-            // Objects keep their names: those of data maps begin with them.
-            fs::copy(&object.path, folder.join(&object.name))?;
+        Ok(Self::Guest(kernel, binaries))
+    }
+
+    /// Calls `each` with every object's number and its answers, as soon as they can be had.
+    pub(crate) fn ask_all(
+        &self,
+        objects: &[Object],
+        depth: Depth,
+        each: &mut dyn FnMut(usize, Ask<'_>),
+    ) -> Result<()> {
+        match self {
+            Self::Host(binaries) => {
+                for (number, object) in objects.iter().enumerate() {
+                    each(number, &|question| {
+                        ask_here(binaries, question, &object.path)
+                    });
+                }
+                Ok(())
+            }
+            Self::Guest(kernel, binaries) => {
+                let files = tempfile::tempdir()?;
+                for (number, object) in objects.iter().enumerate() {
+                    let folder = files.path().join(number.to_string());
+                    fs::create_dir(&folder)?;
+                    // Objects keep their names: those of data maps begin with them.
+                    fs::copy(&object.path, folder.join(&object.name))?;
+                }
+                let guest = Guest::new(kernel.clone())
+                    .file(files.path(), "")
+                    .file(&binaries.rawbpf, "rawbpf")
+                    .file(&binaries.reference, "reference")
+                    .timeout(GUEST_TIMEOUT);
+                let boots = Boots {
+                    guest: &guest,
+                    script: files.path().join("ask"),
+                    objects,
+                };
+                boots.all(&mut Listener::new(Question::all(depth), each))
+            }
         }
-        let script = script(objects, Question::all(depth))?;
-        fs::write(files.path().join("ask"), script)?;
-        let guest = Guest::new(kernel)
-            .file(files.path(), "")
-            .file(&binaries.rawbpf, "rawbpf")
-            .file(&binaries.reference, "reference")
-            .timeout(Duration::from_secs(3600));
-        let mut listener = Listener::new(Question::all(depth));
-        let ending = guest.run("sh ask", |line| listener.hear(line))?;
+    }
+}
+
+/// How long one guest may take, and one question in it.
+const GUEST_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Boots guests until everything is asked.
+#[derive(Debug)]
+struct Boots<'a> {
+    guest: &'a Guest,
+    script: PathBuf,
+    objects: &'a [Object],
+}
+
+impl Boots<'_> {
+    /// Verifiers have bugs, and so have emulated processors: when a guest dies, the next one goes on with the object that
+    /// was being asked about, and after it when that is the second death there.
+    fn all(&self, listener: &mut Listener) -> Result<()> {
+        let mut died_at = None;
+        let mut first = 0;
+        while first < self.objects.len() {
+            let Err(death) = self.from(first, listener) else {
+                listener.next(None);
+                return Ok(());
+            };
+            let Some(at) = listener.object else {
+                return Err(death);
+            };
+            eprintln!("the guest died at {}: {death:#}", self.objects[at].name);
+            if died_at == Some(at) {
+                listener.next(None);
+                first = at + 1;
+            } else {
+                listener.forget();
+                first = at;
+            }
+            died_at = Some(at);
+        }
+        Ok(())
+    }
+
+    fn from(&self, first: usize, listener: &mut Listener) -> Result<()> {
+        fs::write(
+            &self.script,
+            script(self.objects, first, listener.questions)?,
+        )?;
+        let ending = self.guest.run("sh ask", |line| listener.hear(line))?;
         for complaint in &ending.complaints {
-            eprintln!("Linux {series} complained: {complaint}");
+            eprintln!("the guest's kernel complained: {complaint}");
         }
         ensure!(
             ending.status == 0,
             "the guest's script failed: {}",
             listener.strange.join("\n")
         );
-        Ok(Self::Guest(listener.answers))
-    }
-
-    /// Asks, or looks up what was answered.
-    pub(crate) fn ask(&self, question: Question, number: usize, object: &Object) -> Result<Answer> {
-        match self {
-            Self::Host(binaries) => ask_here(binaries, question, &object.path),
-            Self::Guest(answers) => answers
-                .get(&(number, question))
-                .cloned()
-                .ok_or_else(|| anyhow!("the guest said nothing of {}", object.name)),
-        }
+        Ok(())
     }
 }
 
@@ -96,19 +158,23 @@ fn ask_here(binaries: &Binaries, question: Question, object: &Path) -> Result<An
     })
 }
 
-/// The shell script that asks everything. A line of its output is `@OBJECT QUESTION KIND TEXT`.
-fn script(objects: &[Object], questions: &[Question]) -> Result<String> {
-    let mut script = String::from(
-        "ask() {\n\
+/// The shell script that asks everything, from object number `first` on. A line of its output is `@OBJECT QUESTION KIND TEXT`.
+///
+/// The verifier's log, which may be megabytes, is not compared and would take long over a serial line.
+fn script(objects: &[Object], first: usize, questions: &[Question]) -> Result<String> {
+    let mut script = format!(
+        "ask() {{\n\
          key=$1; shift\n\
-         \"$@\" > /tmp/out 2> /tmp/err\n\
+         echo \"@$key begin\"\n\
+         timeout {} \"$@\" > /tmp/out 2> /tmp/err\n\
          status=$?\n\
-         sed \"s/^/@$key out /\" /tmp/out\n\
-         sed \"s/^/@$key err /\" /tmp/err\n\
+         sed \"s/\\\"verifier_log\\\": \\\".*/\\\"verifier_log\\\": null/; s/^/@$key out /\" /tmp/out\n\
+         head -c 4096 /tmp/err | sed \"s/^/@$key err /\"\n\
          echo; echo \"@$key end $status\"\n\
-         }\n",
+         }}\n",
+        QUESTION_TIMEOUT.as_secs()
     );
-    for (number, object) in objects.iter().enumerate() {
+    for (number, object) in objects.iter().enumerate().skip(first) {
         // What a shell could take for something else does not occur in objects' names.
         let harmless = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
         if !object.name.chars().all(harmless) {
@@ -119,10 +185,15 @@ fn script(objects: &[Object], questions: &[Question]) -> Result<String> {
                 Program::Reference => "./reference",
                 Program::Rawbpf => "./rawbpf",
             };
+            // Trials of single programs are needed only if the load before has left some out.
+            let condition = match question {
+                Question::LoadEach => "grep -q '\"loaded\": false' /tmp/out && ",
+                _ => "",
+            };
             let words = question.words().join(" ");
             writeln!(
                 script,
-                "ask '{number} {index}' {program} {words} {number}/{}",
+                "{condition}ask '{number} {index}' {program} {words} {number}/{}",
                 object.name
             )?;
         }
@@ -130,20 +201,24 @@ fn script(objects: &[Object], questions: &[Question]) -> Result<String> {
     Ok(script)
 }
 
-/// Puts answers together again from the guest's lines.
-#[derive(Debug)]
+/// Puts answers together again from the guest's lines, and hands them on object by object.
 struct Listener<'a> {
     questions: &'a [Question],
-    answers: Answers,
+    each: &'a mut dyn FnMut(usize, Ask<'_>),
+    /// The object that is being asked about, and what was answered so far.
+    object: Option<usize>,
+    answers: BTreeMap<Question, Answer>,
     /// Lines that are no part of an answer.
     strange: Vec<String>,
 }
 
 impl<'a> Listener<'a> {
-    fn new(questions: &'a [Question]) -> Self {
+    fn new(questions: &'a [Question], each: &'a mut dyn FnMut(usize, Ask<'_>)) -> Self {
         Self {
             questions,
-            answers: Answers::new(),
+            each,
+            object: None,
+            answers: BTreeMap::new(),
             strange: Vec::new(),
         }
     }
@@ -160,8 +235,12 @@ impl<'a> Listener<'a> {
         let question = *self.questions.get(words.next()?.parse::<usize>().ok()?)?;
         let kind = words.next()?;
         let text = words.next().unwrap_or_default();
-        let answer = self.answers.entry((number, question)).or_default();
+        if self.object != Some(number) {
+            self.next(Some(number));
+        }
+        let answer = self.answers.entry(question).or_default();
         match kind {
+            "begin" => {}
             "out" => add_line(&mut answer.output, text),
             "err" => add_line(&mut answer.message, text),
             // A shell reports a signal as 128 and its number; the programs themselves end with less.
@@ -169,6 +248,25 @@ impl<'a> Listener<'a> {
             _ => return None,
         }
         Some(())
+    }
+
+    /// Hands on the object that was being asked about, and turns to the next.
+    fn next(&mut self, next: Option<usize>) {
+        let answers = std::mem::take(&mut self.answers);
+        if let Some(object) = std::mem::replace(&mut self.object, next) {
+            (self.each)(object, &|question| {
+                answers
+                    .get(&question)
+                    .cloned()
+                    .ok_or_else(|| anyhow!("the guest died before it could be asked"))
+            });
+        }
+    }
+
+    /// Drops what was said of an object that will be asked about again.
+    fn forget(&mut self) {
+        self.answers.clear();
+        self.object = None;
     }
 }
 
@@ -183,35 +281,48 @@ mod tests {
 
     #[test]
     fn answers_are_put_together_from_lines() {
-        let questions = Question::all(Depth::Load);
-        let mut listener = Listener::new(questions);
+        let mut heard = Vec::new();
+        let mut each = |object, ask: Ask<'_>| {
+            let [reference, load, each] = [
+                Question::Reference(Depth::Load),
+                Question::Load,
+                Question::LoadEach,
+            ]
+            .map(|question| ask(question).ok());
+            heard.push((object, reference, load, each));
+        };
+        let mut listener = Listener::new(Question::all(Depth::Load), &mut each);
         for line in [
+            "@1 0 begin",
             "@1 0 out {",
             "@1 0 out  }",
             "",
             "@1 0 end 0",
-            "@1 3 err no",
+            "@1 1 begin",
+            "@1 1 err no",
             "noise",
-            "@1 3 end 139",
+            "@1 1 end 139",
+            "@2 0 begin",
         ] {
             listener.hear(line);
         }
+        listener.next(None);
+        assert_eq!(listener.strange, ["noise"]);
         let good = Answer {
             status: Some(0),
             output: "{\n }\n".into(),
             message: String::new(),
         };
-        assert_eq!(
-            listener.answers[&(1, Question::Reference(Depth::Load))],
-            good
-        );
         let died = Answer {
             status: None,
             output: String::new(),
             message: "no\n".into(),
         };
-        assert_eq!(listener.answers[&(1, Question::LoadEach)], died);
-        assert_eq!(listener.strange, ["noise"]);
+        let expected = [
+            (1, Some(good), Some(died), None),
+            (2, Some(Answer::default()), None, None),
+        ];
+        assert_eq!(heard, expected);
     }
 
     #[test]
@@ -220,11 +331,11 @@ mod tests {
             name: name.into(),
             path: "x".into(),
         };
-        let text = script(&[object("a.bpf.o")], &[Question::Plan]).unwrap();
+        let text = script(&[object("a.bpf.o")], 0, &[Question::Plan]).unwrap();
         assert!(
             text.ends_with("ask '0 0' ./rawbpf plan --json 0/a.bpf.o\n"),
             "{text}"
         );
-        assert!(script(&[object("a;b")], &[Question::Plan]).is_err());
+        assert!(script(&[object("a;b")], 0, &[Question::Plan]).is_err());
     }
 }

@@ -30,12 +30,7 @@ impl Question {
     /// All that has to be asked.
     pub(crate) fn all(depth: Depth) -> &'static [Self] {
         match depth {
-            Depth::Load => &[
-                Self::Reference(Depth::Load),
-                Self::Inspect,
-                Self::Load,
-                Self::LoadEach,
-            ],
+            Depth::Load => &[Self::Reference(Depth::Load), Self::Load, Self::LoadEach],
             Depth::Prepare => &[Self::Reference(Depth::Prepare), Self::Inspect, Self::Plan],
         }
     }

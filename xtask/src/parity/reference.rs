@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Depth;
 use super::embedded::Object;
+use super::masked::without_descriptors;
 use super::question::{Answer, Question};
 use super::verdict::{Fact, Map, Opinion, Outcome, Program};
 
@@ -29,6 +30,7 @@ struct ObjectLine {
 #[derive(Debug, Deserialize)]
 struct ProgramLine {
     name: String,
+    section: String,
     #[serde(rename = "type")]
     kind: u32,
     expected_attach_type: u32,
@@ -110,7 +112,8 @@ fn read(text: &str, depth: Depth) -> Result<Opinion> {
 
 fn program(line: ProgramLine, depth: Depth) -> Program {
     let good = line.loaded.or(line.prepared).unwrap_or(false);
-    let attach_type = (depth == Depth::Load).then_some(line.expected_attach_type);
+    let late = depth == Depth::Prepare && line.section.trim_start_matches('?').starts_with("usdt");
+    let attach_type = (!late).then_some(line.expected_attach_type);
     let facts = [
         Fact::new("type", Some(line.kind)),
         // While it loads, libbpf gives USDT programs another one.
@@ -119,7 +122,7 @@ fn program(line: ProgramLine, depth: Depth) -> Program {
         Fact::new("autoload", line.autoload),
         Fact::new("func_info", line.func_info),
         Fact::new("line_info", line.line_info),
-        Fact::new("insns", line.insns),
+        Fact::new("insns", line.insns.as_deref().map(without_descriptors)),
     ];
     Program {
         name: line.name,

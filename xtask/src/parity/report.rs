@@ -1,5 +1,7 @@
 //! The table, the list of differences, and the totals.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::Depth;
@@ -38,9 +40,9 @@ impl Report {
     }
 
     /// Prints a row, and the head of the table before the first.
-    pub(crate) fn add(&mut self, row: &Row, reference: &str, format: Format) {
+    pub(crate) fn add(&mut self, row: &Row, format: Format) {
         if self.rows == 0 && format == Format::Table {
-            self.head(reference);
+            self.head(&row.reference);
         }
         self.rows += 1;
         self.differing += usize::from(!row.differences.is_empty());
@@ -50,7 +52,7 @@ impl Report {
         self.equal += row.equal;
         match format {
             Format::Table => self.table_row(row),
-            Format::Json => println!("{}", json_row(row, reference)),
+            Format::Json => println!("{}", json_row(row)),
         }
     }
 
@@ -94,16 +96,24 @@ impl Report {
     /// Prints the totals.
     pub(crate) fn finish(&self, format: Format) {
         match format {
-            Format::Table => println!(
-                "{} objects, {} without a difference; {} programs: {} with the same verdict; \
-                 {} accepted by both, {} of them equal",
-                self.rows,
-                self.rows - self.differing,
-                self.programs,
-                self.same_verdict,
-                self.accepted,
-                self.equal,
-            ),
+            Format::Table => {
+                println!();
+                for (what, part, all) in [
+                    (
+                        "objects without a difference",
+                        self.rows - self.differing,
+                        self.rows,
+                    ),
+                    (
+                        "programs with the same verdict",
+                        self.same_verdict,
+                        self.programs,
+                    ),
+                    (proof(self.depth), self.equal, self.accepted),
+                ] {
+                    println!("{what:<48} {part:>6} of {all:>6} {:>8}", percent(part, all));
+                }
+            }
             Format::Json => println!(
                 "{}",
                 json!({
@@ -120,6 +130,20 @@ impl Report {
     }
 }
 
+/// Adds a line of JSON for each difference.
+pub(crate) fn write_differences(row: &Row, lines: &mut String) {
+    for difference in &row.differences {
+        let line = json!({
+            "object": row.object,
+            "of": difference.of,
+            "what": difference.what,
+            "reference": difference.theirs,
+            "rawbpf": difference.ours,
+        });
+        let _ = writeln!(lines, "{line}");
+    }
+}
+
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -127,6 +151,19 @@ pub(crate) enum Format {
     Table,
     /// A JSON object for each line.
     Json,
+}
+
+fn proof(depth: Depth) -> &'static str {
+    match depth {
+        Depth::Load => "programs accepted by both with the same tag",
+        Depth::Prepare => "programs relocated by both to the same insns",
+    }
+}
+
+/// With two decimals, rounded down: only all is 100 %.
+fn percent(part: usize, all: usize) -> String {
+    let hundredths = (part * 10_000).checked_div(all).unwrap_or(10_000);
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
 fn pair([theirs, ours]: &[Outcome; 2]) -> String {
@@ -138,11 +175,11 @@ fn pair([theirs, ours]: &[Outcome; 2]) -> String {
     format!("{} {}", word(theirs), word(ours))
 }
 
-fn json_row(row: &Row, reference: &str) -> serde_json::Value {
+fn json_row(row: &Row) -> serde_json::Value {
     json!({
         "kind": "object",
         "object": row.object,
-        "reference": reference,
+        "reference": row.reference,
         "opened": row.opened.each_ref().map(Outcome::is_good),
         "loaded": row.whole.each_ref().map(Outcome::is_good),
         "programs": row.programs,

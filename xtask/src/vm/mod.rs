@@ -23,6 +23,6 @@ pub(crate) use build::workspace;
 pub(crate) use command::{Args, run};
 pub(crate) use fetch::Apt;
 pub(crate) use guest::Guest;
-pub(crate) use kernels::Cache;
+pub(crate) use kernels::{Cache, Kernel};
 pub(crate) use sources::Mirror;
 pub(crate) use tools::{APT_GET, DPKG, output_of};

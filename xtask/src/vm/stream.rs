@@ -27,11 +27,15 @@ pub(crate) struct Scanner {
 impl Scanner {
     /// Takes the next piece of output and calls `each` for every event that it completes.
     pub(crate) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Event)) {
+        // Lines may be megabytes long and come by the byte: what was searched already has no end of a line.
+        let mut searched = self.rest.len();
         self.rest.extend_from_slice(bytes);
         let mut start = 0;
-        while let Some(length) = self.rest[start..].iter().position(|byte| *byte == b'\n') {
-            line_events(&self.rest[start..start + length], &mut each);
-            start += length + 1;
+        while let Some(length) = self.rest[searched..].iter().position(|b| *b == b'\n') {
+            let end = searched + length;
+            line_events(&self.rest[start..end], &mut each);
+            start = end + 1;
+            searched = start;
         }
         self.rest.drain(..start);
     }

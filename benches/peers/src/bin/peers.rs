@@ -10,7 +10,7 @@ use peers::libbpf;
 use peers::meter::{self, Phase, phase};
 use rawbpf::btf::{Btf, Kind, NameMatch};
 use rawbpf::open::OpenObject;
-use rawbpf::reloc::Target;
+use rawbpf::reloc::{LoadPlan, Target};
 use serde::Serialize;
 
 /// The structures that are looked for once BTF is parsed, so that a lazy reader cannot hide its work.
@@ -43,6 +43,14 @@ enum Job {
         /// The object file.
         object: PathBuf,
     },
+    /// Open and relocate every object of a folder, one after the other in one process; load none.
+    Open {
+        /// Who does it.
+        #[arg(long)]
+        loader: Loader,
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Parse BTF and look up a few structures in it.
     BtfParse {
         /// Who does it.
@@ -67,10 +75,20 @@ struct Report {
     version: String,
     phases: Vec<Phase>,
     peak_rss_kib: u64,
+    /// Of a folder: how many objects there were, and how many of them could not be relocated.
+    #[serde(flatten)]
+    tally: Option<Tally>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Tally {
+    objects: usize,
+    refused: usize,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    let mut tally = None;
     let (loader, phases) = match &args.job {
         Job::Load { loader, object } => {
             let phases = match loader {
@@ -82,6 +100,11 @@ fn main() -> Result<()> {
                 *loader,
                 phases.with_context(|| format!("{} with {loader:?}", object.display()))?,
             )
+        }
+        Job::Open { loader, folder } => {
+            let (phase, counted) = open_folder(*loader, folder)?;
+            tally = Some(counted);
+            (*loader, vec![phase])
         }
         Job::BtfParse { loader, file } => {
             let file = file.as_deref();
@@ -103,6 +126,7 @@ fn main() -> Result<()> {
         version,
         phases,
         peak_rss_kib: meter::peak_rss_kib(),
+        tally,
     };
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
@@ -158,6 +182,52 @@ fn load_rawbpf(path: &Path) -> Result<Vec<Phase>> {
     // Unloading is nobody's phase.
     let _object = object?;
     Ok(vec![open, relocate, load])
+}
+
+/// What it costs to open and relocate all objects of a folder for the running kernel. Closing them is not counted.
+fn open_folder(loader: Loader, folder: &Path) -> Result<(Phase, Tally)> {
+    libbpf::messages(libbpf::Messages::Silent);
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut files = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "o"));
+    files.sort();
+    let open: fn(&Path) -> (Phase, bool) = match loader {
+        Loader::Libbpf => open_libbpf,
+        Loader::Rawbpf => open_rawbpf,
+        Loader::Aya => bail!("aya relocates and creates maps in one step"),
+    };
+    let (mut sum, ()) = phase("open + relocate", || ());
+    let mut refused = 0;
+    for file in &files {
+        let (phase, good) = open(file);
+        sum.add(&phase);
+        refused += usize::from(!good);
+    }
+    let objects = files.len();
+    Ok((sum, Tally { objects, refused }))
+}
+
+fn open_libbpf(file: &Path) -> (Phase, bool) {
+    let (phase, object) = phase("open + relocate", || {
+        let mut object = libbpf::Object::open(file)?;
+        object.prepare()?;
+        Ok::<_, libbpf::Errno>(object)
+    });
+    (phase, object.is_ok())
+}
+
+/// As with libbpf, every object asks anew what kernel it is on. Where libbpf stops at the first program that cannot be
+/// relocated, rawbpf goes on with the others.
+fn open_rawbpf(file: &Path) -> (Phase, bool) {
+    let (phase, done) = phase("open + relocate", || {
+        let target = Target::running();
+        let plan = OpenObject::from_file(file).and_then(|object| object.relocate(&target));
+        (target, plan)
+    });
+    let good = |plan: &LoadPlan| plan.programs.iter().all(|program| program.error.is_none());
+    (phase, done.1.is_ok_and(|plan| good(&plan)))
 }
 
 fn btf_libbpf(file: Option<&Path>) -> Result<Vec<Phase>> {

@@ -237,7 +237,7 @@ fn prepare(path: &Path) -> Result<()> {
 }
 
 fn prepare_each(path: &Path) -> Result<()> {
-    let Some(object) = open_or_report(path)? else {
+    let Some(mut object) = open_or_report(path)? else {
         return Ok(());
     };
     let autoload: Vec<_> = object
@@ -246,6 +246,11 @@ fn prepare_each(path: &Path) -> Result<()> {
         .map(libbpf::Program::autoload)
         .collect();
     print(&object_line(&object, Ok(())))?;
+    if autoload.is_empty() {
+        // There may be maps all the same; whether they can be made here is no matter.
+        let _ = object.prepare();
+        return print_maps(&object);
+    }
     drop(object);
     for (index, autoload) in autoload.into_iter().enumerate() {
         let Some((mut object, asked)) = open_alone(path, index) else {
@@ -256,6 +261,12 @@ fn prepare_each(path: &Path) -> Result<()> {
             continue;
         };
         let mut line = with_outcome(program_line(program), "prepared", outcome);
+        // Preparing decides it for what struct_ops maps name.
+        let autoload = if program.kind() == STRUCT_OPS {
+            program.autoload()
+        } else {
+            autoload
+        };
         line["autoload"] = json!(autoload == Autoload::On);
         if outcome.is_ok() {
             add_insns(&mut line, program);
@@ -268,9 +279,11 @@ fn prepare_each(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// `BPF_PROG_TYPE_STRUCT_OPS`.
+const STRUCT_OPS: u32 = 27;
+
 fn add_insns(line: &mut Value, program: libbpf::Program<'_>) {
-    let mut insns = program.insns();
-    mask_descriptors(&mut insns);
+    let insns = program.insns();
     line["flags"] = json!(program.flags());
     line["insns"] = json!(hex(insns.as_flattened()));
     line["func_info"] = json!(program.func_infos());
@@ -292,56 +305,4 @@ fn print_maps(object: &Object) -> Result<()> {
         }))?;
     }
     Ok(())
-}
-
-/// `BPF_LD | BPF_IMM | BPF_DW`: the first half of the only instruction with two halves.
-const LOAD_IMM64: u8 = 0x18;
-/// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`: the first immediate is a map's descriptor.
-const MAP_FD: u8 = 1;
-const MAP_VALUE: u8 = 2;
-/// `BPF_PSEUDO_BTF_ID`: the second immediate is a BTF's descriptor.
-const BTF_ID: u8 = 3;
-
-/// Zeroes the immediates that hold file descriptors, which differ from run to run.
-fn mask_descriptors(insns: &mut [[u8; 8]]) {
-    let mut rest = insns;
-    while let [first, tail @ ..] = rest {
-        if first[0] != LOAD_IMM64 {
-            rest = tail;
-            continue;
-        }
-        let [second, tail @ ..] = tail else { return };
-        match first[1] >> 4 {
-            MAP_FD | MAP_VALUE => first[4..].fill(0),
-            BTF_ID => second[4..].fill(0),
-            _ => {}
-        }
-        rest = tail;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn descriptors_are_masked_and_nothing_else() {
-        let mut insns = [
-            [0x18, 0x11, 0, 0, 7, 0, 0, 0],
-            [0, 0, 0, 0, 9, 0, 0, 0],
-            // The second half of a plain constant looks like a map reference, and must stay.
-            [0x18, 0x02, 0, 0, 7, 0, 0, 0],
-            [0x18, 0x11, 0, 0, 9, 0, 0, 0],
-            [0x18, 0x31, 0, 0, 7, 0, 0, 0],
-            [0, 0, 0, 0, 9, 0, 0, 0],
-            [0x95, 0, 0, 0, 0, 0, 0, 0],
-        ];
-        let before = insns;
-        mask_descriptors(&mut insns);
-        assert_eq!(insns[0], [0x18, 0x11, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(insns[5], [0; 8]);
-        for same in [1, 2, 3, 4, 6] {
-            assert_eq!(insns[same], before[same], "instruction {same}");
-        }
-    }
 }
