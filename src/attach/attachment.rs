@@ -1,6 +1,7 @@
 //! What keeps a program attached besides, or in place of, a link of the kernel.
 
 use crate::Result;
+use crate::load::Program;
 use std::fmt::Debug;
 
 /// Something that has to be undone to detach. One implementation for each kind, next to the code that attaches.
@@ -10,4 +11,9 @@ pub(super) trait Attachment: Debug + Send + Sync {
 
     /// Why the kernel has no link for it, and since when it can have one: a hint for those who want to pin it.
     fn why_no_link(&self) -> &'static str;
+
+    /// The program, if it is the place that keeps it, and others can be attached next to it.
+    fn program(&self) -> Option<&Program> {
+        None
+    }
 }

@@ -1,6 +1,7 @@
 //! The one type of all attachments.
 
 use super::attachment::Attachment;
+use super::unlinked::{Place, Unlinked};
 use crate::load::{Program, advice};
 use crate::map::pin;
 use crate::sys::bpf::{self, LinkDetails, LinkInfo, ObjectKind};
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 /// An attachment. Dropping it detaches, unless somebody else holds it, too (a pin does).
 ///
 /// Returned by the `attach` methods of [`Program`] and [`Object`](crate::load::Object). The kernel closes the links of a
-/// process that ends, however it ends; what outlives it are pins, struct_ops maps without `BPF_F_LINK`, and probes made
-/// through tracefs, which the next such probe cleans up.
+/// process that ends, however it ends; what outlives it are pins, struct_ops maps without `BPF_F_LINK`, what was attached
+/// without a link to networks and cgroups, and probes made through tracefs, which the next such probe cleans up.
 #[derive(Debug)]
 #[doc(alias = "bpf_link")]
 #[must_use = "dropping a link detaches it at once"]
@@ -46,6 +47,11 @@ impl Link {
         Self::new(name, fd, Some(Box::new(attachment)))
     }
 
+    /// A program that stays in a place until it is taken off.
+    pub(super) fn unlinked(program: &Program, place: impl Place + 'static) -> Self {
+        Self::with(program.name(), None, Unlinked::new(program, place))
+    }
+
     fn new(name: &str, fd: Option<OwnedFd>, attachment: Option<Box<dyn Attachment>>) -> Self {
         Self {
             name: name.to_owned(),
@@ -64,10 +70,15 @@ impl Link {
     }
 
     /// The kernel's link. `None` for attachments that are none: perf events before Linux 5.15, struct_ops maps without
-    /// `BPF_F_LINK`.
+    /// `BPF_F_LINK`, sockets, and what was attached without a link to networks and cgroups.
     #[doc(alias = "bpf_link__fd")]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.fd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The program, if it stays in a place that keeps programs themselves, not links.
+    pub(super) fn unlinked_program(&self) -> Option<&Program> {
+        self.attachment.as_ref()?.program()
     }
 
     pub(super) fn need_fd(&self, to: &str) -> Result<BorrowedFd<'_>> {

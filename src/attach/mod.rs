@@ -4,14 +4,20 @@
 //! [`Object::attach`](crate::load::Object::attach)) or by call, with one options type per kind ([`Kprobe`], [`Uprobe`]).
 //! Out: [`Link`], which detaches when it is dropped. Not here: what programs do when they run.
 //!
+//! Networks, cgroups and sockets ([`Xdp`], [`Tcx`], [`Cgroup`] and their neighbours) keep some programs without a link of the
+//! kernel: on old kernels, for sockets, and where it is asked for. The [`Link`] takes those off when it is dropped, too; but a
+//! process that is killed leaves them. [`AttachPoint`] says what is attached to such a place.
+//!
 //! Three words that are easily mixed up: a *trace event* is a place in tracefs; a *tracepoint* is a trace event that
 //! kernel developers put into the code; a *perf event* is a descriptor that a program of the older kinds hangs on.
 
 mod attachment;
 mod auto;
 mod binary;
+mod cgroup;
 mod glob;
 mod grammar;
+mod interface;
 mod iter;
 mod kprobe;
 mod kprobe_multi;
@@ -19,21 +25,50 @@ mod legacy;
 mod link;
 mod links;
 mod lsm;
+mod netfilter;
+mod netkit;
+mod netns;
+mod order;
 mod perf_event;
+mod point;
 mod raw_tracepoint;
+mod refusal;
+mod route;
+mod socket;
+mod sockmap;
 mod struct_ops;
+mod tc;
+mod tc_hook;
+mod tcx;
 mod tracefs;
 mod tracepoint;
 mod tracing;
+mod unlinked;
 mod uprobe;
 mod uprobe_multi;
+mod xdp;
+mod xdp_status;
 
 #[doc(inline)]
-pub use crate::sys::bpf::{IterScope, IterTarget, LinkDetails, LinkInfo, PerfEventDetails};
+pub use crate::sys::bpf::{
+    Attached, AttachedProgram, IterScope, IterTarget, LinkDetails, LinkInfo, PerfEventDetails,
+};
+pub use cgroup::{Cgroup, CgroupMode};
+pub use interface::Interface;
 pub use iter::IterReader;
 pub use kprobe::{Kprobe, ProbeMode};
 pub use kprobe_multi::KprobeMulti;
 pub use link::Link;
 pub use links::Links;
+pub use netfilter::{Netfilter, NetfilterFamily, NetfilterHook};
+pub use netkit::{Netkit, NetkitSide};
+pub use netns::Netns;
+pub use order::Anchor;
+pub use point::{AttachOptions, AttachPoint};
+pub use tc::Tc;
+pub use tc_hook::{TcFilter, TcHook};
+pub use tcx::{Direction, Tcx};
 pub use uprobe::{Processes, Uprobe};
 pub use uprobe_multi::UprobeMulti;
+pub use xdp::{Xdp, XdpMode};
+pub use xdp_status::XdpStatus;

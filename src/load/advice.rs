@@ -145,6 +145,19 @@ fn map_capabilities(kind: MapType) -> &'static [Capability] {
     }
 }
 
+/// What to do about `EPERM` of attaching to networks and sockets.
+pub(crate) fn for_network() -> String {
+    permission(&[Capability::Bpf, Capability::NetAdmin])
+}
+
+/// What to do about a kernel that is older than this.
+pub(crate) fn older_than(since: KernelVersion) -> Option<String> {
+    let running = kernel_files::version().ok()?;
+    let since_text = since.to_string();
+    let series = since_text.strip_suffix(".0").unwrap_or(&since_text);
+    (running < since).then(|| format!("needs Linux {series}; this kernel is {running}"))
+}
+
 fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
     let (since, running) = (since?, kernel_files::version().ok()?);
     (running < since).then(|| format!("{what} need Linux {since}; this kernel is {running}"))

@@ -16,6 +16,8 @@ pub enum FileSystem {
     Sysfs,
     /// Where tracepoints and legacy probes are.
     Tracefs,
+    /// Control groups, version 2.
+    Cgroup2,
     /// Something else.
     Other,
 }
@@ -55,10 +57,12 @@ impl FileSystem {
         const BPF: u32 = libc::BPF_FS_MAGIC as u32;
         const SYSFS: u32 = libc::SYSFS_MAGIC as u32;
         const TRACEFS: u32 = libc::TRACEFS_MAGIC as u32;
+        const CGROUP2: u32 = libc::CGROUP2_SUPER_MAGIC as u32;
         match magic.into() as u32 {
             BPF => Self::Bpf,
             SYSFS => Self::Sysfs,
             TRACEFS => Self::Tracefs,
+            CGROUP2 => Self::Cgroup2,
             _ => Self::Other,
         }
     }

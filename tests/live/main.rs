@@ -13,6 +13,7 @@ mod load;
 mod machine;
 mod maps;
 mod matrix;
+mod net;
 mod perf_buffers;
 mod reuse;
 mod rings;

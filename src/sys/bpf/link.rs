@@ -1,11 +1,11 @@
 #![allow(unsafe_code)]
-//! Attaching: links, and the older attachments that live in their target.
+//! Links: creating them, changing their program, asking about them.
 
-use super::call::{Command, address, address_mut, bpf, bpf_done, bpf_fd, length, raw, raw_or_zero};
+use super::call::{Command, address, bpf_done, bpf_fd, length, raw, raw_or_zero};
 use crate::sys::attr::{
     IterArm, IterCgroupInfo, IterCreateAttr, IterMapInfo, IterTaskInfo, KprobeMultiArm, LinkArm,
     LinkCreateAttr, LinkDetachAttr, LinkUpdateAttr, NetfilterArm, OrderArm, PerfEventArm,
-    ProgAttachAttr, ProgQueryAttr, TracingArm, TracingMultiArm, UprobeMultiArm,
+    TracingArm, TracingMultiArm, UprobeMultiArm,
 };
 use crate::{AttachType, Errno, TypeId};
 use std::ffi::CStr;
@@ -30,7 +30,7 @@ pub enum LinkTarget<'a> {
 }
 
 impl LinkTarget<'_> {
-    fn raw(self) -> u32 {
+    pub(super) fn raw(self) -> u32 {
         match self {
             Self::None => 0,
             Self::Fd(fd) => raw(fd),
@@ -62,7 +62,7 @@ pub enum Neighbour<'a> {
 }
 
 impl Neighbour<'_> {
-    fn raw_and_flag(self) -> (u32, u32) {
+    pub(super) fn raw_and_flag(self) -> (u32, u32) {
         match self {
             Self::None => (0, 0),
             Self::Fd(fd) => (raw(fd), 0),
@@ -383,104 +383,6 @@ pub fn iter_create(link: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     };
     // SAFETY: no pointers; the command makes a descriptor.
     unsafe { bpf_fd(Command::IterCreate, &mut attr) }
-}
-
-/// What to attach without a link (`BPF_PROG_ATTACH`): the attachment lives as long as its target.
-#[derive(Debug, Clone, Copy)]
-#[doc(alias = "bpf_prog_attach_opts")]
-pub struct ProgAttach<'a> {
-    /// A cgroup, a map, an interface.
-    pub target: LinkTarget<'a>,
-    /// The program; `None` to detach whatever is there.
-    pub program: Option<BorrowedFd<'a>>,
-    /// Where.
-    pub attach_type: AttachType,
-    /// `BPF_F_*`.
-    pub flags: u32,
-    /// The program to replace.
-    pub replaced: Option<BorrowedFd<'a>>,
-    /// A place in the order.
-    pub order: Order<'a>,
-}
-
-impl ProgAttach<'_> {
-    fn attr(&self) -> ProgAttachAttr {
-        let (relative, by_id) = self.order.neighbour.raw_and_flag();
-        ProgAttachAttr {
-            target: self.target.raw(),
-            attach_bpf_fd: raw_or_zero(self.program),
-            attach_type: self.attach_type.0,
-            attach_flags: self.flags | by_id,
-            replace_bpf_fd: raw_or_zero(self.replaced),
-            relative,
-            expected_revision: self.order.expected_revision,
-        }
-    }
-}
-
-/// Attaches without a link. Since Linux 4.10.
-#[doc(alias = "bpf_prog_attach")]
-pub fn prog_attach(attach: &ProgAttach<'_>) -> Result<(), Errno> {
-    // SAFETY: no pointers.
-    unsafe { bpf_done(Command::ProgAttach, &mut attach.attr()) }
-}
-
-/// Takes off what [`prog_attach`] attached.
-#[doc(alias = "bpf_prog_detach_opts")]
-pub fn prog_detach(detach: &ProgAttach<'_>) -> Result<(), Errno> {
-    // SAFETY: no pointers.
-    unsafe { bpf_done(Command::ProgDetach, &mut detach.attr()) }
-}
-
-/// What is attached to a target. Returned by [`prog_query`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Attached {
-    /// Ids of the programs, in the order in which they run.
-    pub program_ids: Vec<u32>,
-    /// Flags of the target as a whole.
-    pub flags: u32,
-    /// Changes with every change of the order; 0 where there is none.
-    pub revision: u64,
-}
-
-/// Asks what is attached to a target. `flags` may be `BPF_F_QUERY_EFFECTIVE`.
-#[doc(alias = "bpf_prog_query_opts")]
-pub fn prog_query(
-    target: LinkTarget<'_>,
-    attach_type: AttachType,
-    flags: u32,
-) -> Result<Attached, Errno> {
-    let empty = ProgQueryAttr {
-        target: target.raw(),
-        attach_type: attach_type.0,
-        query_flags: flags,
-        ..ProgQueryAttr::default()
-    };
-    // Programs may come between the two questions: then there is not enough room, and both are asked again.
-    for _ in 0..8 {
-        let mut attr = empty;
-        // SAFETY: no pointers.
-        unsafe { bpf_done(Command::ProgQuery, &mut attr) }?;
-        let mut ids = vec![0u32; attr.count as usize];
-        if !ids.is_empty() {
-            attr = empty;
-            attr.prog_ids = address_mut(&mut ids);
-            attr.count = length(&ids)?;
-            // SAFETY: the only pointer is that of the ids, with their number.
-            match unsafe { bpf(Command::ProgQuery, &mut attr) } {
-                Ok(_) => ids.truncate(attr.count as usize),
-                Err(Errno::ENOSPC) => continue,
-                Err(errno) => return Err(errno),
-            }
-        }
-        return Ok(Attached {
-            program_ids: ids,
-            flags: attr.attach_flags,
-            revision: attr.revision,
-        });
-    }
-    Err(Errno::ENOSPC)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Nothing is retried or probed beyond what the kernel asks for (`EAGAIN` of a program load); fallbacks for old kernels are
 //! the `load` and `attach` rooms' business. Not here: perf events, memory maps (see the neighbours).
 
+mod attach;
 mod btf;
 mod call;
 mod fdinfo;
@@ -15,6 +16,7 @@ mod object;
 mod program;
 mod program_info;
 
+pub use attach::*;
 pub use btf::*;
 pub use call::*;
 pub use fdinfo::*;

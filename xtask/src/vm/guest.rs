@@ -14,9 +14,9 @@ use super::kernels::Kernel;
 use super::stream::{self, Event, Scanner};
 use super::tools::QEMU;
 
-/// The modules that a guest has unless it is told otherwise: a network device to make, and
-/// something with kernel functions in its BTF.
-pub(crate) const MODULES: [&str; 2] = ["veth", "nf_conntrack"];
+/// The modules that a guest has unless it is told otherwise: a network device to make, something
+/// with kernel functions in its BTF, and traffic control.
+pub(crate) const MODULES: [&str; 4] = ["veth", "nf_conntrack", "sch_ingress", "cls_bpf"];
 
 /// How often a kernel may try to boot.
 const BOOTS: u32 = 3;

@@ -1,0 +1,308 @@
+//! Cgroups: what their processes send, receive, connect to, bind, open and set.
+//!
+//! A link since Linux 5.7. Without links a program is kept by the cgroup itself: it stays there after its process.
+
+use super::link::Link;
+use super::order::{Side, Wanted, order_methods};
+use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
+use super::refusal::{self, linux};
+use crate::kinds::{AttachType, ProgramType};
+use crate::load::{Program, advice};
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::file_system::FileSystem;
+use crate::{Errno, Error, ErrorKind, Result};
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+/// `BPF_F_PREORDER`
+const PREORDER: u32 = 1 << 6;
+
+/// How programs of a cgroup and of those below get along, where they are attached without links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CgroupMode {
+    /// The only program, here and in all cgroups below.
+    Exclusive,
+    /// The only program here; a cgroup below may have another one in its place. (`BPF_F_ALLOW_OVERRIDE`)
+    Override,
+    /// One of several; those of the cgroups above run, too. What links do. (`BPF_F_ALLOW_MULTI`)
+    Multi,
+}
+
+impl CgroupMode {
+    fn flag(self) -> u32 {
+        match self {
+            Self::Exclusive => 0,
+            Self::Override => 1 << 0,
+            Self::Multi => 1 << 1,
+        }
+    }
+}
+
+/// Which cgroup to attach to, and how.
+///
+/// ```no_run
+/// # fn example(program: &rawbpf::load::Program) -> rawbpf::Result<()> {
+/// use rawbpf::attach::Cgroup;
+/// let _link = program.attach_cgroup(&Cgroup::at("/sys/fs/cgroup/user.slice"))?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_cgroup_opts")]
+pub struct Cgroup<'a> {
+    which: Which<'a>,
+    attach_type: Option<AttachType>,
+    without_link: Option<CgroupMode>,
+    flags: u32,
+    wanted: Wanted<'a>,
+}
+
+#[derive(Debug, Clone)]
+enum Which<'a> {
+    Path(PathBuf),
+    Fd(BorrowedFd<'a>),
+}
+
+impl<'a> Cgroup<'a> {
+    /// The cgroup whose folder this is.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self::new(Which::Path(path.into()))
+    }
+
+    /// The cgroup whose folder is open here.
+    pub fn of(folder: &'a impl AsFd) -> Self {
+        Self::new(Which::Fd(folder.as_fd()))
+    }
+
+    fn new(which: Which<'a>) -> Self {
+        Self {
+            which,
+            attach_type: None,
+            without_link: None,
+            flags: 0,
+            wanted: Wanted::default(),
+        }
+    }
+
+    /// To what of the cgroup, for programs whose section leaves it open (`SEC("cgroup/skb")`).
+    pub fn attach_type(mut self, attach_type: AttachType) -> Self {
+        self.attach_type = Some(attach_type);
+        self
+    }
+
+    /// Not by a link. The program stays after a process that is killed, until the cgroup is removed; it counts for
+    /// this mode, which all programs of one attach type in one cgroup share.
+    pub fn without_link(mut self, mode: CgroupMode) -> Self {
+        self.without_link = Some(mode);
+        self
+    }
+
+    /// Before the programs of the cgroups below, not after them. Since Linux 6.15, without a link; by a link since 6.17.
+    pub fn preorder(mut self) -> Self {
+        self.flags |= PREORDER;
+        self
+    }
+
+    order_methods!();
+
+    fn what(&self) -> String {
+        match &self.which {
+            Which::Path(path) => format!("cgroup {}", path.display()),
+            Which::Fd(_) => "a cgroup".to_owned(),
+        }
+    }
+
+    fn open(&self) -> Result<Opened<'_>> {
+        match &self.which {
+            Which::Fd(fd) => Ok(Opened::Borrowed(*fd)),
+            Which::Path(path) => {
+                let folder = File::open(path).map_err(|e| Error::from_io(e, "open", path))?;
+                Ok(Opened::Owned(folder.into()))
+            }
+        }
+    }
+}
+
+/// The folder, opened by us or by the caller.
+enum Opened<'a> {
+    Borrowed(BorrowedFd<'a>),
+    Owned(OwnedFd),
+}
+
+impl AsFd for Opened<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Borrowed(fd) => *fd,
+            Self::Owned(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl Program {
+    /// Attaches to a cgroup, for what the program's section names: `SEC("cgroup/connect4")`, `SEC("cgroup_skb/egress")`,
+    /// `SEC("sockops")`, `SEC("lsm_cgroup/socket_bind")` and the like.
+    ///
+    /// By a link, which several programs may have (Linux 5.7); before that, without a link in the mode
+    /// [`CgroupMode::Multi`]. Places in the order ([`Cgroup::before`] and the like) are known since Linux 6.17.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is no cgroup of cgroup2, `Unsupported` if the kernel is too old for what was asked.
+    #[doc(alias = "bpf_program__attach_cgroup")]
+    #[doc(alias = "bpf_program__attach_cgroup_opts")]
+    pub fn attach_cgroup(&self, at: &Cgroup<'_>) -> Result<Link> {
+        attach(self, at)
+            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.what())))
+    }
+}
+
+fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
+    let folder = at.open()?;
+    let attach_type = at.attach_type.unwrap_or(program.attach_type());
+    let mode = match (at.without_link, at.wanted.side) {
+        (None, Side::Instead(_)) => Some(CgroupMode::Multi),
+        (mode, _) => mode,
+    };
+    let request = Request {
+        program,
+        cgroup: folder.as_fd(),
+        attach_type,
+        at,
+    };
+    let refused = |errno| request.refused(errno);
+    match mode {
+        Some(mode) => request.without_link(mode),
+        None => match request.link()? {
+            Ok(link) => Ok(Link::kernel(program.name(), link)),
+            Err(Errno::EINVAL) if request.is_plain() && refusal::older_than(linux(5, 7)) => {
+                request.without_link(CgroupMode::Multi)
+            }
+            Err(errno) => Err(refused(errno)),
+        },
+    }
+}
+
+/// Everything that one attachment depends on.
+struct Request<'a> {
+    program: &'a Program,
+    cgroup: BorrowedFd<'a>,
+    attach_type: AttachType,
+    at: &'a Cgroup<'a>,
+}
+
+impl Request<'_> {
+    /// Whether nothing but the program and the cgroup was said.
+    fn is_plain(&self) -> bool {
+        !self.at.wanted.is_ordered() && self.at.flags == 0
+    }
+
+    fn link(&self) -> Result<Result<OwnedFd, Errno>> {
+        let raw = self.at.wanted.raw()?;
+        Ok(bpf::link_create(&LinkCreate {
+            source: self.program.as_fd(),
+            target: LinkTarget::Fd(self.cgroup),
+            attach_type: self.attach_type,
+            flags: self.at.flags | raw.flags,
+            options: LinkOptions::Order(raw.order),
+        }))
+    }
+
+    fn without_link(&self, mode: CgroupMode) -> Result<Link> {
+        let options = AttachOptions::of(self.at.wanted, self.at.flags | mode.flag());
+        AttachPoint::of_fd(self.cgroup, self.attach_type)
+            .request(self.program.as_fd(), &options)?
+            .map_err(|errno| self.refused(errno))?;
+        let kept = Kept {
+            target: KeptTarget::Fd(hold(self.cgroup)?),
+            attach_type: self.attach_type,
+            hint: "attach it to the cgroup by a link, which Linux 5.7 brought",
+            // Where there is only one program, the kernel does not look which one is to be taken off.
+            any: mode != CgroupMode::Multi,
+        };
+        Ok(Link::unlinked(self.program, kept))
+    }
+
+    fn refused(&self, errno: Errno) -> Error {
+        if let Some(error) = self.no_cgroup(errno) {
+            return error;
+        }
+        let at = self.at;
+        let needs = if at.wanted.is_ordered() {
+            Some(("places in the order of a cgroup", linux(6, 17)))
+        } else if at.flags & PREORDER != 0 {
+            let since = if at.without_link.is_some() {
+                linux(6, 15)
+            } else {
+                linux(6, 17)
+            };
+            Some(("this order of cgroups", since))
+        } else if at.wanted.replaces() {
+            Some(("replacing a program of a cgroup", linux(5, 6)))
+        } else {
+            None
+        };
+        if let Some(error) = needs.and_then(|(what, since)| refusal::too_old(what, since, errno)) {
+            return error;
+        }
+        let message = format!("the kernel does not attach it ({})", self.attach_type);
+        let error = Error::from_errno(errno, message);
+        match errno {
+            Errno::EPERM => error.with_hint(format!(
+                "either a program of another mode is in the way, here or in a cgroup above ({}), or: {}",
+                "one that is exclusive or may only be overridden leaves no room for this",
+                advice::for_network()
+            )),
+            Errno::EBADF => error.with_hint("it is a file of a cgroup; its folder is meant"),
+            Errno::EINVAL if !for_cgroups(self.program.kind()) => error.with_hint(format!(
+                "programs of type {} are not attached to cgroups",
+                self.program.kind()
+            )),
+            Errno::EINVAL => error.with_hint(format!(
+                "a program that was loaded for {} is attached for nothing else, or this kernel was built without it",
+                self.program.attach_type()
+            )),
+            _ => refusal::explain(errno, error),
+        }
+    }
+
+    /// The error of a descriptor or path that is no cgroup.
+    fn no_cgroup(&self, errno: Errno) -> Option<Error> {
+        if FileSystem::of_file(self.cgroup) == Ok(FileSystem::Cgroup2) {
+            return None;
+        }
+        let error = Error::new(
+            ErrorKind::InvalidArgument,
+            "it is no folder of a cgroup2 file system",
+        )
+        .with_errno(errno);
+        Some(match mounted() {
+            Some(place) => error.with_hint(format!("cgroup2 is mounted at {place}")),
+            None => {
+                error.with_hint("cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+            }
+        })
+    }
+}
+
+fn for_cgroups(kind: ProgramType) -> bool {
+    matches!(
+        kind,
+        ProgramType::CGROUP_SKB
+            | ProgramType::CGROUP_SOCK
+            | ProgramType::CGROUP_SOCK_ADDR
+            | ProgramType::CGROUP_SOCKOPT
+            | ProgramType::CGROUP_SYSCTL
+            | ProgramType::CGROUP_DEVICE
+            | ProgramType::SOCK_OPS
+            | ProgramType::LSM
+    )
+}
+
+/// Where cgroup2 is mounted.
+fn mounted() -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (place, kind) = (words.next()?, words.next()?);
+        (kind == "cgroup2").then(|| place.to_owned())
+    })
+}

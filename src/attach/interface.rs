@@ -1,0 +1,107 @@
+//! Network interfaces by number or name.
+
+use super::route::{self, LinkFacts, Route};
+use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
+
+/// A network interface, by its number or its name, in the network namespace of the thread that attaches.
+///
+/// ```
+/// use rawbpf::attach::Interface;
+/// let by_name = Interface::from("eth0");
+/// let by_number = Interface::from(2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface(Which);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Which {
+    Index(u32),
+    Name(String),
+}
+
+impl From<u32> for Interface {
+    fn from(index: u32) -> Self {
+        Self(Which::Index(index))
+    }
+}
+
+impl From<&str> for Interface {
+    fn from(name: &str) -> Self {
+        Self(Which::Name(name.to_owned()))
+    }
+}
+
+impl From<String> for Interface {
+    fn from(name: String) -> Self {
+        Self(Which::Name(name))
+    }
+}
+
+impl std::fmt::Display for Interface {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Which::Index(index) => write!(f, "interface {index}"),
+            Which::Name(name) => write!(f, "interface {name}"),
+        }
+    }
+}
+
+impl Interface {
+    /// Its number. A name is looked up.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no interface of this name; the message has those that there are.
+    #[doc(alias = "if_nametoindex")]
+    pub fn index(&self) -> Result<u32> {
+        match &self.0 {
+            Which::Index(0) => Err(self.absent()),
+            Which::Index(index) => Ok(*index),
+            Which::Name(name) => match LinkFacts::named(&Route::open()?, name) {
+                Ok(facts) => Ok(facts.index()),
+                // A name that is too long is refused as such.
+                Err(refusal)
+                    if matches!(refusal.errno, Errno::ENODEV | Errno::ERANGE | Errno::EINVAL) =>
+                {
+                    Err(self.absent())
+                }
+                Err(refusal) => Err(route::explained(&refusal, format!("cannot look {self} up"))),
+            },
+        }
+    }
+
+    /// The error of an interface that does not exist, with those that do.
+    pub(super) fn absent(&self) -> Error {
+        let all = Route::open().and_then(|route| {
+            LinkFacts::all(&route)
+                .map_err(|refusal| route::error(&refusal, "cannot list the interfaces"))
+        });
+        let names: Vec<_> = all
+            .unwrap_or_default()
+            .iter()
+            .map(|one| (one.index(), one.name()))
+            .collect();
+        let near = match &self.0 {
+            Which::Name(name) => did_you_mean(name, names.iter().map(|(_, name)| name.as_str())),
+            Which::Index(_) => String::new(),
+        };
+        let error = Error::new(ErrorKind::NotFound, format!("there is no {self}{near}"))
+            .with_errno(Errno::ENODEV);
+        let list: Vec<_> = names
+            .iter()
+            .take(MOST_NAMES)
+            .map(|(index, name)| format!("{name} ({index})"))
+            .collect();
+        let more = if names.len() > MOST_NAMES {
+            " and more"
+        } else {
+            ""
+        };
+        error.with_hint(format!(
+            "this network namespace has {}{more}",
+            list.join(", ")
+        ))
+    }
+}
+
+/// Not more than this many names in a message.
+const MOST_NAMES: usize = 12;

@@ -1,0 +1,105 @@
+//! Packets of a netkit pair, the device that connects a container with BPF programs in between. Since Linux 6.7.
+
+use super::interface::Interface;
+use super::link::Link;
+use super::order::{Wanted, order_methods};
+use super::point::AttachPoint;
+use super::refusal::{self, linux};
+use crate::kinds::AttachType;
+use crate::load::Program;
+use crate::{Errno, Error, Result};
+
+/// Whose packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetkitSide {
+    /// What the primary device sends.
+    Primary,
+    /// What its peer sends, which is in the container.
+    Peer,
+}
+
+impl NetkitSide {
+    pub(super) fn attach_type(self) -> AttachType {
+        match self {
+            Self::Primary => AttachType::NETKIT_PRIMARY,
+            Self::Peer => AttachType::NETKIT_PEER,
+        }
+    }
+}
+
+/// Which side of which netkit pair, and where among the other programs.
+///
+/// ```
+/// use rawbpf::attach::Netkit;
+/// let at = Netkit::peer("nk0").first();
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_netkit_opts")]
+pub struct Netkit<'a> {
+    interface: Interface,
+    side: NetkitSide,
+    wanted: Wanted<'a>,
+}
+
+impl<'a> Netkit<'a> {
+    /// What the pair's primary device, this one, sends.
+    pub fn primary(interface: impl Into<Interface>) -> Self {
+        Self::new(interface, NetkitSide::Primary)
+    }
+
+    /// What the peer of this primary device sends.
+    pub fn peer(interface: impl Into<Interface>) -> Self {
+        Self::new(interface, NetkitSide::Peer)
+    }
+
+    /// One side of the pair whose primary device this is.
+    pub fn new(interface: impl Into<Interface>, side: NetkitSide) -> Self {
+        Self {
+            interface: interface.into(),
+            side,
+            wanted: Wanted::default(),
+        }
+    }
+
+    order_methods!();
+}
+
+impl Program {
+    /// Attaches a program of `SEC("netkit/primary")` or `SEC("netkit/peer")` to a netkit pair, by a link. Since Linux 6.7.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such interface, `Unsupported` on older kernels and those without netkit.
+    #[doc(alias = "bpf_program__attach_netkit")]
+    pub fn attach_netkit(&self, at: &Netkit<'_>) -> Result<Link> {
+        attach(self, at)
+            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.interface)))
+    }
+}
+
+fn attach(program: &Program, at: &Netkit<'_>) -> Result<Link> {
+    let index = at.interface.index()?;
+    let point = AttachPoint::of_interface(index, at.side.attach_type());
+    point
+        .link(program, &at.wanted)?
+        .map_err(|errno| refused(errno, at))
+}
+
+fn refused(errno: Errno, at: &Netkit<'_>) -> Error {
+    if let Some(error) = refusal::too_old("netkit", linux(6, 7), errno) {
+        return error;
+    }
+    let error = Error::from_errno(
+        errno,
+        format!("the kernel does not attach it ({})", at.side.attach_type()),
+    );
+    match errno {
+        Errno::ENODEV => at.interface.absent(),
+        Errno::ENXIO => error.with_hint("the interface is no netkit device"),
+        Errno::EACCES => error.with_hint("it is the peer of its pair; name the primary device"),
+        Errno::EINVAL => error.with_hint(
+            "the program was loaded for another place, or the kernel was built without netkit (CONFIG_NETKIT)",
+        ),
+        Errno::EBUSY => error.with_hint("the program to replace is held by a link; update that link"),
+        _ => refusal::explain(errno, error),
+    }
+}

@@ -1,0 +1,293 @@
+//! The places that `BPF_PROG_ATTACH` and `BPF_PROG_QUERY` know: what is attached there, and attaching without a link.
+
+use super::interface::Interface;
+use super::link::Link;
+use super::netkit::NetkitSide;
+use super::order::{Wanted, order_methods};
+use super::refusal::{self, linux};
+use super::tcx::Direction;
+use super::unlinked::{self, Place};
+use crate::kinds::AttachType;
+use crate::load::Program;
+use crate::map::Map;
+use crate::sys::bpf::{
+    self, Attached, LinkCreate, LinkOptions, LinkTarget, ProgAttach, QUERY_EFFECTIVE,
+};
+use crate::{Errno, Error, Result};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A place to which programs are attached: a cgroup, a side of an interface, a network namespace, a map of sockets; each for
+/// one attach type.
+///
+/// [`AttachPoint::query`] says what is there. [`AttachPoint::attach`] and [`AttachPoint::detach`] are the calls without
+/// links: what they attach stays after this process, until somebody takes it off. Programs are better attached by the methods
+/// of [`Program`], which return a [`Link`](super::Link).
+///
+/// ```no_run
+/// # fn main() -> rawbpf::Result<()> {
+/// use rawbpf::attach::{AttachPoint, Direction};
+/// let attached = AttachPoint::tcx("eth0", Direction::Ingress)?.query()?;
+/// println!("revision {}, {} programs", attached.revision, attached.programs.len());
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct AttachPoint<'a> {
+    target: LinkTarget<'a>,
+    attach_type: AttachType,
+}
+
+/// How to attach without a link. Used by [`AttachPoint::attach`].
+#[derive(Debug, Clone, Copy, Default)]
+#[doc(alias = "bpf_prog_attach_opts")]
+pub struct AttachOptions<'a> {
+    wanted: Wanted<'a>,
+    flags: u32,
+}
+
+impl<'a> AttachOptions<'a> {
+    /// Nothing but the program.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Further flags of the kernel's: `BPF_F_ALLOW_MULTI` and the like.
+    pub fn flags(mut self, flags: u32) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    pub(super) fn of(wanted: Wanted<'a>, flags: u32) -> Self {
+        Self { wanted, flags }
+    }
+
+    order_methods!();
+}
+
+impl<'a> AttachPoint<'a> {
+    /// A cgroup (a folder of cgroup2).
+    pub fn cgroup(cgroup: &'a impl AsFd, attach_type: AttachType) -> Self {
+        Self::of_fd(cgroup.as_fd(), attach_type)
+    }
+
+    /// A network namespace (a file such as `/proc/self/ns/net`), for `FLOW_DISSECTOR` and `SK_LOOKUP`.
+    pub fn netns(netns: &'a impl AsFd, attach_type: AttachType) -> Self {
+        Self::of_fd(netns.as_fd(), attach_type)
+    }
+
+    /// A map of sockets, for `SK_MSG_VERDICT` and the `SK_SKB` types. Can be queried since Linux 5.18.
+    pub fn sockmap(map: &'a Map, attach_type: AttachType) -> Self {
+        Self::of_fd(map.as_fd(), attach_type)
+    }
+
+    /// Packets that come in or go out at an interface, before (after) classic traffic control. Since Linux 6.6.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no interface of this name.
+    pub fn tcx(interface: impl Into<Interface>, direction: Direction) -> Result<Self> {
+        let index = interface.into().index()?;
+        Ok(Self::of_interface(index, direction.tcx()))
+    }
+
+    /// One side of a netkit pair, whose primary device this is. Since Linux 6.7.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no interface of this name.
+    pub fn netkit(interface: impl Into<Interface>, side: NetkitSide) -> Result<Self> {
+        let index = interface.into().index()?;
+        Ok(Self::of_interface(index, side.attach_type()))
+    }
+
+    /// Any place that has a descriptor.
+    pub fn of_fd(target: BorrowedFd<'a>, attach_type: AttachType) -> Self {
+        let target = LinkTarget::Fd(target);
+        Self {
+            target,
+            attach_type,
+        }
+    }
+
+    pub(super) fn of_interface(index: u32, attach_type: AttachType) -> Self {
+        Self {
+            target: LinkTarget::Interface(index),
+            attach_type,
+        }
+    }
+
+    /// What is attached here, in the order in which it runs, whether by links or not.
+    #[doc(alias = "bpf_prog_query")]
+    #[doc(alias = "bpf_prog_query_opts")]
+    pub fn query(&self) -> Result<Attached> {
+        self.ask(0)
+    }
+
+    /// What runs here: of cgroups, also the programs of those above.
+    pub fn query_effective(&self) -> Result<Attached> {
+        self.ask(QUERY_EFFECTIVE)
+    }
+
+    fn ask(&self, flags: u32) -> Result<Attached> {
+        bpf::prog_query(self.target, self.attach_type, flags).map_err(|errno| {
+            let message = format!(
+                "cannot ask the kernel what is attached ({})",
+                self.attach_type
+            );
+            self.explain(errno, Error::from_errno(errno, message))
+        })
+    }
+
+    /// Attaches without a link: the program stays until it is taken off, or until the place ends.
+    #[doc(alias = "bpf_prog_attach")]
+    #[doc(alias = "bpf_prog_attach_opts")]
+    pub fn attach(&self, program: impl AsFd, options: &AttachOptions<'_>) -> Result<()> {
+        self.request(program.as_fd(), options)?.map_err(|errno| {
+            let message = format!("the kernel does not attach it here ({})", self.attach_type);
+            self.explain(errno, Error::from_errno(errno, message))
+        })
+    }
+
+    /// [`AttachPoint::attach`], whose refusal is yet to be put into words.
+    pub(super) fn request(
+        &self,
+        program: BorrowedFd<'_>,
+        options: &AttachOptions<'_>,
+    ) -> Result<Result<(), Errno>> {
+        let raw = options.wanted.raw()?;
+        Ok(bpf::prog_attach(&ProgAttach {
+            target: self.target,
+            program: Some(program),
+            attach_type: self.attach_type,
+            flags: options.flags | raw.flags,
+            replaced: raw.replaced,
+            order: raw.order,
+        }))
+    }
+
+    /// Attaches to an interface's order of programs: by a link, or in the place of a program that has none.
+    pub(super) fn link(
+        &self,
+        program: &Program,
+        wanted: &Wanted<'_>,
+    ) -> Result<Result<Link, Errno>> {
+        if let (true, LinkTarget::Interface(index)) = (wanted.replaces(), self.target) {
+            let kept = Kept {
+                target: KeptTarget::Interface(index),
+                attach_type: self.attach_type,
+                hint: "attach it by a link, not in the place of a program that has none",
+                any: false,
+            };
+            let answer = self.request(program.as_fd(), &AttachOptions::of(*wanted, 0))?;
+            return Ok(answer.map(|()| Link::unlinked(program, kept)));
+        }
+        let raw = wanted.raw()?;
+        let answer = bpf::link_create(&LinkCreate {
+            source: program.as_fd(),
+            target: self.target,
+            attach_type: self.attach_type,
+            flags: raw.flags,
+            options: LinkOptions::Order(raw.order),
+        });
+        Ok(answer.map(|link| Link::kernel(program.name(), link)))
+    }
+
+    /// Takes a program off that was attached without a link.
+    #[doc(alias = "bpf_prog_detach2")]
+    pub fn detach(&self, program: impl AsFd) -> Result<()> {
+        self.detach_with(Some(program.as_fd()), &AttachOptions::new())
+    }
+
+    /// Takes off a program that was attached without a link: this one, or without one, the one that the options name by its
+    /// place in the order (the last if they name none).
+    #[doc(alias = "bpf_prog_detach")]
+    #[doc(alias = "bpf_prog_detach_opts")]
+    pub fn detach_with(
+        &self,
+        program: Option<BorrowedFd<'_>>,
+        options: &AttachOptions<'_>,
+    ) -> Result<()> {
+        let raw = options.wanted.raw()?;
+        let request = ProgAttach {
+            target: self.target,
+            program,
+            attach_type: self.attach_type,
+            flags: options.flags | raw.flags,
+            replaced: None,
+            order: raw.order,
+        };
+        bpf::prog_detach(&request).map_err(|errno| {
+            let message = format!(
+                "the kernel does not detach it from here ({})",
+                self.attach_type
+            );
+            let error = Error::from_errno(errno, message);
+            match errno {
+                Errno::ENOENT => error.with_hint(
+                    "is it attached at all, and not by a link? those are taken off by the link",
+                ),
+                _ => self.explain(errno, error),
+            }
+        })
+    }
+
+    fn explain(&self, errno: Errno, error: Error) -> Error {
+        let since = match self.attach_type {
+            AttachType::TCX_INGRESS | AttachType::TCX_EGRESS => Some(("tcx", linux(6, 6))),
+            AttachType::NETKIT_PRIMARY | AttachType::NETKIT_PEER => Some(("netkit", linux(6, 7))),
+            _ => None,
+        };
+        let too_old = since.and_then(|(what, since)| refusal::too_old(what, since, errno));
+        too_old.unwrap_or_else(|| refusal::explain(errno, error))
+    }
+}
+
+/// What was attached by [`AttachPoint::attach`], with its own hold on the place.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) target: KeptTarget,
+    pub(super) attach_type: AttachType,
+    pub(super) hint: &'static str,
+    /// Whether the kernel takes off whatever is there, so that it has to be asked first what that is.
+    pub(super) any: bool,
+}
+
+/// A place that outlives the call.
+#[derive(Debug)]
+pub(super) enum KeptTarget {
+    Fd(OwnedFd),
+    Map(Map),
+    Interface(u32),
+}
+
+impl Kept {
+    fn point(&self) -> AttachPoint<'_> {
+        match &self.target {
+            KeptTarget::Fd(fd) => AttachPoint::of_fd(fd.as_fd(), self.attach_type),
+            KeptTarget::Map(map) => AttachPoint::of_fd(map.as_fd(), self.attach_type),
+            KeptTarget::Interface(index) => AttachPoint::of_interface(*index, self.attach_type),
+        }
+    }
+}
+
+impl Place for Kept {
+    fn detach(&self, program: &Program) -> Result<()> {
+        let point = self.point();
+        if self.any {
+            let own = program.id()?;
+            if point.query()?.programs.iter().all(|there| there.id != own) {
+                return Err(unlinked::replaced());
+            }
+        }
+        point.detach(program)
+    }
+
+    fn why_no_link(&self) -> &'static str {
+        self.hint
+    }
+}
+
+/// A descriptor of the same file that lives as long as the attachment.
+pub(super) fn hold(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    fd.try_clone_to_owned().map_err(|error| {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno);
+        Error::from_errno(errno, "cannot hold on to the place that it is attached to")
+    })
+}

@@ -1,0 +1,83 @@
+//! Maps of sockets: what is done with the data that these sockets receive (`sk_skb`) or send (`sk_msg`).
+//!
+//! A link since Linux 6.10. Before, a program was kept by the map itself: it stays there as long as the map lives.
+
+use super::link::Link;
+use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget};
+use super::refusal::{self, linux};
+use crate::kinds::MapType;
+use crate::load::Program;
+use crate::map::Map;
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::{Errno, Error, Result};
+use std::os::fd::AsFd;
+
+impl Program {
+    /// Attaches a program of `SEC("sk_msg")`, `SEC("sk_skb/stream_verdict")`, `SEC("sk_skb/stream_parser")` or
+    /// `SEC("sk_skb/verdict")` to a map of sockets: it runs for all sockets that are in the map.
+    ///
+    /// Before Linux 6.10 there is no link: the program stays as long as the map does, even after this process if others
+    /// hold the map; and it takes the place of another program of the same attach type. Since 6.10 that is refused.
+    #[doc(alias = "bpf_program__attach_sockmap")]
+    pub fn attach_sockmap(&self, map: &Map) -> Result<Link> {
+        let context = |e: Error| {
+            e.context(format!(
+                "attaching `{}` to map `{}`",
+                self.name(),
+                map.name()
+            ))
+        };
+        attach(self, map).map_err(context)
+    }
+}
+
+fn attach(program: &Program, map: &Map) -> Result<Link> {
+    let create = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::Fd(map.as_fd()),
+        attach_type: program.attach_type(),
+        flags: 0,
+        options: LinkOptions::None,
+    };
+    match bpf::link_create(&create) {
+        Ok(link) => Ok(Link::kernel(program.name(), link)),
+        Err(Errno::EINVAL) if refusal::older_than(linux(6, 10)) => without_link(program, map),
+        Err(errno) => Err(refused(errno, program, map)),
+    }
+}
+
+fn without_link(program: &Program, map: &Map) -> Result<Link> {
+    AttachPoint::sockmap(map, program.attach_type())
+        .request(program.as_fd(), &AttachOptions::new())?
+        .map_err(|errno| refused(errno, program, map))?;
+    let kept = Kept {
+        target: KeptTarget::Map(map.clone()),
+        attach_type: program.attach_type(),
+        hint: "maps of sockets have links since Linux 6.10",
+        any: false,
+    };
+    Ok(Link::unlinked(program, kept))
+}
+
+fn refused(errno: Errno, program: &Program, map: &Map) -> Error {
+    let attach_type = program.attach_type();
+    let error = Error::from_errno(
+        errno,
+        format!("the kernel does not attach it ({attach_type})"),
+    );
+    if !matches!(map.map_type(), MapType::SOCKMAP | MapType::SOCKHASH) {
+        return error.with_hint(format!(
+            "the map is of type {}; a sockmap or sockhash is wanted",
+            map.map_type()
+        ));
+    }
+    match errno {
+        Errno::EBUSY => error.with_hint(
+            "the map has such a program; and one of sk_skb/verdict does not go with one of sk_skb/stream_verdict",
+        ),
+        Errno::EINVAL | Errno::EOPNOTSUPP => {
+            error.with_hint("programs of sk_msg and sk_skb with an attach type, such as SEC(\"sk_skb/stream_verdict\"), are attached to maps")
+        }
+        _ => refusal::explain(errno, error),
+    }
+}

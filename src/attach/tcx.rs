@@ -1,0 +1,139 @@
+//! Packets that come in or go out at an interface (tcx): a link since Linux 6.6, a classic filter (`tc`) before.
+
+use super::interface::Interface;
+use super::link::Link;
+use super::order::{Wanted, order_methods};
+use super::point::AttachPoint;
+use super::refusal::{self, linux};
+use super::tc::Tc;
+use crate::kinds::{AttachType, ProgramType};
+use crate::load::Program;
+use crate::{Errno, Error, Result};
+
+/// Which way packets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the wire into the machine.
+    Ingress,
+    /// From the machine to the wire.
+    Egress,
+}
+
+impl Direction {
+    pub(super) fn tcx(self) -> AttachType {
+        match self {
+            Self::Ingress => AttachType::TCX_INGRESS,
+            Self::Egress => AttachType::TCX_EGRESS,
+        }
+    }
+
+    fn of(attach_type: AttachType) -> Option<Self> {
+        match attach_type {
+            AttachType::TCX_INGRESS => Some(Self::Ingress),
+            AttachType::TCX_EGRESS => Some(Self::Egress),
+            _ => None,
+        }
+    }
+}
+
+/// Which packets of which interface, and where among the other programs.
+///
+/// ```no_run
+/// # fn example(program: &rawbpf::load::Program, other: &rawbpf::attach::Link) -> rawbpf::Result<()> {
+/// use rawbpf::attach::Tcx;
+/// let _link = program.attach_tcx(&Tcx::ingress("eth0").before(other))?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_tcx_opts")]
+pub struct Tcx<'a> {
+    interface: Interface,
+    direction: Direction,
+    wanted: Wanted<'a>,
+}
+
+impl<'a> Tcx<'a> {
+    /// Packets that come in.
+    pub fn ingress(interface: impl Into<Interface>) -> Self {
+        Self::new(interface, Direction::Ingress)
+    }
+
+    /// Packets that go out.
+    pub fn egress(interface: impl Into<Interface>) -> Self {
+        Self::new(interface, Direction::Egress)
+    }
+
+    /// Packets of this direction.
+    pub fn new(interface: impl Into<Interface>, direction: Direction) -> Self {
+        Self {
+            interface: interface.into(),
+            direction,
+            wanted: Wanted::default(),
+        }
+    }
+
+    order_methods!();
+}
+
+impl Program {
+    /// Attaches a program of `SEC("tcx/ingress")`, `SEC("tcx/egress")` or `SEC("tc")` to the packets of an interface.
+    ///
+    /// By a link since Linux 6.6. Before, as a classic filter ([`Program::attach_tc`]), which stays after a process that is
+    /// killed; there a new program runs before those that are there, and places in the order are refused.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such interface, `Unsupported` if a place in the order was named and the kernel has none.
+    #[doc(alias = "bpf_program__attach_tcx")]
+    pub fn attach_tcx(&self, at: &Tcx<'_>) -> Result<Link> {
+        attach(self, at)
+            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.interface)))
+    }
+}
+
+fn attach(program: &Program, at: &Tcx<'_>) -> Result<Link> {
+    let index = at.interface.index()?;
+    let point = AttachPoint::of_interface(index, at.direction.tcx());
+    match point.link(program, &at.wanted)? {
+        Ok(link) => Ok(link),
+        Err(errno) if errno != Errno::EPERM && refusal::older_than(linux(6, 6)) => {
+            if at.wanted.is_ordered() || at.wanted.replaces() {
+                let too_old = refusal::too_old(
+                    "places in the order of programs of an interface",
+                    linux(6, 6),
+                    errno,
+                );
+                return Err(too_old.unwrap_or_else(|| refused(errno, program, at)));
+            }
+            super::tc::attach(program, &Tc::new(index, at.direction))
+        }
+        Err(errno) => Err(refused(errno, program, at)),
+    }
+}
+
+fn refused(errno: Errno, program: &Program, at: &Tcx<'_>) -> Error {
+    if errno == Errno::ENODEV {
+        return at.interface.absent();
+    }
+    let error = Error::from_errno(
+        errno,
+        format!("the kernel does not attach it ({})", at.direction.tcx()),
+    );
+    if program.kind() != ProgramType::SCHED_CLS {
+        return error.with_hint(format!(
+            "programs of type {} are not attached to the packets of an interface this way; those of SEC(\"tcx/ingress\") are",
+            program.kind()
+        ));
+    }
+    match errno {
+        Errno::EINVAL
+            if Direction::of(program.attach_type())
+                .is_some_and(|loaded| loaded != at.direction) =>
+        {
+            error.with_hint(format!("it was loaded for {}", program.attach_type()))
+        }
+        Errno::EBUSY => {
+            error.with_hint("the program to replace is held by a link; update that link")
+        }
+        _ => refusal::explain(errno, error),
+    }
+}

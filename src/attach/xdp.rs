@@ -1,0 +1,304 @@
+//! Packets as the driver of an interface receives them: a link since Linux 5.9, rtnetlink before.
+
+use super::interface::Interface;
+use super::link::Link;
+use super::refusal::{self, linux};
+use super::route::{self, LinkFacts, Route, link_body};
+use super::unlinked::{self, Place};
+use super::xdp_status::{self, XdpStatus};
+use crate::kinds::{AttachType, ProgramType};
+use crate::load::Program;
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::netlink::{Refusal, Request};
+use crate::{Errno, Error, Result};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// `RTM_SETLINK`
+const SET_LINK: u16 = 19;
+/// `IFLA_XDP_FD`, `IFLA_XDP_FLAGS`, `IFLA_XDP_EXPECTED_FD`
+const FD: u16 = 1;
+const FLAGS: u16 = 3;
+const EXPECTED_FD: u16 = 8;
+/// `XDP_FLAGS_UPDATE_IF_NOEXIST`, `XDP_FLAGS_REPLACE`
+const IF_NONE: u32 = 1 << 0;
+const REPLACE: u32 = 1 << 4;
+/// No descriptor: -1.
+const NOTHING: u32 = u32::MAX;
+
+/// Who runs an XDP program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum XdpMode {
+    /// The network stack, for any interface, on packets that have a socket buffer already. (`XDP_FLAGS_SKB_MODE`)
+    Generic,
+    /// The driver, before it spends anything on the packet. (`XDP_FLAGS_DRV_MODE`)
+    Native,
+    /// The network card. (`XDP_FLAGS_HW_MODE`)
+    Offload,
+}
+
+impl XdpMode {
+    fn flag(self) -> u32 {
+        match self {
+            Self::Generic => 1 << 1,
+            Self::Native => 1 << 2,
+            Self::Offload => 1 << 3,
+        }
+    }
+}
+
+/// Which interface to attach an XDP program to, and how.
+///
+/// ```
+/// use rawbpf::attach::{Xdp, XdpMode};
+/// let at = Xdp::on("eth0").mode(XdpMode::Generic);
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_xdp_attach_opts")]
+pub struct Xdp<'a> {
+    interface: Interface,
+    mode: Option<XdpMode>,
+    without_link: bool,
+    replaced: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Xdp<'a> {
+    /// This interface. The driver runs the program if it can, otherwise the network stack.
+    pub fn on(interface: impl Into<Interface>) -> Self {
+        Self {
+            interface: interface.into(),
+            mode: None,
+            without_link: false,
+            replaced: None,
+        }
+    }
+
+    /// In this mode and no other.
+    pub fn mode(mut self, mode: XdpMode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Not by a link, but by rtnetlink: the program stays after a process that is killed, until somebody takes it off
+    /// ([`Xdp::clear`], `ip link set IFACE xdp off`) or the interface goes.
+    pub fn without_link(mut self) -> Self {
+        self.without_link = true;
+        self
+    }
+
+    /// In the place of a program that was attached without a link; this one has none either. Since Linux 5.7.
+    pub fn replace(mut self, program: &'a Program) -> Self {
+        self.replaced = Some(program.as_fd());
+        self.without_link = true;
+        self
+    }
+
+    /// What is attached to this interface, and what it could run.
+    #[doc(alias = "bpf_xdp_query")]
+    #[doc(alias = "bpf_xdp_query_id")]
+    pub fn status(&self) -> Result<XdpStatus> {
+        xdp_status::of(&Route::open()?, &self.interface)
+    }
+
+    /// Takes off whatever was attached without a link (in the mode that was named).
+    #[doc(alias = "bpf_xdp_detach")]
+    pub fn clear(&self) -> Result<()> {
+        let index = self.interface.index()?;
+        let request = request(index, NOTHING, self.flags(), None);
+        Route::open()?.ask(&request).map(drop).map_err(|refusal| {
+            let error = route::explained(
+                &refusal,
+                format!("cannot take the XDP program off {}", self.interface),
+            );
+            match refusal.errno {
+                Errno::ENODEV => self.interface.absent(),
+                Errno::EBUSY => error.with_hint("a link holds it: that one has to be detached"),
+                _ => error,
+            }
+        })
+    }
+
+    fn flags(&self) -> u32 {
+        self.mode.map_or(0, XdpMode::flag)
+    }
+}
+
+impl Program {
+    /// Attaches a program of `SEC("xdp")` to an interface.
+    ///
+    /// By a link since Linux 5.9; before that by rtnetlink, which leaves the program attached if the process is killed. An
+    /// interface has one program in each mode.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such interface; the kernel's `EBUSY` or `EEXIST` if it has a program already, and what the
+    /// driver does not like, in its own words where the kernel passes them on.
+    #[doc(alias = "bpf_program__attach_xdp")]
+    #[doc(alias = "bpf_xdp_attach")]
+    pub fn attach_xdp(&self, at: &Xdp<'_>) -> Result<Link> {
+        attach(self, at)
+            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.interface)))
+    }
+}
+
+fn attach(program: &Program, at: &Xdp<'_>) -> Result<Link> {
+    let index = at.interface.index()?;
+    if at.without_link {
+        return without_link(program, at, index);
+    }
+    let create = LinkCreate {
+        source: program.as_fd(),
+        target: LinkTarget::Interface(index),
+        attach_type: AttachType::XDP,
+        flags: at.flags(),
+        options: LinkOptions::None,
+    };
+    match bpf::link_create(&create) {
+        Ok(link) => Ok(Link::kernel(program.name(), link)),
+        Err(Errno::EINVAL) if refusal::older_than(linux(5, 9)) => without_link(program, at, index),
+        Err(errno) => Err(refused(&errno.into(), program, at, index)),
+    }
+}
+
+fn without_link(program: &Program, at: &Xdp<'_>, index: u32) -> Result<Link> {
+    let route = Route::open()?;
+    let expected = at.replaced.map(raw);
+    let update = if expected.is_some() { REPLACE } else { IF_NONE };
+    let request = request(index, raw(program.as_fd()), at.flags() | update, expected);
+    route
+        .ask(&request)
+        .map_err(|refusal| refused(&refusal, program, at, index))?;
+    let place = OnInterface {
+        route,
+        index,
+        flags: at.flags(),
+    };
+    Ok(Link::unlinked(program, place))
+}
+
+fn raw(fd: BorrowedFd<'_>) -> u32 {
+    fd.as_raw_fd().cast_unsigned()
+}
+
+fn request(index: u32, program: u32, flags: u32, expected: Option<u32>) -> Request {
+    /// `IFLA_XDP`
+    const XDP: u16 = 43;
+    Request::new(SET_LINK, 0, &link_body(index)).nested(XDP, |xdp| {
+        let xdp = xdp.number(FD, program).number(FLAGS, flags);
+        match expected {
+            Some(expected) => xdp.number(EXPECTED_FD, expected),
+            None => xdp,
+        }
+    })
+}
+
+/// What to say about an interface, a mode and a program that do not go together.
+fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Error {
+    let error = route::error(refusal, "the kernel does not attach it");
+    if program.kind() != ProgramType::XDP {
+        return error.with_hint(format!(
+            "it is of type {}; programs of SEC(\"xdp\") are attached here",
+            program.kind()
+        ));
+    }
+    let route = Route::open();
+    let facts = route.and_then(|route| {
+        let facts = LinkFacts::of(&route, index);
+        facts.map_err(|refusal| route::error(&refusal, "no interface"))
+    });
+    let Ok(facts) = facts else {
+        return at.interface.absent();
+    };
+    match refusal.errno {
+        Errno::EBUSY | Errno::EEXIST => error.with_hint(taken(&facts)),
+        Errno::ENODEV => at.interface.absent(),
+        Errno::ENOSPC => error.with_hint(format!(
+            "the driver of {} wants more receive queues for it: ethtool -L; XdpMode::Generic runs on every interface",
+            facts.name()
+        )),
+        Errno::EOPNOTSUPP => error.with_hint(format!(
+            "the driver of {} does not run it ({}); XdpMode::Generic runs on every interface",
+            facts.name(),
+            at.mode.map_or("any mode".to_owned(), |mode| format!("{mode:?}")),
+        )),
+        Errno::EINVAL | Errno::ERANGE | Errno::E2BIG if !frags(program) => error.with_hint(format!(
+            "the MTU of {} is {}: packets that do not fit into a page need a program of SEC(\"xdp.frags\"), or a lower MTU; \
+             XDP programs for devmap or cpumap are not attached to interfaces",
+            facts.name(),
+            facts.mtu().unwrap_or_default(),
+        )),
+        errno => refusal::explain(errno, error),
+    }
+}
+
+/// Who has the interface.
+fn taken(facts: &LinkFacts) -> String {
+    let status = XdpStatus::read(facts);
+    let programs: Vec<_> = status
+        .programs
+        .iter()
+        .map(|(mode, id)| format!("program {id} ({mode:?})"))
+        .collect();
+    if programs.is_empty() {
+        return format!(
+            "{} has another XDP program, or had one a moment ago",
+            facts.name()
+        );
+    }
+    format!(
+        "{} has {}; one without a link can be replaced (Xdp::replace) or taken off (Xdp::clear)",
+        facts.name(),
+        programs.join(", ")
+    )
+}
+
+fn frags(program: &Program) -> bool {
+    program.section().starts_with("xdp.frags")
+}
+
+/// An interface that has a program, and the connection to its network namespace.
+#[derive(Debug)]
+struct OnInterface {
+    route: Route,
+    index: u32,
+    flags: u32,
+}
+
+impl Place for OnInterface {
+    fn detach(&self, program: &Program) -> Result<()> {
+        let own = raw(program.as_fd());
+        let compared = request(self.index, NOTHING, self.flags | REPLACE, Some(own));
+        let answer = match self.route.ask(&compared) {
+            // Kernels before 5.7 do not compare: they are asked first.
+            Err(refusal) if refusal.errno == Errno::EINVAL && refusal::older_than(linux(5, 7)) => {
+                if !self.has(program.id()?)? {
+                    return Err(unlinked::replaced());
+                }
+                self.route
+                    .ask(&request(self.index, NOTHING, self.flags, None))
+            }
+            answer => answer,
+        };
+        match answer {
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.errno == Errno::EEXIST => Err(unlinked::replaced()),
+            Err(refusal) => Err(route::error(
+                &refusal,
+                "the interface does not let go of it",
+            )),
+        }
+    }
+
+    fn why_no_link(&self) -> &'static str {
+        "interfaces have links for XDP since Linux 5.9"
+    }
+}
+
+impl OnInterface {
+    fn has(&self, id: u32) -> Result<bool> {
+        let facts = LinkFacts::of(&self.route, self.index);
+        let facts = facts.map_err(|refusal| route::error(&refusal, "the interface is gone"))?;
+        Ok(XdpStatus::read(&facts)
+            .programs
+            .iter()
+            .any(|(_, there)| *there == id))
+    }
+}

@@ -1,0 +1,197 @@
+//! Places in an order: before, after, first, last, instead of; revisions.
+
+use super::tc::programs;
+use super::{Wire, in_network, load_only, number};
+use crate::matrix::{refused, works};
+use crate::support::{Cgroup as OwnCgroup, Need, check, lift_memlock};
+use rawbpf::attach::{Anchor, AttachOptions, AttachPoint, Cgroup, Direction, Tcx};
+use rawbpf::load::Object;
+use rawbpf::{AttachType, Errno, ErrorKind};
+
+/// Whether `first` ran before `second` on the packet that is sent now.
+fn first_runs_first(object: &Object) -> bool {
+    assert!(Wire::new().passes());
+    let [first, second] = ["first_at", "second_at"].map(|name| number(object, name));
+    assert!(first > 0 && second > 0, "both run");
+    first < second
+}
+
+#[test]
+fn programs_of_an_interface_are_ordered() {
+    require!(Need::Bpf, Need::Btf);
+    in_network(|| {
+        let object = programs(-1);
+        let [first, second] = ["first", "second"].map(|name| object.program(name).unwrap());
+        let other = first.attach_tcx(&Tcx::ingress("lo")).unwrap();
+        let at = Tcx::ingress("lo");
+        if check(&[Need::Linux(6, 6)]).is_err() {
+            refused(
+                "tcx before",
+                second.attach_tcx(&at.clone().before(first)),
+                "needs Linux 6.6",
+            );
+            refused(
+                "tcx first",
+                second.attach_tcx(&at.clone().first()),
+                "needs Linux 6.6",
+            );
+            refused(
+                "tcx replace",
+                second.attach_tcx(&at.clone().replace(first)),
+                "needs Linux 6.6",
+            );
+            return refused(
+                "tcx revision",
+                second.attach_tcx(&at.expected_revision(1)),
+                "needs Linux 6.6",
+            );
+        }
+        let id = other.info().unwrap().id;
+        let before = second.attach_tcx(&at.clone().before(&other)).unwrap();
+        works(
+            "tcx before",
+            "the program runs before the other",
+            !first_runs_first(&object),
+        );
+        drop(before);
+        for after in [
+            at.clone().after(&other),
+            at.clone().after(Anchor::link_id(id)),
+            at.clone().last(),
+        ] {
+            let _link = second.attach_tcx(&after).unwrap();
+            assert!(first_runs_first(&object), "{after:?}");
+        }
+        let link = second.attach_tcx(&at.clone().first()).unwrap();
+        works(
+            "tcx first",
+            "the program runs before the other",
+            !first_runs_first(&object),
+        );
+        drop(link);
+        let link = second.attach_tcx(&at.clone().before(first)).unwrap();
+        assert!(
+            !first_runs_first(&object),
+            "a program is an anchor, though a link holds it"
+        );
+        drop(link);
+        let error = second.attach_tcx(&at.clone().before(second)).unwrap_err();
+        assert!(
+            error.hint().unwrap().contains("not attached here"),
+            "{error}"
+        );
+
+        let point = AttachPoint::tcx("lo", Direction::Ingress).unwrap();
+        let revision = point.query().unwrap().revision;
+        let stale = second
+            .attach_tcx(&at.clone().expected_revision(revision + 1))
+            .unwrap_err();
+        assert_eq!(stale.errno(), Some(Errno::ESTALE), "{stale}");
+        let link = second.attach_tcx(&at.expected_revision(revision)).unwrap();
+        works(
+            "tcx revision",
+            "only the revision that is there is taken",
+            point.query().unwrap().revision > revision,
+        );
+        drop(link);
+    });
+}
+
+#[test]
+fn a_program_without_a_link_is_replaced() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(6, 6));
+    in_network(|| {
+        let object = programs(-1);
+        let [first, second] = ["first", "second"].map(|name| object.program(name).unwrap());
+        let point = AttachPoint::tcx("lo", Direction::Ingress).unwrap();
+        let ids = || -> Vec<u32> {
+            point
+                .query()
+                .unwrap()
+                .programs
+                .iter()
+                .map(|one| one.id)
+                .collect()
+        };
+        point.attach(first, &AttachOptions::new()).unwrap();
+        let link = second
+            .attach_tcx(&Tcx::ingress("lo").replace(first))
+            .unwrap();
+        works(
+            "tcx replace",
+            "the other program is there no more",
+            ids() == [second.id().unwrap()],
+        );
+        assert!(link.fd().is_none());
+        // It is an anchor, though it is no link.
+        let third = first.attach_tcx(&Tcx::ingress("lo").before(&link)).unwrap();
+        assert_eq!(ids(), [first.id().unwrap(), second.id().unwrap()]);
+        drop(third);
+        let error = point.detach(first).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::ENOENT), "{error}");
+        link.detach().unwrap();
+        assert_eq!(ids(), []);
+        point.attach(first, &AttachOptions::new()).unwrap();
+        point
+            .attach(second, &AttachOptions::new().before(first))
+            .unwrap();
+        assert_eq!(ids(), [second.id().unwrap(), first.id().unwrap()]);
+        point
+            .detach_with(None, &AttachOptions::new().first())
+            .unwrap();
+        assert_eq!(ids(), [first.id().unwrap()]);
+        point.detach(first).unwrap();
+    });
+}
+
+#[test]
+fn programs_of_a_cgroup_are_ordered() {
+    require!(Need::Bpf, Need::Btf, Need::Cgroup);
+    lift_memlock();
+    let own = OwnCgroup::new();
+    let folder = std::fs::File::open(own.path()).unwrap();
+    let object = load_only("cgroup", &["connect4", "other_connect4"], |_| Ok(())).unwrap();
+    let [first, second] = ["connect4", "other_connect4"].map(|name| object.program(name).unwrap());
+    let link = first.attach_cgroup(&Cgroup::of(&folder)).unwrap();
+    let wanted = Cgroup::of(&folder).before(&link);
+    let before = second.attach_cgroup(&wanted);
+    if check(&[Need::Linux(6, 17)]).is_err() {
+        return refused("cgroup before", before, "needs Linux 6.17");
+    }
+    let point = AttachPoint::cgroup(&folder, AttachType::CGROUP_INET4_CONNECT);
+    let there = point.query().unwrap();
+    let ids: Vec<_> = there.programs.iter().map(|one| one.id).collect();
+    let right = ids == [second.id().unwrap(), first.id().unwrap()];
+    works(
+        "cgroup before",
+        "the program stands before the other",
+        before.is_ok() && right,
+    );
+    drop(before);
+    let stale = second.attach_cgroup(&Cgroup::of(&folder).expected_revision(there.revision));
+    assert_eq!(stale.unwrap_err().errno(), Some(Errno::ESTALE));
+}
+
+#[test]
+fn a_socket_filter_is_no_anchor_of_an_interface() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(6, 6));
+    in_network(|| {
+        let object = programs(-1);
+        let [first, second] = ["first", "second"].map(|name| object.program(name).unwrap());
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sockets = load_only("sockets", &["filter"], |_| Ok(())).unwrap();
+        let filter = sockets
+            .program("filter")
+            .unwrap()
+            .attach_socket_filter(&socket)
+            .unwrap();
+        let _link = first.attach_tcx(&Tcx::ingress("lo")).unwrap();
+        let error = second
+            .attach_tcx(&Tcx::ingress("lo").before(&filter))
+            .unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Kernel | ErrorKind::InvalidArgument),
+            "{error}"
+        );
+    });
+}

@@ -1,0 +1,75 @@
+//! Netfilter's hooks.
+
+use super::{Wire, in_network, load_only, number};
+use crate::matrix::{refused, works};
+use crate::support::{Need, check};
+use rawbpf::attach::{Netfilter, NetfilterFamily, NetfilterHook};
+use rawbpf::load::Object;
+use rawbpf::{Errno, LinkType};
+
+fn answering(keep: u32) -> rawbpf::Result<Object> {
+    load_only("sockets", &["pass_or_drop"], |object| {
+        object.variable_mut("keep")?.set(&keep)
+    })
+}
+
+#[test]
+fn packets_on_their_way_in_are_dropped() {
+    require!(Need::Bpf, Need::Btf);
+    in_network(|| {
+        if check(&[Need::Linux(6, 4)]).is_err() {
+            return refused("netfilter", answering(0), "6.4");
+        }
+        let (drops, passes) = (answering(0).unwrap(), answering(1).unwrap());
+        let [dropper, passer] =
+            [&drops, &passes].map(|object| object.program("pass_or_drop").unwrap());
+        let at = Netfilter::new(NetfilterFamily::Ipv4, NetfilterHook::LocalIn).priority(-10);
+        let wire = Wire::new();
+        let link = dropper.attach_netfilter(&at).unwrap();
+        works(
+            "netfilter",
+            "packets are dropped",
+            wire.drops(|| number(&drops, "runs")),
+        );
+        assert_eq!(link.info().unwrap().link_type, LinkType::NETFILTER);
+        let error = passer.attach_netfilter(&at).unwrap_err();
+        assert!(
+            error.hint().unwrap().contains("has this priority"),
+            "{error}"
+        );
+        link.detach().unwrap();
+        let _link = passer.attach_netfilter(&at).unwrap();
+        assert!(wire.passes());
+        assert!(number(&passes, "runs") > 0);
+    });
+}
+
+#[test]
+fn what_no_hook_can_be_is_refused_in_words() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(6, 4));
+    in_network(|| {
+        let object = answering(1).unwrap();
+        let program = object.program("pass_or_drop").unwrap();
+        let at = Netfilter::new(NetfilterFamily::Ipv6, NetfilterHook::Prerouting);
+        let error = program
+            .attach_netfilter(&at.priority(i32::MIN))
+            .unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::ERANGE), "{error}");
+        assert!(
+            error.hint().unwrap().contains("least and the greatest"),
+            "{error}"
+        );
+        let whole = at.defragment();
+        if check(&[Need::Linux(6, 6)]).is_err() {
+            return refused(
+                "netfilter defragment",
+                program.attach_netfilter(&whole),
+                "needs Linux 6.6",
+            );
+        }
+        let early = program.attach_netfilter(&whole.priority(-500)).unwrap_err();
+        assert!(early.hint().unwrap().contains("priority -400"), "{early}");
+        let link = program.attach_netfilter(&whole);
+        works("netfilter defragment", "the kernel takes it", link.is_ok());
+    });
+}
