@@ -180,6 +180,7 @@ pub struct Records<'b> {
 impl<'b> Iterator for Records<'b> {
     type Item = Result<Record<'b>>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let ring = self.rings.get(self.ring)?;

@@ -1,14 +1,16 @@
-//! Events: the records that programs put into ring buffers and perf buffers.
+//! Events: the records that programs put into ring buffers and perf buffers, and those they take from user ring buffers.
 //!
-//! In: maps. Out: batches of borrowed records. Readers are pulled, not called back, and can be waited for with any event
+//! In: maps. Out: batches of borrowed records, slots to write. Readers are pulled, not called back, and can be waited for with any event
 //! loop, because they are [`AsFd`](std::os::fd::AsFd). Not here: what the bytes of a record mean (see `btf`).
 
 mod buffer;
 mod perf;
 mod poller;
 mod typed;
+mod user;
 mod wait;
 
 pub use buffer::{Batch, Record, Records, RingBuffer};
 pub use perf::{PerfBatch, PerfBuffer, PerfBufferBuilder, PerfRecord, PerfRecords, Sample, Wakeup};
 pub use poller::{Poller, Token};
+pub use user::{Slot, UserRingBuffer};

@@ -6,7 +6,7 @@ use crate::Errno;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// A set of descriptors that become readable. It is itself readable when one of them is.
+/// A set of descriptors that become readable or writable. It is itself readable when one of them is ready.
 #[derive(Debug)]
 pub struct Epoll {
     fd: OwnedFd,
@@ -31,8 +31,17 @@ impl Epoll {
 
     /// Waits for `fd` to be readable, too; `token` is what [`Epoll::wait`] reports it as.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> Result<(), Errno> {
+        self.control(fd, libc::EPOLLIN, token)
+    }
+
+    /// Waits for `fd` to become writable (more so than it was: every wake-up is reported once).
+    pub fn add_writable(&self, fd: BorrowedFd<'_>, token: u64) -> Result<(), Errno> {
+        self.control(fd, libc::EPOLLOUT | libc::EPOLLET, token)
+    }
+
+    fn control(&self, fd: BorrowedFd<'_>, events: libc::c_int, token: u64) -> Result<(), Errno> {
         let mut event = libc::epoll_event {
-            events: libc::EPOLLIN.cast_unsigned(),
+            events: events.cast_unsigned(),
             u64: token,
         };
         // SAFETY: `event` is read during the call.
@@ -47,7 +56,7 @@ impl Epoll {
         errno::check(result.into()).map(drop)
     }
 
-    /// Waits until a descriptor is readable, and gives the tokens of those that are (at most 64 at a time): none after
+    /// Waits until a descriptor is ready, and gives the tokens of those that are (at most 64 at a time): none after
     /// `timeout`, and none if a signal arrived.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<Vec<u64>, Errno> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];

@@ -20,3 +20,4 @@ mod rings;
 mod struct_ops;
 mod tokens;
 mod typed;
+mod user_rings;

@@ -103,6 +103,7 @@ impl RingMapping {
     }
 
     /// Lends the next record; `None` at the end, and in front of one that a program is still writing.
+    #[inline]
     pub fn next(&self) -> Result<Option<&[u8]>, RingDamage> {
         let found = self.reader.next(&self.pages)?;
         Ok(found.and_then(|found| self.bytes(found.offset, found.len)))
@@ -113,6 +114,7 @@ impl RingMapping {
         self.reader.publish(&self.pages);
     }
 
+    #[inline]
     fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
         let start = self.pages.page.checked_add(offset)?;
         if start.checked_add(len)? > self.pages.producer.len() {
@@ -150,19 +152,19 @@ impl Memory<usize> for Pages {
     }
 }
 
-/// The claim of a [`RingMapping`] to be the only one of its map in this process.
+/// The claim of a mapping to be the only one of its map in this process.
 #[derive(Debug)]
-struct OnlyOne {
+pub(super) struct OnlyOne {
     map_id: u32,
 }
 
-/// The maps that are being read. An id is not given to another map as long as this one lives, and a mapping keeps it alive.
-static READ_NOW: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+/// The maps that are in use. An id is not given to another map as long as this one lives, and a mapping keeps it alive.
+static IN_USE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 impl OnlyOne {
-    fn claim(map_id: u32) -> Result<Self, Errno> {
-        let mut read_now = READ_NOW.lock().unwrap_or_else(PoisonError::into_inner);
-        if read_now.insert(map_id) {
+    pub(super) fn claim(map_id: u32) -> Result<Self, Errno> {
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        if in_use.insert(map_id) {
             Ok(Self { map_id })
         } else {
             Err(Errno::EBUSY)
@@ -172,8 +174,8 @@ impl OnlyOne {
 
 impl Drop for OnlyOne {
     fn drop(&mut self) {
-        let mut read_now = READ_NOW.lock().unwrap_or_else(PoisonError::into_inner);
-        read_now.remove(&self.map_id);
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.remove(&self.map_id);
     }
 }
 

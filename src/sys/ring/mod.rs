@@ -4,14 +4,19 @@
 //! rings (see the room `ring`).
 
 mod damage;
+#[cfg(all(test, target_pointer_width = "64", target_endian = "little"))]
+mod interleavings;
 mod mapping;
 mod memory;
 mod perf_mapping;
 mod perf_reader;
 mod reader;
+mod user_mapping;
 mod walk;
+mod writer;
 
 pub use damage::RingDamage;
 pub use mapping::RingMapping;
 pub use perf_mapping::PerfMapping;
 pub use perf_reader::PerfEntry;
+pub use user_mapping::{UserRingMapping, UserSlot};

@@ -20,24 +20,25 @@ use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 /// How far a ring buffer has been read.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// What is lent borrows the mapping; only the walk's position moves while it is alive.
-    walk: Cell<Walk>,
+    /// What is lent borrows the mapping; only this moves while it is alive.
+    position: Cell<usize>,
+    producer: usize,
+    size: usize,
 }
 
 impl Reader {
     /// A reader of a ring of `size` bytes, a power of two.
     pub(super) fn new(size: usize) -> Self {
-        let walk = Cell::new(Walk {
-            position: 0,
+        Self {
+            position: Cell::new(0),
             producer: 0,
             size,
-        });
-        Self { walk }
+        }
     }
 
     /// Bytes that the ring has room for, headers included.
     pub(super) fn size(&self) -> usize {
-        self.walk.get().size
+        self.size
     }
 
     /// Bytes between the positions, as published: headers, padding and busy records included.
@@ -48,35 +49,42 @@ impl Reader {
 
     /// Looks how far the producer has come since. Records that were taken and not published come again.
     pub(super) fn begin(&mut self, memory: &impl Memory<usize>) {
-        self.walk.set(Walk {
-            position: memory.load(Word::Consumer, Acquire),
-            producer: memory.load(Word::Producer, Acquire),
-            size: self.size(),
-        });
+        self.position.set(memory.load(Word::Consumer, Acquire));
+        self.producer = memory.load(Word::Producer, Acquire);
     }
 
     /// Whether [`Reader::next`] would find a record or damage. Discarded records are passed.
     pub(super) fn is_ready(&self, memory: &impl Memory<usize>) -> bool {
-        let mut walk = self.walk.get();
+        let mut walk = self.walk();
         let found = walk.find(|offset| header(memory, offset));
-        self.walk.set(walk);
+        self.position.set(walk.position);
         !matches!(found, Ok(None))
     }
 
     /// Takes the next record; `None` at the end, and in front of one that a program is still writing.
+    #[inline]
     pub(super) fn next(&self, memory: &impl Memory<usize>) -> Result<Option<Found>, RingDamage> {
-        let mut walk = self.walk.get();
+        let mut walk = self.walk();
         let found = walk.find(|offset| header(memory, offset));
-        if let Ok(Some(found)) = found {
-            walk.position = found.next;
-        }
-        self.walk.set(walk);
+        let taken = match found {
+            Ok(Some(found)) => found.next,
+            _ => walk.position,
+        };
+        self.position.set(taken);
         found
+    }
+
+    fn walk(&self) -> Walk {
+        Walk {
+            position: self.position.get(),
+            producer: self.producer,
+            size: self.size,
+        }
     }
 
     /// Tells the kernel that everything taken so far may be overwritten.
     pub(super) fn publish(&mut self, memory: &impl Memory<usize>) {
-        let position = self.walk.get().position;
+        let position = self.position.get();
         if position == memory.load(Word::Consumer, Acquire) {
             return;
         }

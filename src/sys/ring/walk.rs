@@ -13,11 +13,11 @@
 
 use super::damage::RingDamage;
 
-const HEADER: usize = 8;
+pub(super) const HEADER: usize = 8;
 /// A program is still writing the record.
-const BUSY: u32 = 1 << 31;
+pub(super) const BUSY: u32 = 1 << 31;
 /// The program changed its mind.
-const DISCARDED: u32 = 1 << 30;
+pub(super) const DISCARDED: u32 = 1 << 30;
 
 /// A walk over the records between two positions.
 #[derive(Debug, Clone, Copy)]
