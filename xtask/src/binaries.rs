@@ -26,10 +26,8 @@ const STATIC: &str = "-C target-feature=+crt-static";
 impl Binaries {
     /// Builds what runs on this machine, or finds that it is fresh.
     pub(crate) fn build() -> Result<Self> {
-        let peers = workspace()?.join("benches/peers");
-        cargo(&peers, &["build", "--release", "--locked", "--bins"], "")
-            .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
-        Self::with_peers_in(&peers.join("target/release"))
+        let peers = build_peers()?;
+        Self::with_peers_in(peers.parent().unwrap_or(&peers))
     }
 
     /// As [`Binaries::build`], with no program needing a library.
@@ -61,6 +59,14 @@ impl Binaries {
             reference,
         })
     }
+}
+
+/// Builds the program that runs other loaders beside rawbpf, or finds that it is fresh.
+pub(crate) fn build_peers() -> Result<PathBuf> {
+    let peers = workspace()?.join("benches/peers");
+    cargo(&peers, &["build", "--release", "--locked", "--bins"], "")
+        .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
+    Ok(peers.join("target/release/peers"))
 }
 
 /// Builds the command, with the smaller musl as its C library where Rust's half of that is installed.

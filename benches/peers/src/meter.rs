@@ -123,7 +123,7 @@ pub unsafe extern "C" fn __wrap_syscall(
 }
 
 /// CPU time of this thread, exact.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -160,6 +160,6 @@ fn rusage() -> libc::rusage {
     usage
 }
 
-fn nanos(time: Duration) -> u64 {
+pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

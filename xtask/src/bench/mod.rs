@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: what rawbpf costs beside other loaders, in one run.
 //!
-//! In: an object. Out: a table, or JSON, of ratios. One process is one measurement (`benches/peers`); here they are paired
+//! In: an object, or a flood of events. Out: a table, or JSON, of ratios. One process is one measurement (`benches/peers`); here they are paired
 //! and the medians taken. Not here: what the figures mean, see `benches/README.md`.
 
 mod figures;
 mod footprint;
 mod load;
 mod open;
+mod ring;
 mod rounds;
 mod sample;
 
@@ -19,6 +20,8 @@ pub(crate) enum Bench {
     Load(load::Args),
     /// Opening and relocating every object of a folder for the running kernel, loading none (as root).
     Open(open::Args),
+    /// Reading a ring buffer that is being flooded (as root, on two CPUs that have nothing else to do).
+    Ring(ring::Args),
 }
 
 /// Measures and prints.
@@ -26,5 +29,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Load(args) => load::run(args),
         Bench::Open(args) => open::run(args),
+        Bench::Ring(args) => ring::run(args),
     }
 }

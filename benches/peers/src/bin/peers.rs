@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::Program as AyaProgram;
 use clap::{Parser, Subcommand, ValueEnum};
 use peers::libbpf;
 use peers::meter::{self, Phase, phase};
+use peers::{ring_copy, rings};
 use rawbpf::btf::{Btf, Kind, NameMatch};
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::{LoadPlan, Target};
@@ -58,6 +60,25 @@ enum Job {
         loader: Loader,
         /// A file of raw BTF; the running kernel's when left out.
         file: Option<PathBuf>,
+    },
+    /// Read a ring buffer that is being flooded.
+    Ring {
+        /// Who reads.
+        #[arg(long)]
+        loader: Loader,
+        /// The length of an event: 16, 128 or 1024.
+        #[arg(long)]
+        bytes: u32,
+        /// For how long.
+        #[arg(long, default_value_t = 200)]
+        milliseconds: u64,
+        /// The object with the programs that flood: fixtures/ring_flood.bpf.o.
+        object: PathBuf,
+    },
+    /// Compare reading events of 128 bytes with copying as many bytes; rawbpf only.
+    RingCopy {
+        /// The object with the programs that flood: fixtures/ring_flood.bpf.o.
+        object: PathBuf,
     },
 }
 
@@ -115,6 +136,21 @@ fn main() -> Result<()> {
             };
             (*loader, phases?)
         }
+        Job::Ring {
+            loader,
+            bytes,
+            milliseconds,
+            object,
+        } => {
+            let reader = match loader {
+                Loader::Libbpf => rings::Reader::Libbpf,
+                Loader::Aya => rings::Reader::Aya,
+                Loader::Rawbpf => rings::Reader::Rawbpf,
+            };
+            let time = Duration::from_millis(*milliseconds);
+            return print(&rings::flood(object, reader, *bytes, time)?);
+        }
+        Job::RingCopy { object } => return print(&ring_copy::measure(object)?),
     };
     let version = match loader {
         Loader::Libbpf => libbpf::version(),
@@ -128,7 +164,11 @@ fn main() -> Result<()> {
         peak_rss_kib: meter::peak_rss_kib(),
         tally,
     };
-    println!("{}", serde_json::to_string(&report)?);
+    print(&report)
+}
+
+fn print(report: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(report)?);
     Ok(())
 }
 
