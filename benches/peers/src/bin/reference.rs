@@ -261,8 +261,8 @@ fn prepare_each(path: &Path) -> Result<()> {
             continue;
         };
         let mut line = with_outcome(program_line(program), "prepared", outcome);
-        // Preparing decides it for what struct_ops maps name.
-        let autoload = if program.kind() == STRUCT_OPS {
+        // Preparing decides it for what struct_ops maps name, if it gets that far.
+        let autoload = if outcome.is_ok() && program.kind() == STRUCT_OPS {
             program.autoload()
         } else {
             autoload
