@@ -316,7 +316,10 @@ impl<'a> Resemblance<'a> {
         Self {
             wanted,
             letters: letters(wanted),
-            limit: (wanted.len() / 3).clamp(1, 4),
+            // Never all of the name: another letter is another word.
+            limit: (wanted.len() / 3)
+                .clamp(1, 4)
+                .min(wanted.len().saturating_sub(1)),
         }
     }
 
@@ -352,31 +355,44 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) 
     format!("; did you mean {}?", quoted.join(" or "))
 }
 
-/// Levenshtein's distance over bytes, or `None` if it is above `limit` or the words are long.
+/// How many slips lead from one word to the other: a letter too many, too few or another one, or two neighbours swapped
+/// (the restricted distance of Damerau and Levenshtein). `None` if it is above `limit` or the words are long.
 fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
+    const LONGEST: usize = 128;
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len().abs_diff(b.len()) > limit || a.len() > 128 || b.len() > 128 {
+    if a.len().abs_diff(b.len()) > limit || a.len() > LONGEST || b.len() > LONGEST {
         return None;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let substitute = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
-            diagonal = *cell;
-            *cell = substitute.min(diagonal + 1).min(left + 1);
-            left = *cell;
+    // Cell `j` of a row tells how far what has been read of `a` is from the first `j` letters of `b`.
+    let mut row: [usize; LONGEST + 1] = std::array::from_fn(|j| j);
+    let mut before = row;
+    let same = |x: Option<&u8>, y: Option<&u8>| matches!((x, y), (Some(x), Some(y)) if x.eq_ignore_ascii_case(y));
+    for i in 0..a.len() {
+        let mut next = [i + 1; LONGEST + 1];
+        let mut least = i + 1;
+        for j in 0..b.len() {
+            let cell = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX);
+            let other = usize::from(!same(a.get(i), b.get(j)));
+            let mut best = (cell(&row, j) + other)
+                .min(cell(&row, j + 1) + 1)
+                .min(cell(&next, j) + 1);
+            let swapped =
+                i > 0 && j > 0 && same(a.get(i), b.get(j - 1)) && same(a.get(i - 1), b.get(j));
+            if swapped {
+                best = best.min(cell(&before, j - 1) + 1);
+            }
+            if let Some(place) = next.get_mut(j + 1) {
+                *place = best;
+            }
+            least = least.min(best);
         }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-        // No later row can get below the least of this one; most of a kernel's names end here.
-        if row.iter().min().is_some_and(|least| *least > limit) {
+        // No later row gets below the least of this one, nor does a swap: the row before is one better at most.
+        if least > limit {
             return None;
         }
+        (before, row) = (row, next);
     }
-    row.last().copied().filter(|d| *d <= limit)
+    row.get(b.len()).copied().filter(|d| *d <= limit)
 }
 
 #[cfg(test)]
@@ -402,7 +418,33 @@ mod tests {
         assert_eq!(near_names("targ_pdi", names), ["targ_pid"]);
         assert_eq!(near_names("pid", names), ["targ_pid"]);
         assert!(near_names("zzzzzz", names).is_empty());
-        assert_eq!(edit_distance("kitten", "sitting", 3), Some(3));
         assert_eq!(near_names("Targ_PDI", names), ["targ_pid"]);
+    }
+
+    #[test]
+    fn edit_distance_counts_slips() {
+        for (a, b, distance) in [
+            ("kitten", "sitting", Some(3)),
+            ("pid", "pdi", Some(1)),
+            ("pid", "PID", Some(0)),
+            ("ca", "abc", Some(3)),
+            ("do_unlinkat", "do_unlnikta", Some(2)),
+            ("", "abc", Some(3)),
+            ("abcd", "wxyz", None),
+            ("short", "much_longer", None),
+        ] {
+            assert_eq!(edit_distance(a, b, 3), distance, "{a} {b}");
+            assert_eq!(edit_distance(b, a, 3), distance, "{b} {a}");
+        }
+        assert_eq!(edit_distance(&"x".repeat(129), "x", 200), None);
+    }
+
+    #[test]
+    fn swapped_letters_of_short_words_are_seen_and_other_words_are_not() {
+        assert_eq!(near_names("pdi", ["pid", "uid", "tgid"]), ["pid"]);
+        assert_eq!(near_names("ba", ["ab", "xy"]), ["ab"]);
+        // Another letter is another word.
+        assert!(near_names("x", ["y", "z"]).is_empty());
+        assert!(near_names("", ["a"]).is_empty());
     }
 }

@@ -83,9 +83,12 @@ struct ProgramReport {
     message: Option<String>,
     hint: Option<String>,
     verifier_log: Option<String>,
-    /// The message without the chain of what was being done, for the table, which shows the chain itself.
+    /// The first line of the message, without the chain of what was being done, which the table shows itself.
     #[serde(skip)]
     reason: Option<String>,
+    /// The other lines of the message.
+    #[serde(skip)]
+    details: Vec<String>,
 }
 
 /// Why the object as a whole was not loaded.
@@ -157,6 +160,7 @@ fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
         hint: None,
         verifier_log: None,
         reason: None,
+        details: Vec::new(),
     }
 }
 
@@ -182,10 +186,15 @@ impl ProgramReport {
         self.message = Some(first_line(error));
         self.hint = error.hint().map(ToString::to_string);
         self.verifier_log = error.verifier_log().map(|log| log.full().to_string());
+        let mut lines = error.message().lines();
+        let first = lines.next().unwrap_or_default();
         self.reason = Some(match error.errno() {
-            Some(errno) => format!("{} ({errno})", error.message()),
-            None => error.message().to_string(),
+            Some(errno) => format!("{first} ({errno})"),
+            None => first.to_string(),
         });
+        self.details = lines.map(|line| line.trim().to_string()).collect();
+        self.details
+            .extend(error.hint().map(|hint| format!("hint: {hint}")));
     }
 
     fn set_loaded(&mut self, program: &rawbpf::load::Program) {
@@ -330,5 +339,12 @@ fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
             verdict,
         ]);
     }
-    programs.print(out, "programs")
+    programs.print(out, "programs")?;
+    for program in report.programs.iter().filter(|p| !p.details.is_empty()) {
+        writeln!(out, "program {}:", program.name)?;
+        for line in &program.details {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    Ok(())
 }

@@ -30,8 +30,8 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rawbpf: {error}");
-            if let Some(log) = error.verifier_log() {
-                eprintln!("{}", log.summary());
+            if error.verifier_log().is_some() {
+                eprintln!("`rawbpf load --each --json` shows the verifier's whole log");
             }
             ExitCode::FAILURE
         }

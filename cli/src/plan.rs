@@ -105,6 +105,8 @@ struct CoreJson<'p> {
     kind: &'static str,
     spec: &'p str,
     candidates: &'p [String],
+    missing: Option<&'p str>,
+    mismatches: &'p [String],
     value_before: Option<u64>,
     value_after: Option<u64>,
     outcome: &'static str,
@@ -219,6 +221,8 @@ impl<'p> From<&'p CoreStep> for CoreJson<'p> {
             kind: step.kind,
             spec: &step.spec,
             candidates: &step.candidates,
+            missing: step.missing.as_deref(),
+            mismatches: &step.mismatches,
             value_before: step.value_before,
             value_after: step.value_after,
             outcome: step.outcome.name(),
@@ -296,6 +300,10 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
             "  insn {}: {} {}: {before} -> {after}",
             step.insn, step.kind, step.spec
         )?;
+        if let Some(missing) = &step.missing {
+            let why = step.mismatches.join("; ");
+            writeln!(out, "    this kernel does not give {missing}: {why}")?;
+        }
     }
     for (index, line) in insn::disassemble(&program.insns) {
         let note = program.refs.iter().find(|r| r.insn == index);

@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, SectionIndex};
 pub(crate) enum ElfError {
     #[error("the file is empty")]
     Empty,
-    #[error("not an ELF file: it starts with {0:02x?} instead of 7f 45 4c 46")]
+    #[error("not an ELF file: it starts with \"{}\", not with \"\\x7fELF\"", .0.escape_ascii())]
     Magic(Vec<u8>),
     #[error("the file ends in its ELF header: it has {0} bytes, the header takes 64")]
     HeaderCut(usize),

@@ -31,7 +31,7 @@ pub(crate) struct LogNames<'a> {
     pub(crate) maps: &'a [&'a str],
 }
 
-/// The gist of `log`, in one to four lines; empty for an empty log.
+/// The gist of `log`: the reason in the first line, details in a few more; empty for an empty log.
 #[doc(alias = "fixup_verifier_log")]
 pub(crate) fn summarize(log: &str, names: LogNames<'_>) -> String {
     let gist = headed(log).unwrap_or_else(|| plain(log));
@@ -56,8 +56,13 @@ struct InsnLine<'l> {
 impl Gist<'_> {
     fn print(&self, names: LogNames<'_>) -> String {
         let mut lines = Vec::new();
+        let mut suggestion = self.suggestion.join(" ");
         match self.poison(names) {
-            Some(words) => lines.push(words),
+            Some(poison) => {
+                lines.push(poison.reason);
+                lines.extend(poison.details);
+                suggestion = poison.suggestion.into();
+            }
             None if self.reason.is_empty() => {}
             None => lines.push(self.reason.join("; ")),
         }
@@ -67,58 +72,93 @@ impl Gist<'_> {
         if let Some(source) = self.source {
             lines.push(format!("source: {source}"));
         }
-        if !self.suggestion.is_empty() {
-            lines.push(format!("suggestion: {}", self.suggestion.join(" ")));
+        if !suggestion.is_empty() {
+            lines.push(format!("suggestion: {suggestion}"));
         }
         lines.join("\n")
     }
 
     /// What a call of an impossible helper stands for.
-    fn poison(&self, names: LogNames<'_>) -> Option<String> {
+    fn poison(&self, names: LogNames<'_>) -> Option<Poison> {
         let called = self.reason.iter().find_map(|line| unknown_helper(line));
         let number = called.or_else(|| unknown_helper(self.insn?.text))?;
         let insn = self.insn.map(|insn| insn.index);
         if number == POISON_CORE {
-            return Some(core_words(names.core, insn));
+            return Some(Poison::core(names.core, insn));
         }
         if let Some(index) = offset_in_range(number, POISON_MAP) {
             let name = usize::try_from(index).ok().and_then(|i| names.maps.get(i));
-            let name = name.map_or_else(|| format!("number {index}"), |name| format!("`{name}`"));
-            return Some(format!(
-                "the program uses map {name}, which was not created (its autocreate is off)"
-            ));
+            return Some(Poison::map(name.copied(), index));
         }
         let index = offset_in_range(number, POISON_EXTERN)?;
         let name = insn.and_then(|insn| names.refs.iter().find(|r| r.insn == insn));
-        let name = name.map_or_else(|| format!("number {index}"), |r| format!("`{}`", r.name));
-        Some(format!(
-            "the program calls the kernel function {name} (weak), which this kernel does not have; guard the call with \
-             bpf_ksym_exists()"
-        ))
+        Some(Poison::kfunc(name.map(|r| r.name.as_str()), index))
     }
 }
 
-fn core_words(core: &[CoreStep], insn: Option<usize>) -> String {
-    // Both halves of a poisoned ldimm64 are calls; the relocation is the first half's.
-    let step = insn.and_then(|insn| {
-        let at = |wanted: usize| core.iter().find(|step| step.insn == wanted);
-        at(insn).or_else(|| at(insn.checked_sub(1)?))
-    });
-    match step {
-        Some(step) => {
-            let mut words = format!(
-                "the program needs what this kernel does not have: the CO-RE relocation {} of {} has no answer",
-                step.kind, step.spec
-            );
-            for mismatch in step.mismatches.iter().take(MAX_REASON_LINES) {
-                words.push_str("; ");
-                words.push_str(mismatch);
-            }
-            words
+/// An instruction that relocation made impossible, in words.
+struct Poison {
+    reason: String,
+    details: Vec<String>,
+    suggestion: &'static str,
+}
+
+impl Poison {
+    fn core(core: &[CoreStep], insn: Option<usize>) -> Self {
+        // Both halves of a poisoned ldimm64 are calls; the relocation is the first half's.
+        let step = insn.and_then(|insn| {
+            let at = |wanted: usize| core.iter().find(|step| step.insn == wanted);
+            at(insn).or_else(|| at(insn.checked_sub(1)?))
+        });
+        let suggestion = "ask first, with bpf_core_field_exists(), bpf_core_type_exists() or bpf_core_enum_value_exists(), \
+                          and give kernels that name it otherwise a type of their own (`struct NAME___old`)";
+        let Some(step) = step else {
+            return Self {
+                reason:
+                    "it needs what this kernel does not have: a CO-RE relocation without an answer"
+                        .into(),
+                details: Vec::new(),
+                suggestion,
+            };
+        };
+        let missing = step.missing.as_deref().unwrap_or("something");
+        // A found field that the instruction cannot take is there, after all.
+        let reason = if step.candidates.is_empty() {
+            format!("it needs {missing}, which this kernel does not have")
+        } else {
+            format!("it accesses {missing}, which is another sort of field in this kernel")
+        };
+        let mut details = step.mismatches.clone();
+        details.push(format!("CO-RE relocation {}: {}", step.kind, step.spec));
+        Self {
+            reason,
+            details,
+            suggestion,
         }
-        None => {
-            "the program needs what this kernel does not have: a CO-RE relocation without an answer"
-                .into()
+    }
+
+    fn map(name: Option<&str>, index: u32) -> Self {
+        let shown = name.map_or_else(|| format!("number {index}"), |name| format!("`{name}`"));
+        let why = if name.is_some_and(|name| name.starts_with('.')) {
+            "its autocreate is off, or this kernel has no global variables, which need Linux 5.2"
+        } else {
+            "its autocreate is off"
+        };
+        Self {
+            reason: format!("it uses map {shown}, which was not created ({why})"),
+            details: Vec::new(),
+            suggestion: "turn autocreate of the map on, or hide its uses behind a constant that is false (`const volatile`)",
+        }
+    }
+
+    fn kfunc(name: Option<&str>, index: u32) -> Self {
+        let shown = name.map_or_else(|| format!("number {index}"), |name| format!("`{name}`"));
+        Self {
+            reason: format!(
+                "it calls the kernel function {shown}, declared __weak, which this kernel does not have"
+            ),
+            details: Vec::new(),
+            suggestion: "guard the call with bpf_ksym_exists()",
         }
     }
 }
@@ -365,9 +405,18 @@ mod tests {
             );
             reason.to_owned()
         };
-        assert!(first_line("poison-core.log").contains("a CO-RE relocation without an answer"));
-        assert!(first_line("poison-map.log").contains("uses map `events`"));
-        assert!(first_line("poison-kfunc.log").contains("kernel function number 1 (weak)"));
+        assert_eq!(
+            first_line("poison-core.log"),
+            "it needs what this kernel does not have: a CO-RE relocation without an answer"
+        );
+        assert_eq!(
+            first_line("poison-map.log"),
+            "it uses map `events`, which was not created (its autocreate is off)"
+        );
+        assert_eq!(
+            first_line("poison-kfunc.log"),
+            "it calls the kernel function number 1, declared __weak, which this kernel does not have"
+        );
     }
 
     #[test]
@@ -377,7 +426,10 @@ mod tests {
             kind: "field_byte_offset",
             spec: "struct task_struct.gone (0:3 @ offset 12)".into(),
             candidates: Vec::new(),
-            mismatches: Vec::new(),
+            missing: Some("field `gone` of `struct task_struct`".into()),
+            mismatches: vec![
+                "[114] struct task_struct has no member `gone`; did you mean `__gone`?".into(),
+            ],
             value_before: Some(12),
             value_after: None,
             outcome: CoreOutcome::Poisoned,
@@ -387,10 +439,45 @@ mod tests {
             ..LogNames::default()
         };
         let gist = summarize(&poisoned(POISON_CORE), names);
+        assert_eq!(
+            gist.lines().take(5).collect::<Vec<_>>(),
+            [
+                "it needs field `gone` of `struct task_struct`, which this kernel does not have",
+                "[114] struct task_struct has no member `gone`; did you mean `__gone`?",
+                "CO-RE relocation field_byte_offset: struct task_struct.gone (0:3 @ offset 12)",
+                "at instruction 5: (85) call unknown#195896080",
+                "source: x = BPF_CORE_READ(t, gone); @ a.c:9",
+            ]
+        );
         assert!(
-            gist.starts_with("the program needs what this kernel does not have")
-                && gist.contains("field_byte_offset of struct task_struct.gone (0:3 @ offset 12)")
-                && gist.contains("source: x = BPF_CORE_READ(t, gone); @ a.c:9"),
+            gist.contains("\nsuggestion: ask first, with bpf_core_field_exists()"),
+            "{gist}"
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_there_in_another_width_is_not_called_missing() {
+        let step = CoreStep {
+            insn: 5,
+            kind: "field_byte_offset",
+            spec: "<byte_off> [17] struct t.prio (0:0 @ offset 0)".into(),
+            candidates: vec!["<byte_off> [114] struct t.prio (0:9 @ offset 8)".into()],
+            missing: Some("field `prio` of `struct t`".into()),
+            mismatches: vec!["the field has another width".into()],
+            value_before: Some(0),
+            value_after: None,
+            outcome: CoreOutcome::Poisoned,
+        };
+        let names = LogNames {
+            core: std::slice::from_ref(&step),
+            ..LogNames::default()
+        };
+        let gist = summarize(&poisoned(POISON_CORE), names);
+        assert!(
+            gist.starts_with(
+                "it accesses field `prio` of `struct t`, which is another sort of field in this kernel\n\
+                 the field has another width\n"
+            ),
             "{gist}"
         );
     }
@@ -409,12 +496,13 @@ mod tests {
         };
         let map = summarize(&poisoned(POISON_MAP + 1), names);
         assert!(
-            map.contains("uses map `events`, which was not created"),
+            map.contains("uses map `events`, which was not created (its autocreate is off)"),
             "{map}"
         );
         let kfunc = summarize(&poisoned(POISON_EXTERN + 4), names);
         assert!(
-            kfunc.contains("kernel function `bpf_gone` (weak)"),
+            kfunc.contains("kernel function `bpf_gone`, declared __weak")
+                && kfunc.contains("bpf_ksym_exists()"),
             "{kfunc}"
         );
         // An ordinary unknown helper keeps the verifier's words.

@@ -55,6 +55,12 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
         let error = Error::from_errno(errno, format!("cannot open the pin {}", path.display()));
         match errno {
             Errno::ENOENT => error.with_hint("nothing is pinned there"),
+            Errno::EPERM | Errno::EACCES if check_file_system(path).is_ok() => {
+                error.with_hint("opening it takes CAP_BPF and the right to read and write the file")
+            }
+            _ if check_file_system(path).is_err() => {
+                error.with_hint("what has this name is an ordinary file, not a pin")
+            }
             _ => error,
         }
     })
@@ -76,9 +82,11 @@ fn check_file_system(path: &Path) -> Result<()> {
             ErrorKind::InvalidArgument,
             format!("{} is not on a BPF file system", path.display()),
         )
-        .with_hint(
-            "choose a path below /sys/fs/bpf; `mount -t bpf bpf /sys/fs/bpf` if it is empty",
-        )),
+        .with_hint(if path.starts_with("/sys/fs/bpf") {
+            "it is not mounted there: `mount -t bpf bpf /sys/fs/bpf`"
+        } else {
+            "choose a path below /sys/fs/bpf, where the BPF file system is (if not: `mount -t bpf bpf /sys/fs/bpf`)"
+        })),
         Err(errno) => Err(Error::from_errno(
             errno,
             format!("cannot look at {}", path.display()),

@@ -1,7 +1,9 @@
 //! From a feature to its probe.
 
+use super::answer::Answer;
 use super::{Token, btf, link, map, program};
 use crate::feature::Feature;
+use crate::load::kernel_files;
 use crate::sys::probe_calls;
 
 /// Whether the running kernel has `feature`, and lets this process use it.
@@ -10,9 +12,15 @@ pub(crate) fn has(feature: Feature) -> bool {
     has_with(feature, None)
 }
 
-/// Whether the running kernel has `feature`, and lets this process use it with the rights of `token`.
+/// Whether the running kernel has `feature`, and lets this process use it with the rights of `token`. Where that cannot be
+/// tried out, for want of memory say, the kernel's version decides.
 #[doc(alias = "kernel_supports")]
 pub(crate) fn has_with(feature: Feature, token: Token<'_>) -> bool {
+    try_out(feature, token)
+        .unwrap_or_else(|_| kernel_files::version().is_ok_and(|running| running >= feature.since()))
+}
+
+fn try_out(feature: Feature, token: Token<'_>) -> Answer {
     match feature {
         Feature::ProgName => program::has_names(token),
         Feature::GlobalData => program::has_global_data(token),
@@ -38,7 +46,7 @@ pub(crate) fn has_with(feature: Feature, token: Token<'_>) -> bool {
         Feature::SyscallWrapper => link::has_syscall_wrapper(),
         Feature::ArgCtxTag => program::has_context_tag(token),
         Feature::Ldimm64FullRangeOff => program::has_wide_value_offsets(token),
-        Feature::UprobeSyscall => probe_calls::has_uprobe_syscall(),
-        Feature::SyscallCommonAttrs => probe_calls::has_common_attributes(),
+        Feature::UprobeSyscall => Ok(probe_calls::has_uprobe_syscall()),
+        Feature::SyscallCommonAttrs => Ok(probe_calls::has_common_attributes()),
     }
 }

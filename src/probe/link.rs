@@ -1,6 +1,7 @@
 //! How programs can be attached.
 
 use super::Token;
+use super::answer::{Answer, refusal, unless_refused};
 use super::program::{NOTHING, load, load_for};
 use crate::Errno;
 use crate::kinds::{AttachType, ProgramType};
@@ -12,9 +13,9 @@ use std::ffi::CStr;
 use std::os::fd::AsFd;
 
 /// A kernel that knows these links complains about the descriptor, an older one about the command.
-pub(super) fn has_perf_links(token: Token<'_>) -> bool {
-    let Some(program) = load(ProgramType::TRACEPOINT, &NOTHING, token) else {
-        return false;
+pub(super) fn has_perf_links(token: Token<'_>) -> Answer {
+    let Some(program) = load(ProgramType::TRACEPOINT, &NOTHING, token)? else {
+        return Ok(false);
     };
     let link = LinkCreate {
         source: program.as_fd(),
@@ -23,14 +24,14 @@ pub(super) fn has_perf_links(token: Token<'_>) -> bool {
         flags: 0,
         options: LinkOptions::None,
     };
-    matches!(bpf::link_create(&link), Err(Errno::EBADF))
+    Ok(refusal(bpf::link_create(&link))? == Some(Errno::EBADF))
 }
 
 /// Links that exist, and look at the process number that they are given (which the first kernels with them did not).
-pub(super) fn has_uprobe_multi(token: Token<'_>) -> bool {
+pub(super) fn has_uprobe_multi(token: Token<'_>) -> Answer {
     let attach_type = AttachType::TRACE_UPROBE_MULTI;
-    let Some(program) = load_for(ProgramType::KPROBE, attach_type, &NOTHING, token) else {
-        return false;
+    let Some(program) = load_for(ProgramType::KPROBE, attach_type, &NOTHING, token)? else {
+        return Ok(false);
     };
     let answer = |pid| {
         let link = LinkCreate {
@@ -48,9 +49,9 @@ pub(super) fn has_uprobe_multi(token: Token<'_>) -> bool {
                 pid,
             },
         };
-        bpf::link_create(&link).err()
+        refusal(bpf::link_create(&link))
     };
-    answer(0) == Some(Errno::EBADF) && answer(-1) == Some(Errno::EINVAL)
+    Ok(answer(0)? == Some(Errno::EBADF) && answer(-1)? == Some(Errno::EINVAL))
 }
 
 /// The function that enters `bpf(2)` where system calls have wrappers; `None` for machines that never had them.
@@ -67,9 +68,9 @@ const WRAPPED_BPF: Option<&CStr> = if cfg!(target_arch = "x86_64") {
 };
 
 /// A probe of the wrapper can be made. (Before Linux 4.17, which brought wrappers, there was no PMU for probes either.)
-pub(super) fn has_syscall_wrapper() -> bool {
+pub(super) fn has_syscall_wrapper() -> Answer {
     let (Some(function), Ok(pmu)) = (WRAPPED_BPF, ProbePmu::find(ProbeKind::Kprobe)) else {
-        return false;
+        return Ok(false);
     };
     let event = PerfEvent::Kprobe {
         pmu,
@@ -77,5 +78,6 @@ pub(super) fn has_syscall_wrapper() -> bool {
         function: Some(function),
         offset: 0,
     };
-    perf_event_open(&event, PerfScope::Everyone).is_ok()
+    let opened = perf_event_open(&event, PerfScope::Everyone);
+    Ok(unless_refused(opened)?.is_some())
 }

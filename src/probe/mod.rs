@@ -5,6 +5,7 @@
 
 use std::os::fd::BorrowedFd;
 
+mod answer;
 mod btf;
 mod feature;
 mod kinds;

@@ -1,12 +1,13 @@
 //! What programs the kernel loads.
 
 use super::Token;
+use super::answer::{Answer, unless_refused};
 use super::map::small_array;
-use crate::TypeId;
 use crate::btf::{BtfEditor, Info, Kind};
 use crate::insn::{Insn, class, helper, mode, pseudo, size};
 use crate::kinds::{AttachType, MapFlags, ProgramType};
 use crate::sys::bpf::{self, Log, MapFd, ProgLoad, Records};
+use crate::{Errno, TypeId};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 const MOV64_IMM: u8 = class::ALU64 | 0xb0;
@@ -35,7 +36,11 @@ fn value_address(map: &MapFd, offset: i32) -> [Insn; 2] {
     ]
 }
 
-pub(super) fn load(program_type: ProgramType, insns: &[Insn], token: Token<'_>) -> Option<OwnedFd> {
+pub(super) fn load(
+    program_type: ProgramType,
+    insns: &[Insn],
+    token: Token<'_>,
+) -> Result<Option<OwnedFd>, Errno> {
     load_for(program_type, AttachType::default(), insns, token)
 }
 
@@ -44,7 +49,7 @@ pub(super) fn load_for(
     expected_attach_type: AttachType,
     insns: &[Insn],
     token: Token<'_>,
-) -> Option<OwnedFd> {
+) -> Result<Option<OwnedFd>, Errno> {
     let load = ProgLoad {
         program_type,
         expected_attach_type,
@@ -53,10 +58,10 @@ pub(super) fn load_for(
         token,
         ..ProgLoad::default()
     };
-    bpf::prog_load(&load, None).ok()
+    unless_refused(bpf::prog_load(&load, None))
 }
 
-pub(super) fn has_names(token: Token<'_>) -> bool {
+pub(super) fn has_names(token: Token<'_>) -> Answer {
     let load = ProgLoad {
         program_type: ProgramType::SOCKET_FILTER,
         insns: &NOTHING,
@@ -65,27 +70,27 @@ pub(super) fn has_names(token: Token<'_>) -> bool {
         name: "rawbpf_named",
         ..ProgLoad::default()
     };
-    bpf::prog_load(&load, None).is_ok()
+    Ok(unless_refused(bpf::prog_load(&load, None))?.is_some())
 }
 
 /// A store to a place inside an array's value.
-pub(super) fn has_global_data(token: Token<'_>) -> bool {
-    let Some(map) = small_array(32, MapFlags::empty(), token) else {
-        return false;
+pub(super) fn has_global_data(token: Token<'_>) -> Answer {
+    let Some(map) = small_array(32, MapFlags::empty(), token)? else {
+        return Ok(false);
     };
     let [low, high] = value_address(&map, 16);
     let store = Insn::new(STORE_DW, 1, 0, 0, 42);
     let insns = [low, high, store, mov(0, 0), EXIT];
-    load(ProgramType::SOCKET_FILTER, &insns, token).is_some()
+    Ok(load(ProgramType::SOCKET_FILTER, &insns, token)?.is_some())
 }
 
 /// `BPF_CGROUP_INET_SOCK_CREATE` is the attach type that such programs may name once the field exists.
-pub(super) fn has_expected_attach_type(token: Token<'_>) -> bool {
+pub(super) fn has_expected_attach_type(token: Token<'_>) -> Answer {
     let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
-    load_for(ProgramType::CGROUP_SOCK, attach_type, &NOTHING, token).is_some()
+    Ok(load_for(ProgramType::CGROUP_SOCK, attach_type, &NOTHING, token)?.is_some())
 }
 
-pub(super) fn has_probe_read_kernel(token: Token<'_>) -> bool {
+pub(super) fn has_probe_read_kernel(token: Token<'_>) -> Answer {
     let insns = [
         Insn::new(MOV64_REG, 1, 10, 0, 0),
         Insn::new(ADD64_IMM, 1, 0, 0, -8),
@@ -94,31 +99,32 @@ pub(super) fn has_probe_read_kernel(token: Token<'_>) -> bool {
         call(helper::PROBE_READ_KERNEL),
         EXIT,
     ];
-    load(ProgramType::TRACEPOINT, &insns, token).is_some()
+    Ok(load(ProgramType::TRACEPOINT, &insns, token)?.is_some())
 }
 
-pub(super) fn can_bind_maps(token: Token<'_>) -> bool {
-    let program = load(ProgramType::SOCKET_FILTER, &NOTHING, token);
-    let map = small_array(32, MapFlags::empty(), token);
-    match (program, map) {
-        (Some(program), Some(map)) => bpf::prog_bind_map(program.as_fd(), map.as_fd()).is_ok(),
-        _ => false,
-    }
+pub(super) fn can_bind_maps(token: Token<'_>) -> Answer {
+    let program = load(ProgramType::SOCKET_FILTER, &NOTHING, token)?;
+    let map = small_array(32, MapFlags::empty(), token)?;
+    let (Some(program), Some(map)) = (program, map) else {
+        return Ok(false);
+    };
+    let bound = bpf::prog_bind_map(program.as_fd(), map.as_fd());
+    Ok(unless_refused(bound)?.is_some())
 }
 
-pub(super) fn has_cookies(token: Token<'_>) -> bool {
+pub(super) fn has_cookies(token: Token<'_>) -> Answer {
     let insns = [call(helper::GET_ATTACH_COOKIE), EXIT];
-    load(ProgramType::TRACEPOINT, &insns, token).is_some()
+    Ok(load(ProgramType::TRACEPOINT, &insns, token)?.is_some())
 }
 
 /// The helper came in the same version as accounting to control groups.
-pub(super) fn has_memcg_accounting(token: Token<'_>) -> bool {
+pub(super) fn has_memcg_accounting(token: Token<'_>) -> Answer {
     let insns = [call(helper::KTIME_GET_COARSE_NS), EXIT];
-    load(ProgramType::SOCKET_FILTER, &insns, token).is_some()
+    Ok(load(ProgramType::SOCKET_FILTER, &insns, token)?.is_some())
 }
 
 /// `a` calls `b`, whose argument is a context only by its tag; without that, `bpf_get_func_ip` is refused.
-pub(super) fn has_context_tag(token: Token<'_>) -> bool {
+pub(super) fn has_context_tag(token: Token<'_>) -> Answer {
     const GLOBAL: usize = 1;
     let mut editor = BtfEditor::new();
     let int = editor.add_int("int", 4, 1);
@@ -129,8 +135,8 @@ pub(super) fn has_context_tag(token: Token<'_>) -> bool {
     };
     let (main, sub) = (add_function("a"), add_function("b"));
     editor.add_type("arg:ctx", Info::of(Kind::DeclTag), sub.0, &[0]);
-    let Ok(btf) = bpf::btf_load(&editor.finish(), token, None) else {
-        return false;
+    let Some(btf) = unless_refused(bpf::btf_load(&editor.finish(), token, None))? else {
+        return Ok(false);
     };
     let functions: Vec<u8> = [0, main.0, 2, sub.0]
         .iter()
@@ -154,14 +160,14 @@ pub(super) fn has_context_tag(token: Token<'_>) -> bool {
         },
         ..ProgLoad::default()
     };
-    bpf::prog_load(&load, None).is_ok()
+    Ok(unless_refused(bpf::prog_load(&load, None))?.is_some())
 }
 
 /// An offset beyond the value is refused either way; what counts is whether the verifier says so, or the older check of
 /// the offset itself.
-pub(super) fn has_wide_value_offsets(token: Token<'_>) -> bool {
-    let Some(map) = small_array(1, MapFlags::empty(), token) else {
-        return false;
+pub(super) fn has_wide_value_offsets(token: Token<'_>) -> Answer {
+    let Some(map) = small_array(1, MapFlags::empty(), token)? else {
+        return Ok(false);
     };
     let [low, high] = value_address(&map, 1 << 30);
     let load = ProgLoad {
@@ -172,7 +178,8 @@ pub(super) fn has_wide_value_offsets(token: Token<'_>) -> bool {
         ..ProgLoad::default()
     };
     let mut buffer = [0u8; 4096];
-    let result = bpf::prog_load(&load, Some(&mut Log::new(1, &mut buffer)));
+    let loaded = bpf::prog_load(&load, Some(&mut Log::new(1, &mut buffer)));
     let wanted = b"invalid access to map value pointer";
-    result.is_err() && memchr::memmem::find(&buffer, wanted).is_some()
+    let refused = unless_refused(loaded)?.is_none();
+    Ok(refused && memchr::memmem::find(&buffer, wanted).is_some())
 }

@@ -280,6 +280,9 @@ pub struct CoreStep {
     pub spec: String,
     /// The matching target types, in the same notation.
     pub candidates: Vec<String>,
+    /// If the instruction was poisoned: what the program wants, in words, such as
+    /// ``"field `gone` of `struct task_struct`"``.
+    pub missing: Option<String>,
     /// If the kernel has no answer: its types of the right name, and why each is not what the program means. If it has
     /// one that the instruction cannot take: why.
     pub mismatches: Vec<String>,

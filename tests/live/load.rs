@@ -334,6 +334,7 @@ fn a_helper_that_is_not_there_is_named() {
         kind: "field_byte_offset",
         spec: "struct task_struct.gone (0:1 @ offset 8)".into(),
         candidates: vec![],
+        missing: Some("field `gone` of `struct task_struct`".into()),
         mismatches: vec![],
         value_before: Some(8),
         value_after: None,
@@ -344,7 +345,8 @@ fn a_helper_that_is_not_there_is_named() {
         .unwrap_err();
     let text = error.to_string();
     assert!(
-        text.contains("field_byte_offset of struct task_struct.gone"),
+        text.contains("it needs field `gone` of `struct task_struct`")
+            && text.contains("field_byte_offset: struct task_struct.gone"),
         "{text}"
     );
     assert_eq!(helper::PROBE_READ, 4);

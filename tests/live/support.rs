@@ -60,6 +60,8 @@ pub(crate) enum Need {
     ModuleBtf,
     /// User namespaces.
     UserNamespaces,
+    /// The program strace, which can make system calls fail. Guests do not have it.
+    Strace,
     /// A guest of `cargo xtask vm`, whose abilities are known.
     Guest,
 }
@@ -174,12 +176,24 @@ impl Need {
                         .is_ok_and(|most| most.trim() != "0"),
                 "the kernel has no user namespaces (CONFIG_USER_NS), or none are allowed",
             ),
-            Need::Guest => impossible_unless(
-                env::var_os("RAWBPF_GUEST").is_some(),
-                "this is no guest of `cargo xtask vm`",
-            ),
+            Need::Strace => strace(),
+            Need::Guest => impossible_unless(is_guest(), "this is no guest of `cargo xtask vm`"),
         }
     }
+}
+
+fn is_guest() -> bool {
+    env::var_os("RAWBPF_GUEST").is_some()
+}
+
+fn strace() -> Result<(), Unmet> {
+    impossible_unless(!is_guest(), "guests have no strace")?;
+    let found = std::process::Command::new("strace").arg("-V").output();
+    unless(
+        found.is_ok_and(|output| output.status.success()),
+        Remedy::Possible,
+        "there is no strace: apt-get install strace",
+    )
 }
 
 fn release() -> String {
@@ -316,11 +330,13 @@ fn module_btf() -> Result<(), Unmet> {
 
 /// A fixture: `fixtures/NAME`, also in a guest.
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    let folder = env::var_os("RAWBPF_FIXTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures"),
-        PathBuf::from,
-    );
-    folder.join(name)
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The test may be another package's of the workspace.
+    let root = package.ancestors().find(|p| p.join("fixtures").is_dir());
+    let here = || root.unwrap_or(package).join("fixtures");
+    env::var_os("RAWBPF_FIXTURES")
+        .map_or_else(here, PathBuf::from)
+        .join(name)
 }
 
 /// A name that no other test has, in this process or another.

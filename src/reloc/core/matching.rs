@@ -29,11 +29,46 @@ pub(super) enum Mismatch<'a> {
         of: Type<'a>,
         name: &'a str,
         found: TypeId,
+        local: Type<'a>,
+        expected: TypeId,
     },
     /// A field that has to be an array is none.
     NotArray(Type<'a>),
     /// An array is too short.
     TooShort { len: u32, index: u32 },
+}
+
+impl<'a> Mismatch<'a> {
+    /// Where a field was looked for, if that is not the type that the path starts at.
+    pub(super) fn place(&self, root: &Type<'_>) -> Option<String> {
+        match self {
+            Self::NoMember(of, _) | Self::OtherMember { of, .. } if of.id() != root.id() => {
+                Some(describe(of))
+            }
+            _ => None,
+        }
+    }
+
+    /// Fields that might be the missing one under another name; ``"; did you mean `__state`?"``.
+    pub(super) fn suggestion(&self) -> String {
+        /// Nobody needs the last of very many, and they take time to compare.
+        const MOST: usize = 1000;
+        let Self::NoMember(of, name) = self else {
+            return String::new();
+        };
+        let mut names: Vec<&'a str> = Vec::new();
+        for member in of.members().take(MOST) {
+            if !member.name.is_empty() {
+                names.push(member.name);
+                continue;
+            }
+            // One level of anonymous structures holds nearly all of those that kernels have.
+            let inner = of.btf().get(member.type_id).and_then(|ty| ty.resolved());
+            let inner = inner.map(|inner| inner.members().take(MOST - names.len().min(MOST)));
+            names.extend(inner.into_iter().flatten().map(|member| member.name));
+        }
+        crate::did_you_mean(name, names.into_iter().filter(|name| !name.is_empty()))
+    }
 }
 
 impl fmt::Display for Mismatch<'_> {
@@ -42,25 +77,19 @@ impl fmt::Display for Mismatch<'_> {
             Self::OtherShape => f.write_str("is another type than the program's"),
             Self::NoEnumeration(ty) => write!(f, "is {}, no enumeration", describe(ty)),
             Self::NoEnumerator(name) => write!(f, "has no enumerator `{name:.200}`"),
-            Self::NoMember(ty, name) if ty.kind().is_composite() => {
-                write!(
-                    f,
-                    "has no member `{name:.200}` (looked in {})",
-                    describe(ty)
-                )
-            }
-            Self::NoMember(ty, name) => {
-                write!(
-                    f,
-                    "has no member `{name:.200}`: {} has no members",
-                    describe(ty)
-                )
-            }
-            Self::OtherMember { of, name, found } => {
+            Self::NoMember(_, name) => write!(f, "has no member `{name:.200}`"),
+            Self::OtherMember {
+                of,
+                name,
+                found,
+                local,
+                expected,
+            } => {
                 let found = of.btf().type_name(*found);
+                let expected = local.btf().type_name(*expected);
                 write!(
                     f,
-                    "has a member `{name:.200}` of another type, {found:.200}"
+                    "has a member `{name:.200}` of another type: {found:.200}, where the program has {expected:.200}"
                 )
             }
             Self::NotArray(ty) => write!(f, "has {} where the program has an array", describe(ty)),
@@ -288,6 +317,8 @@ impl<'a> Walk<'a, '_> {
                 of: ty,
                 name: member.name,
                 found: member.type_id,
+                local: wanted.of,
+                expected: wanted.ty,
             })));
         }
         self.spec.bit_offset = self.spec.bit_offset.wrapping_add(member.bit_offset);

@@ -17,6 +17,9 @@ use std::collections::HashSet;
 /// How many candidates a step tells of; the others are only counted.
 const SHOWN: usize = 8;
 
+/// More than an object has relocations without an answer, if it is to be of use on this kernel at all.
+const MOST_SUGGESTIONS: u32 = 256;
+
 /// Why a found field is of no use to a load.
 const UNFIT_WIDTH: &str = "the field has another width in the kernel, and a load can be widened or narrowed only for \
                            pointers and unsigned integers";
@@ -30,6 +33,8 @@ pub(crate) struct CoreResolver<'a> {
     local: &'a Btf<'static>,
     candidates: Candidates<'a>,
     budget: Budget,
+    /// How many more missing fields get a suggestion: it takes a comparison with all fields there are.
+    suggestions: u32,
 }
 
 impl<'a> CoreResolver<'a> {
@@ -39,6 +44,7 @@ impl<'a> CoreResolver<'a> {
             local,
             candidates: Candidates::new(target, None),
             budget: Budget::default(),
+            suggestions: MOST_SUGGESTIONS,
         }
     }
 
@@ -100,6 +106,7 @@ impl<'a> CoreResolver<'a> {
             kind: local.kind.name(),
             spec: local.to_string(),
             candidates: answer.matching,
+            missing: poisoned.then(|| local.in_words()),
             mismatches,
             value_before: patched.before,
             value_after: answer.verdict.after.filter(|_| !poisoned),
@@ -137,7 +144,12 @@ impl<'a> CoreResolver<'a> {
                 Err(mismatch) => search.rejected.push((candidate, mismatch)),
             }
         }
-        let mut conclusion = search.conclude(Verdict::not_found(local.kind, &before));
+        let not_found = Verdict::not_found(local.kind, &before);
+        let suggest = search.kept.is_empty() && not_found.after.is_none() && self.suggestions > 0;
+        if suggest {
+            self.suggestions -= 1;
+        }
+        let mut conclusion = search.conclude(not_found, suggest);
         if search.kept.is_empty() && search.rejected.is_empty() {
             let (kind, name) = (
                 kind_word(local.root.kind()),
@@ -213,7 +225,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn conclude(&mut self, not_found: Verdict) -> Conclusion {
+    fn conclude(&mut self, not_found: Verdict, suggest: bool) -> Conclusion {
         if let Some((_, _, verdict)) = self.first {
             return Conclusion {
                 matching: with_rest(std::mem::take(&mut self.shown), self.kept.len()),
@@ -221,7 +233,16 @@ impl<'a> Search<'a> {
             };
         }
         let reasons = self.rejected.iter().take(SHOWN);
-        let reasons = reasons.map(|(candidate, why)| format!("{candidate} {why}"));
+        let reasons = reasons.map(|(candidate, why)| {
+            let place = why.place(&candidate.ty);
+            let place = place.map_or_else(String::new, |place| format!(" in its {place}"));
+            let near = if suggest {
+                why.suggestion()
+            } else {
+                String::new()
+            };
+            format!("{candidate} {why}{place}{near}")
+        });
         Conclusion {
             mismatches: with_rest(reasons.collect(), self.rejected.len()),
             ..Conclusion::of(not_found)

@@ -232,6 +232,37 @@ impl fmt::Display for Spec<'_> {
 }
 
 impl Spec<'_> {
+    /// What the program wants, in words: ``field `mm.arg_start` of `struct task_struct` ``.
+    pub(super) fn in_words(&self) -> String {
+        let root = describe(&self.root);
+        let last = self.accessors.last().and_then(|last| last.name);
+        match (self.kind.class(), last) {
+            (RelocClass::Enumval, Some(name)) => format!("enumerator `{}` of `{root}`", cut(name)),
+            (RelocClass::Field, _) => {
+                let mut path = String::new();
+                // Writing into a text does not fail.
+                let _ = self.write_path(&mut path);
+                match path.trim_start_matches('.') {
+                    "" => format!("`{root}`"),
+                    path => format!("field `{path}` of `{root}`"),
+                }
+            }
+            _ => format!("`{root}`"),
+        }
+    }
+
+    /// The steps as C writes them: `.mm.arg_start`, `.args[2]`.
+    fn write_path(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        for (place, accessor) in self.accessors.iter().enumerate() {
+            match accessor.name {
+                Some(name) => write!(out, ".{}", cut(name))?,
+                None if place > 0 || accessor.index > 0 => write!(out, "[{}]", accessor.index)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
     fn fmt_enumerator(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(last) = self.accessors.last() else {
             return Ok(());
@@ -244,13 +275,7 @@ impl Spec<'_> {
     }
 
     fn fmt_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, accessor) in self.accessors.iter().enumerate() {
-            match accessor.name {
-                Some(name) => write!(f, ".{}", cut(name))?,
-                None if place > 0 || accessor.index > 0 => write!(f, "[{}]", accessor.index)?,
-                None => {}
-            }
-        }
+        self.write_path(f)?;
         f.write_str(" (")?;
         for (place, index) in self.raw.iter().enumerate() {
             let colon = if place > 0 { ":" } else { "" };

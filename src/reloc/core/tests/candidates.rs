@@ -192,8 +192,8 @@ fn a_relocation_without_any_match_narrows_nothing() {
     assert_eq!(
         step.mismatches,
         [
-            "[2] struct s has no member `x` (looked in struct s)",
-            "[3] struct s has no member `x` (looked in struct s)"
+            "[2] struct s has no member `x`",
+            "[3] struct s has no member `x`"
         ]
     );
     let step = resolver.apply(&mut insns, 1, &y).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{int, kernel, kind, nothing, question, structure, uint};
 use crate::TypeId;
-use crate::btf::{BtfEditor, IntEncoding};
+use crate::btf::{BtfEditor, IntEncoding, Kind};
 use crate::insn::{Insn, class, jump, mode, size, source};
 use crate::reloc::core::error::CoreError;
 use crate::reloc::core::patch::{POISON_HELPER, patch};
@@ -272,6 +272,7 @@ fn a_step_tells_what_was_done() {
             kind: "field_byte_offset",
             spec: "<byte_off> [2] struct point.x (0:0 @ offset 4)".to_string(),
             candidates: vec!["<byte_off> [3] struct point.x (0:0 @ offset 8)".to_string()],
+            missing: None,
             mismatches: vec![],
             value_before: Some(4),
             value_after: Some(8),
@@ -311,6 +312,7 @@ fn missing_types_poison_and_say_so() {
     assert_eq!(step.outcome, CoreOutcome::Poisoned);
     assert_eq!((step.value_before, step.value_after), (Some(4), None));
     assert!(step.candidates.is_empty());
+    assert_eq!(step.missing.as_deref(), Some("field `x` of `struct point`"));
     assert_eq!(step.mismatches, ["the kernel has no struct named `point`"]);
     assert_eq!(insns, [POISON]);
 }
@@ -334,4 +336,32 @@ fn a_load_that_cannot_be_resized_says_so() {
     );
     assert_eq!(step.candidates.len(), 1);
     assert!(step.mismatches[0].contains("another width"), "{step:?}");
+}
+
+#[test]
+fn a_missing_field_is_told_with_the_candidates_and_what_they_have() {
+    let offset = question(kind::BYTE_OFFSET, "0:0", |b| {
+        let ty = b.add_int("int", 4, IntEncoding::SIGNED);
+        structure(b, "task___old", 16, &[("state", ty, 0)])
+    });
+    let target = kernel(|b| {
+        let ty = b.add_int("int", 4, IntEncoding::SIGNED);
+        structure(b, "task", 16, &[("flags", ty, 0), ("__state", ty, 32)]);
+        let pointer = b.add_reference(Kind::Ptr, "", ty);
+        structure(b, "task", 16, &[("state", pointer, 0)])
+    });
+    let mut insns = [alu(0)];
+    let mut resolver = CoreResolver::new(&offset.btf, &target);
+    let step = resolver.apply(&mut insns, 0, &offset.record).unwrap();
+    assert_eq!(
+        step.missing.as_deref(),
+        Some("field `state` of `struct task___old`")
+    );
+    assert_eq!(
+        step.mismatches,
+        [
+            "[2] struct task has no member `state`; did you mean `__state`?",
+            "[4] struct task has a member `state` of another type: int *, where the program has int"
+        ]
+    );
 }
