@@ -44,8 +44,24 @@ fn record() -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
-/// The hash over all shared headers, then over one source.
-fn source_hash(name: &str) -> String {
+/// The sources of each object by its name: one file, or those of a folder, which are linked.
+fn sources() -> BTreeMap<String, Vec<PathBuf>> {
+    let folder = fixtures().join("src");
+    let mut sources = BTreeMap::new();
+    for name in names_in(&folder) {
+        let path = folder.join(&name);
+        if let Some(stem) = name.strip_suffix(".bpf.c") {
+            sources.insert(stem.to_owned(), vec![path]);
+        } else if name != "include" {
+            let parts = names_in(&path).iter().map(|part| path.join(part)).collect();
+            sources.insert(name, parts);
+        }
+    }
+    sources
+}
+
+/// The hash over all shared headers, then over an object's sources.
+fn source_hash(sources: &[PathBuf]) -> String {
     let include = fixtures().join("src/include");
     let mut headers = Sha256::new();
     for header in names_in(&include) {
@@ -53,24 +69,21 @@ fn source_hash(name: &str) -> String {
         headers.update([0]);
         headers.update(fs::read(include.join(&header)).unwrap());
     }
-    let source = fs::read(fixtures().join(format!("src/{name}.bpf.c"))).unwrap();
-    format!(
-        "{:x}",
-        Sha256::new()
-            .chain_update(headers.finalize())
-            .chain_update(source)
-            .finalize()
-    )
+    let mut hash = Sha256::new().chain_update(headers.finalize());
+    for source in sources {
+        hash.update(fs::read(source).unwrap());
+    }
+    format!("{:x}", hash.finalize())
 }
 
 #[test]
 fn objects_are_made_from_todays_sources() {
     let record = record();
     let mut stale = Vec::new();
-    for name in stems_in(&fixtures().join("src"), ".bpf.c") {
+    for (name, sources) in sources() {
         match record.get(&name) {
-            None => stale.push(format!("{name}.bpf.c was never built")),
-            Some((source, _)) if *source != source_hash(&name) => {
+            None => stale.push(format!("{name}.bpf.o was never built")),
+            Some((source, _)) if *source != source_hash(&sources) => {
                 stale.push(format!(
                     "{name}.bpf.o was made from another source or other headers"
                 ));

@@ -1,5 +1,6 @@
 //! `cargo xtask fixtures`: compiles `fixtures/src/*.bpf.c` and records what each object was made
-//! from.
+//! from. The files of a folder, `fixtures/src/NAME/*.bpf.c`, are compiled one by one and linked to one
+//! object with `bpftool gen object`; without a bpftool such an object stays as it is.
 //!
 //! The record, `fixtures/SOURCES.sha256`, has a line for every object: its name, the hash over its
 //! source and all shared headers, and the hash of the object itself. `tests/fixtures.rs` compares
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for name in &args.names {
         ensure!(
             sources.contains_key(name),
-            "no source {name}.bpf.c in fixtures/src"
+            "no source {name}.bpf.c, and no folder {name}, in fixtures/src"
         );
     }
     let mut record = read_record(&dir)?;
@@ -42,14 +43,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if !args.names.is_empty() && !args.names.contains(&name) {
             continue;
         }
-        let text = fs::read(&source).with_context(|| format!("reading {}", source.display()))?;
-        compile(&dir, &clang, &strip, &name, &Settings::of(&name, &text)?)?;
-        let object = fs::read(dir.join(format!("{name}.bpf.o")))?;
+        let compiler = Compiler {
+            dir: &dir,
+            clang: &clang,
+            strip: &strip,
+        };
+        let object = format!("{name}.bpf.o");
+        match &source[..] {
+            [file] => compiler.compile(file, &object)?,
+            parts if answers(&bpftool()) => compiler.link(parts, &name, &object)?,
+            _ if args.names.is_empty() => {
+                println!("{object} stays as it is: linking needs bpftool (or set BPFTOOL)");
+                continue;
+            }
+            _ => bail!("linking {object} needs bpftool; install it or set BPFTOOL"),
+        }
+        let bytes = fs::read(dir.join(&object))?;
         record.insert(
             name,
             (
-                source_hash(&headers, &text),
-                format!("{:x}", Sha256::digest(&object)),
+                source_hash(&headers, &dir, &source)?,
+                format!("{:x}", Sha256::digest(&bytes)),
             ),
         );
     }
@@ -72,20 +86,36 @@ pub(crate) fn fixtures_dir() -> Result<PathBuf> {
         .with_context(|| format!("finding {}", dir.display()))
 }
 
-/// The sources by the name of their object.
-fn sources(dir: &Path) -> Result<BTreeMap<String, PathBuf>> {
+/// The sources by the name of their object, as paths from `dir`: one each, or the parts of a linked
+/// object in the order of their names.
+fn sources(dir: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(dir.join("src")).context("listing fixtures/src")? {
-        let path = entry?.path();
-        let file = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        if let Some(name) = file.strip_suffix(".bpf.c") {
-            found.insert(name.to_owned(), path.clone());
+    for name in names_in(&dir.join("src"))? {
+        if let Some(stem) = name.strip_suffix(".bpf.c") {
+            found.insert(stem.to_owned(), vec![format!("src/{name}")]);
+        } else if name != "include" {
+            let parts = names_in(&dir.join("src").join(&name))?.into_iter();
+            let parts = parts.map(|part| format!("src/{name}/{part}")).collect();
+            found.insert(name, parts);
         }
     }
     Ok(found)
+}
+
+/// The names in a folder, sorted.
+fn names_in(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let listing = || format!("listing {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(listing)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The static linker: `$BPFTOOL` if set, else whatever bpftool there is.
+fn bpftool() -> String {
+    std::env::var("BPFTOOL").unwrap_or_else(|_| "bpftool".to_owned())
 }
 
 /// How one source wants to be compiled: the words of its `// build:` line.
@@ -119,41 +149,68 @@ impl Settings {
                 "v2" => settings.cpu = "v2",
                 "v4" => settings.cpu = "v4",
                 "no-btf" => settings.debug = Debug::Nothing,
-                _ => bail!("{name}.bpf.c asks for an unknown build setting `{word}`"),
+                _ => bail!("{name} asks for an unknown build setting `{word}`"),
             }
         }
         Ok(settings)
     }
 }
 
-/// Compiles one source and strips its DWARF; `.BTF` and `.BTF.ext` stay.
-fn compile(dir: &Path, clang: &str, strip: &str, name: &str, settings: &Settings) -> Result<()> {
-    let object = format!("{name}.bpf.o");
-    let mut cc = Command::new(clang);
-    // A relative source path, and `.` for the folder, keep this machine's paths out of the object.
-    cc.current_dir(dir)
-        .args(["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11"]);
-    cc.args([
-        "-nostdinc",
-        "-fno-ident",
-        "-fno-stack-protector",
-        "-fdebug-compilation-dir=.",
-    ]);
-    cc.args([
-        "-target",
-        settings.target,
-        &format!("-mcpu={}", settings.cpu),
-        "-Isrc/include",
-    ]);
-    if settings.debug == Debug::Btf {
-        cc.arg("-g");
+/// The tools, and the folder `fixtures` that they work in: relative paths keep this machine's out of
+/// the objects.
+struct Compiler<'a> {
+    dir: &'a Path,
+    clang: &'a str,
+    strip: &'a str,
+}
+
+impl Compiler<'_> {
+    /// Compiles one source and strips its DWARF; `.BTF` and `.BTF.ext` stay.
+    fn compile(&self, source: &str, object: &str) -> Result<()> {
+        let path = self.dir.join(source);
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let settings = Settings::of(source, &text)?;
+        let mut cc = Command::new(self.clang);
+        cc.current_dir(self.dir)
+            .args(["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11"]);
+        cc.args([
+            "-nostdinc",
+            "-fno-ident",
+            "-fno-stack-protector",
+            "-fdebug-compilation-dir=.",
+        ]);
+        cc.args([
+            "-target",
+            settings.target,
+            &format!("-mcpu={}", settings.cpu),
+            "-Isrc/include",
+        ]);
+        if settings.debug == Debug::Btf {
+            cc.arg("-g");
+        }
+        cc.args(["-c", source, "-o", object]);
+        succeed(&mut cc, source)?;
+        let mut strip = Command::new(self.strip);
+        succeed(strip.current_dir(self.dir).args(["-g", object]), source)
     }
-    cc.args(["-c", &format!("src/{name}.bpf.c"), "-o", &object]);
-    succeed(&mut cc, name)?;
-    succeed(
-        Command::new(strip).current_dir(dir).args(["-g", &object]),
-        name,
-    )
+
+    /// Compiles the parts of an object, and links them.
+    fn link(&self, parts: &[String], name: &str, object: &str) -> Result<()> {
+        let compiled: Vec<String> = (0..parts.len())
+            .map(|number| format!("{name}.{number}.o"))
+            .collect();
+        let mut linker = Command::new(bpftool());
+        linker.current_dir(self.dir).args(["gen", "object", object]);
+        let result = parts
+            .iter()
+            .zip(&compiled)
+            .try_for_each(|(source, part)| self.compile(source, part))
+            .and_then(|()| succeed(linker.args(&compiled), name));
+        for part in &compiled {
+            let _ = fs::remove_file(self.dir.join(part));
+        }
+        result
+    }
 }
 
 /// Runs a tool that prints its own complaints.
@@ -162,7 +219,7 @@ fn succeed(command: &mut Command, name: &str) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("running {tool}"))?;
-    ensure!(status.success(), "{tool} failed on {name}.bpf.c ({status})");
+    ensure!(status.success(), "{tool} failed on {name} ({status})");
     Ok(())
 }
 
@@ -207,14 +264,11 @@ fn answers(tool: &str) -> bool {
 
 /// One hash over all shared headers, names included, in name order.
 fn hash_headers(dir: &Path) -> Result<Vec<u8>> {
-    let mut headers = Vec::new();
-    for entry in fs::read_dir(dir.join("src/include")).context("listing fixtures/src/include")? {
-        headers.push(entry?.path());
-    }
-    headers.sort();
+    let include = dir.join("src/include");
     let mut hash = Sha256::new();
-    for header in headers {
-        hash.update(header.file_name().unwrap_or_default().as_encoded_bytes());
+    for name in names_in(&include)? {
+        let header = include.join(&name);
+        hash.update(&name);
         hash.update([0]);
         hash.update(fs::read(&header).with_context(|| format!("reading {}", header.display()))?);
     }
@@ -222,14 +276,12 @@ fn hash_headers(dir: &Path) -> Result<Vec<u8>> {
 }
 
 /// The hash that stands for everything an object was made from.
-fn source_hash(headers: &[u8], source: &[u8]) -> String {
-    format!(
-        "{:x}",
-        Sha256::new()
-            .chain_update(headers)
-            .chain_update(source)
-            .finalize()
-    )
+fn source_hash(headers: &[u8], dir: &Path, sources: &[String]) -> Result<String> {
+    let mut hash = Sha256::new().chain_update(headers);
+    for source in sources {
+        hash.update(fs::read(dir.join(source)).with_context(|| format!("reading {source}"))?);
+    }
+    Ok(format!("{:x}", hash.finalize()))
 }
 
 /// Source hash and object hash by object name.

@@ -41,19 +41,23 @@ const OBJECTS: [&str; 11] = [
 ];
 
 /// The fixtures whose instructions are the same on every kernel.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 16] = [
+    "arg_ctx",
     "callbacks",
     "count_raw_tp",
     "fentry",
     "globals",
     "kconfig",
     "kprobe_latency",
+    "kprobe_multi",
+    "linked",
     "loop",
     "maps",
     "maps_newer",
     "perf_output",
     "reject",
     "subprogs",
+    "type_kinds",
 ];
 
 /// What fixtures attach to, call or point at by name; a kernel need not have all.
