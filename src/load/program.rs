@@ -8,11 +8,13 @@ use super::verifier_log::{LogNames, summarize};
 use crate::btf::{Btf, Kind};
 use crate::insn::Insn;
 use crate::kinds::{ProgramFlags, ProgramType};
+use crate::open::OpenProgram;
 use crate::reloc::{AttachTarget, InfoRecords, Module, ProgramPlan, Ref, RefKind};
 use crate::sys::bpf::{self, FdArray, Log, ObjectKind, ProgLoad, Records};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
 
 /// First size of the verifier's log; the largest that kernels before 5.2 take.
 const LOG_SIZE: usize = 0xff_ffff;
@@ -171,7 +173,7 @@ type Descriptor<'a> = BorrowedFd<'a>;
 #[doc(alias = "libbpf_find_attach_btf_id")]
 fn attach_target<'a>(
     context: &ProgramContext<'a>,
-    plan: &ProgramPlan,
+    plan: &'a ProgramPlan,
 ) -> Result<(TypeId, Option<Descriptor<'a>>)> {
     match &plan.attach_target {
         None => Ok((TypeId::VOID, None)),
@@ -184,20 +186,42 @@ fn attach_target<'a>(
             ..
         }) => Ok((*id, Some(module_fd(context, module)?))),
         Some(AttachTarget::Program { function }) => {
-            let program = context
-                .options
-                .attach_program_of(&plan.name)
-                .ok_or_else(|| {
-                    let message =
-                        format!("it is written for the function `{function}` of another program");
-                    Error::new(ErrorKind::InvalidArgument, message)
-                        .with_hint("name that program with LoadOptions::attach_program")
-                })?;
+            let program = plan.attach_program.as_ref().ok_or_else(|| {
+                let message =
+                    format!("it is written for the function `{function}` of another program");
+                Error::new(ErrorKind::InvalidArgument, message)
+                    .with_hint("name that program with OpenProgram::set_attach_program")
+            })?;
+            let program = program.as_fd();
             Ok((
                 function_of(program, function, context.token)?,
                 Some(program),
             ))
         }
+    }
+}
+
+impl OpenProgram {
+    /// Says that the function it is checked against (see [`OpenProgram::set_attach_target`]) is one of this loaded program,
+    /// not of the kernel: for `SEC("freplace/FUNCTION")`, which takes a global function's place, and for
+    /// `SEC("fentry/FUNCTION")` and `SEC("fexit/FUNCTION")` that trace a program.
+    ///
+    /// The other program must have been loaded with type information. Its descriptor is copied.
+    ///
+    /// # Errors
+    /// The descriptor cannot be copied.
+    #[doc(alias = "bpf_program__set_attach_target")]
+    pub fn set_attach_program(&mut self, program: impl AsFd) -> Result<&mut Self> {
+        let copy = program.as_fd().try_clone_to_owned().map_err(|error| {
+            let errno = Errno(error.raw_os_error().unwrap_or_default());
+            Error::from_errno(
+                errno,
+                "cannot copy the descriptor of the program to attach to",
+            )
+            .context(format!("program `{}`", self.name))
+        })?;
+        self.attach_program = Some(Arc::new(copy));
+        Ok(self)
     }
 }
 

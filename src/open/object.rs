@@ -129,6 +129,8 @@ pub struct OpenProgram {
     pub(crate) autoattach: bool,
     /// The function to check against, if the caller set another one than the section's name says.
     pub(crate) attach_target: Option<String>,
+    /// The loaded program that function is in; `None` for the kernel's.
+    pub(crate) attach_program: Option<Arc<OwnedFd>>,
 }
 
 /// Where a map's definition comes from.
@@ -189,6 +191,8 @@ pub struct OpenMap {
     pub(crate) slots: Vec<InnerSlot>,
     /// `struct_ops`: which entry program each function pointer points to.
     pub(crate) members: Vec<StructOpsMember>,
+    /// `struct_ops`: programs that the file names in a member, and the caller took out of it.
+    pub(crate) replaced: Vec<usize>,
     /// The only program that may use this map, by index.
     pub(crate) exclusive_program: Option<usize>,
     /// The network interface that the map is offloaded to; 0 for none.

@@ -25,6 +25,8 @@ pub struct OpenOptions {
     btf_path: Option<PathBuf>,
     unknown_attributes: UnknownAttributes,
     token: TokenSource,
+    sections: Vec<&'static SectionDef>,
+    other_sections: Option<&'static SectionDef>,
 }
 
 /// What is done about attributes of a map's definition that this library does not know.
@@ -99,6 +101,45 @@ impl OpenOptions {
         self
     }
 
+    /// Adds a section name to those that say what type of program is in them. Names added here come first, in the order of
+    /// the calls, then those of [`SectionDef::ALL`].
+    ///
+    /// ```
+    /// use rawbpf::open::{AutoAttach, SectionDef, SectionFlags};
+    /// use rawbpf::{AttachType, OpenOptions, ProgramType};
+    ///
+    /// static WATCH: SectionDef = SectionDef {
+    ///     pattern: "watch+", // SEC("watch/syscalls/sys_enter_openat")
+    ///     program_type: ProgramType::TRACEPOINT,
+    ///     attach_type: AttachType(0),
+    ///     flags: SectionFlags::empty(),
+    ///     auto_attach: Some(AutoAttach::Tracepoint),
+    /// };
+    /// let options = OpenOptions::new().section(&WATCH);
+    /// # drop(options);
+    /// ```
+    #[doc(alias = "libbpf_register_prog_handler")]
+    pub fn section(mut self, def: &'static SectionDef) -> Self {
+        self.sections.push(def);
+        self
+    }
+
+    /// Says what programs of all sections are that no name describes. The definition's own pattern does not count.
+    #[doc(alias = "libbpf_register_prog_handler")]
+    pub fn other_sections(mut self, def: &'static SectionDef) -> Self {
+        self.other_sections = Some(def);
+        self
+    }
+
+    /// What this name of a section (without a leading `?`) says about its programs.
+    #[doc(alias = "find_sec_def")]
+    fn section_def(&self, section: &str) -> Option<&'static SectionDef> {
+        let own = self.sections.iter().copied();
+        own.chain(SectionDef::ALL)
+            .find(|def| def.matches(section))
+            .or(self.other_sections)
+    }
+
     /// Opens an object that is in memory.
     ///
     /// # Errors
@@ -153,7 +194,7 @@ impl OpenOptions {
             byte_order: file.byte_order,
             btf,
             btf_ext,
-            programs: programs(&functions, file.text),
+            programs: self.programs(&functions, file.text),
             functions,
             text_section: file.text,
             maps,
@@ -195,34 +236,39 @@ impl OpenOptions {
             None => name,
         }
     }
-}
 
-/// The entry programs: every function that is not in `.text`.
-#[doc(alias("bpf_object__init_prog", "bpf_object_init_progs"))]
-fn programs(functions: &[Function], text: Option<crate::SectionIndex>) -> Vec<OpenProgram> {
-    let entries = functions
-        .iter()
-        .enumerate()
-        .filter(|(_, function)| Some(function.section) != text);
-    entries
-        .map(|(index, function)| {
-            let (section, autoload) = match function.section_name.strip_prefix('?') {
-                Some(section) => (section, false),
-                None => (function.section_name.as_str(), true),
-            };
-            let def = SectionDef::find(section);
-            OpenProgram {
-                function: index,
-                name: function.name.clone(),
-                section: section.to_string(),
-                def,
-                kind: def.map(|def| def.program_type).unwrap_or_default(),
-                attach_type: def.map(|def| def.attach_type).unwrap_or_default(),
-                flags: 0,
-                autoload,
-                autoattach: true,
-                attach_target: None,
-            }
-        })
-        .collect()
+    /// The entry programs: every function that is not in `.text`.
+    #[doc(alias("bpf_object__init_prog", "bpf_object_init_progs"))]
+    fn programs(
+        &self,
+        functions: &[Function],
+        text: Option<crate::SectionIndex>,
+    ) -> Vec<OpenProgram> {
+        let entries = functions
+            .iter()
+            .enumerate()
+            .filter(|(_, function)| Some(function.section) != text);
+        entries
+            .map(|(index, function)| {
+                let (section, autoload) = match function.section_name.strip_prefix('?') {
+                    Some(section) => (section, false),
+                    None => (function.section_name.as_str(), true),
+                };
+                let def = self.section_def(section);
+                OpenProgram {
+                    function: index,
+                    name: function.name.clone(),
+                    section: section.to_string(),
+                    def,
+                    kind: def.map(|def| def.program_type).unwrap_or_default(),
+                    attach_type: def.map(|def| def.attach_type).unwrap_or_default(),
+                    flags: 0,
+                    autoload,
+                    autoattach: true,
+                    attach_target: None,
+                    attach_program: None,
+                }
+            })
+            .collect()
+    }
 }

@@ -311,6 +311,7 @@ fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
         autoload,
         autoattach: program.autoattach,
         flags: flags(program),
+        attach_program: program.attach_program.clone(),
         ..ProgramPlan::default()
     }
 }
@@ -339,4 +340,61 @@ fn unknown_type(program: &OpenProgram) -> Error {
         ),
     )
     .with_hint("give it a SEC() name that libbpf knows, such as SEC(\"kprobe/FUNCTION\"), or set the program's type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{add_program, exit, kernel, nop, object};
+    use super::*;
+    use crate::KernelVersion;
+
+    /// What the kernel of this version gets of a program in this section: attach type and flags.
+    fn planned(section: &str, version: (u8, u8)) -> (AttachType, ProgramFlags) {
+        let mut object = object();
+        add_program(&mut object, section, vec![nop(), exit()], &[]);
+        let target = kernel(KernelVersion::new(version.0, version.1, 0), |_| {});
+        let plan = object.relocate(&target).unwrap();
+        let program = plan.programs.first().unwrap();
+        assert!(program.error.is_none(), "{:?}", program.error);
+        let flags = ProgramFlags::from_bits_retain(program.flags);
+        (program.expected_attach_type, flags)
+    }
+
+    #[test]
+    fn kernels_without_attach_types_get_none_where_it_is_optional() {
+        for def in crate::open::SectionDef::ALL {
+            let name = def.pattern.trim_end_matches('+');
+            let optional = def.flags.contains(SectionFlags::ATTACH_TYPE_OPTIONAL);
+            if def.needs_attach_target() || def.program_type == ProgramType::STRUCT_OPS {
+                continue;
+            }
+            let old = if optional {
+                AttachType(0)
+            } else {
+                def.attach_type
+            };
+            assert_eq!(planned(name, (4, 16)).0, old, "{name}");
+            if !def.flags.contains(SectionFlags::USDT) {
+                assert_eq!(planned(name, (7, 2)).0, def.attach_type, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn static_probes_become_multi_probes_where_there_are_some() {
+        assert_eq!(planned("usdt", (6, 5)).0, AttachType(0));
+        assert_eq!(planned("usdt", (6, 6)).0, AttachType::TRACE_UPROBE_MULTI);
+        assert_eq!(planned("usdt.s", (6, 6)).0, AttachType::TRACE_UPROBE_MULTI);
+        assert_eq!(planned("uprobe", (6, 6)).0, AttachType(0));
+    }
+
+    #[test]
+    fn sections_imply_flags() {
+        let flags = |section| planned(section, (7, 2)).1;
+        assert_eq!(flags("uprobe.s"), ProgramFlags::SLEEPABLE);
+        assert_eq!(flags("syscall"), ProgramFlags::SLEEPABLE);
+        assert_eq!(flags("xdp.frags"), ProgramFlags::XDP_HAS_FRAGS);
+        assert_eq!(flags("xdp.frags/cpumap"), ProgramFlags::XDP_HAS_FRAGS);
+        assert_eq!(flags("xdp"), ProgramFlags::empty());
+    }
 }

@@ -63,7 +63,7 @@ fn wanted(program: &OpenProgram) -> Wanted<'_> {
     let Some(name) = name else {
         return Wanted::Unnamed;
     };
-    if program.kind == ProgramType::EXT {
+    if program.kind == ProgramType::EXT || program.attach_program.is_some() {
         return Wanted::Program(name);
     }
     let (prefix, kind) = match program.attach_type {
@@ -270,6 +270,26 @@ mod tests {
         let function = "main".to_string();
         assert_eq!(
             look_up("freplace/main", None).unwrap(),
+            Some(AttachTarget::Program { function })
+        );
+    }
+
+    #[test]
+    fn functions_of_a_loaded_program_are_not_looked_up_in_the_kernel() {
+        let mut object = object();
+        add_program(&mut object, "fentry/main", vec![nop()], &[]);
+        let program = object.programs.first_mut().unwrap();
+        // Any descriptor will do: it is not looked at before loading.
+        let null = std::fs::File::open("/dev/null").unwrap();
+        program.attach_program = Some(std::sync::Arc::new(null.into()));
+        let mut names = BTreeSet::new();
+        wanted_types(program, &mut names);
+        assert!(names.is_empty());
+        let target = the_kernel();
+        let types = KernelTypes::look_up(&target, &names).unwrap();
+        let function = "main".to_string();
+        assert_eq!(
+            resolve(program, &target, &types).unwrap(),
             Some(AttachTarget::Program { function })
         );
     }

@@ -4,7 +4,7 @@ use super::target::Module;
 use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, ProgramType};
 use crate::open::{MapOrigin, SectionDef};
-use crate::{Error, KernelVersion, TypeId};
+use crate::{Error, ErrorKind, KernelVersion, Result, TypeId, did_you_mean};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -156,6 +156,8 @@ pub struct ProgramPlan {
     pub flags: u32,
     /// The kernel function, type or program that it is checked against.
     pub attach_target: Option<AttachTarget>,
+    /// The loaded program that the function of [`AttachTarget::Program`] is in.
+    pub attach_program: Option<Arc<OwnedFd>>,
     /// The instructions, with zero where a descriptor goes (see `refs`).
     pub insns: Vec<Insn>,
     /// What the instructions refer to, in the order of instructions.
@@ -170,6 +172,45 @@ pub struct ProgramPlan {
     pub core: Vec<CoreStep>,
     /// Why this program cannot be loaded; surfaces only if it is to be.
     pub error: Option<Error>,
+}
+
+impl LoadPlan {
+    /// The program of this name, to be changed.
+    ///
+    /// # Errors
+    /// There is none; the message lists the nearest names.
+    pub fn program_mut(&mut self, name: &str) -> Result<&mut ProgramPlan> {
+        let names = self.programs.iter().map(|p| p.name.as_str());
+        let missing = format!("there is no program `{name}`{}", did_you_mean(name, names));
+        let mut programs = self.programs.iter_mut();
+        let found = programs.find(|program| program.name == name);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, missing).context(format!("object {}", self.object_name))
+        })
+    }
+}
+
+impl ProgramPlan {
+    /// Replaces its instructions, relocated and with all subprograms, by others of the caller's.
+    ///
+    /// What the old ones referred to stays where the new ones have the same instruction at the same place; add to `refs` what
+    /// else is to be filled in. Function and line information stays if there are as many instructions as before, and is
+    /// dropped otherwise, as it would be about other places. Nothing is checked before the verifier does.
+    #[doc(alias = "bpf_program__set_insns")]
+    pub fn set_instructions(&mut self, insns: Vec<Insn>) {
+        let is_same = |at: usize| {
+            insns
+                .get(at)
+                .is_some_and(|new| Some(new) == self.insns.get(at))
+        };
+        self.refs.retain(|reference| is_same(reference.insn));
+        self.core.retain(|step| is_same(step.insn));
+        if insns.len() != self.insns.len() {
+            self.func_info = InfoRecords::default();
+            self.line_info = InfoRecords::default();
+        }
+        self.insns = insns;
+    }
 }
 
 /// Records of `.BTF.ext`, with their instruction offsets counted in instructions from the program's start.
@@ -262,7 +303,7 @@ pub enum AttachTarget {
         /// Its name, without the prefix that the kind of program adds.
         name: String,
     },
-    /// A function of another loaded program, which the caller names by descriptor when loading.
+    /// A function of another loaded program, see [`ProgramPlan::attach_program`].
     Program {
         /// The function's name.
         function: String,

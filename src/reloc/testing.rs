@@ -86,6 +86,7 @@ pub(super) fn add_program(
         autoload: true,
         autoattach: true,
         attach_target: None,
+        attach_program: None,
     });
     object.programs.len() - 1
 }
