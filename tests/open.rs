@@ -1,6 +1,8 @@
 //! Opening objects, looking at them and editing them: by the public interface, over the fixtures.
 
-use rawbpf::open::{DataKind, ExternKind, KconfigType, MapOrigin, OpenProgram, SlotRef};
+use rawbpf::open::{
+    DataKind, ExternKind, KconfigType, MapOrigin, OpenProgram, SectionDef, SectionFlags, SlotRef,
+};
 use rawbpf::{
     AttachType, ErrorKind, KernelVersion, MapFlags, MapType, OpenObject, OpenOptions, ProgramFlags,
     ProgramType, btf,
@@ -491,6 +493,68 @@ fn data_of_struct_ops_variables_is_set_member_by_member() {
     assert!(map.field("nam").unwrap_err().message().contains("`name`"));
     let mut globals = open("globals");
     assert!(globals.map_mut(".data").unwrap().field("counter").is_err());
+}
+
+#[test]
+fn a_program_is_set_only_where_a_function_is_called() {
+    let mut object = open("struct_ops");
+    let mut map = object.map_mut("rawbpf_cc").unwrap();
+    let error = map.set_member("name", Some("ssthresh")).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("no pointer to a function"), "{text}");
+}
+
+static FROBNICATE: SectionDef = SectionDef {
+    pattern: "frobnicate/",
+    program_type: ProgramType::SCHED_CLS,
+    attach_type: AttachType(0),
+    flags: SectionFlags::SLEEPABLE,
+    auto_attach: None,
+};
+
+static ANYTHING: SectionDef = SectionDef {
+    pattern: "",
+    program_type: ProgramType::XDP,
+    attach_type: AttachType::XDP,
+    flags: SectionFlags::empty(),
+    auto_attach: None,
+};
+
+#[test]
+fn callers_can_add_section_names() {
+    let kinds = |options: OpenOptions| {
+        let object = options.open_file(path("unknown_section")).unwrap();
+        ["frobnicate", "fine"].map(|name| object.program(name).unwrap().kind())
+    };
+    let (none, filter) = (ProgramType::UNSPEC, ProgramType::SOCKET_FILTER);
+    assert_eq!(kinds(OpenOptions::new()), [none, filter]);
+    let own = OpenOptions::new().section(&FROBNICATE);
+    assert_eq!(kinds(own.clone()), [ProgramType::SCHED_CLS, filter]);
+    // What is left over comes last.
+    let rest = OpenOptions::new().other_sections(&ANYTHING);
+    assert_eq!(kinds(rest), [ProgramType::XDP, filter]);
+    assert_eq!(
+        kinds(own.other_sections(&ANYTHING)),
+        [ProgramType::SCHED_CLS, filter]
+    );
+}
+
+#[test]
+fn linked_objects_open_with_code_that_no_function_has() {
+    let object = open("linked");
+    let sections: Vec<_> = object.programs().iter().map(OpenProgram::section).collect();
+    assert_eq!(sections, ["raw_tp/sys_enter"; 2]);
+    let outside: Vec<_> = object
+        .core_relocations()
+        .filter(|r| r.function.is_none())
+        .collect();
+    assert_eq!(
+        outside.len(),
+        1,
+        "the relocation of the weak function that lost"
+    );
+    assert_eq!(outside[0].type_name, "task_struct");
+    assert_eq!(object.maps().len(), 3);
 }
 
 #[test]

@@ -323,17 +323,23 @@ impl OpenMapMut<'_> {
         Ok(self.change(|map| map.exclusive_program = Some(program)))
     }
 
-    /// Says which program a function pointer of a `struct_ops` map points to; `None` for none.
+    /// Says which program a function pointer of a `struct_ops` map points to; `None` for none. A program that the file names
+    /// there, and no map any more, is not loaded.
     ///
     /// # Errors
-    /// It is no `struct_ops` map, or there is no such member or program.
+    /// It is no `struct_ops` map, there is no such member or program, or the member is no pointer to a function.
     pub fn set_member(&mut self, member: &str, program: Option<&str>) -> Result<&mut Self> {
         let wanted = program
             .map(|program| self.object.program_index(program))
             .transpose()?;
         let index = self.member_index(member)?;
+        if let (Some(btf), Some(_)) = (&self.object.btf, wanted) {
+            super::struct_ops::check_function_member(btf, self.value_type, index)
+                .map_err(|e| self.error(e.kind(), e.message()))?;
+        }
         Ok(self.change(|map| {
-            map.members.retain(|m| m.member != index);
+            let old = map.members.extract_if(.., |m| m.member == index);
+            map.replaced.extend(old.map(|m| m.program));
             if let Some(program) = wanted {
                 let member = super::StructOpsMember {
                     member: index,

@@ -24,6 +24,8 @@ pub(super) struct Bindings {
     bound: HashMap<usize, (AttachTarget, AttachType)>,
     /// Programs of members that the kernel does not have.
     orphans: Vec<usize>,
+    /// Programs that the caller took out of a member.
+    replaced: Vec<usize>,
     /// For each program in use: whether a map that is to be created uses it.
     used: HashMap<usize, bool>,
 }
@@ -81,6 +83,7 @@ impl Bindings {
                     .bind_map(btf, types, object, map, plan)
                     .map_err(|e| e.context(format!("struct_ops map `{}`", map.name)))?;
             }
+            bindings.replaced.extend(&map.replaced);
             for member in &map.members {
                 if !bindings.orphans.contains(&member.program) {
                     *bindings.used.entry(member.program).or_default() |= map.autocreate;
@@ -100,7 +103,7 @@ impl Bindings {
             }
             if let Some(used) = self.used.get(&index) {
                 *autoload = *used;
-            } else if self.orphans.contains(&index) {
+            } else if self.orphans.contains(&index) || self.replaced.contains(&index) {
                 *autoload = false;
             }
         }

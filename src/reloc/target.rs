@@ -166,6 +166,12 @@ impl Target {
         self.source.page_size()
     }
 
+    /// The features that were asked for so far, and the answers. Each question may have been an experiment with the kernel.
+    pub fn known_features(&self) -> impl Iterator<Item = (Feature, bool)> {
+        let known = Feature::ALL.iter().zip(&self.features);
+        known.filter_map(|(feature, cell)| Some((*feature, *cell.get()?)))
+    }
+
     /// Whether it has the feature; asked (or probed) once.
     pub fn supports(&self, feature: Feature) -> bool {
         match self.features.get(feature as usize) {

@@ -15,6 +15,7 @@ mod maps;
 mod matrix;
 mod net;
 mod perf_buffers;
+mod programs;
 mod reuse;
 mod rings;
 mod struct_ops;
