@@ -264,4 +264,41 @@ mod tests {
         assert_eq!(btf.end_id(), 12);
         assert!(!btf.get(TypeId(10)).unwrap().kflag());
     }
+
+    #[test]
+    fn the_layout_is_left_out() {
+        let mut editor = BtfEditor::new();
+        editor.add_int("int", 4, IntEncoding::SIGNED);
+        editor.set_layout_for_tests(20, 1, [4, 0]);
+        let btf = Btf::from_vec(editor.finish()).unwrap();
+        assert_eq!(btf.sanitize(&|_| true), None);
+        let blob = btf.sanitize(&|feature| feature != Feature::BtfLayout);
+        let blob = blob.unwrap();
+        assert_eq!(
+            blob.len(),
+            btf.bytes().len() - 8 - 20 * 4,
+            "header and section"
+        );
+        let old = Btf::from_vec(blob).unwrap();
+        assert!(old.layout_bytes().is_empty());
+        assert_eq!(old.get(TypeId(1)).unwrap().name(), "int");
+    }
+
+    #[test]
+    fn a_kernel_that_knows_nothing_gets_integers_structures_and_enumerations() {
+        let blob = every_kind().sanitize(&|_| false).unwrap();
+        let btf = Btf::from_vec(blob).unwrap();
+        btf.validate().unwrap();
+        let known = [
+            Kind::Int,
+            Kind::Struct,
+            Kind::Union,
+            Kind::Enum,
+            Kind::Typedef,
+            Kind::Const,
+        ];
+        for ty in btf.types() {
+            assert!(known.contains(&ty.kind()), "{} {}", ty.id(), ty.kind());
+        }
+    }
 }
