@@ -6,6 +6,7 @@ mod inspect;
 mod load;
 mod output;
 mod plan;
+mod readers;
 mod run;
 mod target;
 

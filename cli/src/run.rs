@@ -3,10 +3,11 @@
 use crate::args::RunArgs;
 use crate::cannot_print;
 use crate::events::{Printer, Style};
+use crate::readers::Readers;
 use rawbpf::btf::{Btf, Kind};
 use rawbpf::load::Object;
 use rawbpf::open::OpenObject;
-use rawbpf::ring::RingBuffer;
+use rawbpf::ring::{PerfBuffer, RingBuffer};
 use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
 use std::io::Write;
 use std::sync::Arc;
@@ -23,8 +24,10 @@ pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }
-    let rings = ring_buffers(&object, args.event.as_deref())?;
+    let sources = event_sources(&object, args.event.as_deref())?;
     let object = object.load()?;
+    // Before anything is attached: an event for which there is no perf buffer yet is gone.
+    let mut readers = open_readers(args, &object, &sources)?;
     let links = object.attach()?;
     if links.is_empty() {
         return Err(Error::new(
@@ -40,38 +43,45 @@ pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
         "rawbpf: {} attached; Ctrl-C ends",
         plural(links.len(), "program")
     );
-    let shown = print_events(args, &object, &rings, &stop, out)?;
+    let shown = print_events(args, &mut readers, &stop, out)?;
     drop(links);
     out.flush().map_err(cannot_print)?;
-    let lost = match lost_events(&object)? {
-        Some(lost) => format!("{lost} lost"),
-        None => "lost ones are not counted by this object (a global variable `lost` would)".into(),
+    let lost = match (lost_events(&object)?, readers.lost()) {
+        (Some(counted), reported) => format!("{} lost", counted + reported.unwrap_or(0)),
+        (None, Some(reported)) => format!("{reported} lost"),
+        (None, None) => {
+            "lost ones are not counted by this object (a global variable `lost` would)".into()
+        }
     };
     eprintln!("rawbpf: {} shown, {lost}", plural(shown, "event"));
     Ok(())
 }
 
-/// A ring buffer's name, and the type of its events.
+/// A buffer's name and kind, and the type of its events.
 struct EventSource {
     map: String,
+    kind: MapType,
     event_type: Option<TypeId>,
 }
 
-/// The object's ring buffers, each with the type that its events have.
-fn ring_buffers(object: &OpenObject, wanted: Option<&str>) -> Result<Vec<EventSource>> {
+/// The object's ring and perf buffers, each with the type that its events have.
+fn event_sources(object: &OpenObject, wanted: Option<&str>) -> Result<Vec<EventSource>> {
     let by_name = match (wanted, object.btf()) {
         (Some(name), Some(btf)) => Some(find_struct(btf, name)?),
         (Some(name), None) => return Err(no_struct(name, "the object has no type information")),
         (None, Some(btf)) => btf.find("event", Kind::Struct),
         (None, None) => None,
     };
-    let rings = object
+    let kinds = [MapType::RINGBUF, MapType::PERF_EVENT_ARRAY];
+    let buffers = object
         .maps()
         .iter()
-        .filter(|map| map.kind() == MapType::RINGBUF);
-    Ok(rings
+        .filter(|map| kinds.contains(&map.kind()));
+    Ok(buffers
         .map(|map| {
-            let of_map = Some(map.value_type()).filter(|id| !id.is_void());
+            // A perf event array's values are descriptors.
+            let of_map =
+                Some(map.value_type()).filter(|id| !id.is_void() && map.kind() == MapType::RINGBUF);
             let event_type = if wanted.is_some() {
                 by_name
             } else {
@@ -79,6 +89,7 @@ fn ring_buffers(object: &OpenObject, wanted: Option<&str>) -> Result<Vec<EventSo
             };
             EventSource {
                 map: map.name().to_string(),
+                kind: map.kind(),
                 event_type,
             }
         })
@@ -114,26 +125,33 @@ fn no_struct(name: &str, why: &str) -> Error {
     )
 }
 
+fn open_readers<'o>(
+    args: &RunArgs,
+    object: &'o Object,
+    sources: &[EventSource],
+) -> Result<Readers<'o>> {
+    let style = if args.json { Style::Json } else { Style::Table };
+    let mut readers = Readers::new()?;
+    for source in sources {
+        let map = object.map(&source.map)?;
+        let types = object.btf().map(|btf| &**btf).zip(source.event_type);
+        let printer = Printer::new(types, style);
+        if source.kind == MapType::RINGBUF {
+            readers.add_ring(RingBuffer::new(map)?, printer)?;
+        } else {
+            readers.add_perf(PerfBuffer::new(map)?, printer)?;
+        }
+    }
+    Ok(readers)
+}
+
 fn print_events(
     args: &RunArgs,
-    object: &Object,
-    sources: &[EventSource],
+    readers: &mut Readers<'_>,
     stop: &AtomicBool,
     out: &mut impl Write,
 ) -> Result<usize> {
     let end = args.duration.map(|duration| Instant::now() + duration);
-    let style = if args.json { Style::Json } else { Style::Table };
-    let mut ring: Option<RingBuffer> = None;
-    let mut printers = Vec::new();
-    for source in sources {
-        let map = object.map(&source.map)?;
-        match &mut ring {
-            Some(ring) => ring.add(map)?,
-            None => ring = Some(RingBuffer::new(map)?),
-        }
-        let types = object.btf().map(|btf| &**btf).zip(source.event_type);
-        printers.push(Printer::new(types, style));
-    }
     let mut shown = 0;
     while !stop.load(Ordering::Relaxed) {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -141,18 +159,7 @@ fn print_events(
             break;
         }
         let tick = left.map_or(TICK, |left| left.min(TICK));
-        let Some(ring) = &mut ring else {
-            std::thread::sleep(tick);
-            continue;
-        };
-        for record in &ring.wait(Some(tick))? {
-            let record = record?;
-            if let Some(printer) = printers.get_mut(record.ring()) {
-                printer.print(out, record.bytes()).map_err(cannot_print)?;
-                shown += 1;
-            }
-        }
-        out.flush().map_err(cannot_print)?;
+        shown += readers.print(tick, out)?;
     }
     Ok(shown)
 }

@@ -152,6 +152,22 @@ fn run_json_prints_one_object_a_line_and_sigterm_ends_it() {
 }
 
 #[test]
+fn run_shows_the_events_of_perf_buffers_and_counts_the_lost() {
+    if !can_load("run_shows_the_events_of_perf_buffers_and_counts_the_lost") {
+        return;
+    }
+    let only_me = format!("targ_tgid={}", std::process::id());
+    let (child, errors) = start(&["run", "--json", "--set", &only_me], "perf_output.bpf.o");
+    open_a_file("/nonexistent/rawbpf-perf");
+    std::thread::sleep(Duration::from_millis(500));
+    let (printed, said) = interrupt(child, errors, "-INT");
+    let event = printed.lines().next().unwrap_or_default();
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["tgid"], std::process::id(), "{printed}{said}");
+    assert!(said.contains("0 lost"), "{said}");
+}
+
+#[test]
 fn run_ends_after_the_duration() {
     if !can_load("run_ends_after_the_duration") {
         return;

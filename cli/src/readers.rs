@@ -1,0 +1,69 @@
+//! All buffers of an object, read side by side and printed as they come.
+
+use crate::cannot_print;
+use crate::events::Printer;
+use rawbpf::Result;
+use rawbpf::ring::{PerfBuffer, PerfRecord, Poller, RingBuffer};
+use std::io::Write;
+use std::time::Duration;
+
+/// The readers of one object's buffers, each with the printer of its events.
+pub(crate) struct Readers<'b> {
+    poller: Poller,
+    rings: Vec<(RingBuffer, Printer<'b>)>,
+    perf: Vec<(PerfBuffer, Printer<'b>)>,
+}
+
+impl<'b> Readers<'b> {
+    /// No readers.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            poller: Poller::new()?,
+            rings: Vec::new(),
+            perf: Vec::new(),
+        })
+    }
+
+    /// Reads a ring buffer, too.
+    pub(crate) fn add_ring(&mut self, ring: RingBuffer, printer: Printer<'b>) -> Result<()> {
+        self.poller.add(&ring)?;
+        self.rings.push((ring, printer));
+        Ok(())
+    }
+
+    /// Reads a perf buffer, too.
+    pub(crate) fn add_perf(&mut self, perf: PerfBuffer, printer: Printer<'b>) -> Result<()> {
+        self.poller.add(&perf)?;
+        self.perf.push((perf, printer));
+        Ok(())
+    }
+
+    /// Waits for events, prints those that are there, and says how many they were.
+    pub(crate) fn print(&mut self, timeout: Duration, out: &mut impl Write) -> Result<usize> {
+        self.poller.wait(Some(timeout))?;
+        let mut shown = 0;
+        for (ring, printer) in &mut self.rings {
+            for record in &ring.poll() {
+                printer.print(out, record?.bytes()).map_err(cannot_print)?;
+                shown += 1;
+            }
+        }
+        for (perf, printer) in &mut self.perf {
+            for record in &perf.poll() {
+                // What was lost is said at the end.
+                if let PerfRecord::Sample(sample) = record? {
+                    printer.print(out, sample.bytes()).map_err(cannot_print)?;
+                    shown += 1;
+                }
+            }
+        }
+        out.flush().map_err(cannot_print)?;
+        Ok(shown)
+    }
+
+    /// How many events found no room in a perf buffer; `None` if there is none.
+    pub(crate) fn lost(&self) -> Option<u64> {
+        let counts = self.perf.iter().map(|(perf, _)| perf.lost());
+        counts.reduce(u64::saturating_add)
+    }
+}
