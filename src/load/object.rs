@@ -164,6 +164,17 @@ impl Program {
         Self(Arc::new(parts))
     }
 
+    /// The ids of all programs of the kernel, in ascending order. Since Linux 4.13. [`prog_info`](bpf::prog_info) and
+    /// [`fd_by_id`](bpf::fd_by_id) tell what they are.
+    ///
+    /// # Errors
+    /// `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_prog_get_next_id")]
+    pub fn ids() -> impl Iterator<Item = Result<u32>> {
+        bpf::ids(bpf::ObjectKind::Program)
+            .map(|id| id.map_err(|errno| Error::from_errno(errno, "cannot list the programs")))
+    }
+
     /// Its name in the object; the kernel knows the first 15 bytes of it.
     #[doc(alias = "bpf_program__name")]
     pub fn name(&self) -> &str {

@@ -98,6 +98,16 @@ impl Map {
         Self::from_fd(fd)
     }
 
+    /// The ids of all maps of the kernel, in ascending order. Since Linux 4.13.
+    ///
+    /// # Errors
+    /// `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_map_get_next_id")]
+    pub fn ids() -> impl Iterator<Item = Result<u32>> {
+        bpf::ids(ObjectKind::Map)
+            .map(|id| id.map_err(|errno| Error::from_errno(errno, "cannot list the maps")))
+    }
+
     /// The map that is pinned at `path`.
     #[doc(alias = "bpf_obj_get")]
     pub fn open_pinned(path: impl AsRef<Path>) -> Result<Self> {

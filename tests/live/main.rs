@@ -19,6 +19,7 @@ mod programs;
 mod reuse;
 mod rings;
 mod struct_ops;
+mod test_runs;
 mod tokens;
 mod typed;
 mod user_rings;
