@@ -8,6 +8,7 @@ mod file;
 mod rel;
 mod section;
 mod symbol;
+pub mod usdt;
 pub mod user;
 
 pub(crate) use error::ElfError;

@@ -1,0 +1,402 @@
+//! An executable or library with probes.
+
+use super::arg::{UsdtArg, parse_args};
+use super::note::{UsdtNote, notes};
+use super::register::Machine;
+use crate::{Error, ErrorKind, Result};
+use object::Endianness;
+use object::elf::{self, FileHeader64};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
+
+/// The section of the notes.
+const NOTES: &[u8] = b".note.stapsdt";
+/// The section whose address tells whether addresses were moved since the notes were written.
+const BASE: &[u8] = b".stapsdt.base";
+/// Two instructions that do nothing, of one byte and of five: newer probes stand on both.
+const NOP_NOP5: [u8; 6] = [0x90, 0x0f, 0x1f, 0x44, 0x00, 0x00];
+
+/// An executable or library of this machine's sort, with its USDT probes.
+#[derive(Debug)]
+pub struct UsdtFile<'a> {
+    bytes: &'a [u8],
+    machine: Machine,
+    shared: bool,
+    /// By address.
+    segments: Vec<Segment>,
+    /// Where [`BASE`] is.
+    base: Option<u64>,
+    notes: Vec<UsdtNote<'a>>,
+}
+
+/// Where a probe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "usdt_target")]
+pub struct UsdtPlace {
+    /// Of its instruction, before the file is loaded.
+    pub address: u64,
+    /// Of its instruction, from the start of the file.
+    pub offset: u64,
+    /// Of its semaphore, from the start of the file.
+    pub semaphore: Option<u64>,
+    /// Whether it stands on a `nop` of one byte and one of five, as on x86-64: the second is the one that newer kernels
+    /// handle without a trap.
+    pub has_nop5: bool,
+}
+
+/// A part of the file that is loaded.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    address: u64,
+    len: u64,
+    offset: u64,
+    executable: bool,
+}
+
+impl<'a> UsdtFile<'a> {
+    /// Reads the notes.
+    ///
+    /// # Errors
+    /// `Elf` if this is no executable or library of a 64-bit machine with this machine's byte order, or is damaged.
+    /// `NotFound` if it has no notes.
+    #[doc(alias = "sanity_check_usdt_elf")]
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let (header, endian) = header(bytes)?;
+        let machine = Machine::of(header.e_machine(endian)).ok_or_else(|| {
+            let number = header.e_machine(endian).0;
+            let message =
+                format!("arguments of probes cannot be read on this machine (ELF number {number})");
+            Error::new(ErrorKind::Unsupported, message)
+        })?;
+        let sections = header.sections(endian, bytes).map_err(damaged)?;
+        let section = sections.section_by_name(endian, NOTES).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "it has no USDT probes: there is no section .note.stapsdt",
+            )
+            .with_hint("was it built without them (--enable-dtrace, --with-dtrace, or sys/sdt.h)?")
+        })?;
+        if section.1.sh_type(endian) != elf::SHT_NOTE {
+            return Err(Error::new(
+                ErrorKind::Elf,
+                "its section .note.stapsdt holds no notes",
+            ));
+        }
+        let data = section.1.data(endian, bytes).map_err(damaged)?;
+        Ok(Self {
+            bytes,
+            machine,
+            shared: header.e_type(endian) == elf::ET_DYN,
+            segments: segments(header, endian, bytes)?,
+            base: sections
+                .section_by_name(endian, BASE)
+                .map(|(_, section)| section.sh_addr(endian)),
+            notes: notes(data)?,
+        })
+    }
+
+    /// All places where probes stand.
+    pub fn notes(&self) -> &[UsdtNote<'a>] {
+        &self.notes
+    }
+
+    /// Whether it is loaded anywhere (a library, or an executable that does not care) rather than where its addresses say.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Where the arguments of the probe are.
+    ///
+    /// # Errors
+    /// Those of [`parse_args`].
+    pub fn args(&self, note: &UsdtNote<'_>) -> Result<Vec<UsdtArg>> {
+        parse_args(&note.args, self.machine)
+    }
+
+    /// Where the probe is in the file. By segments, not by sections: that is what is loaded.
+    ///
+    /// # Errors
+    /// `Elf` if it is nowhere, or where nothing is executed; if its semaphore is nowhere, or among what is executed.
+    #[doc(alias = "collect_usdt_targets")]
+    pub fn place(&self, note: &UsdtNote<'_>) -> Result<UsdtPlace> {
+        let nowhere = |what: &str, address: u64, why: &str| {
+            let message = format!("the note says that {what} is at {address:#x}, {why}");
+            Error::new(ErrorKind::Elf, message)
+        };
+        let moved = match self.base {
+            Some(base) if base != 0 && note.base != 0 => base.wrapping_sub(note.base),
+            _ => 0,
+        };
+        let address = note.location.wrapping_add(moved);
+        let (segment, offset) = self
+            .find(address)
+            .ok_or_else(|| nowhere("the probe", address, "where nothing is loaded"))?;
+        if !segment.executable {
+            return Err(nowhere("the probe", address, "where nothing is executed"));
+        }
+        let semaphore = match note.semaphore {
+            0 => None,
+            at => match self.find(at) {
+                None => return Err(nowhere("its semaphore", at, "where nothing is loaded")),
+                Some((segment, _)) if segment.executable => {
+                    return Err(nowhere("its semaphore", at, "among what is executed"));
+                }
+                Some((_, offset)) => Some(offset),
+            },
+        };
+        Ok(UsdtPlace {
+            address,
+            offset,
+            semaphore,
+            has_nop5: self.machine == Machine::X86_64 && self.starts_at(offset, &NOP_NOP5),
+        })
+    }
+
+    /// The segment with this address, and where the address is in the file.
+    #[doc(alias = "find_elf_seg")]
+    fn find(&self, address: u64) -> Option<(&Segment, u64)> {
+        let after = self.segments.partition_point(|s| s.address <= address);
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let inside = address.checked_sub(segment.address)?;
+        let offset = segment.offset.checked_add(inside)?;
+        (inside < segment.len).then_some((segment, offset))
+    }
+
+    fn starts_at(&self, offset: u64, wanted: &[u8]) -> bool {
+        let rest = usize::try_from(offset).ok();
+        let rest = rest.and_then(|offset| self.bytes.get(offset..));
+        rest.is_some_and(|rest| rest.starts_with(wanted))
+    }
+}
+
+fn header(bytes: &[u8]) -> Result<(&FileHeader64<Endianness>, Endianness)> {
+    let refuse = |message: &str| Err(Error::new(ErrorKind::Elf, message));
+    let native = if cfg!(target_endian = "little") { 1 } else { 2 };
+    match bytes.first_chunk::<6>() {
+        Some([0x7f, b'E', b'L', b'F', 2, order]) if *order == native => {}
+        Some([0x7f, b'E', b'L', b'F', 2, _]) => {
+            return refuse("an ELF file of the other byte order has no probes for this machine");
+        }
+        Some([0x7f, b'E', b'L', b'F', ..]) => {
+            return refuse("its probes cannot be read: it is a 32-bit ELF file");
+        }
+        _ => {
+            let error = Error::new(ErrorKind::Elf, "it is no ELF file");
+            return Err(
+                error.with_hint("name an executable or a library, not a script that starts one")
+            );
+        }
+    }
+    let header = FileHeader64::<Endianness>::parse(bytes).map_err(damaged)?;
+    let endian = header.endian().map_err(damaged)?;
+    if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
+        return refuse("it is no executable and no library, but an ELF file of another type");
+    }
+    Ok((header, endian))
+}
+
+fn damaged(error: object::read::Error) -> Error {
+    Error::new(ErrorKind::Elf, format!("the file is damaged: {error}"))
+}
+
+#[doc(alias = "parse_elf_segs")]
+fn segments(
+    header: &FileHeader64<Endianness>,
+    endian: Endianness,
+    bytes: &[u8],
+) -> Result<Vec<Segment>> {
+    let all = header.program_headers(endian, bytes).map_err(damaged)?;
+    let loaded = all.iter().filter(|p| p.p_type(endian) == elf::PT_LOAD);
+    let mut segments: Vec<_> = loaded
+        .map(|p| Segment {
+            address: p.p_vaddr(endian),
+            len: p.p_memsz(endian),
+            offset: p.p_offset(endian),
+            executable: p.p_flags(endian).0 & elf::PF_X.0 != 0,
+        })
+        .collect();
+    segments.sort_by_key(|segment| segment.address);
+    Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arg::ArgPlace;
+    use super::super::note::tests::bytes as note;
+    use super::*;
+    use object::write::elf::{FileHeader, ProgramHeader, SectionHeader, Writer};
+    use proptest::prelude::*;
+
+    const TEXT: u64 = 0x40_1000;
+    const DATA: u64 = 0x60_2000;
+
+    /// An executable with a page of `nop`s at [`TEXT`], where one place has two of them, a page at [`DATA`], and these notes.
+    fn program(kind: elf::FileType, notes: &[u8], base: u64) -> Vec<u8> {
+        let endian = if cfg!(target_endian = "little") {
+            Endianness::Little
+        } else {
+            Endianness::Big
+        };
+        let notes_len = u64::try_from(notes.len()).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(endian, true, &mut bytes);
+        writer.reserve_file_header();
+        writer.reserve_program_headers(2);
+        let mut text = vec![0x90; 0x100];
+        text[0x20..0x26].copy_from_slice(&NOP_NOP5);
+        let text_at = writer.reserve(0x100, 16);
+        let notes_at = writer.reserve(notes_len, 4);
+        let names = [NOTES, BASE].map(|name| writer.add_section_name(name));
+        for _ in names {
+            writer.reserve_section_index();
+        }
+        writer.reserve_shstrtab_section_index();
+        let _ = writer.reserve_shstrtab();
+        writer.reserve_section_headers();
+        let header = FileHeader {
+            os_abi: elf::ELFOSABI_NONE,
+            abi_version: 0,
+            e_type: kind,
+            e_machine: elf::EM_X86_64,
+            e_entry: 0,
+            e_flags: elf::FileFlags(0),
+        };
+        writer.write_file_header(&header).unwrap();
+        // Not in the order of their addresses.
+        for (address, offset, flags) in [
+            (DATA, 0x3000, elf::PF_R | elf::PF_W),
+            (TEXT, text_at, elf::PF_R | elf::PF_X),
+        ] {
+            writer.write_program_header(&ProgramHeader {
+                p_type: elf::PT_LOAD,
+                p_flags: flags,
+                p_offset: offset,
+                p_vaddr: address,
+                p_paddr: address,
+                p_filesz: 0x100,
+                p_memsz: 0x100,
+                p_align: 1,
+            });
+        }
+        writer.write_align(16);
+        writer.write(&text);
+        writer.write_align(4);
+        writer.write(notes);
+        writer.write_shstrtab();
+        writer.write_null_section_header();
+        let names = names.map(|name| writer.section_name_offset(Some(name)));
+        let section = |name, sh_type, addr, offset, size| SectionHeader {
+            sh_name: name,
+            sh_type,
+            sh_flags: elf::SectionFlags(0),
+            sh_addr: addr,
+            sh_offset: offset,
+            sh_size: size,
+            sh_link: 0,
+            sh_info: 0,
+            sh_addralign: 4,
+            sh_entsize: 0,
+        };
+        writer.write_section_header(&section(
+            names[0],
+            elf::SHT_NOTE,
+            0,
+            notes_at,
+            notes.len() as u64,
+        ));
+        writer.write_section_header(&section(names[1], elf::SHT_PROGBITS, base, 0, 1));
+        writer.write_shstrtab_section_header();
+        bytes
+    }
+
+    /// Where the first note's probe is.
+    fn place(addresses: [u64; 3], base: u64) -> Result<UsdtPlace> {
+        let bytes = program(elf::ET_EXEC, &note(addresses, b"p\0n\0\0"), base);
+        let file = UsdtFile::parse(&bytes)?;
+        file.place(&file.notes()[0])
+    }
+
+    #[test]
+    fn probes_are_found_by_segments() {
+        let found = place([TEXT + 0x10, 0, DATA + 8], 0).unwrap();
+        let start = found.offset - 0x10;
+        assert_eq!(
+            (found.address, found.semaphore),
+            (TEXT + 0x10, Some(0x3008))
+        );
+        assert!(!found.has_nop5);
+        let found = place([TEXT + 0x20, 0x5000, 0], 0x5000).unwrap();
+        assert_eq!((found.offset, found.semaphore), (start + 0x20, None));
+        assert!(found.has_nop5, "two instructions that do nothing");
+    }
+
+    #[test]
+    fn addresses_that_were_moved_are_followed() {
+        let found = place([TEXT - 0x1000 + 0x20, 0x4000, 0], 0x5000).unwrap();
+        assert_eq!(found.address, TEXT + 0x20);
+        assert!(found.has_nop5);
+        let found = place([TEXT + 0x2000, 0x5000, 0], 0x3000).unwrap();
+        assert_eq!(found.address, TEXT, "backwards, too");
+    }
+
+    #[test]
+    fn places_that_cannot_be_are_named() {
+        for (addresses, word) in [
+            ([TEXT + 0x100, 0, 0], "loaded"),
+            ([TEXT - 1, 0, 0], "loaded"),
+            ([DATA, 0, 0], "executed"),
+            ([TEXT, 0, u64::MAX], "its semaphore"),
+            ([TEXT, 0, TEXT], "among what is executed"),
+        ] {
+            let error = place(addresses, 0).unwrap_err();
+            assert!(error.message().contains(word), "{addresses:x?}: {error}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_those_of_the_files_machine() {
+        let bytes = program(elf::ET_DYN, &note([TEXT, 0, 0], b"p\0n\0-4@%edi\0"), 0);
+        let file = UsdtFile::parse(&bytes).unwrap();
+        assert!(file.is_shared());
+        let args = file.args(&file.notes()[0]).unwrap();
+        assert_eq!(args[0].place, ArgPlace::Register(112));
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let good = program(elf::ET_EXEC, &note([TEXT, 0, 0], b"p\0n\0\0"), 0);
+        let refused = |at: usize, byte: u8, word: &str| {
+            let mut bytes = good.clone();
+            bytes[at] = byte;
+            let error = UsdtFile::parse(&bytes).unwrap_err();
+            assert!(error.to_string().contains(word), "{error}");
+        };
+        refused(4, 1, "32-bit");
+        refused(5, 3 - good[5], "byte order");
+        refused(1, b'X', "no ELF file");
+        refused(16, 1, "another type");
+        refused(18, 3, "cannot be read on this machine");
+        let name = good.windows(NOTES.len()).position(|w| w == NOTES).unwrap();
+        refused(name, b'-', "no USDT probes");
+        for len in 0..good.len() {
+            let _ = UsdtFile::parse(&good[..len]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_with_any_bytes_changed_is_read_or_refused(
+            changes in proptest::collection::vec((0..1500usize, any::<u8>()), 1..4),
+        ) {
+            let mut bytes = program(elf::ET_DYN, &note([TEXT, 0, DATA], b"p\0n\0-4@%edi\0"), 0x5000);
+            for (at, byte) in changes {
+                let len = bytes.len();
+                bytes[at % len] = byte;
+            }
+            if let Ok(file) = UsdtFile::parse(&bytes) {
+                for note in file.notes() {
+                    let _ = (file.place(note), file.args(note));
+                }
+            }
+        }
+    }
+}
