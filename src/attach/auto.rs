@@ -7,6 +7,7 @@ use super::link::Link;
 use super::links::Links;
 use super::uprobe::{Processes, Uprobe};
 use super::uprobe_multi::UprobeMulti;
+use super::usdt::Usdt;
 use crate::load::{Object, Program};
 use crate::open::AutoAttach;
 use crate::{Error, ErrorKind, Result};
@@ -62,6 +63,9 @@ fn attach_if_said(program: &Program) -> Result<Option<Link>> {
             Some(_) => attach_loaded(program, how).map(Some),
             None => Ok(None),
         };
+    }
+    if how == AutoAttach::Usdt {
+        return usdt(program);
     }
     let Some(tail) = grammar::tail(program.section()) else {
         return Ok(None);
@@ -140,6 +144,27 @@ fn uprobe(program: &Program, tail: &str) -> Result<Link> {
         Uprobe::entry(place.binary, place.at.function).offset(place.at.offset)
     };
     program.attach_uprobe(&probe.processes(Processes::All))
+}
+
+/// A bare `usdt` does not say where. Of `usdt.s` libbpf attaches none by its section, with a tail or without.
+#[doc(alias = "attach_usdt")]
+fn usdt(program: &Program) -> Result<Option<Link>> {
+    let section = program.section();
+    if section.starts_with("usdt.s") {
+        let message =
+            format!("a program of section `{section}` is not attached by its section's name");
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .context(format!("program `{}`", program.name()))
+            .with_hint("attach it with Program::attach_usdt, and turn off its autoattach to attach the others"));
+    }
+    let Some(tail) = grammar::tail(section) else {
+        return Ok(None);
+    };
+    let [binary, provider, name] =
+        grammar::usdt(tail).map_err(|e| e.context(format!("program `{}`", program.name())))?;
+    program
+        .attach_usdt(&Usdt::new(binary, provider, name))
+        .map(Some)
 }
 
 fn no_offset(offset: u64) -> Result<()> {

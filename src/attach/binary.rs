@@ -1,115 +1,280 @@
-//! Which file a program or library of that name is.
+//! Which file a program or library of that name is, and which part of the file.
 
+use crate::elf::{ld_cache, zip};
+use crate::sys::mapping::FileBytes;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::env;
-use std::ffi::OsString;
-use std::fs;
+use std::ffi::{CString, OsString};
+use std::fs::{self, File};
+use std::io::Read;
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The file that `name` means: a path as it is; a bare name of a library where the dynamic loader looks, of a program where
-/// the shell looks.
-#[doc(alias = "resolve_full_path")]
-pub(super) fn find(name: &Path) -> Result<PathBuf> {
-    let is_path = name.components().count() > 1 || name.is_absolute();
-    let text = name.to_string_lossy();
-    if is_path || text.is_empty() {
-        return Ok(name.to_owned());
+/// A file with code: a program, a library, or an archive that holds one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Binary {
+    /// What the kernel puts probes in.
+    pub(super) path: PathBuf,
+    /// The part of it that is meant, as in `archive.zip!/lib.so`.
+    member: Option<String>,
+}
+
+/// What is in a [`Binary`].
+#[derive(Debug)]
+pub(super) struct Contents {
+    bytes: FileBytes,
+    part: Range<usize>,
+}
+
+impl Binary {
+    /// The file that `name` means: a path as it is, with `!/` between an archive and its member; a bare name of a library
+    /// where the dynamic loader looks, of a program where the shell looks.
+    #[doc(alias = "resolve_full_path")]
+    pub(super) fn find(name: &Path) -> Result<Self> {
+        let text = name.to_string_lossy();
+        if let Some((archive, member)) = text.split_once("!/") {
+            return Ok(Self {
+                path: archive.into(),
+                member: Some(member.to_owned()),
+            });
+        }
+        let is_path = name.components().count() > 1 || name.is_absolute();
+        let path = if is_path || text.is_empty() {
+            name.to_owned()
+        } else {
+            search(name, &text)?
+        };
+        Ok(Self { path, member: None })
     }
-    let is_library = text.ends_with(".so") || text.contains(".so.");
-    let places = if is_library {
-        library_places(env::var_os("LD_LIBRARY_PATH").as_ref())
+
+    /// Reads the file, and finds the member in it.
+    pub(super) fn read(&self) -> Result<Contents> {
+        let bytes =
+            FileBytes::open(&self.path).map_err(|e| Error::from_io(e, "read", &self.path))?;
+        let part = match &self.member {
+            None => 0..bytes.len(),
+            Some(name) => zip::member(&bytes, name)
+                .map_err(|e| e.context(format!("archive {}", self.path.display())))?,
+        };
+        Ok(Contents { bytes, part })
+    }
+
+    /// Whether an offset in it is an offset in the file.
+    pub(super) fn is_whole_file(&self) -> bool {
+        self.member.is_none()
+    }
+
+    /// The path as the kernel takes it.
+    pub(super) fn c_path(&self) -> Result<CString> {
+        CString::new(self.path.as_os_str().as_bytes()).map_err(|_| {
+            let message = format!("the path {} has a zero byte", self.path.display());
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+}
+
+impl Contents {
+    /// The program or library.
+    pub(super) fn elf(&self) -> &[u8] {
+        self.bytes.get(self.part.clone()).unwrap_or_default()
+    }
+
+    /// From an offset in the program or library to one in the file that the kernel knows.
+    pub(super) fn in_file(&self, offset: u64) -> Result<u64> {
+        let start = u64::try_from(self.part.start).unwrap_or(u64::MAX);
+        start.checked_add(offset).ok_or_else(|| {
+            let message = format!("the offset {offset:#x} is past any file's end");
+            Error::new(ErrorKind::InvalidArgument, message)
+        })
+    }
+}
+
+/// Where the dynamic loader would look, then the system's folders; or where the shell would.
+fn search(name: &Path, text: &str) -> Result<PathBuf> {
+    // `x.so`, `x.so.1`
+    let is_library = format!("{text}.").contains(".so.");
+    let found = if is_library {
+        let listed = fs::read("/etc/ld.so.cache").unwrap_or_default();
+        let listed = ld_cache::paths(&listed, text).map(PathBuf::from);
+        let own = folders(env::var_os("LD_LIBRARY_PATH").as_ref());
+        let own = own.into_iter().map(|folder| folder.join(name));
+        let system = LIBRARY_FOLDERS
+            .iter()
+            .map(|folder| Path::new(folder).join(name));
+        own.chain(listed)
+            .chain(system)
+            .find(|path| is_library_here(path))
     } else {
-        program_places(env::var_os("PATH").as_ref())
+        let own = folders(env::var_os("PATH").as_ref()).into_iter();
+        let system = ["/usr/bin", "/usr/sbin"].map(PathBuf::from);
+        own.chain(system)
+            .map(|folder| folder.join(name))
+            .find(|path| is_program(path))
     };
-    let mut candidates = places.iter().map(|place| place.join(name));
-    candidates
-        .find(|path| is_usable(path, is_library))
-        .ok_or_else(|| no_file(&text, is_library))
+    found.ok_or_else(|| no_file(text, is_library))
+}
+
+fn folders(variable: Option<&OsString>) -> Vec<PathBuf> {
+    let folders = variable.into_iter().flat_map(env::split_paths);
+    // An empty entry would be the current folder, where nobody expects a search to end.
+    folders
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .collect()
 }
 
 fn no_file(name: &str, is_library: bool) -> Error {
-    let (what, variable) = if is_library {
+    let (what, places) = if is_library {
         (
             "library",
-            "LD_LIBRARY_PATH and the system's library folders",
+            "LD_LIBRARY_PATH, /etc/ld.so.cache and the system's library folders",
         )
     } else {
         ("program", "PATH")
     };
     Error::new(
         ErrorKind::NotFound,
-        format!("no {what} `{name}` in {variable}"),
+        format!("no {what} `{name}` in {places}"),
     )
     .with_errno(Errno::ENOENT)
     .with_hint("give the file's whole path")
 }
 
-fn library_places(variable: Option<&OsString>) -> Vec<PathBuf> {
-    let own = variable.into_iter().flat_map(env::split_paths);
-    let system = ["/usr/lib64", "/usr/lib"]
-        .into_iter()
-        .chain(TRIPLET_PLACES.iter().copied());
-    own.chain(system.map(PathBuf::from)).collect()
-}
-
-/// Where distributions with libraries of several machines keep this machine's.
-const TRIPLET_PLACES: &[&str] = if cfg!(target_arch = "x86_64") {
-    &["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"]
+/// Where libraries are that no list names; the last two where distributions with libraries of several machines keep this
+/// machine's.
+const LIBRARY_FOLDERS: &[&str] = if cfg!(target_arch = "x86_64") {
+    &[
+        "/usr/lib64",
+        "/usr/lib",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/x86_64-linux-gnu",
+    ]
 } else if cfg!(target_arch = "aarch64") {
-    &["/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
+    &[
+        "/usr/lib64",
+        "/usr/lib",
+        "/lib/aarch64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+    ]
 } else if cfg!(target_arch = "riscv64") {
-    &["/lib/riscv64-linux-gnu", "/usr/lib/riscv64-linux-gnu"]
+    &[
+        "/usr/lib64",
+        "/usr/lib",
+        "/lib/riscv64-linux-gnu",
+        "/usr/lib/riscv64-linux-gnu",
+    ]
 } else if cfg!(target_arch = "s390x") {
-    &["/lib/s390x-linux-gnu", "/usr/lib/s390x-linux-gnu"]
+    &[
+        "/usr/lib64",
+        "/usr/lib",
+        "/lib/s390x-linux-gnu",
+        "/usr/lib/s390x-linux-gnu",
+    ]
 } else if cfg!(target_arch = "powerpc64") {
     &[
+        "/usr/lib64",
+        "/usr/lib",
         "/lib/powerpc64le-linux-gnu",
         "/usr/lib/powerpc64le-linux-gnu",
     ]
 } else {
-    &[]
+    &["/usr/lib64", "/usr/lib"]
 };
 
-fn program_places(variable: Option<&OsString>) -> Vec<PathBuf> {
-    let own = variable.into_iter().flat_map(env::split_paths);
-    let system = ["/usr/bin", "/usr/sbin"].map(PathBuf::from);
-    own.chain(system).collect()
+/// The ELF number of this machine; `None` for machines that nobody has told us about.
+const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
+    Some(62)
+} else if cfg!(target_arch = "aarch64") {
+    Some(183)
+} else if cfg!(target_arch = "riscv64") {
+    Some(243)
+} else if cfg!(target_arch = "s390x") {
+    Some(22)
+} else if cfg!(target_arch = "powerpc64") {
+    Some(21)
+} else {
+    None
+};
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-fn is_usable(path: &Path, is_library: bool) -> bool {
-    match fs::metadata(path) {
-        Ok(data) => data.is_file() && (is_library || data.permissions().mode() & 0o111 != 0),
-        Err(_) => false,
-    }
+/// Whether the dynamic loader would take it: a library for this machine. It need not be executable.
+fn is_library_here(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let [0x7f, b'E', b'L', b'F', class, .., low, high] = header else {
+        return false;
+    };
+    let machine = u16::from_ne_bytes([low, high]);
+    read.is_ok() && class == 2 && MACHINE.is_none_or(|own| own == machine)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn path_of(name: &str) -> PathBuf {
+        Binary::find(Path::new(name)).expect("a file").path
+    }
+
     #[test]
     fn paths_stay_as_they_are() {
         for path in ["/bin/sh", "./x", "a/b"] {
-            assert_eq!(find(Path::new(path)).ok(), Some(PathBuf::from(path)));
+            assert_eq!(path_of(path), PathBuf::from(path));
         }
     }
 
     #[test]
     fn bare_names_are_looked_for() {
-        let shell = find(Path::new("sh")).expect("every machine has a shell");
+        let shell = path_of("sh");
         assert!(shell.is_absolute() && shell.ends_with("sh"));
-        let error = find(Path::new("no-such-library.so.1")).expect_err("no such library");
+        let error = Binary::find(Path::new("no-such-library.so.1")).expect_err("no such library");
         assert!(error.to_string().contains("LD_LIBRARY_PATH"), "{error}");
     }
 
     #[test]
-    fn the_users_places_come_first() {
-        let places = library_places(Some(&"/mine:/yours".into()));
-        assert_eq!(
-            places[..2],
-            [PathBuf::from("/mine"), PathBuf::from("/yours")]
-        );
-        assert!(places.contains(&PathBuf::from("/usr/lib")));
+    fn a_library_of_another_machine_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.so");
+        let own = fs::read("/proc/self/exe").expect("this program");
+        fs::write(&path, &own[..64]).expect("a file");
+        assert!(is_library_here(&path), "whatever its mode bits say");
+        let mut other = own[..64].to_vec();
+        other[18] ^= 0xff;
+        fs::write(&path, &other).expect("a file");
+        assert!(!is_library_here(&path));
+        fs::write(&path, "/* GNU ld script */").expect("a file");
+        assert!(!is_library_here(&path));
+        assert!(!is_library_here(folder.path()));
+    }
+
+    #[test]
+    fn a_member_of_an_archive_is_a_part_of_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.zip");
+        let archive = zip::archive::zip(&[("lib/a.so", b"code")], b"");
+        fs::write(&path, &archive).expect("a file");
+        let name = format!("{}!/lib/a.so", path.display());
+        let binary = Binary::find(Path::new(&name)).expect("a name");
+        assert_eq!(binary.path, path);
+        assert!(!binary.is_whole_file());
+        let contents = binary.read().expect("the member");
+        assert_eq!(contents.elf(), b"code");
+        let start = archive
+            .windows(4)
+            .position(|w| w == b"code")
+            .expect("the member");
+        assert_eq!(contents.in_file(1).expect("an offset"), start as u64 + 1);
+        assert!(contents.in_file(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn empty_entries_are_no_places() {
+        let found = folders(Some(&"/mine::/yours:".into()));
+        assert_eq!(found, [PathBuf::from("/mine"), PathBuf::from("/yours")]);
+        assert!(folders(None).is_empty());
     }
 }

@@ -85,6 +85,21 @@ pub(super) fn tracepoint(tail: &str) -> Result<(&str, &str)> {
     }
 }
 
+/// `/usr/bin/python3:python:gc__start`
+#[doc(alias = "attach_usdt")]
+pub(super) fn usdt(tail: &str) -> Result<[&str; 3]> {
+    let parts: Vec<&str> = tail.split(':').collect();
+    match parts[..] {
+        [binary, provider, name] if parts.iter().all(|part| !part.is_empty()) => {
+            Ok([binary, provider, name])
+        }
+        _ => Err(bad(
+            tail,
+            "a file, a provider and a probe, as in `/usr/bin/python3:python:gc__start`",
+        )),
+    }
+}
+
 fn function_and_offset(text: &str) -> Result<FunctionPlace<'_>> {
     let Some((function, offset)) = text.rsplit_once('+') else {
         return Ok(FunctionPlace {
@@ -162,6 +177,17 @@ mod tests {
             Some(("libc.so.6", "mem*"))
         );
         assert!(user_glob("libc.so.6").is_err() && user_glob(":x").is_err());
+    }
+
+    #[test]
+    fn usdt_probes_have_three_names() {
+        assert_eq!(
+            usdt("/usr/bin/python3:python:gc__start").ok(),
+            Some(["/usr/bin/python3", "python", "gc__start"])
+        );
+        for bad in ["", "a", "a:b", ":b:c", "a::c", "a:b:", "a:b:c:d"] {
+            assert!(usdt(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

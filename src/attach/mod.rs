@@ -46,6 +46,7 @@ mod tracing;
 mod unlinked;
 mod uprobe;
 mod uprobe_multi;
+mod usdt;
 mod xdp;
 mod xdp_status;
 
@@ -70,5 +71,6 @@ pub use tc_hook::{TcFilter, TcHook};
 pub use tcx::{Direction, Tcx};
 pub use uprobe::{Processes, Uprobe};
 pub use uprobe_multi::UprobeMulti;
+pub use usdt::Usdt;
 pub use xdp::{Xdp, XdpMode};
 pub use xdp_status::XdpStatus;

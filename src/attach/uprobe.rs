@@ -1,20 +1,17 @@
 //! Probes in programs and libraries.
 
-use super::binary;
+use super::binary::Binary;
 use super::kprobe::{self, ProbeMode};
 use super::legacy::{LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event;
 use crate::elf::user;
 use crate::load::{Program, advice};
-use crate::sys::mapping::FileBytes;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
 use crate::{Errno, Error, ErrorKind, Result};
-use std::ffi::CString;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Whose calls are seen.
@@ -67,7 +64,8 @@ pub struct Uprobe {
 
 impl Uprobe {
     /// At the entry of a function. `binary` is a path, or a bare name that is looked for as the shell and the dynamic loader
-    /// do; `function` may have a version (`memcpy@@GLIBC_2.14`).
+    /// do, or a library that lies uncompressed in a zip archive (`app.apk!/lib/x.so`); `function` may have a version
+    /// (`memcpy@@GLIBC_2.14`).
     pub fn entry(binary: impl AsRef<Path>, function: impl Into<String>) -> Self {
         Self::at(binary.as_ref(), Some(function.into()), ProbeMoment::Entry)
     }
@@ -77,7 +75,7 @@ impl Uprobe {
         Self::at(binary.as_ref(), Some(function.into()), ProbeMoment::Return)
     }
 
-    /// At an instruction so many bytes from the start of the file.
+    /// At an instruction so many bytes from the start of the file (of the library, if that lies in an archive).
     pub fn file_offset(binary: impl AsRef<Path>, offset: u64) -> Self {
         Self::at(binary.as_ref(), None, ProbeMoment::Entry).offset(offset)
     }
@@ -158,7 +156,7 @@ impl Program {
 }
 
 fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
-    let file = binary::find(&at.binary)?;
+    let file = Binary::find(&at.binary)?;
     let offset = offset_in(&file, at)?;
     let pmu = if at.mode == ProbeMode::Tracefs {
         None
@@ -178,24 +176,21 @@ fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
     perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
 }
 
-/// Bytes from the start of the file.
-fn offset_in(file: &Path, at: &Uprobe) -> Result<u64> {
-    let Some(function) = &at.function else {
+/// Bytes from the start of the file that the kernel knows.
+fn offset_in(file: &Binary, at: &Uprobe) -> Result<u64> {
+    if at.function.is_none() && file.is_whole_file() {
         return Ok(at.offset);
+    }
+    let contents = file.read()?;
+    let start = match &at.function {
+        Some(function) => user::function_offset(contents.elf(), function)?,
+        None => 0,
     };
-    let bytes = FileBytes::open(file).map_err(|e| Error::from_io(e, "read", file))?;
-    let start = user::function_offset(&bytes, function)?;
-    start.checked_add(at.offset).ok_or_else(|| {
-        let message = format!("the offset {:#x} is past any file's end", at.offset);
-        Error::new(ErrorKind::InvalidArgument, message)
-    })
+    contents.in_file(start.saturating_add(at.offset))
 }
 
-fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Path, offset: u64) -> Result<OwnedFd> {
-    let path = CString::new(file.as_os_str().as_bytes()).map_err(|_| {
-        let message = format!("the path {} has a zero byte", file.display());
-        Error::new(ErrorKind::InvalidArgument, message)
-    })?;
+fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Binary, offset: u64) -> Result<OwnedFd> {
+    let path = file.c_path()?;
     let event = PerfEvent::Uprobe {
         pmu,
         moment: at.moment,
@@ -206,7 +201,7 @@ fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Path, offset: u64) -> Result<OwnedF
     perf_event_open(&event, at.processes.scope()?).map_err(|errno| refused(errno, at))
 }
 
-fn by_tracefs(at: &Uprobe, file: &Path, offset: u64) -> Result<(OwnedFd, Option<LegacyProbe>)> {
+fn by_tracefs(at: &Uprobe, file: &Binary, offset: u64) -> Result<(OwnedFd, Option<LegacyProbe>)> {
     if at.ref_ctr_offset != 0 {
         let message = "a probe made through tracefs has no reference counter";
         return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::EOPNOTSUPP));
@@ -215,8 +210,8 @@ fn by_tracefs(at: &Uprobe, file: &Path, offset: u64) -> Result<(OwnedFd, Option<
         ProbeMoment::Entry => Letter::Place,
         ProbeMoment::Return => Letter::Return,
     };
-    let place = format!("{}:{offset:#x}", file.display());
-    let label = file.file_name().unwrap_or_default().to_string_lossy();
+    let place = format!("{}:{offset:#x}", file.path.display());
+    let label = file.path.file_name().unwrap_or_default().to_string_lossy();
     let label = format!("{label}_{offset:#x}");
     let probe = LegacyProbe::make(ProbeFile::Uprobes, letter, &place, &label)?;
     let id = probe.event_id()?;

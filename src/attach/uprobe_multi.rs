@@ -1,16 +1,14 @@
 //! Many places of one program or library with one link.
 
+use super::binary::{Binary, Contents};
+use super::glob;
 use super::link::Link;
 use super::uprobe::Processes;
-use super::{binary, glob};
 use crate::elf::user;
 use crate::load::{Program, advice};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::sys::mapping::FileBytes;
-use crate::{Errno, Error, ErrorKind, Result};
-use std::ffi::CString;
+use crate::{AttachType, Errno, Error, ErrorKind, Result};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// `BPF_F_UPROBE_MULTI_RETURN`
@@ -119,7 +117,7 @@ impl Program {
 }
 
 fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
-    let file = binary::find(&at.binary)?;
+    let file = Binary::find(&at.binary)?;
     let offsets = offsets(&file, at)?;
     for list in [&at.cookies, &at.ref_ctr_offsets] {
         let fits = list.is_empty() || list.len() == offsets.len();
@@ -128,10 +126,11 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
     }
-    let path = CString::new(file.as_os_str().as_bytes()).map_err(|_| {
-        let message = format!("the path {} has a zero byte", file.display());
-        Error::new(ErrorKind::InvalidArgument, message)
-    })?;
+    if program.attach_type() == AttachType::TRACE_UPROBE_SESSION && at.flags == RETURN {
+        let message = "a program of `uprobe.session` sees both ends of a call, not returns alone";
+        return Err(Error::new(ErrorKind::InvalidArgument, message));
+    }
+    let path = file.c_path()?;
     let create = LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::None,
@@ -166,30 +165,40 @@ fn pid(processes: Processes) -> Result<i32> {
         })
 }
 
-fn offsets(file: &Path, at: &UprobeMulti) -> Result<Vec<u64>> {
-    if let Wanted::Offsets(offsets) = &at.places {
+/// Bytes from the start of the file that the kernel knows.
+fn offsets(file: &Binary, at: &UprobeMulti) -> Result<Vec<u64>> {
+    if let (Wanted::Offsets(offsets), true) = (&at.places, file.is_whole_file()) {
         return Ok(offsets.clone());
     }
-    let bytes = FileBytes::open(file).map_err(|e| Error::from_io(e, "read", file))?;
+    let contents = file.read()?;
+    let offsets = offsets_in(&contents, at)?;
+    offsets
+        .into_iter()
+        .map(|offset| contents.in_file(offset))
+        .collect()
+}
+
+fn offsets_in(contents: &Contents, at: &UprobeMulti) -> Result<Vec<u64>> {
+    let bytes = contents.elf();
     match &at.places {
         Wanted::Names(names) => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            user::function_offsets(&bytes, &names)
+            user::function_offsets(bytes, &names)
         }
         Wanted::Pattern(pattern) if glob::is_pattern(pattern) => {
-            let found = user::matching_functions(&bytes, &|name| glob::matches(pattern, name))?;
+            let found = user::matching_functions(bytes, &|name| glob::matches(pattern, name))?;
             let mut offsets: Vec<u64> = found.into_iter().map(|(_, offset)| offset).collect();
             // Several names of one function are one place.
             offsets.sort_unstable();
             offsets.dedup();
             offsets.retain(|offset| *offset > 0);
             if offsets.is_empty() {
-                let message = format!("no function of {} matches `{pattern}`", file.display());
+                let message = format!("no function matches `{pattern}`");
                 return Err(Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT));
             }
             Ok(offsets)
         }
-        Wanted::Pattern(name) => user::function_offset(&bytes, name).map(|offset| vec![offset]),
+        Wanted::Pattern(name) => user::function_offset(bytes, name).map(|offset| vec![offset]),
         Wanted::Offsets(offsets) => Ok(offsets.clone()),
     }
 }

@@ -29,6 +29,7 @@ mod target;
 mod test_run;
 mod token;
 mod upload;
+pub(crate) mod usdt;
 mod verifier_log;
 
 pub use each::{LoadedEach, Outcome};

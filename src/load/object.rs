@@ -1,5 +1,6 @@
 //! What is left after loading: descriptors, and the names to find them by.
 
+use super::usdt::UsdtMaps;
 use crate::btf::Btf;
 use crate::kinds::{AttachType, ProgramType};
 use crate::map::{Map, MapMemory};
@@ -151,6 +152,8 @@ pub(super) struct ProgramParts {
     pub(super) attach_type: AttachType,
     pub(super) attach_target: Option<AttachTarget>,
     pub(super) autoattach: bool,
+    /// Shared by all programs of the object.
+    pub(super) usdt: Option<Arc<UsdtMaps>>,
 }
 
 impl AsFd for Program {
@@ -213,6 +216,11 @@ impl Program {
     /// What libbpf's table says about its section.
     pub(crate) fn section_def(&self) -> Option<&'static SectionDef> {
         self.0.def
+    }
+
+    /// What it needs to be attached to USDT probes, if its object has that.
+    pub(crate) fn usdt(&self) -> Option<&Arc<UsdtMaps>> {
+        self.0.usdt.as_ref()
     }
 
     /// What the kernel tells about it.

@@ -7,6 +7,7 @@ use super::object::{Object, Program, ProgramParts, StructOpsValue};
 use super::options::LoadOptions;
 use super::pin::NewPins;
 use super::program::{self, ProgramContext};
+use super::usdt::{self, UsdtMaps};
 use super::{fill, upload};
 use crate::feature::Feature;
 use crate::kinds::MapType;
@@ -64,6 +65,8 @@ pub(super) struct Made {
     /// Whether the kernel takes names.
     named: bool,
     token: Option<OwnedFd>,
+    /// Whether programs can take a USDT probe's number from a cookie; asked only of objects with such programs.
+    usdt_by_cookie: bool,
     btf: Option<OwnedFd>,
     pub(super) maps: Vec<Option<Map>>,
     pub(super) arena: Option<ArenaMemory>,
@@ -103,6 +106,8 @@ impl Made {
             license: CString::new(license).unwrap_or_default(),
             named: target.supports(Feature::ProgName),
             token: token.map(duplicate).transpose()?,
+            usdt_by_cookie: plan.maps.iter().any(|map| map.name == usdt::SPECS)
+                && target.supports(Feature::BpfCookie),
             btf,
             maps: none(plan.maps.len()),
             arena: None,
@@ -302,11 +307,13 @@ impl<'p> Session<'p> {
         let map_places = made.maps.iter();
         let map_places = map_places.map(|map| map.as_ref().and_then(|_| next.next()));
         let map_places = map_places.collect();
+        let maps: Vec<_> = made.maps.into_iter().flatten().collect();
+        let usdt = UsdtMaps::find(&maps, made.usdt_by_cookie);
         let programs = plan.programs.iter().zip(made.programs);
-        let programs = programs.filter_map(|(plan, fd)| Some(handle(plan, fd?)));
+        let programs = programs.filter_map(|(plan, fd)| Some(handle(plan, fd?, usdt.clone())));
         Object {
             name: plan.object_name.clone(),
-            maps: made.maps.into_iter().flatten().collect(),
+            maps,
             map_places,
             struct_ops,
             arena: made.arena.map(Arc::new),
@@ -331,7 +338,7 @@ fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
     rest.map(|program| program.name.clone()).collect()
 }
 
-fn handle(plan: &ProgramPlan, fd: OwnedFd) -> Program {
+fn handle(plan: &ProgramPlan, fd: OwnedFd, usdt: Option<Arc<UsdtMaps>>) -> Program {
     Program::new(ProgramParts {
         fd,
         name: plan.name.clone(),
@@ -341,5 +348,6 @@ fn handle(plan: &ProgramPlan, fd: OwnedFd) -> Program {
         attach_type: plan.expected_attach_type,
         attach_target: plan.attach_target.clone(),
         autoattach: plan.autoattach,
+        usdt,
     })
 }

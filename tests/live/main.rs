@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod archive;
 mod attach;
 mod globals;
 mod jump_tables;

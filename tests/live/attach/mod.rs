@@ -7,6 +7,13 @@ mod link;
 mod struct_ops;
 mod tracepoint;
 mod uprobe;
+#[cfg(target_arch = "x86_64")]
+mod uprobe_files;
+mod uprobe_multi;
+#[cfg(target_arch = "x86_64")]
+mod usdt;
+#[cfg(target_arch = "x86_64")]
+mod usdt_sites;
 
 use crate::load::load_fixture;
 use crate::support::fixture;

@@ -1,0 +1,318 @@
+//! From a probe's name to user-space probes at all its places.
+
+use super::attachment::Probes;
+use super::layout::SpecLayout;
+use super::mapped::Mapped;
+use super::specs::HeldSpecs;
+use crate::attach::binary::{Binary, Contents};
+use crate::attach::link::Link;
+use crate::attach::uprobe::{Processes, Uprobe};
+use crate::attach::uprobe_multi::UprobeMulti;
+use crate::btf::Btf;
+use crate::elf::usdt::{UsdtArg, UsdtFile, UsdtNote};
+use crate::load::Program;
+use crate::load::usdt::{IP_TO_SPEC_ID, SPECS};
+use crate::map::Map;
+use crate::sys::bpf::{self, ObjectKind};
+use crate::sys::probe_calls;
+use crate::{AttachType, Errno, Error, ErrorKind, Result, did_you_mean};
+use std::collections::BTreeSet;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// A probe that the authors of a program or library put into it, and whose hits of it are seen.
+///
+/// ```
+/// use rawbpf::attach::{Processes, Usdt};
+/// let at = Usdt::new("python3", "python", "gc__start").processes(Processes::Pid(77));
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "bpf_usdt_opts")]
+pub struct Usdt {
+    binary: PathBuf,
+    provider: String,
+    name: String,
+    processes: Processes,
+    cookie: u64,
+}
+
+impl Usdt {
+    /// The probe `provider:name`. `binary` is a path, or a bare name that is looked for as the shell and the dynamic loader do,
+    /// or a library that lies uncompressed in a zip archive (`app.apk!/lib/x.so`).
+    pub fn new(
+        binary: impl AsRef<Path>,
+        provider: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            binary: binary.as_ref().to_owned(),
+            provider: provider.into(),
+            name: name.into(),
+            processes: Processes::All,
+            cookie: 0,
+        }
+    }
+
+    /// Whose hits are seen. Before Linux 5.15, probes of libraries (and of executables that are loaded anywhere) need one
+    /// process, which has loaded the library.
+    pub fn processes(mut self, processes: Processes) -> Self {
+        self.processes = processes;
+        self
+    }
+
+    /// A number that the program can ask for, with `bpf_usdt_cookie`. On all kernels.
+    #[doc(alias = "usdt_cookie")]
+    pub fn cookie(mut self, cookie: u64) -> Self {
+        self.cookie = cookie;
+        self
+    }
+}
+
+impl Program {
+    /// Attaches to all places where a USDT probe stands. The object must have been compiled with `usdt.bpf.h`.
+    ///
+    /// The link cannot be pinned: it owns entries of the object's maps, which are given back when it is dropped.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such file, or no such probe in it. `Unsupported` if an argument is where it cannot be read,
+    /// or the kernel lacks what the probe needs. `InvalidObject` if the object has no maps for USDT probes.
+    #[doc(alias = "bpf_program__attach_usdt")]
+    pub fn attach_usdt(&self, at: &Usdt) -> Result<Link> {
+        attach(self, at).map_err(|e| {
+            e.context(format!(
+                "attaching `{}` to USDT probe {}:{} of {}",
+                self.name(),
+                at.provider,
+                at.name,
+                at.binary.display()
+            ))
+        })
+    }
+}
+
+/// One place where the probe stands.
+struct Target<'f> {
+    /// Where the arguments are, as the note has it: places with the same text share a spec.
+    text: &'f str,
+    args: Vec<UsdtArg>,
+    /// Of the instruction: from the start of the file that the kernel knows.
+    offset: u64,
+    /// Likewise, of the semaphore; 0 for none.
+    semaphore: u64,
+    /// Of the instruction, in memory. Only where programs have no cookie to go by.
+    address: Option<u64>,
+}
+
+#[doc(alias = "usdt_manager_attach_usdt")]
+fn attach(program: &Program, at: &Usdt) -> Result<Link> {
+    let maps = program.usdt().ok_or_else(no_maps)?;
+    let file = Binary::find(&at.binary)?;
+    let contents = file.read()?;
+    let probes = UsdtFile::parse(contents.elf())?;
+    let notes = notes(&probes, at)?;
+    let mut memory = Memory {
+        by_cookie: maps.by_cookie,
+        file: &file,
+        processes: at.processes,
+        mapped: None,
+    };
+    let targets = notes
+        .iter()
+        .map(|note| target(&probes, note, &contents, &mut memory));
+    let targets = targets.collect::<Result<Vec<_>>>()?;
+
+    let layout = layout(&maps.specs)?;
+    let mut specs = HeldSpecs::new(maps);
+    let places = targets
+        .iter()
+        .map(|target| (target.text, target.args.as_slice()));
+    let ids = specs.write(&layout, places, at.cookie)?;
+    for (target, id) in targets.iter().zip(&ids) {
+        if let Some(address) = target.address {
+            specs.write_address(address, *id)?;
+        }
+    }
+    let links = if program.attach_type() == AttachType::TRACE_UPROBE_MULTI {
+        vec![many(program, at, &file, &targets, &ids)?]
+    } else {
+        each(program, at, &file, &targets, &ids)?
+    };
+    Ok(Link::with(program.name(), None, Probes { links, specs }))
+}
+
+fn no_maps() -> Error {
+    let message = format!(
+        "its object has no maps `{SPECS}` and `{IP_TO_SPEC_ID}`, by which programs find arguments"
+    );
+    Error::new(ErrorKind::InvalidObject, message)
+        .with_hint("include usdt.bpf.h in the source of the object")
+}
+
+/// The places of the wanted probe.
+fn notes<'f>(probes: &'f UsdtFile<'_>, at: &Usdt) -> Result<Vec<&'f UsdtNote<'f>>> {
+    let of_provider = |note: &&UsdtNote<'_>| note.provider == at.provider;
+    let all = probes.notes().iter();
+    let found: Vec<_> = all
+        .filter(of_provider)
+        .filter(|note| note.name == at.name)
+        .collect();
+    if found.is_empty() {
+        return Err(no_probe(probes.notes(), at));
+    }
+    Ok(found)
+}
+
+/// Names what there is: a few near names, or the first of all.
+fn no_probe(notes: &[UsdtNote<'_>], at: &Usdt) -> Error {
+    const SHOWN: usize = 12;
+    let wanted = format!("{}:{}", at.provider, at.name);
+    let names = notes
+        .iter()
+        .map(|note| format!("{}:{}", note.provider, note.name));
+    let names: BTreeSet<String> = names.collect();
+    let near = did_you_mean(&wanted, names.iter().map(String::as_str));
+    let error = Error::new(ErrorKind::NotFound, format!("there is no such probe{near}"))
+        .with_errno(Errno::ENOENT);
+    let shown: Vec<_> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    error.with_hint(format!("the file has {}{more}", shown.join(", ")))
+}
+
+#[doc(alias = "collect_usdt_targets")]
+fn target<'f>(
+    probes: &UsdtFile<'_>,
+    note: &'f UsdtNote<'_>,
+    contents: &Contents,
+    memory: &mut Memory<'_>,
+) -> Result<Target<'f>> {
+    let args = probes.args(note)?;
+    let place = probes.place(note)?;
+    // The kernel replaces a `nop` of five bytes by a call, which is faster than a trap.
+    let skipped = u64::from(place.has_nop5 && probe_calls::has_uprobe_syscall());
+    let offset = contents.in_file(place.offset.saturating_add(skipped))?;
+    let address = if memory.by_cookie {
+        None
+    } else if probes.is_shared() {
+        Some(memory.address(offset)?)
+    } else {
+        Some(place.address.saturating_add(skipped))
+    };
+    Ok(Target {
+        text: &note.args,
+        args,
+        offset,
+        semaphore: place.semaphore.map_or(Ok(0), |at| contents.in_file(at))?,
+        address,
+    })
+}
+
+/// Where the file is in the memory of the process; read at the first question.
+struct Memory<'b> {
+    /// Then there are no questions.
+    by_cookie: bool,
+    file: &'b Binary,
+    processes: Processes,
+    mapped: Option<Mapped>,
+}
+
+impl Memory<'_> {
+    fn address(&mut self, offset: u64) -> Result<u64> {
+        let mapped = match self.mapped.take() {
+            Some(mapped) => mapped,
+            None => Mapped::read(self.pid()?, &self.file.path)?,
+        };
+        let address = mapped.address(offset);
+        self.mapped = Some(mapped);
+        address.ok_or_else(|| {
+            let message = format!("the process has not loaded what is at {offset:#x} of the file");
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    fn pid(&self) -> Result<u32> {
+        match self.processes {
+            Processes::Own => Ok(std::process::id()),
+            Processes::Pid(pid) => Ok(pid),
+            Processes::All => {
+                let message = "a probe of what is loaded anywhere in memory cannot be seen in all processes at once";
+                Err(Error::new(ErrorKind::Unsupported, message)
+                    .with_errno(Errno::EOPNOTSUPP)
+                    .with_hint(
+                        "name one process; all of them need cookies, which came with Linux 5.15",
+                    ))
+            }
+        }
+    }
+}
+
+/// The layout of the object's specs, by the types that the kernel keeps with the map.
+fn layout(specs: &Map) -> Result<SpecLayout> {
+    let cannot = |errno| {
+        Error::from_errno(
+            errno,
+            format!("cannot read the types of map `{}`", specs.name()),
+        )
+    };
+    let info = specs.info()?;
+    let btf = bpf::fd_by_id(ObjectKind::Btf, info.btf_id).map_err(cannot)?;
+    let types = Btf::from_vec(bpf::btf_data(btf.as_fd()).map_err(cannot)?).map_err(Error::from)?;
+    SpecLayout::from_type(&types, info.btf_value_type)
+}
+
+/// All places by one link. Since Linux 6.6; loading has decided for it.
+fn many(
+    program: &Program,
+    at: &Usdt,
+    file: &Binary,
+    targets: &[Target<'_>],
+    ids: &[u32],
+) -> Result<Link> {
+    let offsets: Vec<_> = targets.iter().map(|target| target.offset).collect();
+    let semaphores: Vec<_> = targets.iter().map(|target| target.semaphore).collect();
+    let cookies: Vec<_> = ids.iter().map(|id| u64::from(*id)).collect();
+    let places = UprobeMulti::file_offsets(&file.path, offsets)
+        .ref_ctr_offsets(semaphores)
+        .cookies(cookies)
+        .processes(at.processes);
+    program.attach_uprobe_multi(&places)
+}
+
+/// Each place by a link of its own.
+fn each(
+    program: &Program,
+    at: &Usdt,
+    file: &Binary,
+    targets: &[Target<'_>],
+    ids: &[u32],
+) -> Result<Vec<Link>> {
+    let by_cookie = program.usdt().is_some_and(|maps| maps.by_cookie);
+    if targets.iter().any(|target| target.semaphore != 0) && !has_semaphores() {
+        let message = "the probe has a semaphore, which this kernel cannot count";
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .with_errno(Errno::EOPNOTSUPP)
+            .with_hint("that needs Linux 4.20"));
+    }
+    let probe = |(target, id): (&Target<'_>, &u32)| {
+        let semaphore = u32::try_from(target.semaphore).map_err(|_| {
+            let message = format!(
+                "the semaphore is at {:#x} of the file; the kernel takes 32 bits",
+                target.semaphore
+            );
+            Error::new(ErrorKind::Unsupported, message)
+        })?;
+        let cookie = if by_cookie { u64::from(*id) } else { 0 };
+        let place = Uprobe::file_offset(&file.path, target.offset)
+            .ref_ctr_offset(semaphore)
+            .cookie(cookie)
+            .processes(at.processes);
+        program.attach_uprobe(&place)
+    };
+    targets.iter().zip(ids).map(probe).collect()
+}
+
+fn has_semaphores() -> bool {
+    Path::new("/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset").exists()
+}

@@ -1,0 +1,225 @@
+//! Zip archives that hold libraries, as Android's packages do: where a member lies in the file.
+//!
+//! Only members that are stored as they are can be run from within the archive, so nothing is unpacked here.
+
+use crate::{Error, ErrorKind, Result, did_you_mean};
+use std::ops::Range;
+
+/// `PK\5\6`: the record behind the directory, at the very end but for a comment.
+const END: &[u8] = b"PK\x05\x06";
+const END_LEN: usize = 22;
+const LONGEST_COMMENT: usize = 0xffff;
+/// `PK\1\2`: an entry of the directory.
+const ENTRY: &[u8] = b"PK\x01\x02";
+const ENTRY_LEN: usize = 46;
+/// `PK\3\4`: what stands before a member's bytes.
+const LOCAL: &[u8] = b"PK\x03\x04";
+const LOCAL_LEN: usize = 30;
+/// Flag: the member is encrypted.
+const ENCRYPTED: u16 = 1;
+
+/// An entry of the directory.
+#[derive(Debug)]
+struct Entry<'a> {
+    name: &'a [u8],
+    flags: u16,
+    compression: u16,
+    len: u32,
+    /// Where the header before the member's bytes is.
+    local: u32,
+}
+
+/// Where the bytes of the member `name` are in the archive.
+///
+/// # Errors
+/// `NotFound` if there is no such member, `Unsupported` if it is compressed or encrypted, `InvalidArgument` if this is no zip
+/// archive, or a damaged one.
+#[doc(alias = "zip_archive_find_entry")]
+pub(crate) fn member(archive: &[u8], name: &str) -> Result<Range<usize>> {
+    let directory = directory(archive)?;
+    let mut names = Vec::new();
+    for entry in entries(archive, directory) {
+        let entry = entry.ok_or_else(|| damaged("its directory"))?;
+        if entry.name == name.as_bytes() {
+            return stored(archive, &entry, name);
+        }
+        names.push(String::from_utf8_lossy(entry.name));
+    }
+    let near = did_you_mean(name, names.iter().map(AsRef::as_ref));
+    let message = format!("the archive has no member `{name}`{near}");
+    Err(Error::new(ErrorKind::NotFound, message))
+}
+
+fn damaged(what: &str) -> Error {
+    let message = format!("the archive is damaged: {what} cannot be read");
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u16::from_le_bytes(*bytes))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*bytes))
+}
+
+/// Where the directory starts, and how many entries it has.
+#[derive(Debug, Clone, Copy)]
+struct Directory {
+    start: usize,
+    entries: u16,
+}
+
+#[doc(alias = "find_cd")]
+fn directory(archive: &[u8]) -> Result<Directory> {
+    let first = archive.len().saturating_sub(END_LEN + LONGEST_COMMENT);
+    let window = archive.get(first..).unwrap_or_default();
+    // The comment reaches to the end: else these four bytes are something else.
+    let is_end = |at: &usize| {
+        let record = window.get(*at..).unwrap_or_default();
+        let comment = u16_at(record, END_LEN - 2).map(usize::from);
+        comment.is_some_and(|comment| record.len() == END_LEN + comment)
+    };
+    let at = memchr::memmem::rfind_iter(window, END).find(is_end);
+    let record = at.and_then(|at| window.get(at..)).ok_or_else(|| {
+        let message = "it is no zip archive: there is no directory at its end";
+        Error::new(ErrorKind::InvalidArgument, message)
+    })?;
+    parse_end(record).ok_or_else(|| {
+        let message = "the archive has several parts, or is one for more than 4 GiB (zip64)";
+        Error::new(ErrorKind::Unsupported, message)
+    })
+}
+
+#[doc(alias = "try_parse_end_of_cd")]
+fn parse_end(record: &[u8]) -> Option<Directory> {
+    let (this_part, directory_part) = (u16_at(record, 4)?, u16_at(record, 6)?);
+    let (entries, all_entries) = (u16_at(record, 8)?, u16_at(record, 10)?);
+    let start = u32_at(record, 16)?;
+    let is_one_part = this_part == 0 && directory_part == 0 && entries == all_entries;
+    (is_one_part && start != u32::MAX).then_some(Directory {
+        start: usize::try_from(start).ok()?,
+        entries,
+    })
+}
+
+/// The entries; `None` for one that cannot be read, after which there are none.
+fn entries(archive: &[u8], directory: Directory) -> impl Iterator<Item = Option<Entry<'_>>> {
+    let mut rest = archive.get(directory.start..).unwrap_or_default();
+    (0..directory.entries).map_while(move |_| {
+        let (entry, tail) = entry(rest).map_or((None, None), |(e, tail)| (Some(e), Some(tail)));
+        let was_over = rest.is_empty();
+        rest = tail.unwrap_or_default();
+        (entry.is_some() || !was_over).then_some(entry)
+    })
+}
+
+fn entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
+    let (head, rest) = bytes.split_at_checked(ENTRY_LEN)?;
+    if !head.starts_with(ENTRY) {
+        return None;
+    }
+    let (name, rest) = rest.split_at_checked(u16_at(head, 28)?.into())?;
+    let extra = usize::from(u16_at(head, 30)?) + usize::from(u16_at(head, 32)?);
+    let entry = Entry {
+        name,
+        flags: u16_at(head, 8)?,
+        compression: u16_at(head, 10)?,
+        len: u32_at(head, 20)?,
+        local: u32_at(head, 42)?,
+    };
+    Some((entry, rest.get(extra..)?))
+}
+
+/// The bytes of a member that is stored as it is.
+#[doc(alias = "get_entry_at_offset")]
+fn stored(archive: &[u8], entry: &Entry<'_>, name: &str) -> Result<Range<usize>> {
+    if entry.flags & ENCRYPTED != 0 || entry.compression != 0 {
+        let message = format!("member `{name}` of the archive is compressed or encrypted");
+        return Err(Error::new(ErrorKind::Unsupported, message)
+            .with_hint("only members that are stored as they are can be run, and so be probed"));
+    }
+    let range = || {
+        let start = usize::try_from(entry.local).ok()?;
+        let head = archive.get(start..)?.get(..LOCAL_LEN)?;
+        if !head.starts_with(LOCAL) {
+            return None;
+        }
+        let skipped = LOCAL_LEN + usize::from(u16_at(head, 26)?) + usize::from(u16_at(head, 28)?);
+        let start = start.checked_add(skipped)?;
+        let end = start.checked_add(usize::try_from(entry.len).ok()?)?;
+        (end <= archive.len()).then_some(start..end)
+    };
+    range().ok_or_else(|| damaged(&format!("member `{name}`")))
+}
+
+#[cfg(test)]
+#[path = "../../tests/live/archive.rs"]
+pub(crate) mod archive;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use archive::zip;
+    use proptest::prelude::*;
+
+    #[test]
+    fn members_are_found_where_they_lie() {
+        for comment in [
+            &b""[..],
+            b"a comment",
+            b"PK\x05\x06, says the comment, which goes on",
+        ] {
+            let bytes = zip(&[("a", b"first"), ("lib/x.so", b"second")], comment);
+            assert_eq!(&bytes[member(&bytes, "a").unwrap()], b"first");
+            assert_eq!(&bytes[member(&bytes, "lib/x.so").unwrap()], b"second");
+            let error = member(&bytes, "lib/y.so").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(
+                error.message().contains("did you mean `lib/x.so`"),
+                "{error}"
+            );
+        }
+        assert!(member(&zip(&[], b""), "a").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused() {
+        let good = zip(&[("a", b"first")], b"");
+        let entry = good.windows(4).position(|w| w == ENTRY).unwrap();
+        let end = good.len() - END_LEN;
+        for (at, kind) in [
+            (entry + 8, ErrorKind::Unsupported),
+            (entry + 10, ErrorKind::Unsupported),
+            (end + 4, ErrorKind::Unsupported),
+            (end + 10, ErrorKind::Unsupported),
+            (entry + 22, ErrorKind::InvalidArgument),
+            (entry + 42, ErrorKind::InvalidArgument),
+            (end + 16, ErrorKind::InvalidArgument),
+        ] {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            assert_eq!(member(&bytes, "a").unwrap_err().kind(), kind, "byte {at}");
+        }
+        let error = member(b"\x7fELF", "a").unwrap_err();
+        assert!(error.message().contains("no zip archive"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(at in 0..120usize, byte: u8, cut in 0..120usize) {
+            let mut bytes = zip(&[("a", b"first"), ("b", b"second")], b"");
+            let len = bytes.len();
+            bytes[at % len] = byte;
+            for name in ["a", "b", "c"] {
+                if let Ok(range) = member(&bytes, name) {
+                    prop_assert!(bytes.get(range).is_some());
+                }
+                let _ = member(&bytes[cut % len..], name);
+                let _ = member(&bytes[..cut % len], name);
+            }
+        }
+    }
+}

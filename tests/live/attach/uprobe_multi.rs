@@ -1,0 +1,119 @@
+//! Many functions of a program with one link, and both ends of their calls with one program.
+
+use super::{alone, number};
+use crate::load::load_fixture;
+use crate::matrix::{refused, works};
+use crate::support::{Need, check};
+use rawbpf::attach::{Processes, UprobeMulti};
+use rawbpf::load::Object;
+use rawbpf::{ErrorKind, LinkType};
+
+macro_rules! targets {
+    ($($name:ident)*) => {
+        $(
+            #[expect(unsafe_code, reason = "the probe finds the function by this name")]
+            #[unsafe(no_mangle)]
+            #[inline(never)]
+            extern "C" fn $name(number: u64) -> u64 {
+                std::hint::black_box(number) + 1
+            }
+        )*
+
+        /// Calls each of them once.
+        fn call_all() {
+            $(std::hint::black_box($name(1));)*
+        }
+    };
+}
+
+targets!(rawbpf_multi_a rawbpf_multi_b rawbpf_multi_cc);
+
+const OWN: &str = "/proc/self/exe";
+
+fn load() -> Object {
+    load_fixture("uprobe_multi", |_| Ok(())).unwrap()
+}
+
+#[test]
+fn each_function_has_a_cookie_of_its_own() {
+    require!(Need::Bpf, Need::Btf, Need::UprobeMulti);
+    let _alone = alone();
+    let object = load();
+    let at = UprobeMulti::names(OWN, ["rawbpf_multi_cc", "rawbpf_multi_a"])
+        .cookies([10, 200])
+        .processes(Processes::Own);
+    let link = object
+        .program("call")
+        .unwrap()
+        .attach_uprobe_multi(&at)
+        .unwrap();
+    assert_eq!(link.info().unwrap().link_type, LinkType::UPROBE_MULTI);
+    rawbpf_multi_a(1);
+    assert_eq!(number(&object, "cookies"), 200);
+    call_all();
+    let seen = [number(&object, "calls"), number(&object, "cookies")] == [3, 410];
+    works(
+        "uprobe.multi by name",
+        "calls of two functions are seen, each with its cookie",
+        seen,
+    );
+    drop(link);
+    call_all();
+    assert_eq!(number(&object, "calls"), 3);
+}
+
+#[test]
+fn globs_name_functions() {
+    require!(Need::Bpf, Need::Btf, Need::UprobeMulti);
+    let _alone = alone();
+    let object = load();
+    let links = object.attach().unwrap();
+    call_all();
+    let seen = number(&object, "glob_calls") == 3;
+    works(
+        "uprobe.multi",
+        "calls of all functions of a pattern are seen",
+        seen,
+    );
+    let seen = number(&object, "returns") == 2;
+    works(
+        "uretprobe.multi",
+        "returns of all functions of a pattern are seen",
+        seen,
+    );
+    drop(links);
+    call_all();
+    assert_eq!(
+        number(&object, "glob_calls") + number(&object, "returns"),
+        5
+    );
+}
+
+#[test]
+fn a_session_runs_at_both_ends_of_a_call() {
+    require!(Need::Bpf, Need::Btf, Need::UprobeMulti);
+    let _alone = alone();
+    let object = load_fixture("uprobe_multi", |object| {
+        object.program_mut("session")?.set_autoload(true);
+        Ok(())
+    });
+    if check(&[Need::Linux(6, 13)]).is_err() {
+        refused("uprobe.session", object, "6.13");
+        return;
+    }
+    let object = object.unwrap();
+    let program = object.program("session").unwrap();
+    let link = program.attach().unwrap();
+    call_all();
+    let seen = ["session_entries", "session_returns"].map(|name| number(&object, name));
+    works(
+        "uprobe.session",
+        "calls and returns of all functions of a pattern are seen",
+        seen == [3, 3],
+    );
+    drop(link);
+    let at = UprobeMulti::pattern(OWN, "rawbpf_multi_*").on_return();
+    let error = program.attach_uprobe_multi(&at).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.to_string().contains("both"), "{error}");
+}
