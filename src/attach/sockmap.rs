@@ -5,7 +5,7 @@
 use super::link::Link;
 use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget};
 use super::refusal::{self, linux};
-use crate::kinds::MapType;
+use crate::kinds::{AttachType, MapType};
 use crate::load::Program;
 use crate::map::Map;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
@@ -70,6 +70,11 @@ fn refused(errno: Errno, program: &Program, map: &Map) -> Error {
             "the map is of type {}; a sockmap or sockhash is wanted",
             map.map_type()
         ));
+    }
+    if attach_type == AttachType::SK_SKB_VERDICT
+        && let Some(error) = refusal::too_old("programs of sk_skb/verdict", linux(5, 13), errno)
+    {
+        return error;
     }
     match errno {
         Errno::EBUSY => error.with_hint(

@@ -3,7 +3,7 @@
 //! Only asked after a failure, so these functions may read files.
 
 use super::{kernel_files, since};
-use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::kinds::{AttachType, MapType, ProgramFlags, ProgramType};
 use crate::reloc::MapPlan;
 use crate::{Errno, KernelVersion};
 use std::fs;
@@ -31,6 +31,8 @@ impl Capability {
 
 /// Since when `CAP_BPF` and `CAP_PERFMON` stand beside `CAP_SYS_ADMIN`.
 const FINE_CAPABILITIES: KernelVersion = KernelVersion::new(5, 8, 0);
+/// Since when XDP programs see packets in fragments.
+const XDP_FRAGS: KernelVersion = KernelVersion::new(5, 18, 0);
 /// Since when `RLIMIT_MEMLOCK` does not count.
 const MEMCG: KernelVersion = KernelVersion::new(5, 11, 0);
 
@@ -39,6 +41,7 @@ pub(crate) fn for_program(
     errno: Errno,
     kind: ProgramType,
     attach_type: AttachType,
+    flags: ProgramFlags,
 ) -> Option<String> {
     match errno {
         Errno::EPERM => Some(permission(program_capabilities(kind))),
@@ -52,6 +55,13 @@ pub(crate) fn for_program(
                 newer(
                     format!("the attach type {attach_type}"),
                     since::attach_type(attach_type),
+                )
+            })
+            .or_else(|| {
+                let frags = flags.contains(ProgramFlags::XDP_HAS_FRAGS);
+                newer(
+                    "XDP programs for packets in fragments".to_owned(),
+                    frags.then_some(XDP_FRAGS),
                 )
             })
         }

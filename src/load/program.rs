@@ -320,7 +320,12 @@ impl Refusal {
         } else {
             error.with_verifier_log(VerifierLog::new(self.log, gist.clone()))
         };
-        let advice = advice::for_program(self.errno, plan.kind, plan.expected_attach_type);
+        let advice = advice::for_program(
+            self.errno,
+            plan.kind,
+            plan.expected_attach_type,
+            ProgramFlags::from_bits_retain(plan.flags),
+        );
         match advice.filter(|_| gist.is_empty()) {
             Some(hint) => error.with_hint(hint),
             None => error,

@@ -1,4 +1,6 @@
 //! Places in an order: before, after, first, last, instead of; revisions.
+//!
+//! Links are detached, not dropped: a process that another test is just starting may hold a copy of the descriptor.
 
 use super::tc::programs;
 use super::{Wire, in_network, load_only, number};
@@ -53,14 +55,15 @@ fn programs_of_an_interface_are_ordered() {
             "the program runs before the other",
             !first_runs_first(&object),
         );
-        drop(before);
+        before.detach().unwrap();
         for after in [
             at.clone().after(&other),
             at.clone().after(Anchor::link_id(id)),
             at.clone().last(),
         ] {
-            let _link = second.attach_tcx(&after).unwrap();
+            let link = second.attach_tcx(&after).unwrap();
             assert!(first_runs_first(&object), "{after:?}");
+            link.detach().unwrap();
         }
         let link = second.attach_tcx(&at.clone().first()).unwrap();
         works(
@@ -68,13 +71,13 @@ fn programs_of_an_interface_are_ordered() {
             "the program runs before the other",
             !first_runs_first(&object),
         );
-        drop(link);
+        link.detach().unwrap();
         let link = second.attach_tcx(&at.clone().before(first)).unwrap();
         assert!(
             !first_runs_first(&object),
             "a program is an anchor, though a link holds it"
         );
-        drop(link);
+        link.detach().unwrap();
         let error = second.attach_tcx(&at.clone().before(second)).unwrap_err();
         assert!(
             error.hint().unwrap().contains("not attached here"),
@@ -93,7 +96,7 @@ fn programs_of_an_interface_are_ordered() {
             "only the revision that is there is taken",
             point.query().unwrap().revision > revision,
         );
-        drop(link);
+        link.detach().unwrap();
     });
 }
 
@@ -126,7 +129,7 @@ fn a_program_without_a_link_is_replaced() {
         // It is an anchor, though it is no link.
         let third = first.attach_tcx(&Tcx::ingress("lo").before(&link)).unwrap();
         assert_eq!(ids(), [first.id().unwrap(), second.id().unwrap()]);
-        drop(third);
+        third.detach().unwrap();
         let error = point.detach(first).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::ENOENT), "{error}");
         link.detach().unwrap();
@@ -167,7 +170,7 @@ fn programs_of_a_cgroup_are_ordered() {
         "the program stands before the other",
         before.is_ok() && right,
     );
-    drop(before);
+    before.unwrap().detach().unwrap();
     let stale = second.attach_cgroup(&Cgroup::of(&folder).expected_revision(there.revision));
     assert_eq!(stale.unwrap_err().errno(), Some(Errno::ESTALE));
 }

@@ -64,7 +64,7 @@ fn connections_go_to_the_socket_that_the_program_chooses() {
         assert_eq!(point.query().unwrap().programs[0].id, program.id().unwrap());
         let second = program.attach_netns(&Netns::of(&own)).unwrap();
         assert_eq!(point.query().unwrap().programs.len(), 2);
-        drop(second);
+        second.detach().unwrap();
         link.detach().unwrap();
         assert!(TcpStream::connect(("127.0.0.1", STEERED)).is_err());
     });
