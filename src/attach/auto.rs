@@ -5,6 +5,7 @@ use super::kprobe::Kprobe;
 use super::kprobe_multi::KprobeMulti;
 use super::link::Link;
 use super::links::Links;
+use super::tracing_multi::TracingMulti;
 use super::uprobe::{Processes, Uprobe};
 use super::uprobe_multi::UprobeMulti;
 use super::usdt::Usdt;
@@ -114,6 +115,7 @@ fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
             })
         }
         AutoAttach::RawTracepoint => program.attach_raw_tracepoint(tail),
+        AutoAttach::TracingMulti => program.attach_tracing_multi(&TracingMulti::pattern(tail)),
         other => Err(not_yet(program, other)),
     }
 }

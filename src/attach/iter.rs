@@ -17,7 +17,7 @@ impl Program {
         attach(self, LinkOptions::None)
     }
 
-    /// Attaches an iterator over one map, cgroup or process only.
+    /// Attaches an iterator over one map (since Linux 5.9), or over some cgroups or tasks (since 6.1).
     pub fn attach_iter_over(&self, target: IterTarget<'_>) -> Result<Link> {
         attach(self, LinkOptions::Iter(target))
     }
@@ -38,6 +38,9 @@ fn attach(program: &Program, options: LinkOptions<'_>) -> Result<Link> {
             Errno::EBADF => {
                 error.with_hint("an iterator over a map's elements must be told which map")
             }
+            Errno::EINVAL => error.with_hint(
+                "does this kind of iterator take such a target? Those over some tasks or cgroups came with Linux 6.1",
+            ),
             _ => error,
         };
         error.context(format!(

@@ -1,5 +1,6 @@
 //! Probes at kernel functions: by PMU, or through tracefs where there is none.
 
+use super::duplicates;
 use super::legacy::{LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event::{self, Way};
@@ -47,6 +48,7 @@ impl ProbeMode {
 #[doc(alias = "bpf_kprobe_opts")]
 pub struct Kprobe {
     place: Place,
+    module: Option<String>,
     moment: ProbeMoment,
     offset: u64,
     cookie: u64,
@@ -70,7 +72,7 @@ impl Kprobe {
         Self::at(Place::Function(function.into()), ProbeMoment::Return)
     }
 
-    /// At an address from `/proc/kallsyms`, for functions whose name is not unique.
+    /// At the function at an address from `/proc/kallsyms`, for functions whose name is not unique.
     pub fn address(address: u64) -> Self {
         Self::at(Place::Address(address), ProbeMoment::Entry)
     }
@@ -78,11 +80,26 @@ impl Kprobe {
     fn at(place: Place, moment: ProbeMoment) -> Self {
         Self {
             place,
+            module: None,
             moment,
             offset: 0,
             cookie: 0,
             mode: ProbeMode::Default,
         }
+    }
+
+    /// The function of this name in a module; `"vmlinux"` means the kernel proper. For names that are not unique.
+    ///
+    /// The function is then found by its address in `/proc/kallsyms`, which takes the right to read addresses there.
+    pub fn module(mut self, name: impl Into<String>) -> Self {
+        self.module = Some(name.into());
+        self
+    }
+
+    /// When the function at the place returns, not when it is entered.
+    pub fn on_return(mut self) -> Self {
+        self.moment = ProbeMoment::Return;
+        self
     }
 
     /// This many bytes into the function. Not for returns.
@@ -172,6 +189,20 @@ impl Program {
 }
 
 fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
+    if let (Place::Function(name), Some(module)) = (&at.place, &at.module) {
+        let by_address = Kprobe {
+            place: Place::Address(duplicates::in_module(name, module)?),
+            module: None,
+            ..at.clone()
+        };
+        return attach(program, &by_address);
+    }
+    if at.moment == ProbeMoment::Return && at.offset != 0 {
+        let message = "a probe of a return has no place inside the function";
+        return Err(
+            Error::new(ErrorKind::InvalidArgument, message).with_hint("leave out the offset")
+        );
+    }
     let pmu = if at.mode == ProbeMode::Tracefs {
         None
     } else {
@@ -242,12 +273,7 @@ fn refused(errno: Errno, at: &Kprobe) -> Error {
     let generic = || Error::from_errno(errno, "the kernel does not make the probe");
     match (errno, &at.place) {
         (Errno::EPERM | Errno::EACCES, _) => generic().with_hint(advice::for_perf_event()),
-        (Errno::EADDRNOTAVAIL, Place::Function(name)) => {
-            let message = format!("this kernel has several functions `{name}`");
-            Error::new(ErrorKind::InvalidArgument, message)
-                .with_errno(errno)
-                .with_hint("choose one by its address in /proc/kallsyms, with Kprobe::address")
-        }
+        (Errno::EADDRNOTAVAIL, Place::Function(name)) => duplicates::ambiguous(name).with_errno(errno),
         (Errno::ENOENT | Errno::EINVAL, Place::Function(name)) => match no_function(name) {
             Some(error) => error.with_errno(errno),
             None => generic().with_hint(

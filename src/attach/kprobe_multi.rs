@@ -2,14 +2,13 @@
 
 use super::link::Link;
 use super::{glob, kprobe, tracefs};
+use crate::kinds::{AttachType, ProgramType};
 use crate::load::{Program, advice, kernel_files};
 use crate::sys::bpf::{self, Functions, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result};
-use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::fs;
 use std::os::fd::AsFd;
-use std::path::Path;
 
 /// `BPF_F_KPROBE_MULTI_RETURN`
 const RETURN: u32 = 1;
@@ -131,7 +130,8 @@ fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Resu
             cookies: &at.cookies,
         },
     };
-    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at))?;
+    let fd =
+        bpf::link_create(&create).map_err(|errno| refused(errno, at, program.attach_type()))?;
     Ok(Link::kernel(program.name(), fd))
 }
 
@@ -144,7 +144,7 @@ fn matching(pattern: &str) -> Result<Vec<u64>> {
     let addresses = if let Ok(list) = with_addresses {
         listed(&list, pattern)
     } else {
-        looked_up(&folder, pattern)?
+        looked_up(pattern)?
     };
     if addresses.is_empty() {
         let message = format!("no traceable kernel function matches `{pattern}`");
@@ -165,13 +165,9 @@ fn listed(list: &str, pattern: &str) -> Vec<u64> {
 }
 
 /// Names from tracefs, addresses from the kernel's symbols.
-fn looked_up(folder: &Path, pattern: &str) -> Result<Vec<u64>> {
-    let path = folder.join("available_filter_functions");
-    let list = fs::read_to_string(&path).map_err(|e| Error::from_io(e, "read", &path))?;
-    let names = list
-        .lines()
-        .filter_map(|line| line.split_ascii_whitespace().next());
-    let names: HashSet<&str> = names.filter(|name| glob::matches(pattern, name)).collect();
+fn looked_up(pattern: &str) -> Result<Vec<u64>> {
+    let list = tracefs::traceable_functions()?;
+    let names = tracefs::matching_names(&list, pattern);
     let mut addresses = Vec::new();
     kernel_files::kallsyms(&mut |address, letter, name| {
         if matches!(letter, 't' | 'T' | 'w' | 'W') && names.contains(name) {
@@ -188,7 +184,7 @@ fn c_string(text: &str) -> Result<CString> {
     })
 }
 
-fn refused(errno: Errno, at: &KprobeMulti) -> Error {
+fn refused(errno: Errno, at: &KprobeMulti, attach_type: AttachType) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, &at.functions) {
         (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
@@ -199,9 +195,12 @@ fn refused(errno: Errno, at: &KprobeMulti) -> Error {
         (Errno::ESRCH, _) => {
             error.with_hint("at least one of the functions does not exist or cannot be traced")
         }
-        (Errno::EINVAL, _) => error.with_hint(
-            "such links came with Linux 5.18, and take programs of SEC(\"kprobe.multi\")",
-        ),
+        (Errno::EINVAL, _) => {
+            let newer = advice::newer_program(ProgramType::KPROBE, attach_type);
+            error.with_hint(newer.unwrap_or_else(|| {
+                "such links came with Linux 5.18, and take programs of SEC(\"kprobe.multi\")".into()
+            }))
+        }
         (Errno::EOPNOTSUPP, _) => error.with_hint("the kernel was built without CONFIG_FPROBE"),
         _ => error,
     }

@@ -15,6 +15,8 @@ mod attachment;
 mod auto;
 mod binary;
 mod cgroup;
+mod duplicates;
+mod freplace;
 mod glob;
 mod grammar;
 mod interface;
@@ -34,6 +36,7 @@ mod point;
 mod raw_tracepoint;
 mod refusal;
 mod route;
+mod sampling;
 mod socket;
 mod sockmap;
 mod struct_ops;
@@ -43,6 +46,7 @@ mod tcx;
 mod tracefs;
 mod tracepoint;
 mod tracing;
+mod tracing_multi;
 mod unlinked;
 mod uprobe;
 mod uprobe_multi;
@@ -52,7 +56,8 @@ mod xdp_status;
 
 #[doc(inline)]
 pub use crate::sys::bpf::{
-    Attached, AttachedProgram, IterScope, IterTarget, LinkDetails, LinkInfo, PerfEventDetails,
+    Attached, AttachedProgram, CgroupOrder, IterScope, IterTarget, LinkDetails, LinkInfo,
+    PerfEventDetails,
 };
 pub use cgroup::{Cgroup, CgroupMode};
 pub use interface::Interface;
@@ -66,9 +71,11 @@ pub use netkit::{Netkit, NetkitSide};
 pub use netns::Netns;
 pub use order::Anchor;
 pub use point::{AttachOptions, AttachPoint};
+pub use sampling::{HardwareEvent, Sampling, SoftwareEvent};
 pub use tc::Tc;
 pub use tc_hook::{TcFilter, TcHook};
 pub use tcx::{Direction, Tcx};
+pub use tracing_multi::TracingMulti;
 pub use uprobe::{Processes, Uprobe};
 pub use uprobe_multi::UprobeMulti;
 pub use usdt::Usdt;

@@ -2,7 +2,7 @@
 
 use super::kprobe;
 use super::link::Link;
-use crate::load::Program;
+use crate::load::{Program, advice};
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::ffi::CString;
@@ -54,6 +54,8 @@ fn refused(errno: Errno, name: &str, cookie: u64) -> Error {
         Errno::EEXIST => Error::from_errno(errno, "the kernel does not attach it").with_hint(
             "it is attached there already: before Linux 6.10, a program can be attached to a raw tracepoint once",
         ),
+        Errno::EPERM | Errno::EACCES => Error::from_errno(errno, "the kernel does not attach it")
+            .with_hint(advice::for_perf_event()),
         Errno::EINVAL => Error::from_errno(errno, "the kernel does not attach it")
             .with_hint("does the program read more arguments than the tracepoint has?"),
         _ => Error::from_errno(errno, "the kernel does not attach it"),

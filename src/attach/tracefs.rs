@@ -1,6 +1,8 @@
 //! Trace events: where tracefs is, and what is in it.
 
+use super::glob;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,34 @@ pub(super) fn folder() -> Result<PathBuf> {
         "tracefs is not mounted, so trace events have no numbers",
     )
     .with_hint("mount -t tracefs tracefs /sys/kernel/tracing"))
+}
+
+/// The list of functions that can be traced, a line each.
+pub(super) fn traceable_functions() -> Result<String> {
+    let path = folder()?.join("available_filter_functions");
+    fs::read_to_string(&path).map_err(|e| unreadable(e, &path))
+}
+
+fn unreadable(error: io::Error, path: &Path) -> Error {
+    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+    let missing = error.kind() == io::ErrorKind::NotFound;
+    let error = Error::from_io(error, "read", path);
+    if denied {
+        error.with_hint("run as root; a locked-down kernel lets nobody trace its functions")
+    } else if missing {
+        error.with_hint("the kernel was built without CONFIG_DYNAMIC_FTRACE")
+    } else {
+        error
+    }
+}
+
+/// The names in such a list that a pattern means.
+pub(super) fn matching_names<'l>(list: &'l str, pattern: &str) -> HashSet<&'l str> {
+    // `vfs_read` or, of a module, `veth_xmit [veth]`.
+    let lines = list
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().next());
+    lines.filter(|name| glob::matches(pattern, name)).collect()
 }
 
 /// The number of a trace event, by which a perf event names it.

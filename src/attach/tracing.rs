@@ -80,7 +80,7 @@ pub(super) fn target_name(program: &Program) -> &str {
     }
 }
 
-fn refused(errno: Errno, cookie: u64) -> Error {
+pub(super) fn refused(errno: Errno, cookie: u64) -> Error {
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match errno {
         Errno::EPERM => error.with_hint(advice::for_perf_event()),

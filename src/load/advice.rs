@@ -45,28 +45,31 @@ pub(crate) fn for_program(
 ) -> Option<String> {
     match errno {
         Errno::EPERM => Some(permission(program_capabilities(kind))),
-        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
-            let newer = |what: String, since| too_old(&what, since);
-            newer(
-                format!("programs of type {kind}"),
-                since::program_type(kind),
-            )
-            .or_else(|| {
-                newer(
-                    format!("the attach type {attach_type}"),
-                    since::attach_type(attach_type),
-                )
-            })
+        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => newer_program(kind, attach_type)
             .or_else(|| {
                 let frags = flags.contains(ProgramFlags::XDP_HAS_FRAGS);
-                newer(
-                    "XDP programs for packets in fragments".to_owned(),
-                    frags.then_some(XDP_FRAGS),
-                )
-            })
-        }
+                let what = "XDP programs for packets in fragments";
+                too_old(what, frags.then_some(XDP_FRAGS))
+            }),
         _ => None,
     }
+}
+
+/// Which version of Linux knows such programs, if the running one does not. Its verifier would say something else.
+pub(crate) fn newer_program(kind: ProgramType, attach_type: AttachType) -> Option<String> {
+    let program = || {
+        too_old(
+            &format!("programs of type {kind}"),
+            since::program_type(kind),
+        )
+    };
+    let attach = || {
+        too_old(
+            &format!("programs of attach type {attach_type}"),
+            since::attach_type(attach_type),
+        )
+    };
+    program().or_else(attach)
 }
 
 /// What to do about `errno` of creating a map.

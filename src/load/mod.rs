@@ -37,4 +37,5 @@ pub use globals::Live;
 pub use object::{Object, Program};
 pub use options::LoadOptions;
 pub use prepared::PreparedObject;
+pub(crate) use program::function_of;
 pub use test_run::{Stats, TestRun, TestRunOutcome, enable_stats};

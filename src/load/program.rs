@@ -227,7 +227,7 @@ impl OpenProgram {
 
 /// The function's number in the types of a loaded program.
 #[doc(alias = "libbpf_find_prog_btf_id")]
-fn function_of(
+pub(crate) fn function_of(
     program: BorrowedFd<'_>,
     function: &str,
     token: Option<BorrowedFd<'_>>,
@@ -320,13 +320,17 @@ impl Refusal {
         } else {
             error.with_verifier_log(VerifierLog::new(self.log, gist.clone()))
         };
-        let advice = advice::for_program(
-            self.errno,
-            plan.kind,
-            plan.expected_attach_type,
-            ProgramFlags::from_bits_retain(plan.flags),
-        );
-        match advice.filter(|_| gist.is_empty()) {
+        let advice = if gist.is_empty() {
+            advice::for_program(
+                self.errno,
+                plan.kind,
+                plan.expected_attach_type,
+                ProgramFlags::from_bits_retain(plan.flags),
+            )
+        } else {
+            advice::newer_program(plan.kind, plan.expected_attach_type)
+        };
+        match advice {
             Some(hint) => error.with_hint(hint),
             None => error,
         }

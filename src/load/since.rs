@@ -62,6 +62,10 @@ pub(crate) fn attach_type(kind: AttachType) -> Option<KernelVersion> {
         | AttachType::CGROUP_UNIX_GETSOCKNAME => v(6, 7),
         AttachType::TRACE_KPROBE_SESSION => v(6, 10),
         AttachType::TRACE_UPROBE_SESSION => v(6, 13),
+        AttachType::TRACE_FSESSION => v(7, 0),
+        AttachType::TRACE_FENTRY_MULTI
+        | AttachType::TRACE_FEXIT_MULTI
+        | AttachType::TRACE_FSESSION_MULTI => v(7, 2),
         _ => return None,
     })
 }

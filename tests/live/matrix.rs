@@ -36,8 +36,24 @@ pub(crate) fn refused<T: Debug>(attachment: &str, result: rawbpf::Result<T>, wor
 }
 
 fn say(attachment: &str, verdict: &str, what: &str) {
-    let what = what.replace('\n', "; ");
+    let fixtures = crate::support::fixture("");
+    let what = what
+        .replace('\n', "; ")
+        .replace(&fixtures.display().to_string(), "");
+    let what = without_patch_level(&what);
     // Past the harness, which keeps the output of tests that pass to itself; in one piece, as it writes there too.
     let line = format!("attach-matrix: {attachment} | {verdict} | {what}\n");
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// The same words on every kernel of a series: the third number of "this kernel is 6.1.27" goes.
+fn without_patch_level(text: &str) -> String {
+    const BEFORE: &str = "this kernel is ";
+    let Some((before, after)) = text.split_once(BEFORE) else {
+        return text.to_owned();
+    };
+    let length = after.find(|c: char| c != '.' && !c.is_ascii_digit());
+    let (version, rest) = after.split_at(length.unwrap_or(after.len()));
+    let series: Vec<_> = version.split('.').take(2).collect();
+    format!("{before}{BEFORE}{}{rest}", series.join("."))
 }

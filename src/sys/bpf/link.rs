@@ -78,8 +78,8 @@ pub enum IterTarget<'a> {
     Map(BorrowedFd<'a>),
     /// Cgroups, from one of them on. Since Linux 6.1.
     Cgroup {
-        /// `enum bpf_cgroup_iter_order`.
-        order: u32,
+        /// Which of them, in which order.
+        order: CgroupOrder,
         /// Where to start; by id if there is no descriptor.
         cgroup: Option<BorrowedFd<'a>>,
         /// Where to start.
@@ -94,6 +94,22 @@ pub enum IterTarget<'a> {
         /// All threads of this process.
         pid_fd: Option<BorrowedFd<'a>>,
     },
+}
+
+/// Which cgroups an iterator visits, from one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[doc(alias = "bpf_cgroup_iter_order")]
+pub enum CgroupOrder {
+    /// That one only.
+    Itself = 1,
+    /// It and all below, parents first.
+    Descendants = 2,
+    /// It and all below, children first.
+    DescendantsFirst = 3,
+    /// It and all above.
+    Ancestors = 4,
+    /// Those directly below it. Since Linux 7.0.
+    Children = 5,
 }
 
 /// The functions of a kprobe.multi link.
@@ -149,7 +165,7 @@ pub enum LinkOptions<'a> {
         /// One process; 0 for all.
         pid: i32,
     },
-    /// Many kernel functions by type. Since Linux 7.1.
+    /// Many kernel functions by type. Since Linux 7.2.
     TracingMulti {
         /// Which functions.
         ids: &'a [u32],
@@ -293,7 +309,7 @@ fn iter_arm(target: IterTarget<'_>, room: &mut [u64; 2]) -> Result<LinkArm, Errn
         ),
         IterTarget::Cgroup { order, cgroup, id } => put(
             &IterCgroupInfo {
-                order,
+                order: order as u32,
                 cgroup_fd: raw_or_zero(cgroup),
                 cgroup_id: id,
             },

@@ -1,10 +1,14 @@
 //! Kernel functions: one, or many at once; system calls.
 
-use super::{alone, call_getppid, counter, histogram_total, own_process, reads_of_this_file, runs};
+use super::{
+    Trial, alone, call_getppid, counter, histogram_total, number, own_process, reads_of_this_file,
+    runs, tracer,
+};
 use crate::load::load_fixture;
 use crate::matrix::{refused, works};
 use crate::support::{Need, check};
 use rawbpf::attach::{Kprobe, KprobeMulti, ProbeMode};
+use rawbpf::load::{Object, Program};
 use rawbpf::{ErrorKind, LinkType};
 use std::fs;
 
@@ -109,6 +113,196 @@ fn a_system_call_is_probed_by_its_name() {
     call_getppid(7);
     assert!(histogram_total(&object) >= 7);
     drop((entry, exit));
+}
+
+const KPROBES: &[Need] = &[Need::Kprobes];
+const MULTI: &[Need] = &[Need::KprobeMulti];
+const MULTI_REFUSALS: &[&str] = &["locked-down", "CONFIG_FPROBE", "Linux 5.18", "#174"];
+
+/// Of each of the five reads, at least one.
+fn saw_five_reads(object: &Object) -> bool {
+    number(object, "hits") >= 5
+}
+
+#[test]
+fn a_place_inside_a_function_is_probed() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    let trial = Trial {
+        row: "kprobe+offset",
+        effect: "reads of a thread are counted",
+        program: "kprobe",
+        needs: KPROBES,
+        words: &["CONFIG_KPROBE_EVENTS"],
+    };
+    // Where an instruction starts differs between kernels; elsewhere there is no probe.
+    let attach = |program: &Program| {
+        let at = |offset| program.attach_kprobe(&Kprobe::entry("vfs_read").offset(offset));
+        (1..=16).map(at).reduce(Result::or).unwrap()
+    };
+    trial.run(attach, reads_of_this_file, saw_five_reads);
+}
+
+#[test]
+fn a_probe_has_a_cookie() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    let trial = Trial {
+        row: "kprobe with cookie",
+        effect: "the program reads its cookie",
+        program: "kprobe_cookie",
+        needs: &[Need::Kprobes, Need::Linux(5, 15)],
+        words: &["CONFIG_KPROBE_EVENTS", "#174"],
+    };
+    let at = Kprobe::entry("vfs_read").cookie(77);
+    trial.run(
+        |program| program.attach_kprobe(&at),
+        reads_of_this_file,
+        |object| number(object, "last_cookie") == 77,
+    );
+}
+
+#[test]
+fn system_calls_are_probed_as_their_sections_say() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    for (row, effect) in [
+        ("ksyscall", "calls of a system call are counted"),
+        ("kretsyscall", "returns of a system call are counted"),
+    ] {
+        let trial = Trial {
+            row,
+            effect,
+            program: row,
+            needs: KPROBES,
+            words: &["CONFIG_KPROBE_EVENTS"],
+        };
+        trial.run(
+            Program::attach,
+            || call_getppid(7),
+            |object| number(object, "hits") == 7,
+        );
+    }
+}
+
+#[test]
+fn many_functions_are_probed_as_their_sections_say() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    for (row, program, effect) in [
+        (
+            "kprobe.multi",
+            "kprobe_multi",
+            "calls of functions that match are counted",
+        ),
+        (
+            "kretprobe.multi",
+            "kretprobe_multi",
+            "returns of functions that match are counted",
+        ),
+    ] {
+        let trial = Trial {
+            row,
+            effect,
+            program,
+            needs: MULTI,
+            words: MULTI_REFUSALS,
+        };
+        trial.run(Program::attach, reads_of_this_file, saw_five_reads);
+    }
+    let session = Trial {
+        row: "kprobe.session",
+        effect: "calls and returns are counted by one program",
+        program: "kprobe_session",
+        needs: &[Need::KprobeMulti, Need::Linux(6, 10)],
+        words: &["locked-down", "Linux 6.10"],
+    };
+    session.run(Program::attach, reads_of_this_file, |object| {
+        let hits = number(object, "hits");
+        hits >= 10 && hits.is_multiple_of(2)
+    });
+    let cookies = Trial {
+        row: "kprobe.multi with cookies",
+        effect: "the program reads its cookie",
+        program: "kprobe_multi_cookie",
+        needs: MULTI,
+        words: MULTI_REFUSALS,
+    };
+    let at = KprobeMulti::names(["vfs_write", "vfs_read"]).cookies([1, 77]);
+    cookies.run(
+        |program| program.attach_kprobe_multi(&at),
+        reads_of_this_file,
+        |object| number(object, "last_cookie") == 77,
+    );
+}
+
+/// The addresses of the kernel functions of this name, as `/proc/kallsyms` has them.
+fn addresses_of(function: &str) -> Vec<u64> {
+    let list = fs::read_to_string("/proc/kallsyms").unwrap();
+    let lines = list
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let found = lines.filter(|words| words.len() == 3 && words[2] == function);
+    found
+        .map(|words| u64::from_str_radix(words[0], 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn one_of_several_functions_of_a_name_is_probed() {
+    require!(Need::Bpf, Need::Btf, Need::Kprobes);
+    // Several files of /proc are written by a static function of this name.
+    let name = "m_start";
+    let read_maps = || drop(fs::read("/proc/self/maps").unwrap());
+    let addresses = addresses_of(name);
+    assert!(addresses.len() > 1, "{addresses:x?}");
+    let object = tracer("kprobe").unwrap();
+    let program = object.program("kprobe").unwrap();
+    let by_name = program.attach_kprobe(&Kprobe::entry(name));
+    if check(&[Need::Linux(6, 6)]).is_ok() {
+        let error = by_name.unwrap_err();
+        let listed = addresses
+            .iter()
+            .all(|a| error.message().contains(&format!("{a:#x} (vmlinux)")));
+        assert!(
+            listed && error.hint().unwrap().contains("Kprobe::address"),
+            "{error}"
+        );
+    }
+    let counted = addresses.iter().map(|address| {
+        let link = program.attach_kprobe(&Kprobe::address(*address)).unwrap();
+        let before = number(&object, "hits");
+        read_maps();
+        link.detach().unwrap();
+        number(&object, "hits") - before
+    });
+    let ran: Vec<bool> = counted.map(|hits| hits > 0).collect();
+    let one = ran.iter().filter(|ran| **ran).count() == 1;
+    works(
+        "kprobe by address",
+        "of functions of one name, the right one is seen",
+        one,
+    );
+
+    let error = program
+        .attach_kprobe(&Kprobe::entry(name).module("vmlinux"))
+        .unwrap_err();
+    assert!(error.message().contains("several functions"), "{error}");
+    let error = program
+        .attach_kprobe(&Kprobe::entry(name).module("vmlinus"))
+        .unwrap_err();
+    assert!(
+        error.message().contains("did you mean `vmlinux`"),
+        "{error}"
+    );
+    let link = program
+        .attach_kprobe(&Kprobe::ret("vfs_read").module("vmlinux"))
+        .unwrap();
+    let before = number(&object, "hits");
+    reads_of_this_file();
+    let seen = number(&object, "hits") - before >= 5;
+    works(
+        "kprobe by module",
+        "returns of a function are counted",
+        seen,
+    );
+    drop(link);
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod fentry;
 mod iter;
 mod kprobe;
 mod link;
+mod refusals;
+mod sampling;
 mod struct_ops;
 mod tracepoint;
 mod uprobe;
@@ -16,11 +18,12 @@ mod usdt;
 mod usdt_sites;
 
 use crate::load::load_fixture;
-use crate::support::fixture;
+use crate::matrix::{refused, works};
+use crate::support::{Need, check, fixture};
 use rawbpf::MapType;
 use rawbpf::attach::Link;
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
-use rawbpf::load::Object;
+use rawbpf::load::{Object, Program};
 use rawbpf::open::{OpenObject, SectionDef};
 use rawbpf::reloc::{LoadPlan, MapPlan, ProgramPlan, Ref, RefKind, Target};
 use rawbpf::ring::RingBuffer;
@@ -118,6 +121,59 @@ pub(crate) fn histogram_total(object: &Object) -> u32 {
     let bytes = object.read_variable("hist").unwrap();
     let (slots, _) = bytes.as_chunks::<4>();
     slots.iter().map(|slot| u32::from_ne_bytes(*slot)).sum()
+}
+
+/// Loads one program of the fixture `attach`, which then counts what this thread does.
+pub(crate) fn tracer(program: &str) -> rawbpf::Result<Object> {
+    load_fixture("attach", |object| {
+        object.program_mut(program)?.set_autoload(true);
+        let tid = nix::unistd::gettid().as_raw().cast_unsigned();
+        object.variable_mut("targ_tid")?.set(&tid)
+    })
+}
+
+/// A way of attaching that is tried with a program of the fixture `attach`.
+pub(crate) struct Trial {
+    /// Its row in the table of attachments.
+    pub(crate) row: &'static str,
+    /// What is seen.
+    pub(crate) effect: &'static str,
+    /// The program.
+    pub(crate) program: &'static str,
+    /// With these it has to work; without, it has to be refused.
+    pub(crate) needs: &'static [Need],
+    /// Words of the refusal: these, or these.
+    pub(crate) words: &'static [&'static str],
+}
+
+impl Trial {
+    /// Attaches, acts, and looks whether the program saw it; then that it does not any more after detaching.
+    pub(crate) fn run(
+        &self,
+        attach: impl FnOnce(&Program) -> rawbpf::Result<Link>,
+        act: impl Fn(),
+        seen: impl FnOnce(&Object) -> bool,
+    ) {
+        let attached = tracer(self.program).and_then(|object| {
+            let link = attach(object.program(self.program)?)?;
+            Ok((object, link))
+        });
+        if check(self.needs).is_err() {
+            let text = attached
+                .as_ref()
+                .map_or_else(ToString::to_string, |_| String::new());
+            let said = self.words.iter().find(|words| text.contains(**words));
+            return refused(self.row, attached, said.unwrap_or(&self.words[0]));
+        }
+        let (object, link) = attached.unwrap_or_else(|e| panic!("{}: {e}", self.row));
+        act();
+        let seen = seen(&object);
+        link.detach().unwrap();
+        let hits = number(&object, "hits");
+        act();
+        assert_eq!(number(&object, "hits"), hits, "{}: detached", self.row);
+        works(self.row, self.effect, seen);
+    }
 }
 
 /// An object of one handmade program that counts its runs in the first eight bytes of `.bss`.

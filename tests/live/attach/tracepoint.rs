@@ -1,10 +1,11 @@
 //! Tracepoints: with their arguments, with types, and as trace events.
 
-use super::{Counter, alone, arrives, call_getppid, number, own_process};
+use super::{Counter, Trial, alone, arrives, call_getppid, number, own_process};
 use crate::load::load_fixture;
 use crate::matrix::works;
 use crate::support::{Need, check};
 use rawbpf::attach::Link;
+use rawbpf::load::{Object, Program};
 use rawbpf::ring::RingBuffer;
 use rawbpf::{ErrorKind, LinkType};
 use std::fs::File;
@@ -130,5 +131,62 @@ fn places_that_are_not_there_are_named() {
     assert!(
         error.to_string().contains("no raw tracepoint `sys_entre`"),
         "{error}"
+    );
+}
+
+#[test]
+fn tracepoints_have_cookies() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    let cookie = |row, program, needs, words| Trial {
+        row,
+        effect: "the program reads its cookie",
+        program,
+        needs,
+        words,
+    };
+    let calls = || call_getppid(7);
+    let has_it = |object: &Object| number(object, "last_cookie") == 77;
+    let trial = cookie(
+        "tp with cookie",
+        "tracepoint_cookie",
+        &[Need::Linux(5, 15)],
+        &["#174"],
+    );
+    let enter = ("syscalls", "sys_enter_getppid");
+    trial.run(
+        |program| program.attach_tracepoint_with_cookie(enter.0, enter.1, 77),
+        calls,
+        has_it,
+    );
+    let since_6_10 = &[Need::Linux(6, 10)];
+    let trial = cookie("raw_tp with cookie", "raw_tp_cookie", since_6_10, &["#174"]);
+    trial.run(
+        |program| program.attach_raw_tracepoint_with_cookie("sys_enter", 77),
+        calls,
+        has_it,
+    );
+    let trial = cookie("tp_btf with cookie", "tp_btf_cookie", since_6_10, &["#174"]);
+    trial.run(
+        |program| program.attach_tracing_with_cookie(77),
+        calls,
+        has_it,
+    );
+}
+
+#[test]
+fn a_writable_raw_tracepoint_is_seen() {
+    require!(Need::Bpf, Need::Btf);
+    let trial = Trial {
+        row: "raw_tp.w",
+        effect: "system calls are counted",
+        program: "raw_tp_writable",
+        needs: &[Need::Linux(5, 2)],
+        words: &["Linux 5.2"],
+    };
+    // The one that reads the count back is made after it.
+    trial.run(
+        Program::attach,
+        || call_getppid(7),
+        |object| number(object, "hits") >= 7,
     );
 }

@@ -1,0 +1,100 @@
+//! Kernel functions whose name is not unique: static functions of different files, or of modules.
+
+use crate::load::kernel_files;
+use crate::{Error, ErrorKind, Result, did_you_mean};
+
+/// What the kernel proper is called where a module's name is wanted.
+const KERNEL: &str = "vmlinux";
+/// So many are listed in a message.
+const LISTED: usize = 8;
+
+/// One of the functions of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Function {
+    address: u64,
+    module: String,
+}
+
+/// All functions of this name.
+fn functions(name: &str) -> Result<Vec<Function>> {
+    let mut found = Vec::new();
+    kernel_files::kernel_symbols(&mut |symbol| {
+        if symbol.name == name && matches!(symbol.letter, 't' | 'T' | 'w' | 'W') {
+            found.push(Function {
+                address: symbol.address,
+                module: symbol.module.unwrap_or(KERNEL).to_owned(),
+            });
+        }
+    })?;
+    Ok(found)
+}
+
+/// The address of the one function of this name in a module (or the kernel proper).
+pub(super) fn in_module(name: &str, module: &str) -> Result<u64> {
+    let all = functions(name)?;
+    let here: Vec<&Function> = all.iter().filter(|f| f.module == module).collect();
+    match here[..] {
+        [Function { address: 0, .. }, ..] => Err(Error::new(
+            ErrorKind::Permission,
+            "the kernel hides the addresses of its functions from this process",
+        )
+        .with_hint("run as root, with 0 or 1 in /proc/sys/kernel/kptr_restrict")),
+        [function] => Ok(function.address),
+        [] => {
+            let near = did_you_mean(module, all.iter().map(|f| f.module.as_str()));
+            let message = format!("there is no function `{name}` in `{module}`{near}");
+            Err(Error::new(ErrorKind::NotFound, message)
+                .with_hint("`vmlinux` means the kernel proper; is the module loaded?"))
+        }
+        _ => Err(several(name, &here)),
+    }
+}
+
+/// Why the kernel does not choose one of several functions.
+#[cold]
+pub(super) fn ambiguous(name: &str) -> Error {
+    let all = functions(name).unwrap_or_default();
+    several(name, &all.iter().collect::<Vec<_>>())
+}
+
+fn several(name: &str, functions: &[&Function]) -> Error {
+    let mut list: Vec<String> = functions
+        .iter()
+        .take(LISTED)
+        .map(|f| format!("{:#x} ({})", f.address, f.module))
+        .collect();
+    if functions.len() > LISTED {
+        list.push(format!("and {} more", functions.len() - LISTED));
+    }
+    let message = format!(
+        "this kernel has several functions `{name}`: {}",
+        list.join(", ")
+    );
+    Error::new(ErrorKind::InvalidArgument, message).with_hint(
+        "choose one by its module with Kprobe::module, or by its address with Kprobe::address",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_listed_with_their_modules() {
+        let functions: Vec<Function> = (1..12)
+            .map(|address| Function {
+                address,
+                module: KERNEL.into(),
+            })
+            .collect();
+        let error = several("m_start", &functions.iter().collect::<Vec<_>>());
+        assert!(
+            error.message().contains("`m_start`: 0x1 (vmlinux), "),
+            "{error}"
+        );
+        assert!(
+            error.message().ends_with("0x8 (vmlinux), and 3 more"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! Programs that are run by a counter: every so many counts, or so many times a second.
+
+use super::attachment::Attachment;
+use super::link::Link;
+use super::perf_event::{self, Way};
+use super::uprobe::Processes;
+use crate::load::{Program, advice};
+use crate::sys::perf_event::{PerfEvent, PerfScope, SampleRate, perf_event_open};
+use crate::sys::system::online_cpus;
+use crate::{Errno, Error, ErrorKind, Result};
+
+/// Counters that the kernel keeps (`PERF_TYPE_SOFTWARE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[doc(alias = "perf_sw_ids")]
+pub enum SoftwareEvent {
+    /// Nanoseconds of a CPU's time. What profilers sample where there are no hardware counters.
+    CpuClock,
+    /// Nanoseconds for which the task runs.
+    TaskClock,
+    /// Page faults of both sorts.
+    PageFaults,
+    /// Switches from one task to another.
+    ContextSwitches,
+    /// Moves of a task to another CPU.
+    CpuMigrations,
+    /// Page faults that took no reading from a disk.
+    MinorFaults,
+    /// Page faults that took it.
+    MajorFaults,
+}
+
+/// Counters of the processor, as the kernel generalizes them (`PERF_TYPE_HARDWARE`). Virtual machines often have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[doc(alias = "perf_hw_id")]
+pub enum HardwareEvent {
+    /// Cycles.
+    CpuCycles,
+    /// Retired instructions.
+    Instructions,
+    /// Accesses to the last cache.
+    CacheReferences,
+    /// Those that it could not answer.
+    CacheMisses,
+    /// Retired branches.
+    BranchInstructions,
+    /// Those that were not foreseen.
+    BranchMisses,
+}
+
+/// What to count, how often to run the program, and for whom.
+///
+/// ```
+/// use rawbpf::attach::{Processes, Sampling, SoftwareEvent};
+/// let profile = Sampling::software(SoftwareEvent::CpuClock).frequency(99);
+/// let one = Sampling::software(SoftwareEvent::PageFaults).period(1).processes(Processes::Pid(4321));
+/// ```
+#[derive(Debug, Clone)]
+#[doc(alias = "perf_event_attr")]
+pub struct Sampling {
+    kind: u32,
+    config: u64,
+    rate: SampleRate,
+    processes: Processes,
+    cpu: Option<u32>,
+    cookie: u64,
+}
+
+impl Sampling {
+    /// A counter that the kernel keeps.
+    pub fn software(event: SoftwareEvent) -> Self {
+        /// `PERF_TYPE_SOFTWARE`
+        const SOFTWARE: u32 = 1;
+        Self::event(SOFTWARE, event as u64)
+    }
+
+    /// A counter of the processor.
+    pub fn hardware(event: HardwareEvent) -> Self {
+        /// `PERF_TYPE_HARDWARE`
+        const HARDWARE: u32 = 0;
+        Self::event(HARDWARE, event as u64)
+    }
+
+    /// Any counter, by `PERF_TYPE_*` (or a number from `/sys/bus/event_source/devices/*/type`) and its configuration.
+    ///
+    /// Until told otherwise: a thousand times a second, all processes, every CPU.
+    pub fn event(kind: u32, config: u64) -> Self {
+        Self {
+            kind,
+            config,
+            rate: SampleRate::Frequency(1000),
+            processes: Processes::All,
+            cpu: None,
+            cookie: 0,
+        }
+    }
+
+    /// Runs the program about so many times a second on each CPU, while there is something to count.
+    pub fn frequency(mut self, hertz: u64) -> Self {
+        self.rate = SampleRate::Frequency(hertz);
+        self
+    }
+
+    /// Runs the program every so many counts.
+    pub fn period(mut self, counts: u64) -> Self {
+        self.rate = SampleRate::Period(counts);
+        self
+    }
+
+    /// Whose events count. Here, a process is one thread: `Own` is the calling thread, `Pid` takes any thread's number.
+    pub fn processes(mut self, processes: Processes) -> Self {
+        self.processes = processes;
+        self
+    }
+
+    /// On one CPU only.
+    pub fn cpu(mut self, cpu: u32) -> Self {
+        self.cpu = Some(cpu);
+        self
+    }
+
+    /// A number that the program can ask for. Since Linux 5.15.
+    pub fn cookie(mut self, cookie: u64) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// One scope for each event to open: one that counts everybody is for one CPU.
+    fn scopes(&self) -> Result<Vec<PerfScope>> {
+        let pid = match self.processes {
+            Processes::All => None,
+            Processes::Own => Some(0),
+            Processes::Pid(pid) => Some(
+                i32::try_from(pid)
+                    .ok()
+                    .filter(|pid| *pid > 0)
+                    .ok_or_else(|| {
+                        let message = format!("{pid} is no number of a process");
+                        Error::new(ErrorKind::InvalidArgument, message)
+                    })?,
+            ),
+        };
+        Ok(match (pid, self.cpu) {
+            (Some(pid), None) => vec![PerfScope::Process(pid)],
+            (Some(pid), Some(cpu)) => vec![PerfScope::ProcessOnCpu(pid, cpu)],
+            (None, Some(cpu)) => vec![PerfScope::Cpu(cpu)],
+            (None, None) => {
+                let cpus = online_cpus().map_err(|errno| {
+                    Error::from_errno(errno, "cannot read which CPUs are online")
+                })?;
+                cpus.into_iter().map(PerfScope::Cpu).collect()
+            }
+        })
+    }
+}
+
+impl Program {
+    /// Runs the program when a counter says so. For programs of `SEC("perf_event")`.
+    ///
+    /// Counting everybody on every CPU takes an event, and a link, for each CPU: the returned [`Link`] holds all of them, and
+    /// cannot be pinned. CPUs that come online later are not counted.
+    ///
+    /// # Errors
+    /// `NotFound` if the machine has no such counter or the process is gone; `Permission` with what is missing.
+    #[doc(alias = "bpf_program__attach_perf_event_opts")]
+    pub fn attach_sampling(&self, at: &Sampling) -> Result<Link> {
+        let attach = || {
+            let mut links = Vec::new();
+            for scope in at.scopes()? {
+                links.push(self.sample(at, scope)?);
+            }
+            match links.len() {
+                1 => links.pop().ok_or_else(no_cpu),
+                0 => Err(no_cpu()),
+                _ => Ok(Link::with(self.name(), None, EachCpu(links))),
+            }
+        };
+        attach().map_err(|e: Error| e.context(format!("attaching `{}` to a counter", self.name())))
+    }
+
+    fn sample(&self, at: &Sampling, scope: PerfScope) -> Result<Link> {
+        let event = PerfEvent::Sampled {
+            kind: at.kind,
+            config: at.config,
+            rate: at.rate,
+        };
+        let event = perf_event_open(&event, scope).map_err(|errno| refused(errno, at))?;
+        perf_event::attach(self, event, at.cookie, Way::Best, None)
+    }
+}
+
+fn no_cpu() -> Error {
+    Error::new(ErrorKind::Corrupt, "no CPU is online")
+}
+
+/// The links of each CPU's event.
+#[derive(Debug)]
+struct EachCpu(Vec<Link>);
+
+impl Attachment for EachCpu {
+    fn undo(&mut self) -> Result<()> {
+        self.0.drain(..).try_for_each(Link::detach)
+    }
+
+    fn why_no_link(&self) -> &'static str {
+        "it is a link for each CPU: attach to each with Sampling::cpu to have them one by one"
+    }
+}
+
+fn refused(errno: Errno, at: &Sampling) -> Error {
+    let error = Error::from_errno(errno, "the kernel does not open the counter");
+    match errno {
+        Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_perf_event()),
+        Errno::ENOENT | Errno::EOPNOTSUPP | Errno::ENODEV => {
+            let message = format!("this machine has no counter {} of type {}", at.config, at.kind);
+            Error::new(ErrorKind::NotFound, message)
+                .with_errno(errno)
+                .with_hint("virtual machines often have no hardware counters: SoftwareEvent::CpuClock is always there")
+        }
+        Errno::ESRCH => {
+            let message = format!("there is no process for {:?}", at.processes);
+            Error::new(ErrorKind::NotFound, message).with_errno(errno)
+        }
+        Errno::EINVAL => match at.rate {
+            SampleRate::Frequency(hertz) => error.with_hint(format!(
+                "{hertz} times a second may be more than /proc/sys/kernel/perf_event_max_sample_rate allows"
+            )),
+            SampleRate::Period(_) => error,
+        },
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_have_the_kernels_numbers() {
+        assert_eq!(SoftwareEvent::MajorFaults as u64, 6);
+        assert_eq!(HardwareEvent::BranchMisses as u64, 5);
+    }
+
+    #[test]
+    fn one_process_is_one_event() {
+        let at = Sampling::software(SoftwareEvent::CpuClock);
+        let scopes = |processes| at.clone().processes(processes).scopes().unwrap();
+        assert_eq!(scopes(Processes::Own), [PerfScope::Process(0)]);
+        assert_eq!(scopes(Processes::Pid(7)), [PerfScope::Process(7)]);
+        assert!(!scopes(Processes::All).is_empty());
+        assert!(at.clone().processes(Processes::Pid(0)).scopes().is_err());
+        assert_eq!(at.cpu(1).scopes().unwrap(), [PerfScope::Cpu(1)]);
+    }
+}
