@@ -5,6 +5,7 @@
 //! [`Error`] at the stage's door, where the file, the program and the section are known.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// The result of every fallible operation in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,12 +102,19 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
+    suggestion: Option<Suggestion>,
     /// Innermost first; printed in reverse.
     context: Vec<String>,
     errno: Option<Errno>,
     hint: Option<String>,
     log: Option<VerifierLog>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// An end of the message that costs time to find, and is looked for when somebody reads it.
+struct Suggestion {
+    find: Box<dyn Fn() -> String + Send + Sync>,
+    whole: OnceLock<String>,
 }
 
 impl Error {
@@ -116,6 +124,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
+            suggestion: None,
             context: Vec::new(),
             errno: None,
             hint: None,
@@ -160,6 +169,21 @@ impl Error {
     #[cold]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds an end to the message that is looked for when the message is read: names among a kernel's hundred thousand that
+    /// resemble a missing one, say. A caller who tries many programs may never ask.
+    #[must_use]
+    #[cold]
+    pub(crate) fn with_suggestion(
+        mut self,
+        find: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.0.suggestion = Some(Suggestion {
+            find: Box::new(find),
+            whole: OnceLock::new(),
+        });
         self
     }
 
@@ -213,7 +237,12 @@ impl Error {
 
     /// The reason alone, without the chain, the number and the hint.
     pub fn message(&self) -> &str {
-        &self.0.message
+        match &self.0.suggestion {
+            None => &self.0.message,
+            Some(suggestion) => suggestion
+                .whole
+                .get_or_init(|| format!("{}{}", self.0.message, (suggestion.find)())),
+        }
     }
 
     /// The things that were being worked on, outermost first.
@@ -228,9 +257,10 @@ impl fmt::Display for Error {
             write!(f, "{what}: ")?;
         }
         // The number belongs to the reason; further lines of the message are details.
-        let (reason, details) = match self.0.message.find('\n') {
-            Some(end) => self.0.message.split_at(end),
-            None => (self.0.message.as_str(), ""),
+        let message = self.message();
+        let (reason, details) = match message.find('\n') {
+            Some(end) => message.split_at(end),
+            None => (message, ""),
         };
         f.write_str(reason)?;
         if let Some(errno) = self.0.errno
@@ -410,6 +440,23 @@ mod tests {
             "object x.bpf.o: map `events`: cannot create the map (EPERM)\nhint: run as root"
         );
         assert_eq!(error.kind(), ErrorKind::Permission);
+    }
+
+    #[test]
+    fn a_suggestion_is_looked_for_when_the_message_is_read_and_once() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let asked = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&asked);
+        let error = Error::new(ErrorKind::NotFound, "no `a`").with_suggestion(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            "; did you mean `b`?".to_owned()
+        });
+        let error = error.context("program p");
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        assert_eq!(error.to_string(), "program p: no `a`; did you mean `b`?");
+        assert_eq!(error.message(), "no `a`; did you mean `b`?");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::open::{OpenProgram, SectionFlags};
 use crate::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Bytes of a type's name with its prefix, at most.
 const LONGEST_NAME: usize = 127;
@@ -161,10 +162,6 @@ fn not_found(name: Name<'_>, full: &str, target: &Target) -> Error {
         "bpf_iter_" => "iterator",
         _ => "function",
     };
-    let near = target
-        .vmlinux_btf()
-        .map(|btf| near(btf, name, full))
-        .unwrap_or_default();
     let place = match name.module {
         Some(module) => format!("module `{module}` of kernel {}", target.name()),
         None => format!("kernel {} and its modules", target.name()),
@@ -178,27 +175,32 @@ fn not_found(name: Name<'_>, full: &str, target: &Target) -> Error {
             "it may come with a newer kernel, another configuration, or a module that is not loaded"
         }
     };
-    Error::new(
-        ErrorKind::NotFound,
-        format!("{what} `{}` is not in the BTF of {place}{near}", name.rest),
-    )
-    .with_hint(hint)
+    let message = format!("{what} `{}` is not in the BTF of {place}", name.rest);
+    let error = Error::new(ErrorKind::NotFound, message).with_hint(hint);
+    match target.vmlinux_btf() {
+        Ok(btf) => {
+            let (btf, full) = (Arc::clone(btf), full.to_owned());
+            let (prefix, kind) = (name.prefix, name.kind);
+            error.with_suggestion(move || near(&btf, prefix, kind, &full))
+        }
+        Err(_) => error,
+    }
 }
 
 /// Words for names of the same kind that resemble the wanted one.
-fn near(btf: &Btf<'_>, name: Name<'_>, full: &str) -> String {
+fn near(btf: &Btf<'_>, prefix: &str, kind: Kind, full: &str) -> String {
     let names = btf
         .types()
-        .filter(|ty| ty.kind() == name.kind)
+        .filter(|ty| ty.kind() == kind)
         .map(|ty| ty.name())
-        .filter(|n| n.starts_with(name.prefix));
+        .filter(|n| n.starts_with(prefix));
     let near = crate::near_names(full, names);
     if near.is_empty() {
         return String::new();
     }
     let quoted: Vec<String> = near
         .iter()
-        .map(|n| format!("`{}`", n.strip_prefix(name.prefix).unwrap_or(n)))
+        .map(|n| format!("`{}`", n.strip_prefix(prefix).unwrap_or(n)))
         .collect();
     format!("; did you mean {}?", quoted.join(" or "))
 }
