@@ -22,8 +22,6 @@ const LARGEST_VALUE: u32 = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     bound: HashMap<usize, (AttachTarget, AttachType)>,
-    /// Programs of members that the kernel does not have.
-    orphans: Vec<usize>,
     /// Programs that the caller took out of a member.
     replaced: Vec<usize>,
     /// For each program in use: whether a map that is to be created uses it.
@@ -85,9 +83,7 @@ impl Bindings {
             }
             bindings.replaced.extend(&map.replaced);
             for member in &map.members {
-                if !bindings.orphans.contains(&member.program) {
-                    *bindings.used.entry(member.program).or_default() |= map.autocreate;
-                }
+                *bindings.used.entry(member.program).or_default() |= map.autocreate;
             }
         }
         Ok(bindings)
@@ -103,7 +99,7 @@ impl Bindings {
             }
             if let Some(used) = self.used.get(&index) {
                 *autoload = *used;
-            } else if self.orphans.contains(&index) || self.replaced.contains(&index) {
+            } else if self.replaced.contains(&index) {
                 *autoload = false;
             }
         }
@@ -181,13 +177,14 @@ impl Bindings {
         let bytes = slice(map.image.bytes(), offset, size).ok_or_else(outside)?;
         let zero = bytes.iter().all(|byte| *byte == 0);
         let Some((index, kernel)) = place else {
-            if !zero {
-                return Err(unsupported(
-                    "it is set, but the kernel's structure has no such member",
-                ));
+            // As in libbpf, whose image has the program's address here: a program may be left out by the caller only.
+            if zero && program.is_none() {
+                return Ok(());
             }
-            self.orphans.extend(program);
-            return Ok(());
+            return Err(
+                unsupported("it is set, but the kernel's structure has no such member")
+                    .with_hint("take it out before loading, see `OpenMapMut::set_member`"),
+            );
         };
         if member.bitfield_size != 0 || kernel.bitfield_size != 0 {
             return Err(unsupported("it is a bitfield"));
