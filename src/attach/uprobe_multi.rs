@@ -145,7 +145,8 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
             pid: pid(at.processes)?,
         },
     };
-    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at))?;
+    let fd =
+        bpf::link_create(&create).map_err(|errno| refused(errno, at, program.attach_type()))?;
     Ok(Link::kernel(program.name(), fd))
 }
 
@@ -203,12 +204,15 @@ fn offsets_in(contents: &Contents, at: &UprobeMulti) -> Result<Vec<u64>> {
     }
 }
 
-fn refused(errno: Errno, at: &UprobeMulti) -> Error {
+fn refused(errno: Errno, at: &UprobeMulti, attach_type: AttachType) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, at.processes) {
         (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
         (Errno::ESRCH, Processes::Pid(pid)) => {
             error.with_hint(format!("there is no process {pid}"))
+        }
+        (Errno::EINVAL, _) if attach_type == AttachType::TRACE_UPROBE_SESSION => {
+            error.with_hint("sessions came with Linux 6.13")
         }
         (Errno::EINVAL, _) => error.with_hint(
             "such links came with Linux 6.6, and take programs of SEC(\"uprobe.multi\")",

@@ -19,7 +19,7 @@ global_asm!(
 #[unsafe(link_section = ".probes")]
 static RAWBPF_TEST_SEMAPHORE: AtomicU16 = AtomicU16::new(0);
 
-/// How many listen to the probe `counted`.
+/// How many listen to the probe `counted`, times the number of mappings of this program: a backtrace, for one, adds some.
 pub(super) fn listeners() -> u16 {
     RAWBPF_TEST_SEMAPHORE.load(Ordering::Relaxed)
 }
