@@ -1,22 +1,26 @@
-//! Plans a load for many kernels, on any machine, without root and without a system call to the BPF subsystem.
+//! Plans a load for many kernels, on any machine.
 //!
-//! ```sh
-//! cargo run --example fleet -- fixtures/execsnoop.bpf.o fixtures/btf/*.btf
-//! ```
-//!
-//! Shows: relocation is a pure function of an object and a kernel, described by its BTF.
+//! Shows: relocation is a pure function of an object and a kernel, and a kernel can be described by its BTF.
+//! Needs: nothing; no root, and no system call to the BPF subsystem.
 
+mod common;
+
+use common::{Args, Outcome};
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::{OfflineKernel, Target};
 
-fn main() -> rawbpf::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let Some(path) = arguments.next() else {
-        eprintln!("usage: fleet OBJECT BTF...");
-        std::process::exit(2);
-    };
-    let open = OpenObject::from_file(path)?;
-    for btf in arguments {
+const HELP: &str = "\
+Relocates an object for kernels that are described by their BTF, and says what became of each program.
+
+usage: fleet OBJECT BTF...
+example: fleet fixtures/execsnoop.bpf.o fixtures/btf/*.btf
+";
+
+fn main() -> Outcome {
+    let mut args = Args::new(HELP);
+    let object: String = args.operand("OBJECT");
+    let open = OpenObject::from_file(object)?;
+    for btf in args.rest() {
         let target = Target::offline(OfflineKernel::from_btf_file(&btf)?);
         let plan = open.relocate(&target)?;
         println!("{btf}:");

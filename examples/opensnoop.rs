@@ -1,14 +1,22 @@
-//! Prints the files that one process opens, from a prebuilt object that is part of this program.
+//! Prints every file that is opened, by whom, and whether it worked.
 //!
-//! ```sh
-//! cargo run --example opensnoop -- PID     # as root
-//! ```
-//!
-//! Shows: an embedded object, a global variable set before loading, attaching by section name, typed events.
+//! Shows: an embedded object, a global variable set before loading, attaching by section name, typed events from a ring buffer.
+//! Needs: Linux 5.8 (ring buffers), tracefs, CAP_BPF and CAP_PERFMON (or root).
 
+mod common;
+
+use common::{Args, Outcome, TICK, started, text};
 use rawbpf::open::OpenObject;
 use rawbpf::ring::RingBuffer;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+const HELP: &str = "\
+Prints every file that is opened: process, result (a descriptor or a negative error number), command, name.
+
+usage: opensnoop [--pid PID] [--duration SECONDS]
+";
+
+const OBJECT: &[u8] = include_bytes!("../fixtures/opensnoop.bpf.o");
 
 /// `struct event` of `fixtures/src/opensnoop.bpf.c`, field by field.
 #[derive(FromBytes, Immutable, KnownLayout)]
@@ -25,37 +33,25 @@ struct Event {
     name: [u8; 256],
 }
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/opensnoop.bpf.o");
+fn main() -> Outcome {
+    let mut args = Args::new(HELP);
+    let pid: Option<u32> = args.option("--pid");
+    let until = args.until()?;
 
-fn main() -> rawbpf::Result<()> {
-    let Some(pid) = std::env::args()
-        .nth(1)
-        .and_then(|pid| pid.parse::<u32>().ok())
-    else {
-        eprintln!("usage: opensnoop PID");
-        std::process::exit(2);
-    };
     let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&pid)?;
+    open.variable_mut("targ_tgid")?
+        .set(&pid.unwrap_or_default())?;
     let object = open.load()?;
-    let _links = object.attach()?;
     let mut ring = RingBuffer::new(object.map("events")?)?;
-    loop {
-        for record in &ring.wait(None)? {
-            if let Ok((event, _)) = Event::ref_from_prefix(record?.bytes()) {
-                println!(
-                    "{:16} {:6} {}",
-                    text(&event.command),
-                    event.result,
-                    text(&event.name)
-                );
-            }
+    let _links = object.attach()?;
+
+    started("looking at open, openat and openat2");
+    while !until.is_over() {
+        for record in &ring.wait(Some(TICK))? {
+            let event: &Event = record?.view()?;
+            let (command, name) = (text(&event.command), text(&event.name));
+            println!("{:7} {:4} {command:16} {name}", event.tgid, event.result);
         }
     }
-}
-
-/// A C string in a field of fixed size.
-fn text(field: &[u8]) -> String {
-    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(text).into_owned()
+    Ok(())
 }

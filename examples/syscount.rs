@@ -1,36 +1,48 @@
-//! Counts the system calls of one process for a while, in a map with a value for each processor.
+//! Counts system calls by name.
 //!
-//! ```sh
-//! cargo run --example syscount -- PID SECONDS     # as root
-//! ```
+//! Shows: a map with a value for each processor, so that counting never waits, read as Rust types.
+//! Needs: Linux 5.8, CAP_BPF and CAP_PERFMON (or root).
 
+mod common;
+
+use common::{Args, Outcome, started};
+use rawbpf::map::PerCpu;
 use rawbpf::open::OpenObject;
-use std::thread;
-use std::time::Duration;
+use syscalls::Sysno;
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/count_raw_tp.bpf.o");
+const HELP: &str = "\
+Counts system calls until Ctrl-C, and prints each with its count, the most frequent first.
 
-fn main() -> rawbpf::Result<()> {
-    let numbers: Vec<u32> = std::env::args()
-        .skip(1)
-        .filter_map(|n| n.parse().ok())
-        .collect();
-    let [pid, seconds] = numbers[..] else {
-        eprintln!("usage: syscount PID SECONDS");
-        std::process::exit(2);
-    };
+usage: syscount [--pid PID] [--duration SECONDS]
+";
+
+const OBJECT: &[u8] = include_bytes!("../fixtures/syscount.bpf.o");
+
+fn main() -> Outcome {
+    let mut args = Args::new(HELP);
+    let pid: Option<u32> = args.option("--pid");
+    let until = args.until()?;
+
     let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&pid)?;
+    open.variable_mut("targ_tgid")?
+        .set(&pid.unwrap_or_default())?;
     let object = open.load()?;
     let links = object.attach()?;
-    thread::sleep(Duration::from_secs(seconds.into()));
+    started("counting system calls");
+    until.sleep();
     drop(links);
-    let values = object.map("counts")?.get_per_cpu(&0_u32.to_ne_bytes())?;
-    let counts = values.iter().flat_map(|v| {
-        v.iter()
-            .filter_map(|b| Some(u64::from_ne_bytes(*b.first_chunk()?)))
-            .collect::<Vec<_>>()
-    });
-    println!("{} system calls in {seconds} s", counts.sum::<u64>());
+
+    let mut counts = Vec::new();
+    for entry in &object.map("counts")?.typed::<u32, PerCpu<u64>>()? {
+        let (number, of_each_cpu) = entry?;
+        counts.push((of_each_cpu.iter().sum::<u64>(), number));
+    }
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    for (count, number) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        match Sysno::new(number as usize) {
+            Some(call) => println!("{count:9} {call}"),
+            None => println!("{count:9} {number}"),
+        }
+    }
     Ok(())
 }

@@ -51,6 +51,7 @@ pub mod probe;
 pub mod reloc;
 pub mod ring;
 mod sha256;
+pub mod symbols;
 pub mod sys;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};

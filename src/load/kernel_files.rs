@@ -1,5 +1,6 @@
 //! What the running kernel says about itself in files: its version, its configuration, its symbols.
 
+use crate::symbols::{self, KernelSymbol};
 use crate::sys::system::{self, KernelNames};
 use crate::{Error, ErrorKind, KernelVersion, Result};
 use std::fs;
@@ -99,49 +100,12 @@ pub(crate) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
     kernel_symbols(&mut |symbol| visit(symbol.address, symbol.letter, symbol.name))
 }
 
-/// A line of `/proc/kallsyms`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KernelSymbol<'l> {
-    /// Zero for those who may not see kernel addresses.
-    pub(crate) address: u64,
-    pub(crate) letter: char,
-    pub(crate) name: &'l str,
-    /// `None` for the kernel proper.
-    pub(crate) module: Option<&'l str>,
-}
-
 /// Calls `visit` with each symbol in `/proc/kallsyms`.
 pub(crate) fn kernel_symbols(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<()> {
     let path = Path::new("/proc/kallsyms");
     let text = fs::read(path).map_err(|e| Error::from_io(e, "read", path))?;
-    each_symbol(&text, visit);
+    symbols::each_in_kallsyms(&text, visit);
     Ok(())
-}
-
-fn each_symbol(text: &[u8], visit: &mut dyn FnMut(KernelSymbol<'_>)) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(end);
-        rest = after.get(1..).unwrap_or_default();
-        if let Some(symbol) = symbol(line) {
-            visit(symbol);
-        }
-    }
-}
-
-/// `ffffffff81000000 T _stext` or, of a module, `ffffffffc0000000 t f<TAB>[module]`.
-fn symbol(line: &[u8]) -> Option<KernelSymbol<'_>> {
-    let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split_ascii_whitespace();
-    Some(KernelSymbol {
-        address: u64::from_str_radix(words.next()?, 16).ok()?,
-        letter: words.next()?.chars().next()?,
-        name: words.next()?,
-        module: words
-            .next()
-            .and_then(|word| word.strip_prefix('[')?.strip_suffix(']')),
-    })
 }
 
 #[cfg(test)]
@@ -163,33 +127,6 @@ mod tests {
             v(6, 18, 44)
         );
         assert_eq!(version_of(None, "", "six"), None);
-    }
-
-    #[test]
-    fn symbols_are_read_line_by_line() {
-        let text =
-            b"ffffffff81000000 T _stext\nffffffffc0001000 t f\t[veth]\nbroken\n0 D last" as &[u8];
-        let mut seen = Vec::new();
-        each_symbol(text, &mut |symbol| {
-            let module = symbol.module.map(str::to_owned);
-            seen.push((
-                symbol.address,
-                symbol.letter,
-                symbol.name.to_owned(),
-                module,
-            ));
-        });
-        let line = |address, letter, name: &str, module: Option<&str>| {
-            (address, letter, name.to_owned(), module.map(str::to_owned))
-        };
-        assert_eq!(
-            seen,
-            [
-                line(0xffff_ffff_8100_0000, 'T', "_stext", None),
-                line(0xffff_ffff_c000_1000, 't', "f", Some("veth")),
-                line(0, 'D', "last", None),
-            ]
-        );
     }
 
     #[test]

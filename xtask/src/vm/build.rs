@@ -1,4 +1,4 @@
-//! Builds what the guests run: the live tests and the `rawbpf` command, linked statically, because a
+//! Builds what the guests run: the live tests, the `rawbpf` command and the examples, linked statically, because a
 //! guest has no libraries.
 
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(crate) struct Programs {
     pub(crate) tests: Vec<(String, PathBuf)>,
     /// The `rawbpf` command.
     pub(crate) command: PathBuf,
+    /// The library's examples, by name.
+    pub(crate) examples: Vec<(String, PathBuf)>,
 }
 
 /// The root folder of the workspace.
@@ -30,7 +32,7 @@ pub(crate) fn workspace() -> Result<PathBuf> {
     Ok(root.to_owned())
 }
 
-/// Builds the tests and the command.
+/// Builds the tests, the command and the examples.
 pub(crate) fn build(root: &Path) -> Result<Programs> {
     if env::consts::ARCH != "x86_64" {
         bail!(
@@ -53,9 +55,12 @@ pub(crate) fn build(root: &Path) -> Result<Programs> {
     let [(_, command)] = &command[..] else {
         bail!("cargo built no command `rawbpf`");
     };
+    let mut examples = cargo(root, "build");
+    examples.args(["--package", "rawbpf", "--examples"]);
     Ok(Programs {
         tests: named(executables(&mut tests, "test")?),
         command: command.clone(),
+        examples: executables(&mut examples, "example")?,
     })
 }
 

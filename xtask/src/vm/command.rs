@@ -221,13 +221,18 @@ impl Tests<'_> {
             .variable("RUST_BACKTRACE", "1")
             .variable("RAWBPF_GUEST", &kernel.series)
             .variable("RAWBPF_FIXTURES", "/files/fixtures")
-            .variable("RAWBPF_COMMAND", "/files/rawbpf");
-        self.programs
-            .tests
-            .iter()
-            .fold(guest, |guest, (name, path)| {
-                guest.file(path, &format!("tests/{name}"))
-            })
+            .variable("RAWBPF_COMMAND", "/files/rawbpf")
+            .variable("RAWBPF_EXAMPLES", "/files/examples");
+        let programs = [
+            ("tests", &self.programs.tests),
+            ("examples", &self.programs.examples),
+        ];
+        let files = programs
+            .into_iter()
+            .flat_map(|(folder, files)| files.iter().map(move |file| (folder, file)));
+        files.fold(guest, |guest, (folder, (name, path))| {
+            guest.file(path, &format!("{folder}/{name}"))
+        })
     }
 
     /// The shell script that runs every test program, also after one that fails.
@@ -322,6 +327,7 @@ mod tests {
         let programs = Programs {
             tests: vec![],
             command: PathBuf::new(),
+            examples: Vec::new(),
         };
         let args = ["it's".to_owned()];
         let tests = Tests {

@@ -1,0 +1,169 @@
+//! What the examples share, and what is not about BPF: arguments, an end at Ctrl-C, errors for people.
+
+#![allow(dead_code, reason = "each example uses a part")]
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fmt;
+use std::process::exit;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long an example waits before it looks whether it shall end.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// What `main` returns: an error is printed as its message, not as its parts.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+pub(crate) struct Failure(Box<dyn std::error::Error>);
+
+impl<E: std::error::Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The command line: `--name VALUE` in any place, operands in their order.
+pub(crate) struct Args {
+    words: Vec<String>,
+    help: &'static str,
+    duration: Option<u64>,
+}
+
+impl Args {
+    /// Answers `--help` at once.
+    pub(crate) fn new(help: &'static str) -> Self {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        if words.iter().any(|word| word == "--help" || word == "-h") {
+            print!("{help}");
+            exit(0);
+        }
+        let mut args = Self {
+            words,
+            help,
+            duration: None,
+        };
+        args.duration = args.option("--duration");
+        args
+    }
+
+    /// The value after `name`, such as `--pid`.
+    pub(crate) fn option<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        let place = self.words.iter().position(|word| word == name)?;
+        self.words.remove(place);
+        if place == self.words.len() {
+            self.wrong(&format!("{name} needs a value"));
+        }
+        let value = self.words.remove(place);
+        Some(self.parsed(name, &value))
+    }
+
+    /// The next operand. Options have to be taken before.
+    pub(crate) fn operand<T: FromStr>(&mut self, name: &str) -> T {
+        match self.words.first() {
+            Some(word) if !word.starts_with('-') => {
+                let value = self.words.remove(0);
+                self.parsed(name, &value)
+            }
+            _ => self.wrong(&format!("{name} is missing")),
+        }
+    }
+
+    /// All operands that are left.
+    pub(crate) fn rest(self) -> Vec<String> {
+        self.words
+    }
+
+    /// The end of the command line, and with it, when this program ends.
+    pub(crate) fn until(self) -> Outcome<Until> {
+        if let Some(word) = self.words.first() {
+            self.wrong(&format!("unexpected: {word}"));
+        }
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+        }
+        let end = self
+            .duration
+            .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        Ok(Until { interrupted, end })
+    }
+
+    fn parsed<T: FromStr>(&self, name: &str, value: &str) -> T {
+        let wrong = |_| self.wrong(&format!("not a value for {name}: {value}"));
+        value.parse().unwrap_or_else(wrong)
+    }
+
+    fn wrong(&self, why: &str) -> ! {
+        eprint!("{why}\n\n{}", self.help);
+        exit(2)
+    }
+}
+
+/// When a program ends: at Ctrl-C (or `kill`), or after the `--duration`.
+pub(crate) struct Until {
+    interrupted: Arc<AtomicBool>,
+    end: Option<Instant>,
+}
+
+impl Until {
+    pub(crate) fn is_over(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+            || self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Waits until it is over.
+    pub(crate) fn sleep(&self) {
+        while !self.is_over() {
+            thread::sleep(TICK);
+        }
+    }
+}
+
+/// Says that everything is attached.
+pub(crate) fn started(what: &str) {
+    eprintln!("{what}; Ctrl-C ends");
+}
+
+/// A C string in a field of fixed size.
+pub(crate) fn text(field: &[u8]) -> String {
+    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// An address in network order: four bytes that count, or sixteen.
+pub(crate) fn address(family: u16, bytes: [u8; 16]) -> std::net::IpAddr {
+    const AF_INET: u16 = 2;
+    match bytes {
+        [a, b, c, d, ..] if family == AF_INET => [a, b, c, d].into(),
+        bytes => bytes.into(),
+    }
+}
+
+/// The file that a process has mapped at an address, and the place in it.
+pub(crate) fn mapped_file(pid: u32, address: u64) -> Option<(String, u64)> {
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let (path, place) = maps.lines().find_map(|line| mapped(line, address))?;
+    // As the process sees the file: it may be in a container.
+    Some((format!("/proc/{pid}/root{path}"), place))
+}
+
+/// The path and the place of an address, if this line of `/proc/PID/maps` has it:
+/// `7f00-7f80 r-xp 00001000 fe:00 12 /usr/lib/libc.so.6`.
+fn mapped(line: &str, address: u64) -> Option<(&str, u64)> {
+    let mut words = line.split_ascii_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    let (start, end, offset) = (number(start)?, number(end)?, number(words.nth(1)?)?);
+    let path = words.nth(2).filter(|path| path.starts_with('/'))?;
+    let inside = (start..end).contains(&address);
+    inside.then(|| (path, address - start + offset))
+}

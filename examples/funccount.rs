@@ -1,0 +1,53 @@
+//! Counts the calls of kernel functions whose names match a pattern.
+//!
+//! Shows: one program on any number of functions (kprobe.multi), and names for the addresses that it was called for.
+//! Needs: Linux 5.18 with CONFIG_FPROBE, tracefs, CAP_BPF and CAP_PERFMON; CAP_SYSLOG for names (or root).
+
+mod common;
+
+use common::{Args, Outcome, started};
+use rawbpf::attach::KprobeMulti;
+use rawbpf::map::PerCpu;
+use rawbpf::open::OpenObject;
+use rawbpf::symbols::Symbols;
+
+const HELP: &str = "\
+Counts the calls of kernel functions until Ctrl-C, and prints each with its count, the most frequent first.
+
+usage: funccount PATTERN [--pid PID] [--duration SECONDS]
+example: funccount 'vfs_*'
+";
+
+const OBJECT: &[u8] = include_bytes!("../fixtures/funccount.bpf.o");
+
+fn main() -> Outcome {
+    let mut args = Args::new(HELP);
+    let pid: Option<u32> = args.option("--pid");
+    let pattern: String = args.operand("PATTERN");
+    let until = args.until()?;
+
+    let mut open = OpenObject::from_bytes(OBJECT)?;
+    open.variable_mut("targ_tgid")?
+        .set(&pid.unwrap_or_default())?;
+    let object = open.load()?;
+    let program = object.program("called")?;
+    let link = program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str()))?;
+    started(&format!("counting calls of {pattern}"));
+    until.sleep();
+    link.detach()?;
+
+    let symbols = Symbols::from_kallsyms(&std::fs::read("/proc/kallsyms")?);
+    let mut counts = Vec::new();
+    for entry in &object.map("counts")?.typed::<u64, PerCpu<u64>>()? {
+        let (address, of_each_cpu) = entry?;
+        counts.push((of_each_cpu.iter().sum::<u64>(), address));
+    }
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    for (count, address) in counts {
+        match symbols.name_of(address) {
+            Some((name, _)) => println!("{count:9} {name}"),
+            None => println!("{count:9} {address:#x}"),
+        }
+    }
+    Ok(())
+}

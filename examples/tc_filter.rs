@@ -1,0 +1,39 @@
+//! Drops the packets to one port that come in on an interface, as a small firewall does.
+//!
+//! Shows: a traffic-control program, attached by tcx where the kernel has it (Linux 6.6) and as a classic filter elsewhere.
+//! Needs: Linux 5.8, CAP_BPF and CAP_NET_ADMIN (or root).
+
+mod common;
+
+use common::{Args, Outcome, started};
+use rawbpf::attach::Tcx;
+use rawbpf::open::OpenObject;
+
+const HELP: &str = "\
+Drops incoming IPv4 packets to a port, TCP and UDP, until Ctrl-C.
+
+usage: tc_filter INTERFACE PORT [--duration SECONDS]
+";
+
+const OBJECT: &[u8] = include_bytes!("../fixtures/tc_filter.bpf.o");
+
+fn main() -> Outcome {
+    let mut args = Args::new(HELP);
+    let interface: String = args.operand("INTERFACE");
+    let port: u16 = args.operand("PORT");
+    let until = args.until()?;
+
+    let mut open = OpenObject::from_bytes(OBJECT)?;
+    open.variable_mut("port")?.set(&port)?;
+    let object = open.load()?;
+    let program = object.program("drop_port")?;
+    let link = program.attach_tcx(&Tcx::ingress(interface.as_str()))?;
+    started(&format!("dropping packets to port {port} on {interface}"));
+    until.sleep();
+    // Dropping a link detaches, too; this way an error is seen.
+    link.detach()?;
+
+    let [passed, dropped] = ["passed", "dropped"].map(|name| object.live::<u64>(name));
+    println!("{} passed, {} dropped", passed?.get(), dropped?.get());
+    Ok(())
+}

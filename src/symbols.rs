@@ -1,0 +1,246 @@
+//! From addresses back to names: the functions of the kernel, or of an executable.
+//!
+//! In: the text of `/proc/kallsyms`, or the bytes of an ELF file. Out: a sorted table. Not here: reading the files, and where a
+//! process has mapped an executable (`/proc/PID/maps`).
+
+use crate::Result;
+use crate::elf::user;
+use std::fmt;
+use std::ops::Range;
+
+/// Functions by address.
+///
+/// ```
+/// use rawbpf::symbols::Symbols;
+///
+/// let kernel = Symbols::from_kallsyms(b"ffffffff81000000 T _text\nffffffff81000100 t vfs_read\n");
+/// assert_eq!(kernel.name_of(0xffff_ffff_8100_0104), Some(("vfs_read", 4)));
+/// assert_eq!(kernel.name_of(0x1000), None);
+/// ```
+#[derive(Clone, Default)]
+pub struct Symbols {
+    /// By address, each address once.
+    functions: Vec<Function>,
+    /// All names in a row.
+    names: String,
+}
+
+#[derive(Debug, Clone)]
+struct Function {
+    address: u64,
+    name: Range<usize>,
+}
+
+impl fmt::Debug for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Symbols")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Symbols {
+    /// The functions of the text of `/proc/kallsyms`, modules and BPF programs among them.
+    ///
+    /// Without the right to see addresses (`CAP_SYSLOG`, `kernel.kptr_restrict`) all of them read as zero there, and the table
+    /// is empty. Lines that cannot be read are left out.
+    pub fn from_kallsyms(text: &[u8]) -> Self {
+        let mut symbols = Self::default();
+        each_in_kallsyms(text, &mut |symbol| {
+            if symbol.address != 0 && matches!(symbol.letter, 't' | 'T' | 'w' | 'W') {
+                symbols.push(symbol.address, symbol.name);
+            }
+        });
+        symbols.sorted()
+    }
+
+    /// The functions of an executable or library. Their addresses are bytes from the start of the *file*.
+    ///
+    /// An address of a running process is that after the subtraction of its mapping's start, and the addition of the mapping's
+    /// offset in the file.
+    ///
+    /// # Errors
+    /// `bytes` is no ELF file, or a damaged one. That it has no symbols is no error.
+    pub fn from_executable(bytes: &[u8]) -> Result<Self> {
+        let mut symbols = Self::default();
+        for (name, offset) in user::matching_functions(bytes, &|_| true)? {
+            symbols.push(offset, &name);
+        }
+        Ok(symbols.sorted())
+    }
+
+    /// The function that starts at `address` or is the last before it, and how many bytes after its start `address` is.
+    ///
+    /// Functions have no ends here: far behind the last function, the offset is large. Of several names for one address, the
+    /// first that was listed counts.
+    pub fn name_of(&self, address: u64) -> Option<(&str, u64)> {
+        let after = self.functions.partition_point(|f| f.address <= address);
+        let function = self.functions.get(after.checked_sub(1)?)?;
+        let name = self.names.get(function.name.clone())?;
+        Some((name, address - function.address))
+    }
+
+    /// How many addresses have a name.
+    pub fn len(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// Whether there is no function.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
+
+    fn push(&mut self, address: u64, name: &str) {
+        let start = self.names.len();
+        self.names.push_str(name);
+        self.functions.push(Function {
+            address,
+            name: start..self.names.len(),
+        });
+    }
+
+    fn sorted(mut self) -> Self {
+        // Stable: the first of equals stays the first.
+        self.functions.sort_by_key(|function| function.address);
+        self.functions.dedup_by_key(|function| function.address);
+        self
+    }
+}
+
+/// A line of `/proc/kallsyms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KernelSymbol<'l> {
+    /// Zero for those who may not see kernel addresses.
+    pub(crate) address: u64,
+    pub(crate) letter: char,
+    pub(crate) name: &'l str,
+    /// `None` for the kernel proper.
+    pub(crate) module: Option<&'l str>,
+}
+
+/// Calls `visit` with each symbol in the text of `/proc/kallsyms`.
+pub(crate) fn each_in_kallsyms(text: &[u8], visit: &mut dyn FnMut(KernelSymbol<'_>)) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        if let Some(symbol) = symbol(line) {
+            visit(symbol);
+        }
+    }
+}
+
+/// `ffffffff81000000 T _stext` or, of a module, `ffffffffc0000000 t f<TAB>[module]`.
+fn symbol(line: &[u8]) -> Option<KernelSymbol<'_>> {
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    Some(KernelSymbol {
+        address: u64::from_str_radix(words.next()?, 16).ok()?,
+        letter: words.next()?.chars().next()?,
+        name: words.next()?,
+        module: words
+            .next()
+            .and_then(|word| word.strip_prefix('[')?.strip_suffix(']')),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn symbols_are_read_line_by_line() {
+        let text =
+            b"ffffffff81000000 T _stext\nffffffffc0001000 t f\t[veth]\nbroken\n0 D last" as &[u8];
+        let mut seen = Vec::new();
+        each_in_kallsyms(text, &mut |symbol| {
+            let module = symbol.module.map(str::to_owned);
+            seen.push((
+                symbol.address,
+                symbol.letter,
+                symbol.name.to_owned(),
+                module,
+            ));
+        });
+        let line = |address, letter, name: &str, module: Option<&str>| {
+            (address, letter, name.to_owned(), module.map(str::to_owned))
+        };
+        assert_eq!(
+            seen,
+            [
+                line(0xffff_ffff_8100_0000, 'T', "_stext", None),
+                line(0xffff_ffff_c000_1000, 't', "f", Some("veth")),
+                line(0, 'D', "last", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_last_function_before_an_address_is_meant() {
+        let text = b"30 T c\n10 T a\n20 t b\n20 T alias\n25 D data\n";
+        let symbols = Symbols::from_kallsyms(text);
+        assert_eq!(symbols.len(), 3);
+        for (address, expected) in [
+            (0xf, None),
+            (0x10, Some(("a", 0))),
+            (0x1f, Some(("a", 0xf))),
+            (0x20, Some(("b", 0))),
+            (0x26, Some(("b", 6))),
+            (u64::MAX, Some(("c", u64::MAX - 0x30))),
+        ] {
+            assert_eq!(symbols.name_of(address), expected, "{address:#x}");
+        }
+    }
+
+    #[test]
+    fn hidden_addresses_give_no_names() {
+        let symbols = Symbols::from_kallsyms(b"0000000000000000 T vfs_read\n");
+        assert!(symbols.is_empty());
+        assert_eq!(symbols.name_of(0xffff_ffff_8100_0000), None);
+    }
+
+    #[test]
+    fn lines_that_mean_nothing_are_left_out() {
+        let text = b"\n\n \xff\xfe T x\n10000000000000000 T too_long\n-1 T minus\n10 T\n10\n+8 T plus\n40 Tt ok\n\0";
+        let symbols = Symbols::from_kallsyms(text);
+        assert_eq!(symbols.name_of(0x41), Some(("ok", 1)));
+        assert_eq!(symbols.name_of(0x10), Some(("plus", 8)));
+    }
+
+    #[test]
+    fn functions_of_this_program_have_names() {
+        let bytes = std::fs::read("/proc/self/exe").unwrap();
+        let symbols = Symbols::from_executable(&bytes).unwrap();
+        let (name, place) = user::matching_functions(&bytes, &|name| name.contains("symbols"))
+            .unwrap()
+            .swap_remove(0);
+        let (found, offset) = symbols.name_of(place + 1).unwrap();
+        assert_eq!(offset, 1);
+        // Equal functions may have been folded into one.
+        assert!(!found.is_empty() && !name.is_empty());
+        assert!(Symbols::from_executable(b"#!/bin/sh").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_does_harm(text in prop::collection::vec(any::<u8>(), 0..200), address in any::<u64>()) {
+            let symbols = Symbols::from_kallsyms(&text);
+            if let Some((name, offset)) = symbols.name_of(address) {
+                prop_assert!(!name.is_empty() && offset <= address);
+            }
+        }
+
+        #[test]
+        fn the_table_agrees_with_a_search(addresses in prop::collection::vec(1..100u64, 0..30), address in 0..120u64) {
+            let lines: Vec<_> = addresses.iter().map(|a| format!("{a:x} T f{a}")).collect();
+            let text = lines.join("\n");
+            let nearest = addresses.iter().filter(|a| **a <= address).max();
+            let expected = nearest.map(|a| (format!("f{a}"), address - a));
+            let found = Symbols::from_kallsyms(text.as_bytes());
+            let found = found.name_of(address).map(|(name, offset)| (name.to_owned(), offset));
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Are the examples told of, and tested? Needs no kernel; `live_examples.rs` runs them.
+
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The names of all examples, with their sources.
+fn examples() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let names = fs::read_dir(folder).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".rs").map(str::to_owned)
+    });
+    names
+        .map(|name| {
+            let source = read(&format!("examples/{name}.rs"));
+            (name, source)
+        })
+        .collect()
+}
+
+#[test]
+fn each_is_in_the_readme_and_has_a_live_test() {
+    let (readme, tests) = (read("README.md"), read("tests/live_examples.rs"));
+    for (name, _) in examples() {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "{name}: README.md"
+        );
+        let listed = tests.contains(&format!("    \"{name}\",\n"));
+        let calls = [format!("start(\"{name}\""), format!("printed(\"{name}\"")];
+        let run = calls.iter().any(|call| tests.contains(call));
+        assert!(listed && run, "{name}: tests/live_examples.rs");
+    }
+}
+
+#[test]
+fn each_says_what_it_shows_and_needs_and_is_short() {
+    for (name, source) in examples() {
+        for words in ["//! Shows: ", "//! Needs: "] {
+            assert!(
+                source.contains(words),
+                "{name} says nothing after `{words}`"
+            );
+        }
+        let lines = source.lines().count();
+        assert!(lines <= 120, "{name} has {lines} lines");
+    }
+}
