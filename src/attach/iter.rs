@@ -4,11 +4,13 @@ use super::link::Link;
 use super::tracing::target_name;
 use crate::kinds::AttachType;
 use crate::load::{Program, advice};
-use crate::sys::bpf::{self, IterTarget, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, Result};
+use crate::sys::bpf::{
+    self, IterScope, IterTarget, LinkCreate, LinkDetails, LinkOptions, LinkTarget,
+};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 impl Program {
     /// Attaches an iterator over everything of its kind. [`Link::iterate`] then runs it. Since Linux 5.8.
@@ -31,25 +33,52 @@ fn attach(program: &Program, options: LinkOptions<'_>) -> Result<Link> {
         flags: 0,
         options,
     };
-    let fd = bpf::link_create(&create).map_err(|errno| {
-        let error = Error::from_errno(errno, "the kernel does not attach it");
-        let error = match errno {
-            Errno::EPERM => error.with_hint(advice::for_perf_event()),
-            Errno::EBADF => {
-                error.with_hint("an iterator over a map's elements must be told which map")
-            }
-            Errno::EINVAL => error.with_hint(
-                "does this kind of iterator take such a target? Those over some tasks or cgroups came with Linux 6.1",
-            ),
-            _ => error,
-        };
+    let attached = bpf::link_create(&create).map_err(refused).and_then(|fd| {
+        if let LinkOptions::Iter(target) = options {
+            check_scope(fd.as_fd(), target)?;
+        }
+        Ok(Link::kernel(program.name(), fd))
+    });
+    attached.map_err(|error| {
         error.context(format!(
             "attaching iterator `{}` ({})",
             program.name(),
             target_name(program)
         ))
-    })?;
-    Ok(Link::kernel(program.name(), fd))
+    })
+}
+
+/// Kernels before 6.1 take the number of a task without an error, and walk over all of them.
+fn check_scope(link: BorrowedFd<'_>, target: IterTarget<'_>) -> Result<()> {
+    let IterTarget::Task { tid, pid, pid_fd } = target else {
+        return Ok(());
+    };
+    let wanted = tid != 0 || pid != 0 || pid_fd.is_some();
+    let info = bpf::link_info(link)
+        .map_err(|errno| Error::from_errno(errno, "cannot ask what it walks over"))?;
+    match info.details {
+        LinkDetails::Iter {
+            scope: IterScope::All,
+            ..
+        } if wanted => Err(Error::new(
+            ErrorKind::Unsupported,
+            "the kernel walks over all tasks, not over those that were asked for",
+        )
+        .with_hint("iterators over some tasks came with Linux 6.1")),
+        _ => Ok(()),
+    }
+}
+
+fn refused(errno: Errno) -> Error {
+    let error = Error::from_errno(errno, "the kernel does not attach it");
+    match errno {
+        Errno::EPERM => error.with_hint(advice::for_perf_event()),
+        Errno::EBADF => error.with_hint("an iterator over a map's elements must be told which map"),
+        Errno::EINVAL => error.with_hint(
+            "does this kind of iterator take such a target? Those over cgroups came with Linux 6.1",
+        ),
+        _ => error,
+    }
 }
 
 impl Link {

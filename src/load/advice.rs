@@ -3,7 +3,7 @@
 //! Only asked after a failure, so these functions may read files.
 
 use super::{kernel_files, since};
-use crate::kinds::{AttachType, MapType, ProgramFlags, ProgramType};
+use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::MapPlan;
 use crate::{Errno, KernelVersion};
 use std::fs;
@@ -33,6 +33,8 @@ impl Capability {
 const FINE_CAPABILITIES: KernelVersion = KernelVersion::new(5, 8, 0);
 /// Since when XDP programs see packets in fragments.
 const XDP_FRAGS: KernelVersion = KernelVersion::new(5, 18, 0);
+/// Since when struct_ops maps can be registered by a link.
+const LINKED_MAPS: KernelVersion = KernelVersion::new(6, 4, 0);
 /// Since when `RLIMIT_MEMLOCK` does not count.
 const MEMCG: KernelVersion = KernelVersion::new(5, 11, 0);
 
@@ -80,6 +82,10 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
             too_old(&format!("maps of type {kind}"), since::map_type(kind))
                 .or_else(|| left_to_the_user(plan))
+                .or_else(|| {
+                    let linked = plan.flags & MapFlags::LINK.bits() != 0;
+                    too_old("links of struct_ops maps", linked.then_some(LINKED_MAPS))
+                })
                 .or_else(|| {
                     Some(format!(
                         "the kernel does not take this combination of sizes and flags for a map of type {kind}, or was \
