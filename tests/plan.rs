@@ -63,6 +63,34 @@ fn a_struct_ops_map_takes_the_kernels_shape() {
     assert!(plan.btf_required);
 }
 
+/// As in libbpf: the rest of the structure would be registered without a function that the object relies on.
+#[test]
+fn a_program_in_a_member_that_the_kernel_lacks_is_refused_unless_it_is_taken_out() {
+    let name = b"\0undo_cwnd\0";
+    let mut types = slice("6.18");
+    let at = types.windows(name.len()).position(|w| w == name).unwrap();
+    types[at + 1] = b'_';
+    let target = Target::offline(OfflineKernel {
+        name: "without undo_cwnd".to_string(),
+        btf: Some(types),
+        version: Some(KernelVersion::new(6, 18, 0)),
+        ..OfflineKernel::default()
+    });
+    let error = plan("struct_ops", &target).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let text = error.to_string();
+    assert!(text.contains("member `undo_cwnd`"), "{text}");
+    assert!(text.contains("set_member"), "{text}");
+
+    let bytes = fs::read(folder().join("struct_ops.bpf.o")).unwrap();
+    let mut object = OpenOptions::new().open_bytes(&bytes).unwrap();
+    let mut map = object.map_mut("rawbpf_cc").unwrap();
+    map.set_member("undo_cwnd", None).unwrap();
+    let plan = object.relocate(&target).unwrap();
+    let loaded = |name: &str| plan.programs.iter().any(|p| p.name == name && p.autoload);
+    assert!(loaded("ssthresh") && !loaded("undo_cwnd"));
+}
+
 #[test]
 fn maps_have_the_kernels_sizes_and_slots() {
     let plan = plan("maps", &target("6.18")).unwrap();
