@@ -19,7 +19,7 @@ use support::{Need, check, fixture, in_own_network};
 mod support;
 
 /// All of them; see `examples.rs`, which compares.
-const EXAMPLES: [&str; 14] = [
+const EXAMPLES: [&str; 15] = [
     "biolatency",
     "execsnoop",
     "fleet",
@@ -28,6 +28,7 @@ const EXAMPLES: [&str; 14] = [
     "opensnoop",
     "profile",
     "ps",
+    "pyaudit",
     "syscount",
     "tc_filter",
     "tcp_cc",
@@ -101,6 +102,9 @@ impl Running {
             errors,
         };
         let attached = first.contains("Ctrl-C ends");
+        if !attached {
+            let _ = running.child.kill();
+        }
         assert!(attached, "{name}: {first}{}", running.rest_of_errors());
         running
     }
@@ -434,4 +438,33 @@ fn lsm_guard_keeps_everybody_from_a_file() {
     example.wait_for(&[&own_id(), "lsm_guard_keeps"]);
     example.interrupt();
     File::open(path).unwrap();
+}
+
+#[test]
+fn pyaudit_hears_of_files_being_opened() {
+    require!(
+        Need::Bpf,
+        Need::Btf,
+        Need::Linux(5, 8),
+        Need::Uprobes,
+        Need::Python
+    );
+    let script = "import sys\nwait = sys.stdin.readline\nwait()\nopen('/dev/null').close()\nwait()";
+    let mut python = Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = python.id().to_string();
+    // Not before it runs Python, and not the copy of this process that it was.
+    while fs::read_link(format!("/proc/{id}/exe")).unwrap() == env::current_exe().unwrap() {
+        thread::yield_now();
+    }
+    let mut example = Running::start("pyaudit", &[&id]);
+    let mut input = python.stdin.take().unwrap();
+    input.write_all(b"\n").unwrap();
+    example.wait_for(&[&id, " open"]);
+    example.interrupt();
+    drop(input);
+    assert!(python.wait().unwrap().success());
 }

@@ -60,6 +60,8 @@ pub(crate) enum Need {
     ModuleBtf,
     /// User namespaces.
     UserNamespaces,
+    /// A Python that was built with USDT probes.
+    Python,
     /// The program strace, which can make system calls fail. Guests do not have it.
     Strace,
     /// A guest of `cargo xtask vm`, whose abilities are known.
@@ -177,6 +179,11 @@ impl Need {
                 "the kernel has no user namespaces (CONFIG_USER_NS), or none are allowed",
             ),
             Need::Strace => strace(),
+            Need::Python => impossible_unless(
+                fs::read("/usr/bin/python3")
+                    .is_ok_and(|bytes| bytes.windows(13).any(|part| part == b"python\0audit\0")),
+                "/usr/bin/python3 is missing, or has no USDT probes",
+            ),
             Need::Guest => impossible_unless(is_guest(), "this is no guest of `cargo xtask vm`"),
         }
     }
