@@ -337,6 +337,7 @@ fn an_object_sends_through_its_perf_buffer() {
     let mut reader = PerfBuffer::new(object.map("events").unwrap()).unwrap();
     let links = object.attach().unwrap();
     let me = nix::unistd::gettid().as_raw().cast_unsigned();
+    let _alone = crate::attach::alone();
     let _ = nix::unistd::getppid();
     drop(links);
     let mut found = false;

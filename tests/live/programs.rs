@@ -1,6 +1,6 @@
 //! Programs of every make: linked objects, targets in other programs, tags, overrides, and what old kernels get instead.
 
-use crate::attach::{call_getppid, number, own_process};
+use crate::attach::{alone, call_getppid, number, own_process};
 use crate::load::load_fixture;
 use crate::support::{Need, check, fixture};
 use rawbpf::feature::Feature;
@@ -27,6 +27,7 @@ fn run(object: &Object, program: &str) -> u32 {
 #[test]
 fn a_linked_object_runs_without_its_dead_code() {
     require!(Need::Bpf, Need::Btf);
+    let _alone = alone();
     let object = load_fixture("linked", own_process).unwrap();
     let links = object.attach().unwrap();
     assert_eq!(links.len(), 2, "both programs of the section");
@@ -84,6 +85,7 @@ fn what_a_replacement_needs_is_said() {
 #[test]
 fn a_loaded_program_is_traced() {
     require!(Need::Bpf, Need::Btf, Need::Fentry);
+    let _alone = alone();
     let target = load_fixture("subprogs", own_process).unwrap();
     let tracer = load_fixture("trace_program", |object| {
         own_process(object)?;

@@ -1,6 +1,6 @@
 //! Programs at the entry and exit of functions, by trampolines; hooks of security modules; replaced functions.
 
-use super::{Trial, call_getppid, number, own_process, reads_of_this_file, tracer};
+use super::{Trial, alone, call_getppid, number, own_process, reads_of_this_file, tracer};
 use crate::load::load_fixture;
 use crate::matrix::{refused, works};
 use crate::support::{Need, check};
@@ -173,6 +173,7 @@ fn for_a_program(program: &str, target: &Program) -> rawbpf::Result<Object> {
 fn the_exit_of_a_program_is_seen() {
     const ROW: &str = "fexit of a program";
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 6));
+    let _alone = alone();
     let watched = tracer("asks").unwrap();
     let watching = for_a_program("fexit_of_program", watched.program("asks").unwrap());
     if check(&[Need::Fentry]).is_err() {
@@ -199,6 +200,7 @@ fn the_exit_of_a_program_is_seen() {
 #[test]
 fn a_function_of_a_program_is_replaced() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 10));
+    let _alone = alone();
     let [first, second] = [(); 2].map(|()| tracer("asks").unwrap());
     let asked = |object: &Object| {
         let link = object.program("asks").unwrap().attach().unwrap();

@@ -1,6 +1,6 @@
 //! What all attachments can do: be pinned, opened, told apart, let go.
 
-use super::{Counter, alone, counter, counters, own_process};
+use super::{Counter, alone, counter, counters, own_process, soon};
 use crate::load::load_fixture;
 use crate::support::{Need, PinFolder, mount_point};
 use rawbpf::attach::{IterScope, Link, LinkDetails, ProbeMode, Uprobe};
@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The ids of the links that run this program.
 fn links_of(program_id: u32) -> Vec<u32> {
@@ -18,15 +18,6 @@ fn links_of(program_id: u32) -> Vec<u32> {
         info.is_ok_and(|info| info.program_id == program_id)
     };
     Link::ids().map(Result::unwrap).filter(runs_it).collect()
-}
-
-/// Waits for something that the kernel does in its own time.
-fn soon(what: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !done() {
-        assert!(Instant::now() < deadline, "it takes too long: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
