@@ -1,7 +1,7 @@
 //! Prints a histogram of how long block devices take.
 //!
-//! Shows: counting in the kernel and fetching only the sum; a global array read as shared memory; one object for kernels whose
-//! tracepoints have different arguments.
+//! Shows: counting in the kernel and fetching only the sum; a global array read as shared memory; one object for kernels
+//! that hand different arguments to the same tracepoint.
 //! Needs: Linux 5.5 with BTF, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
