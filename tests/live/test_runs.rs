@@ -43,10 +43,11 @@ fn a_raw_tracepoint_is_run_as_this_process() {
         program.test_run(&TestRun::new().context(&[0; 16])).unwrap();
     }
     assert_eq!(runs.get(), 3);
+    // Another CPU runs it as whatever process it was running.
     program
         .test_run(&TestRun::new().context(&[0; 16]).on_cpu(0))
         .unwrap();
-    assert_eq!(runs.get(), 4);
+    assert!((3..=4).contains(&runs.get()));
 }
 
 #[test]
