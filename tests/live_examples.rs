@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
@@ -256,6 +256,8 @@ fn tcplife_sums_a_connection_up() {
         let from = client.local_addr().unwrap();
         let (mut server, _) = listener.accept().unwrap();
         client.write_all(&[1; 1234]).unwrap();
+        // Not only dropped: a process that another test starts at this moment may hold a copy until its `exec`, and be the one to close it.
+        client.shutdown(Shutdown::Write).unwrap();
         drop(client);
         assert_eq!(server.read_to_end(&mut Vec::new()).unwrap(), 1234);
         drop(server);

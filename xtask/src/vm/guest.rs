@@ -152,7 +152,14 @@ impl Guest {
         let memory = self.memory_mib.max(4 * (initramfs_size >> 20) + 512);
         let mut qemu = tied_to_us(&QEMU.path()?);
         qemu.args(match self.accelerator {
-            Accelerator::Tcg => ["-accel", "tcg,thread=multi", "-cpu", emulated(&self.kernel)],
+            // One thread for all processors: with a thread each, QEMU 7.2 can go on executing a breakpoint that the kernel
+            // has meanwhile taken out of its code, and the guest then spins on it for ever.
+            Accelerator::Tcg => [
+                "-accel",
+                "tcg,thread=single",
+                "-cpu",
+                emulated(&self.kernel),
+            ],
             Accelerator::Kvm => ["-accel", "kvm", "-cpu", "host"],
         });
         qemu.args([
