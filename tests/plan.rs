@@ -131,8 +131,14 @@ fn information_is_counted_in_instructions() {
 #[test]
 fn what_is_missing_is_named() {
     for (name, part) in [
-        ("kconfig_missing", "CONFIG_RAWBPF_NONE"),
-        ("kfunc_missing", "rawbpf_no_such_kfunc"),
+        (
+            "kconfig_missing",
+            "`CONFIG_RAWBPF_NONE` (used by `copy`) not found",
+        ),
+        (
+            "kfunc_missing",
+            "`rawbpf_no_such_kfunc` (used by `call`) not found",
+        ),
     ] {
         let error = plan(name, &target("6.18")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Extern);

@@ -2,7 +2,7 @@
 
 use crate::kinds::MapType;
 use crate::open::MapOrigin;
-use crate::reloc::{MapPlan, SlotPlan, SlotTarget};
+use crate::reloc::{MapPlan, ProgramPlan, SlotPlan, SlotTarget};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::MapFd;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -96,49 +96,61 @@ fn values(fd: &MapFd, plan: &MapPlan, initial: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Puts the plan's inner maps into an outer one.
+/// Puts the plan's inner maps into an outer one. `plans` are those of all maps, `maps` their descriptors.
 #[doc(alias = "init_map_in_map_slots")]
 pub(super) fn inner_maps(
     outer: &MapFd,
     plan: &MapPlan,
+    plans: &[MapPlan],
     maps: &[Option<BorrowedFd<'_>>],
 ) -> Result<()> {
     for slot in &plan.slots {
         if let SlotTarget::Map(index) = slot.target {
-            let inner = maps.get(index).copied().flatten();
-            put(outer, *slot, inner, "map")?;
+            let what = named("map", plans.get(index).map(|map| map.name.as_str()));
+            let inner = maps.get(index).copied().flatten().ok_or_else(|| {
+                not_there(*slot, &what).with_hint(
+                    "inner maps must be defined before the map that holds them, and be created",
+                )
+            })?;
+            put(outer, *slot, inner, &what)?;
         }
     }
     Ok(())
 }
 
-/// Puts the plan's programs into a program array.
+/// Puts the plan's programs into a program array. `plans` are those of all programs, `programs` their descriptors.
 #[doc(alias = "init_prog_array_slots")]
 pub(super) fn programs(
     array: &MapFd,
     plan: &MapPlan,
+    plans: &[ProgramPlan],
     programs: &[Option<BorrowedFd<'_>>],
 ) -> Result<()> {
     for slot in &plan.slots {
         if let SlotTarget::Program(index) = slot.target {
-            let program = programs.get(index).copied().flatten();
-            put(array, *slot, program, "program")?;
+            let what = named(
+                "program",
+                plans.get(index).map(|program| program.name.as_str()),
+            );
+            let program = programs.get(index).copied().flatten().ok_or_else(|| {
+                not_there(*slot, &what).with_hint("turn on autoload of the program")
+            })?;
+            put(array, *slot, program, &what)?;
         }
     }
     Ok(())
 }
 
-fn put(map: &MapFd, slot: SlotPlan, held: Option<BorrowedFd<'_>>, what: &str) -> Result<()> {
-    let Some(held) = held else {
-        return Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!("the {what} that goes to index {} is not loaded", slot.index),
-        )
-        .with_hint(match what {
-            "map" => "inner maps must be defined before the map that holds them, and be created",
-            _ => "turn on autoload of the program",
-        }));
-    };
+fn named(what: &str, name: Option<&str>) -> String {
+    format!("{what} `{}`", name.unwrap_or_default())
+}
+
+fn not_there(slot: SlotPlan, what: &str) -> Error {
+    let message = format!("the {what} that goes to index {} is not loaded", slot.index);
+    Error::new(ErrorKind::InvalidArgument, message)
+}
+
+fn put(map: &MapFd, slot: SlotPlan, held: BorrowedFd<'_>, what: &str) -> Result<()> {
     let value = held.as_raw_fd().to_ne_bytes();
     map.update(&slot.index.to_ne_bytes(), &value, 0)
         .map_err(|e| cannot(e, &format!("cannot put the {what} at index {}", slot.index)))

@@ -17,6 +17,8 @@ pub(super) struct MapContext<'a> {
     pub(super) named: bool,
     /// Whose rights are used besides this process's.
     pub(super) token: Option<BorrowedFd<'a>>,
+    /// The plan's maps, for the names of those that others hold.
+    pub(super) maps: &'a [MapPlan],
     /// The plan's programs, for maps that only one of them may use.
     pub(super) programs: &'a [ProgramPlan],
     /// Modules that were opened.
@@ -89,7 +91,7 @@ fn create_and_fill(
 ) -> Result<MapFd> {
     let fd = create(context, plan)?;
     fill::initial(&fd, plan)?;
-    fill::inner_maps(&fd, plan, others)?;
+    fill::inner_maps(&fd, plan, context.maps, others)?;
     Ok(fd)
 }
 

@@ -199,6 +199,7 @@ impl<'p> Session<'p> {
             btf: self.made.btf.as_ref().map(AsFd::as_fd),
             named: self.made.named,
             token: self.made.token.as_ref().map(AsFd::as_fd),
+            maps: &self.plan.maps,
             programs: &self.plan.programs,
             modules: &self.made.modules,
         };
@@ -276,7 +277,7 @@ impl<'p> Session<'p> {
         let programs = fds(&self.made.programs);
         for (plan, map) in self.plan.maps.iter().zip(&self.made.maps) {
             if let Some(map) = map {
-                fill::programs(map.raw(), plan, &programs)
+                fill::programs(map.raw(), plan, &self.plan.programs, &programs)
                     .map_err(|e| e.context(format!("map `{}`", plan.name)))?;
             }
         }

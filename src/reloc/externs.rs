@@ -8,7 +8,7 @@ use super::kconfig;
 use super::kernel_types::{KernelType, KernelTypes};
 use super::target::{Module, Target};
 use crate::btf::{Kind, essential_name};
-use crate::open::{Extern, ExternKind, OpenObject};
+use crate::open::{Extern, ExternKind, OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
@@ -102,7 +102,7 @@ impl Externs {
         if unresolved.is_empty() {
             Ok(externs)
         } else {
-            Err(not_found(&unresolved, target))
+            Err(not_found(object, &unresolved, target))
         }
     }
 
@@ -254,8 +254,13 @@ fn mismatch(ext: &Extern, what: &str, found: KernelType<'_>) -> Error {
 }
 
 /// The message about all that is missing at once, with what might provide the first.
-fn not_found(unresolved: &[&Extern], target: &Target) -> Error {
-    let names: Vec<String> = unresolved.iter().map(|e| format!("`{}`", e.name)).collect();
+fn not_found(object: &OpenObject, unresolved: &[&Extern], target: &Target) -> Error {
+    let users = users(object);
+    let named = |ext: &&Extern| match users.get(ext.name.as_str()) {
+        Some(user) => format!("`{}` (used by `{user}`)", ext.name),
+        None => format!("`{}`", ext.name),
+    };
+    let names: Vec<String> = unresolved.iter().map(named).collect();
     let hint = match unresolved.first().map(|ext| ext.kind) {
         Some(ExternKind::Kconfig { .. }) => {
             "the kernel's configuration does not set it: give its value as configuration text, or declare it __weak"
@@ -267,7 +272,7 @@ fn not_found(unresolved: &[&Extern], target: &Target) -> Error {
             "no such variable in the BTF of the kernel (many kernels list per-CPU variables only) or of a loaded module; or declare it __weak"
         }
         _ => {
-            "no such symbol in /proc/kallsyms: it may be compiled out, or be a function; or declare it __weak"
+            "no such symbol in /proc/kallsyms: it may be compiled out, inlined, or in a module that is not loaded; or declare it __weak"
         }
     };
     Error::new(
@@ -279,6 +284,25 @@ fn not_found(unresolved: &[&Extern], target: &Target) -> Error {
         ),
     )
     .with_hint(hint)
+}
+
+/// The first function that uses an extern, by the extern's name.
+fn users(object: &OpenObject) -> HashMap<&str, &str> {
+    let mut users = HashMap::new();
+    for function in &object.functions {
+        for relocation in &function.relocations {
+            let (RelocKind::ExternLoad { ext } | RelocKind::ExternCall { ext }) = relocation.kind
+            else {
+                continue;
+            };
+            if let Some(ext) = object.externs.get(ext) {
+                users
+                    .entry(ext.name.as_str())
+                    .or_insert(function.name.as_str());
+            }
+        }
+    }
+    users
 }
 
 #[cfg(test)]

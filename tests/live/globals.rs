@@ -1,8 +1,10 @@
 //! Global variables after loading, as memory that is shared with the programs.
 
 use crate::support::{Need, fixture};
-use rawbpf::load::{Live, Object};
-use rawbpf::{ErrorKind, OpenObject};
+use rawbpf::load::{Live, Object, TestRun};
+use rawbpf::map::UpdateMode;
+use rawbpf::reloc::Target;
+use rawbpf::{ErrorKind, OpenObject, OpenOptions};
 use std::sync::atomic::Ordering;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -122,4 +124,53 @@ fn an_arenas_variables_are_live() {
         object.read_variable("counter").unwrap(),
         15_u64.to_ne_bytes()
     );
+}
+
+#[test]
+fn constants_are_frozen_in_the_kernel_too() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 2));
+    let object = globals();
+    let constants = object.map(".rodata").unwrap();
+    let value = constants.get(&[0; 4]).unwrap().unwrap();
+    let refused = constants.insert(&[0; 4], &value, UpdateMode::Any);
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Permission);
+}
+
+/// The array at the end of a section takes what is added to it.
+#[test]
+fn a_section_that_was_enlarged_has_a_longer_array() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 5));
+    let mut open = OpenObject::from_file(fixture("globals.bpf.o")).unwrap();
+    let mut section = open.map_mut(".data.extra").unwrap();
+    section.set_value_size(4 + 4 * 8).unwrap();
+    let object = open.load().unwrap();
+    assert_eq!(
+        object
+            .map(".data.extra")
+            .unwrap()
+            .info()
+            .unwrap()
+            .value_size,
+        36
+    );
+    let grows: Live<[u32; 8]> = object.live("grows").unwrap();
+    assert_eq!(grows.get(), [1, 2, 3, 4, 0, 0, 0, 0]);
+}
+
+/// What the caller writes comes before what the kernel was built with, and fills what is weak and absent.
+#[test]
+fn configuration_of_the_callers_goes_before_the_kernels() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 10));
+    let options = OpenOptions::new().kconfig("CONFIG_HZ=12345\nCONFIG_RAWBPF_NONE=9\n");
+    let mut open = options.open_file(fixture("kconfig.bpf.o")).unwrap();
+    let tgid = std::process::id();
+    open.variable_mut("targ_tgid").unwrap().set(&tgid).unwrap();
+    let object = open.load().unwrap();
+    let program = object.program("copy").unwrap();
+    program.test_run(&TestRun::new().context(&[0; 16])).unwrap();
+    let number = |name: &str| object.live::<u32>(name).unwrap().get();
+    assert_eq!((number("hz"), number("none")), (12345, 9));
+    assert_eq!(number("unknown"), 0);
+    let version = Target::running().version().unwrap();
+    assert_eq!(number("kernel_version"), version.0);
 }

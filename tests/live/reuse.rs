@@ -163,7 +163,9 @@ fn a_map_of_maps_takes_maps_like_the_given_one() {
     let error = load(None).unwrap_err();
     assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
     assert!(
-        error.to_string().contains("cannot put the map at index 0"),
+        error
+            .to_string()
+            .contains("cannot put the map `inner_one` at index 0"),
         "{error}"
     );
     let object = load(Some(&wide)).unwrap();
