@@ -344,6 +344,7 @@ fn global_data_grows_with_its_last_array() {
     let array = types.get(last.type_id).unwrap().target().unwrap();
     assert_eq!(types.get(array).unwrap().array().unwrap().len, 10);
     assert_eq!(types.size_of(last.type_id), Ok(40));
+    assert_eq!(grows.type_id(), array);
 
     // A size that does not fit the array's elements leaves the map without types.
     object
@@ -353,6 +354,18 @@ fn global_data_grows_with_its_last_array() {
         .unwrap();
     let map = object.map(".data.extra").unwrap();
     assert_eq!((map.value_size(), map.value_type().0), (45, 0));
+    let grows = object.variable("grows").unwrap();
+    assert_eq!((grows.size(), grows.type_id()), (40, array));
+}
+
+#[test]
+fn variables_that_are_cut_lose_their_type() {
+    let mut object = open("globals");
+    let mut section = object.map_mut(".data.extra").unwrap();
+    section.set_value_size(3).unwrap();
+    let extra = object.variable("extra").unwrap();
+    assert_eq!((extra.size(), extra.type_id().0), (3, 0));
+    assert!(object.variable("grows").is_err());
 }
 
 #[test]

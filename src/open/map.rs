@@ -405,38 +405,39 @@ impl OpenMapMut<'_> {
             let message = format!("{size} bytes of global data are more than {LARGEST_VALUE}");
             return Err(self.error(ErrorKind::InvalidArgument, message));
         }
-        let fits_types = self.resize_types(size)?;
+        let array = self.resize_types(size)?;
         let len = usize::try_from(size).unwrap_or_default();
         self.change(|map| {
             map.value_size = size;
             map.image.resize(len);
-            if !fits_types {
+            if array.is_none() {
                 map.value_type = TypeId::VOID;
                 map.key_type = TypeId::VOID;
             }
         });
-        self.resize_variables(size);
+        self.resize_variables(size, array);
         Ok(self)
     }
 
-    /// Gives the last variable of a data section another length in the type information; says whether that was possible.
+    /// Gives the last variable of a data section another length in the type information. Returns its new type, if it is an
+    /// array that can take up the difference.
     #[doc(alias = "map_btf_datasec_resize")]
-    fn resize_types(&mut self, size: u32) -> Result<bool> {
+    fn resize_types(&mut self, size: u32) -> Result<Option<TypeId>> {
         let Some(btf) = &self.object.btf else {
-            return Ok(true);
+            return Ok(None);
         };
         let section = btf.get(self.value_type)?;
         let last = section.variables().enumerate().last();
         let (Kind::Datasec, Some((number, mut place))) = (section.kind(), last) else {
-            return Ok(false);
+            return Ok(None);
         };
         let array = array_of(btf, place.type_id)?;
         let (Some(array), Some(len)) = (array, size.checked_sub(place.offset)) else {
-            return Ok(false);
+            return Ok(None);
         };
         let element = btf.size_of(array.element)?;
         if element == 0 || !len.is_multiple_of(element) {
-            return Ok(false);
+            return Ok(None);
         }
         let mut editor = BtfEditor::copy_of(btf);
         let resized = editor.add_array(array.element, array.index, len / element);
@@ -445,11 +446,11 @@ impl OpenMapMut<'_> {
         place.size = len;
         editor.set_variable(section.id(), number, place);
         self.object.btf = Some(Btf::from_vec(editor.finish())?);
-        Ok(true)
+        Ok(Some(resized))
     }
 
-    /// Cuts or stretches the variables of a data map so that they agree with its new size.
-    fn resize_variables(&mut self, size: u32) {
+    /// Cuts the variables of a data map to its new size; `array` is the new type of the last one, if it was resized.
+    fn resize_variables(&mut self, size: u32, array: Option<TypeId>) {
         let index = self.index;
         let of_map = |v: &super::Variable| v.map == index;
         self.object
@@ -458,7 +459,12 @@ impl OpenMapMut<'_> {
         let Some(last) = self.object.variables.iter_mut().rfind(|v| of_map(v)) else {
             return;
         };
-        last.size = size - last.offset;
+        let room = size.saturating_sub(last.offset);
+        match array {
+            Some(array) => (last.size, last.type_id) = (room, array),
+            None if last.size > room => (last.size, last.type_id) = (room, TypeId::VOID),
+            None => {}
+        }
     }
 }
 

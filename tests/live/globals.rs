@@ -144,15 +144,8 @@ fn a_section_that_was_enlarged_has_a_longer_array() {
     let mut section = open.map_mut(".data.extra").unwrap();
     section.set_value_size(4 + 4 * 8).unwrap();
     let object = open.load().unwrap();
-    assert_eq!(
-        object
-            .map(".data.extra")
-            .unwrap()
-            .info()
-            .unwrap()
-            .value_size,
-        36
-    );
+    let info = object.map(".data.extra").unwrap().info().unwrap();
+    assert_eq!(info.value_size, 36);
     let grows: Live<[u32; 8]> = object.live("grows").unwrap();
     assert_eq!(grows.get(), [1, 2, 3, 4, 0, 0, 0, 0]);
 }
