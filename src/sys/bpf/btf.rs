@@ -4,6 +4,7 @@
 use super::call::{Command, address, address_mut, bpf, length, name_text, raw_or_zero};
 use super::object::object_info;
 use super::program::Log;
+use super::sort::ensure_map_or_btf;
 use crate::Errno;
 use crate::sys::attr::{BtfLoadAttr, RawBtfInfo};
 use crate::sys::fd;
@@ -63,6 +64,7 @@ pub struct BtfInfo {
 /// Before Linux 5.11 the kernel answers `EINVAL`, because it does not know names.
 #[doc(alias = "bpf_btf_get_info_by_fd")]
 pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
+    ensure_map_or_btf(btf)?;
     // A module's name has at most 55 bytes (MODULE_NAME_LEN).
     let mut name = [0u8; 64];
     let mut info = RawBtfInfo {
@@ -70,7 +72,8 @@ pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
         name_len: length(&name)?,
         ..RawBtfInfo::default()
     };
-    // SAFETY: the name's pointer comes with its true length; that of the blob is null with length zero.
+    // SAFETY: it is BTF, or a map, whose information has no pointers in as many bytes; the name's pointer comes with its true
+    // length, that of the blob is null with length zero.
     unsafe { object_info(btf, &mut info) }?;
     Ok(BtfInfo {
         id: info.id,
@@ -83,6 +86,7 @@ pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
 /// Reads a blob back from the kernel. Works since Linux 4.18.
 #[doc(alias = "btf__load_from_kernel_by_id")]
 pub fn btf_data(btf: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    ensure_map_or_btf(btf)?;
     let mut info = RawBtfInfo::default();
     // SAFETY: all pointer fields of the information struct are zero.
     unsafe { object_info(btf, &mut info) }?;
@@ -92,7 +96,8 @@ pub fn btf_data(btf: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
         btf_size: length(&blob)?,
         ..RawBtfInfo::default()
     };
-    // SAFETY: the blob's pointer comes with its true length; that of the name is null with length zero.
+    // SAFETY: it is BTF, or a map, whose information has no pointers in as many bytes; the blob's pointer comes with its true
+    // length, that of the name is null with length zero.
     unsafe { object_info(btf, &mut info) }?;
     blob.truncate(info.btf_size as usize);
     Ok(blob)

@@ -3,11 +3,12 @@
 //!
 //! It is asked twice: first for the kind and the counts, then with room for names and lists.
 
-use super::call::{Command, address_mut, bpf_done, length, name_text, raw};
+use super::call::{address_mut, length, name_text};
 use super::object::object_info;
+use super::sort::ensure_link;
 use crate::sys::attr::{
-    CgroupInfo, IterInfo, KprobeMultiInfo, LinkUpdateAttr, NetfilterArm, PerfEventInfo,
-    RawLinkInfo, RawTracepointInfo, TargetInfo, TracingInfo, UprobeMultiInfo,
+    CgroupInfo, IterInfo, KprobeMultiInfo, NetfilterArm, PerfEventInfo, RawLinkInfo,
+    RawTracepointInfo, TargetInfo, TracingInfo, UprobeMultiInfo,
 };
 use crate::{AttachType, Errno, LinkType, TypeId};
 use std::os::fd::BorrowedFd;
@@ -248,22 +249,6 @@ pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
         program_id: first.prog_id,
         details: details(link, link_type, &first)?,
     })
-}
-
-/// `EINVAL` if the descriptor is of something else: what another kind of object takes for the addresses and lengths of its
-/// own buffers would be numbers of ours.
-fn ensure_link(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut attr = LinkUpdateAttr {
-        link_fd: raw(fd),
-        new: u32::MAX,
-        ..LinkUpdateAttr::default()
-    };
-    // SAFETY: no pointers. The kernel looks for the link first, and then does not find the new program.
-    match unsafe { bpf_done(Command::LinkUpdate, &mut attr) } {
-        Err(Errno::EBADF) => Ok(()),
-        Err(errno) => Err(errno),
-        Ok(()) => Err(Errno::EINVAL),
-    }
 }
 
 /// `link` is one of this type: a link's type does not change.

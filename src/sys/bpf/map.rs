@@ -11,6 +11,7 @@ use super::call::{
 };
 use super::fdinfo::map_info_from_fdinfo;
 use super::object::object_info;
+use super::sort::ensure_map_or_btf;
 use crate::sys::attr::{MapCreateAttr, MapElemAttr, RawMapInfo};
 use crate::sys::system;
 use crate::{Errno, MapFlags, MapType, TypeId};
@@ -384,13 +385,15 @@ pub fn map_info(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
 
 /// The hash by which an exclusive map knows its program. Since Linux 6.18.
 pub fn map_hash(map: BorrowedFd<'_>) -> Result<[u8; 32], Errno> {
+    ensure_map_or_btf(map)?;
     let mut hash = [0u8; 32];
     let mut info = RawMapInfo {
         hash: address_mut(&mut hash),
         hash_size: length(&hash)?,
         ..RawMapInfo::default()
     };
-    // SAFETY: the only pointer is that of `hash`, with its true size next to it.
+    // SAFETY: it is a map, or BTF, whose information is shorter than where the only pointer is: that of `hash`, with its true
+    // size next to it.
     unsafe { object_info(map, &mut info) }?;
     Ok(hash)
 }

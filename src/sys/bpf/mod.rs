@@ -15,6 +15,7 @@ mod map_batch;
 mod object;
 mod program;
 mod program_info;
+mod sort;
 
 pub use attach::*;
 pub use btf::*;

@@ -3,6 +3,7 @@
 
 use super::call::{address_mut, length, name_text};
 use super::object::object_info;
+use super::sort::ensure_program;
 use crate::insn::{INSN_SIZE, Insn};
 use crate::sys::attr::RawProgInfo;
 use crate::{Errno, ProgramType, TypeId};
@@ -82,6 +83,7 @@ pub fn prog_info(program: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
 }
 
 fn raw_info(program: BorrowedFd<'_>) -> Result<RawProgInfo, Errno> {
+    ensure_program(program)?;
     let mut info = RawProgInfo::default();
     // SAFETY: all pointer fields of the information struct are zero.
     unsafe { object_info(program, &mut info) }?;
@@ -96,7 +98,7 @@ pub fn prog_map_ids(program: BorrowedFd<'_>) -> Result<Vec<u32>, Errno> {
         map_ids: address_mut(&mut ids),
         ..RawProgInfo::default()
     };
-    // SAFETY: the only pointer is that of the ids, with their number.
+    // SAFETY: it is a program, as `raw_info` found; the only pointer is that of the ids, with their number.
     unsafe { object_info(program, &mut info) }?;
     ids.truncate(info.nr_map_ids as usize);
     Ok(ids)
@@ -110,7 +112,7 @@ pub fn prog_insns(program: BorrowedFd<'_>) -> Result<Vec<Insn>, Errno> {
         xlated_prog_insns: address_mut(&mut words),
         ..RawProgInfo::default()
     };
-    // SAFETY: the only pointer is that of the instructions, with their length in bytes.
+    // SAFETY: it is a program, as `raw_info` found; the only pointer is that of the instructions, with their length in bytes.
     unsafe { object_info(program, &mut info) }?;
     words.truncate(info.xlated_prog_len as usize / INSN_SIZE);
     Ok(words

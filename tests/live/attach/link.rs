@@ -2,11 +2,13 @@
 
 use super::{Counter, alone, counter, counters, own_process, soon};
 use crate::load::load_fixture;
-use crate::support::{Need, PinFolder, mount_point};
+use crate::support::{Need, PinFolder, check, mount_point};
 use rawbpf::attach::{IterScope, Link, LinkDetails, ProbeMode, Uprobe};
-use rawbpf::{ErrorKind, LinkType};
+use rawbpf::sys::bpf::{self, ObjectKind};
+use rawbpf::{Errno, ErrorKind, LinkType};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -82,17 +84,39 @@ fn links_are_found_by_name_and_by_id() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+/// Each sort has the addresses of its lists elsewhere: what BTF has for a name of 64 bytes, a link to many functions takes for room
+/// for 64 addresses.
 #[test]
-fn what_is_no_link_is_not_taken_for_one() {
+fn descriptors_are_not_taken_for_other_sorts_of_objects() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
     let object = load_fixture("count_raw_tp", own_process).unwrap();
     let program = object.program("count_sys_enter").unwrap();
+    let link = program.attach().unwrap();
     let map = object.map("counts").unwrap();
-    for other in [
-        rawbpf::sys::bpf::link_info(std::os::fd::AsFd::as_fd(program)),
-        rawbpf::sys::bpf::link_info(std::os::fd::AsFd::as_fd(map)),
-    ] {
-        assert_eq!(other.unwrap_err(), rawbpf::Errno::EINVAL);
+    let types = bpf::fd_by_id(ObjectKind::Btf, program.info().unwrap().btf_id).unwrap();
+    let (program, map, types) = (program.as_fd(), map.as_fd(), types.as_fd());
+    let link = link.fd().unwrap();
+    let refused = |answer: Result<(), Errno>| assert_eq!(answer, Err(Errno::EINVAL));
+    for other in [program, map, types] {
+        refused(bpf::link_info(other).map(drop));
+    }
+    for other in [program, link] {
+        refused(bpf::btf_info(other).map(drop));
+        refused(bpf::btf_data(other).map(drop));
+        refused(bpf::map_hash(other).map(drop));
+    }
+    assert!(!bpf::prog_map_ids(program).unwrap().is_empty());
+    assert!(!bpf::prog_insns(program).unwrap().is_empty());
+    assert!(!bpf::btf_data(types).unwrap().is_empty());
+    let others = if check(&[Need::Linux(5, 10)]).is_ok() {
+        vec![link, map, types]
+    } else {
+        vec![link]
+    };
+    for other in others {
+        refused(bpf::prog_info(other).map(drop));
+        refused(bpf::prog_map_ids(other).map(drop));
+        refused(bpf::prog_insns(other).map(drop));
     }
 }
 
