@@ -1,16 +1,16 @@
 //! Events on their way to the terminal: decoded by type, one column a field, or one JSON object a line.
 
-use crate::output::{hex, value_to_json};
+use crate::output::hex;
 use rawbpf::TypeId;
-use rawbpf::btf::{Btf, Kind, Value};
+use rawbpf::btf::{Btf, Columns, Value};
 use std::io::{self, Write};
 
 /// How the events of one buffer are shown.
 pub(crate) struct Printer<'b> {
     types: Option<(&'b Btf<'static>, TypeId)>,
     style: Style,
-    columns: Vec<Column>,
-    heading_printed: bool,
+    /// Known once the heading has been printed.
+    columns: Option<Columns>,
 }
 
 /// What a line looks like.
@@ -22,22 +22,13 @@ pub(crate) enum Style {
     Json,
 }
 
-struct Column {
-    name: String,
-    width: usize,
-}
-
-/// The widest a column gets before its text pushes the following ones to the right.
-const MAX_WIDTH: usize = 48;
-
 impl<'b> Printer<'b> {
     /// Shows events as values of the type, or as hexadecimal text if there is none.
     pub(crate) fn new(types: Option<(&'b Btf<'static>, TypeId)>, style: Style) -> Self {
         Self {
             types,
             style,
-            columns: Vec::new(),
-            heading_printed: false,
+            columns: None,
         }
     }
 
@@ -45,102 +36,31 @@ impl<'b> Printer<'b> {
     pub(crate) fn print(&mut self, out: &mut impl Write, record: &[u8]) -> io::Result<()> {
         let decoded = self.types.and_then(|(btf, id)| btf.decode(id, record).ok());
         match (self.style, decoded) {
-            (Style::Json, Some(value)) => writeln!(out, "{}", value_to_json(&value)),
+            (Style::Json, Some(value)) => writeln!(out, "{}", value.json()),
             (Style::Json, None) => writeln!(out, r#"{{"data":"{}"}}"#, hex(record)),
-            (Style::Table, Some(value)) => self.print_row(out, &flatten(&value)),
+            (Style::Table, Some(value)) => self.print_row(out, &value),
             (Style::Table, None) => writeln!(out, "{}", hex(record)),
         }
     }
 
-    fn print_row(&mut self, out: &mut impl Write, fields: &[(String, String)]) -> io::Result<()> {
-        if !self.heading_printed {
-            self.heading_printed = true;
-            self.columns = fields
-                .iter()
-                .map(|(name, text)| self.column(name, text))
-                .collect();
-            let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
-            print_columns(out, &self.columns, names.into_iter())?;
+    fn print_row(&mut self, out: &mut impl Write, value: &Value) -> io::Result<()> {
+        if let Some(columns) = &self.columns {
+            return writeln!(out, "{}", columns.row(value));
         }
-        print_columns(
-            out,
-            &self.columns,
-            fields.iter().map(|(_, text)| text.as_str()),
-        )
-    }
-
-    fn column(&self, name: &str, first: &str) -> Column {
-        let by_type = self
-            .types
-            .and_then(|(btf, id)| natural_width(btf, id, name))
-            .unwrap_or(0);
-        let width = by_type.max(name.len()).max(first.len()).min(MAX_WIDTH);
-        Column {
-            name: name.to_uppercase(),
-            width,
-        }
-    }
-}
-
-fn print_columns<'t>(
-    out: &mut impl Write,
-    columns: &[Column],
-    texts: impl Iterator<Item = &'t str>,
-) -> io::Result<()> {
-    let mut line = String::new();
-    let mut want = 0;
-    for (column, text) in columns.iter().zip(texts) {
-        line.push_str(text);
-        want += column.width + 1;
-        let now = line.chars().count();
-        line.extend(std::iter::repeat_n(' ', want.saturating_sub(now).max(1)));
-    }
-    writeln!(out, "{}", line.trim_end())
-}
-
-/// The fields of an event, nested ones under `outer.inner`.
-fn flatten(value: &Value) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    flatten_into(value, "", &mut fields);
-    fields
-}
-
-fn flatten_into(value: &Value, name: &str, fields: &mut Vec<(String, String)>) {
-    let Value::Struct(members) = value else {
-        let name = if name.is_empty() { "value" } else { name };
-        fields.push((name.to_string(), value.to_string()));
-        return;
-    };
-    for (member, value) in members {
-        let full = if name.is_empty() {
-            member.clone()
-        } else {
-            format!("{name}.{member}")
+        let columns = match self.types {
+            Some((btf, id)) => Columns::for_type(btf, id, value),
+            None => Columns::for_rows(std::slice::from_ref(value)),
         };
-        flatten_into(value, &full, fields);
+        writeln!(out, "{}\n{}", columns.heading(), columns.row(value))?;
+        self.columns = Some(columns);
+        Ok(())
     }
-}
-
-/// How wide a field's text usually gets; nested fields are as wide as their first text.
-fn natural_width(btf: &Btf<'_>, id: TypeId, field: &str) -> Option<usize> {
-    let event = btf.get(id).ok()?.resolved().ok()?;
-    let member = event.members().find(|m| m.name == field)?;
-    let ty = btf.get(member.type_id).ok()?.resolved().ok()?;
-    Some(match ty.kind() {
-        Kind::Int if ty.int_encoding()?.bool => 5,
-        // Process numbers and the like rarely use the whole range.
-        Kind::Int => [3, 3, 5, 7, 16][usize::try_from(ty.size_field().ilog2()).ok()?.min(4)],
-        Kind::Ptr => 18,
-        Kind::Array => usize::try_from(ty.array()?.len).ok()?.min(16),
-        Kind::Enum | Kind::Enum64 => ty.enumerators().map(|e| e.name.len()).max()?,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rawbpf::btf::{BtfEditor, IntEncoding};
+    use rawbpf::btf::{BtfEditor, IntEncoding, Kind};
 
     fn event() -> (Btf<'static>, TypeId) {
         let mut b = BtfEditor::new();

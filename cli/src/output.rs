@@ -1,6 +1,5 @@
 //! What all commands print with: tables, JSON, hexadecimal text.
 
-use rawbpf::btf::Value;
 use serde::Serialize;
 use std::io::{self, Write};
 use tabwriter::TabWriter;
@@ -64,27 +63,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// A decoded value as JSON: integers as numbers, addresses and enumerators as text, missing values as null.
-pub(crate) fn value_to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Int(n) => (*n).into(),
-        Value::Uint(n) | Value::Pointer(n) => (*n).into(),
-        Value::Bool(b) => (*b).into(),
-        Value::Float(x) => (*x).into(),
-        Value::Enum { name: None, value } => (*value).into(),
-        Value::Text(text) => text.as_str().into(),
-        Value::Array(elements) => elements.iter().map(value_to_json).collect(),
-        Value::Struct(members) => serde_json::Value::Object(
-            members
-                .iter()
-                .map(|(name, value)| (name.clone(), value_to_json(value)))
-                .collect(),
-        ),
-        Value::Missing => serde_json::Value::Null,
-        other => other.to_string().into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,17 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn values_become_json() {
-        let value = Value::Struct(vec![
-            ("ret".into(), Value::Int(-2)),
-            ("ip".into(), Value::Ip([127, 0, 0, 1].into())),
-            ("comm".into(), Value::Text("a\"b".into())),
-            ("gone".into(), Value::Missing),
-        ]);
-        assert_eq!(
-            value_to_json(&value).to_string(),
-            r#"{"ret":-2,"ip":"127.0.0.1","comm":"a\"b","gone":null}"#
-        );
+    fn bytes_have_two_digits() {
         assert_eq!(hex(&[0, 255, 16]), "00ff10");
     }
 }

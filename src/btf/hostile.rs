@@ -1,6 +1,6 @@
 //! Property tests: whatever the bytes, reading ends without a panic and everything can be asked.
 
-use super::{Btf, BtfEditor, BtfExt, Info, IntEncoding, Kind, NameMatch, VarSecinfo};
+use super::{Btf, BtfEditor, BtfExt, Columns, Info, IntEncoding, Kind, NameMatch, VarSecinfo};
 use crate::TypeId;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ fn exercise(btf: &Btf<'_>) {
         let elements = ty.members().count() + ty.enumerators().count() + ty.params().count();
         assert!(elements + ty.variables().count() <= btf.bytes().len());
         let _ = (btf.size_of(ty.id()), btf.align_of(ty.id()));
-        let _ = btf.decode(ty.id(), &[0x5a; 64]);
+        decode(btf, ty.id(), &[0x5a; 64]);
     }
     for names_match in [NameMatch::Exact, NameMatch::Essential] {
         let names = ["node", "color", "f", ""];
@@ -74,8 +74,84 @@ fn exercise(btf: &Btf<'_>) {
     let _ = Btf::from_vec(BtfEditor::copy_of(btf).finish());
 }
 
+/// Decodes and prints; what is printed must not be more than the bytes are worth.
+fn decode(btf: &Btf<'_>, id: TypeId, bytes: &[u8]) {
+    let Ok(value) = btf.decode(id, bytes) else {
+        return;
+    };
+    let columns = Columns::for_rows(std::slice::from_ref(&value));
+    let texts = [
+        value.to_string(),
+        value.json().to_string(),
+        columns.row(&value),
+    ];
+    for text in texts {
+        assert!(text.len() < 1 << 23, "{} characters", text.len());
+    }
+    assert!(columns.heading().len() < 1 << 26);
+}
+
+/// Types of all kinds that refer to each other at random; those behind the last one, and loops, included.
+fn any_types() -> impl Strategy<Value = Vec<u8>> {
+    let words = (any::<u8>(), 0..20_u32, 0..20_u32, 0..40_u32, any::<u32>());
+    prop::collection::vec(words, 1..16).prop_map(|types| {
+        let mut b = BtfEditor::new();
+        for (kind, one, two, size, wild) in types {
+            let [first, second] = [TypeId(one), TypeId(two)];
+            match kind % 12 {
+                0 => b.add_type("i", Info::of(Kind::Int), size, &[wild & 0x0fff_00ff]),
+                1 => b.add_array(first, second, if wild % 3 == 0 { wild } else { size }),
+                2 | 3 => {
+                    let info = Info::of(if kind.is_multiple_of(2) {
+                        Kind::Struct
+                    } else {
+                        Kind::Union
+                    });
+                    let info = info.with_vlen(2);
+                    let info = if wild & 1 == 0 {
+                        info
+                    } else {
+                        info.with_kflag()
+                    };
+                    let name = b.add_string(if wild & 2 == 0 { "" } else { "addr" });
+                    b.add_type(
+                        "s",
+                        info,
+                        size,
+                        &[name, one, wild & 0x0fff, name, two, wild >> 3],
+                    )
+                }
+                4 => b.add_enum("e", size, &[("A", 1), ("B", wild.cast_signed())]),
+                5 => b.add_enum64("w", size, &[("A", u64::from(wild) << 20)]),
+                6 => b.add_reference(Kind::Typedef, "__be32", first),
+                7 => b.add_reference(Kind::Ptr, "", first),
+                8 => b.add_type("f", Info::of(Kind::Float), size, &[]),
+                9 => b.add_var("v", first, 1),
+                10 => {
+                    let variable = VarSecinfo {
+                        type_id: first,
+                        offset: size,
+                        size: wild,
+                    };
+                    b.add_datasec(".data", wild, &[variable, variable])
+                }
+                _ => b.add_type("t", Info::of(Kind::DeclTag), one, &[two]),
+            };
+        }
+        b.finish()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_types_can_be_decoded(blob in any_types(), bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let btf = Btf::from_vec(blob).unwrap();
+        for ty in btf.types() {
+            decode(&btf, ty.id(), &bytes);
+        }
+    }
 
     #[test]
     fn any_bytes_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

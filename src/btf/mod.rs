@@ -2,7 +2,7 @@
 //!
 //! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded
 //! in place when asked for. Not here: where a kernel's BTF comes from (see `load`), and what CO-RE does with it (see
-//! `reloc`).
+//! `reloc`). Values of these types as text, JSON and tables: [`value`].
 //!
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
@@ -21,7 +21,7 @@ mod query;
 mod sanitize;
 mod types;
 mod validate;
-mod value;
+pub mod value;
 
 pub use edit::{BtfEditor, Info};
 pub use error::BtfError;
@@ -32,4 +32,5 @@ pub use layout::{Field, Layout, Shape};
 pub use parse::{Btf, SharedBytes};
 pub use query::{Found, NameMatch, essential_name};
 pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
-pub use value::Value;
+#[doc(inline)]
+pub use value::{Columns, Json, Value};

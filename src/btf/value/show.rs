@@ -1,0 +1,125 @@
+//! A value as text and as JSON.
+
+use super::Value;
+use std::fmt::{self, Display, Write};
+
+impl Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(n) => n.fmt(f),
+            Self::Uint(n) => n.fmt(f),
+            Self::Bool(b) => b.fmt(f),
+            Self::Float(x) => x.fmt(f),
+            Self::Enum {
+                name: Some(name), ..
+            } => f.write_str(name),
+            Self::Enum { name: None, value } => value.fmt(f),
+            Self::Text(text) => text.chars().try_for_each(|c| escaped(f, c)),
+            Self::Pointer(p) => write!(f, "{p:#x}"),
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Bytes(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02x}")),
+            Self::Array(elements) => {
+                f.write_str("[")?;
+                for (i, element) in elements.iter().enumerate() {
+                    write!(f, "{}{element}", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str("]")
+            }
+            Self::Struct(members) => {
+                f.write_str("{")?;
+                for (i, (name, value)) in members.iter().enumerate() {
+                    write!(f, "{}{name}: {value}", if i == 0 { "" } else { ", " })?;
+                }
+                f.write_str("}")
+            }
+            Self::Missing => f.write_str("-"),
+        }
+    }
+}
+
+/// Text from a program must not move the cursor or break the line.
+fn escaped(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+    if matches!(c, '"' | '\'') {
+        f.write_char(c)
+    } else {
+        c.escape_debug().fmt(f)
+    }
+}
+
+impl Value {
+    /// The value as JSON, on one line.
+    ///
+    /// Numbers that need more than 64 bits, pointers, addresses and bytes are text; what is missing is `null`.
+    pub fn json(&self) -> Json<'_> {
+        Json(self)
+    }
+}
+
+/// A value that prints itself as JSON. Returned by [`Value::json`].
+#[derive(Debug, Clone, Copy)]
+pub struct Json<'v>(&'v Value);
+
+impl Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Int(n)
+            | Value::Enum {
+                name: None,
+                value: n,
+            } => integer(f, n),
+            Value::Uint(n) => integer(f, n),
+            Value::Bool(b) => b.fmt(f),
+            Value::Float(x) if x.is_finite() => fmt::Debug::fmt(x, f),
+            Value::Float(_) | Value::Missing => f.write_str("null"),
+            Value::Text(text) => string(f, text),
+            Value::Array(elements) => {
+                f.write_str("[")?;
+                for (i, element) in elements.iter().enumerate() {
+                    f.write_str(if i == 0 { "" } else { "," })?;
+                    element.json().fmt(f)?;
+                }
+                f.write_str("]")
+            }
+            Value::Struct(members) => {
+                f.write_str("{")?;
+                for (i, (name, value)) in members.iter().enumerate() {
+                    f.write_str(if i == 0 { "" } else { "," })?;
+                    string(f, name)?;
+                    write!(f, ":{}", value.json())?;
+                }
+                f.write_str("}")
+            }
+            Value::Enum { .. } | Value::Pointer(_) | Value::Ip(_) | Value::Bytes(_) => {
+                string(f, &self.0.to_string())
+            }
+        }
+    }
+}
+
+/// Most readers of JSON know 64 bits; what is wider is text.
+fn integer<N: Copy + Display>(f: &mut fmt::Formatter<'_>, n: &N) -> fmt::Result
+where
+    i64: TryFrom<N>,
+    u64: TryFrom<N>,
+{
+    if i64::try_from(*n).is_ok() || u64::try_from(*n).is_ok() {
+        n.fmt(f)
+    } else {
+        write!(f, "\"{n}\"")
+    }
+}
+
+fn string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(f, "\\{c}")?,
+            '\n' => f.write_str("\\n")?,
+            '\r' => f.write_str("\\r")?,
+            '\t' => f.write_str("\\t")?,
+            c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => f.write_char(c)?,
+        }
+    }
+    f.write_char('"')
+}
