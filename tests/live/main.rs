@@ -19,6 +19,7 @@ mod perf_buffers;
 mod programs;
 mod reuse;
 mod rings;
+mod streams;
 mod struct_ops;
 mod test_runs;
 mod tokens;

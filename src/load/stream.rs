@@ -1,0 +1,80 @@
+//! What programs say: text that they write for their own user, not into the log that all share.
+
+use super::object::Program;
+use crate::sys::bpf;
+use crate::{Errno, Error, ErrorKind, Result};
+use std::os::fd::AsFd;
+
+/// One of the two streams of text that each program has. Since Linux 6.17.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// What the program prints with `bpf_stream_printk`.
+    #[doc(alias = "BPF_STREAM_STDOUT")]
+    Stdout,
+    /// The same, and what the kernel has to report: faults in an arena, locks that do not come, calls that take too long.
+    #[doc(alias = "BPF_STREAM_STDERR")]
+    Stderr,
+}
+
+impl Stream {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+
+    fn id(self) -> u32 {
+        match self {
+            Self::Stdout => 1,
+            Self::Stderr => 2,
+        }
+    }
+}
+
+impl Program {
+    /// Moves what the program has written to the stream into `buffer`, and says how many bytes that were: zero if nothing is
+    /// there. Never waits. Since Linux 6.17.
+    ///
+    /// The kernel keeps up to 100,000 bytes for each stream; what a program writes beyond is lost.
+    ///
+    /// ```no_run
+    /// # fn main() -> rawbpf::Result<()> {
+    /// # let object = rawbpf::OpenObject::from_file("streams.bpf.o")?.load()?;
+    /// use rawbpf::load::Stream;
+    ///
+    /// let mut text = [0; 4096];
+    /// let program = object.program("speak_on_call")?;
+    /// while let said @ 1.. = program.read_stream(Stream::Stdout, &mut text)? {
+    ///     print!("{}", String::from_utf8_lossy(&text[..said]));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Unsupported` before Linux 6.17.
+    #[doc(alias = "bpf_prog_stream_read")]
+    pub fn read_stream(&self, stream: Stream, buffer: &mut [u8]) -> Result<usize> {
+        bpf::prog_stream_read(self.as_fd(), stream.id(), buffer)
+            .map_err(|errno| explain(errno).context(format!("program `{}`", self.name())))
+    }
+}
+
+fn explain(errno: Errno) -> Error {
+    // Every kernel answers so to a command that it does not know.
+    if errno != Errno::EINVAL {
+        return Error::from_errno(errno, "cannot read what it has written");
+    }
+    let message = "this kernel has no streams that programs write to (they need Linux 6.17)";
+    Error::new(ErrorKind::Unsupported, message).with_errno(errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_command_names_the_version() {
+        let error = explain(Errno::EINVAL);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("Linux 6.17"));
+        assert_ne!(explain(Errno::EPERM).kind(), ErrorKind::Unsupported);
+    }
+}
