@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load an object, attach all its programs, and print the events they send
+    /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps
     Run(RunArgs),
     /// Show what an object holds, without a system call to the BPF subsystem
     Inspect(InspectArgs),
@@ -41,9 +41,24 @@ pub(crate) struct RunArgs {
     /// Stop after this many seconds [default: run until Ctrl-C]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
-    /// Print each event as a JSON object on a line of its own
+    /// Show this map at the end, and every so many seconds (may be repeated): a table, stacks with their functions, and counters by
+    /// powers of two as bars. Those are arrays called `slots` or `hist`, and maps with `hist`, `dist` or `slots` in their name
+    #[arg(long = "map", value_name = "NAME[:SECONDS]", value_parser = map)]
+    pub(crate) maps: Vec<MapArg>,
+    /// Show the values of each CPU in maps that have them, not their sum
+    #[arg(long)]
+    pub(crate) per_cpu: bool,
+    /// Print each event, and each element of a map, as a JSON object on a line of its own
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A map to show.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MapArg {
+    pub(crate) name: String,
+    /// `None`: only at the end.
+    pub(crate) interval: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +114,23 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number).map_err(|e| e.to_string())
 }
 
+fn map(text: &str) -> Result<MapArg, String> {
+    let (name, interval) = match text.rsplit_once(':') {
+        Some((name, interval)) => (name, Some(seconds(interval)?)),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err("expected NAME or NAME:SECONDS".to_string());
+    }
+    if interval.is_some_and(|interval| interval.is_zero()) {
+        return Err("the interval must be longer than zero seconds".to_string());
+    }
+    Ok(MapArg {
+        name: name.to_string(),
+        interval,
+    })
+}
+
 fn version(text: &str) -> Result<KernelVersion, String> {
     KernelVersion::parse(text)
         .ok_or_else(|| "expected a version such as 6.1 or 5.10.218".to_string())
@@ -120,6 +152,13 @@ mod tests {
         assert!(assignment("a").is_err());
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         assert!(seconds("-1").is_err());
+        let every = map(".bss:0.5").unwrap();
+        assert_eq!(
+            (every.name.as_str(), every.interval),
+            (".bss", Some(Duration::from_millis(500)))
+        );
+        assert_eq!(map("counts").unwrap().interval, None);
+        assert!(map(":1").is_err() && map("m:0").is_err() && map("m:x").is_err());
         assert_eq!(version("6.1"), Ok(KernelVersion::new(6, 1, 0)));
     }
 }

@@ -1,13 +1,17 @@
 //! The `rawbpf` command: run, inspect, plan and load eBPF objects.
 
 mod args;
+mod elements;
 mod events;
+mod histogram;
 mod inspect;
 mod load;
+mod maps;
 mod output;
 mod plan;
 mod readers;
 mod run;
+mod streams;
 mod target;
 
 use args::{Cli, Command};

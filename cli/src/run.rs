@@ -1,11 +1,14 @@
 //! `rawbpf run`: from a file to live events.
 
 use crate::args::RunArgs;
-use crate::cannot_print;
+use crate::elements;
 use crate::events::{Printer, Style};
+use crate::maps::{self, MapTables};
 use crate::readers::Readers;
+use crate::streams::Streams;
 use rawbpf::btf::{Btf, Kind};
 use rawbpf::load::Object;
+use rawbpf::map::Map;
 use rawbpf::open::OpenObject;
 use rawbpf::ring::{PerfBuffer, RingBuffer};
 use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
@@ -25,9 +28,14 @@ pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
         object.variable_mut(name)?.set_from_text(text)?;
     }
     let sources = event_sources(&object, args.event.as_deref())?;
+    maps::check(&args.maps, &object)?;
     let object = object.load()?;
     // Before anything is attached: an event for which there is no perf buffer yet is gone.
-    let mut readers = open_readers(args, &object, &sources)?;
+    let mut sights = Sights {
+        readers: open_readers(args, &object, &sources)?,
+        tables: MapTables::new(&args.maps, &object, style(args), args.per_cpu)?,
+        streams: Streams::new(&object, style(args))?,
+    };
     let links = object.attach()?;
     if links.is_empty() {
         return Err(Error::new(
@@ -43,10 +51,20 @@ pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
         "rawbpf: {} attached; Ctrl-C ends",
         plural(links.len(), "program")
     );
-    let shown = print_events(args, &mut readers, &stop, out)?;
+    if sources.is_empty() && args.maps.is_empty() {
+        eprintln!(
+            "rawbpf: it sends no events; --map NAME shows one of its maps: {}",
+            map_names(&object)
+        );
+    }
+    let shown = sights.print(args.duration, &stop, out)?;
     drop(links);
-    out.flush().map_err(cannot_print)?;
-    let lost = match (lost_events(&object)?, readers.lost()) {
+    sights.streams.print(out)?;
+    sights.tables.print_all(out)?;
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let lost = match (lost_events(&object)?, sights.readers.lost()) {
         (Some(counted), reported) => format!("{} lost", counted + reported.unwrap_or(0)),
         (None, Some(reported)) => format!("{reported} lost"),
         (None, None) => {
@@ -130,7 +148,7 @@ fn open_readers<'o>(
     object: &'o Object,
     sources: &[EventSource],
 ) -> Result<Readers<'o>> {
-    let style = if args.json { Style::Json } else { Style::Table };
+    let style = style(args);
     let mut readers = Readers::new()?;
     for source in sources {
         let map = object.map(&source.map)?;
@@ -145,23 +163,52 @@ fn open_readers<'o>(
     Ok(readers)
 }
 
-fn print_events(
-    args: &RunArgs,
-    readers: &mut Readers<'_>,
-    stop: &AtomicBool,
-    out: &mut impl Write,
-) -> Result<usize> {
-    let end = args.duration.map(|duration| Instant::now() + duration);
-    let mut shown = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            break;
-        }
-        let tick = left.map_or(TICK, |left| left.min(TICK));
-        shown += readers.print(tick, out)?;
+fn style(args: &RunArgs) -> Style {
+    if args.json { Style::Json } else { Style::Table }
+}
+
+/// The maps that can be shown.
+fn map_names(object: &Object) -> String {
+    let maps = object.maps().iter();
+    let shown = maps.filter(|map| elements::check_kind(map.name(), map.map_type()).is_ok());
+    let names: Vec<&str> = shown.map(Map::name).collect();
+    if names.is_empty() {
+        "it has none".into()
+    } else {
+        names.join(", ")
     }
-    Ok(shown)
+}
+
+/// All that an object lets be seen.
+struct Sights<'o> {
+    readers: Readers<'o>,
+    tables: MapTables<'o>,
+    streams: Streams<'o>,
+}
+
+impl Sights<'_> {
+    /// Prints what there is until the time is over or a signal comes; says how many events that were.
+    fn print(
+        &mut self,
+        duration: Option<Duration>,
+        stop: &AtomicBool,
+        out: &mut impl Write,
+    ) -> Result<usize> {
+        let end = duration.map(|duration| Instant::now() + duration);
+        let mut shown = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            let waits = [left, self.tables.next_due(), Some(TICK)];
+            let tick = waits.into_iter().flatten().min().unwrap_or(TICK);
+            shown += self.readers.print(tick, out)?;
+            self.streams.print(out)?;
+            self.tables.print_due(out)?;
+        }
+        Ok(shown)
+    }
 }
 
 /// The kernel does not count what finds no room in a ring buffer. Programs can, in a global variable `lost`.

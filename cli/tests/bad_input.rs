@@ -238,3 +238,24 @@ fn is_root() -> bool {
         .lines()
         .any(|line| line.starts_with("Uid:\t0\t"))
 }
+
+#[test]
+fn a_map_that_cannot_be_shown_is_refused_before_anything_is_loaded() {
+    let path = fixture("tables.bpf.o");
+    let path = path.to_str().unwrap();
+    let message = failure(&mut rawbpf(&["run", path, "--map", "by_proces:1"]));
+    assert_says(
+        &message,
+        &["--map", "`by_proces`", "did you mean `by_process`?"],
+    );
+    let message = failure(&mut rawbpf(&["run", path, "--map", "queue"]));
+    assert_says(&message, &["`queue`", "have no keys"]);
+    let path = fixture("opensnoop.bpf.o");
+    let message = failure(&mut rawbpf(&[
+        "run",
+        path.to_str().unwrap(),
+        "--map",
+        "events",
+    ]));
+    assert_says(&message, &["`events`", "without --map"]);
+}

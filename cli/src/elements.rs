@@ -1,0 +1,207 @@
+//! The elements of a map, decoded.
+
+use crate::output::hex;
+use rawbpf::btf::Value;
+use rawbpf::map::{Map, MapTypes};
+use rawbpf::symbols::Symbols;
+use rawbpf::{Error, ErrorKind, MapFlags, MapType, Result, TypeId};
+
+/// One element; of a map with values for each CPU, perhaps the value of one.
+#[derive(Debug, Clone)]
+pub(crate) struct Element {
+    pub(crate) key: Value,
+    pub(crate) cpu: Option<usize>,
+    pub(crate) value: Value,
+}
+
+/// Says why a map of this kind has no elements that can be listed.
+pub(crate) fn check_kind(name: &str, kind: MapType) -> Result<()> {
+    let why = match kind {
+        MapType::RINGBUF | MapType::PERF_EVENT_ARRAY => {
+            "its events are printed as they come, without --map"
+        }
+        MapType::QUEUE | MapType::STACK | MapType::BLOOM_FILTER | MapType::USER_RINGBUF => {
+            "its elements have no keys"
+        }
+        MapType::ARENA | MapType::STRUCT_OPS | MapType::CGROUP_ARRAY => "it cannot be read by keys",
+        kind if kind.is_local_storage() => "its keys are descriptors, which cannot be listed",
+        _ => return Ok(()),
+    };
+    let message = format!("map `{name}` of type {kind} cannot be shown as a table: {why}");
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
+
+/// All elements. Values for each CPU are added up where they are numbers, unless each is asked for.
+pub(crate) fn read(map: &Map, each_cpu: bool) -> Result<Vec<Element>> {
+    let types = map.types()?;
+    let mut elements = Vec::new();
+    for key in map.keys() {
+        let key = key?;
+        if map.map_type().is_per_cpu() {
+            let Some(values) = map.get_per_cpu(&key)? else {
+                continue;
+            };
+            let values = values.iter().map(|bytes| decode(types, false, bytes));
+            elements.extend(of_cpus(
+                &decode(types, true, &key),
+                values.collect(),
+                each_cpu,
+            ));
+        } else if let Some(value) = map.get(&key)? {
+            elements.push(Element {
+                key: decode(types, true, &key),
+                cpu: None,
+                value: decode(types, false, &value),
+            });
+        }
+    }
+    Ok(elements)
+}
+
+/// The element's values one by one, or one that is their sum.
+fn of_cpus(key: &Value, values: Vec<Value>, each_cpu: bool) -> Vec<Element> {
+    let element = |cpu, value| Element {
+        key: key.clone(),
+        cpu,
+        value,
+    };
+    let mut rest = values.iter();
+    let mut total = rest.next().cloned().unwrap_or(Value::Missing);
+    if !each_cpu && rest.all(|value| add(&mut total, value)) {
+        return vec![element(None, total)];
+    }
+    let values = values.into_iter().enumerate();
+    values
+        .map(|(cpu, value)| element(Some(cpu), value))
+        .collect()
+}
+
+/// Adds numbers to numbers, member by member; says whether there were numbers only.
+fn add(total: &mut Value, other: &Value) -> bool {
+    match (total, other) {
+        (Value::Int(sum), Value::Int(n)) => *sum = sum.wrapping_add(*n),
+        (Value::Uint(sum), Value::Uint(n)) => *sum = sum.wrapping_add(*n),
+        (Value::Array(sums), Value::Array(all)) => {
+            return sums.iter_mut().zip(all).all(|(sum, n)| add(sum, n));
+        }
+        (Value::Struct(sums), Value::Struct(all)) => {
+            return sums
+                .iter_mut()
+                .zip(all)
+                .all(|((_, sum), (_, n))| add(sum, n));
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// By type; without one, what is as wide as a number is one.
+fn decode(types: Option<&MapTypes>, is_key: bool, bytes: &[u8]) -> Value {
+    let decoded = types.and_then(|types| {
+        let id = if is_key { types.key } else { types.value };
+        let known = id != TypeId::VOID;
+        known.then(|| types.btf.decode(id, bytes).ok()).flatten()
+    });
+    decoded.unwrap_or_else(|| number(bytes).unwrap_or_else(|| Value::Text(hex(bytes))))
+}
+
+fn number(bytes: &[u8]) -> Option<Value> {
+    let number = match *bytes {
+        [a] => a.into(),
+        [a, b] => u16::from_ne_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_ne_bytes([a, b, c, d]).into(),
+        _ => u64::from_ne_bytes(bytes.try_into().ok()?).into(),
+    };
+    Some(Value::Uint(number))
+}
+
+/// The stacks of a stack-trace map: each frame's function, innermost first. Addresses of user space stay numbers, since the map does
+/// not say of which process they are.
+pub(crate) fn read_stacks(map: &Map, kernel: &Symbols) -> Result<Vec<Element>> {
+    let by_build_id = map.flags().contains(MapFlags::STACK_BUILD_ID);
+    let mut stacks = Vec::new();
+    for key in map.keys() {
+        let key = key?;
+        let Some(bytes) = map.get(&key)? else {
+            continue;
+        };
+        let value = if by_build_id {
+            Value::Text(hex(&bytes))
+        } else {
+            Value::Array(frames(&bytes, kernel))
+        };
+        stacks.push(Element {
+            key: decode(None, true, &key),
+            cpu: None,
+            value,
+        });
+    }
+    Ok(stacks)
+}
+
+fn frames(bytes: &[u8], kernel: &Symbols) -> Vec<Value> {
+    let (addresses, _) = bytes.as_chunks::<8>();
+    addresses
+        .iter()
+        .map(|address| u64::from_ne_bytes(*address))
+        .take_while(|address| *address != 0)
+        .map(|address| Value::Text(frame(address, kernel)))
+        .collect()
+}
+
+fn frame(address: u64, kernel: &Symbols) -> String {
+    // The kernel has the upper half of the addresses.
+    let found = kernel.name_of(address).filter(|_| address >> 63 == 1);
+    match found {
+        Some((name, offset)) => format!("{name}+{offset:#x}"),
+        None => format!("{address:#x}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_all_cpus_are_added_up() {
+        let value = |n| {
+            Value::Struct(vec![
+                ("packets".into(), Value::Uint(n)),
+                ("sizes".into(), Value::Array(vec![Value::Int(-1)])),
+            ])
+        };
+        let values = vec![value(1), value(2), value(3)];
+        let sum = of_cpus(&Value::Uint(9), values.clone(), false);
+        assert_eq!(sum.len(), 1);
+        assert_eq!(sum[0].value.to_string(), "{packets: 6, sizes: [-3]}");
+        let each = of_cpus(&Value::Uint(9), values, true);
+        assert_eq!(
+            each.iter().map(|e| e.cpu.unwrap()).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
+        let texts = vec![Value::Text("a".into()), Value::Text("b".into())];
+        assert_eq!(
+            of_cpus(&Value::Uint(9), texts, false).len(),
+            2,
+            "text has no sum"
+        );
+    }
+
+    #[test]
+    fn frames_have_names_in_the_kernel_only() {
+        let kernel = Symbols::from_kallsyms(b"ffffffff81000000 T _text\n");
+        let stack = [0xffff_ffff_8100_0010_u64, 0x5555_0000, 0, 7].map(u64::to_ne_bytes);
+        let frames = frames(stack.as_flattened(), &kernel);
+        assert_eq!(Value::Array(frames).to_string(), "[_text+0x10, 0x55550000]");
+    }
+
+    #[test]
+    fn maps_without_keys_are_refused_with_the_reason() {
+        let error = check_kind("q", MapType::QUEUE).unwrap_err().to_string();
+        assert!(
+            error.contains("`q` of type queue") && error.contains("no keys"),
+            "{error}"
+        );
+        check_kind("h", MapType::HASH).unwrap();
+    }
+}

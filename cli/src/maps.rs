@@ -1,0 +1,317 @@
+//! `rawbpf run --map`: maps as tables, histograms and stacks, at intervals and at the end.
+
+use crate::args::MapArg;
+use crate::cannot_print;
+use crate::elements::{self, Element};
+use crate::events::Style;
+use crate::histogram::{self, Histogram};
+use crate::output::Table;
+use rawbpf::btf::{Columns, Kind, Value};
+use rawbpf::load::Object;
+use rawbpf::map::{Map, MapTypes};
+use rawbpf::open::OpenObject;
+use rawbpf::symbols::Symbols;
+use rawbpf::{Error, ErrorKind, MapType, Result};
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// The maps that were asked for.
+pub(crate) struct MapTables<'o> {
+    tables: Vec<MapTable<'o>>,
+    style: Style,
+    each_cpu: bool,
+}
+
+struct MapTable<'o> {
+    map: &'o Map,
+    interval: Option<Duration>,
+    due: Option<Instant>,
+    content: Content,
+}
+
+enum Content {
+    /// A table.
+    Elements,
+    /// A section's variables.
+    Variables,
+    /// Counters by slot.
+    Slots,
+    /// Stacks, with the kernel's symbols.
+    Stacks(Symbols),
+}
+
+/// Says before anything is loaded which maps cannot be shown.
+pub(crate) fn check(wanted: &[MapArg], object: &OpenObject) -> Result<()> {
+    for MapArg { name, .. } in wanted {
+        let map = object.map(name).map_err(|error| error.context("--map"))?;
+        elements::check_kind(name, map.kind())?;
+    }
+    Ok(())
+}
+
+impl<'o> MapTables<'o> {
+    /// The maps of `wanted`, of an object that is loaded.
+    pub(crate) fn new(
+        wanted: &[MapArg],
+        object: &'o Object,
+        style: Style,
+        each_cpu: bool,
+    ) -> Result<Self> {
+        let table = |MapArg { name, interval }: &MapArg| {
+            let map = object.map(name)?;
+            Ok(MapTable {
+                map,
+                interval: *interval,
+                due: interval.map(|interval| Instant::now() + interval),
+                content: Content::of(map)?,
+            })
+        };
+        Ok(Self {
+            tables: wanted.iter().map(table).collect::<Result<_>>()?,
+            style,
+            each_cpu,
+        })
+    }
+
+    /// How long until the next table is due; `None` if none is ever.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let dues = self.tables.iter().filter_map(|table| table.due);
+        let next = dues.min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Prints the tables whose time has come.
+    pub(crate) fn print_due(&mut self, out: &mut impl Write) -> Result<()> {
+        let now = Instant::now();
+        let (style, each_cpu) = (self.style, self.each_cpu);
+        for table in &mut self.tables {
+            if table.due.is_some_and(|due| due <= now) {
+                table.due = table.interval.map(|interval| now + interval);
+                table.print(style, each_cpu, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints all tables.
+    pub(crate) fn print_all(&self, out: &mut impl Write) -> Result<()> {
+        let mut tables = self.tables.iter();
+        tables.try_for_each(|table| table.print(self.style, self.each_cpu, out))
+    }
+}
+
+impl Content {
+    fn of(map: &Map) -> Result<Self> {
+        if map.map_type() == MapType::STACK_TRACE {
+            let text = std::fs::read("/proc/kallsyms").map_err(|error| {
+                let message = format!("cannot read /proc/kallsyms: {error}");
+                Error::new(ErrorKind::Io, message)
+            })?;
+            return Ok(Self::Stacks(Symbols::from_kallsyms(&text)));
+        }
+        let types = map.types()?;
+        if is_section(types)? {
+            Ok(Self::Variables)
+        } else if histogram::is_keyed_by_slot(map.name(), types)? {
+            Ok(Self::Slots)
+        } else {
+            Ok(Self::Elements)
+        }
+    }
+}
+
+fn is_section(types: Option<&MapTypes>) -> Result<bool> {
+    Ok(match types {
+        Some(types) => types.btf.get(types.value)?.kind() == Kind::Datasec,
+        None => false,
+    })
+}
+
+impl MapTable<'_> {
+    fn print(&self, style: Style, each_cpu: bool, out: &mut impl Write) -> Result<()> {
+        let elements = match &self.content {
+            Content::Stacks(symbols) => elements::read_stacks(self.map, symbols)?,
+            _ => elements::read(self.map, each_cpu)?,
+        };
+        let printed = match style {
+            Style::Json => print_json(out, self.map.name(), elements),
+            Style::Table => self.print_text(out, elements),
+        };
+        printed.and_then(|()| out.flush()).map_err(cannot_print)
+    }
+
+    fn print_text(&self, out: &mut impl Write, mut elements: Vec<Element>) -> io::Result<()> {
+        let name = self.map.name();
+        if let Content::Variables = self.content {
+            return print_variables(out, name, elements);
+        }
+        if matches!(self.map.map_type(), MapType::ARRAY | MapType::PERCPU_ARRAY) {
+            elements.retain(|element| !is_zero(&element.value));
+        } else {
+            elements.sort_by_key(|element| std::cmp::Reverse(count(&element.value)));
+        }
+        if elements.is_empty() {
+            return writeln!(out, "{name}: nothing");
+        }
+        writeln!(out, "{name}:")?;
+        match &self.content {
+            Content::Stacks(_) => print_stacks(out, &elements),
+            Content::Slots => {
+                let pairs = elements.iter().map(|e| (&e.key, &e.value));
+                match histogram::of_elements(pairs) {
+                    Some(histogram) => histogram.print(out, "  "),
+                    None => print_elements(out, elements),
+                }
+            }
+            Content::Elements | Content::Variables => print_elements(out, elements),
+        }
+    }
+}
+
+/// One element a line.
+fn print_json(out: &mut impl Write, map: &str, elements: Vec<Element>) -> io::Result<()> {
+    for element in elements {
+        let mut line = vec![
+            ("map".to_string(), Value::Text(map.to_string())),
+            ("key".to_string(), element.key),
+        ];
+        line.extend(
+            element
+                .cpu
+                .map(|cpu| ("cpu".to_string(), Value::Uint(cpu as u128))),
+        );
+        line.push(("value".to_string(), element.value));
+        writeln!(out, "{}", Value::Struct(line).json())?;
+    }
+    Ok(())
+}
+
+/// What a hash is sorted by, whose own order says nothing: the largest count first.
+fn count(value: &Value) -> u128 {
+    match value {
+        Value::Uint(count) => *count,
+        Value::Struct(members) => members.first().map_or(0, |(_, first)| count(first)),
+        _ => 0,
+    }
+}
+
+fn print_elements(out: &mut impl Write, elements: Vec<Element>) -> io::Result<()> {
+    let mut rows = Vec::new();
+    for Element { key, cpu, value } in elements {
+        let (histograms, rest) = histogram::split("", value);
+        let row = row(key, cpu, rest);
+        if histograms.is_empty() {
+            rows.push(row);
+        } else {
+            print_histograms(out, &title(&row), &histograms)?;
+        }
+    }
+    print_rows(out, &rows)
+}
+
+fn print_rows(out: &mut impl Write, rows: &[Value]) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::for_rows(rows);
+    writeln!(out, "  {}", columns.heading())?;
+    rows.iter()
+        .try_for_each(|row| writeln!(out, "  {}", columns.row(row)))
+}
+
+/// The members of a key by their own names, then the value.
+fn row(key: Value, cpu: Option<usize>, value: Option<Value>) -> Value {
+    let mut members = match key {
+        Value::Struct(members) => members,
+        other => vec![("key".to_string(), other)],
+    };
+    members.extend(cpu.map(|cpu| ("cpu".to_string(), Value::Uint(cpu as u128))));
+    match value {
+        Some(Value::Struct(of_value)) => members.extend(of_value),
+        Some(other) => members.push(("value".to_string(), other)),
+        None => {}
+    }
+    Value::Struct(members)
+}
+
+/// A row on the line above a histogram.
+fn title(row: &Value) -> String {
+    let text = row.to_string();
+    text.trim_start_matches('{')
+        .trim_end_matches('}')
+        .to_string()
+}
+
+fn print_histograms(out: &mut impl Write, title: &str, histograms: &[Histogram]) -> io::Result<()> {
+    let several = histograms.len() > 1;
+    for histogram in histograms.iter().filter(|histogram| !histogram.is_empty()) {
+        let place = if several {
+            histogram.place.as_str()
+        } else {
+            ""
+        };
+        let gap = if title.is_empty() || place.is_empty() {
+            ""
+        } else {
+            ", "
+        };
+        writeln!(out, "  {title}{gap}{place}")?;
+        histogram.print(out, "    ")?;
+    }
+    Ok(())
+}
+
+/// A section: a line for each variable, then the histograms among them.
+fn print_variables(out: &mut impl Write, name: &str, elements: Vec<Element>) -> io::Result<()> {
+    let mut histograms = Vec::new();
+    let mut table = Table::new(&["variable", "value"]);
+    let mut variables = Vec::new();
+    for element in elements {
+        let (found, rest) = histogram::split("", element.value);
+        histograms.extend(found);
+        if let Some(Value::Struct(rest)) = rest {
+            variables.extend(rest);
+        }
+    }
+    if variables.is_empty() {
+        writeln!(out, "{name}:")?;
+    }
+    for (name, value) in &variables {
+        table.add_row([name.as_str(), &value.to_string()]);
+    }
+    table.print(out, name)?;
+    for histogram in histograms.iter().filter(|histogram| !histogram.is_empty()) {
+        writeln!(out, "  {}", histogram.place)?;
+        histogram.print(out, "    ")?;
+    }
+    Ok(())
+}
+
+fn print_stacks(out: &mut impl Write, stacks: &[Element]) -> io::Result<()> {
+    for stack in stacks {
+        writeln!(out, "  {}", stack.key)?;
+        match &stack.value {
+            Value::Array(frames) => frames
+                .iter()
+                .try_for_each(|frame| writeln!(out, "    {frame}"))?,
+            other => writeln!(out, "    {other}")?,
+        }
+    }
+    Ok(())
+}
+
+/// An element of an array that nobody has written.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Int(n) | Value::Enum { value: n, .. } => *n == 0,
+        Value::Uint(n) => *n == 0,
+        Value::Bool(b) => !b,
+        Value::Float(x) => x.to_bits() == 0,
+        Value::Text(text) => text.is_empty(),
+        Value::Pointer(p) => *p == 0,
+        Value::Bytes(bytes) => bytes.iter().all(|b| *b == 0),
+        Value::Array(elements) => elements.iter().all(is_zero),
+        Value::Struct(members) => members.iter().all(|(_, value)| is_zero(value)),
+        _ => false,
+    }
+}
