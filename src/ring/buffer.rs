@@ -4,7 +4,7 @@ use super::typed;
 use super::wait::{First, new_epoll, wait_until, watch};
 use crate::map::Map;
 use crate::sys::epoll::Epoll;
-use crate::sys::ring::{RingDamage, RingMapping};
+use crate::sys::ring::{RingCursor, RingDamage, RingMapping};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt;
 use std::ops::Deref;
@@ -63,7 +63,8 @@ impl RingBuffer {
         Ok(())
     }
 
-    /// Waits until there is a record, and lends all there are. The batch is empty after `timeout`, and when a signal arrived.
+    /// Waits until there is a record, and lends those that are there (see [`Batch`]). The batch is empty after `timeout`, and
+    /// when a signal arrived.
     #[doc(alias = "ring_buffer__poll")]
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Batch<'_>> {
         let rings = &mut self.rings;
@@ -73,7 +74,7 @@ impl RingBuffer {
         })
     }
 
-    /// Lends the records that are there now.
+    /// Lends the records that are there now (see [`Batch`]).
     #[doc(alias = "ring_buffer__consume")]
     pub fn poll(&mut self) -> Batch<'_> {
         look(&mut self.rings);
@@ -131,6 +132,10 @@ fn explain_open(map: &Map, errno: Errno) -> Error {
 
 /// Records that are ready. Returned by [`RingBuffer::wait`] and [`RingBuffer::poll`].
 ///
+/// It goes on with what programs write while it is read. It ends when they pause (about a microsecond after the last record),
+/// or when a quarter of the ring has been taken, so that they have room to write to; the next one, for which nobody waits, goes
+/// on where it ended. What is there is read completely by taking batches until one is empty.
+///
 /// Programs get the room back when the batch is dropped: of those records that have been taken from it. The others come
 /// again with the next batch.
 #[derive(Debug)]
@@ -139,15 +144,16 @@ pub struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The records that have not been taken yet: ring by ring, in the order in which they were reserved.
+    /// The records that have not been taken yet: ring by ring, in the order in which they were reserved. An iterator that is
+    /// ahead of another does not take its records away.
     pub fn iter(&self) -> Records<'_> {
         Records {
             rings: self.rings,
-            ring: 0,
+            place: Place::start_of(self.rings, 0),
         }
     }
 
-    /// Whether there is nothing (left) to take.
+    /// Whether there is nothing (left) to take from this batch.
     pub fn is_empty(&self) -> bool {
         !self.rings.iter().any(|ring| ring.memory.is_ready())
     }
@@ -174,7 +180,42 @@ impl<'b> IntoIterator for &'b Batch<'_> {
 #[derive(Debug)]
 pub struct Records<'b> {
     rings: &'b [Ring],
+    place: Option<Place<'b>>,
+}
+
+/// A place in a ring of several.
+#[derive(Debug, Clone, Copy)]
+struct Place<'b> {
     ring: usize,
+    cursor: RingCursor<'b>,
+}
+
+impl<'b> Place<'b> {
+    fn start_of(rings: &'b [Ring], ring: usize) -> Option<Self> {
+        let cursor = rings.get(ring)?.memory.cursor();
+        Some(Self { ring, cursor })
+    }
+
+    /// The place of the next record, which may be in the next ring; behind damage the ring is left. `None` at the very end.
+    ///
+    /// By value, so that the loop over records that are simply there keeps its place in registers.
+    #[cold]
+    fn seek(mut self, rings: &'b [Ring]) -> (Option<Self>, Option<Error>) {
+        loop {
+            let found = self.cursor.seek();
+            if found == Ok(true) {
+                return (Some(self), None);
+            }
+            let error = match (found, rings.get(self.ring)) {
+                (Err(damage), Some(ring)) => Some(corrupt(ring, damage)),
+                _ => None,
+            };
+            match Self::start_of(rings, self.ring + 1) {
+                Some(next) if error.is_none() => self = next,
+                next => return (next, error),
+            }
+        }
+    }
 }
 
 impl<'b> Iterator for Records<'b> {
@@ -183,19 +224,16 @@ impl<'b> Iterator for Records<'b> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let ring = self.rings.get(self.ring)?;
-            match ring.memory.next() {
-                Ok(Some(bytes)) => {
-                    return Some(Ok(Record {
-                        bytes,
-                        ring: self.ring,
-                    }));
-                }
-                Ok(None) => self.ring += 1,
-                Err(damage) => {
-                    self.ring += 1;
-                    return Some(Err(corrupt(ring, damage)));
-                }
+            let mut place = self.place?;
+            if let Some(bytes) = place.cursor.take() {
+                self.place = Some(place);
+                let ring = place.ring;
+                return Some(Ok(Record { bytes, ring }));
+            }
+            let (place, error) = place.seek(self.rings);
+            self.place = place;
+            if let Some(error) = error {
+                return Some(Err(error));
             }
         }
     }

@@ -36,11 +36,11 @@ pub(super) fn wait_until(
     first: First,
     mut look: impl FnMut() -> bool,
 ) -> Result<()> {
-    // A timeout beyond what a clock can say is none.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if first == First::Look && look() {
         return Ok(());
     }
+    // A timeout beyond what a clock can say is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let readable = epoll

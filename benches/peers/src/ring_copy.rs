@@ -18,7 +18,8 @@ use serde::Serialize;
 type Event = [u8; 128];
 /// An event with its header.
 const STEP: usize = size_of::<Event>() + 8;
-const RUNS: u32 = 20;
+/// Of the program, in a turn: not quite a quarter of the ring, as much as a batch lends.
+const RUNS: u32 = 30;
 const COUNT: usize = 64 * RUNS as usize;
 const TURNS: u32 = 300;
 

@@ -158,10 +158,15 @@ fn read_rawbpf(object: &Object, tally: &Tally, is_over: impl Fn() -> bool) -> Re
             tally.see(event?.bytes());
         }
     }
-    for event in &ring.poll() {
-        tally.see(event?.bytes());
+    loop {
+        let batch = ring.poll();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for event in &batch {
+            tally.see(event?.bytes());
+        }
     }
-    Ok(())
 }
 
 /// Runs the program again and again, once at least.

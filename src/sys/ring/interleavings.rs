@@ -1,16 +1,24 @@
 //! The protocols, run through every interleaving and reordering that their acquire and release operations allow (`loom`).
 //!
 //! The other side is written as the kernel does it (`kernel/bpf/ringbuf.c`, `kernel/events/ring_buffer.c`). Records are plain
-//! words without an order of their own: a reader that did not wait for the right store would find old ones.
+//! words without an order of their own: a reader that did not wait for the right store would find old ones. Each has a guard
+//! besides, which notices any two accesses that nothing puts in order.
+//!
+//! `loom` remembers one access to a word, the last: who loads a word and then stores to it hides from it that somebody else
+//! loaded it before, and it goes through one interleaving instead of all. Nobody here loads what it alone writes.
+//! [`every_order_is_needed`] would fail if a model saw too little.
 
 use super::memory::{Memory, Word};
 use super::perf_reader::PerfReader;
-use super::reader::Reader;
+use super::reader::{Patience, Reader};
 use super::walk::BUSY;
 use super::writer::{Fate, Writer};
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use loom::thread;
+use std::panic::catch_unwind;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// Bytes in the data area, and in a record of one word with its header.
@@ -18,22 +26,59 @@ const SIZE: usize = 32;
 const STEP: usize = 16;
 /// As many records as go over the end of the data once.
 const RECORDS: usize = 3;
+/// Of a larger ring, a batch is two records.
+const LARGE: usize = 8 * STEP;
+
+const NONE: Patience = Patience {
+    looks: 0,
+    pauses: 0,
+};
+const ONE_LOOK: Patience = Patience {
+    looks: 1,
+    pauses: 0,
+};
+
+/// An operation of ours that has an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ordered {
+    LoadConsumer,
+    LoadProducer,
+    LoadHeader,
+    StoreConsumer,
+    StoreProducer,
+    StoreHeader,
+    Fence,
+}
 
 /// Memory whose every word is modelled.
 struct Modelled {
     consumer: AtomicUsize,
     producer: AtomicUsize,
     /// Words of 8 bytes: headers and payloads in turn.
-    data: [AtomicUsize; SIZE / 8],
+    data: Vec<AtomicUsize>,
+    /// One for each word of the data.
+    guards: Vec<UnsafeCell<()>>,
+    /// An operation that is done without its order.
+    weak: Option<Ordered>,
 }
 
 impl Modelled {
-    fn new() -> Arc<Self> {
+    fn new(size: usize, weak: Option<Ordered>) -> Arc<Self> {
+        Self::starting_at(0, size, weak)
+    }
+
+    fn starting_at(position: usize, size: usize, weak: Option<Ordered>) -> Arc<Self> {
         Arc::new(Self {
-            consumer: AtomicUsize::new(0),
-            producer: AtomicUsize::new(0),
-            data: std::array::from_fn(|_| AtomicUsize::new(0)),
+            consumer: AtomicUsize::new(position),
+            producer: AtomicUsize::new(position),
+            data: (0..size / 8).map(|_| AtomicUsize::new(0)).collect(),
+            guards: (0..size / 8).map(|_| UnsafeCell::new(())).collect(),
+            weak,
         })
+    }
+
+    fn size(&self) -> usize {
+        8 * self.data.len()
     }
 
     fn word(&self, word: Word) -> &AtomicUsize {
@@ -44,110 +89,167 @@ impl Modelled {
         }
     }
 
-    fn payload(&self, header: usize) -> &AtomicUsize {
-        &self.data[(header / 8 + 1) % (SIZE / 8)]
+    /// The word of a record, which begins at an offset of the (doubled) data.
+    fn payload(&self, offset: usize) -> usize {
+        let at = offset / 8 % self.data.len();
+        self.guards[at].with(|_| ());
+        self.data[at].load(Relaxed)
+    }
+
+    fn set_payload(&self, offset: usize, value: usize) {
+        let at = offset / 8 % self.data.len();
+        self.guards[at].with_mut(|_| ());
+        self.data[at].store(value, Relaxed);
+    }
+
+    fn order(&self, operation: Ordered, order: Ordering) -> Ordering {
+        if self.weak == Some(operation) {
+            Relaxed
+        } else {
+            order
+        }
+    }
+
+    fn load_order(&self, word: Word, order: Ordering) -> Ordering {
+        let operation = match word {
+            Word::Consumer => Ordered::LoadConsumer,
+            Word::Producer => Ordered::LoadProducer,
+            Word::Header(_) => Ordered::LoadHeader,
+        };
+        self.order(operation, order)
+    }
+
+    fn store_order(&self, word: Word, order: Ordering) -> Ordering {
+        let operation = match word {
+            Word::Consumer => Ordered::StoreConsumer,
+            Word::Producer => Ordered::StoreProducer,
+            Word::Header(_) => Ordered::StoreHeader,
+        };
+        self.order(operation, order)
     }
 }
 
 impl Memory<usize> for Modelled {
     fn load(&self, word: Word, order: Ordering) -> usize {
-        self.word(word).load(order)
+        self.word(word).load(self.load_order(word, order))
     }
 
     fn store(&self, word: Word, value: usize, order: Ordering) {
-        self.word(word).store(value, order);
+        self.word(word).store(value, self.store_order(word, order));
     }
 
     fn fence(&self, order: Ordering) {
-        fence(order);
+        if self.weak != Some(Ordered::Fence) {
+            fence(order);
+        }
     }
 }
 
 impl Memory<u64> for Modelled {
     fn load(&self, word: Word, order: Ordering) -> u64 {
-        self.word(word).load(order) as u64
+        Memory::<usize>::load(self, word, order) as u64
     }
 
     fn store(&self, word: Word, value: u64, order: Ordering) {
-        self.word(word)
-            .store(usize::try_from(value).unwrap(), order);
+        Memory::<usize>::store(self, word, usize::try_from(value).unwrap(), order);
     }
 
     fn fence(&self, order: Ordering) {
-        fence(order);
+        Memory::<usize>::fence(self, order);
     }
 }
 
-/// Writes a record as `bpf_ringbuf_reserve` and `bpf_ringbuf_submit` do. False if there is no room.
-fn submit(memory: &Modelled, wake: &AtomicBool, value: usize) -> bool {
-    let consumer = memory.consumer.load(Acquire);
-    let position = memory.producer.load(Relaxed);
-    if position + STEP - consumer > SIZE {
-        return false;
-    }
-    let header = position % SIZE;
-    memory.data[header / 8].store(8 | BUSY as usize, Relaxed);
-    memory.producer.store(position + STEP, Release);
-    memory.payload(header).store(value, Relaxed);
-    // An exchange, which in the kernel is a full fence on both sides.
-    fence(SeqCst);
-    memory.data[header / 8].swap(8, AcqRel);
-    fence(SeqCst);
-    if memory.consumer.load(Acquire) == position {
-        wake.store(true, Release);
-    }
-    true
+/// What reserves and submits records as `bpf_ringbuf_reserve` and `bpf_ringbuf_submit` do.
+struct Program {
+    memory: Arc<Modelled>,
+    position: usize,
+    wake: Arc<AtomicBool>,
 }
 
-/// Takes what there is, and checks that it is what comes next.
-fn take_all(memory: &Modelled, reader: &mut Reader, expected: &mut usize) {
+impl Program {
+    /// False if there is no room.
+    fn submit(&mut self, value: usize) -> bool {
+        let memory = &*self.memory;
+        let position = self.position;
+        let consumer = memory.consumer.load(Acquire);
+        if position + STEP - consumer > memory.size() {
+            return false;
+        }
+        let header = position % memory.size();
+        memory.data[header / 8].store(8 | BUSY as usize, Relaxed);
+        self.position = position + STEP;
+        memory.producer.store(self.position, Release);
+        memory.set_payload(header + 8, value);
+        // An exchange, which in the kernel is a full fence on both sides.
+        fence(SeqCst);
+        memory.data[header / 8].swap(8, AcqRel);
+        fence(SeqCst);
+        if memory.consumer.load(Acquire) == position {
+            self.wake.store(true, Release);
+        }
+        true
+    }
+}
+
+/// A ring in which nothing was ever written, and the program that will.
+fn ring(position: usize, size: usize, weak: Option<Ordered>) -> (Arc<Modelled>, Program) {
+    let memory = Modelled::starting_at(position, size, weak);
+    let program = Program {
+        memory: Arc::clone(&memory),
+        position,
+        wake: Arc::new(AtomicBool::new(false)),
+    };
+    (memory, program)
+}
+
+/// Takes a batch (of a small ring, one record), and checks that it is what comes next.
+fn take_batch(memory: &Modelled, reader: &mut Reader, expected: &mut usize) {
     reader.begin(memory);
-    while let Some(found) = reader.next(memory).unwrap() {
-        let value = memory.data[found.offset % SIZE / 8].load(Relaxed);
+    let mut walk = reader.walk();
+    while reader.seek(&mut walk, memory).unwrap() {
+        let found = reader.take(&mut walk, memory).unwrap();
         assert_eq!(
-            value, *expected,
+            memory.payload(found.offset),
+            *expected,
             "an old record, or one that was overwritten"
         );
         *expected += 1;
     }
 }
 
-#[test]
-fn a_ring_lends_only_what_is_written_and_not_yet_overwritten() {
-    loom::model(|| {
-        let memory = Modelled::new();
-        let (theirs, wake) = (Arc::clone(&memory), Arc::new(AtomicBool::new(false)));
-        let program = thread::spawn(move || {
-            (1..=RECORDS)
-                .filter(|value| submit(&theirs, &wake, *value))
-                .count()
-        });
-        let mut reader = Reader::new(SIZE);
+/// A ring lends only what is written and not yet overwritten.
+fn lending(weak: Option<Ordered>) {
+    loom::model(move || {
+        let (memory, mut program) = ring(0, SIZE, weak);
+        let program = thread::spawn(move || (1..=RECORDS).filter(|n| program.submit(*n)).count());
+        let mut reader = Reader::new(&*memory, SIZE, NONE);
         let mut expected = 1;
-        take_all(&memory, &mut reader, &mut expected);
+        take_batch(&memory, &mut reader, &mut expected);
         reader.publish(&*memory);
         let written = program.join().unwrap();
         // What found no room is missing at the end only: there are three records and room for two.
-        take_all(&memory, &mut reader, &mut expected);
+        for _ in 1..=RECORDS {
+            take_batch(&memory, &mut reader, &mut expected);
+            reader.publish(&*memory);
+        }
         assert_eq!(expected - 1, written);
     });
 }
 
-#[test]
-fn a_ring_does_not_sleep_on_a_record() {
-    loom::model(|| {
-        let memory = Modelled::new();
-        let wake = Arc::new(AtomicBool::new(false));
-        assert!(submit(&memory, &wake, 1));
+/// A ring's reader does not sleep while there is a record.
+fn sleeping(weak: Option<Ordered>) {
+    loom::model(move || {
+        let (memory, mut program) = ring(0, SIZE, weak);
+        assert!(program.submit(1));
+        let wake = Arc::clone(&program.wake);
         wake.store(false, Relaxed);
-        let (theirs, their_wake) = (Arc::clone(&memory), Arc::clone(&wake));
-        let program = thread::spawn(move || submit(&theirs, &their_wake, 2));
-        let mut reader = Reader::new(SIZE);
+        let program = thread::spawn(move || program.submit(2));
+        let mut reader = Reader::new(&*memory, SIZE, NONE);
         let mut expected = 1;
-        take_all(&memory, &mut reader, &mut expected);
+        take_batch(&memory, &mut reader, &mut expected);
         reader.publish(&*memory);
         // What `wait` does before it sleeps.
-        take_all(&memory, &mut reader, &mut expected);
+        take_batch(&memory, &mut reader, &mut expected);
         let slept = expected == 2;
         assert!(program.join().unwrap());
         assert!(
@@ -157,22 +259,22 @@ fn a_ring_does_not_sleep_on_a_record() {
     });
 }
 
-#[test]
-fn a_user_ring_gives_only_what_is_written() {
-    loom::model(|| {
-        let memory = Modelled::new();
+/// A user ring gives only what is written.
+fn giving(weak: Option<Ordered>) {
+    loom::model(move || {
+        let memory = Modelled::new(SIZE, weak);
         let theirs = Arc::clone(&memory);
         // A program drains as the reader of a ring buffer does.
         let program = thread::spawn(move || {
-            let mut reader = Reader::new(SIZE);
+            let mut reader = Reader::new(&*theirs, SIZE, NONE);
             let mut expected = 1;
-            take_all(&theirs, &mut reader, &mut expected);
+            take_batch(&theirs, &mut reader, &mut expected);
             reader.publish(&*theirs);
         });
         let mut writer = Writer::new(&*memory, SIZE);
         for value in 1..=RECORDS {
             if let Some(reserved) = writer.reserve(&*memory, 8).unwrap() {
-                memory.payload(reserved.header).store(value, Relaxed);
+                memory.set_payload(reserved.header + 8, value);
                 Writer::commit(&*memory, reserved, Fate::Submit);
             }
         }
@@ -180,12 +282,12 @@ fn a_user_ring_gives_only_what_is_written() {
     });
 }
 
-#[test]
-fn a_perf_buffer_lends_only_what_is_written_and_not_yet_overwritten() {
+/// A perf buffer lends only what is written and not yet overwritten.
+fn lending_of_perf(weak: Option<Ordered>) {
     /// A record of 16 bytes, of no kind.
     const HEADER: [u8; 8] = [0, 0, 0, 0, 0, 0, 16, 0];
-    loom::model(|| {
-        let memory = Modelled::new();
+    loom::model(move || {
+        let memory = Modelled::new(SIZE, weak);
         let theirs = Arc::clone(&memory);
         let kernel = thread::spawn(move || {
             let mut head = 0;
@@ -195,22 +297,88 @@ fn a_perf_buffer_lends_only_what_is_written_and_not_yet_overwritten() {
                 }
                 let header = usize::from_ne_bytes(HEADER);
                 theirs.data[head % SIZE / 8].store(header, Relaxed);
-                theirs.payload(head % SIZE).store(value, Relaxed);
+                theirs.set_payload(head + 8, value);
                 head += STEP;
                 theirs.producer.store(head, Release);
             }
         });
-        let mut reader = PerfReader::new(SIZE as u64);
+        let mut reader = PerfReader::new(&*memory, SIZE as u64);
         let mut expected = 1;
         for _ in 0..2 {
             reader.begin(&*memory);
             while let Some(found) = reader.next(&*memory).unwrap() {
-                let at = usize::try_from(found.position).unwrap() % SIZE;
-                assert_eq!(memory.payload(at).load(Relaxed), expected);
+                let at = usize::try_from(found.position).unwrap();
+                assert_eq!(memory.payload(at + 8), expected);
                 expected += 1;
             }
             reader.publish(&*memory);
         }
         kernel.join().unwrap();
     });
+}
+
+#[test]
+fn a_ring_lends_only_what_is_written_and_not_yet_overwritten() {
+    lending(None);
+}
+
+#[test]
+fn a_ring_does_not_sleep_on_a_record() {
+    sleeping(None);
+}
+
+#[test]
+fn a_user_ring_gives_only_what_is_written() {
+    giving(None);
+}
+
+#[test]
+fn a_perf_buffer_lends_only_what_is_written_and_not_yet_overwritten() {
+    lending_of_perf(None);
+}
+
+#[test]
+fn a_batch_goes_on_with_what_is_written_while_it_is_read() {
+    static WENT_ON: AtomicU32 = AtomicU32::new(0);
+    loom::model(|| {
+        // The second record goes over the end of the data.
+        let (memory, mut program) = ring(LARGE - STEP, LARGE, None);
+        assert!(program.submit(1));
+        let program = thread::spawn(move || program.submit(2));
+        let mut reader = Reader::new(&*memory, LARGE, ONE_LOOK);
+        let mut expected = 1;
+        take_batch(&memory, &mut reader, &mut expected);
+        WENT_ON.fetch_add(u32::from(expected == 3), Relaxed);
+        reader.publish(&*memory);
+        assert!(program.join().unwrap());
+        take_batch(&memory, &mut reader, &mut expected);
+        assert_eq!(expected, 3);
+    });
+    assert!(WENT_ON.load(Relaxed) > 0);
+}
+
+/// With one order taken away, an interleaving is found in which it goes wrong.
+#[test]
+fn every_order_is_needed() {
+    let fails = |model: fn(Option<Ordered>), weak| {
+        let found = catch_unwind(|| model(Some(weak)));
+        assert!(found.is_err(), "nothing went wrong without {weak:?}");
+    };
+    for weak in [
+        Ordered::LoadProducer,
+        Ordered::LoadHeader,
+        Ordered::StoreConsumer,
+    ] {
+        fails(lending, weak);
+    }
+    fails(sleeping, Ordered::Fence);
+    for weak in [
+        Ordered::LoadConsumer,
+        Ordered::StoreProducer,
+        Ordered::StoreHeader,
+    ] {
+        fails(giving, weak);
+    }
+    fails(lending_of_perf, Ordered::LoadProducer);
+    fails(lending_of_perf, Ordered::StoreConsumer);
 }

@@ -1,6 +1,5 @@
 #![allow(unsafe_code)]
-//! The two mappings of a ring buffer: the consumer's position (ours to write), and the producer's position with the data
-//! (ours to read).
+//! The mappings of a ring buffer: the consumer's position (ours to write), the producer's position and the data (ours to read).
 //!
 //! The kernel writes to a record only before it is committed and after the consumer's position has passed it. Records can
 //! therefore be lent as slices, if that position moves only when none is borrowed. Two things see to that: the position is
@@ -8,7 +7,8 @@
 
 use super::damage::RingDamage;
 use super::memory::{Memory, Word};
-use super::reader::Reader;
+use super::reader::{Patience, Reader};
+use super::walk::{Found, Walk};
 use crate::sys::bpf::{MapFd, map_info};
 use crate::sys::mapping::{cell_u32, cell_usize};
 use crate::sys::{errno, system};
@@ -27,12 +27,12 @@ pub struct RingMapping {
     _only_one: OnlyOne,
 }
 
-/// The two mappings.
+/// The mappings: a page for each position, and the data, which the kernel maps twice in a row.
 #[derive(Debug)]
 struct Pages {
     consumer: MmapRaw,
     producer: MmapRaw,
-    page: usize,
+    data: MmapRaw,
 }
 
 impl RingMapping {
@@ -52,34 +52,17 @@ impl RingMapping {
             return Err(Errno::EOPNOTSUPP);
         }
         let only_one = OnlyOne::claim(map_info(map.as_fd())?.id)?;
-        let page = system::page_size();
-        let data = size.checked_mul(2).ok_or(Errno::E2BIG)?;
-        let fd = map.as_fd().as_raw_fd();
-        let consumer = MmapOptions::new()
-            .len(page)
-            .map_raw(fd)
-            .map_err(|e| errno::from_io(&e))?;
-        let producer = MmapOptions::new()
-            .offset(page as u64)
-            .len(page.checked_add(data).ok_or(Errno::E2BIG)?)
-            .map_raw_read_only(fd)
-            .map_err(|e| errno::from_io(&e))?;
-        let pages = Pages {
-            consumer,
-            producer,
-            page,
-        };
+        let pages = Pages::map(map, size)?;
         Ok(Self::over(pages, size, only_one))
     }
 
     fn over(pages: Pages, size: usize, only_one: OnlyOne) -> Self {
-        let mut mapping = Self {
+        let reader = Reader::new(&pages, size, Patience::SHORT);
+        Self {
             pages,
-            reader: Reader::new(size),
+            reader,
             _only_one: only_one,
-        };
-        mapping.begin();
-        mapping
+        }
     }
 
     /// Bytes that the ring has room for, headers included.
@@ -97,16 +80,18 @@ impl RingMapping {
         self.reader.begin(&self.pages);
     }
 
-    /// Whether [`RingMapping::next`] would lend a record or find damage.
+    /// Whether there is a record to lend, or damage.
     pub fn is_ready(&self) -> bool {
         self.reader.is_ready(&self.pages)
     }
 
-    /// Lends the next record; `None` at the end, and in front of one that a program is still writing.
+    /// The place of the first record that has not been taken yet.
     #[inline]
-    pub fn next(&self) -> Result<Option<&[u8]>, RingDamage> {
-        let found = self.reader.next(&self.pages)?;
-        Ok(found.and_then(|found| self.bytes(found.offset, found.len)))
+    pub fn cursor(&self) -> RingCursor<'_> {
+        RingCursor {
+            ring: self,
+            walk: self.reader.walk(),
+        }
     }
 
     /// Tells the kernel that everything taken so far may be overwritten.
@@ -115,16 +100,63 @@ impl RingMapping {
     }
 
     #[inline]
-    fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
-        let start = self.pages.page.checked_add(offset)?;
-        if start.checked_add(len)? > self.pages.producer.len() {
+    fn bytes(&self, found: Found) -> Option<&[u8]> {
+        let data = &self.pages.data;
+        if found.offset.checked_add(found.len)? > data.len() {
             return None;
         }
-        let first = self.pages.producer.as_ptr().wrapping_add(start);
+        let first = data.as_ptr().wrapping_add(found.offset);
         // SAFETY: just found to be inside the mapping, which lives as long as `self`. The bytes belong to a record whose header,
         // loaded with acquire, said that it is committed, and the consumer's position has not passed it: the kernel does not
         // write to it, and as `publish` takes `&mut self`, this stays so as long as the slice lives.
-        Some(unsafe { std::slice::from_raw_parts(first, len) })
+        Some(unsafe { std::slice::from_raw_parts(first, found.len) })
+    }
+}
+
+impl Pages {
+    fn map(map: &MapFd, size: usize) -> Result<Self, Errno> {
+        let page = system::page_size();
+        let twice = size.checked_mul(2).ok_or(Errno::E2BIG)?;
+        let fd = map.as_fd().as_raw_fd();
+        let read_only = |pages: usize, len| {
+            let offset = page.saturating_mul(pages) as u64;
+            MmapOptions::new()
+                .offset(offset)
+                .len(len)
+                .map_raw_read_only(fd)
+        };
+        let map = || {
+            Ok(Self {
+                consumer: MmapOptions::new().len(page).map_raw(fd)?,
+                producer: read_only(1, page)?,
+                data: read_only(2, twice)?,
+            })
+        };
+        map().map_err(|error| errno::from_io(&error))
+    }
+}
+
+/// A place in a ring, which goes from record to record and lends them. Returned by [`RingMapping::cursor`].
+#[derive(Debug, Clone, Copy)]
+pub struct RingCursor<'a> {
+    ring: &'a RingMapping,
+    walk: Walk,
+}
+
+impl<'a> RingCursor<'a> {
+    /// Lends the next record, if it is there: small enough to become a part of its caller's loop. Where this is `None`,
+    /// [`RingCursor::seek`] has more to say.
+    #[inline]
+    pub fn take(&mut self) -> Option<&'a [u8]> {
+        let ring = self.ring;
+        let found = ring.reader.take(&mut self.walk, &ring.pages)?;
+        ring.bytes(found)
+    }
+
+    /// Goes on to the next record, past discarded ones; waits a moment for a program that is at work. False at the end, in front
+    /// of a record that a program is still writing, and once a quarter of the ring was lent.
+    pub fn seek(&mut self) -> Result<bool, RingDamage> {
+        self.ring.reader.seek(&mut self.walk, &self.ring.pages)
     }
 }
 
@@ -133,8 +165,9 @@ impl Memory<usize> for Pages {
         match word {
             Word::Consumer => cell_usize(&self.consumer, 0).map_or(0, |cell| cell.load(order)),
             Word::Producer => cell_usize(&self.producer, 0).map_or(0, |cell| cell.load(order)),
-            Word::Header(offset) => cell_u32(&self.producer, self.page.saturating_add(offset))
-                .map_or(usize::MAX, |cell| cell.load(order) as usize),
+            Word::Header(offset) => {
+                cell_u32(&self.data, offset).map_or(usize::MAX, |cell| cell.load(order) as usize)
+            }
         }
     }
 
@@ -181,7 +214,230 @@ impl Drop for OnlyOne {
 
 #[cfg(test)]
 mod tests {
+    use super::super::walk::{BUSY, DISCARDED};
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::atomic::AtomicU32;
+
+    const SIZE: usize = 256;
+
+    /// A kernel that writes what it likes into ordinary memory.
+    struct Hostile {
+        ring: RingMapping,
+        producer: usize,
+    }
+
+    impl Hostile {
+        fn starting_at(position: usize) -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
+            let map = |len| MmapRaw::from(MmapOptions::new().len(len).map_anon().unwrap());
+            let pages = Pages {
+                consumer: map(4096),
+                producer: map(4096),
+                data: map(2 * SIZE),
+            };
+            put(&pages.consumer, position);
+            put(&pages.producer, position);
+            // Far above what the kernel gives out in a test run.
+            let only_one = OnlyOne::claim(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap();
+            Self {
+                ring: RingMapping::over(pages, SIZE, only_one),
+                producer: position,
+            }
+        }
+
+        /// Four bytes of the data, which the kernel maps twice in a row.
+        fn put_word(&self, offset: usize, word: u32) {
+            for offset in [offset % SIZE, offset % SIZE + SIZE] {
+                let cell = cell_u32(&self.ring.pages.data, offset).unwrap();
+                cell.store(word, Ordering::Relaxed);
+            }
+        }
+
+        /// A record, with whatever its header says of its length.
+        fn put(&mut self, header: u32, bytes: &[u8]) {
+            let mut record = [header.to_ne_bytes(), [0; 4]].concat();
+            record.extend(bytes);
+            record.resize(record.len().next_multiple_of(8), 0xee);
+            for word in record.chunks(4) {
+                let word = u32::from_ne_bytes(word.try_into().unwrap());
+                self.put_word(self.producer % SIZE, word);
+                self.producer = self.producer.wrapping_add(4);
+            }
+        }
+
+        fn record(&mut self, bytes: &[u8]) {
+            self.put(u32::try_from(bytes.len()).unwrap(), bytes);
+        }
+
+        /// Publishes what was put, and reads a batch.
+        fn batch(&mut self) -> (Vec<Vec<u8>>, Option<RingDamage>) {
+            put(&self.ring.pages.producer, self.producer);
+            self.ring.begin();
+            let mut cursor = self.ring.cursor();
+            let mut records = Vec::new();
+            loop {
+                match cursor.seek() {
+                    Ok(true) => records.push(cursor.take().unwrap().to_vec()),
+                    Ok(false) => return (records, None),
+                    Err(damage) => return (records, Some(damage)),
+                }
+            }
+        }
+
+        fn consumer(&self) -> usize {
+            self.ring.pages.load(Word::Consumer, Ordering::Relaxed)
+        }
+    }
+
+    fn put(page: &MmapRaw, position: usize) {
+        let cell = cell_usize(page, 0).unwrap();
+        cell.store(position, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn records_are_lent_whole_at_any_place_of_the_ring() {
+        // Over the end of the ring, and over that of the numbers.
+        for start in (0..SIZE).step_by(8).chain([usize::MAX - 23]) {
+            let mut kernel = Hostile::starting_at(start);
+            let long: Vec<u8> = (0..=40).collect();
+            kernel.record(&long);
+            kernel.record(b"");
+            let (records, damage) = kernel.batch();
+            assert_eq!(records, [&long[..], b""], "{start}");
+            assert_eq!(damage, None);
+            assert_eq!(kernel.consumer(), start, "nothing is published yet");
+            kernel.ring.publish();
+            assert_eq!(kernel.consumer(), kernel.producer);
+        }
+    }
+
+    #[test]
+    fn busy_records_end_a_batch_and_discarded_ones_are_passed() {
+        let mut kernel = Hostile::starting_at(8);
+        kernel.put(5 | DISCARDED, b"never");
+        kernel.record(b"seen");
+        kernel.put(5 | DISCARDED, b"never");
+        let busy = kernel.producer;
+        kernel.put(8 | BUSY, b"being wr");
+        kernel.record(b"behind");
+        assert_eq!(kernel.batch(), (vec![b"seen".to_vec()], None));
+        kernel.ring.publish();
+        assert_eq!(kernel.consumer(), busy);
+        assert!(!kernel.ring.is_ready());
+        kernel.put_word(busy, 8);
+        let rest = vec![b"being wr".to_vec(), b"behind".to_vec()];
+        assert_eq!(kernel.batch(), (rest, None));
+    }
+
+    /// More than a batch holds, and none of it to be lent: the batch begins behind them.
+    #[test]
+    fn a_ring_full_of_discarded_records_does_not_hide_what_follows() {
+        let mut kernel = Hostile::starting_at(0);
+        for _ in 0..14 {
+            kernel.put(8 | DISCARDED, &[0; 8]);
+        }
+        kernel.record(b"behind");
+        assert_eq!(kernel.batch(), (vec![b"behind".to_vec()], None));
+        kernel.ring.publish();
+        assert_eq!(kernel.consumer(), kernel.producer);
+    }
+
+    #[test]
+    fn a_batch_is_a_quarter_of_the_ring() {
+        let mut kernel = Hostile::starting_at(16);
+        for _ in 0..16 {
+            kernel.record(&[7; 8]);
+        }
+        for _ in 0..4 {
+            assert_eq!(kernel.batch().0.len(), 4);
+            assert!(!kernel.ring.is_ready());
+            kernel.ring.publish();
+        }
+        assert_eq!(kernel.batch(), (Vec::new(), None));
+    }
+
+    /// Two iterators begin at the same record; what was taken is what one of them has passed.
+    #[test]
+    fn the_foremost_cursor_counts() {
+        let mut kernel = Hostile::starting_at(0);
+        kernel.record(b"1");
+        kernel.record(b"2");
+        put(&kernel.ring.pages.producer, kernel.producer);
+        kernel.ring.begin();
+        let (mut first, mut second) = (kernel.ring.cursor(), kernel.ring.cursor());
+        assert_eq!(first.take(), Some(&b"1"[..]));
+        assert_eq!(first.take(), Some(&b"2"[..]));
+        assert_eq!(second.take(), Some(&b"1"[..]));
+        assert_eq!(kernel.ring.cursor().take(), None);
+        kernel.ring.publish();
+        assert_eq!(kernel.consumer(), kernel.producer);
+    }
+
+    #[test]
+    fn lengths_and_positions_that_lie_are_reported() {
+        // What a header says, in a ring that holds 16 bytes of which 8 are the header.
+        for len in [9, 17, SIZE, (1 << 30) - 1] {
+            let mut kernel = Hostile::starting_at(SIZE - 16);
+            kernel.record(b"fine");
+            kernel.put(u32::try_from(len).unwrap(), &[0; 8]);
+            let (records, damage) = kernel.batch();
+            assert_eq!(records, [b"fine"]);
+            let damage = damage.unwrap().to_string();
+            let words = format!("claims {len} bytes, but only 16 follow");
+            assert!(damage.contains(&words), "{damage}");
+        }
+        for (start, producer, words) in [
+            (0, SIZE + 8, "only 256 bytes"),
+            (64, 0, "only 256 bytes"),
+            (64, usize::MAX - 7, "only 256 bytes"),
+            (4, 20, "not a multiple of 8"),
+        ] {
+            let mut kernel = Hostile::starting_at(start);
+            kernel.producer = producer;
+            let (records, damage) = kernel.batch();
+            assert!(records.is_empty());
+            let damage = damage.unwrap().to_string();
+            assert!(damage.contains(words), "{damage}");
+            assert!(kernel.ring.is_ready(), "damage is reported, not waited for");
+            kernel.ring.publish();
+            assert_eq!(kernel.consumer(), start, "a damaged ring is left as it is");
+        }
+        // Not where a record can end, but there is nothing wrong before it.
+        let mut kernel = Hostile::starting_at(0);
+        kernel.record(b"fine");
+        kernel.producer += 4;
+        assert_eq!(kernel.batch(), (vec![b"fine".to_vec()], None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_memory_is_read_without_harm(
+            words in proptest::collection::vec(any::<u32>(), SIZE / 4),
+            lens in proptest::collection::vec(0_u32..80, SIZE / 4),
+            flags in proptest::collection::vec(0_u32..8, SIZE / 4),
+            start in any::<usize>(),
+            producer in any::<usize>(),
+            distance in proptest::option::of(0_usize..300),
+        ) {
+            let mut kernel = Hostile::starting_at(start);
+            for (i, word) in words.iter().enumerate() {
+                // Mostly what could be a header; busy and discarded ones are rare.
+                let word = match flags[i] {
+                    0 => *word,
+                    1 => lens[i] | DISCARDED,
+                    2 => lens[i] | BUSY,
+                    _ => lens[i],
+                };
+                kernel.put_word(4 * i, word);
+            }
+            kernel.producer = distance.map_or(producer, |distance| start.wrapping_add(distance));
+            let (records, _) = kernel.batch();
+            prop_assert!(records.len() <= SIZE / 8);
+            kernel.ring.publish();
+            prop_assert!(kernel.consumer().wrapping_sub(start) <= SIZE);
+        }
+    }
 
     #[test]
     fn a_map_has_one_reader() {

@@ -27,4 +27,9 @@ pub(super) trait Memory<N> {
 
     /// Orders everything before with everything after.
     fn fence(&self, order: Ordering);
+
+    /// Passes a moment between two looks at the same word.
+    fn pause(&self) {
+        std::hint::spin_loop();
+    }
 }

@@ -16,7 +16,7 @@ mod walk;
 mod writer;
 
 pub use damage::RingDamage;
-pub use mapping::RingMapping;
+pub use mapping::{RingCursor, RingMapping};
 pub use perf_mapping::PerfMapping;
 pub use perf_reader::PerfEntry;
 pub use user_mapping::{UserRingMapping, UserSlot};

@@ -101,13 +101,12 @@ struct Pages {
 
 impl Buffer {
     fn over(pages: Pages, size: usize) -> Self {
-        let mut buffer = Self {
+        let reader = PerfReader::new(&pages, size as u64);
+        Self {
             pages,
-            reader: PerfReader::new(size as u64),
+            reader,
             wrapped: OnceCell::new(),
-        };
-        buffer.begin();
-        buffer
+        }
     }
 
     fn begin(&mut self) {

@@ -27,6 +27,8 @@ const SAMPLE: u32 = 9;
 /// How far a perf buffer has been read.
 #[derive(Debug)]
 pub(super) struct PerfReader {
+    /// The tail. Nobody else writes it, so that it need not be loaded again.
+    published: u64,
     walk: Cell<Walk>,
 }
 
@@ -49,13 +51,17 @@ pub(super) struct FoundPerf {
 
 impl PerfReader {
     /// A reader of a buffer of `size` bytes, a power of two.
-    pub(super) fn new(size: u64) -> Self {
+    pub(super) fn new(memory: &impl Memory<u64>, size: u64) -> Self {
+        let position = memory.load(Word::Consumer, Acquire);
         let walk = Cell::new(Walk {
-            position: 0,
-            head: 0,
+            position,
+            head: position,
             size,
         });
-        Self { walk }
+        Self {
+            published: position,
+            walk,
+        }
     }
 
     /// Bytes that the buffer has room for.
@@ -66,7 +72,7 @@ impl PerfReader {
     /// Looks how far the kernel has come since. Records that were taken and not published come again.
     pub(super) fn begin(&mut self, memory: &impl Memory<u64>) {
         self.walk.set(Walk {
-            position: memory.load(Word::Consumer, Acquire),
+            position: self.published,
             head: memory.load(Word::Producer, Acquire),
             size: self.size(),
         });
@@ -92,7 +98,8 @@ impl PerfReader {
     /// Tells the kernel that everything taken so far may be overwritten.
     pub(super) fn publish(&mut self, memory: &impl Memory<u64>) {
         // The kernel wakes by counting what it writes, not by looking how far we are: no fence is needed.
-        memory.store(Word::Consumer, self.walk.get().position, Release);
+        self.published = self.walk.get().position;
+        memory.store(Word::Consumer, self.published, Release);
     }
 }
 

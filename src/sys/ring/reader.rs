@@ -20,19 +20,54 @@ use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
 /// How far a ring buffer has been read.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// What is lent borrows the mapping; only this moves while it is alive.
-    position: Cell<usize>,
+    /// The consumer's position. Nobody else writes it, so that it need not be loaded again.
+    published: usize,
+    /// Where the batch begins.
+    start: usize,
+    /// The producer's position when the batch began.
     producer: usize,
+    /// How far records have been taken. What is lent borrows the mapping; only this moves while it is alive.
+    taken: Cell<usize>,
+    /// Bytes in the ring, a power of two.
     size: usize,
+    patience: Patience,
 }
 
+/// How long to wait at the end of what was there, if that was something.
+///
+/// A program whose record is the first that is unread wakes us, which costs it more than many records: one that is at work is
+/// better waited for, as it wakes nobody so long as a batch goes on. To look all the time would cost it, too: both CPUs would
+/// fight for the same memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How often to look again.
+    pub(super) looks: u32,
+    /// How many moments to let pass before each look.
+    pub(super) pauses: u32,
+}
+
+impl Patience {
+    /// About a microsecond in all, in which a program writes some records.
+    pub(super) const SHORT: Self = Self {
+        looks: 2,
+        pauses: 16,
+    };
+}
+
+/// Which part of a ring is lent at a time, as a shift of its size. A program that fills the ring meanwhile has the rest of it.
+const PORTION: u32 = 2;
+
 impl Reader {
-    /// A reader of a ring of `size` bytes, a power of two.
-    pub(super) fn new(size: usize) -> Self {
+    /// Goes on where the last reader of a ring of `size` bytes, a power of two, stopped.
+    pub(super) fn new(memory: &impl Memory<usize>, size: usize, patience: Patience) -> Self {
+        let position = memory.load(Word::Consumer, Acquire);
         Self {
-            position: Cell::new(0),
-            producer: 0,
+            published: position,
+            start: position,
+            producer: position,
+            taken: Cell::new(position),
             size,
+            patience,
         }
     }
 
@@ -47,47 +82,90 @@ impl Reader {
         producer.wrapping_sub(memory.load(Word::Consumer, Acquire))
     }
 
-    /// Looks how far the producer has come since. Records that were taken and not published come again.
+    /// Looks how far the producer has come, and begins a new batch. Records that were taken and not published come again.
     pub(super) fn begin(&mut self, memory: &impl Memory<usize>) {
-        self.position.set(memory.load(Word::Consumer, Acquire));
+        self.taken.set(self.published);
         self.producer = memory.load(Word::Producer, Acquire);
+        let mut walk = self.walk();
+        // Passes discarded records: there may be more than a portion of them. Damage is found again by whoever takes records.
+        let _ = walk.find(|offset| header(memory, offset));
+        self.start = walk.position;
+        self.taken.set(walk.position);
     }
 
-    /// Whether [`Reader::next`] would find a record or damage. Discarded records are passed.
+    /// Whether there is a record or damage.
     pub(super) fn is_ready(&self, memory: &impl Memory<usize>) -> bool {
         let mut walk = self.walk();
         let found = walk.find(|offset| header(memory, offset));
-        self.position.set(walk.position);
-        !matches!(found, Ok(None))
+        !self.is_portion(&self.walk()) && !matches!(found, Ok(None))
     }
 
-    /// Takes the next record; `None` at the end, and in front of one that a program is still writing.
+    /// A walk from the first record on that has not been taken.
     #[inline]
-    pub(super) fn next(&self, memory: &impl Memory<usize>) -> Result<Option<Found>, RingDamage> {
-        let mut walk = self.walk();
-        let found = walk.find(|offset| header(memory, offset));
-        let taken = match found {
-            Ok(Some(found)) => found.next,
-            _ => walk.position,
-        };
-        self.position.set(taken);
-        found
-    }
-
-    fn walk(&self) -> Walk {
+    pub(super) fn walk(&self) -> Walk {
         Walk {
-            position: self.position.get(),
+            position: self.taken.get(),
             producer: self.producer,
             size: self.size,
         }
     }
 
+    /// Takes the record at the position of a walk; `None` where [`Reader::seek`] has more to say.
+    #[inline]
+    pub(super) fn take(&self, walk: &mut Walk, memory: &impl Memory<usize>) -> Option<Found> {
+        if self.is_portion(walk) {
+            return None;
+        }
+        let found = walk.next(|offset| header(memory, offset))?;
+        walk.position = found.next;
+        self.note_taken(walk);
+        Some(found)
+    }
+
+    /// Goes on to the next record. False at the end, in front of a record that a program is still writing, and once a portion
+    /// of the ring was taken.
+    pub(super) fn seek(
+        &self,
+        walk: &mut Walk,
+        memory: &impl Memory<usize>,
+    ) -> Result<bool, RingDamage> {
+        if self.is_portion(walk) {
+            return Ok(false);
+        }
+        let mut found = walk.find(|offset| header(memory, offset))?;
+        let is_at_work = walk.position != self.start;
+        let mut looks = if is_at_work { self.patience.looks } else { 0 };
+        while found.is_none() && looks > 0 {
+            looks -= 1;
+            (0..self.patience.pauses).for_each(|_| memory.pause());
+            walk.producer = memory.load(Word::Producer, Acquire);
+            found = walk.find(|offset| header(memory, offset))?;
+        }
+        self.note_taken(walk);
+        Ok(found.is_some())
+    }
+
+    #[inline]
+    fn is_portion(&self, walk: &Walk) -> bool {
+        walk.position.wrapping_sub(self.start) >= self.size >> PORTION
+    }
+
+    /// Everything in front of a walk has been taken; another walk may be ahead.
+    #[inline]
+    fn note_taken(&self, walk: &Walk) {
+        let taken = |position: usize| position.wrapping_sub(self.start);
+        if taken(walk.position) > taken(self.taken.get()) {
+            self.taken.set(walk.position);
+        }
+    }
+
     /// Tells the kernel that everything taken so far may be overwritten.
     pub(super) fn publish(&mut self, memory: &impl Memory<usize>) {
-        let position = self.position.get();
-        if position == memory.load(Word::Consumer, Acquire) {
+        let position = self.taken.get();
+        if position == self.published {
             return;
         }
+        self.published = position;
         memory.store(Word::Consumer, position, Release);
         // A program that commits a record wakes us only if it sees that we have read everything before it. Whoever looks for
         // records after this must not have looked before the program could see the store: release and acquire alone allow it.
@@ -96,6 +174,7 @@ impl Reader {
 }
 
 /// The word that says how long the record is that begins at `offset` of the data. Its upper bits, if it has any, are none of it.
+#[inline]
 fn header(memory: &impl Memory<usize>, offset: usize) -> u32 {
     u32::try_from(memory.load(Word::Header(offset), Acquire)).unwrap_or(u32::MAX)
 }

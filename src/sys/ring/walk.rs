@@ -37,6 +37,17 @@ pub(super) struct Found {
     pub(super) next: usize,
 }
 
+/// What is at the position of a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ahead {
+    Record(Found),
+    /// A record to be passed, and where the next one begins.
+    Discarded(usize),
+    /// The producer's position, or a busy record.
+    Nothing,
+    Damage(RingDamage),
+}
+
 impl Walk {
     /// The next record that can be read, past discarded ones; `None` at the end and in front of a busy one.
     ///
@@ -47,54 +58,62 @@ impl Walk {
         header: impl Fn(usize) -> u32,
     ) -> Result<Option<Found>, RingDamage> {
         loop {
-            let left = self.left()?;
-            if left < HEADER {
-                return Ok(None);
+            match self.ahead(&header) {
+                Ahead::Record(found) => return Ok(Some(found)),
+                Ahead::Discarded(next) => self.position = next,
+                Ahead::Nothing => return Ok(None),
+                Ahead::Damage(damage) => return Err(damage),
             }
-            let offset = self.position & (self.size - 1);
-            let word = header(offset);
-            if word & BUSY != 0 {
-                return Ok(None);
-            }
-            let len = word & !(BUSY | DISCARDED);
-            // At most 2^30 + 15: no overflow, even with 32 bits.
-            let step = (len as usize + HEADER).next_multiple_of(8);
-            if step > left {
-                return Err(RingDamage::RecordTooLong {
-                    position: self.position as u64,
-                    len: len.into(),
-                    left: left as u64,
-                });
-            }
-            let next = self.position.wrapping_add(step);
-            if word & DISCARDED != 0 {
-                self.position = next;
-                continue;
-            }
-            return Ok(Some(Found {
-                offset: offset + HEADER,
-                len: len as usize,
-                next,
-            }));
         }
     }
 
-    /// Bytes between the positions.
-    fn left(&self) -> Result<usize, RingDamage> {
+    /// The record at the position; `None` where [`Walk::find`] has more to say.
+    #[inline]
+    pub(super) fn next(&self, header: impl Fn(usize) -> u32) -> Option<Found> {
+        match self.ahead(header) {
+            Ahead::Record(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn ahead(&self, header: impl Fn(usize) -> u32) -> Ahead {
         let left = self.producer.wrapping_sub(self.position);
         if left > self.size {
-            return Err(RingDamage::Overfull {
+            return Ahead::Damage(RingDamage::Overfull {
                 position: self.position as u64,
                 producer: self.producer as u64,
                 size: self.size as u64,
             });
         }
         if !self.position.is_multiple_of(8) {
-            return Err(RingDamage::Misaligned {
+            return Ahead::Damage(RingDamage::Misaligned {
                 position: self.position as u64,
             });
         }
-        Ok(left)
+        if left < HEADER {
+            return Ahead::Nothing;
+        }
+        let offset = self.position & (self.size - 1);
+        let word = header(offset);
+        if word & BUSY != 0 {
+            return Ahead::Nothing;
+        }
+        let len = (word & !DISCARDED) as usize;
+        let step = (len + HEADER + 7) & !7;
+        if step > left {
+            return Ahead::Damage(RingDamage::RecordTooLong {
+                position: self.position as u64,
+                len: len as u64,
+                left: left as u64,
+            });
+        }
+        let next = self.position.wrapping_add(step);
+        if word & DISCARDED != 0 {
+            return Ahead::Discarded(next);
+        }
+        let offset = offset + HEADER;
+        Ahead::Record(Found { offset, len, next })
     }
 }
 
