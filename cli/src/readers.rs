@@ -41,6 +41,17 @@ impl<'b> Readers<'b> {
     /// Waits for events, prints those that are there, and says how many they were.
     pub(crate) fn print(&mut self, timeout: Duration, out: &mut impl Write) -> Result<usize> {
         self.poller.wait(Some(timeout))?;
+        self.print_batch(out)
+    }
+
+    /// Prints what is left when nothing is attached any more, and says how many events that were.
+    pub(crate) fn print_rest(&mut self, out: &mut impl Write) -> Result<usize> {
+        /// A batch is a quarter of a ring. What programs of others write meanwhile is not waited for.
+        const OF_A_FULL_RING: usize = 4;
+        (0..OF_A_FULL_RING).try_fold(0, |shown, _| Ok(shown + self.print_batch(out)?))
+    }
+
+    fn print_batch(&mut self, out: &mut impl Write) -> Result<usize> {
         let mut shown = 0;
         for (ring, printer) in &mut self.rings {
             for record in &ring.poll() {

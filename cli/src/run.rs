@@ -57,8 +57,9 @@ pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
             map_names(&object)
         );
     }
-    let shown = sights.print(args.duration, &stop, out)?;
+    let mut shown = sights.print(args.duration, &stop, out)?;
     drop(links);
+    shown += sights.readers.print_rest(out)?;
     sights.streams.print(out)?;
     sights.tables.print_all(out)?;
     if sources.is_empty() {

@@ -130,6 +130,42 @@ fn run_shows_the_files_that_are_opened() {
     assert!(said.contains("shown"), "{said}");
 }
 
+/// More than a batch of them are in the ring when it ends: the command is stopped while they happen, and ends when it goes on.
+#[test]
+fn run_shows_what_is_left_in_the_ring_at_its_end() {
+    const COUNT: usize = 600;
+    if !can_load("run_shows_what_is_left_in_the_ring_at_its_end") {
+        return;
+    }
+    let only_me = format!("targ_tgid={}", std::process::id());
+    let (child, errors) = start(&["run", "--json", "--set", &only_me], "opensnoop.bpf.o");
+    let pid = child.id().to_string();
+    let signal = |signal: &str| {
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    };
+    signal("-STOP");
+    let is_stopped = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('T')
+    };
+    while !is_stopped() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for number in 0..COUNT {
+        open_a_file(&format!("/nonexistent/rawbpf-rest-{number}."));
+    }
+    signal("-INT");
+    signal("-CONT");
+    let (printed, said) = interrupt(child, errors, "-INT");
+    for number in 0..COUNT {
+        assert!(
+            printed.contains(&format!("/nonexistent/rawbpf-rest-{number}.")),
+            "{number} is missing: {said}"
+        );
+    }
+}
+
 #[test]
 fn run_json_prints_one_object_a_line_and_sigterm_ends_it() {
     if !can_load("run_json_prints_one_object_a_line_and_sigterm_ends_it") {
