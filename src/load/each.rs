@@ -53,7 +53,7 @@ impl LoadPlan {
         for (index, map) in self.maps.iter().enumerate().filter(|(_, m)| m.autocreate) {
             maps.push(Outcome {
                 name: map.name.clone(),
-                error: session.make_map(index).err(),
+                error: session.make_map(index, target).err(),
             });
         }
         let mut programs = Vec::new();

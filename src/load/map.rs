@@ -1,18 +1,28 @@
 //! Creating one map of a plan.
 
 use super::modules::ModuleFds;
+use super::upload::log_text;
 use super::{advice, exclusive, fill, pin};
+use crate::feature::Feature;
 use crate::kinds::{MapFlags, MapType};
-use crate::reloc::{MapPlan, ProgramPlan};
-use crate::sys::bpf::{self, MapCreate, MapFd};
-use crate::{Error, ErrorKind, Result};
+use crate::reloc::{MapPlan, ProgramPlan, Target};
+use crate::sys::bpf::{self, Log, MapCreate, MapFd};
+use crate::{Errno, Error, ErrorKind, Result};
+use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What a kernel has to say about a map is a line or two.
+const LOG_SIZE: usize = 1024;
 
 /// What map creation needs to know about the load.
 #[derive(Debug)]
 pub(super) struct MapContext<'a> {
+    /// What the kernel can do.
+    pub(super) target: &'a Target,
     /// The object's uploaded types.
     pub(super) btf: Option<BorrowedFd<'a>>,
+    /// Why the kernel did not take them.
+    pub(super) without_btf: Option<&'a Error>,
     /// Whether the kernel takes names.
     pub(super) named: bool,
     /// Whose rights are used besides this process's.
@@ -139,30 +149,80 @@ fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
         token: context.token,
         ..MapCreate::default()
     };
-    let typed = !plan.btf_key_type_id.is_void() || !plan.btf_value_type_id.is_void();
-    if typed && context.btf.is_some() {
-        let with_types = MapCreate {
-            btf: context.btf,
-            btf_key_type: plan.btf_key_type_id,
-            btf_value_type: plan.btf_value_type_id,
-            ..request
-        };
-        // Types are a courtesy for most maps: without them it may still work.
-        if let Ok(fd) = bpf::map_create(&with_types) {
+    if !is_typed(plan) || context.btf.is_none() {
+        let made = bpf::map_create(&request);
+        return made.or_else(|errno| create_with_log(context, plan, &request, errno));
+    }
+    let with_types = MapCreate {
+        btf: context.btf,
+        btf_key_type: plan.btf_key_type_id,
+        btf_value_type: plan.btf_value_type_id,
+        ..request
+    };
+    // Types are a courtesy for most maps: without them it may still work.
+    let made = bpf::map_create(&with_types).or_else(|_| bpf::map_create(&request));
+    made.or_else(|errno| create_with_log(context, plan, &with_types, errno))
+}
+
+/// Asks once more for what was refused, to be told why, of kernels that say why. `errno` is what they answered.
+fn create_with_log(
+    context: &MapContext<'_>,
+    plan: &MapPlan,
+    request: &MapCreate<'_>,
+    errno: Errno,
+) -> Result<MapFd> {
+    let mut buffer = [0; LOG_SIZE];
+    if context.target.supports(Feature::SyscallCommonAttrs) {
+        let mut log = Log::new(1, &mut buffer);
+        if let Ok(fd) = bpf::map_create_with_log(request, &mut log) {
             return Ok(fd);
         }
     }
-    bpf::map_create(&request).map_err(|errno| refused(errno, plan))
-}
-
-fn refused(errno: crate::Errno, plan: &MapPlan) -> Error {
-    let message = format!(
-        "the kernel does not create it: type {}, key of {} bytes, value of {} bytes, {} entries, flags {:#x}",
-        plan.kind, plan.key_size, plan.value_size, plan.max_entries, plan.flags
-    );
-    let error = Error::from_errno(errno, message);
-    match advice::for_map(errno, plan) {
+    let error = refused(errno, plan, &log_text(&buffer));
+    let hint = match context.without_btf {
+        Some(refusal) if is_typed(plan) && errno != Errno::EPERM => {
+            Some(for_want_of_types(refusal))
+        }
+        _ => advice::for_map(errno, plan),
+    };
+    Err(match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
+    })
+}
+
+fn is_typed(plan: &MapPlan) -> bool {
+    !plan.btf_key_type_id.is_void() || !plan.btf_value_type_id.is_void()
+}
+
+/// Maps can do without the object's types, but for some.
+fn for_want_of_types(refusal: &Error) -> String {
+    let hint = refusal
+        .hint()
+        .unwrap_or("without them some maps are refused");
+    format!("{}: {hint}", refusal.message())
+}
+
+/// `log` has the kernel's words, if it had any.
+fn refused(errno: Errno, plan: &MapPlan, log: &str) -> Error {
+    let mut message = format!("the kernel does not create it: {}", described(plan));
+    for line in log.lines() {
+        let _ = write!(message, "; the kernel says: {}", line.trim_end_matches('.'));
     }
+    Error::from_errno(errno, message)
+}
+
+/// What was asked for.
+fn described(plan: &MapPlan) -> String {
+    let mut text = format!(
+        "type {}, key of {} bytes, value of {} bytes, {} entries, flags {:#x}",
+        plan.kind, plan.key_size, plan.value_size, plan.max_entries, plan.flags
+    );
+    if plan.flags & MapFlags::NUMA_NODE.bits() != 0 {
+        let _ = write!(text, ", NUMA node {}", plan.numa_node);
+    }
+    if plan.extra != 0 {
+        let _ = write!(text, ", map_extra {:#x}", plan.extra);
+    }
+    text
 }

@@ -52,7 +52,7 @@ impl OpenObject {
 fn make_maps(plan: &LoadPlan, target: &Target) -> Result<Made> {
     let options = LoadOptions::default();
     let mut session = Session::start(plan, target, &options)?;
-    session.make_maps()?;
+    session.make_maps(target)?;
     Ok(session.pause())
 }
 

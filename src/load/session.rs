@@ -53,7 +53,7 @@ impl LoadPlan {
 /// Walks over the whole plan; what was made before a failure is given back.
 pub(super) fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
     let mut session = Session::start(plan, target, options)?;
-    session.make_maps()?;
+    session.make_maps(target)?;
     session.load_programs()?;
     Ok(session.finish())
 }
@@ -159,8 +159,8 @@ impl<'p> Session<'p> {
     }
 
     /// Makes all maps of the plan.
-    pub(super) fn make_maps(&mut self) -> Result<()> {
-        (0..self.plan.maps.len()).try_for_each(|index| self.make_map(index))
+    pub(super) fn make_maps(&mut self, target: &Target) -> Result<()> {
+        (0..self.plan.maps.len()).try_for_each(|index| self.make_map(index, target))
     }
 
     /// Loads all programs that are to be loaded, and puts them where they belong.
@@ -179,11 +179,11 @@ impl<'p> Session<'p> {
     }
 
     /// Makes the map of this index, unless its autocreate is off.
-    pub(super) fn make_map(&mut self, index: usize) -> Result<()> {
+    pub(super) fn make_map(&mut self, index: usize, target: &Target) -> Result<()> {
         let Some(plan) = self.plan.maps.get(index).filter(|map| map.autocreate) else {
             return Ok(());
         };
-        let made = self.make(plan);
+        let made = self.make(plan, target);
         let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
         if let Some(place) = self.made.maps.get_mut(index) {
             *place = Some(Map::new(made, plan.name.clone()));
@@ -191,12 +191,14 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    fn make(&mut self, plan: &MapPlan) -> Result<MapFd> {
+    fn make(&mut self, plan: &MapPlan, target: &Target) -> Result<MapFd> {
         if let Some(module) = &plan.value_type_module {
             self.made.modules.open(module)?;
         }
         let context = MapContext {
+            target,
             btf: self.made.btf.as_ref().map(AsFd::as_fd),
+            without_btf: self.made.warnings.first(),
             named: self.made.named,
             token: self.made.token.as_ref().map(AsFd::as_fd),
             maps: &self.plan.maps,

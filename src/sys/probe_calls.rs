@@ -1,6 +1,7 @@
 #![allow(unsafe_code)]
 //! System calls that nobody makes but to see how they fail.
 
+use super::bpf::COMMON_ATTRS;
 use super::errno;
 use crate::Errno;
 
@@ -8,7 +9,6 @@ use crate::Errno;
 /// command says so. Since Linux 7.2.
 pub fn has_common_attributes() -> bool {
     const PROG_LOAD: libc::c_long = 5;
-    const COMMON_ATTRS: libc::c_long = 1 << 16;
     const COMMON_SIZE: libc::c_long = 24;
     let nothing = 0usize;
     // SAFETY: the kernel reads no bytes from an empty block, and finds the null pointer of the common one wrong (EFAULT);

@@ -12,6 +12,7 @@ mod globals;
 mod jump_tables;
 mod load;
 mod machine;
+mod map_definitions;
 mod maps;
 mod matrix;
 mod net;

@@ -3,6 +3,15 @@
 use super::layout::kernel_struct;
 
 kernel_struct! {
+    /// What can be said to every command, in an argument block of its own. Since Linux 7.2.
+    CommonAttr: 24 sent 20 {
+        0 log_buf: u64,
+        8 log_size: u32,
+        12 log_level: u32,
+        16 log_true_size: u32,
+        20 pad: u32,
+    }
+
     /// `BPF_OBJ_PIN` and `BPF_OBJ_GET`.
     ObjAttr: 24 sent 20 {
         0 pathname: u64,

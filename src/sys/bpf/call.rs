@@ -1,10 +1,14 @@
 #![allow(unsafe_code)]
 //! The system call itself, and the small conversions that every command needs.
 
+use super::program::Log;
 use crate::Errno;
-use crate::sys::attr::Attr;
+use crate::sys::attr::{Attr, CommonAttr};
 use crate::sys::{errno, fd};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// The bit of the first argument that announces a second block, of what all commands have in common.
+pub(in crate::sys) const COMMON_ATTRS: libc::c_long = 1 << 16;
 
 /// The first argument of `bpf(2)` (`enum bpf_cmd`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,38 @@ pub(super) unsafe fn bpf<A: Attr>(command: Command, attr: &mut A) -> Result<libc
             A::SENT,
         )
     };
+    errno::check(result)
+}
+
+/// `bpf(command, attr)` with a log, which every command takes since Linux 7.2; kernels before that answer `EINVAL`.
+///
+/// # Safety
+///
+/// As for [`bpf`].
+pub(super) unsafe fn bpf_with_log<A: Attr>(
+    command: Command,
+    attr: &mut A,
+    log: &mut Log<'_>,
+) -> Result<libc::c_long, Errno> {
+    let mut common = CommonAttr {
+        log_buf: address_mut(log.buffer),
+        log_size: length(log.buffer)?,
+        log_level: log.level,
+        ..CommonAttr::default()
+    };
+    // SAFETY: as in `bpf`; `common` is a local whose first `SENT` bytes the kernel may read and write, and its log a buffer
+    // that is borrowed exclusively, with its true length.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command as libc::c_long | COMMON_ATTRS,
+            std::ptr::from_mut(attr),
+            A::SENT,
+            std::ptr::from_mut(&mut common),
+            CommonAttr::SENT,
+        )
+    };
+    log.true_size = common.log_true_size;
     errno::check(result)
 }
 

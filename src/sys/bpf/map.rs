@@ -6,14 +6,15 @@
 //! slices with them first.
 
 use super::call::{
-    Command, address, address_mut, bpf, bpf_done, bpf_fd, length, name_text, object_name, raw,
-    raw_or_zero,
+    Command, address, address_mut, bpf, bpf_done, bpf_fd, bpf_with_log, length, name_text,
+    object_name, raw, raw_or_zero,
 };
 use super::fdinfo::map_info_from_fdinfo;
 use super::object::object_info;
+use super::program::Log;
 use super::sort::ensure_map_or_btf;
 use crate::sys::attr::{MapCreateAttr, MapElemAttr, RawMapInfo};
-use crate::sys::system;
+use crate::sys::{fd, system};
 use crate::{Errno, MapFlags, MapType, TypeId};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -61,9 +62,15 @@ pub struct MapCreate<'a> {
 }
 
 impl MapCreate<'_> {
-    fn attr(&self) -> MapCreateAttr {
+    /// The flags, with that of a module's types.
+    fn all_flags(&self) -> MapFlags {
         let mut flags = self.flags;
         flags.set(MapFlags::VTYPE_BTF_OBJ_FD, self.value_type_btf.is_some());
+        flags
+    }
+
+    fn attr(&self) -> MapCreateAttr {
+        let mut flags = self.all_flags();
         flags.set(MapFlags::TOKEN_FD, self.token.is_some());
         let hash: &[u8] = self.exclusive_program.map_or(&[], |hash| hash);
         MapCreateAttr {
@@ -88,6 +95,21 @@ impl MapCreate<'_> {
             pad: 0,
         }
     }
+
+    /// The map that the kernel made of it.
+    fn made(&self, fd: OwnedFd) -> MapFd {
+        MapFd {
+            fd,
+            shape: MapShape {
+                map_type: self.map_type,
+                key_size: self.key_size,
+                value_size: self.value_size,
+                max_entries: self.max_entries,
+                // The token's flag is about the call, not the map.
+                flags: self.all_flags() - MapFlags::TOKEN_FD,
+            },
+        }
+    }
 }
 
 /// Creates a map.
@@ -96,17 +118,18 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<MapFd, Errno> {
     let mut attr = create.attr();
     // SAFETY: the only pointer is that of the hash: null, or 32 bytes that `create` borrows; the command makes a descriptor.
     let fd = unsafe { bpf_fd(Command::MapCreate, &mut attr) }?;
-    Ok(MapFd {
-        fd,
-        shape: MapShape {
-            map_type: create.map_type,
-            key_size: create.key_size,
-            value_size: create.value_size,
-            max_entries: create.max_entries,
-            // The token's flag is about the call, not the map.
-            flags: MapFlags::from_bits_retain(attr.map_flags) - MapFlags::TOKEN_FD,
-        },
-    })
+    Ok(create.made(fd))
+}
+
+/// Creates a map; why the kernel refuses it is written to `log`. Since Linux 7.2; kernels before that answer `EINVAL`.
+#[doc(alias = "bpf_map_create")]
+pub fn map_create_with_log(create: &MapCreate<'_>, log: &mut Log<'_>) -> Result<MapFd, Errno> {
+    let mut attr = create.attr();
+    // SAFETY: the only pointer is that of the hash: null, or 32 bytes that `create` borrows.
+    let raw = unsafe { bpf_with_log(Command::MapCreate, &mut attr, log) }?;
+    // SAFETY: this command returns a new descriptor.
+    let fd = unsafe { fd::adopt(raw) }?;
+    Ok(create.made(fd))
 }
 
 /// What a map looks like from outside.
