@@ -30,6 +30,7 @@ pub use header::ByteOrder;
 pub use kind::{KIND_COUNT, Kind};
 pub use layout::{Field, Layout, Shape};
 pub use parse::{Btf, SharedBytes};
+pub(crate) use query::MAX_CHAIN;
 pub use query::{Found, NameMatch, essential_name};
 pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
 #[doc(inline)]

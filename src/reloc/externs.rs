@@ -7,7 +7,7 @@ use super::core::declarations_are_compatible;
 use super::kconfig;
 use super::kernel_types::{KernelType, KernelTypes};
 use super::target::{Module, Target};
-use crate::btf::{Kind, essential_name};
+use crate::btf::{Btf, Kind, MAX_CHAIN, essential_name};
 use crate::open::{Extern, ExternKind, OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
@@ -120,7 +120,7 @@ impl Externs {
             if ext.weak {
                 return Ok(Resolved::Absent);
             }
-            return Err(mismatch(ext, "function", found));
+            return Err(mismatch(object, ext, "function", (found, kernel)));
         }
         let index = match found.module {
             Some(module) => self.module_index(module)?,
@@ -172,7 +172,7 @@ fn variable(object: &OpenObject, types: &KernelTypes<'_>, ext: &Extern) -> Resul
     let kernel = found.btf.get(found.id)?.target().unwrap_or(TypeId::VOID);
     let kernel = found.btf.get(kernel)?.resolved()?.id();
     if !is_compatible(object, ext.declared_type, found, kernel) {
-        return Err(mismatch(ext, "variable", found));
+        return Err(mismatch(object, ext, "variable", (found, kernel)));
     }
     Ok(Resolved::Variable {
         id: found.id,
@@ -235,22 +235,63 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<HashMap<&'o 
     }
 }
 
-fn mismatch(ext: &Extern, what: &str, found: KernelType<'_>) -> Error {
+/// `kernel` is what was found, and its type.
+fn mismatch(
+    object: &OpenObject,
+    ext: &Extern,
+    what: &str,
+    (found, kernel): (KernelType<'_>, TypeId),
+) -> Error {
     let place = match found.module {
         Some(module) => format!("module {}", module.name),
         None => "the kernel".to_string(),
     };
     let name = &ext.name;
-    Error::new(
-        ErrorKind::Extern,
-        format!(
-            "extern {what} `{name}`: its type [{}] does not agree with type [{}] of {place}",
-            ext.declared_type, found.id
+    let local = object.btf.as_ref();
+    let declared = local.map_or_else(String::new, |btf| spelled(btf, ext.declared_type));
+    let message = format!(
+        "extern {what} `{name}`: the object declares it as `{declared}`, which does not agree with `{}` of {place}",
+        spelled(found.btf, kernel)
+    );
+    let hint = match local.and_then(|btf| announced(btf, ext.declared_type)) {
+        Some(ty) => format!(
+            "`{ty}` is only announced in the object, and agrees with no type: define it, if only as `{ty} {{}}`"
         ),
-    )
-    .with_hint(format!(
-        "declare `{name}` as {place} does (bpftool btf dump)"
-    ))
+        None => format!("declare `{name}` as {place} does"),
+    };
+    Error::new(ErrorKind::Extern, message).with_hint(hint)
+}
+
+/// The type of a function or variable, as C writes it.
+fn spelled(btf: &Btf<'_>, id: TypeId) -> String {
+    match btf.get(id) {
+        Ok(ty) if ty.kind() == Kind::FuncProto => {
+            let params: Vec<_> = ty.params().map(|p| btf.type_name(p.type_id)).collect();
+            let result = btf.type_name(ty.target().unwrap_or(TypeId::VOID));
+            format!("{result} ({})", params.join(", "))
+        }
+        _ => btf.type_name(id),
+    }
+}
+
+/// A struct or union without members that this type, or a function's argument or result, refers to.
+fn announced(btf: &Btf<'_>, id: TypeId) -> Option<String> {
+    let ty = btf.get(id).ok()?;
+    let params = ty.params().map(|param| param.type_id);
+    let mut parts = params.chain([id]);
+    parts.find_map(|part| announced_behind_pointers(btf, part))
+}
+
+fn announced_behind_pointers(btf: &Btf<'_>, id: TypeId) -> Option<String> {
+    let mut now = id;
+    for _ in 0..MAX_CHAIN {
+        let ty = btf.get(now).ok()?;
+        if ty.kind() == Kind::Fwd {
+            return Some(btf.type_name(now));
+        }
+        now = ty.target()?;
+    }
+    None
 }
 
 /// The message about all that is missing at once, with what might provide the first.
@@ -428,9 +469,34 @@ mod tests {
         let other = one(&mut object, function("kfunc", int), true, &target).unwrap();
         assert_eq!(other, Resolved::Absent);
         let error = one(&mut object, function("kfunc", int), false, &target).unwrap_err();
-        assert!(error.to_string().contains("does not agree"), "{error}");
+        let expected = "declares it as `int`, which does not agree with `void (int)` of the kernel";
+        assert!(error.to_string().contains(expected), "{error}");
         let error = one(&mut object, function("gone", proto), false, &target).unwrap_err();
         assert!(error.to_string().contains("`gone` not found"), "{error}");
+    }
+
+    #[test]
+    fn a_struct_that_is_only_announced_is_named() {
+        let target = kernel(KernelVersion::new(6, 1, 0), |editor| {
+            let conn = editor.add_composite(Kind::Struct, "conn", 4, &[]);
+            let ptr = editor.add_reference(Kind::Ptr, "", conn);
+            let proto = editor.add_func_proto(TypeId::VOID, &[("it", ptr)]);
+            editor.add_type("drop_it", crate::btf::Info::of(Kind::Func), proto.0, &[]);
+        });
+        let mut object = object();
+        let mut proto = TypeId::VOID;
+        object.btf = Some(btf(|editor| {
+            let conn = editor.add_type("conn", crate::btf::Info::of(Kind::Fwd), 0, &[]);
+            let ptr = editor.add_reference(Kind::Ptr, "", conn);
+            proto = editor.add_func_proto(TypeId::VOID, &[("it", ptr)]);
+        }));
+        let ext = an_extern("drop_it", ExternKind::Kfunc, proto);
+        let error = one(&mut object, ext, false, &target).unwrap_err();
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.starts_with("`struct conn` is only announced"),
+            "{error}"
+        );
     }
 
     #[test]
