@@ -333,6 +333,13 @@ pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) ->
     found.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
+/// Whether `part` is in the name, from the start of one of its words on: `unlink` is in `do_unlinkat`, `asks` not in `tasks`.
+fn has_word(name: &str, part: &str) -> bool {
+    let before = |at| name.get(..at).unwrap_or_default();
+    name.match_indices(part)
+        .any(|(at, _)| !before(at).ends_with(char::is_alphanumeric))
+}
+
 /// How near names are to a wanted one. A kernel has names by the hundred thousand, so most are dismissed at a glance.
 struct Resemblance<'a> {
     wanted: &'a str,
@@ -356,9 +363,9 @@ impl<'a> Resemblance<'a> {
     fn distance(&self, name: &str) -> Option<usize> {
         let letters = letters(name);
         let (missing, foreign) = (self.letters & !letters, letters & !self.letters);
-        let inside = missing == 0 && self.wanted.len() >= 3 && name.contains(self.wanted);
+        let inside = missing == 0 && self.wanted.len() >= 3;
         let around = foreign == 0 && name.len() >= 3 && self.wanted.len() >= 3;
-        if inside || around && self.wanted.contains(name) {
+        if inside && has_word(name, self.wanted) || around && has_word(self.wanted, name) {
             return Some(1);
         }
         // An edit brings in one letter at most, and takes away one at most.
@@ -457,6 +464,12 @@ mod tests {
         assert_eq!(error.to_string(), "program p: no `a`; did you mean `b`?");
         assert_eq!(error.message(), "no `a`; did you mean `b`?");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn parts_of_names_start_where_a_word_does() {
+        assert_eq!(near_names("unlink", ["do_unlinkat"]), ["do_unlinkat"]);
+        assert!(near_names("asks", ["rcu_tasks", "set_cpumasks"]).is_empty());
     }
 
     #[test]
