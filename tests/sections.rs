@@ -1,7 +1,8 @@
 //! libbpf's `SEC()` table, written down a second time: names, what each says, and which section names each takes.
 
 use rawbpf::open::{AutoAttach, SectionDef, SectionFlags};
-use rawbpf::{AttachType, ProgramType};
+use rawbpf::reloc::{OfflineKernel, Target};
+use rawbpf::{AttachType, OpenOptions, ProgramFlags, ProgramType};
 
 /// A line for each entry of libbpf 1.8, in its order: name, program type, attach type, flags, how it is attached. Types bear
 /// the names that libbpf prints. Flags: Sleepable, B attach target is looked up in BTF, A attachable by name, O attach type
@@ -207,5 +208,58 @@ fn names_are_exact_unless_a_target_may_follow() {
         assert_eq!(with_target, pattern.ends_with('+').then_some(pattern));
         let with_end = found(&format!("{name}/"));
         assert_eq!(with_end, pattern.ends_with('+').then_some(pattern));
+    }
+}
+
+/// `sections.bpf.o` has a program for each entry; three need something else besides.
+#[test]
+fn a_program_of_every_entry_is_planned_as_its_entry_says() {
+    let bytes = include_bytes!("../fixtures/sections.bpf.o");
+    let mut object = OpenOptions::new().open_bytes(bytes).unwrap();
+    for program in object.programs_mut() {
+        assert!(!program.autoload(), "{}", program.section());
+        program.set_autoload(true);
+    }
+    let plan = object
+        .relocate(&Target::offline(OfflineKernel::default()))
+        .unwrap();
+    let mut planned: Vec<_> = plan
+        .programs
+        .iter()
+        .map(|p| p.def.unwrap().pattern)
+        .collect();
+    for program in &plan.programs {
+        let def = program.def.unwrap();
+        assert_eq!(program.kind, def.program_type, "{}", def.pattern);
+        let mut flags = ProgramFlags::from_bits_retain(program.flags);
+        assert_eq!(
+            program.expected_attach_type,
+            attach_type(def),
+            "{}",
+            def.pattern
+        );
+        let sleepable = def.flags.contains(SectionFlags::SLEEPABLE);
+        assert_eq!(flags.contains(ProgramFlags::SLEEPABLE), sleepable);
+        let frags = def.flags.contains(SectionFlags::XDP_FRAGS);
+        assert_eq!(flags.contains(ProgramFlags::XDP_HAS_FRAGS), frags);
+        flags.remove(ProgramFlags::SLEEPABLE | ProgramFlags::XDP_HAS_FRAGS);
+        assert!(flags.is_empty(), "{flags:?}");
+        // A kernel without types has nothing that they could be checked against.
+        let needs_types = def.flags.contains(SectionFlags::ATTACH_BTF);
+        assert_eq!(program.error.is_some(), needs_types, "{}", def.pattern);
+    }
+    planned.extend(["freplace+", "struct_ops+", "struct_ops.s+"]);
+    planned.sort_unstable();
+    let mut all: Vec<_> = SectionDef::ALL.iter().map(|def| def.pattern).collect();
+    all.sort_unstable();
+    assert_eq!(planned, all);
+}
+
+/// USDT probes become links to many places at once, where the kernel has them.
+fn attach_type(def: &SectionDef) -> AttachType {
+    if def.flags.contains(SectionFlags::USDT) {
+        AttachType::TRACE_UPROBE_MULTI
+    } else {
+        def.attach_type
     }
 }

@@ -47,12 +47,20 @@ pub(crate) fn for_program(
 ) -> Option<String> {
     match errno {
         Errno::EPERM => Some(permission(program_capabilities(kind))),
-        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => newer_program(kind, attach_type)
-            .or_else(|| {
-                let frags = flags.contains(ProgramFlags::XDP_HAS_FRAGS);
-                let what = "XDP programs for packets in fragments";
-                too_old(what, frags.then_some(XDP_FRAGS))
-            }),
+        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
+            newer_program(kind, attach_type)
+                .or_else(|| newer_sleepable(kind, attach_type, flags))
+                .or_else(|| {
+                    let frags = flags.contains(ProgramFlags::XDP_HAS_FRAGS);
+                    let what = "XDP programs for packets in fragments";
+                    too_old(what, frags.then_some(XDP_FRAGS))
+                })
+                .or_else(|| {
+                    Some(format!(
+                        "the kernel may have been built without programs of type {kind}, or takes none of attach type {attach_type}"
+                    ))
+                })
+        }
         _ => None,
     }
 }
@@ -74,6 +82,17 @@ pub(crate) fn newer_program(kind: ProgramType, attach_type: AttachType) -> Optio
     program().or_else(attach)
 }
 
+/// Which version of Linux lets such programs sleep, if this one is to and the running kernel does not.
+pub(crate) fn newer_sleepable(
+    kind: ProgramType,
+    attach_type: AttachType,
+    flags: ProgramFlags,
+) -> Option<String> {
+    let since = since::sleepable(kind, attach_type);
+    let wanted = since.filter(|_| flags.contains(ProgramFlags::SLEEPABLE));
+    too_old(&format!("sleepable programs of type {kind}"), wanted)
+}
+
 /// What to do about `errno` of creating a map.
 pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
     let kind = plan.kind;
@@ -81,6 +100,8 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
         Errno::EPERM => Some(permission(map_capabilities(kind))),
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
             too_old(&format!("maps of type {kind}"), since::map_type(kind))
+                // Some maps need types, and those need the capability.
+                .or_else(|| missing_capability(map_capabilities(kind)))
                 .or_else(|| left_to_the_user(plan))
                 .or_else(|| {
                     let linked = plan.flags & MapFlags::LINK.bits() != 0;
@@ -93,8 +114,12 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
                     ))
                 })
         }
-        Errno::ENOMEM => Some("the map is too large for the memory there is; lower max_entries".into()),
-        Errno::E2BIG => Some("key, value or number of entries are above the kernel's limits".into()),
+        Errno::ENOMEM => {
+            Some("the map is too large for the memory there is; lower max_entries".into())
+        }
+        Errno::E2BIG => {
+            Some("key, value or number of entries are above the kernel's limits".into())
+        }
         _ => None,
     }
 }
@@ -182,6 +207,12 @@ fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
     (running < since).then(|| format!("{what} need Linux {since}; this kernel is {running}"))
 }
 
+/// Which capability is missing, if one is.
+fn missing_capability(needed: &[Capability]) -> Option<String> {
+    let running = kernel_files::version().unwrap_or_default();
+    missing_of(needed, own_capabilities(), running)
+}
+
 /// Which capability is missing, or what else says no to root.
 fn permission(needed: &[Capability]) -> String {
     let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
@@ -190,12 +221,15 @@ fn permission(needed: &[Capability]) -> String {
                 that delegates this (Linux 6.9), see TokenSource"
             .into();
     }
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let running = kernel_files::version().unwrap_or_default();
-    permission_of(needed, effective(&status), running)
+    permission_of(needed, own_capabilities(), running)
 }
 
-fn permission_of(needed: &[Capability], effective: u64, running: KernelVersion) -> String {
+fn own_capabilities() -> u64 {
+    effective(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+fn missing_of(needed: &[Capability], effective: u64, running: KernelVersion) -> Option<String> {
     let has = |capability: Capability| effective >> capability.number_and_name().0 & 1 == 1;
     let names = |list: &[Capability]| {
         let names: Vec<_> = list.iter().map(|c| c.number_and_name().1).collect();
@@ -211,12 +245,18 @@ fn permission_of(needed: &[Capability], effective: u64, running: KernelVersion) 
         .copied()
         .filter(|c| !has(*c) && !has(Capability::SysAdmin))
         .collect();
-    if !missing.is_empty() {
-        return format!(
+    (!missing.is_empty()).then(|| {
+        format!(
             "run as root, or with {}; this process lacks {}",
             names(needed),
             names(&missing)
-        );
+        )
+    })
+}
+
+fn permission_of(needed: &[Capability], effective: u64, running: KernelVersion) -> String {
+    if let Some(missing) = missing_of(needed, effective, running) {
+        return missing;
     }
     if running < MEMCG {
         return "the limit of locked memory may be too low and could not be raised: `ulimit -l unlimited`, or run with \

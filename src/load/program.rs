@@ -320,15 +320,13 @@ impl Refusal {
         } else {
             error.with_verifier_log(VerifierLog::new(self.log, gist.clone()))
         };
+        let flags = ProgramFlags::from_bits_retain(plan.flags);
         let advice = if gist.is_empty() {
-            advice::for_program(
-                self.errno,
-                plan.kind,
-                plan.expected_attach_type,
-                ProgramFlags::from_bits_retain(plan.flags),
-            )
+            advice::for_program(self.errno, plan.kind, plan.expected_attach_type, flags)
         } else {
-            advice::newer_program(plan.kind, plan.expected_attach_type)
+            let attach_type = plan.expected_attach_type;
+            advice::newer_program(plan.kind, attach_type)
+                .or_else(|| advice::newer_sleepable(plan.kind, attach_type, flags))
         };
         match advice {
             Some(hint) => error.with_hint(hint),

@@ -70,6 +70,19 @@ pub(crate) fn attach_type(kind: AttachType) -> Option<KernelVersion> {
     })
 }
 
+/// The version that let such programs sleep.
+pub(crate) fn sleepable(kind: ProgramType, attach_type: AttachType) -> Option<KernelVersion> {
+    Some(match (kind, attach_type) {
+        (ProgramType::TRACING, AttachType::TRACE_ITER) => v(5, 18),
+        (ProgramType::KPROBE, _) => v(6, 0),
+        (ProgramType::STRUCT_OPS, _) => v(6, 3),
+        // Some kernels before loaded sleepable `tp_btf`, and ran it where it must not sleep.
+        (ProgramType::TRACING, AttachType::TRACE_RAW_TP)
+        | (ProgramType::TRACEPOINT | ProgramType::RAW_TRACEPOINT, _) => v(7, 2),
+        _ => return None,
+    })
+}
+
 /// The version that brought this type of map; `None` for types newer than this table.
 pub(crate) fn map_type(kind: MapType) -> Option<KernelVersion> {
     Some(match kind {

@@ -21,6 +21,7 @@ mod programs;
 mod reuse;
 mod rings;
 mod streams;
+mod sections;
 mod struct_ops;
 mod test_runs;
 mod tokens;
