@@ -15,6 +15,7 @@ mod machine;
 mod map_definitions;
 mod maps;
 mod matrix;
+mod modules;
 mod net;
 mod perf_buffers;
 mod programs;

@@ -58,6 +58,8 @@ pub(crate) enum Need {
     Lsm,
     /// A loaded kernel module with BTF.
     ModuleBtf,
+    /// This kernel module, loaded, with BTF.
+    Module(&'static str),
     /// User namespaces.
     UserNamespaces,
     /// A Python that was built with USDT probes.
@@ -137,7 +139,7 @@ impl Need {
             Need::Linux(major, minor) => (major, minor),
             Need::Fentry => (5, 5),
             Need::Lsm => (5, 7),
-            Need::ModuleBtf => (5, 11),
+            Need::ModuleBtf | Need::Module(_) => (5, 11),
             Need::KprobeMulti => (5, 18),
             Need::UprobeMulti => (6, 6),
             _ => (4, 18),
@@ -172,6 +174,13 @@ impl Need {
             Need::Fentry => fentry(),
             Need::Lsm => fentry().and_then(|()| lsm()),
             Need::ModuleBtf => module_btf(),
+            Need::Module(name) => module_btf().and_then(|()| {
+                unless(
+                    Path::new("/sys/kernel/btf").join(name).exists(),
+                    Remedy::Possible,
+                    format!("the module {name} is not loaded, or has no BTF: modprobe {name}"),
+                )
+            }),
             Need::UserNamespaces => impossible_unless(
                 Path::new("/proc/self/ns/user").exists()
                     && fs::read_to_string("/proc/sys/user/max_user_namespaces")

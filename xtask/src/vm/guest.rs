@@ -14,9 +14,16 @@ use super::kernels::Kernel;
 use super::stream::{self, Event, Scanner};
 use super::tools::QEMU;
 
-/// The modules that a guest has unless it is told otherwise: a network device to make, something
-/// with kernel functions in its BTF, and traffic control.
-pub(crate) const MODULES: [&str; 4] = ["veth", "nf_conntrack", "sch_ingress", "cls_bpf"];
+/// The modules that a guest has unless it is told otherwise: a network device to make, traffic control, two with functions
+/// for programs, and one with a variable in its BTF.
+pub(crate) const MODULES: [&str; 6] = [
+    "veth",
+    "sch_ingress",
+    "cls_bpf",
+    "nf_conntrack",
+    "nf_nat",
+    "drop_monitor",
+];
 
 /// How often a kernel may try to boot.
 const BOOTS: u32 = 3;
