@@ -106,12 +106,16 @@ impl RingBuffer {
 fn look(rings: &mut [Ring]) -> bool {
     let mut ready = false;
     for ring in rings {
-        ring.memory.begin();
-        if ring.memory.is_ready() {
-            ready = true;
-        } else {
+        loop {
+            ring.memory.begin();
+            if ring.memory.is_ready() {
+                ready = true;
+                break;
+            }
             // Discarded records take room and keep programs from waking us.
-            ring.memory.publish();
+            if !ring.memory.publish() {
+                break;
+            }
         }
     }
     ready

@@ -1,8 +1,11 @@
 //! Events: the records that programs put into ring buffers and perf buffers, and those they take from user ring buffers.
 //!
 //! In: maps. Out: batches of borrowed records, slots to write. Readers are pulled, not called back, and can be waited for with any event
-//! loop, because they are [`AsFd`](std::os::fd::AsFd). Not here: what the bytes of a record mean (see `btf`).
+//! loop, because they are [`AsFd`](std::os::fd::AsFd);
+//! feature `tokio` has futures for them (`Async`). Not here: what the bytes of a record mean (see `btf`).
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod buffer;
 mod perf;
 mod poller;
@@ -10,6 +13,8 @@ mod typed;
 mod user;
 mod wait;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::Async;
 pub use buffer::{Batch, Record, Records, RingBuffer};
 pub use perf::{PerfBatch, PerfBuffer, PerfBufferBuilder, PerfRecord, PerfRecords, Sample, Wakeup};
 pub use poller::{Poller, Token};

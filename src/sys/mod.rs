@@ -17,6 +17,8 @@ pub mod mapping;
 pub mod netlink;
 pub mod perf_event;
 pub mod probe_calls;
+#[cfg(feature = "tokio")]
+pub mod readiness;
 pub mod ring;
 pub mod rlimit;
 pub mod socket;

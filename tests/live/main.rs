@@ -7,6 +7,8 @@
 mod support;
 
 mod archive;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod attach;
 mod globals;
 mod jump_tables;

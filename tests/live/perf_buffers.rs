@@ -50,12 +50,12 @@ fn events(name: &str, slots: u32) -> Map {
     Map::new(bpf::map_create(&create).unwrap(), name)
 }
 
-fn events_for_all(name: &str) -> Map {
+pub(crate) fn events_for_all(name: &str) -> Map {
     events(name, possible_cpus().unwrap())
 }
 
 /// A socket filter that sends an [`Event`] with `number` and the length of its packet.
-fn sender(map: &Map, number: i32) -> OwnedFd {
+pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
     let fd = map.as_fd().as_raw_fd();
     let insns = [
         Insn::new(class::LDX | size::W | mode::MEM, 6, 1, 0, 0),

@@ -78,6 +78,12 @@ pub(crate) fn submitter(map: &Map, number: i32) -> OwnedFd {
     writer(map, number, SUBMIT)
 }
 
+/// A [`writer`] whose records are passed over.
+#[cfg(feature = "tokio")]
+pub(crate) fn discarder(map: &Map, number: i32) -> OwnedFd {
+    writer(map, number, DISCARD)
+}
+
 /// Runs a writer on a packet whose length it will see as `len`.
 pub(crate) fn write(program: &OwnedFd, len: usize) {
     const ETHERNET: usize = 14;

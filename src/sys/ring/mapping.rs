@@ -94,9 +94,10 @@ impl RingMapping {
         }
     }
 
-    /// Tells the kernel that everything taken so far may be overwritten.
-    pub fn publish(&mut self) {
-        self.reader.publish(&self.pages);
+    /// Tells the kernel that everything taken so far may be overwritten, and says whether that was news: then there may be a
+    /// record that wakes nobody, and whoever goes to sleep has to look once more.
+    pub fn publish(&mut self) -> bool {
+        self.reader.publish(&self.pages)
     }
 
     #[inline]

@@ -159,17 +159,18 @@ impl Reader {
         }
     }
 
-    /// Tells the kernel that everything taken so far may be overwritten.
-    pub(super) fn publish(&mut self, memory: &impl Memory<usize>) {
+    /// Tells the kernel that everything taken so far may be overwritten, and says whether that was news.
+    pub(super) fn publish(&mut self, memory: &impl Memory<usize>) -> bool {
         let position = self.taken.get();
         if position == self.published {
-            return;
+            return false;
         }
         self.published = position;
         memory.store(Word::Consumer, position, Release);
         // A program that commits a record wakes us only if it sees that we have read everything before it. Whoever looks for
         // records after this must not have looked before the program could see the store: release and acquire alone allow it.
         memory.fence(SeqCst);
+        true
     }
 }
 

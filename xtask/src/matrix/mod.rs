@@ -117,7 +117,15 @@ fn running_series() -> Result<String> {
 fn on_this_machine(for_tests: &[String]) -> Result<Claims> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["test", "--package", "rawbpf", "--test", "live", "--"])
+        .args([
+            "test",
+            "--package",
+            "rawbpf",
+            "--all-features",
+            "--test",
+            "live",
+            "--",
+        ])
         .args(for_tests);
     // Tests claim on the error stream, which is free of the harness's words.
     let mut child = cargo
