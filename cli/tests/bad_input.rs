@@ -215,7 +215,10 @@ fn a_file_that_is_no_btf_is_named() {
         "--btf",
         btf.to_str().unwrap(),
     ];
-    assert_says(&failure(&mut rawbpf(&args)), &["bad.bpf.o", "0xeb9f"]);
+    assert_says(
+        &failure(&mut rawbpf(&args)),
+        &["bad.bpf.o", "0xeb9f", "/sys/kernel/btf/vmlinux"],
+    );
 }
 
 #[test]

@@ -93,6 +93,28 @@ pub(crate) fn newer_sleepable(
     too_old(&format!("sleepable programs of type {kind}"), wanted)
 }
 
+/// What stands behind some of the verifier's words: that the kernel was built without something.
+pub(crate) fn for_words(gist: &str) -> Option<String> {
+    const MEANINGS: [(&str, &str); 3] = [
+        (
+            "failed to find the address for kernel symbol",
+            "the kernel's symbol table lacks variables where it was built without CONFIG_KALLSYMS_ALL",
+        ),
+        (
+            " is not sleepable",
+            "sleepable programs need a function that allows error injection, of which there are none where the kernel was \
+             built without CONFIG_FUNCTION_ERROR_INJECTION, or a security hook that may sleep",
+        ),
+        (
+            "() is not modifiable",
+            "return values can be changed of functions that allow error injection (CONFIG_FUNCTION_ERROR_INJECTION), and of \
+             security_* functions",
+        ),
+    ];
+    let found = MEANINGS.iter().find(|(words, _)| gist.contains(words));
+    found.map(|(_, meaning)| (*meaning).to_owned())
+}
+
 /// What to do about `errno` of creating a map.
 pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
     let kind = plan.kind;
@@ -313,6 +335,18 @@ mod tests {
         assert!(advice(plan(0, 8)).contains("max_entries is 0"));
         assert!(advice(plan(8, 0)).contains("value_size is 0"));
         assert!(advice(plan(8, 8)).contains("combination"));
+    }
+
+    #[test]
+    fn words_about_what_a_kernel_is_built_without_are_explained() {
+        let hint = |gist| for_words(gist).unwrap_or_default();
+        assert!(
+            hint("ldimm64 failed to find the address for kernel symbol 'runqueues'.")
+                .contains("CONFIG_KALLSYMS_ALL")
+        );
+        assert!(hint("vfs_read is not sleepable").contains("CONFIG_FUNCTION_ERROR_INJECTION"));
+        assert!(hint("vfs_read() is not modifiable").contains("security_*"));
+        assert_eq!(for_words("R0 invalid mem access 'scalar'"), None);
     }
 
     #[test]

@@ -37,7 +37,11 @@ pub(super) fn vmlinux() -> Result<Btf<'static>> {
 pub(super) fn from_file(path: &Path) -> Result<Btf<'static>> {
     let bytes =
         fs::read(path).map_err(|e| Error::from_io(e, "read the kernel's types from", path))?;
-    from_image(&bytes).map_err(|e| e.context(path.display().to_string()))
+    from_image(&bytes).map_err(|e| {
+        e.context(path.display().to_string()).with_hint(
+            "wanted is a kernel's BTF, such as a copy of its /sys/kernel/btf/vmlinux, or an ELF file with a section `.BTF`",
+        )
+    })
 }
 
 /// Mapped into memory where the kernel allows that (Linux 6.16), else read at once.
