@@ -133,9 +133,9 @@ fn a_poller_wakes_its_task_for_ring_and_perf_buffers() {
             seen += perf.poll().iter().map(Result::unwrap).count();
             seen += ring.poll().iter().map(Result::unwrap).count();
         }
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         assert_eq!(seen, 2 * ROUNDS);
     });
 }
