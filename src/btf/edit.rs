@@ -48,11 +48,7 @@ impl BtfEditor {
             types: btf.type_bytes().to_vec(),
             strings,
             layout: btf.layout_bytes().to_vec(),
-            offsets: btf
-                .offsets()
-                .iter()
-                .map(|o| usize::try_from(*o).unwrap_or(usize::MAX))
-                .collect(),
+            offsets: btf.starts().collect(),
             added: HashMap::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! Turns a blob of the other byte order into this machine's, word by word.
 
 use super::header::{Header, u32_at};
-use super::parse::Tails;
+use super::index::Tails;
 use super::{BtfError, ByteOrder, Kind};
 use crate::TypeId;
 

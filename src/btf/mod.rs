@@ -13,6 +13,7 @@ mod foreign;
 mod header;
 #[cfg(test)]
 mod hostile;
+mod index;
 mod kind;
 mod layout;
 mod name;
@@ -30,8 +31,8 @@ pub use header::ByteOrder;
 pub use kind::{KIND_COUNT, Kind};
 pub use layout::{Field, Layout, Shape};
 pub use parse::{Btf, SharedBytes};
-pub(crate) use query::MAX_CHAIN;
 pub use query::{Found, NameMatch, essential_name};
+pub(crate) use query::{MAX_CHAIN, Wanted};
 pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
 #[doc(inline)]
 pub use value::{Columns, Json, Value};

@@ -1,7 +1,8 @@
-//! Reading a blob: one pass that notes where each type starts; everything else is decoded when asked for.
+//! Reading a blob: one pass over the types; everything else is decoded when asked for.
 
 use super::header::{HEADER_LEN, Header};
-use super::{BtfError, ByteOrder, Kind, Type, foreign, kind::KIND_COUNT};
+use super::index::{Index, kind_number};
+use super::{BtfError, ByteOrder, Kind, Type, foreign};
 use crate::TypeId;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -27,8 +28,8 @@ impl Data<'_> {
 /// A BTF blob that can be asked about its types.
 ///
 /// Reading borrows the input ([`Btf::parse`]) or shares it ([`Btf::from_shared`], which gives a `Btf<'static>`). The only
-/// allocation is a table with the place of each type, made by one walk over the types. A *split* BTF (a kernel module's) continues the numbering of types
-/// and strings of its base.
+/// allocation is a table with the place of every eighth type, made by one walk over the types. A *split* BTF (a kernel
+/// module's) continues the numbering of types and strings of its base.
 ///
 /// A blob of the other byte order is converted while it is read.
 #[derive(Clone)]
@@ -43,14 +44,6 @@ pub struct Btf<'a> {
     order: ByteOrder,
 }
 
-/// Where each type of a blob starts in its type section; the first is number `first_id`.
-#[derive(Clone)]
-struct Index {
-    offsets: Vec<u32>,
-    /// Why the walk ended before the section did.
-    error: Option<BtfError>,
-}
-
 /// When the types are walked over for the first time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
@@ -63,7 +56,7 @@ enum Walk {
 impl std::fmt::Debug for Btf<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Btf")
-            .field("types", &self.offsets().len())
+            .field("types", &self.index().len())
             .field("string_bytes", &self.header.strings.len())
             .field("split", &self.base.is_some())
             .finish_non_exhaustive()
@@ -127,33 +120,21 @@ impl<'a> Btf<'a> {
         self.index.get_or_init(|| self.walk(|_, _| {}))
     }
 
-    /// Walks over the types, and calls `visit` with the number and the name's offset of each.
-    fn walk(&self, mut visit: impl FnMut(TypeId, u32)) -> Index {
-        let types = self.type_bytes();
-        // A kernel's types take some 30 bytes on average.
-        let mut offsets = Vec::with_capacity(types.len() / 28);
-        let first_id = self.first_id;
-        let visit = |index: u32, name_off| visit(TypeId(first_id.saturating_add(index)), name_off);
-        let tails = Tails::new(self.layout_bytes());
-        let error = type_offsets(types, &tails, first_id, &mut offsets, visit).err();
-        Index { offsets, error }
-    }
-
     /// Calls `visit` with the number and the name's offset of each own type, in order.
     pub(super) fn for_each_name(&self, mut visit: impl FnMut(TypeId, u32)) {
-        let Some(index) = self.index.get() else {
-            let index = self.walk(visit);
+        let first_id = self.first_id;
+        let visit = |index: u32, name_off| visit(TypeId(first_id.saturating_add(index)), name_off);
+        if let Some(index) = self.index.get() {
+            index.for_each_name(self.type_bytes(), visit);
+        } else {
             // If another thread was faster, its index is the same.
-            let _ = self.index.set(index);
-            return;
-        };
-        let types = self.type_bytes();
-        for (id, offset) in self.own_ids().zip(&index.offsets) {
-            let start = usize::try_from(*offset).unwrap_or(usize::MAX);
-            if let Some(name_off) = types.get(start..).and_then(<[u8]>::first_chunk) {
-                visit(TypeId(id), u32::from_ne_bytes(*name_off));
-            }
+            let _ = self.index.set(self.walk(visit));
         }
+    }
+
+    /// Walks over the types, and calls `visit` with the index and the name's offset of each.
+    fn walk(&self, visit: impl FnMut(u32, u32)) -> Index {
+        Index::walk(self.type_bytes(), self.layout_bytes(), self.first_id, visit)
     }
 
     /// The whole blob, in this machine's byte order.
@@ -184,8 +165,7 @@ impl<'a> Btf<'a> {
     pub fn end_id(&self) -> u32 {
         // The type section is shorter than 4 GiB and a type takes 12 bytes, so this cannot overflow for a base, and
         // saturates for a split blob that could only be read with ids that do not fit.
-        self.first_id
-            .saturating_add(u32::try_from(self.offsets().len()).unwrap_or(u32::MAX))
+        self.first_id.saturating_add(self.index().len())
     }
 
     fn end_string(&self) -> u32 {
@@ -219,9 +199,9 @@ impl<'a> Btf<'a> {
         self.first_string
     }
 
-    /// Where each own type starts in the type section.
-    pub(super) fn offsets(&self) -> &[u32] {
-        &self.index().offsets
+    /// Where each own type starts in the type section, in order.
+    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
+        self.index().starts(self.type_bytes())
     }
 
     /// The string at this offset, without its NUL.
@@ -268,11 +248,8 @@ impl<'a> Btf<'a> {
                 None => Err(BtfError::NoType(id)),
             };
         };
-        let offset = usize::try_from(own)
-            .ok()
-            .and_then(|own| self.offsets().get(own));
-        let offset = *offset.ok_or(BtfError::NoType(id))?;
-        self.record(id, usize::try_from(offset).unwrap_or(usize::MAX))
+        let start = self.index().start(self.type_bytes(), own);
+        self.record(id, start.ok_or(BtfError::NoType(id))?)
     }
 
     fn record(&self, id: TypeId, offset: usize) -> Result<Type<'_>, BtfError> {
@@ -304,7 +281,13 @@ impl<'a> Btf<'a> {
 
     /// All types of this blob itself (without its base's), in order.
     pub fn types(&self) -> impl Iterator<Item = Type<'_>> {
-        self.own_ids().filter_map(|id| self.get(TypeId(id)).ok())
+        self.records().filter_map(Result::ok)
+    }
+
+    /// All types of this blob itself, in order; an error for each of a kind that only the blob's layout section knows.
+    pub(super) fn records(&self) -> impl Iterator<Item = Result<Type<'_>, BtfError>> {
+        let records = self.own_ids().zip(self.starts());
+        records.map(|(id, start)| self.record(TypeId(id), start))
     }
 }
 
@@ -334,11 +317,6 @@ impl Btf<'static> {
     }
 }
 
-/// The kind's number in the info word: seven bits since Linux 7.1, five before, with the others zero.
-fn kind_number(info: u32) -> u32 {
-    info >> 24 & 0x7f
-}
-
 fn check_strings(strings: &[u8], split: bool) -> Result<(), BtfError> {
     match (strings.first(), strings.last()) {
         // A module that adds no string has an empty section, and so has a header alone.
@@ -346,107 +324,6 @@ fn check_strings(strings: &[u8], split: bool) -> Result<(), BtfError> {
         (Some(first), Some(0)) if *first == 0 || split => Ok(()),
         _ => Err(BtfError::Strings),
     }
-}
-
-/// How many bytes follow the common header, for each kind number that can occur.
-pub(super) struct Tails([Option<(u8, u8)>; 128]);
-
-impl Tails {
-    /// The kinds this library knows, and for the others what the blob's layout section says.
-    pub(super) fn new(layout: &[u8]) -> Self {
-        let mut table = [None; 128];
-        for (slot, raw) in table.iter_mut().zip(layout.as_chunks::<4>().0) {
-            let [once, each, _, _] = *raw;
-            *slot = Some((once, each));
-        }
-        for (slot, kind) in table.iter_mut().zip(Kind::ALL) {
-            *slot = Some(kind.tail());
-        }
-        debug_assert!(KIND_COUNT < table.len());
-        Self(table)
-    }
-
-    pub(super) fn of(&self, info: u32) -> Option<(u8, u8)> {
-        usize::try_from(kind_number(info))
-            .ok()
-            .and_then(|kind| self.0.get(kind).copied().flatten())
-    }
-}
-
-/// Bytes that every type record begins with.
-const COMMON_LEN: u32 = 12;
-
-/// The tails of the known kinds in two words, two bits a kind, in units of four bytes: where a record ends says where the
-/// next one starts, so the walk is one long chain of such sums, and a shift is shorter than a look into a table.
-const KNOWN_TAILS: (u64, u64) = {
-    let (mut once, mut each) = (0, 0);
-    let mut number = 0;
-    while number < KIND_COUNT {
-        let tail = Kind::ALL[number].tail();
-        assert!(tail.0.is_multiple_of(4) && tail.0 <= 12);
-        assert!(tail.1.is_multiple_of(4) && tail.1 <= 12);
-        once |= (tail.0 as u64 / 4) << (2 * number);
-        each |= (tail.1 as u64 / 4) << (2 * number);
-        number += 1;
-    }
-    assert!(2 * KIND_COUNT <= 64);
-    (once, each)
-};
-
-/// How long the record with this `info` word is; `None` for a kind that nobody described.
-fn record_len(info: u32, tails: &Tails) -> Option<u64> {
-    let vlen = u64::from(info & 0x00ff_ffff);
-    let kind = kind_number(info);
-    // Neither sum can overflow: `vlen` has 24 bits and `each` at most eight.
-    if usize::try_from(kind).is_ok_and(|kind| kind < KIND_COUNT) {
-        let (once, each) = KNOWN_TAILS;
-        let (once, each) = (once >> (2 * kind) & 3, each >> (2 * kind) & 3);
-        return Some(u64::from(COMMON_LEN) + 4 * (once + each * vlen));
-    }
-    let (once, each) = tails.of(info)?;
-    Some(u64::from(COMMON_LEN) + u64::from(once) + u64::from(each) * vlen)
-}
-
-/// Walks the type section once, and calls `visit` with the index and the name's offset of each type. Every step moves on
-/// by at least twelve bytes, so this ends.
-fn type_offsets(
-    types: &[u8],
-    tails: &Tails,
-    first_id: u32,
-    offsets: &mut Vec<u32>,
-    mut visit: impl FnMut(u32, u32),
-) -> Result<(), BtfError> {
-    let mut end = 0;
-    let mut index: u32 = 0;
-    let id = |index: u32| TypeId(first_id.saturating_add(index));
-    while let Some(head) = types.get(end..).and_then(<[u8]>::first_chunk::<12>) {
-        let [name_off, info, _] = super::types::words(head);
-        let len = record_len(info, tails).ok_or_else(|| BtfError::UnknownKind {
-            id: id(index),
-            kind: kind_number(info),
-        })?;
-        let cut = || BtfError::Truncated {
-            id: id(index),
-            offset: end,
-        };
-        let offset = u32::try_from(end).map_err(|_| cut())?;
-        let next = usize::try_from(len)
-            .ok()
-            .and_then(|len| end.checked_add(len));
-        let next = next.filter(|next| *next <= types.len()).ok_or_else(cut)?;
-        offsets.push(offset);
-        visit(index, name_off);
-        end = next;
-        index = index.saturating_add(1);
-    }
-    if end == types.len() {
-        return Ok(());
-    }
-    // Less than a record is left.
-    Err(BtfError::Truncated {
-        id: id(index),
-        offset: end,
-    })
 }
 
 const _: () = assert!(HEADER_LEN == 24);

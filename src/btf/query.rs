@@ -35,15 +35,21 @@ impl Btf<'_> {
     /// The names must differ from each other. The string section is searched first, for the offsets of the wanted
     /// strings; then one pass over the types compares numbers. No table of all names is built.
     pub fn find_all(&self, names: &[&str], names_match: NameMatch) -> Vec<Found> {
+        let names: Vec<Wanted<'_>> = names.iter().map(|name| (*name, names_match)).collect();
+        self.find_each(&names)
+    }
+
+    /// Like [`Btf::find_all`], with each name compared in its own way. One name may be wanted in both ways.
+    pub(crate) fn find_each(&self, names: &[Wanted<'_>]) -> Vec<Found> {
         let mut wanted: Vec<(u32, usize)> = Vec::new();
         if names.len() <= FEW_NAMES {
-            for (index, name) in names.iter().enumerate() {
+            for (index, (name, names_match)) in names.iter().enumerate() {
                 self.for_each_string_source(|btf| {
-                    btf.search_string(name, names_match, index, &mut wanted);
+                    btf.search_string(name, *names_match, index, &mut wanted);
                 });
             }
         } else {
-            let table = NameTable::new(names, names_match);
+            let table = NameTable::new(names);
             self.for_each_string_source(|btf| btf.look_up_strings(&table, &mut wanted));
         }
         if wanted.is_empty() {
@@ -103,10 +109,9 @@ impl Btf<'_> {
         let strings = self.string_bytes();
         let mut start = 0;
         for end in memchr::memchr_iter(0, strings) {
-            if let Some(index) = strings.get(start..end).and_then(|string| table.get(string))
-                && let Ok(start) = u32::try_from(start)
-            {
-                wanted.push((self.first_string().saturating_add(start), index));
+            if let (Some(string), Ok(place)) = (strings.get(start..end), u32::try_from(start)) {
+                let place = self.first_string().saturating_add(place);
+                wanted.extend(table.get(string).map(|index| (place, index)));
             }
             start = end + 1;
         }
@@ -221,6 +226,9 @@ impl Alignment<'_> {
     }
 }
 
+/// A name, and how it is compared.
+pub(crate) type Wanted<'n> = (&'n str, NameMatch);
+
 /// How names are compared by [`Btf::find_all`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameMatch {
@@ -273,29 +281,31 @@ const FILTER_PREFIX: usize = 4;
 
 /// Many wanted names, and a filter that lets most other strings be passed over after a look at their first bytes.
 struct NameTable<'n> {
-    names: HashMap<&'n str, usize>,
-    names_match: NameMatch,
+    exact: HashMap<&'n str, usize>,
+    essential: HashMap<&'n str, usize>,
     /// One bit for each hash of the first bytes of a wanted name.
     filter: Box<[u64; FILTER_WORDS]>,
 }
 
 impl<'n> NameTable<'n> {
-    fn new(names: &[&'n str], names_match: NameMatch) -> Self {
+    fn new(names: &[Wanted<'n>]) -> Self {
         let mut filter = Box::new([0; FILTER_WORDS]);
-        for (word, bit) in names.iter().filter_map(|name| Self::place(name.as_bytes())) {
+        let places = names
+            .iter()
+            .filter_map(|name| Self::place(name.0.as_bytes()));
+        for (word, bit) in places {
             if let Some(word) = filter.get_mut(word) {
                 *word |= bit;
             }
         }
-        let names = names
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(index, name)| (*name, index))
-            .collect();
+        let names_of = |wanted: NameMatch| {
+            let names = names.iter().enumerate().rev();
+            let names = names.filter(|(_, (_, names_match))| *names_match == wanted);
+            names.map(|(index, (name, _))| (*name, index)).collect()
+        };
         Self {
-            names,
-            names_match,
+            exact: names_of(NameMatch::Exact),
+            essential: names_of(NameMatch::Essential),
             filter,
         }
     }
@@ -307,27 +317,29 @@ impl<'n> NameTable<'n> {
         Some(((hash >> 6) as usize % FILTER_WORDS, 1 << (hash & 63)))
     }
 
-    fn get(&self, string: &[u8]) -> Option<usize> {
-        if let Some((word, bit)) = Self::place(string)
-            && self.filter.get(word).is_none_or(|word| word & bit == 0)
-            && !self.is_flavour_of_short_name(string)
-        {
-            return None;
-        }
-        let string = std::str::from_utf8(string)
-            .ok()
-            .filter(|string| !string.is_empty())?;
-        let name = match self.names_match {
-            NameMatch::Exact => string,
-            NameMatch::Essential => essential_name(string),
+    /// The wanted names that this string is: at most one compared exactly, and one compared up to a flavour.
+    fn get(&self, string: &[u8]) -> impl Iterator<Item = usize> {
+        let passed_over = Self::place(string).is_some_and(|(word, bit)| {
+            self.filter.get(word).is_none_or(|word| word & bit == 0)
+                && !self.is_flavour_of_short_name(string)
+        });
+        let string = if passed_over { &[] } else { string };
+        let string = std::str::from_utf8(string).unwrap_or_default();
+        let found = if string.is_empty() {
+            [None, None]
+        } else {
+            [
+                self.exact.get(string),
+                self.essential.get(essential_name(string)),
+            ]
         };
-        self.names.get(name).copied()
+        found.into_iter().flatten().copied()
     }
 
     /// `a___b`, `ab___c` and `abc___d`: the flavour reaches into the bytes that the filter looks at.
     fn is_flavour_of_short_name(&self, string: &[u8]) -> bool {
         let early = |at: usize| string.get(at..at + 3) == Some(b"___");
-        self.names_match == NameMatch::Essential && (early(1) || early(2) || early(3))
+        !self.essential.is_empty() && (early(1) || early(2) || early(3))
     }
 }
 
@@ -431,6 +443,16 @@ mod tests {
             );
             assert!(one_by_one.len() >= 4);
         }
+        // In both ways at once, few and many.
+        let both = [NameMatch::Exact, NameMatch::Essential];
+        let few: Vec<Wanted<'_>> = both.map(|way| ("task_struct", way)).to_vec();
+        let others = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"];
+        let many = others.iter().flat_map(|name| both.map(|way| (*name, way)));
+        let many: Vec<Wanted<'_>> = few.iter().copied().chain(many).collect();
+        assert!(many.len() > FEW_NAMES);
+        let names: Vec<usize> = btf.find_each(&few).iter().map(|found| found.name).collect();
+        assert_eq!(names, [0, 1, 1]);
+        assert_eq!(btf.find_each(&few), btf.find_each(&many));
     }
 
     #[test]

@@ -14,8 +14,8 @@ impl Btf<'_> {
     #[doc(alias = "btf_sanity_check")]
     pub fn validate(&self) -> Result<(), BtfError> {
         let end = self.end_id();
-        self.own_ids()
-            .try_for_each(|id| self.validate_type(&self.get(TypeId(id))?, end))
+        self.records()
+            .try_for_each(|record| self.validate_type(&record?, end))
     }
 
     fn validate_type(&self, ty: &Type<'_>, end: u32) -> Result<(), BtfError> {

@@ -2,7 +2,7 @@
 
 use super::arg_ctx::ContextTags;
 use super::attach_target;
-use super::core_relos::Code;
+use super::core_relos::{self, Code};
 use super::data::References;
 use super::externs::{self, Externs};
 use super::info::InfoTables;
@@ -103,7 +103,9 @@ impl<'o> Assembler<'o> {
             .collect();
         // First of all, so that features are looked for with its rights.
         target.token()?;
-        let types = KernelTypes::look_up(target, &wanted_types(object, &autoload))?;
+        let essential =
+            core_relos::wanted_types(object, target, &wanted_functions(object, &autoload));
+        let types = KernelTypes::look_up(target, &wanted_types(object, &autoload), &essential)?;
         let externs = Externs::resolve(object, target, &types)?;
         let arena = ArenaPlace::of(object, target)?;
         let mut maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;
@@ -131,7 +133,8 @@ impl<'o> Assembler<'o> {
 
     fn run(self) -> Result<LoadPlan> {
         let object = self.object;
-        let mut code = Code::relocate(object, self.target, &self.wanted_functions())?;
+        let wanted = wanted_functions(object, &self.autoload);
+        let mut code = Code::relocate(object, self.target, &wanted, &self.types)?;
         let errors = self.program_errors(&mut code)?;
         let mut linker = Linker::new(object, &code);
         let mut output = Output {
@@ -179,17 +182,6 @@ impl<'o> Assembler<'o> {
             maps,
             programs,
         })
-    }
-
-    /// The functions whose CO-RE relocations count: the programs to be loaded, and every subprogram.
-    fn wanted_functions(&self) -> Vec<bool> {
-        let mut wanted = vec![true; self.object.functions.len()];
-        for (program, autoload) in self.object.programs.iter().zip(&self.autoload) {
-            if let Some(wanted) = wanted.get_mut(program.function) {
-                *wanted = *autoload;
-            }
-        }
-        wanted
     }
 
     /// Why each program's own instructions could not be relocated. A subprogram's mistake is the whole object's.
@@ -298,6 +290,17 @@ fn wanted_types(object: &OpenObject, autoload: &[bool]) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// The functions whose CO-RE relocations count: the programs to be loaded, and every subprogram.
+fn wanted_functions(object: &OpenObject, autoload: &[bool]) -> Vec<bool> {
+    let mut wanted = vec![true; object.functions.len()];
+    for (program, autoload) in object.programs.iter().zip(autoload) {
+        if let Some(wanted) = wanted.get_mut(program.function) {
+            *wanted = *autoload;
+        }
+    }
+    wanted
 }
 
 /// What a program's plan says whether it is loaded or not.

@@ -230,7 +230,11 @@ mod tests {
         let target = the_kernel();
         let mut names = BTreeSet::new();
         wanted_types(program, &mut names);
-        resolve(program, &target, &KernelTypes::look_up(&target, &names)?)
+        resolve(
+            program,
+            &target,
+            &KernelTypes::look_up(&target, &names, &BTreeSet::new())?,
+        )
     }
 
     fn id(section: &str) -> Option<u32> {
@@ -288,7 +292,7 @@ mod tests {
         wanted_types(program, &mut names);
         assert!(names.is_empty());
         let target = the_kernel();
-        let types = KernelTypes::look_up(&target, &names).unwrap();
+        let types = KernelTypes::look_up(&target, &names, &BTreeSet::new()).unwrap();
         let function = "main".to_string();
         assert_eq!(
             resolve(program, &target, &types).unwrap(),

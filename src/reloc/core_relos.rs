@@ -2,14 +2,15 @@
 //!
 //! This is the driver: which records belong to which function, and whose mistakes they are. The algorithm is in `core`.
 
-use super::core::CoreResolver;
+use super::core::{CoreResolver, wanted_names};
+use super::kernel_types::KernelTypes;
 use super::plan::CoreStep;
 use super::target::Target;
 use crate::btf::{BtfExt, CoreRelo};
 use crate::insn::{INSN_SIZE, Insn};
 use crate::open::OpenObject;
 use crate::{Error, ErrorKind, Result, SectionIndex};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The functions of an object, those with CO-RE relocations as a relocated copy.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl<'o> Code<'o> {
         object: &'o OpenObject,
         target: &Target,
         wanted: &[bool],
+        types: &KernelTypes<'_>,
     ) -> Result<Self> {
         let mut code = Self {
             object,
@@ -84,11 +86,12 @@ impl<'o> Code<'o> {
         let Some(btf) = &object.btf else {
             return Ok(code);
         };
+        let records = places.iter().map(|place| &place.record);
         let mut resolver = match target.core_btf() {
             Some(custom) => CoreResolver::with_custom_btf(btf, target, custom),
             None => CoreResolver::new(btf, target),
         };
-        resolver.prepare(places.iter().map(|place| &place.record))?;
+        resolver.prepare(records, |name| types.flavours(name))?;
         for place in &places {
             code.apply(&mut resolver, place);
         }
@@ -138,6 +141,22 @@ pub(super) fn sections_by_name(object: &OpenObject) -> HashMap<&str, SectionInde
             .or_insert(function.section);
     }
     sections
+}
+
+/// The essential names that CO-RE will ask the kernel for if the functions that `wanted` says are relocated. Mistakes are
+/// found by [`Code::relocate`].
+pub(super) fn wanted_types<'o>(
+    object: &'o OpenObject,
+    target: &Target,
+    wanted: &[bool],
+) -> BTreeSet<&'o str> {
+    match (&object.btf, &object.btf_ext, target.core_btf()) {
+        (Some(btf), Some(ext), None) => {
+            let places = places(object, ext, wanted).unwrap_or_default();
+            wanted_names(btf, places.iter().map(|place| &place.record))
+        }
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Where the records lead. Records outside any function are left out: a linker keeps those of functions it dropped.

@@ -352,7 +352,12 @@ mod tests {
         object.externs.push(ext);
         let target = super::super::testing::kernel(crate::KernelVersion::new(6, 1, 0), |_| {});
         let names = std::iter::once("bpf_gone".to_string()).collect();
-        let types = super::super::kernel_types::KernelTypes::look_up(&target, &names).unwrap();
+        let types = super::super::kernel_types::KernelTypes::look_up(
+            &target,
+            &names,
+            &std::collections::BTreeSet::new(),
+        )
+        .unwrap();
         let externs = Externs::resolve(&object, &target, &types).unwrap();
         let (insns, refs) = relocated(&object, &[], &externs).unwrap();
         assert_eq!(insns[0], Insn::new(Insn::CALL, 0, 0, 0, POISON_EXTERN));
@@ -372,6 +377,7 @@ mod tests {
         let target = super::super::Target::new(std::sync::Arc::new(symbols));
         let types = super::super::kernel_types::KernelTypes::look_up(
             &target,
+            &std::collections::BTreeSet::new(),
             &std::collections::BTreeSet::new(),
         );
         let externs = Externs::resolve(&object, &target, &types.unwrap()).unwrap();

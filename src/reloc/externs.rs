@@ -357,7 +357,11 @@ mod tests {
     fn resolve(object: &OpenObject, target: &Target) -> Result<Externs> {
         let mut names = BTreeSet::new();
         wanted_types(object, &mut names);
-        Externs::resolve(object, target, &KernelTypes::look_up(target, &names)?)
+        Externs::resolve(
+            object,
+            target,
+            &KernelTypes::look_up(target, &names, &BTreeSet::new())?,
+        )
     }
 
     /// What becomes of one extern.

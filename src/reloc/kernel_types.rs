@@ -1,15 +1,17 @@
 //! Types of the kernel by name: the kernel proper first, then its modules.
 
 use super::target::{Module, Target};
-use crate::btf::{Btf, Kind, NameMatch};
+use crate::btf::{Btf, Kind, NameMatch, Wanted};
 use crate::{Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
-/// What relocation wants to know of the kernel's types by exact name, all looked up in one pass over the kernel's BTF.
+/// What relocation wants to know of the kernel's types by name, all looked up in one pass over the kernel's BTF.
 #[derive(Debug)]
 pub(super) struct KernelTypes<'t> {
     target: &'t Target,
     found: HashMap<String, Vec<(Kind, TypeId)>>,
+    /// By essential name.
+    flavours: HashMap<String, Vec<TypeId>>,
 }
 
 /// A type of the kernel, and where it is.
@@ -22,21 +24,49 @@ pub(super) struct KernelType<'t> {
 }
 
 impl<'t> KernelTypes<'t> {
-    /// Looks all `names` up in the kernel proper. Without names, the kernel's BTF is not even opened.
-    pub(super) fn look_up(target: &'t Target, names: &BTreeSet<String>) -> Result<Self> {
+    /// Looks all `names` up in the kernel proper, and in the same pass `essential` ones, which are compared up to a CO-RE
+    /// flavour. Without `names`, the kernel's BTF is not even opened: CO-RE says for itself what it needs it for.
+    pub(super) fn look_up(
+        target: &'t Target,
+        names: &BTreeSet<String>,
+        essential: &BTreeSet<&str>,
+    ) -> Result<Self> {
         let mut found: HashMap<String, Vec<(Kind, TypeId)>> = HashMap::new();
+        let mut flavours: HashMap<String, Vec<TypeId>> = HashMap::new();
         if !names.is_empty() {
             let btf = target.vmlinux_btf()?;
-            let list: Vec<&str> = names.iter().map(String::as_str).collect();
+            let exact = names.iter().map(|name| (name.as_str(), NameMatch::Exact));
+            let essential = essential.iter().map(|name| (*name, NameMatch::Essential));
+            let list: Vec<Wanted<'_>> = exact.chain(essential.clone()).collect();
             found.extend(names.iter().map(|name| (name.clone(), Vec::new())));
-            for hit in btf.find_all(&list, NameMatch::Exact) {
-                let hits = list.get(hit.name).and_then(|name| found.get_mut(*name));
-                if let (Some(hits), Ok(ty)) = (hits, btf.get(hit.id)) {
-                    hits.push((ty.kind(), hit.id));
+            flavours.extend(essential.map(|(name, _)| (name.to_string(), Vec::new())));
+            for hit in btf.find_each(&list) {
+                match list.get(hit.name) {
+                    Some((name, NameMatch::Exact)) => {
+                        if let (Some(hits), Ok(ty)) = (found.get_mut(*name), btf.get(hit.id)) {
+                            hits.push((ty.kind(), hit.id));
+                        }
+                    }
+                    Some((name, NameMatch::Essential)) => {
+                        flavours
+                            .entry((*name).to_string())
+                            .or_default()
+                            .push(hit.id);
+                    }
+                    None => {}
                 }
             }
         }
-        Ok(Self { target, found })
+        Ok(Self {
+            target,
+            found,
+            flavours,
+        })
+    }
+
+    /// The types of the kernel proper with this essential name, if they were looked up.
+    pub(super) fn flavours(&self, essential: &str) -> Option<&[TypeId]> {
+        self.flavours.get(essential).map(Vec::as_slice)
     }
 
     /// The first type of this name and kind in the kernel proper.

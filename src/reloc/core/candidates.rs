@@ -59,6 +59,11 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Takes over what was looked up elsewhere: the kernel's types with this essential name.
+    pub(super) fn know(&mut self, essential: &'a str, types: &[TypeId]) {
+        self.kernel.insert(essential, Rc::from(types));
+    }
+
     /// Looks up all names that were not looked up before.
     pub(super) fn look_up(&mut self, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut wanted: Vec<&'a str> = names

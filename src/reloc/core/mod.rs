@@ -33,4 +33,4 @@ mod value;
 
 pub(crate) use compat::declarations_are_compatible;
 pub use kind::core_kind_name;
-pub(crate) use resolver::CoreResolver;
+pub(crate) use resolver::{CoreResolver, wanted_names};

@@ -12,7 +12,7 @@ use crate::btf::{Btf, CoreRelo, essential_name};
 use crate::insn::Insn;
 use crate::reloc::{CoreOutcome, CoreStep, Target};
 use crate::{Error, Result, TypeId};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// How many candidates a step tells of; the others are only counted.
 const SHOWN: usize = 8;
@@ -60,20 +60,23 @@ impl<'a> CoreResolver<'a> {
         }
     }
 
-    /// Looks all types up that these relocations ask for, in one pass over the kernel's types.
+    /// Looks all types up that these relocations ask for, in one pass over the kernel's types, but for those that are
+    /// `known`, by essential name.
     ///
     /// # Errors
     /// The kernel has no types, or they cannot be read. What is wrong with a record is left for [`Self::apply`] to say.
     pub(crate) fn prepare<'r>(
         &mut self,
         records: impl IntoIterator<Item = &'r CoreRelo>,
+        known: impl Fn(&str) -> Option<&'r [TypeId]>,
     ) -> Result<()> {
-        let searched = records
-            .into_iter()
-            .filter(|record| RelocKind::from_number(record.kind).is_some_and(needs_search));
-        let ids: HashSet<TypeId> = searched.map(|record| record.type_id).collect();
-        let types = ids.into_iter().filter_map(|id| self.local.get(id).ok());
-        self.candidates.look_up(types.map(|ty| ty.name()))
+        let wanted = wanted_names(self.local, records);
+        for name in &wanted {
+            if let Some(types) = known(name) {
+                self.candidates.know(name, types);
+            }
+        }
+        self.candidates.look_up(wanted)
     }
 
     /// Applies one relocation to the instruction at `insn`.
@@ -163,6 +166,20 @@ impl<'a> CoreResolver<'a> {
         }
         Ok(conclusion)
     }
+}
+
+/// The essential names of the kernel's types that these relocations ask for; `local` are the object's types.
+pub(crate) fn wanted_names<'a, 'r>(
+    local: &'a Btf<'_>,
+    records: impl IntoIterator<Item = &'r CoreRelo>,
+) -> BTreeSet<&'a str> {
+    let searched = records
+        .into_iter()
+        .filter(|record| RelocKind::from_number(record.kind).is_some_and(needs_search));
+    let ids: HashSet<TypeId> = searched.map(|record| record.type_id).collect();
+    let types = ids.into_iter().filter_map(|id| local.get(id).ok());
+    let names = types.map(|ty| essential_name(ty.name()));
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// Whether the answer depends on the kernel.

@@ -25,10 +25,54 @@ pub(crate) struct Args {
 
 const PEER: &str = "libbpf";
 
+const FIGURES: [(&str, &str, Measure); 3] = [
+    ("open_relocate", "own CPU time", Measure::OpenRelocate),
+    (
+        "open_relocate_cpu",
+        "CPU time, bpf() included",
+        Measure::Cpu,
+    ),
+    ("open_relocate_elapsed", "elapsed", Measure::Wall),
+];
+
+/// A way for rawbpf to do the job; libbpf knows one, and is asked again beside each.
+struct Way {
+    /// What `peers` calls it.
+    job: &'static str,
+    /// What the names of its figures end with.
+    suffix: &'static str,
+    title: &'static str,
+}
+
+const WAYS: [Way; 2] = [
+    Way {
+        job: "open",
+        suffix: "",
+        title: "one `Target` for all objects",
+    },
+    Way {
+        job: "open-alone",
+        suffix: "_alone",
+        title: "a new `Target` for every object",
+    },
+];
+
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let binaries = Binaries::build()?;
-    let mut rounds = Rounds::new(&binaries.peers, "open", &[PEER], Some(&args.folder))?;
+    let measured = WAYS
+        .iter()
+        .map(|way| Ok((way, measure(&binaries, way, args)?)))
+        .collect::<Result<Vec<_>>>()?;
+    if args.json {
+        print_json(&measured, args)
+    } else {
+        print_table(&measured, args)
+    }
+}
+
+fn measure(binaries: &Binaries, way: &Way, args: &Args) -> Result<Rounds> {
+    let mut rounds = Rounds::new(&binaries.peers, way.job, &[PEER], Some(&args.folder))?;
     ensure!(rounds.unable.is_empty(), "{}", rounds.unable.join("\n"));
     for round in 0..args.rounds {
         rounds.round(round)?;
@@ -41,55 +85,54 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ours.objects,
         theirs.objects,
     );
-    let figures = [
-        ("open_relocate", "own CPU time", Measure::OpenRelocate),
-        (
-            "open_relocate_cpu",
-            "CPU time, bpf() included",
-            Measure::Cpu,
-        ),
-        ("open_relocate_elapsed", "elapsed", Measure::Wall),
-    ];
-    if args.json {
-        let ratios: serde_json::Map<_, _> = figures
-            .iter()
-            .map(|(key, _, measure)| {
-                (
-                    format!("{key}_vs_{PEER}"),
-                    json!(rounds.ratio(PEER, *measure)),
-                )
-            })
-            .collect();
-        println!(
-            "{}",
-            json!({
-                "ratios": ratios,
-                "objects": ours.objects,
-                "refused": { OURS: ours.refused, PEER: theirs.refused },
-                "rounds": args.rounds,
-                "libbpf_version": rounds.version(PEER),
-            })
-        );
-        return Ok(());
+    Ok(rounds)
+}
+
+fn print_json(measured: &[(&Way, Rounds)], args: &Args) -> Result<()> {
+    let mut ratios = serde_json::Map::new();
+    for (way, rounds) in measured {
+        for (key, _, measure) in FIGURES {
+            let key = format!("{key}{}_vs_{PEER}", way.suffix);
+            ratios.insert(key, json!(rounds.ratio(PEER, measure)));
+        }
     }
+    let (_, rounds) = measured.first().context("nothing was measured")?;
+    let [ours, theirs] = [tally(rounds, OURS)?, tally(rounds, PEER)?];
     println!(
-        "{} objects opened and relocated one after the other; medians of {} rounds, a process for each loader\n\n\
-         | {:<26} | {OURS:>10} | {PEER:>10} | {:>6} |\n| --- | ---: | ---: | ---: |",
-        ours.objects, args.rounds, "", "ratio",
+        "{}",
+        json!({
+            "ratios": ratios,
+            "objects": ours.objects,
+            "refused": { OURS: ours.refused, PEER: theirs.refused },
+            "rounds": args.rounds,
+            "libbpf_version": rounds.version(PEER),
+        })
     );
-    for (_, title, measure) in figures {
-        let milliseconds = |loader| median_of(&rounds.series(loader, measure)) / 1e6;
+    Ok(())
+}
+
+fn print_table(measured: &[(&Way, Rounds)], args: &Args) -> Result<()> {
+    for (way, rounds) in measured {
+        let [ours, theirs] = [tally(rounds, OURS)?, tally(rounds, PEER)?];
         println!(
-            "| {title:<26} | {:>7.0} ms | {:>7.0} ms | {:>6.2} |",
-            milliseconds(OURS),
-            milliseconds(PEER),
-            rounds.ratio(PEER, measure).unwrap_or_default(),
+            "{} objects opened and relocated one after the other, {}; medians of {} rounds, a process for each loader\n\n\
+             | {:<26} | {OURS:>10} | {PEER:>10} | {:>6} |\n| --- | ---: | ---: | ---: |",
+            ours.objects, way.title, args.rounds, "", "ratio",
+        );
+        for (_, title, measure) in FIGURES {
+            let milliseconds = |loader| median_of(&rounds.series(loader, measure)) / 1e6;
+            println!(
+                "| {title:<26} | {:>7.0} ms | {:>7.0} ms | {:>6.2} |",
+                milliseconds(OURS),
+                milliseconds(PEER),
+                rounds.ratio(PEER, measure).unwrap_or_default(),
+            );
+        }
+        println!(
+            "| {:<26} | {:>10} | {:>10} |        |\n",
+            "objects refused", ours.refused, theirs.refused
         );
     }
-    println!(
-        "| {:<26} | {:>10} | {:>10} |        |",
-        "objects refused", ours.refused, theirs.refused
-    );
     Ok(())
 }
 

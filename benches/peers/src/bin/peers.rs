@@ -1,5 +1,6 @@
 //! Runs one loader over one object, once, and prints what each phase cost as one JSON object.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,14 @@ enum Job {
     },
     /// Open and relocate every object of a folder, one after the other in one process; load none.
     Open {
+        /// Who does it.
+        #[arg(long)]
+        loader: Loader,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The same, but every object asks anew what kernel it is on.
+    OpenAlone {
         /// Who does it.
         #[arg(long)]
         loader: Loader,
@@ -123,7 +132,12 @@ fn main() -> Result<()> {
             )
         }
         Job::Open { loader, folder } => {
-            let (phase, counted) = open_folder(*loader, folder)?;
+            let (phase, counted) = open_folder(*loader, folder, Some(&Target::running()))?;
+            tally = Some(counted);
+            (*loader, vec![phase])
+        }
+        Job::OpenAlone { loader, folder } => {
+            let (phase, counted) = open_folder(*loader, folder, None)?;
             tally = Some(counted);
             (*loader, vec![phase])
         }
@@ -225,7 +239,8 @@ fn load_rawbpf(path: &Path) -> Result<Vec<Phase>> {
 }
 
 /// What it costs to open and relocate all objects of a folder for the running kernel. Closing them is not counted.
-fn open_folder(loader: Loader, folder: &Path) -> Result<(Phase, Tally)> {
+/// Without a `target`, rawbpf asks anew for every object what kernel it is on, as libbpf always does.
+fn open_folder(loader: Loader, folder: &Path, target: Option<&Target>) -> Result<(Phase, Tally)> {
     libbpf::messages(libbpf::Messages::Silent);
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut files = entries
@@ -233,15 +248,15 @@ fn open_folder(loader: Loader, folder: &Path) -> Result<(Phase, Tally)> {
         .collect::<Result<Vec<_>>>()?;
     files.retain(|file| file.extension().is_some_and(|extension| extension == "o"));
     files.sort();
-    let open: fn(&Path) -> (Phase, bool) = match loader {
-        Loader::Libbpf => open_libbpf,
-        Loader::Rawbpf => open_rawbpf,
+    let open = |file: &Path| match loader {
+        Loader::Libbpf => Ok(open_libbpf(file)),
+        Loader::Rawbpf => Ok(open_rawbpf(file, target)),
         Loader::Aya => bail!("aya relocates and creates maps in one step"),
     };
     let (mut sum, ()) = phase("open + relocate", || ());
     let mut refused = 0;
     for file in &files {
-        let (phase, good) = open(file);
+        let (phase, good) = open(file)?;
         sum.add(&phase);
         refused += usize::from(!good);
     }
@@ -265,16 +280,15 @@ fn open_libbpf(file: &Path) -> (Phase, bool) {
     (phase, object.is_ok())
 }
 
-/// As with libbpf, every object asks anew what kernel it is on. Where libbpf stops at the first program that cannot be
-/// relocated, rawbpf goes on with the others.
-fn open_rawbpf(file: &Path) -> (Phase, bool) {
-    let (phase, done) = phase("open + relocate", || {
-        let target = Target::running();
-        let plan = OpenObject::from_file(file).and_then(|object| object.relocate(&target));
-        (target, plan)
+/// Where libbpf stops at the first program that cannot be relocated, rawbpf goes on with the others.
+fn open_rawbpf(file: &Path, target: Option<&Target>) -> (Phase, bool) {
+    let own = OnceCell::new();
+    let (phase, plan) = phase("open + relocate", || {
+        let target = target.unwrap_or_else(|| own.get_or_init(Target::running));
+        OpenObject::from_file(file).and_then(|object| object.relocate(target))
     });
-    let good = |plan: &LoadPlan| plan.programs.iter().all(|program| program.error.is_none());
-    (phase, done.1.is_ok_and(|plan| good(&plan)))
+    let good = |plan: LoadPlan| plan.programs.iter().all(|program| program.error.is_none());
+    (phase, plan.is_ok_and(good))
 }
 
 fn btf_libbpf(file: Option<&Path>) -> Result<Vec<Phase>> {

@@ -165,7 +165,7 @@ fn an_early_relocation_narrows_later_ones() {
     let mut insns = [move_immediate(0), move_immediate(4)];
 
     let mut resolver = CoreResolver::new(&btf, &target);
-    resolver.prepare([&x, &y]).unwrap();
+    resolver.prepare([&x, &y], |_| None).unwrap();
     let mut unnarrowed = resolver.clone();
     let ambiguous = unnarrowed.apply(&mut insns, 1, &y).unwrap_err();
     assert_eq!(ambiguous.kind(), ErrorKind::Core);
@@ -267,7 +267,7 @@ fn given_types_keep_modules_out() {
     for (name, expected) in [("s", Some(40)), ("gone", None)] {
         let offset = question(kind::BYTE_OFFSET, "0:0", with_x(name, 0, true));
         let mut resolver = CoreResolver::with_custom_btf(&offset.btf, &target, &custom);
-        resolver.prepare([&offset.record]).unwrap();
+        resolver.prepare([&offset.record], |_| None).unwrap();
         let local = resolver.question(&offset.record).unwrap();
         assert_eq!(resolver.answer(&local).unwrap().verdict.after, expected);
     }
@@ -278,8 +278,8 @@ fn the_kernels_types_are_left_alone_if_nothing_is_asked_of_them() {
     let target = Target::new(Arc::new(Strict { btf: None }));
     let own = question(kind::TYPE_ID_LOCAL, "0", named("s"));
     let mut resolver = CoreResolver::new(&own.btf, &target);
-    resolver.prepare([]).unwrap();
-    resolver.prepare([&own.record]).unwrap();
+    resolver.prepare([], |_| None).unwrap();
+    resolver.prepare([&own.record], |_| None).unwrap();
     let mut insns = [move_immediate(77)];
     let step = resolver.apply(&mut insns, 0, &own.record).unwrap();
     assert_eq!((step.value_before, step.value_after), (Some(77), Some(1)));

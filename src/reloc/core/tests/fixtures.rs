@@ -104,7 +104,7 @@ fn relocate(name: &str, target: &Target, lines: &mut BTreeSet<String>) {
     let records = functions
         .iter()
         .flat_map(|f| f.relos.iter().map(|(_, r)| r));
-    resolver.prepare(records).unwrap();
+    resolver.prepare(records, |_| None).unwrap();
     for function in &functions {
         let mut insns = function.insns.clone();
         let head = format!("{name} {}", function.name);

@@ -67,7 +67,7 @@ impl Question {
 
     pub(super) fn ask_kernel(&self, target: &Target) -> Result<Verdict, Error> {
         let mut resolver = CoreResolver::new(&self.btf, target);
-        resolver.prepare([&self.record])?;
+        resolver.prepare([&self.record], |_| None)?;
         let local = resolver.question(&self.record)?;
         Ok(resolver.answer(&local)?.verdict)
     }
