@@ -104,10 +104,19 @@ impl PerfBuffer {
         self.cpus.iter().map(|buffer| buffer.cpu)
     }
 
-    /// How many events found no room, by the [`PerfRecord::Lost`] records taken so far. The kernel writes such a record when
-    /// there is room again, in front of the next event.
+    /// How many events have found no room.
+    ///
+    /// Since Linux 6.0 the kernel counts them, and this asks it. Before, they are those of the [`PerfRecord::Lost`] records taken
+    /// so far, which the kernel writes when there is room again, in front of the next event.
     pub fn lost(&self) -> u64 {
-        self.cpus.iter().map(|buffer| buffer.lost.get()).sum()
+        let counts = self.cpus.iter().map(|buffer| {
+            let reported = buffer.lost.get();
+            buffer
+                .memory
+                .lost()
+                .map_or(reported, |counted| counted.max(reported))
+        });
+        counts.fold(0, u64::saturating_add)
     }
 }
 

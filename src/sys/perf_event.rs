@@ -17,6 +17,8 @@ const TYPE_TRACEPOINT: u32 = 2;
 const SOFTWARE_BPF_OUTPUT: u64 = 10;
 /// `PERF_SAMPLE_RAW`.
 const SAMPLE_RAW: u64 = 1 << 10;
+/// `PERF_FORMAT_LOST`: after the event's value, how many records found no room.
+const FORMAT_LOST: u64 = 1 << 4;
 /// The bit `freq` of the attributes' bit field: `sample_period` is a frequency.
 const BIT_FREQ: u64 = 1 << 10;
 /// The bit `watermark`: `wakeup_events` counts bytes.
@@ -110,6 +112,8 @@ pub enum PerfEvent<'a> {
     BpfOutput {
         /// When the reader is woken.
         wakeup: Wakeup,
+        /// Whether reading the event says how many records found no room. Since Linux 6.0.
+        count_lost: bool,
     },
     /// Any counter, sampled: what `perf_event` programs hang on.
     Sampled {
@@ -209,7 +213,7 @@ impl PerfEvent<'_> {
                 config2: offset,
                 ..empty
             },
-            Self::BpfOutput { wakeup } => {
+            Self::BpfOutput { wakeup, count_lost } => {
                 let (wakeup_events, bits) = match wakeup {
                     Wakeup::Events(count) => (count, 0),
                     Wakeup::Bytes(count) => (count, BIT_WATERMARK),
@@ -219,6 +223,7 @@ impl PerfEvent<'_> {
                     config: SOFTWARE_BPF_OUTPUT,
                     sample_type: SAMPLE_RAW,
                     sample_period: 1,
+                    read_format: if count_lost { FORMAT_LOST } else { 0 },
                     wakeup_events,
                     bits,
                     ..empty

@@ -1,7 +1,7 @@
 //! Perf buffers, filled by programs that are run for a test on a CPU of its choice.
 
 use crate::rings::write;
-use crate::support::{Need, fixture, lift_memlock};
+use crate::support::{Need, check, fixture, lift_memlock};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
@@ -199,6 +199,31 @@ fn lost_events_are_counted_and_wrapped_records_are_whole() {
     assert_eq!(seen + lost, sent);
     assert!(lost > 1000, "{lost} of {sent}");
     assert_eq!(reader.lost(), lost);
+}
+
+/// The kernel reports them with the next event, which may never come; since Linux 6.0 it can be asked.
+#[test]
+fn lost_events_are_counted_though_nothing_follows() {
+    require!(Need::Bpf);
+    let map = events_for_all("t_perf_count");
+    let program = sender(&map, 9);
+    let cpu = online_cpus().unwrap()[0];
+    stay_on(cpu);
+    let mut reader = PerfBuffer::builder(&map)
+        .pages(1)
+        .cpus(&[cpu])
+        .build()
+        .unwrap();
+    let sent = 3 * PAGE / RECORD;
+    (0..sent).for_each(|_| write(&program, 40));
+    let seen = reader.poll().iter().map(Result::unwrap).count();
+    let missing = u64::try_from(sent - seen).unwrap();
+    assert!(missing > 0);
+    let counted = check(&[Need::Linux(6, 0)]).is_ok();
+    assert_eq!(reader.lost(), if counted { missing } else { 0 });
+    write(&program, 40);
+    assert_eq!(reader.poll().iter().map(Result::unwrap).count(), 2);
+    assert_eq!(reader.lost(), missing);
 }
 
 #[test]

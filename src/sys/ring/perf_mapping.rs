@@ -14,8 +14,11 @@ use crate::sys::perf_event::{PerfEvent, PerfScope, Wakeup, enable, perf_event_op
 use crate::sys::{errno, system};
 use memmap2::{MmapOptions, MmapRaw};
 use std::cell::OnceCell;
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{Ordering, fence};
+use zerocopy::FromBytes;
 
 /// Where the positions are in `struct perf_event_mmap_page`.
 const DATA_HEAD: usize = 1024;
@@ -25,6 +28,7 @@ const DATA_TAIL: usize = 1032;
 #[derive(Debug)]
 pub struct PerfMapping {
     event: OwnedFd,
+    counts_lost: bool,
     buffer: Buffer,
 }
 
@@ -47,14 +51,44 @@ impl PerfMapping {
         }
         let page = system::page_size();
         let size = pages.checked_mul(page).ok_or(Errno::E2BIG)?;
-        let event = perf_event_open(&PerfEvent::BpfOutput { wakeup }, PerfScope::Cpu(cpu))?;
+        let (event, counts_lost) = Self::open_event(cpu, wakeup)?;
         let memory = MmapOptions::new()
             .len(size.checked_add(page).ok_or(Errno::E2BIG)?)
             .map_raw(event.as_raw_fd())
             .map_err(|e| errno::from_io(&e))?;
         enable(event.as_fd())?;
         let buffer = Buffer::over(Pages { memory, page }, size);
-        Ok(Self { event, buffer })
+        Ok(Self {
+            event,
+            counts_lost,
+            buffer,
+        })
+    }
+
+    /// Opens the event, counting what is lost if the kernel can: before Linux 6.0 it does not know the request.
+    fn open_event(cpu: u32, wakeup: Wakeup) -> Result<(OwnedFd, bool), Errno> {
+        let open = |count_lost| {
+            let event = PerfEvent::BpfOutput { wakeup, count_lost };
+            let event = perf_event_open(&event, PerfScope::Cpu(cpu))?;
+            Ok((event, count_lost))
+        };
+        match open(true) {
+            Err(Errno::EINVAL) => open(false),
+            result => result,
+        }
+    }
+
+    /// How many records have found no room so far; `None` where the kernel does not count them. Since Linux 6.0.
+    pub fn lost(&self) -> Option<u64> {
+        if !self.counts_lost {
+            return None;
+        }
+        // The event's value (of events that were counted), and what is wanted.
+        let mut answer = [0; 16];
+        let mut event = File::from(self.event.try_clone().ok()?);
+        event.read_exact(&mut answer).ok()?;
+        let [.., lost] = <[[u8; 8]; 2]>::read_from_bytes(&answer).ok()?;
+        Some(u64::from_ne_bytes(lost))
     }
 
     /// Bytes that the buffer has room for, headers included.
