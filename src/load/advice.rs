@@ -4,7 +4,7 @@
 
 use super::{kernel_files, since};
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
-use crate::reloc::MapPlan;
+use crate::reloc::{MapPlan, Ref, RefKind};
 use crate::{Errno, KernelVersion};
 use std::fs;
 
@@ -31,6 +31,8 @@ impl Capability {
 
 /// Since when `CAP_BPF` and `CAP_PERFMON` stand beside `CAP_SYS_ADMIN`.
 const FINE_CAPABILITIES: KernelVersion = KernelVersion::new(5, 8, 0);
+/// Since when programs can hand their functions to helpers.
+const CALLBACKS: KernelVersion = KernelVersion::new(5, 13, 0);
 /// Since when XDP programs see packets in fragments.
 const XDP_FRAGS: KernelVersion = KernelVersion::new(5, 18, 0);
 /// Since when struct_ops maps can be registered by a link.
@@ -91,6 +93,13 @@ pub(crate) fn newer_sleepable(
     let since = since::sleepable(kind, attach_type);
     let wanted = since.filter(|_| flags.contains(ProgramFlags::SLEEPABLE));
     too_old(&format!("sleepable programs of type {kind}"), wanted)
+}
+
+/// Since when the verifier follows functions that are handed to helpers.
+pub(crate) fn newer_callbacks(refs: &[Ref]) -> Option<String> {
+    let handed_over = refs.iter().any(|r| r.kind == RefKind::Func);
+    let what = "programs that hand a function to a helper, such as bpf_for_each_map_elem,";
+    too_old(what, handed_over.then_some(CALLBACKS))
 }
 
 /// What stands behind some of the verifier's words: that the kernel was built without something.

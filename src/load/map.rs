@@ -180,7 +180,7 @@ fn create_with_log(
     }
     let error = refused(errno, plan, &log_text(&buffer));
     let hint = match context.without_btf {
-        Some(refusal) if is_typed(plan) && errno != Errno::EPERM => {
+        Some(refusal) if is_typed(plan) && errno == Errno::EINVAL => {
             Some(for_want_of_types(refusal))
         }
         _ => advice::for_map(errno, plan),

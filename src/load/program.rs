@@ -327,6 +327,7 @@ impl Refusal {
             let attach_type = plan.expected_attach_type;
             advice::newer_program(plan.kind, attach_type)
                 .or_else(|| advice::newer_sleepable(plan.kind, attach_type, flags))
+                .or_else(|| advice::newer_callbacks(&plan.refs))
                 .or_else(|| advice::for_words(&gist))
         };
         match advice {

@@ -443,7 +443,10 @@ fn fixtures_for_newer_kernels_load() {
         let new_enough = crate::support::check(&[Need::Linux(major, minor)]).is_ok();
         match result {
             Ok(_) if new_enough => {}
-            Err(_) if !new_enough => {}
+            Err(error) if !new_enough => {
+                let told = error.hint().is_some_and(|hint| hint.contains("need Linux"));
+                assert!(told, "{name}: {error}");
+            }
             Ok(_) => refused.push(format!("{name} was loaded before Linux {major}.{minor}")),
             Err(error) => refused.push(format!("{name}: {error}")),
         }
