@@ -168,7 +168,7 @@ fn without_root_the_capability_is_named() {
     let binary = folder.path().join("rawbpf");
     fs::copy(env!("CARGO_BIN_EXE_rawbpf"), &binary).unwrap();
     // The map of the second is refused for want of its types, which are refused for want of the capability.
-    for name in ["opensnoop", "storage"] {
+    for name in ["opensnoop", "storage", "maps_pinned"] {
         let object = folder.path().join(name).with_extension("bpf.o");
         fs::copy(fixture(&format!("{name}.bpf.o")), &object).unwrap();
         for job in ["load", "run"] {

@@ -399,7 +399,15 @@ fn the_verifiers_reason_is_shown_with_the_source_line() {
     if !can_load("the_verifiers_reason_is_shown_with_the_source_line") {
         return;
     }
-    refused("reject.bpf.o", &["reject.bpf.o", "program", "verifier"]);
+    refused(
+        "reject.bpf.o",
+        &[
+            "reject.bpf.o",
+            "program",
+            "verifier",
+            "compare it with NULL",
+        ],
+    );
     let output = rawbpf(&["load", "--each", "--json"], &fixture("reject.bpf.o"))
         .output()
         .unwrap();

@@ -102,9 +102,13 @@ pub(crate) fn newer_callbacks(refs: &[Ref]) -> Option<String> {
     too_old(what, handed_over.then_some(CALLBACKS))
 }
 
-/// What stands behind some of the verifier's words: that the kernel was built without something.
+/// What stands behind some of the verifier's words.
 pub(crate) fn for_words(gist: &str) -> Option<String> {
-    const MEANINGS: [(&str, &str); 3] = [
+    const MEANINGS: [(&str, &str); 4] = [
+        (
+            "_or_null'",
+            "the pointer may be NULL: compare it with NULL before using what it points to",
+        ),
         (
             "failed to find the address for kernel symbol",
             "the kernel's symbol table lacks variables where it was built without CONFIG_KALLSYMS_ALL",
@@ -347,12 +351,13 @@ mod tests {
     }
 
     #[test]
-    fn words_about_what_a_kernel_is_built_without_are_explained() {
+    fn words_of_the_verifier_are_explained() {
         let hint = |gist| for_words(gist).unwrap_or_default();
         assert!(
             hint("ldimm64 failed to find the address for kernel symbol 'runqueues'.")
                 .contains("CONFIG_KALLSYMS_ALL")
         );
+        assert!(hint("R0 invalid mem access 'map_value_or_null'").contains("NULL"));
         assert!(hint("vfs_read is not sleepable").contains("CONFIG_FUNCTION_ERROR_INJECTION"));
         assert!(hint("vfs_read() is not modifiable").contains("security_*"));
         assert_eq!(for_words("R0 invalid mem access 'scalar'"), None);

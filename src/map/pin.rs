@@ -55,15 +55,22 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
         let error = Error::from_errno(errno, format!("cannot open the pin {}", path.display()));
         match errno {
             Errno::ENOENT => error.with_hint("nothing is pinned there"),
-            Errno::EPERM | Errno::EACCES if check_file_system(path).is_ok() => {
-                error.with_hint("opening it takes CAP_BPF and the right to read and write the file")
-            }
-            _ if check_file_system(path).is_err() => {
+            _ if is_ordinary(path) => {
                 error.with_hint("what has this name is an ordinary file, not a pin")
             }
+            // Some kernels say so before they look whether anything is there.
+            Errno::EPERM | Errno::EACCES => error.with_hint(
+                "run as root: opening a pin takes CAP_BPF, and the right to read and write the file",
+            ),
             _ => error,
         }
     })
+}
+
+/// Whether there is something of this name on another file system.
+fn is_ordinary(path: &Path) -> bool {
+    let found = c_path(path).map(|path| FileSystem::of_path(&path));
+    matches!(found, Ok(Ok(system)) if !matches!(system, FileSystem::Bpf))
 }
 
 fn c_path(path: &Path) -> Result<CString> {
@@ -104,6 +111,13 @@ mod tests {
         let error = unpin(Path::new("/proc/self/stat")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(error.hint().is_some_and(|hint| hint.contains("mount")));
+    }
+
+    #[test]
+    fn what_is_not_there_is_no_ordinary_file() {
+        let error = open(Path::new("/proc/self/stat")).unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("ordinary")));
+        assert!(!is_ordinary(Path::new("/proc/self/nothing")));
     }
 
     #[test]
