@@ -5,6 +5,7 @@ use super::upload::log_text;
 use super::{advice, exclusive, fill, pin};
 use crate::feature::Feature;
 use crate::kinds::{MapFlags, MapType};
+use crate::map::no_map;
 use crate::reloc::{MapPlan, ProgramPlan, Target};
 use crate::sys::bpf::{self, Log, MapCreate, MapFd};
 use crate::{Errno, Error, ErrorKind, Result};
@@ -89,8 +90,7 @@ fn handed_over(fd: &OwnedFd) -> Result<MapFd> {
         let message = "cannot copy the descriptor of the map that is to be reused";
         Error::new(ErrorKind::Io, message).with_source(error)
     })?;
-    let (map, _) = MapFd::from_fd(own)
-        .map_err(|errno| Error::from_errno(errno, "cannot look at the map that is to be reused"))?;
+    let (map, _) = MapFd::from_fd(own).map_err(|no| no_map("what was given to be reused", no))?;
     Ok(map)
 }
 

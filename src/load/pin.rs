@@ -1,7 +1,7 @@
 //! Maps that outlive the process: pinned under a name in a BPF file system, and found there again.
 
 use crate::kinds::{MapFlags, MapType};
-use crate::map::pin;
+use crate::map::{no_map, pin};
 use crate::reloc::MapPlan;
 use crate::sys::bpf::{MapFd, MapInfo};
 use crate::{Errno, Error, ErrorKind, Result};
@@ -77,10 +77,8 @@ pub(super) fn reuse(path: &Path, plan: &MapPlan) -> Result<Option<MapFd>> {
         Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let (fd, info) = MapFd::from_fd(fd).map_err(|errno| {
-        let message = format!("what is pinned at {} is no map", path.display());
-        Error::from_errno(errno, message)
-    })?;
+    let (fd, info) = MapFd::from_fd(fd)
+        .map_err(|no| no_map(&format!("what is pinned at {}", path.display()), no))?;
     if let Some(difference) = difference(&info, plan) {
         return Err(Error::new(
             ErrorKind::InvalidArgument,

@@ -68,6 +68,16 @@ impl Map {
         values: &mut [u8],
         mode: BatchMode,
     ) -> Result<usize> {
+        for (what, given, least) in [
+            ("key", keys.len(), self.key_size()),
+            ("value", values.len(), self.value_len()?),
+        ] {
+            if given < least {
+                let message =
+                    format!("room of {given} bytes was given, but one {what} has {least}");
+                return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
+            }
+        }
         self.read_batch(cursor, keys, values, mode)
             .map_err(|errno| self.fail(errno, "cannot read a batch of elements"))
     }
@@ -98,6 +108,14 @@ impl Map {
     /// Removes as many elements as `keys` holds. In one call since Linux 5.6, before that one by one.
     #[doc(alias = "bpf_map_delete_batch")]
     pub fn remove_batch(&self, keys: &[u8]) -> Result<()> {
+        if !keys.len().is_multiple_of(self.key_size().max(1)) {
+            let message = format!(
+                "{} bytes are no whole number of keys of {} bytes",
+                keys.len(),
+                self.key_size()
+            );
+            return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
+        }
         self.delete_batch(keys)
     }
 }

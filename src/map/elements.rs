@@ -89,18 +89,38 @@ impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
 /// Queues, stacks and bloom filters, as bytes.
 impl Map {
     /// Adds a value.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for maps with keys, `E2BIG` if a queue or stack is full.
     pub fn push(&self, value: &[u8]) -> Result<()> {
+        self.check_keyless()?;
         self.update(&[], value, 0)
     }
 
     /// Takes the next value off a queue or a stack.
     pub fn pop(&self) -> Result<Option<Vec<u8>>> {
+        self.check_keyless()?;
         self.take(&[])
     }
 
     /// Reads the next value of a queue or a stack.
     pub fn peek(&self) -> Result<Option<Vec<u8>>> {
+        self.check_keyless()?;
         self.get(&[])
+    }
+
+    fn check_keyless(&self) -> Result<()> {
+        if self.key_size() == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "the elements of a map of type {} have keys of {} bytes",
+            self.map_type(),
+            self.key_size()
+        );
+        let error = Error::new(ErrorKind::InvalidArgument, message);
+        let hint = "only queues, stacks and bloom filters have values without keys";
+        Err(self.blame(error).with_hint(hint))
     }
 }
 
@@ -156,15 +176,25 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         match self.raw().lookup(key, value, flags) {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
+            Err(Errno::EINVAL) if flags & LOCK != 0 => Err(self.no_lock("cannot read an element")),
             Err(errno) => Err(self.fail(errno, "cannot read an element")),
         }
     }
 
     pub(super) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<()> {
         self.check_value(value)?;
-        self.raw()
-            .update(key, value, flags)
-            .map_err(|errno| self.explain_write(errno))
+        match self.raw().update(key, value, flags) {
+            Err(Errno::EINVAL) if flags & LOCK != 0 => Err(self.no_lock("cannot write an element")),
+            result => result.map_err(|errno| self.explain_write(errno)),
+        }
+    }
+
+    #[cold]
+    fn no_lock(&self, doing: &str) -> Error {
+        let error = self.fail(Errno::EINVAL, doing);
+        error.with_hint(
+            "its values have no lock: one is a member of type `struct bpf_spin_lock`, known by BTF",
+        )
     }
 
     pub(super) fn delete(&self, key: &[u8]) -> Result<bool> {

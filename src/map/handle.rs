@@ -2,7 +2,7 @@
 
 use super::pin;
 use crate::btf::Btf;
-use crate::sys::bpf::{self, MapFd, MapInfo, ObjectKind};
+use crate::sys::bpf::{self, MapFd, MapInfo, NoMap, ObjectKind};
 use crate::sys::mapping::{Access, MapMemory};
 use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result, TypeId};
 use std::fmt;
@@ -83,9 +83,8 @@ impl Map {
 
     /// A map whose descriptor came from elsewhere. Its name is the kernel's, of at most 15 bytes.
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
-        let (fd, info) = MapFd::from_fd(fd).map_err(|errno| {
-            Error::from_errno(errno, "the descriptor does not belong to a BPF map")
-        })?;
+        let (fd, info) =
+            MapFd::from_fd(fd).map_err(|no| no_map("what the descriptor stands for", no))?;
         Ok(Self::new(fd, info.name))
     }
 
@@ -112,13 +111,26 @@ impl Map {
     #[doc(alias = "bpf_obj_get")]
     pub fn open_pinned(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let fd = pin::open(path)?;
-        Self::from_fd(fd).map_err(|e| e.context(format!("pin {}", path.display())))
+        let (fd, info) = MapFd::from_fd(pin::open(path)?)
+            .map_err(|no| no_map(&format!("what is pinned at {}", path.display()), no))?;
+        Ok(Self::new(fd, info.name))
     }
 
     /// Says what its keys and values are, unless that is known already.
     pub(crate) fn set_types(&self, types: MapTypes) {
         let _ = self.inner.types.set(Some(types));
+    }
+}
+
+/// The error for `what`, of which the kernel says that it is no map.
+pub(crate) fn no_map(what: &str, no: NoMap) -> Error {
+    let message = match no.kind {
+        Some(kind) => format!("{what} is a {kind}, not a map"),
+        None => format!("{what} is no BPF map"),
+    };
+    match no.errno {
+        Errno::EINVAL => Error::new(ErrorKind::InvalidArgument, message).with_errno(no.errno),
+        errno => Error::from_errno(errno, message),
     }
 }
 

@@ -34,6 +34,7 @@ pub use crate::sys::mapping::{Access, MapMemory};
 pub use batch::{BatchCursor, Batches};
 pub use elements::UpdateMode;
 pub use fd::Fd;
+pub(crate) use handle::no_map;
 pub use handle::{Map, MapTypes};
 pub use iter::{Iter, Keys};
 pub use lpm::LpmKey;

@@ -17,6 +17,7 @@ mod machine;
 mod map_definitions;
 mod maps;
 mod matrix;
+mod misuse;
 mod modules;
 mod net;
 mod perf_buffers;

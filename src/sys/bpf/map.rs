@@ -10,9 +10,9 @@ use super::call::{
     object_name, raw, raw_or_zero,
 };
 use super::fdinfo::map_info_from_fdinfo;
-use super::object::object_info;
+use super::object::{ObjectKind, object_info};
 use super::program::Log;
-use super::sort::ensure_map_or_btf;
+use super::sort::{ensure_map_or_btf, program_or_link};
 use crate::sys::attr::{MapCreateAttr, MapElemAttr, RawMapInfo};
 use crate::sys::{fd, system};
 use crate::{Errno, MapFlags, MapType, TypeId};
@@ -147,6 +147,24 @@ pub struct MapShape {
     pub flags: MapFlags,
 }
 
+/// A descriptor that belongs to something else, or says nothing about itself. Returned by [`MapFd::from_fd`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMap {
+    /// The kernel's answer; `EINVAL` if it is known what else it is.
+    pub errno: Errno,
+    /// What else it is, if that is known.
+    pub kind: Option<ObjectKind>,
+}
+
+impl NoMap {
+    fn of_kind(kind: ObjectKind) -> Self {
+        Self {
+            errno: Errno::EINVAL,
+            kind: Some(kind),
+        }
+    }
+}
+
 /// A map's descriptor together with the map's sizes. Returned by [`map_create`] and [`MapFd::from_fd`].
 ///
 /// The sizes cannot be made up: they are the ones the kernel accepted or reported, and a map never changes them.
@@ -164,12 +182,21 @@ impl AsFd for MapFd {
 
 impl MapFd {
     /// Asks the kernel for the sizes of a map that came from elsewhere: a pin, an id, another process.
-    pub fn from_fd(fd: OwnedFd) -> Result<(Self, MapInfo), Errno> {
+    pub fn from_fd(fd: OwnedFd) -> Result<(Self, MapInfo), NoMap> {
+        // The information of programs and links would be read as if it were a map's.
+        if let Some(kind) = program_or_link(fd.as_fd()) {
+            return Err(NoMap::of_kind(kind));
+        }
         let info = match map_info(fd.as_fd()) {
             // No such command: older than Linux 4.13, or filtered out.
-            Err(Errno::EINVAL) => map_info_from_fdinfo(fd.as_fd())?,
-            answer => answer?,
+            Err(Errno::EINVAL) => map_info_from_fdinfo(fd.as_fd()),
+            answer => answer,
         };
+        let info = info.map_err(|errno| NoMap { errno, kind: None })?;
+        // What has no type is BTF.
+        if info.map_type == MapType::default() {
+            return Err(NoMap::of_kind(ObjectKind::Btf));
+        }
         let shape = MapShape {
             map_type: info.map_type,
             key_size: info.key_size,

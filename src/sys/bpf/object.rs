@@ -9,6 +9,7 @@ use crate::sys::attr::{
     EnableStatsAttr, IdAttr, InfoAttr, ObjAttr, TaskFdQueryAttr, TokenCreateAttr,
 };
 use std::ffi::CStr;
+use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -81,6 +82,17 @@ pub enum ObjectKind {
     Btf,
     /// Links. Since Linux 5.8.
     Link,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Program => "program",
+            Self::Map => "map",
+            Self::Btf => "BTF blob",
+            Self::Link => "link",
+        })
+    }
 }
 
 /// The smallest id above `after` that an object of this kind has; `None` after the last one.

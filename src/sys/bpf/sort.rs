@@ -6,6 +6,7 @@
 //! whether the descriptor is of the sort that they are meant for, by calls that find the object and then fail.
 
 use super::call::{Command, bpf_done, raw};
+use super::object::ObjectKind;
 use crate::Errno;
 use crate::sys::attr::{LinkUpdateAttr, ProgBindMapAttr};
 use std::os::fd::BorrowedFd;
@@ -27,6 +28,17 @@ pub(super) fn ensure_program(fd: BorrowedFd<'_>) -> Result<(), Errno> {
 /// `EINVAL` if the descriptor is a link's or a program's: for maps and BTF, which no call finds without doing something to them.
 pub(super) fn ensure_map_or_btf(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     refuse_unless(!is_link(fd)? && !is_program(fd)?)
+}
+
+/// Whether the descriptor is a program's or a link's, if the kernel can tell.
+pub(super) fn program_or_link(fd: BorrowedFd<'_>) -> Option<ObjectKind> {
+    if is_program(fd) == Ok(true) {
+        Some(ObjectKind::Program)
+    } else if is_link(fd) == Ok(true) {
+        Some(ObjectKind::Link)
+    } else {
+        None
+    }
 }
 
 fn refuse_unless(met: bool) -> Result<(), Errno> {
