@@ -56,7 +56,7 @@ fn a_descriptor_of_another_object_is_no_map() {
     let btf = bpf::fd_by_id(ObjectKind::Btf, program.info().unwrap().btf_id).unwrap();
     assert_refused(Map::from_fd(btf), &["is a BTF blob, not a map"]);
     let links = object.attach().unwrap();
-    let link = links.iter().find_map(|link| link.fd()).unwrap();
+    let link = links.iter().find_map(rawbpf::attach::Link::fd).unwrap();
     assert_refused(Map::from_fd(own(link)), &["is a link, not a map"]);
     let file = std::fs::File::open("/dev/null").unwrap();
     assert_refused(Map::from_fd(file.into()), &["is no BPF map"]);
