@@ -10,6 +10,7 @@ use common::{Args, Outcome, TICK, started, text};
 use rawbpf::open::OpenObject;
 use rawbpf::ring::RingBuffer;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -35,7 +36,8 @@ fn main() -> Outcome {
     let path: String = args.operand("FILE");
     let until = args.until()?;
 
-    let file = fs::metadata(&path)?;
+    let file = fs::metadata(&path)
+        .map_err(|e| io::Error::new(e.kind(), format!("cannot look at {path}: {e}")))?;
     // The kernel has the device's number in another shape for itself than for us.
     let device = libc::major(file.dev()) << 20 | libc::minor(file.dev());
     let mut open = OpenObject::from_bytes(OBJECT)?;

@@ -11,6 +11,7 @@ use common::{Args, Outcome, TICK, started, text};
 use rawbpf::attach::{Processes, Usdt};
 use rawbpf::open::OpenObject;
 use rawbpf::ring::RingBuffer;
+use std::io;
 use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -36,6 +37,9 @@ fn main() -> Outcome {
     let until = args.until()?;
 
     let process = PathBuf::from(format!("/proc/{pid}"));
+    if !process.exists() {
+        return Err(io::Error::other(format!("there is no process {pid}")).into());
+    }
     let object = OpenObject::from_bytes(OBJECT)?.load()?;
     let mut ring = RingBuffer::new(object.map("events")?)?;
     let probe = Usdt::new(process.join("exe"), "python", "audit");

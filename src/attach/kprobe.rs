@@ -1,7 +1,7 @@
 //! Probes at kernel functions: by PMU, or through tracefs where there is none.
 
 use super::duplicates;
-use super::legacy::{LegacyProbe, Letter, ProbeFile};
+use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event::{self, Way};
 use crate::feature::Feature;
@@ -211,10 +211,7 @@ fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
     let (event, legacy) = match pmu {
         Some(pmu) => (by_pmu(pmu, at)?, None),
         None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => by_tracefs(at)?,
-        None => {
-            let message = "this kernel makes kprobes through tracefs only";
-            return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::ENOENT));
-        }
+        None => return Err(legacy::no_source(ProbeFile::Kprobes)),
     };
     perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
 }

@@ -4,7 +4,7 @@
 //! whose it is, and making a new one first removes those of processes that are gone.
 
 use super::tracefs;
-use crate::{Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,6 +31,18 @@ impl ProbeFile {
             Self::Uprobes => ("uprobe_events", "uprobes"),
         }
     }
+}
+
+/// The error of who insists on a perf event of the kernel's own source of probes, where that is missing.
+pub(super) fn no_source(probes: ProbeFile) -> Error {
+    let (_, name) = probes.file_and_group();
+    let message = format!("this kernel has no perf events for {name}");
+    Error::new(ErrorKind::Unsupported, message)
+        .with_errno(Errno::ENOENT)
+        .with_hint(
+            "they need Linux 4.17, built with CONFIG_KPROBE_EVENTS (CONFIG_UPROBE_EVENTS); older kernels have \
+             ProbeMode::Tracefs",
+        )
 }
 
 /// Whether the probe fires at the place, or when the function there returns.

@@ -3,6 +3,7 @@
 use super::attachment::Attachment;
 use super::legacy::LegacyProbe;
 use super::link::Link;
+use super::refusal::{self, linux};
 use crate::kinds::AttachType;
 use crate::load::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
@@ -116,7 +117,10 @@ fn link(
     match bpf::link_create(&create) {
         Ok(link) => Ok(Some(link)),
         Err(Errno::EINVAL | Errno::E2BIG) if way == Way::Best => no_cookie(cookie).map(|()| None),
-        Err(errno) => Err(refused(errno)),
+        Err(errno) => Err(
+            refusal::too_old("links of perf events", linux(5, 15), errno)
+                .unwrap_or_else(|| refused(errno)),
+        ),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Raw tracepoints: the arguments of a tracepoint, before they are put into a trace event.
 
-use super::kprobe;
 use super::link::Link;
+use crate::btf::Kind;
 use crate::load::{Program, advice};
+use crate::reloc::Target;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::ffi::CString;
@@ -34,10 +35,15 @@ impl Program {
 }
 
 fn no_tracepoint(name: &str) -> Error {
-    // Every tracepoint is a kernel variable of this name.
-    const PREFIX: &str = "__tracepoint_";
-    let symbols = kprobe::symbols(|symbol| symbol.strip_prefix(PREFIX).map(str::to_owned));
-    let near = did_you_mean(name, symbols.iter().map(String::as_str));
+    let kernel = Target::running();
+    // The kernel has a type for each tracepoint.
+    let types = kernel.vmlinux_btf().map(|btf| btf.types());
+    let typedefs = types
+        .into_iter()
+        .flatten()
+        .filter(|ty| ty.kind() == Kind::Typedef);
+    let names = typedefs.filter_map(|ty| ty.name().strip_prefix("btf_trace_"));
+    let near = did_you_mean(name, names);
     let message = format!("this kernel has no raw tracepoint `{name}`{near}");
     Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT)
 }

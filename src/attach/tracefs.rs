@@ -61,6 +61,21 @@ pub(super) fn matching_names<'l>(list: &'l str, pattern: &str) -> HashSet<&'l st
     lines.filter(|name| glob::matches(pattern, name)).collect()
 }
 
+/// The names in such a list that a pattern means, of one module or of the kernel proper.
+pub(super) fn matching_names_in<'l>(
+    list: &'l str,
+    module: Option<&str>,
+    pattern: &str,
+) -> HashSet<&'l str> {
+    let lines = list.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let name = words.next()?;
+        let place = words.next().map(|place| place.trim_matches(['[', ']']));
+        (place == module).then_some(name)
+    });
+    lines.filter(|name| glob::matches(pattern, name)).collect()
+}
+
 /// The number of a trace event, by which a perf event names it.
 #[doc(alias = "determine_tracepoint_id")]
 pub(super) fn event_id(category: &str, name: &str) -> Result<u64> {
@@ -105,4 +120,25 @@ fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_of_modules_are_told_apart() {
+        let list = "vfs_read\nveth_xmit [veth]\nveth_open [veth]\nvfs_x [veth]\n\n";
+        let names = |module, pattern| {
+            let mut names: Vec<_> = matching_names_in(list, module, pattern)
+                .into_iter()
+                .collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(None, "v*"), ["vfs_read"]);
+        assert_eq!(names(Some("veth"), "veth_*"), ["veth_open", "veth_xmit"]);
+        assert!(names(Some("other"), "*").is_empty());
+        assert_eq!(matching_names(list, "vfs_*").len(), 2);
+    }
 }

@@ -6,7 +6,7 @@ use super::tracefs;
 use crate::btf::{Btf, Kind, Type};
 use crate::kinds::AttachType;
 use crate::load::{Program, advice};
-use crate::reloc::Target;
+use crate::reloc::{AttachTarget, Module, Target};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::os::fd::AsFd;
@@ -36,18 +36,18 @@ enum Wanted {
 }
 
 impl TracingMulti {
-    /// All traceable functions of the kernel proper whose name matches, with `*` and `?`, as far as trampolines can pass
-    /// their arguments.
+    /// All traceable functions whose name matches, with `*` and `?`, as far as trampolines can pass their arguments: of the
+    /// kernel proper, or of the module that the program was loaded for. `module:pattern` says that once more.
     pub fn pattern(pattern: impl Into<String>) -> Self {
         Self::of(Wanted::Pattern(pattern.into()))
     }
 
-    /// Functions of the kernel proper by name.
+    /// Functions by name, of the kernel proper or of the module that the program was loaded for.
     pub fn names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::of(Wanted::Names(names.into_iter().map(Into::into).collect()))
     }
 
-    /// Functions by their number in the types that the program was loaded with: those of the kernel proper.
+    /// Functions by their number in the types that the program was loaded for: those of the kernel proper or of a module.
     pub fn ids(ids: impl Into<Vec<TypeId>>) -> Self {
         Self::of(Wanted::Ids(ids.into()))
     }
@@ -85,7 +85,8 @@ impl TracingMulti {
 
 impl Program {
     /// Attaches to the entry or exit of many kernel functions. Since Linux 7.2; the program must be of `fentry.multi`,
-    /// `fexit.multi` or `fsession.multi`.
+    /// `fexit.multi` or `fsession.multi`. One for a module's functions is loaded for that: `SEC("fentry.multi/veth:veth_*")`, or
+    /// an attach target that starts with `veth:`.
     ///
     /// # Errors
     /// `NotFound` with similar names if a function is not there, or no traceable function matches.
@@ -113,8 +114,8 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
     let ids = match &at.functions {
-        Wanted::Pattern(pattern) => matching(pattern)?,
-        Wanted::Names(names) => by_names(names)?,
+        Wanted::Pattern(pattern) => matching(loaded_for(program), pattern)?,
+        Wanted::Names(names) => by_names(loaded_for(program), names)?,
         Wanted::Ids(ids) => ids.iter().map(|id| id.0).collect(),
     };
     let create = LinkCreate {
@@ -131,18 +132,47 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
     Ok(Link::kernel(program.name(), fd))
 }
 
+/// The module whose functions the program may watch; `None` for the kernel proper.
+fn loaded_for(program: &Program) -> Option<&Module> {
+    match program.attach_target() {
+        Some(AttachTarget::Btf { module, .. }) => module.as_ref(),
+        _ => None,
+    }
+}
+
+/// The types of this module, or of the kernel proper.
+fn types_of<'k>(kernel: &'k Target, module: Option<&Module>) -> Result<&'k Btf<'static>> {
+    let Some(module) = module else {
+        return kernel.vmlinux_btf().map(AsRef::as_ref);
+    };
+    let mut modules = kernel.module_btfs()?.iter();
+    let found = modules.find(|one| one.module == *module);
+    found.map(|one| one.btf.as_ref()).ok_or_else(|| {
+        let message = format!("module `{}` is not loaded any more", module.name);
+        Error::new(ErrorKind::NotFound, message)
+    })
+}
+
 /// The numbers of the traceable functions that a pattern means.
-fn matching(pattern: &str) -> Result<Vec<u32>> {
+fn matching(module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
+    let place = module.map_or("vmlinux", |module| module.name.as_str());
+    let (named, pattern) = pattern.split_once(':').unwrap_or((place, pattern));
+    if named != place {
+        let message =
+            format!("the program was loaded for the functions of {place}, not of {named}");
+        return Err(Error::new(ErrorKind::InvalidArgument, message)
+            .with_hint("name the module before loading: SEC(\"fentry.multi/MODULE:PATTERN\")"));
+    }
     let pattern = grammar::kernel_glob(pattern)?;
     let list = tracefs::traceable_functions()?;
-    let traceable = tracefs::matching_names(&list, pattern);
+    let traceable = tracefs::matching_names_in(&list, module.map(|_| place), pattern);
     let kernel = Target::running();
-    let btf = kernel.vmlinux_btf()?;
+    let btf = types_of(&kernel, module)?;
     let functions = btf.types().filter(|ty| ty.kind() == Kind::Func);
     let wanted = functions.filter(|f| traceable.contains(f.name()) && fits(btf, f));
     let ids: Vec<u32> = wanted.map(|f| f.id().0).collect();
     if ids.is_empty() {
-        let message = format!("no traceable kernel function matches `{pattern}`");
+        let message = format!("no traceable function of {place} matches `{pattern}`");
         return Err(Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT));
     }
     Ok(ids)
@@ -168,11 +198,11 @@ fn fits(btf: &Btf<'_>, function: &Type<'_>) -> bool {
         && (result == TypeId::VOID || !is_struct(result))
 }
 
-fn by_names(names: &[String]) -> Result<Vec<u32>> {
+fn by_names(module: Option<&Module>, names: &[String]) -> Result<Vec<u32>> {
     let kernel = Target::running();
-    let btf = kernel.vmlinux_btf()?;
+    let btf = types_of(&kernel, module)?;
     let ids = names.iter().map(|name| {
-        let found = btf.find(name, Kind::Func);
+        let found = btf.find_own(name, Kind::Func);
         found.map(|id| id.0).ok_or_else(|| no_function(btf, name))
     });
     ids.collect()

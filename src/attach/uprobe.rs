@@ -2,7 +2,7 @@
 
 use super::binary::Binary;
 use super::kprobe::{self, ProbeMode};
-use super::legacy::{LegacyProbe, Letter, ProbeFile};
+use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event;
 use crate::elf::user;
@@ -168,10 +168,7 @@ fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
         None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => {
             by_tracefs(at, &file, offset)?
         }
-        None => {
-            let message = "this kernel makes uprobes through tracefs only";
-            return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::ENOENT));
-        }
+        None => return Err(legacy::no_source(ProbeFile::Uprobes)),
     };
     perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
 }

@@ -250,7 +250,7 @@ fn missing_capability(needed: &[Capability]) -> Option<String> {
 
 /// Which capability is missing, or what else says no to root.
 fn permission(needed: &[Capability]) -> String {
-    let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let users = fs::read_to_string("/proc/thread-self/uid_map").unwrap_or_default();
     if is_user_namespace(&users) {
         return "this process is in a user namespace, where its capabilities do not count for BPF: it needs a BPF token \
                 that delegates this (Linux 6.9), see TokenSource"
@@ -261,7 +261,7 @@ fn permission(needed: &[Capability]) -> String {
 }
 
 fn own_capabilities() -> u64 {
-    effective(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+    effective(&fs::read_to_string("/proc/thread-self/status").unwrap_or_default())
 }
 
 fn missing_of(needed: &[Capability], effective: u64, running: KernelVersion) -> Option<String> {

@@ -10,7 +10,7 @@ use super::target::Target;
 use crate::btf::{Btf, Kind};
 use crate::kinds::{AttachType, ProgramType};
 use crate::open::{OpenProgram, SectionFlags};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ enum Wanted<'p> {
     Program(&'p str),
     /// A type of the kernel.
     Kernel(Name<'p>),
+    /// No function yet, but the module that all of them are in.
+    Module(&'p str),
 }
 
 /// A name as the section gives it, taken apart.
@@ -53,6 +55,9 @@ impl Name<'_> {
 }
 
 fn wanted(program: &OpenProgram) -> Wanted<'_> {
+    if is_for_many(program.attach_type) {
+        return module_of_many(program).map_or(Wanted::None, Wanted::Module);
+    }
     let by_section = program
         .def
         .is_some_and(|def| def.flags.contains(SectionFlags::ATTACH_BTF));
@@ -83,6 +88,24 @@ fn wanted(program: &OpenProgram) -> Wanted<'_> {
         prefix,
         kind,
     })
+}
+
+/// Whether the functions are chosen when the program is attached (`fentry.multi` and its kin).
+fn is_for_many(attach_type: AttachType) -> bool {
+    matches!(
+        attach_type,
+        AttachType::TRACE_FENTRY_MULTI
+            | AttachType::TRACE_FEXIT_MULTI
+            | AttachType::TRACE_FSESSION_MULTI
+    )
+}
+
+/// The module before the colon of `module:pattern`; `None` for the kernel proper.
+fn module_of_many(program: &OpenProgram) -> Option<&str> {
+    let tail = || program.section.split_once('/').map(|(_, tail)| tail);
+    let name = program.attach_target.as_deref().or_else(tail)?;
+    let (module, _) = name.split_once(':')?;
+    (module != "vmlinux").then_some(module)
 }
 
 /// Adds the name that has to be looked up among the kernel's types for this program.
@@ -121,7 +144,26 @@ pub(super) fn resolve(
             program.section
         ))),
         Wanted::Kernel(name) => find(name, target, types).map(Some),
+        Wanted::Module(name) => module(name, target).map(Some),
     }
+}
+
+fn module(name: &str, target: &Target) -> Result<AttachTarget> {
+    let modules = target.module_btfs()?.iter().map(|one| &one.module);
+    if let Some(module) = modules.clone().find(|module| module.name == name) {
+        return Ok(AttachTarget::Btf {
+            id: TypeId::VOID,
+            module: Some(module.clone()),
+            name: name.to_owned(),
+        });
+    }
+    let near = did_you_mean(name, modules.map(|module| module.name.as_str()));
+    let message = format!(
+        "kernel {} has no module `{name}` with BTF{near}",
+        target.name()
+    );
+    Err(Error::new(ErrorKind::NotFound, message)
+        .with_hint("is it loaded? the kernel tells the types of modules since Linux 5.11"))
 }
 
 fn find(name: Name<'_>, target: &Target, types: &KernelTypes<'_>) -> Result<AttachTarget> {
@@ -209,7 +251,7 @@ fn near(btf: &Btf<'_>, prefix: &str, kind: Kind, full: &str) -> String {
 mod tests {
     use super::super::testing::{add_function, add_program, kernel, nop, object};
     use super::*;
-    use crate::{KernelVersion, TypeId};
+    use crate::KernelVersion;
 
     fn the_kernel() -> Target {
         kernel(KernelVersion::new(6, 1, 0), |editor| {
@@ -220,6 +262,22 @@ mod tests {
             add_function(editor, "do_unlinkat", 0); // 8
             editor.add_reference(Kind::Typedef, "do_nothing", int); // 9
         })
+    }
+
+    #[test]
+    fn programs_for_many_functions_name_the_module_only() {
+        for section in [
+            "fentry.multi",
+            "fentry.multi/vfs_*",
+            "fexit.multi.s/vmlinux:vfs_*",
+        ] {
+            assert_eq!(look_up(section, None).unwrap(), None, "{section}");
+        }
+        let error = look_up("fentry.multi/veth:veth_*", None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains("no module `veth`"), "{error}");
+        let error = look_up("fsession.multi", Some("veth:")).unwrap_err();
+        assert!(error.message().contains("no module `veth`"), "{error}");
     }
 
     fn look_up(section: &str, set: Option<&str>) -> Result<Option<AttachTarget>> {

@@ -296,11 +296,11 @@ impl RefKind {
 pub enum AttachTarget {
     /// A type of the kernel or of a module.
     Btf {
-        /// Its number.
+        /// Its number; void for programs whose functions are chosen when they are attached.
         id: TypeId,
         /// The module; `None` for the kernel proper.
         module: Option<Module>,
-        /// Its name, without the prefix that the kind of program adds.
+        /// Its name, without the prefix that the kind of program adds; that of the module where the number is void.
         name: String,
     },
     /// A function of another loaded program, see [`ProgramPlan::attach_program`].

@@ -60,7 +60,7 @@ pub enum LinkDetails {
     TracingMulti,
     /// A cgroup.
     Cgroup {
-        /// Number of the cgroup: the inode of its folder.
+        /// Number of the cgroup: the inode of its folder; 0 once it is gone.
         cgroup_id: u64,
         /// The hook.
         attach_type: AttachType,
@@ -221,7 +221,7 @@ pub enum PerfEventDetails {
     },
     /// A counter.
     Event {
-        /// `PERF_TYPE_*`.
+        /// `PERF_TYPE_*`; the number of their own source for the two clocks among the software events.
         kind: u32,
         /// `PERF_COUNT_*` of that type.
         config: u64,

@@ -3,6 +3,7 @@
 use super::{Trial, alone, call_getppid, number, own_process, reads_of_this_file, tracer};
 use crate::load::load_fixture;
 use crate::matrix::{refused, works};
+use crate::net::{in_network, send_through_veth, veth};
 use crate::support::{Need, check};
 use rawbpf::attach::TracingMulti;
 use rawbpf::load::{Object, Program};
@@ -106,6 +107,36 @@ fn many_functions_are_watched_at_once() {
     assert!(error.contains("`vfs_read`"), "{error}");
     let none = program.attach_tracing_multi(&TracingMulti::pattern("rawbpf_no_*"));
     assert_eq!(none.unwrap_err().kind(), rawbpf::ErrorKind::NotFound);
+}
+
+#[test]
+fn functions_of_a_module_are_watched_at_once() {
+    const PROGRAM: &str = "fentry_multi_module";
+    require!(
+        Need::Bpf,
+        Need::Btf,
+        Need::Fentry,
+        Need::Linux(7, 2),
+        Need::ModuleBtf
+    );
+    in_network(|| {
+        veth(1500);
+        let object = tracer(PROGRAM).unwrap();
+        let program = object.program(PROGRAM).unwrap();
+        let link = program.attach().unwrap();
+        send_through_veth();
+        let hits = number(&object, "hits");
+        assert!(hits > 0);
+        link.detach().unwrap();
+        send_through_veth();
+        assert_eq!(number(&object, "hits"), hits);
+        let attach = |at: TracingMulti| program.attach_tracing_multi(&at);
+        drop(attach(TracingMulti::names(["veth_xmit"])).unwrap());
+        let error = attach(TracingMulti::pattern("vmlinux:vfs_*")).unwrap_err();
+        assert!(error.message().contains("functions of veth"), "{error}");
+        let error = attach(TracingMulti::names(["vfs_read"])).unwrap_err();
+        assert_eq!(error.kind(), rawbpf::ErrorKind::NotFound, "{error}");
+    });
 }
 
 /// Whether this thread may make a folder.

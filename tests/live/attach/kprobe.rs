@@ -233,7 +233,7 @@ fn many_functions_are_probed_as_their_sections_say() {
 }
 
 /// The addresses of the kernel functions of this name, as `/proc/kallsyms` has them.
-fn addresses_of(function: &str) -> Vec<u64> {
+pub(crate) fn addresses_of(function: &str) -> Vec<u64> {
     let list = fs::read_to_string("/proc/kallsyms").unwrap();
     let lines = list
         .lines()

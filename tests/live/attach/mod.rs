@@ -1,5 +1,7 @@
 //! Programs that run because they are attached, and do not run because they are not any more: a file for each kind.
 
+mod capabilities;
+pub(crate) mod details;
 mod fentry;
 mod iter;
 mod kprobe;

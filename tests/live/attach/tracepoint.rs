@@ -1,6 +1,6 @@
 //! Tracepoints: with their arguments, with types, and as trace events.
 
-use super::{Counter, Trial, alone, arrives, call_getppid, number, own_process};
+use super::{Counter, Trial, alone, arrives, call_getppid, number, own_process, soon};
 use crate::load::load_fixture;
 use crate::matrix::works;
 use crate::support::{Need, check};
@@ -36,7 +36,8 @@ fn a_raw_tracepoint_is_seen_until_the_link_is_dropped() {
     }
     assert_eq!(counter.seen_of_seven(), 7);
     drop(link);
-    assert_eq!(counter.seen_of_seven(), 0);
+    // A process that another test is just starting may hold a copy of the descriptor.
+    soon("detaching", || counter.seen_of_seven() == 0);
 }
 
 #[test]

@@ -201,7 +201,7 @@ const ROWS: [Row; 31] = [
     row("lsm_bind", "bind", NO, (6, 0)),
 ];
 
-fn loaded(program: &str, allow: u32) -> rawbpf::Result<Object> {
+pub(crate) fn loaded(program: &str, allow: u32) -> rawbpf::Result<Object> {
     load_only("cgroup", &[program], |object| {
         object.variable_mut("allow")?.set(&allow)
     })

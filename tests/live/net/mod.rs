@@ -3,6 +3,8 @@
 
 mod anchors;
 mod cgroup;
+mod details;
+mod killed;
 mod netfilter;
 mod netns;
 mod sockets;
@@ -21,8 +23,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) use crate::attach::number;
 
-/// `RTM_NEWLINK`, `RTM_NEWADDR`
+/// `RTM_NEWLINK`, `RTM_DELLINK`, `RTM_NEWADDR`
 const NEW_LINK: u16 = 16;
+const DELETE_LINK: u16 = 17;
 const NEW_ADDRESS: u16 = 20;
 /// `IFLA_IFNAME`, `IFLA_MTU`, `IFLA_LINKINFO`, `IFLA_INFO_KIND`, `IFLA_INFO_DATA`, `IFLA_NUM_TX_QUEUES`
 const NAME: u16 = 3;
