@@ -6,6 +6,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -457,4 +458,94 @@ pub fn hex(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
+}
+
+/// The value at a key, of a map from 4 to 8 bytes.
+pub fn map_lookup(map: RawFd, key: u32) -> Result<u64, Errno> {
+    let mut value = 0_u64;
+    // SAFETY: as many bytes as the map's keys and values have; the caller says so.
+    let result =
+        unsafe { sys::bpf_map_lookup_elem(map, (&raw const key).cast(), (&raw mut value).cast()) };
+    check(result).map(|()| value)
+}
+
+/// Sets the value at a key, of a map from 4 to 8 bytes.
+pub fn map_update(map: RawFd, key: u32, value: u64) -> Result<(), Errno> {
+    // SAFETY: as many bytes as the map's keys and values have; the caller says so.
+    let result = unsafe {
+        sys::bpf_map_update_elem(map, (&raw const key).cast(), (&raw const value).cast(), 0)
+    };
+    check(result)
+}
+
+/// Takes all elements out of a map from 4 to 8 bytes, `size` at a time, and shows the values.
+pub fn map_drain(map: RawFd, size: usize, mut see: impl FnMut(&[u64])) -> Result<(), Errno> {
+    let (mut keys, mut values) = (vec![0_u32; size], vec![0_u64; size]);
+    let (mut from, mut next) = (0_u64, 0_u64);
+    let mut first = true;
+    loop {
+        let mut count = u32::try_from(size).unwrap_or(u32::MAX);
+        let start = if first {
+            std::ptr::null_mut()
+        } else {
+            &raw mut from
+        };
+        // SAFETY: the place of a batch of a hash has 4 bytes, for which there are 8; the vectors have `count` elements.
+        let result = unsafe {
+            sys::bpf_map_lookup_and_delete_batch(
+                map,
+                start.cast(),
+                (&raw mut next).cast(),
+                keys.as_mut_ptr().cast(),
+                values.as_mut_ptr().cast(),
+                &raw mut count,
+                std::ptr::null(),
+            )
+        };
+        match check(result) {
+            Ok(()) => see(values.get(..count as usize).unwrap_or_default()),
+            Err(Errno(libc::ENOENT)) => {
+                see(values.get(..count as usize).unwrap_or_default());
+                return Ok(());
+            }
+            Err(errno) => return Err(errno),
+        }
+        from = next;
+        first = false;
+    }
+}
+
+/// The first page of a map's memory, mapped as skeletons have it.
+#[derive(Debug)]
+pub struct Memory(*const u64);
+
+impl Memory {
+    /// Maps it, for as long as the process lives.
+    pub fn of(map: BorrowedFd<'_>) -> Result<Self, Errno> {
+        // SAFETY: a new mapping, wherever the kernel likes.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                4096,
+                libc::PROT_READ,
+                libc::MAP_SHARED,
+                map.as_raw_fd(),
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(last_errno());
+        }
+        Ok(Self(start.cast::<u64>().cast_const()))
+    }
+
+    /// A number `offset` bytes after the start, which nobody changes; `None` off the page.
+    pub fn at(&self, offset: usize) -> Option<&'static u64> {
+        if !offset.is_multiple_of(8) || offset >= 4096 {
+            return None;
+        }
+        let place = self.0.wrapping_byte_add(offset);
+        // SAFETY: within the page, aligned, and the mapping is never taken away.
+        Some(unsafe { &*place })
+    }
 }

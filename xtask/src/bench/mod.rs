@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: what rawbpf costs beside other loaders, in one run.
 //!
-//! In: an object, or a flood of events. Out: a table, or JSON, of ratios. One process is one measurement (`benches/peers`); here they are paired
+//! In: an object, a map, or a flood of events. Out: a table, or JSON, of ratios. One process is one measurement (`benches/peers`); here they are paired
 //! and the medians taken. Not here: what the figures mean, see `benches/README.md`.
 
 mod figures;
 mod footprint;
 mod load;
+mod maps;
 mod open;
 mod ring;
 mod rounds;
@@ -20,6 +21,8 @@ pub(crate) enum Bench {
     Load(load::Args),
     /// Opening and relocating every object of a folder for the running kernel, loading none (as root).
     Open(open::Args),
+    /// Looking up, updating and draining a hash map, and reading a variable (as root).
+    Maps(maps::Args),
     /// Reading a ring buffer that is being flooded (as root, on two CPUs that have nothing else to do).
     Ring(ring::Args),
 }
@@ -29,6 +32,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Load(args) => load::run(args),
         Bench::Open(args) => open::run(args),
+        Bench::Maps(args) => maps::run(args),
         Bench::Ring(args) => ring::run(args),
     }
 }

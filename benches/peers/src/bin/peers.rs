@@ -10,7 +10,7 @@ use aya::programs::Program as AyaProgram;
 use clap::{Parser, Subcommand, ValueEnum};
 use peers::libbpf;
 use peers::meter::{self, Phase, phase};
-use peers::{ring_copy, rings};
+use peers::{maps, ring_copy, rings};
 use rawbpf::btf::{Btf, Kind, NameMatch};
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::{LoadPlan, Target};
@@ -82,6 +82,17 @@ enum Job {
         #[arg(long, default_value_t = 200)]
         milliseconds: u64,
         /// The object with the programs that flood: fixtures/ring_flood.bpf.o.
+        object: PathBuf,
+    },
+    /// Look up, update and drain a hash map and read a variable, each loader in turns.
+    Maps {
+        /// How many turns each gets.
+        #[arg(long, default_value_t = 200)]
+        rounds: u32,
+        /// How many elements are drained.
+        #[arg(long, default_value_t = 1_000_000)]
+        drained: u32,
+        /// An object with a variable `sent` in `.bss`: fixtures/ring_flood.bpf.o.
         object: PathBuf,
     },
     /// Compare reading events of 128 bytes with copying as many bytes; rawbpf only.
@@ -164,6 +175,11 @@ fn main() -> Result<()> {
             let time = Duration::from_millis(*milliseconds);
             return print(&rings::flood(object, reader, *bytes, time)?);
         }
+        Job::Maps {
+            rounds,
+            drained,
+            object,
+        } => return print(&maps::measure(object, *rounds, *drained)?),
         Job::RingCopy { object } => return print(&ring_copy::measure(object)?),
     };
     let version = match loader {
