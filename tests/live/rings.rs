@@ -3,7 +3,7 @@
 use crate::support::{Need, lift_memlock};
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
 use rawbpf::map::Map;
-use rawbpf::ring::RingBuffer;
+use rawbpf::ring::{PerfBuffer, RingBuffer, UserRingBuffer};
 use rawbpf::sys::bpf::{self, MapCreate, ProgLoad, TestRun};
 use rawbpf::{Errno, MapType, ProgramType};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -283,6 +283,67 @@ fn only_ring_buffers_are_read() {
     let map = Map::new(bpf::map_create(&create).unwrap(), "t_no_ring");
     let error = RingBuffer::new(&map).unwrap_err();
     assert!(error.to_string().contains("array, not ringbuf"), "{error}");
+}
+
+/// A map of a type, made to be what the type asks for.
+fn map_of(map_type: MapType) -> Map {
+    lift_memlock();
+    let (key_size, value_size, max_entries) = match map_type {
+        MapType::RINGBUF | MapType::USER_RINGBUF => (0, 0, 4096),
+        _ => (4, 4, 1),
+    };
+    let create = MapCreate {
+        map_type,
+        key_size,
+        value_size,
+        max_entries,
+        name: "t_kind",
+        ..MapCreate::default()
+    };
+    Map::new(bpf::map_create(&create).unwrap(), "t_kind")
+}
+
+#[test]
+fn every_reader_says_which_kind_it_wants_and_which_it_got() {
+    type Open = fn(&Map) -> rawbpf::Result<()>;
+    require!(Need::Bpf, Need::Linux(6, 1));
+    let kinds = [
+        MapType::RINGBUF,
+        MapType::USER_RINGBUF,
+        MapType::PERF_EVENT_ARRAY,
+        MapType::ARRAY,
+        MapType::HASH,
+    ];
+    let readers: [(MapType, Open); 3] = [
+        (MapType::RINGBUF, |map| RingBuffer::new(map).map(drop)),
+        (MapType::USER_RINGBUF, |map| {
+            UserRingBuffer::new(map).map(drop)
+        }),
+        (MapType::PERF_EVENT_ARRAY, |map| {
+            PerfBuffer::builder(map).cpus(&[0]).build().map(drop)
+        }),
+    ];
+    for kind in kinds {
+        let map = map_of(kind);
+        for (wanted, open) in readers {
+            if kind == wanted {
+                open(&map).unwrap();
+                continue;
+            }
+            let error = open(&map).unwrap_err();
+            let text = error.to_string();
+            let words = format!("{kind}, not {wanted}");
+            assert!(text.contains(&words) && text.contains("t_kind"), "{text}");
+        }
+    }
+    // One reader of several rings refuses the wrong one, and reads on.
+    let map = ring("t_ring_right");
+    let program = submitter(&map, 1);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    reader.add(&map_of(MapType::ARRAY)).unwrap_err();
+    assert_eq!(reader.len(), 1);
+    write(&program, 20);
+    assert_eq!(reader.wait(LONG).unwrap().iter().count(), 1);
 }
 
 #[test]
