@@ -97,6 +97,41 @@ pub(super) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
     }
 }
 
+impl Btf<'static> {
+    /// The ids of all type information in the kernel, in ascending order: its own, its modules' and that of loaded programs
+    /// and maps. Since Linux 5.4.
+    ///
+    /// # Errors
+    /// `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_btf_get_next_id")]
+    pub fn ids() -> impl Iterator<Item = Result<u32>> {
+        bpf::ids(ObjectKind::Btf).map(|id| id.map_err(|errno| cannot(errno, "list")))
+    }
+
+    /// The type information with this id. A module's continues the kernel's own, which is then its `base`; programs' and
+    /// the kernel's have none. Since Linux 4.18.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`, [`ErrorKind::Btf`] if it does not hold
+    /// together with this base.
+    #[doc(alias("btf__load_from_kernel_by_id", "btf__load_from_kernel_by_id_split"))]
+    pub fn from_kernel(id: u32, base: Option<&Arc<Self>>) -> Result<Self> {
+        let fd = bpf::fd_by_id(ObjectKind::Btf, id).map_err(|errno| match errno {
+            Errno::ENOENT => Error::new(
+                ErrorKind::NotFound,
+                format!("the kernel has no type information with id {id}"),
+            ),
+            errno => cannot(errno, "open"),
+        })?;
+        let blob = bpf::btf_data(fd.as_fd()).map_err(|errno| cannot(errno, "read"))?;
+        let btf = match base {
+            Some(base) => Self::from_shared_split(Arc::new(blob), Arc::clone(base)),
+            None => Self::from_vec(blob),
+        };
+        btf.map_err(|e| Error::from(e).context(format!("type information {id} of the kernel")))
+    }
+}
+
 /// The module whose types have this number; `None` if they are a program's, or gone since.
 fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
     let fd = match bpf::fd_by_id(ObjectKind::Btf, id) {
@@ -123,7 +158,7 @@ fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
 fn cannot(errno: Errno, what: &str) -> Error {
     let error = Error::from_errno(
         errno,
-        format!("cannot {what} the type information of kernel modules"),
+        format!("cannot {what} type information of the kernel"),
     );
     match errno {
         Errno::EPERM => error.with_hint(advice::for_ids()),

@@ -1,6 +1,7 @@
 //! Programs that are run without being attached, and what the kernel counts of runs.
 
 use crate::support::{Need, fixture};
+use rawbpf::btf::{Btf, Kind};
 use rawbpf::load::{Program, TestRun, enable_stats};
 use rawbpf::map::Map;
 use rawbpf::{ErrorKind, OpenObject};
@@ -111,5 +112,14 @@ fn everything_of_the_kernel_is_listed_by_id() {
     for map in object.maps() {
         assert!(maps.contains(&map.id().unwrap()));
     }
-    assert!(maps.is_sorted() && programs.is_sorted());
+    let types: Vec<u32> = Btf::ids().map(Result::unwrap).collect();
+    assert!(maps.is_sorted() && programs.is_sorted() && types.is_sorted());
+    let id = object.map("hash").unwrap().info().unwrap().btf_id;
+    assert!(types.contains(&id));
+    let own = Btf::from_kernel(id, None).unwrap();
+    assert!(own.find("key", Kind::Struct).is_some());
+    assert_eq!(
+        Btf::from_kernel(u32::MAX, None).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
