@@ -7,7 +7,7 @@ use super::uprobe::Processes;
 use crate::elf::user;
 use crate::load::{Program, advice};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{AttachType, Errno, Error, ErrorKind, Result};
+use crate::{AttachType, Errno, Error, ErrorKind, ProgramType, Result};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -211,12 +211,12 @@ fn refused(errno: Errno, at: &UprobeMulti, attach_type: AttachType) -> Error {
         (Errno::ESRCH, Processes::Pid(pid)) => {
             error.with_hint(format!("there is no process {pid}"))
         }
-        (Errno::EINVAL, _) if attach_type == AttachType::TRACE_UPROBE_SESSION => {
-            error.with_hint("sessions came with Linux 6.13")
+        (Errno::EINVAL, _) => {
+            let newer = advice::newer_program(ProgramType::KPROBE, attach_type);
+            error.with_hint(newer.unwrap_or_else(|| {
+                "such links came with Linux 6.6, and take programs of SEC(\"uprobe.multi\")".into()
+            }))
         }
-        (Errno::EINVAL, _) => error.with_hint(
-            "such links came with Linux 6.6, and take programs of SEC(\"uprobe.multi\")",
-        ),
         _ => error,
     }
 }

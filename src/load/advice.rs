@@ -128,6 +128,37 @@ pub(crate) fn for_words(gist: &str) -> Option<String> {
     found.map(|(_, meaning)| (*meaning).to_owned())
 }
 
+/// Which version of Linux brought the helper that the verifier does not know, if the running one is older.
+pub(crate) fn newer_helper(
+    gist: &str,
+    kind: ProgramType,
+    attach_type: AttachType,
+) -> Option<String> {
+    let (number, name) = refused_helper(gist)?;
+    let since = since::helper_for(number, kind, attach_type)?;
+    let running = kernel_files::version().ok()?;
+    let needed = || {
+        let since = series(since);
+        format!("{name} in programs of type {kind} needs Linux {since}; this kernel is {running}")
+    };
+    (running < since).then(needed)
+}
+
+/// The helper that the verifier speaks of in its first line, with the name it calls it by:
+/// `invalid func unknown#174`, `unknown func bpf_loop#181`, `program of this type cannot use helper bpf_loop#181`.
+fn refused_helper(gist: &str) -> Option<(u32, String)> {
+    const WORDS: [&str; 3] = ["invalid func ", "unknown func ", "cannot use helper "];
+    let line = gist.lines().next()?;
+    let called = WORDS.iter().find_map(|words| line.split_once(words))?.1;
+    let (name, rest) = called.split_once('#')?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    let name = match name {
+        "unknown" => format!("helper {digits}"),
+        name => name.to_owned(),
+    };
+    Some((digits.parse().ok()?, name))
+}
+
 /// What to do about `errno` of creating a map.
 pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
     let kind = plan.kind;
@@ -232,14 +263,24 @@ pub(crate) fn for_network() -> String {
 /// What to do about a kernel that is older than this.
 pub(crate) fn older_than(since: KernelVersion) -> Option<String> {
     let running = kernel_files::version().ok()?;
-    let since_text = since.to_string();
-    let series = since_text.strip_suffix(".0").unwrap_or(&since_text);
-    (running < since).then(|| format!("needs Linux {series}; this kernel is {running}"))
+    (running < since).then(|| format!("needs Linux {}; this kernel is {running}", series(since)))
+}
+
+/// A version as kernel developers speak of it: `6.7`, not `6.7.0`.
+fn series(version: KernelVersion) -> String {
+    let text = version.to_string();
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
     let (since, running) = (since?, kernel_files::version().ok()?);
-    (running < since).then(|| format!("{what} need Linux {since}; this kernel is {running}"))
+    let needed = || {
+        format!(
+            "{what} need Linux {}; this kernel is {running}",
+            series(since)
+        )
+    };
+    (running < since).then(needed)
 }
 
 /// Which capability is missing, if one is.
@@ -361,6 +402,29 @@ mod tests {
         assert!(hint("vfs_read is not sleepable").contains("CONFIG_FUNCTION_ERROR_INJECTION"));
         assert!(hint("vfs_read() is not modifiable").contains("security_*"));
         assert_eq!(for_words("R0 invalid mem access 'scalar'"), None);
+    }
+
+    #[test]
+    fn a_refused_helper_is_told_by_number_and_name() {
+        let told = |gist| refused_helper(gist).expect("a helper");
+        assert_eq!(
+            told("invalid func unknown#174\nat instruction 7"),
+            (174, "helper 174".into())
+        );
+        for gist in [
+            "unknown func bpf_loop#181",
+            "program of this type cannot use helper bpf_loop#181",
+        ] {
+            assert_eq!(told(gist), (181, "bpf_loop".into()));
+        }
+        assert_eq!(refused_helper("invalid mem access 'scalar'#1"), None);
+        assert_eq!(refused_helper("unknown func bpf_loop"), None);
+    }
+
+    #[test]
+    fn versions_are_told_as_series() {
+        assert_eq!(series(NEW), "6.1");
+        assert_eq!(series(KernelVersion::new(5, 10, 223)), "5.10.223");
     }
 
     #[test]

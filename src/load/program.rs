@@ -328,6 +328,7 @@ impl Refusal {
             advice::newer_program(plan.kind, attach_type)
                 .or_else(|| advice::newer_sleepable(plan.kind, attach_type, flags))
                 .or_else(|| advice::newer_callbacks(&plan.refs))
+                .or_else(|| advice::newer_helper(&gist, plan.kind, attach_type))
                 .or_else(|| advice::for_words(&gist))
         };
         match advice {

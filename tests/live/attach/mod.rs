@@ -134,10 +134,19 @@ pub(crate) fn soon(what: &str, done: impl Fn() -> bool) {
     }
 }
 
+/// What programs that may sleep read from this process's memory.
+pub(crate) static NUMBER: u64 = 0x1234_5678_9abc;
+
+pub(crate) fn read_the_number(object: &Object) -> bool {
+    number(object, "last_number") == NUMBER
+}
+
 /// Loads one program of the fixture `attach`, which then counts what this thread does.
 pub(crate) fn tracer(program: &str) -> rawbpf::Result<Object> {
     load_fixture("attach", |object| {
         object.program_mut(program)?.set_autoload(true);
+        let address = std::ptr::from_ref(&NUMBER).addr() as u64;
+        object.variable_mut("user_number")?.set(&address)?;
         let tid = nix::unistd::gettid().as_raw().cast_unsigned();
         object.variable_mut("targ_tid")?.set(&tid)
     })
@@ -206,6 +215,8 @@ pub(crate) fn counters(sections: &[&str]) -> Object {
 }
 
 fn counting_program(name: &str, section: &str) -> ProgramPlan {
+    /// `BPF_F_SLEEPABLE`
+    const SLEEPABLE: u32 = 1 << 4;
     const ATOMIC_ADD: u8 = class::STX | size::DW | mode::ATOMIC;
     let insns = [
         Insn::new(Insn::LD_IMM64, 1, pseudo::MAP_VALUE, 0, 0),
@@ -224,6 +235,7 @@ fn counting_program(name: &str, section: &str) -> ProgramPlan {
         expected_attach_type: def.attach_type,
         autoload: true,
         autoattach: true,
+        flags: if def.is_sleepable() { SLEEPABLE } else { 0 },
         insns: insns.to_vec(),
         refs: vec![Ref {
             insn: 0,

@@ -151,7 +151,7 @@ fn tracepoints_have_cookies() {
         "tp with cookie",
         "tracepoint_cookie",
         &[Need::Linux(5, 15)],
-        &["#174"],
+        &["in programs of type tracepoint needs Linux 5.15"],
     );
     let enter = ("syscalls", "sys_enter_getppid");
     trial.run(
@@ -160,13 +160,23 @@ fn tracepoints_have_cookies() {
         has_it,
     );
     let since_6_10 = &[Need::Linux(6, 10)];
-    let trial = cookie("raw_tp with cookie", "raw_tp_cookie", since_6_10, &["#174"]);
+    let trial = cookie(
+        "raw_tp with cookie",
+        "raw_tp_cookie",
+        since_6_10,
+        &["needs Linux 6.10"],
+    );
     trial.run(
         |program| program.attach_raw_tracepoint_with_cookie("sys_enter", 77),
         calls,
         has_it,
     );
-    let trial = cookie("tp_btf with cookie", "tp_btf_cookie", since_6_10, &["#174"]);
+    let trial = cookie(
+        "tp_btf with cookie",
+        "tp_btf_cookie",
+        since_6_10,
+        &["needs Linux 6.10"],
+    );
     trial.run(
         |program| program.attach_tracing_with_cookie(77),
         calls,

@@ -1,7 +1,8 @@
 //! Functions of programs: one, or many at once.
 
-use super::{alone, counter, number, runs};
+use super::{Trial, alone, counter, number, read_the_number, runs};
 use crate::load::load_fixture;
+use crate::matrix::works;
 use crate::support::Need;
 use rawbpf::attach::{Link, ProbeMode, Processes, Uprobe, UprobeMulti};
 use rawbpf::{ErrorKind, LinkType};
@@ -50,6 +51,45 @@ fn a_function_of_this_program_is_probed() {
 }
 
 #[test]
+fn functions_are_probed_as_their_sections_say() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let _alone = alone();
+    for (row, effect) in [
+        ("uprobe", "calls of a function are seen"),
+        ("uretprobe", "returns of a function are seen"),
+    ] {
+        let object = counter(&format!("{row}//proc/self/exe:rawbpf_uprobe_target"));
+        let links = object.attach().unwrap();
+        rawbpf_uprobe_target(1);
+        rawbpf_uprobe_target(1);
+        let seen = runs(&object) == 2;
+        for link in links {
+            link.detach().unwrap();
+        }
+        rawbpf_uprobe_target(1);
+        works(row, effect, seen && runs(&object) == 2);
+    }
+}
+
+#[test]
+fn a_program_that_may_sleep_reads_memory_of_the_process() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let trial = Trial {
+        row: "uprobe.s",
+        effect: "a program that may sleep reads a number of the process",
+        program: "uprobe_sleepable",
+        needs: &[Need::Linux(6, 0)],
+        words: &["sleepable"],
+    };
+    let at = Uprobe::entry("/proc/self/exe", "rawbpf_uprobe_target").processes(Processes::Own);
+    trial.run(
+        |program| program.attach_uprobe(&at),
+        || assert_eq!(rawbpf_uprobe_target(1), 2),
+        read_the_number,
+    );
+}
+
+#[test]
 fn a_probe_made_through_tracefs_works_alike_and_is_removed() {
     require!(Need::Bpf, Need::Btf, Need::Uprobes, Need::Tracefs);
     let _alone = alone();
@@ -66,9 +106,14 @@ fn a_probe_made_through_tracefs_works_alike_and_is_removed() {
     let mine = format!("rawbpf_{}_", std::process::id());
     assert!(list().contains(&mine), "{}", list());
     rawbpf_uprobe_target(4);
-    assert!(number(&object, "calls") >= 1);
+    let seen = number(&object, "calls") >= 1;
     drop(link);
-    assert!(!list().contains(&mine), "{}", list());
+    let removed = !list().contains(&mine);
+    works(
+        "uprobe (tracefs)",
+        "calls of a function are seen",
+        seen && removed,
+    );
 }
 
 #[test]

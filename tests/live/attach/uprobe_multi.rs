@@ -117,3 +117,28 @@ fn a_session_runs_at_both_ends_of_a_call() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert!(error.to_string().contains("both"), "{error}");
 }
+
+#[test]
+fn kernels_without_such_links_say_so() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    if check(&[Need::UprobeMulti]).is_ok() {
+        return;
+    }
+    let attach = |program, at: &UprobeMulti| {
+        let object = load_fixture("uprobe_multi", |object| {
+            object.program_mut(program)?.set_autoload(true);
+            Ok(())
+        })?;
+        object.program(program)?.attach_uprobe_multi(at)
+    };
+    let all = UprobeMulti::pattern(OWN, "rawbpf_multi_*");
+    let named = UprobeMulti::names(OWN, ["rawbpf_multi_cc"]);
+    for (row, program, at) in [
+        ("uprobe.multi", "call", all.clone()),
+        ("uprobe.multi by name", "call", named.cookies([1])),
+        ("uretprobe.multi", "call", all.clone().on_return()),
+        ("uprobe.session", "session", all),
+    ] {
+        refused(row, attach(program, &at), "Linux 6.");
+    }
+}

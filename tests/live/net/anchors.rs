@@ -6,7 +6,7 @@ use super::tc::programs;
 use super::{Wire, in_network, load_only, number};
 use crate::matrix::{refused, works};
 use crate::support::{Cgroup as OwnCgroup, Need, check, lift_memlock};
-use rawbpf::attach::{Anchor, AttachOptions, AttachPoint, Cgroup, Direction, Tcx};
+use rawbpf::attach::{Anchor, AttachOptions, AttachPoint, Cgroup, CgroupMode, Direction, Tcx};
 use rawbpf::load::Object;
 use rawbpf::{AttachType, Errno, ErrorKind};
 
@@ -173,6 +173,55 @@ fn programs_of_a_cgroup_are_ordered() {
     before.unwrap().detach().unwrap();
     let stale = second.attach_cgroup(&Cgroup::of(&folder).expected_revision(there.revision));
     assert_eq!(stale.unwrap_err().errno(), Some(Errno::ESTALE));
+}
+
+#[test]
+fn a_program_runs_before_those_of_the_cgroups_below() {
+    require!(Need::Bpf, Need::Btf, Need::Cgroup);
+    lift_memlock();
+    let own = OwnCgroup::new();
+    let below = own.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    let object = load_only("cgroup", &["connect4", "other_connect4"], |_| Ok(())).unwrap();
+    let [above, beneath] = ["connect4", "other_connect4"].map(|name| object.program(name).unwrap());
+    for (row, since, at) in [
+        ("cgroup preorder", (6, 17), Cgroup::at(own.path())),
+        (
+            "cgroup preorder without link",
+            (6, 15),
+            Cgroup::at(own.path()).without_link(CgroupMode::Multi),
+        ),
+    ] {
+        let attached = above.attach_cgroup(&at.clone().preorder());
+        let (major, minor) = since;
+        // Stable kernels got the flag later.
+        if attached.is_err() && check(&[Need::Linux(major, minor)]).is_err() {
+            refused(row, attached, &format!("needs Linux {major}.{minor}"));
+            continue;
+        }
+        let folder = std::fs::File::open(&below).unwrap();
+        let point = AttachPoint::cgroup(&folder, AttachType::CGROUP_INET4_CONNECT);
+        let effective = || -> Vec<u32> {
+            let there = point.query_effective().unwrap();
+            there.programs.iter().map(|one| one.id).collect()
+        };
+        let first = attached.unwrap();
+        let second = beneath.attach_cgroup(&Cgroup::of(&folder)).unwrap();
+        let [above_id, beneath_id] = [above, beneath].map(|program| program.id().unwrap());
+        let early = effective() == [above_id, beneath_id];
+        first.detach().unwrap();
+        // Without the flag, those below run first.
+        let plain = above.attach_cgroup(&at).unwrap();
+        let late = effective() == [beneath_id, above_id];
+        plain.detach().unwrap();
+        second.detach().unwrap();
+        works(
+            row,
+            "the program runs before one of a cgroup below",
+            early && late,
+        );
+    }
+    std::fs::remove_dir(&below).unwrap();
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn try_row(row: &Row, folder: &File, inmate: &mut Inmate) {
         return refused(&name, object, &format!("{major}.{minor}"));
     }
     if row.program == "lsm_bind" && check(&[Need::Lsm]).is_err() {
-        return;
+        return refused(&name, object, "lockdown");
     }
     let object = object.unwrap();
     assert_eq!(inmate.error_of(row.order), None, "{name}: before");

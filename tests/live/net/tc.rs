@@ -154,6 +154,40 @@ fn destroying_a_hook_takes_all_filters_away() {
     });
 }
 
+#[test]
+fn filters_hang_on_qdiscs_of_the_callers_choice() {
+    /// `TC_H_ROOT`, `TC_H_INGRESS`
+    const ROOT: u32 = 0xffff_ffff;
+    const INGRESS: u32 = 0xffff_fff1;
+    require!(Need::Bpf, Need::Btf);
+    for (kind, parent, handle) in [("sfq", ROOT, 0x1_0000), ("ingress", INGRESS, 0xffff_0000)] {
+        let row = format!("tc (below qdisc {kind})");
+        in_network(|| {
+            let object = programs(DROP);
+            let program = object.program("first").unwrap();
+            let qdisc = TcHook::qdisc("lo", kind, parent, handle);
+            match qdisc.create() {
+                Ok(new) => assert!(new),
+                error => return refused(&row, error, "kind is unknown"),
+            }
+            let below = TcHook::under("lo", handle);
+            let link = program.attach_tc(&Tc::at(below.clone())).unwrap();
+            let wire = Wire::new();
+            let dropped = wire.drops(count(&object, "first_count"));
+            works(&row, "packets are dropped", dropped);
+            let filters = below.filters().unwrap();
+            assert_eq!(filters.len(), 1);
+            assert_eq!(filters[0].program_id, program.id().unwrap());
+            link.detach().unwrap();
+            assert_eq!(below.filters().unwrap(), []);
+            assert!(wire.passes());
+            qdisc.destroy().unwrap();
+            let gone = program.attach_tc(&Tc::at(below)).unwrap_err();
+            assert!(gone.errno().is_some(), "{gone}");
+        });
+    }
+}
+
 /// The filter is in the network namespace in which it was made, wherever the link is dropped.
 #[test]
 fn a_filter_is_found_from_another_namespace() {

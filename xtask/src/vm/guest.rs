@@ -16,9 +16,10 @@ use super::tools::QEMU;
 
 /// The modules that a guest has unless it is told otherwise: a network device to make, traffic control, two with functions
 /// for programs, and one with a variable in its BTF.
-pub(crate) const MODULES: [&str; 6] = [
+pub(crate) const MODULES: [&str; 7] = [
     "veth",
     "sch_ingress",
+    "sch_sfq",
     "cls_bpf",
     "nf_conntrack",
     "nf_nat",
