@@ -106,8 +106,9 @@ impl PerfBuffer {
 
     /// How many events have found no room.
     ///
-    /// Since Linux 6.0 the kernel counts them, and this asks it. Before, they are those of the [`PerfRecord::Lost`] records taken
-    /// so far, which the kernel writes when there is room again, in front of the next event.
+    /// Since Linux 6.0 (and in later stable releases of 5.10) the kernel counts them, and this asks it. Elsewhere they are those
+    /// of the [`PerfRecord::Lost`] records taken so far, which the kernel writes when there is room again, in front of the next
+    /// event.
     pub fn lost(&self) -> u64 {
         let counts = self.cpus.iter().map(|buffer| {
             let reported = buffer.lost.get();

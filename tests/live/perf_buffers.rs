@@ -219,8 +219,13 @@ fn lost_events_are_counted_though_nothing_follows() {
     let seen = reader.poll().iter().map(Result::unwrap).count();
     let missing = u64::try_from(sent - seen).unwrap();
     assert!(missing > 0);
-    let counted = check(&[Need::Linux(6, 0)]).is_ok();
-    assert_eq!(reader.lost(), if counted { missing } else { 0 });
+    // Stable releases of older kernels have taken the count over (5.10 has), others have not.
+    let must_count = check(&[Need::Linux(6, 0)]).is_ok();
+    let counted = reader.lost();
+    assert!(
+        counted == missing || counted == 0 && !must_count,
+        "{counted} of {missing}"
+    );
     write(&program, 40);
     assert_eq!(reader.poll().iter().map(Result::unwrap).count(), 2);
     assert_eq!(reader.lost(), missing);
