@@ -40,6 +40,8 @@ fn say(attachment: &str, verdict: &str, what: &str) {
     let what = what
         .replace('\n', "; ")
         .replace(&fixtures.display().to_string(), "");
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let what = what.replace(&format!(" {}", release.trim()), "");
     let what = without_patch_level(&without_numbers(&what));
     // Past the harness, which keeps the output of tests that pass to itself; in one piece, as it writes there too.
     let line = format!("attach-matrix: {attachment} | {verdict} | {what}\n");
