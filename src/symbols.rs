@@ -47,7 +47,7 @@ impl Symbols {
     pub fn from_kallsyms(text: &[u8]) -> Self {
         let mut symbols = Self::default();
         each_in_kallsyms(text, &mut |symbol| {
-            if symbol.address != 0 && matches!(symbol.letter, 't' | 'T' | 'w' | 'W') {
+            if symbol.address != 0 && symbol.is_function() {
                 symbols.push(symbol.address, symbol.name);
             }
         });
@@ -116,6 +116,13 @@ pub(crate) struct KernelSymbol<'l> {
     pub(crate) name: &'l str,
     /// `None` for the kernel proper.
     pub(crate) module: Option<&'l str>,
+}
+
+impl KernelSymbol<'_> {
+    /// Whether it is code: global or local, weak ones included.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self.letter, 't' | 'T' | 'w' | 'W')
+    }
 }
 
 /// Calls `visit` with each symbol in the text of `/proc/kallsyms`.

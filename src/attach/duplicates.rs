@@ -19,7 +19,7 @@ struct Function {
 fn functions(name: &str) -> Result<Vec<Function>> {
     let mut found = Vec::new();
     kernel_files::kernel_symbols(&mut |symbol| {
-        if symbol.name == name && matches!(symbol.letter, 't' | 'T' | 'w' | 'W') {
+        if symbol.name == name && symbol.is_function() {
             found.push(Function {
                 address: symbol.address,
                 module: symbol.module.unwrap_or(KERNEL).to_owned(),

@@ -1,6 +1,7 @@
 //! Many kernel functions with one link.
 
 use super::link::Link;
+use super::many::Wanted;
 use super::{glob, kprobe, tracefs};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::{Program, advice, kernel_files};
@@ -22,16 +23,9 @@ const RETURN: u32 = 1;
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_kprobe_multi_opts")]
 pub struct KprobeMulti {
-    functions: Wanted,
+    functions: Wanted<u64>,
     flags: u32,
     cookies: Vec<u64>,
-}
-
-#[derive(Debug, Clone)]
-enum Wanted {
-    Pattern(String),
-    Names(Vec<String>),
-    Addresses(Vec<u64>),
 }
 
 impl KprobeMulti {
@@ -42,15 +36,15 @@ impl KprobeMulti {
 
     /// Functions by name.
     pub fn names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::of(Wanted::Names(names.into_iter().map(Into::into).collect()))
+        Self::of(Wanted::names(names))
     }
 
     /// Functions by address.
     pub fn addresses(addresses: impl Into<Vec<u64>>) -> Self {
-        Self::of(Wanted::Addresses(addresses.into()))
+        Self::of(Wanted::Numbers(addresses.into()))
     }
 
-    fn of(functions: Wanted) -> Self {
+    fn of(functions: Wanted<u64>) -> Self {
         Self {
             functions,
             flags: 0,
@@ -69,14 +63,6 @@ impl KprobeMulti {
         self.cookies = cookies.into();
         self
     }
-
-    fn what(&self) -> String {
-        match &self.functions {
-            Wanted::Pattern(pattern) => format!("kernel functions `{pattern}`"),
-            Wanted::Names(names) => format!("{} kernel functions", names.len()),
-            Wanted::Addresses(addresses) => format!("{} kernel functions", addresses.len()),
-        }
-    }
 }
 
 impl Program {
@@ -86,28 +72,25 @@ impl Program {
     /// `NotFound` if no traceable function matches.
     #[doc(alias = "bpf_program__attach_kprobe_multi_opts")]
     pub fn attach_kprobe_multi(&self, at: &KprobeMulti) -> Result<Link> {
-        attach(self, at)
-            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.what())))
+        attach(self, at).map_err(|e| {
+            e.context(format!(
+                "attaching `{}` to {}",
+                self.name(),
+                at.functions.what()
+            ))
+        })
     }
 }
 
 fn attach(program: &Program, at: &KprobeMulti) -> Result<Link> {
-    let count = match &at.functions {
-        Wanted::Pattern(_) => None,
-        Wanted::Names(names) => Some(names.len()),
-        Wanted::Addresses(addresses) => Some(addresses.len()),
-    };
-    if !at.cookies.is_empty() && Some(at.cookies.len()) != count {
-        let message = format!("{} cookies do not go with {}", at.cookies.len(), at.what());
-        return Err(Error::new(ErrorKind::InvalidArgument, message));
-    }
+    at.functions.check_cookies(&at.cookies)?;
     match &at.functions {
         Wanted::Pattern(pattern) if glob::is_pattern(pattern) => {
             create(program, at, Functions::Addresses(&matching(pattern)?))
         }
         Wanted::Pattern(name) => by_names(program, at, std::slice::from_ref(name)),
         Wanted::Names(names) => by_names(program, at, names),
-        Wanted::Addresses(addresses) => create(program, at, Functions::Addresses(addresses)),
+        Wanted::Numbers(addresses) => create(program, at, Functions::Addresses(addresses)),
     }
 }
 
@@ -167,11 +150,11 @@ fn listed(list: &str, pattern: &str) -> Vec<u64> {
 /// Names from tracefs, addresses from the kernel's symbols.
 fn looked_up(pattern: &str) -> Result<Vec<u64>> {
     let list = tracefs::traceable_functions()?;
-    let names = tracefs::matching_names(&list, pattern);
+    let names = tracefs::matching_names(&list, |_| true, pattern);
     let mut addresses = Vec::new();
-    kernel_files::kallsyms(&mut |address, letter, name| {
-        if matches!(letter, 't' | 'T' | 'w' | 'W') && names.contains(name) {
-            addresses.push(address);
+    kernel_files::kernel_symbols(&mut |symbol| {
+        if symbol.is_function() && names.contains(symbol.name) {
+            addresses.push(symbol.address);
         }
     })?;
     Ok(addresses)

@@ -27,6 +27,7 @@ mod legacy;
 mod link;
 mod links;
 mod lsm;
+mod many;
 mod netfilter;
 mod netkit;
 mod netns;

@@ -52,26 +52,18 @@ fn unreadable(error: io::Error, path: &Path) -> Error {
     }
 }
 
-/// The names in such a list that a pattern means.
-pub(super) fn matching_names<'l>(list: &'l str, pattern: &str) -> HashSet<&'l str> {
-    // `vfs_read` or, of a module, `veth_xmit [veth]`.
-    let lines = list
-        .lines()
-        .filter_map(|line| line.split_ascii_whitespace().next());
-    lines.filter(|name| glob::matches(pattern, name)).collect()
-}
-
-/// The names in such a list that a pattern means, of one module or of the kernel proper.
-pub(super) fn matching_names_in<'l>(
+/// The names in such a list that a pattern means, of the modules that `of` admits (`None` is the kernel proper).
+pub(super) fn matching_names<'l>(
     list: &'l str,
-    module: Option<&str>,
+    of: impl Fn(Option<&str>) -> bool,
     pattern: &str,
 ) -> HashSet<&'l str> {
+    // `vfs_read` or, of a module, `veth_xmit [veth]`.
     let lines = list.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?;
-        let place = words.next().map(|place| place.trim_matches(['[', ']']));
-        (place == module).then_some(name)
+        let module = words.next().map(|module| module.trim_matches(['[', ']']));
+        of(module).then_some(name)
     });
     lines.filter(|name| glob::matches(pattern, name)).collect()
 }
@@ -130,7 +122,7 @@ mod tests {
     fn functions_of_modules_are_told_apart() {
         let list = "vfs_read\nveth_xmit [veth]\nveth_open [veth]\nvfs_x [veth]\n\n";
         let names = |module, pattern| {
-            let mut names: Vec<_> = matching_names_in(list, module, pattern)
+            let mut names: Vec<_> = matching_names(list, |of| of == module, pattern)
                 .into_iter()
                 .collect();
             names.sort_unstable();
@@ -139,6 +131,6 @@ mod tests {
         assert_eq!(names(None, "v*"), ["vfs_read"]);
         assert_eq!(names(Some("veth"), "veth_*"), ["veth_open", "veth_xmit"]);
         assert!(names(Some("other"), "*").is_empty());
-        assert_eq!(matching_names(list, "vfs_*").len(), 2);
+        assert_eq!(matching_names(list, |_| true, "vfs_*").len(), 2);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::grammar;
 use super::link::Link;
+use super::many::Wanted;
 use super::tracefs;
 use crate::btf::{Btf, Kind, Type};
 use crate::kinds::AttachType;
@@ -24,15 +25,8 @@ const LARGEST_ARGUMENT: u32 = 16;
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_tracing_multi_opts")]
 pub struct TracingMulti {
-    functions: Wanted,
+    functions: Wanted<TypeId>,
     cookies: Vec<u64>,
-}
-
-#[derive(Debug, Clone)]
-enum Wanted {
-    Pattern(String),
-    Names(Vec<String>),
-    Ids(Vec<TypeId>),
 }
 
 impl TracingMulti {
@@ -44,15 +38,15 @@ impl TracingMulti {
 
     /// Functions by name, of the kernel proper or of the module that the program was loaded for.
     pub fn names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::of(Wanted::Names(names.into_iter().map(Into::into).collect()))
+        Self::of(Wanted::names(names))
     }
 
     /// Functions by their number in the types that the program was loaded for: those of the kernel proper or of a module.
     pub fn ids(ids: impl Into<Vec<TypeId>>) -> Self {
-        Self::of(Wanted::Ids(ids.into()))
+        Self::of(Wanted::Numbers(ids.into()))
     }
 
-    fn of(functions: Wanted) -> Self {
+    fn of(functions: Wanted<TypeId>) -> Self {
         Self {
             functions,
             cookies: Vec::new(),
@@ -63,23 +57,6 @@ impl TracingMulti {
     pub fn cookies(mut self, cookies: impl Into<Vec<u64>>) -> Self {
         self.cookies = cookies.into();
         self
-    }
-
-    fn what(&self) -> String {
-        match &self.functions {
-            Wanted::Pattern(pattern) => format!("kernel functions `{pattern}`"),
-            Wanted::Names(names) => format!("{} kernel functions", names.len()),
-            Wanted::Ids(ids) => format!("{} kernel functions", ids.len()),
-        }
-    }
-
-    /// How many functions are named; `None` if only the kernel knows.
-    fn count(&self) -> Option<usize> {
-        match &self.functions {
-            Wanted::Pattern(_) => None,
-            Wanted::Names(names) => Some(names.len()),
-            Wanted::Ids(ids) => Some(ids.len()),
-        }
     }
 }
 
@@ -92,8 +69,13 @@ impl Program {
     /// `NotFound` with similar names if a function is not there, or no traceable function matches.
     #[doc(alias = "bpf_program__attach_tracing_multi")]
     pub fn attach_tracing_multi(&self, at: &TracingMulti) -> Result<Link> {
-        attach(self, at)
-            .map_err(|e| e.context(format!("attaching `{}` to {}", self.name(), at.what())))
+        attach(self, at).map_err(|e| {
+            e.context(format!(
+                "attaching `{}` to {}",
+                self.name(),
+                at.functions.what()
+            ))
+        })
     }
 }
 
@@ -109,14 +91,11 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
             "such programs are of SEC(\"fentry.multi\"), \"fexit.multi\" or \"fsession.multi\"",
         ));
     }
-    if !at.cookies.is_empty() && Some(at.cookies.len()) != at.count() {
-        let message = format!("{} cookies do not go with {}", at.cookies.len(), at.what());
-        return Err(Error::new(ErrorKind::InvalidArgument, message));
-    }
+    at.functions.check_cookies(&at.cookies)?;
     let ids = match &at.functions {
         Wanted::Pattern(pattern) => matching(loaded_for(program), pattern)?,
         Wanted::Names(names) => by_names(loaded_for(program), names)?,
-        Wanted::Ids(ids) => ids.iter().map(|id| id.0).collect(),
+        Wanted::Numbers(ids) => ids.iter().map(|id| id.0).collect(),
     };
     let create = LinkCreate {
         source: program.as_fd(),
@@ -165,7 +144,8 @@ fn matching(module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
     }
     let pattern = grammar::kernel_glob(pattern)?;
     let list = tracefs::traceable_functions()?;
-    let traceable = tracefs::matching_names_in(&list, module.map(|_| place), pattern);
+    let here = module.map(|module| module.name.as_str());
+    let traceable = tracefs::matching_names(&list, |of| of == here, pattern);
     let kernel = Target::running();
     let btf = types_of(&kernel, module)?;
     let functions = btf.types().filter(|ty| ty.kind() == Kind::Func);

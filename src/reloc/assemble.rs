@@ -103,9 +103,9 @@ impl<'o> Assembler<'o> {
             .collect();
         // First of all, so that features are looked for with its rights.
         target.token()?;
-        let essential =
-            core_relos::wanted_types(object, target, &wanted_functions(object, &autoload));
-        let types = KernelTypes::look_up(target, &wanted_types(object, &autoload), &essential)?;
+        let types = KernelTypes::look_up(target, &wanted_types(object, &autoload), || {
+            core_relos::wanted_types(object, target, &wanted_functions(object, &autoload))
+        })?;
         let externs = Externs::resolve(object, target, &types)?;
         let arena = ArenaPlace::of(object, target)?;
         let mut maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;

@@ -291,7 +291,7 @@ mod tests {
         resolve(
             program,
             &target,
-            &KernelTypes::look_up(&target, &names, &BTreeSet::new())?,
+            &KernelTypes::look_up(&target, &names, BTreeSet::new)?,
         )
     }
 
@@ -350,7 +350,7 @@ mod tests {
         wanted_types(program, &mut names);
         assert!(names.is_empty());
         let target = the_kernel();
-        let types = KernelTypes::look_up(&target, &names, &BTreeSet::new()).unwrap();
+        let types = KernelTypes::look_up(&target, &names, BTreeSet::new).unwrap();
         let function = "main".to_string();
         assert_eq!(
             resolve(program, &target, &types).unwrap(),

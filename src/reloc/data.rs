@@ -355,7 +355,7 @@ mod tests {
         let types = super::super::kernel_types::KernelTypes::look_up(
             &target,
             &names,
-            &std::collections::BTreeSet::new(),
+            std::collections::BTreeSet::new,
         )
         .unwrap();
         let externs = Externs::resolve(&object, &target, &types).unwrap();
@@ -378,7 +378,7 @@ mod tests {
         let types = super::super::kernel_types::KernelTypes::look_up(
             &target,
             &std::collections::BTreeSet::new(),
-            &std::collections::BTreeSet::new(),
+            std::collections::BTreeSet::new,
         );
         let externs = Externs::resolve(&object, &target, &types.unwrap()).unwrap();
         let (insns, refs) = relocated(&object, &[], &externs).unwrap();

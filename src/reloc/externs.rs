@@ -360,7 +360,7 @@ mod tests {
         Externs::resolve(
             object,
             target,
-            &KernelTypes::look_up(target, &names, &BTreeSet::new())?,
+            &KernelTypes::look_up(target, &names, BTreeSet::new)?,
         )
     }
 

@@ -29,13 +29,14 @@ impl<'t> KernelTypes<'t> {
     pub(super) fn look_up(
         target: &'t Target,
         names: &BTreeSet<String>,
-        essential: &BTreeSet<&str>,
+        essential: impl FnOnce() -> BTreeSet<&'t str>,
     ) -> Result<Self> {
         let mut found: HashMap<String, Vec<(Kind, TypeId)>> = HashMap::new();
         let mut flavours: HashMap<String, Vec<TypeId>> = HashMap::new();
         if !names.is_empty() {
             let btf = target.vmlinux_btf()?;
             let exact = names.iter().map(|name| (name.as_str(), NameMatch::Exact));
+            let essential = essential();
             let essential = essential.iter().map(|name| (*name, NameMatch::Essential));
             let list: Vec<Wanted<'_>> = exact.chain(essential.clone()).collect();
             found.extend(names.iter().map(|name| (name.clone(), Vec::new())));
@@ -48,10 +49,9 @@ impl<'t> KernelTypes<'t> {
                         }
                     }
                     Some((name, NameMatch::Essential)) => {
-                        flavours
-                            .entry((*name).to_string())
-                            .or_default()
-                            .push(hit.id);
+                        if let Some(hits) = flavours.get_mut(*name) {
+                            hits.push(hit.id);
+                        }
                     }
                     None => {}
                 }

@@ -1,0 +1,40 @@
+//! Which of the kernel's functions one link is to watch: by a pattern, or by a list.
+
+use crate::{Error, ErrorKind, Result};
+
+/// Functions; `N` is the number that stands for one where names do not.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted<N> {
+    Pattern(String),
+    Names(Vec<String>),
+    Numbers(Vec<N>),
+}
+
+impl<N> Wanted<N> {
+    pub(super) fn names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::Names(names.into_iter().map(Into::into).collect())
+    }
+
+    /// What to call them in messages.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Pattern(pattern) => format!("kernel functions `{pattern}`"),
+            Self::Names(names) => format!("{} kernel functions", names.len()),
+            Self::Numbers(numbers) => format!("{} kernel functions", numbers.len()),
+        }
+    }
+
+    /// Cookies go with a list only, one with each function.
+    pub(super) fn check_cookies(&self, cookies: &[u64]) -> Result<()> {
+        let fits = match self {
+            Self::Pattern(_) => false,
+            Self::Names(names) => names.len() == cookies.len(),
+            Self::Numbers(numbers) => numbers.len() == cookies.len(),
+        };
+        if fits || cookies.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{} cookies do not go with {}", cookies.len(), self.what());
+        Err(Error::new(ErrorKind::InvalidArgument, message))
+    }
+}
