@@ -40,6 +40,7 @@ pub mod btf;
 pub mod elf;
 mod error;
 pub mod feature;
+mod files;
 mod ids;
 pub mod insn;
 mod kinds;

@@ -1,7 +1,8 @@
 //! Opening objects that are files: the one place where `open`, which is pure, meets the file system.
 
+use crate::Result;
+use crate::files::{Limit, read_regular};
 use crate::open::{OpenObject, OpenOptions};
-use crate::{Error, Result};
 use std::path::Path;
 
 impl OpenOptions {
@@ -12,7 +13,7 @@ impl OpenOptions {
     #[doc(alias = "bpf_object__open_file")]
     pub fn open_file(&self, path: impl AsRef<Path>) -> Result<OpenObject> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| cannot_read(error, path))?;
+        let bytes = read_regular(path, Limit::OBJECT)?;
         self.open(&bytes, Some(path))
     }
 }
@@ -26,17 +27,6 @@ impl OpenObject {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open_file(path)
     }
-}
-
-fn cannot_read(error: std::io::Error, path: &Path) -> Error {
-    use std::io::ErrorKind as Io;
-    let hint = match error.kind() {
-        Io::NotFound => "is the path right? a relative path starts at the current directory",
-        Io::IsADirectory => "name the object file itself, such as `opensnoop.bpf.o`",
-        Io::PermissionDenied => "may this user read the file?",
-        _ => return Error::from_io(error, "read", path),
-    };
-    Error::from_io(error, "read", path).with_hint(hint)
 }
 
 #[cfg(test)]

@@ -64,6 +64,41 @@ fn a_directory_is_no_object() {
 }
 
 #[test]
+fn only_regular_files_of_a_bearable_size_are_read() {
+    let (folder, path) = file(b"");
+    let at = |name: &str| folder.path().join(name);
+    let made = Command::new("mkfifo").arg(at("fifo")).status().unwrap();
+    assert!(made.success());
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(200 << 30)
+        .unwrap();
+    let cases = [
+        (at("fifo"), ["FIFO", "not a regular file"]),
+        ("/dev/zero".into(), ["device", "not a regular file"]),
+        (path, ["214748364800", "at most"]),
+    ];
+    let object = fixture("opensnoop.bpf.o");
+    let object = object.to_str().unwrap();
+    for (path, words) in cases {
+        let name = path.to_str().unwrap();
+        let mut messages = every_command(&path);
+        messages.push(failure(&mut rawbpf(&["plan", object, "--btf", name])));
+        let sysfs = Path::new("/sys/kernel/btf/vmlinux");
+        if sysfs.exists() {
+            let args = ["plan", object, "--btf", sysfs.to_str().unwrap()];
+            messages.push(failure(rawbpf(&args).args(["--kconfig", name])));
+        }
+        for message in messages {
+            assert_says(&message, &words);
+            assert_says(&message, &[name]);
+        }
+    }
+}
+
+#[test]
 fn an_empty_file_is_no_object() {
     let (_folder, path) = file(b"");
     for message in every_command(&path) {

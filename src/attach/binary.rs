@@ -1,11 +1,11 @@
 //! Which file a program or library of that name is, and which part of the file.
 
 use crate::elf::{ld_cache, zip};
-use crate::sys::mapping::FileBytes;
+use crate::files::{Limit, open_regular, read_regular};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::env;
 use std::ffi::{CString, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ pub(super) struct Binary {
 /// What is in a [`Binary`].
 #[derive(Debug)]
 pub(super) struct Contents {
-    bytes: FileBytes,
+    bytes: Vec<u8>,
     part: Range<usize>,
 }
 
@@ -51,8 +51,7 @@ impl Binary {
 
     /// Reads the file, and finds the member in it.
     pub(super) fn read(&self) -> Result<Contents> {
-        let bytes =
-            FileBytes::open(&self.path).map_err(|e| Error::from_io(e, "read", &self.path))?;
+        let bytes = read_regular(&self.path, Limit::PROGRAM)?;
         let part = match &self.member {
             None => 0..bytes.len(),
             Some(name) => zip::member(&bytes, name)
@@ -91,12 +90,14 @@ impl Contents {
     }
 }
 
+const LIBRARY_LIST: &str = "/etc/ld.so.cache";
+
 /// Where the dynamic loader would look, then the system's folders; or where the shell would.
 fn search(name: &Path, text: &str) -> Result<PathBuf> {
     // `x.so`, `x.so.1`
     let is_library = format!("{text}.").contains(".so.");
     let found = if is_library {
-        let listed = fs::read("/etc/ld.so.cache").unwrap_or_default();
+        let listed = read_regular(Path::new(LIBRARY_LIST), Limit::LIBRARY_LIST).unwrap_or_default();
         let listed = ld_cache::paths(&listed, text).map(PathBuf::from);
         let own = folders(env::var_os("LD_LIBRARY_PATH").as_ref());
         let own = own.into_iter().map(|folder| folder.join(name));
@@ -204,12 +205,15 @@ fn is_program(path: &Path) -> bool {
 /// Whether the dynamic loader would take it: a library for this machine. It need not be executable.
 fn is_library_here(path: &Path) -> bool {
     let mut header = [0; 20];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let opened = open_regular(path, Limit::PROGRAM);
+    if !opened.is_ok_and(|mut file| file.read_exact(&mut header).is_ok()) {
+        return false;
+    }
     let [0x7f, b'E', b'L', b'F', class, .., low, high] = header else {
         return false;
     };
     let machine = u16::from_ne_bytes([low, high]);
-    read.is_ok() && class == 2 && MACHINE.is_none_or(|own| own == machine)
+    class == 2 && MACHINE.is_none_or(|own| own == machine)
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use crate::load::{Program, advice};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, Result};
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// `BPF_F_PREORDER`
@@ -116,7 +117,10 @@ impl<'a> Cgroup<'a> {
         match &self.which {
             Which::Fd(fd) => Ok(Opened::Borrowed(*fd)),
             Which::Path(path) => {
-                let folder = File::open(path).map_err(|e| Error::from_io(e, "open", path))?;
+                let mut options = OpenOptions::new();
+                let folder = options.read(true).custom_flags(libc::O_DIRECTORY);
+                let folder = folder.open(path);
+                let folder = folder.map_err(|e| Error::from_io(e, "open", path))?;
                 Ok(Opened::Owned(folder.into()))
             }
         }

@@ -10,9 +10,10 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::load::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 /// Which network namespace to attach to.
 ///
@@ -96,8 +97,7 @@ fn attach(program: &Program, at: &Netns<'_>) -> Result<Link> {
         Which::Path(path) => Some(path.clone()),
         Which::Fd(_) => None,
     };
-    let opened =
-        opened.map(|path: PathBuf| File::open(&path).map_err(|e| Error::from_io(e, "open", &path)));
+    let opened = opened.map(|path: PathBuf| open_namespace(&path));
     let opened = opened.transpose()?;
     let netns = match (&at.which, &opened) {
         (Which::Fd(fd), _) => *fd,
@@ -118,6 +118,13 @@ fn attach(program: &Program, at: &Netns<'_>) -> Result<Link> {
         }
         Err(errno) => Err(refused(errno, attach_type)),
     }
+}
+
+/// Without waiting for whoever writes to a FIFO; the kernel says what is no namespace.
+fn open_namespace(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    file.map_err(|e| Error::from_io(e, "open", path))
 }
 
 /// The kernel takes 0 for "none" in programs of these types: they have one attach type each.

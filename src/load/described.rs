@@ -1,8 +1,9 @@
 //! Another kernel, described by files on this machine.
 
 use super::{kernel_btf, kernel_files};
+use crate::Result;
+use crate::files::{Limit, read_regular};
 use crate::reloc::OfflineKernel;
-use crate::{Error, Result};
 use std::path::Path;
 
 impl OfflineKernel {
@@ -26,7 +27,7 @@ impl OfflineKernel {
     /// The file cannot be read or decompressed.
     pub fn with_kconfig_file(mut self, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| Error::from_io(e, "read", path))?;
+        let bytes = read_regular(path, Limit::KCONFIG)?;
         self.kconfig = Some(kernel_files::plain(bytes, path)?);
         Ok(self)
     }

@@ -2,13 +2,15 @@
 
 use super::{advice, kernel_files};
 use crate::btf::{Btf, SharedBytes};
+use crate::files::{Limit, open_regular, read_opened};
 use crate::reloc::{Module, ModuleBtf};
 use crate::sys::bpf::{self, ObjectKind};
 use crate::sys::mapping::FileBytes;
 use crate::{Errno, Error, ErrorKind, Result};
-use object::{Object as _, ObjectSection as _};
-use std::fs;
+use object::{Object as _, ObjectSection as _, ReadCache};
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,8 +24,8 @@ pub(super) fn vmlinux() -> Result<Btf<'static>> {
     }
     let release = kernel_files::release()?;
     for path in images(&release) {
-        if let Ok(bytes) = fs::read(&path) {
-            return from_image(&bytes).map_err(|e| e.context(path));
+        if let Ok(file) = open_regular(Path::new(&path), Limit::KERNEL_IMAGE) {
+            return from_image(file, Path::new(&path)).map_err(|e| e.context(path));
         }
     }
     Err(Error::new(
@@ -35,9 +37,8 @@ pub(super) fn vmlinux() -> Result<Btf<'static>> {
 
 /// The types in a file that the caller named.
 pub(super) fn from_file(path: &Path) -> Result<Btf<'static>> {
-    let bytes =
-        fs::read(path).map_err(|e| Error::from_io(e, "read the kernel's types from", path))?;
-    from_image(&bytes).map_err(|e| {
+    let file = open_regular(path, Limit::KERNEL_IMAGE)?;
+    from_image(file, path).map_err(|e| {
         e.context(path.display().to_string()).with_hint(
             "wanted is a kernel's BTF, such as a copy of its /sys/kernel/btf/vmlinux, or an ELF file with a section `.BTF`",
         )
@@ -63,19 +64,27 @@ fn images(release: &str) -> [String; 7] {
     ]
 }
 
-/// The `.BTF` section of an ELF image, or the whole file if it is no ELF file.
-fn from_image(bytes: &[u8]) -> Result<Btf<'static>> {
-    if !bytes.starts_with(b"\x7fELF") {
-        return Btf::from_vec(bytes.to_vec()).map_err(Error::from);
+/// The `.BTF` section of an ELF image, of which no more than that is read, or the whole file if it is no ELF file.
+fn from_image(file: File, path: &Path) -> Result<Btf<'static>> {
+    let mut magic = [0; 4];
+    if file.read_exact_at(&mut magic, 0).is_err() || magic != *b"\x7fELF" {
+        let bytes = read_opened(file, path, Limit::BTF)?;
+        return Btf::from_vec(bytes).map_err(Error::from);
     }
     let elf_error = |e: object::Error| Error::new(ErrorKind::Elf, e.to_string()).with_source(e);
-    let file = object::File::parse(bytes).map_err(elf_error)?;
+    let parts = ReadCache::new(file);
+    let file = object::File::parse(&parts).map_err(elf_error)?;
     let section = file.section_by_name(".BTF").ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
             "the kernel image has no section `.BTF`",
         )
     })?;
+    if section.size() > Limit::BTF.bytes() {
+        return Err(Limit::BTF
+            .exceeded(path, Some(section.size()))
+            .context("section `.BTF`"));
+    }
     Btf::from_vec(section.data().map_err(elf_error)?.to_vec()).map_err(Error::from)
 }
 
@@ -169,6 +178,7 @@ fn cannot(errno: Errno, what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::btf::Kind;
 
     #[test]
     fn this_kernels_types_are_read() {
@@ -176,14 +186,48 @@ mod tests {
             return;
         }
         let btf = vmlinux().expect("BTF");
-        assert!(btf.find("task_struct", crate::btf::Kind::Struct).is_some());
+        assert!(btf.find("task_struct", Kind::Struct).is_some());
     }
 
     #[test]
     fn images_without_types_are_refused() {
-        let error = from_image(b"\x7fELF").expect_err("no image");
-        assert_eq!(error.kind(), ErrorKind::Elf);
-        let error = from_image(b"nonsense").expect_err("no BTF");
-        assert_eq!(error.kind(), ErrorKind::Btf);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("vmlinux");
+        let refused = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("a file");
+            from_file(&path).expect_err("no image")
+        };
+        assert_eq!(refused(b"\x7fELF").kind(), ErrorKind::Elf);
+        assert_eq!(refused(b"nonsense").kind(), ErrorKind::Btf);
+        assert_eq!(refused(b"").kind(), ErrorKind::Btf);
+    }
+
+    #[test]
+    fn of_an_image_only_the_types_are_read() {
+        let object = std::fs::read(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/fixtures/opensnoop.bpf.o"
+        ));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("vmlinux");
+        std::fs::write(&path, object.expect("a fixture")).expect("a file");
+        // As large as an image may be, and nothing there.
+        let file = File::options().write(true).open(&path).expect("the file");
+        file.set_len(Limit::KERNEL_IMAGE.bytes()).expect("a length");
+        let types = from_file(&path).expect("types");
+        assert!(types.find("event", Kind::Struct).is_some());
+        file.set_len(Limit::KERNEL_IMAGE.bytes() + 1)
+            .expect("a length");
+        let error = from_file(&path).expect_err("too large");
+        assert_eq!(error.errno(), Some(Errno::EFBIG), "{error}");
+        // Neither ELF nor type information of a size that is read.
+        std::fs::write(&path, "nonsense").expect("a file");
+        let file = File::options().write(true).open(&path).expect("the file");
+        file.set_len(Limit::BTF.bytes() + 1).expect("a length");
+        let error = from_file(&path).expect_err("too large");
+        assert!(
+            error.message().contains("type information may have"),
+            "{error}"
+        );
     }
 }

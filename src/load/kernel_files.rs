@@ -1,5 +1,6 @@
 //! What the running kernel says about itself in files: its version, its configuration, its symbols.
 
+use crate::files::{Limit, read_regular};
 use crate::symbols::{self, KernelSymbol};
 use crate::sys::system::{self, KernelNames};
 use crate::{Error, ErrorKind, KernelVersion, Result};
@@ -45,13 +46,12 @@ fn version_of(ubuntu: Option<&str>, build: &str, release: &str) -> Option<Kernel
 /// The kernel's configuration as text: the boot folder's file, else the one the kernel carries.
 pub(super) fn kconfig() -> Result<Vec<u8>> {
     let boot = format!("/boot/config-{}", release()?);
-    let (path, bytes) = if let Ok(bytes) = fs::read(&boot) {
+    let (path, bytes) = if let Ok(bytes) = read_regular(Path::new(&boot), Limit::KCONFIG) {
         (boot.as_str(), bytes)
     } else {
         let own = "/proc/config.gz";
-        let bytes = fs::read(own).map_err(|e| {
-            let doing = "read the kernel's configuration from";
-            Error::from_io(e, doing, Path::new(own)).with_hint(format!(
+        let bytes = read_regular(Path::new(own), Limit::KCONFIG).map_err(|e| {
+            e.context("the kernel's configuration").with_hint(format!(
                 "neither {boot} nor {own} can be read; give the configuration as text, or use a kernel with \
                  CONFIG_IKCONFIG_PROC"
             ))
@@ -70,19 +70,19 @@ pub(super) fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// A configuration has a few hundred KiB; a file that grows beyond this is none.
-#[cfg(feature = "gz")]
-const MAX_KCONFIG: u64 = 64 << 20;
-
 #[cfg(feature = "gz")]
 fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
     use std::io::Read;
 
     let mut text = Vec::new();
     flate2::read::GzDecoder::new(bytes)
-        .take(MAX_KCONFIG)
+        .take(Limit::KCONFIG.bytes() + 1)
         .read_to_end(&mut text)
         .map_err(|e| Error::from_io(e, "decompress", path))?;
+    // What was cut off would be options that seem not to be set.
+    if text.len() as u64 > Limit::KCONFIG.bytes() {
+        return Err(Limit::KCONFIG.exceeded(path, None).context("decompressing"));
+    }
     Ok(text)
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
 /// Calls `visit` with each symbol in `/proc/kallsyms`.
 pub(crate) fn kernel_symbols(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<()> {
     let path = Path::new("/proc/kallsyms");
-    let text = fs::read(path).map_err(|e| Error::from_io(e, "read", path))?;
+    let text = read_regular(path, Limit::KALLSYMS)?;
     symbols::each_in_kallsyms(&text, visit);
     Ok(())
 }
@@ -136,5 +136,29 @@ mod tests {
         }
         let text = kconfig().expect("a configuration");
         assert!(text.windows(14).any(|w| w == b"CONFIG_BPF_SYS"));
+    }
+
+    #[cfg(feature = "gz")]
+    #[test]
+    fn a_configuration_is_never_cut_off_silently() {
+        use flate2::{Compression, write::GzEncoder};
+        use std::io::Write;
+
+        let packed = |size: u64| {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+            let text = vec![b'#'; 1 << 20];
+            for _ in 0..size >> 20 {
+                packed.write_all(&text).unwrap();
+            }
+            let rest = usize::try_from(size & 0xf_ffff).unwrap();
+            packed.write_all(&text[..rest]).unwrap();
+            packed.finish().unwrap()
+        };
+        let path = Path::new("config.gz");
+        let most = Limit::KCONFIG.bytes();
+        assert_eq!(plain(packed(most), path).unwrap().len() as u64, most);
+        let error = plain(packed(most + 1), path).unwrap_err();
+        assert_eq!(error.errno(), Some(crate::Errno::EFBIG));
+        assert!(error.to_string().contains("(64 MiB) at most"), "{error}");
     }
 }
