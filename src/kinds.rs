@@ -58,6 +58,8 @@ macro_rules! kinds {
     };
 }
 
+pub(crate) use kinds;
+
 kinds! {
     /// What sort of map (`enum bpf_map_type`).
     #[doc(alias = "libbpf_bpf_map_type_str")]

@@ -1,6 +1,6 @@
 //! The disassembler: one line of text for each instruction, in the notation of the kernel's verifier log.
 
-use super::{Insn, class, jump, mode, pseudo, size, source};
+use super::{Helper, Insn, class, jump, mode, pseudo, size, source};
 
 /// The text of every instruction; a 64-bit immediate load takes one line for its two slots, so each line comes with the
 /// index of its first slot.
@@ -180,7 +180,10 @@ fn call(insn: Insn) -> String {
     match insn.src() {
         pseudo::CALL => format!("call pc{:+}", insn.imm),
         pseudo::KFUNC_CALL => format!("call kernel-function#{}", insn.imm),
-        _ => format!("call helper#{}", insn.imm),
+        _ => {
+            let helper = Helper(insn.imm.cast_unsigned());
+            format!("call {}#{}", helper.name().unwrap_or("helper"), helper.0)
+        }
     }
 }
 
@@ -226,7 +229,7 @@ mod tests {
                 "3: r2 = *(u32 *)(r6 +16)",
                 "4: *(u32 *)(r10 -4) = r2",
                 "5: if r0 == 0x0 goto pc+5",
-                "6: call helper#12",
+                "6: call bpf_tail_call#12",
                 "7: lock add *(u32 *)(r1 +8), r2",
                 "8: exit",
             ]

@@ -3,10 +3,12 @@
 //! [`Insn`] is the kernel's `struct bpf_insn`, eight bytes. Not here: what an instruction refers to (see `open` and `reloc`).
 
 mod display;
+mod helper;
 mod opcode;
 
 pub use display::disassemble;
-pub use opcode::{class, helper, jump, mode, pseudo, size, source};
+pub use helper::Helper;
+pub use opcode::{class, jump, mode, pseudo, size, source};
 
 use std::fmt;
 
@@ -111,6 +113,15 @@ impl Insn {
     /// Whether this is a call of a helper function.
     pub const fn is_helper_call(self) -> bool {
         self.code == Self::CALL && self.src() == 0 && self.dst() == 0
+    }
+
+    /// The helper function that this calls, if it is such a call.
+    pub const fn helper(self) -> Option<Helper> {
+        if self.is_helper_call() {
+            Some(Helper(self.imm.cast_unsigned()))
+        } else {
+            None
+        }
     }
 
     /// Whether this is a call of another BPF function of the same program.

@@ -97,25 +97,3 @@ pub mod pseudo {
     #[doc(alias = "BPF_PSEUDO_KFUNC_CALL")]
     pub const KFUNC_CALL: u8 = 2;
 }
-
-/// Numbers of the few helper functions that a loader itself has to know.
-pub mod helper {
-    /// `bpf_probe_read`
-    pub const PROBE_READ: i32 = 4;
-    /// `bpf_probe_read_str`
-    pub const PROBE_READ_STR: i32 = 45;
-    /// `bpf_probe_read_user`
-    pub const PROBE_READ_USER: i32 = 112;
-    /// `bpf_probe_read_kernel`
-    pub const PROBE_READ_KERNEL: i32 = 113;
-    /// `bpf_probe_read_user_str`
-    pub const PROBE_READ_USER_STR: i32 = 114;
-    /// `bpf_probe_read_kernel_str`
-    pub const PROBE_READ_KERNEL_STR: i32 = 115;
-    /// `bpf_get_func_ip`
-    pub const GET_FUNC_IP: i32 = 173;
-    /// `bpf_get_attach_cookie`
-    pub const GET_ATTACH_COOKIE: i32 = 174;
-    /// `bpf_ktime_get_coarse_ns`
-    pub const KTIME_GET_COARSE_NS: i32 = 160;
-}

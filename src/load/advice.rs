@@ -3,6 +3,7 @@
 //! Only asked after a failure, so these functions may read files.
 
 use super::{kernel_files, since};
+use crate::insn::Helper;
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, Ref, RefKind};
 use crate::{Errno, KernelVersion};
@@ -134,29 +135,25 @@ pub(crate) fn newer_helper(
     kind: ProgramType,
     attach_type: AttachType,
 ) -> Option<String> {
-    let (number, name) = refused_helper(gist)?;
-    let since = since::helper_for(number, kind, attach_type)?;
+    let helper = refused_helper(gist)?;
+    let since = since::helper_for(helper, kind, attach_type)?;
     let running = kernel_files::version().ok()?;
     let needed = || {
         let since = series(since);
-        format!("{name} in programs of type {kind} needs Linux {since}; this kernel is {running}")
+        format!("{helper} in programs of type {kind} needs Linux {since}; this kernel is {running}")
     };
     (running < since).then(needed)
 }
 
-/// The helper that the verifier speaks of in its first line, with the name it calls it by:
+/// The helper that the verifier speaks of in its first line:
 /// `invalid func unknown#174`, `unknown func bpf_loop#181`, `program of this type cannot use helper bpf_loop#181`.
-fn refused_helper(gist: &str) -> Option<(u32, String)> {
+fn refused_helper(gist: &str) -> Option<Helper> {
     const WORDS: [&str; 3] = ["invalid func ", "unknown func ", "cannot use helper "];
     let line = gist.lines().next()?;
     let called = WORDS.iter().find_map(|words| line.split_once(words))?.1;
-    let (name, rest) = called.split_once('#')?;
+    let (_, rest) = called.split_once('#')?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-    let name = match name {
-        "unknown" => format!("helper {digits}"),
-        name => name.to_owned(),
-    };
-    Some((digits.parse().ok()?, name))
+    digits.parse().ok().map(Helper)
 }
 
 /// What to do about `errno` of creating a map.
@@ -405,17 +402,17 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_helper_is_told_by_number_and_name() {
+    fn a_refused_helper_is_told_by_its_number() {
         let told = |gist| refused_helper(gist).expect("a helper");
         assert_eq!(
             told("invalid func unknown#174\nat instruction 7"),
-            (174, "helper 174".into())
+            Helper::GET_ATTACH_COOKIE
         );
         for gist in [
             "unknown func bpf_loop#181",
             "program of this type cannot use helper bpf_loop#181",
         ] {
-            assert_eq!(told(gist), (181, "bpf_loop".into()));
+            assert_eq!(told(gist), Helper::LOOP);
         }
         assert_eq!(refused_helper("invalid mem access 'scalar'#1"), None);
         assert_eq!(refused_helper("unknown func bpf_loop"), None);

@@ -1,7 +1,7 @@
 //! Which version of Linux brought which type of map and program, for messages.
 
 use crate::KernelVersion;
-use crate::insn::helper;
+use crate::insn::Helper;
 use crate::kinds::{AttachType, MapType, ProgramType};
 
 const fn v(major: u8, minor: u8) -> KernelVersion {
@@ -84,14 +84,12 @@ pub(crate) fn sleepable(kind: ProgramType, attach_type: AttachType) -> Option<Ke
     })
 }
 
-/// The version that brought this helper, by its number; `None` for those that Linux 5.10 has, and for ones newer than this table.
+/// The version that brought this helper; `None` for those that Linux 5.10 has, and for ones newer than this table.
 pub(crate) fn helper_for(
-    number: u32,
+    helper: Helper,
     kind: ProgramType,
     attach_type: AttachType,
 ) -> Option<KernelVersion> {
-    /// `bpf_get_attach_cookie`, which kinds of programs were given one after another.
-    const GET_ATTACH_COOKIE: u32 = helper::GET_ATTACH_COOKIE.cast_unsigned();
     /// The first helper of each version.
     const FIRST: [(u32, KernelVersion); 12] = [
         (156, v(5, 11)), // task_storage_get
@@ -107,16 +105,17 @@ pub(crate) fn helper_for(
         (208, v(6, 1)),  // ktime_get_tai_ns
         (210, v(6, 2)),  // cgrp_storage_get
     ];
-    /// cgrp_storage_delete
-    const LAST: u32 = 211;
-    match (number, kind) {
-        (GET_ATTACH_COOKIE, ProgramType::TRACING) if attach_type == AttachType::TRACE_RAW_TP => {
+    match (helper, kind) {
+        // Kinds of programs were given this one by one.
+        (Helper::GET_ATTACH_COOKIE, ProgramType::TRACING)
+            if attach_type == AttachType::TRACE_RAW_TP =>
+        {
             Some(v(6, 10))
         }
-        (GET_ATTACH_COOKIE, ProgramType::RAW_TRACEPOINT) => Some(v(6, 10)),
-        (GET_ATTACH_COOKIE, ProgramType::TRACING | ProgramType::LSM) => Some(v(6, 0)),
-        (..=LAST, _) => {
-            let before = FIRST.iter().take_while(|(first, _)| *first <= number);
+        (Helper::GET_ATTACH_COOKIE, ProgramType::RAW_TRACEPOINT) => Some(v(6, 10)),
+        (Helper::GET_ATTACH_COOKIE, ProgramType::TRACING | ProgramType::LSM) => Some(v(6, 0)),
+        _ if helper <= Helper::CGRP_STORAGE_DELETE => {
+            let before = FIRST.iter().take_while(|(first, _)| *first <= helper.0);
             before.last().map(|(_, since)| *since)
         }
         _ => None,
@@ -173,11 +172,12 @@ mod tests {
 
     #[test]
     fn helpers_have_the_version_of_their_range() {
-        let kprobe = |number| helper_for(number, ProgramType::KPROBE, AttachType(0));
+        let kprobe = |number| helper_for(Helper(number), ProgramType::KPROBE, AttachType(0));
         assert_eq!((kprobe(1), kprobe(155), kprobe(212)), (None, None, None));
         assert_eq!((kprobe(156), kprobe(162)), (Some(v(5, 11)), Some(v(5, 11))));
         assert_eq!((kprobe(174), kprobe(211)), (Some(v(5, 15)), Some(v(6, 2))));
-        let tracing = |attach_type| helper_for(174, ProgramType::TRACING, attach_type);
+        let tracing =
+            |attach_type| helper_for(Helper::GET_ATTACH_COOKIE, ProgramType::TRACING, attach_type);
         assert_eq!(tracing(AttachType::TRACE_FENTRY), Some(v(6, 0)));
         assert_eq!(tracing(AttachType::TRACE_RAW_TP), Some(v(6, 10)));
     }

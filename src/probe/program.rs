@@ -4,7 +4,7 @@ use super::Token;
 use super::answer::{Answer, unless_refused};
 use super::map::small_array;
 use crate::btf::{BtfEditor, Info, Kind};
-use crate::insn::{Insn, class, helper, mode, pseudo, size};
+use crate::insn::{Helper, Insn, class, mode, pseudo, size};
 use crate::kinds::{AttachType, MapFlags, ProgramType};
 use crate::sys::bpf::{self, Log, MapFd, ProgLoad, Records};
 use crate::{Errno, TypeId};
@@ -23,8 +23,8 @@ const fn mov(register: u8, value: i32) -> Insn {
     Insn::new(MOV64_IMM, register, 0, 0, value)
 }
 
-const fn call(helper: i32) -> Insn {
-    Insn::new(Insn::CALL, 0, 0, 0, helper)
+const fn call(helper: Helper) -> Insn {
+    Insn::new(Insn::CALL, 0, 0, 0, helper.immediate())
 }
 
 /// `ldimm64` of the place `offset` bytes into the first value of `map`.
@@ -96,7 +96,7 @@ pub(super) fn has_probe_read_kernel(token: Token<'_>) -> Answer {
         Insn::new(ADD64_IMM, 1, 0, 0, -8),
         mov(2, 8),
         mov(3, 0),
-        call(helper::PROBE_READ_KERNEL),
+        call(Helper::PROBE_READ_KERNEL),
         EXIT,
     ];
     Ok(load(ProgramType::TRACEPOINT, &insns, token)?.is_some())
@@ -113,13 +113,13 @@ pub(super) fn can_bind_maps(token: Token<'_>) -> Answer {
 }
 
 pub(super) fn has_cookies(token: Token<'_>) -> Answer {
-    let insns = [call(helper::GET_ATTACH_COOKIE), EXIT];
+    let insns = [call(Helper::GET_ATTACH_COOKIE), EXIT];
     Ok(load(ProgramType::TRACEPOINT, &insns, token)?.is_some())
 }
 
 /// The helper came in the same version as accounting to control groups.
 pub(super) fn has_memcg_accounting(token: Token<'_>) -> Answer {
-    let insns = [call(helper::KTIME_GET_COARSE_NS), EXIT];
+    let insns = [call(Helper::KTIME_GET_COARSE_NS), EXIT];
     Ok(load(ProgramType::SOCKET_FILTER, &insns, token)?.is_some())
 }
 
@@ -145,7 +145,7 @@ pub(super) fn has_context_tag(token: Token<'_>) -> Answer {
     let insns = [
         Insn::new(Insn::CALL, 0, pseudo::CALL, 0, 1),
         EXIT,
-        call(helper::GET_FUNC_IP),
+        call(Helper::GET_FUNC_IP),
         EXIT,
     ];
     let load = ProgLoad {

@@ -2,22 +2,24 @@
 
 use super::target::Target;
 use crate::feature::Feature;
-use crate::insn::{Insn, helper};
+use crate::insn::{Helper, Insn};
 
 /// Calls the older, general form of the helper functions that read kernel or user memory, if the kernel has no other.
 /// It is asked only if there is such a call.
 #[doc(alias = "bpf_object__sanitize_prog")]
 pub(super) fn sanitize(insns: &mut [Insn], target: &Target) {
-    for insn in insns.iter_mut().filter(|insn| insn.is_helper_call()) {
-        let older = match insn.imm {
-            helper::PROBE_READ_KERNEL | helper::PROBE_READ_USER => helper::PROBE_READ,
-            helper::PROBE_READ_KERNEL_STR | helper::PROBE_READ_USER_STR => helper::PROBE_READ_STR,
+    for insn in insns {
+        let older = match insn.helper() {
+            Some(Helper::PROBE_READ_KERNEL | Helper::PROBE_READ_USER) => Helper::PROBE_READ,
+            Some(Helper::PROBE_READ_KERNEL_STR | Helper::PROBE_READ_USER_STR) => {
+                Helper::PROBE_READ_STR
+            }
             _ => continue,
         };
         if target.supports(Feature::ProbeReadKern) {
             return;
         }
-        insn.imm = older;
+        insn.imm = older.immediate();
     }
 }
 

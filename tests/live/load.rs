@@ -2,7 +2,7 @@
 
 use crate::support::{Need, PinFolder, fixture};
 use rawbpf::feature::Feature;
-use rawbpf::insn::{Insn, class, helper, mode, pseudo, size};
+use rawbpf::insn::{Helper, Insn, class, mode, pseudo, size};
 use rawbpf::load::Object;
 use rawbpf::open::{DataKind, MapOrigin, OpenObject};
 use rawbpf::probe::{self, Support};
@@ -349,7 +349,7 @@ fn a_helper_that_is_not_there_is_named() {
             && text.contains("field_byte_offset: struct task_struct.gone"),
         "{text}"
     );
-    assert_eq!(helper::PROBE_READ, 4);
+    assert_eq!(Helper::PROBE_READ.0, 4);
 }
 
 /// A probe that says "no" where mainline has said "yes" for long would silently take another path everywhere.
