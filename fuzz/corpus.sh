@@ -1,12 +1,19 @@
 #!/bin/sh
-# Makes the seed corpora anew from the fixtures: whole objects for elf_open, their sections .BTF and .BTF.ext for the others.
-# Needs llvm-objcopy (any version; OBJCOPY names another).
+# Makes the seed corpora anew, from the fixtures and from what is in `seeds`.
+# Needs llvm-objcopy (any version; OBJCOPY names another), gcc for x86-64 and python3.
 set -eu
 cd "$(dirname "$0")"
 objcopy=${OBJCOPY:-llvm-objcopy-19}
-rm -rf corpus && mkdir -p corpus/elf_open corpus/btf corpus/btf_ext
+rm -rf corpus && mkdir -p corpus
+mkdir corpus/elf_open corpus/btf corpus/btf_ext
 for name in arena big_endian globals kconfig kfunc maps struct_ops subprogs; do
     object=../fixtures/$name.bpf.o
     cp "$object" "corpus/elf_open/$name"
     "$objcopy" --dump-section .BTF="corpus/btf/$name" --dump-section .BTF.ext="corpus/btf_ext/$name" "$object" /dev/null
 done
+mkdir corpus/verifier_log
+cp ../fixtures/logs/*.log corpus/verifier_log
+mkdir corpus/user_elf
+cc -Os -nostdlib -shared -fPIC -Wl,--build-id,--hash-style=both,-z,noseparate-code -o corpus/user_elf/library seeds/probes.c
+cc -Os -nostdlib -shared -fPIC -s -Wl,-z,noseparate-code -o corpus/user_elf/stripped seeds/probes.c
+python3 seeds/make.py corpus

@@ -41,6 +41,8 @@ pub mod elf;
 mod error;
 pub mod feature;
 mod files;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod ids;
 pub mod insn;
 mod kinds;

@@ -31,7 +31,7 @@ mod test_run;
 mod token;
 mod upload;
 pub(crate) mod usdt;
-mod verifier_log;
+pub(crate) mod verifier_log;
 
 pub use each::{LoadedEach, Outcome};
 pub use globals::Live;

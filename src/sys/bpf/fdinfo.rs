@@ -16,10 +16,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub fn map_info_from_fdinfo(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     let path = format!("/proc/self/fdinfo/{}", map.as_raw_fd());
     let text = fs::read_to_string(path).map_err(|error| errno::from_io(&error))?;
-    parse(&text).ok_or(Errno::EINVAL)
+    map_info_from_text(&text).ok_or(Errno::EINVAL)
 }
 
-fn parse(text: &str) -> Option<MapInfo> {
+/// The same of the file's text; `None` if it is no map's.
+pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
     let small = |name| u32::try_from(field(text, name)?).ok();
     Some(MapInfo {
         map_type: MapType(small("map_type")?),
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn numbers_are_found_by_name() {
-        let info = parse(ARENA).unwrap();
+        let info = map_info_from_text(ARENA).unwrap();
         assert_eq!((info.map_type, info.id), (MapType::ARENA, 7));
         assert_eq!(info.flags, MapFlags::MMAPABLE);
         assert_eq!((info.max_entries, info.map_extra), (100, 1 << 44));
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn kernels_that_tell_less_are_enough() {
         let old: String = ARENA.split_inclusive('\n').take(8).collect();
-        let info = parse(&old).unwrap();
+        let info = map_info_from_text(&old).unwrap();
         assert_eq!((info.id, info.map_extra), (0, 0));
     }
 
@@ -78,6 +79,6 @@ mod tests {
         let file = fs::File::open("/dev/null").unwrap();
         let answer = map_info_from_fdinfo(std::os::fd::AsFd::as_fd(&file));
         assert_eq!(answer.unwrap_err(), Errno::EINVAL);
-        assert!(parse("map_type:\tx\n").is_none());
+        assert!(map_info_from_text("map_type:\tx\n").is_none());
     }
 }

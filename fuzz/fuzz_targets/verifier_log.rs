@@ -1,0 +1,7 @@
+//! Reads any text as the verifier's log.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|log: &str| rawbpf::fuzzing::verifier_log(log));
