@@ -358,6 +358,21 @@ mod tests {
         assert_eq!(kernel.batch(), (Vec::new(), None));
     }
 
+    /// What was found is what can be taken, also where discarded records use up the rest of the batch.
+    #[test]
+    fn discarded_records_can_end_a_batch() {
+        let mut kernel = Hostile::starting_at(0);
+        kernel.record(b"first");
+        for _ in 0..4 {
+            kernel.put(8 | DISCARDED, &[0; 8]);
+        }
+        kernel.record(b"behind");
+        assert_eq!(kernel.batch(), (vec![b"first".to_vec()], None));
+        assert!(!kernel.ring.is_ready(), "this batch lends no more");
+        kernel.ring.publish();
+        assert_eq!(kernel.batch(), (vec![b"behind".to_vec()], None));
+    }
+
     /// Two iterators begin at the same record; what was taken is what one of them has passed.
     #[test]
     fn the_foremost_cursor_counts() {

@@ -93,11 +93,16 @@ impl Reader {
         self.taken.set(walk.position);
     }
 
-    /// Whether there is a record or damage.
+    /// Whether [`Reader::seek`] would find a record or damage.
     pub(super) fn is_ready(&self, memory: &impl Memory<usize>) -> bool {
         let mut walk = self.walk();
-        let found = walk.find(|offset| header(memory, offset));
-        !self.is_portion(&self.walk()) && !matches!(found, Ok(None))
+        if self.is_portion(&walk) {
+            return false;
+        }
+        match walk.find(|offset| header(memory, offset)) {
+            Ok(found) => found.is_some() && !self.is_portion(&walk),
+            Err(_) => true,
+        }
     }
 
     /// A walk from the first record on that has not been taken.
@@ -142,7 +147,8 @@ impl Reader {
             found = walk.find(|offset| header(memory, offset))?;
         }
         self.note_taken(walk);
-        Ok(found.is_some())
+        // Discarded records count as taken, and may have been what was left of the portion.
+        Ok(found.is_some() && !self.is_portion(walk))
     }
 
     #[inline]
