@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,9 @@ use support::{Need, fixture, mount_point};
 /// The numbers that kernels answer when memory, rights, support, time or room is missing.
 const ERRORS: [&str; 5] = ["ENOMEM", "EPERM", "EINVAL", "EAGAIN", "E2BIG"];
 
-/// One of everything that takes a step to load. All names that the kernel gets from it start so.
+/// One of everything that takes a step to load. All names that the kernel gets from it start with this word.
 const OBJECT: &str = "rich.bpf.o";
-const PREFIX: &str = "rich";
+const WORD: &[u8; 4] = b"rich";
 
 /// More calls than the object takes.
 const MOST_CALLS: u32 = 400;
@@ -44,15 +44,60 @@ fn command() -> PathBuf {
         .into()
 }
 
+/// The object under names of this process, so that nothing else in the kernel can be taken for it: others may load the same
+/// object at the same time.
+#[derive(Debug)]
+struct Own {
+    /// What stands in the place of [`WORD`].
+    prefix: String,
+    object: PathBuf,
+    trace: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Own {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = word_of(std::process::id());
+        let mut bytes = fs::read(fixture(OBJECT)).unwrap();
+        for at in 0..bytes.len() - WORD.len() {
+            let place = &mut bytes[at..at + WORD.len()];
+            if place == WORD {
+                place.copy_from_slice(prefix.as_bytes());
+            }
+        }
+        let object = folder.path().join(format!("{prefix}.bpf.o"));
+        fs::write(&object, bytes).unwrap();
+        Self {
+            prefix,
+            object,
+            trace: folder.path().join("trace"),
+            _folder: folder,
+        }
+    }
+}
+
+/// A word as long as [`WORD`], another for each number of a process (of which there are at most 2^22).
+fn word_of(mut number: u32) -> String {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let letter = |_| {
+        let letter = LETTERS[number as usize % LETTERS.len()];
+        number /= 52;
+        char::from(letter)
+    };
+    (0..WORD.len()).map(letter).collect()
+}
+
 /// Loads the object, and lets the `number`-th call of `bpf()` fail.
-fn load_with_fault(error: &str, number: u32, trace: &Path) -> Run {
+fn load_with_fault(error: &str, number: u32, own: &Own) -> Run {
+    let trace = &own.trace;
     let output = Command::new("strace")
         .args(["-f", "-qq", "-e", "trace=bpf", "-o"])
         .arg(trace)
         .args(["-e", &format!("inject=bpf:error={error}:when={number}")])
         .arg(command())
         .arg("load")
-        .arg(fixture(OBJECT))
+        .arg(&own.object)
         .stdout(Stdio::null())
         .output()
         .expect("strace runs");
@@ -73,14 +118,13 @@ fn load_with_fault(error: &str, number: u32, trace: &Path) -> Run {
 
 impl Run {
     /// Another way was found, or there is one message that teaches.
-    fn check(&self, what: &str) {
+    fn check(&self, what: &str, own: &Own) {
         assert!(!self.message.contains("panicked"), "{what}: {self:?}");
         if self.success {
             assert_eq!(self.message, "", "{what}: {self:?}");
             return;
         }
-        let object = fixture(OBJECT);
-        let start = format!("rawbpf: object {}: ", object.display());
+        let start = format!("rawbpf: object {}: ", own.object.display());
         let reason = self.message.strip_prefix(&start);
         let reason = reason.unwrap_or_else(|| panic!("{what}: no object named: {self:?}"));
         assert_eq!(
@@ -115,12 +159,10 @@ impl Others {
     }
 
     /// What the object left in the kernel, once nothing more goes away.
-    fn left_behind(&mut self) -> Vec<String> {
-        let mut left = self.settled();
-        left.retain(|id| !self.0.contains(id));
+    fn left_behind(&mut self, own: &Own) -> Vec<String> {
         let mut found = Vec::new();
-        for (kind, id) in left {
-            match name_of(kind, id) {
+        for (kind, id) in self.settled() {
+            match name_of(kind, id, own) {
                 Some(name) => found.push(format!("{kind} {id} {name}")),
                 None => {
                     self.0.insert((kind, id));
@@ -130,19 +172,23 @@ impl Others {
         found
     }
 
-    /// The kernel frees programs and maps a moment after the last descriptor is closed.
+    /// What is new and stays. The kernel frees programs and maps a moment after the last descriptor is closed; what others
+    /// make while that is awaited does not count.
     fn settled(&self) -> Vec<(&'static str, u32)> {
         const QUIET: Duration = Duration::from_secs(2);
-        let mut now = ids();
+        let mut left = ids();
+        left.retain(|id| !self.0.contains(id));
         let mut since = Instant::now();
-        while now.iter().any(|id| !self.0.contains(id)) && since.elapsed() < QUIET {
+        while !left.is_empty() && since.elapsed() < QUIET {
             std::thread::sleep(Duration::from_millis(5));
-            let next = ids();
-            if next != now {
-                (now, since) = (next, Instant::now());
+            let now: BTreeSet<_> = ids().into_iter().collect();
+            let before = left.len();
+            left.retain(|id| now.contains(id));
+            if left.len() < before {
+                since = Instant::now();
             }
         }
-        now
+        left
     }
 }
 
@@ -165,12 +211,12 @@ fn ids() -> Vec<(&'static str, u32)> {
     found
 }
 
-fn files_left_behind(pid: &str) -> Vec<String> {
+fn files_left_behind(pid: &str, own: &Own) -> Vec<String> {
     let mut found = Vec::new();
     let pins = mount_point("bpf").and_then(|folder| fs::read_dir(folder).ok());
     let pins = pins.into_iter().flatten().flatten();
     let names = pins.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    found.extend(names.filter(|name| name.starts_with(PREFIX)));
+    found.extend(names.filter(|name| name.starts_with(&own.prefix)));
     let probe = format!("rawbpf_{pid}_");
     if let Some(folder) = mount_point("tracefs") {
         for file in ["kprobe_events", "uprobe_events"] {
@@ -183,8 +229,8 @@ fn files_left_behind(pid: &str) -> Vec<String> {
 }
 
 /// The name of something that is ours. A load makes no links: whatever link there is belongs to somebody else.
-fn name_of(kind: &str, id: u32) -> Option<String> {
-    let ours = |name: String| name.starts_with(PREFIX).then_some(name);
+fn name_of(kind: &str, id: u32, own: &Own) -> Option<String> {
+    let ours = |name: String| name.starts_with(&own.prefix).then_some(name);
     let kind = KINDS.iter().find(|(name, _)| *name == kind)?.1;
     // It may be gone by now.
     let fd = bpf::fd_by_id(kind, id).ok()?;
@@ -193,9 +239,11 @@ fn name_of(kind: &str, id: u32) -> Option<String> {
         ObjectKind::Map => ours(MapFd::from_fd(fd).ok()?.1.name),
         ObjectKind::Btf if !bpf::btf_info(fd.as_fd()).ok()?.is_kernel => {
             let types = bpf::btf_data(fd.as_fd()).ok()?;
-            let wanted = b"\0rich_entered\0";
-            let found = types.windows(wanted.len()).any(|bytes| bytes == wanted);
-            found.then(|| "rich's types".to_owned())
+            let wanted = format!("\0{}_entered\0", own.prefix);
+            let found = types
+                .windows(wanted.len())
+                .any(|bytes| bytes == wanted.as_bytes());
+            found.then(|| format!("the types of {}", own.object.display()))
         }
         _ => None,
     }
@@ -204,21 +252,20 @@ fn name_of(kind: &str, id: u32) -> Option<String> {
 #[test]
 fn every_failing_call_of_a_load_is_survived_or_explained() {
     require!(Need::Bpf, Need::Btf, Need::Bpffs, Need::Strace);
-    let folder = tempfile::tempdir().unwrap();
-    let trace = folder.path().join("trace");
+    let own = Own::new();
     let mut others = Others::now();
     for error in ERRORS {
         let mut survived = 0;
         let mut explained = 0;
         for number in 1..=MOST_CALLS {
-            let run = load_with_fault(error, number, &trace);
+            let run = load_with_fault(error, number, &own);
             let what = format!(
                 "{error} of call {number} ({})",
                 run.failed.as_deref().unwrap_or("none")
             );
-            run.check(&what);
-            let mut left = others.left_behind();
-            left.extend(files_left_behind(&run.pid));
+            run.check(&what, &own);
+            let mut left = others.left_behind(&own);
+            left.extend(files_left_behind(&run.pid, &own));
             assert!(left.is_empty(), "{what}: left behind: {left:?}");
             if run.failed.is_none() {
                 assert!(run.success, "{what}: {run:?}");

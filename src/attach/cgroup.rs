@@ -3,14 +3,14 @@
 //! A link since Linux 5.7. Without links a program is kept by the cgroup itself: it stays there after its process.
 
 use super::link::Link;
-use super::order::{Side, Wanted, order_methods};
+use super::order::{BEFORE, REPLACE, Side, Wanted, order_methods};
 use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::{Program, advice};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::file_system::FileSystem;
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, KernelVersion, Result, probe};
 use std::fs::{self, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -177,7 +177,9 @@ fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
         Some(mode) => request.without_link(mode),
         None => match request.link()? {
             Ok(link) => Ok(Link::kernel(program.name(), link)),
-            Err(Errno::EINVAL) if request.is_plain() && refusal::older_than(linux(5, 7)) => {
+            Err(Errno::EINVAL)
+                if request.is_plain() && !probe::has_links(program.as_fd(), attach_type) =>
+            {
                 request.without_link(CgroupMode::Multi)
             }
             Err(errno) => Err(refused(errno)),
@@ -225,27 +227,30 @@ impl Request<'_> {
         Ok(Link::unlinked(self.program, kept))
     }
 
+    /// What was asked for that not every kernel knows, and the flag by which it can be asked about.
+    fn wanted(&self) -> Option<(&'static str, u32, KernelVersion)> {
+        let at = self.at;
+        if at.wanted.is_ordered() {
+            Some(("places in the order of a cgroup", BEFORE, linux(6, 17)))
+        } else if at.flags & PREORDER == 0 {
+            let replaces = at.wanted.replaces();
+            replaces.then_some(("replacing a program of a cgroup", REPLACE, linux(5, 6)))
+        } else if at.without_link.is_some() {
+            Some(("this order of cgroups", PREORDER, linux(6, 15)))
+        } else {
+            // Links took the flag when they took places in the order.
+            Some(("this order of cgroups", BEFORE, linux(6, 17)))
+        }
+    }
+
     fn refused(&self, errno: Errno) -> Error {
         if let Some(error) = self.no_cgroup(errno) {
             return error;
         }
-        let at = self.at;
-        let needs = if at.wanted.is_ordered() {
-            Some(("places in the order of a cgroup", linux(6, 17)))
-        } else if at.flags & PREORDER != 0 {
-            let since = if at.without_link.is_some() {
-                linux(6, 15)
-            } else {
-                linux(6, 17)
-            };
-            Some(("this order of cgroups", since))
-        } else if at.wanted.replaces() {
-            Some(("replacing a program of a cgroup", linux(5, 6)))
-        } else {
-            None
-        };
-        if let Some(error) = needs.and_then(|(what, since)| refusal::too_old(what, since, errno)) {
-            return error;
+        if let Some((what, flag, since)) = self.wanted()
+            && !probe::knows_attach_type(self.attach_type, flag)
+        {
+            return refusal::unknown(what, since, errno);
         }
         let message = format!("the kernel does not attach it ({})", self.attach_type);
         let error = Error::from_errno(errno, message);

@@ -122,13 +122,9 @@ fn attach(program: &Program, at: &Netfilter) -> Result<Link> {
 }
 
 fn refused(errno: Errno, program: &Program, at: &Netfilter) -> Error {
-    let too_old = if at.flags == 0 {
-        refusal::too_old("programs on netfilter's hooks", linux(6, 4), errno)
-    } else {
-        refusal::too_old("defragmentation for programs", linux(6, 6), errno)
-    };
-    if let Some(error) = too_old {
-        return error;
+    // A kernel that loaded such a program has the hooks; what it does not know is a flag.
+    if program.kind() == ProgramType::NETFILTER && at.flags != 0 && errno == Errno::EOPNOTSUPP {
+        return refusal::unknown("defragmentation for programs", linux(6, 6), errno);
     }
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match errno {

@@ -7,7 +7,7 @@ use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;
 use crate::load::Program;
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, Result, probe};
 
 /// Whose packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,8 @@ fn attach(program: &Program, at: &Netkit<'_>) -> Result<Link> {
 }
 
 fn refused(errno: Errno, at: &Netkit<'_>) -> Error {
-    if let Some(error) = refusal::too_old("netkit", linux(6, 7), errno) {
-        return error;
+    if !probe::knows_attach_type(at.side.attach_type(), 0) {
+        return refusal::unknown("netkit", linux(6, 7), errno);
     }
     let error = Error::from_errno(
         errno,

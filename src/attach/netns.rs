@@ -4,12 +4,12 @@
 
 use super::link::Link;
 use super::point::{AttachOptions, AttachPoint};
-use super::refusal::{self, linux};
+use super::refusal;
 use super::unlinked::Place;
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -113,7 +113,7 @@ fn attach(program: &Program, at: &Netns<'_>) -> Result<Link> {
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if refusal::older_than(linux(5, 8)) => {
+        Err(Errno::EINVAL) if !probe::has_links(program.as_fd(), attach_type) => {
             without_link(program, at, attach_type)
         }
         Err(errno) => Err(refused(errno, attach_type)),

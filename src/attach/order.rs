@@ -10,8 +10,8 @@ use crate::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// `BPF_F_REPLACE`, `BPF_F_BEFORE`, `BPF_F_AFTER`, `BPF_F_LINK`
-const REPLACE: u32 = 1 << 2;
-const BEFORE: u32 = 1 << 3;
+pub(super) const REPLACE: u32 = 1 << 2;
+pub(super) const BEFORE: u32 = 1 << 3;
 const AFTER: u32 = 1 << 4;
 const LINK: u32 = 1 << 13;
 

@@ -8,7 +8,7 @@ use crate::kinds::AttachType;
 use crate::load::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::perf_event;
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Which way to go.
@@ -117,10 +117,10 @@ fn link(
     match bpf::link_create(&create) {
         Ok(link) => Ok(Some(link)),
         Err(Errno::EINVAL | Errno::E2BIG) if way == Way::Best => no_cookie(cookie).map(|()| None),
-        Err(errno) => Err(
-            refusal::too_old("links of perf events", linux(5, 15), errno)
-                .unwrap_or_else(|| refused(errno)),
+        Err(errno) if !probe::has_links(program.as_fd(), AttachType::PERF_EVENT) => Err(
+            refusal::unknown("links of perf events", linux(5, 15), errno),
         ),
+        Err(errno) => Err(refused(errno)),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::map::Map;
 use crate::sys::bpf::{
     self, Attached, LinkCreate, LinkOptions, LinkTarget, ProgAttach, QUERY_EFFECTIVE,
 };
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, Result, probe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A place to which programs are attached: a cgroup, a side of an interface, a network namespace, a map of sockets; each for
@@ -234,8 +234,12 @@ impl<'a> AttachPoint<'a> {
             AttachType::NETKIT_PRIMARY | AttachType::NETKIT_PEER => Some(("netkit", linux(6, 7))),
             _ => None,
         };
-        let too_old = since.and_then(|(what, since)| refusal::too_old(what, since, errno));
-        too_old.unwrap_or_else(|| refusal::explain(errno, error))
+        match since {
+            Some((what, since)) if !probe::knows_attach_type(self.attach_type, 0) => {
+                refusal::unknown(what, since, errno)
+            }
+            _ => refusal::explain(errno, error),
+        }
     }
 }
 

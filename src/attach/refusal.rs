@@ -1,6 +1,6 @@
 //! Why the kernel does not attach something, in words that all kinds of places share.
 
-use crate::load::{advice, kernel_files};
+use crate::load::advice;
 use crate::{Errno, Error, ErrorKind, KernelVersion};
 
 /// A version of Linux that brought something.
@@ -8,20 +8,13 @@ pub(super) const fn linux(major: u8, minor: u8) -> KernelVersion {
     KernelVersion::new(major, minor, 0)
 }
 
-/// Whether the running kernel is older. One whose version is unknown is taken for new.
-pub(super) fn older_than(since: KernelVersion) -> bool {
-    kernel_files::version().is_ok_and(|running| running < since)
-}
-
-/// The error for something that the running kernel is too old for; `None` if it is not.
-pub(super) fn too_old(what: &str, since: KernelVersion, errno: Errno) -> Option<Error> {
-    let hint = advice::older_than(since)?;
+/// The error for something that the running kernel was asked about, and does not have. The version only says where it can be
+/// had: stable kernels and distributions take things over from newer ones.
+pub(super) fn unknown(what: &str, since: KernelVersion, errno: Errno) -> Error {
     let message = format!("the kernel does not know {what}");
-    Some(
-        Error::new(ErrorKind::Unsupported, message)
-            .with_errno(errno)
-            .with_hint(hint),
-    )
+    Error::new(ErrorKind::Unsupported, message)
+        .with_errno(errno)
+        .with_hint(advice::came_with(since))
 }
 
 /// What the kernel's numbers mean wherever programs are attached to networks, sockets and cgroups.

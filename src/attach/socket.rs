@@ -94,17 +94,12 @@ impl Place for OnSocket {
             Kind::Filter => socket::detach_filter(self.socket.as_fd()),
             Kind::Reuseport => socket::detach_reuseport(self.socket.as_fd()),
         };
-        result.map_err(|errno| {
-            let too_old = match self.kind {
-                Kind::Reuseport => refusal::too_old(
-                    "detaching from sockets that share a port",
-                    linux(5, 3),
-                    errno,
-                ),
-                Kind::Filter => None,
-            };
-            too_old
-                .unwrap_or_else(|| Error::from_errno(errno, "the socket has no program any more"))
+        result.map_err(|errno| match errno {
+            Errno::ENOPROTOOPT => {
+                let what = "detaching from sockets that share a port";
+                refusal::unknown(what, linux(5, 3), errno)
+            }
+            _ => Error::from_errno(errno, "the socket has no program any more"),
         })
     }
 

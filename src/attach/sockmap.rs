@@ -9,7 +9,7 @@ use crate::kinds::{AttachType, MapType};
 use crate::load::Program;
 use crate::map::Map;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, Result, probe};
 use std::os::fd::AsFd;
 
 impl Program {
@@ -41,7 +41,9 @@ fn attach(program: &Program, map: &Map) -> Result<Link> {
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if refusal::older_than(linux(6, 10)) => without_link(program, map),
+        Err(Errno::EINVAL) if !probe::has_links(program.as_fd(), program.attach_type()) => {
+            without_link(program, map)
+        }
         Err(errno) => Err(refused(errno, program, map)),
     }
 }
@@ -71,10 +73,8 @@ fn refused(errno: Errno, program: &Program, map: &Map) -> Error {
             map.map_type()
         ));
     }
-    if attach_type == AttachType::SK_SKB_VERDICT
-        && let Some(error) = refusal::too_old("programs of sk_skb/verdict", linux(5, 13), errno)
-    {
-        return error;
+    if attach_type == AttachType::SK_SKB_VERDICT && !probe::knows_attach_type(attach_type, 0) {
+        return refusal::unknown("programs of sk_skb/verdict", linux(5, 13), errno);
     }
     match errno {
         Errno::EBUSY => error.with_hint(

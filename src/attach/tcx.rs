@@ -8,7 +8,7 @@ use super::refusal::{self, linux};
 use super::tc::Tc;
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::Program;
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, Result, probe};
 
 /// Which way packets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,14 +95,10 @@ fn attach(program: &Program, at: &Tcx<'_>) -> Result<Link> {
     let point = AttachPoint::of_interface(index, at.direction.tcx());
     match point.link(program, &at.wanted)? {
         Ok(link) => Ok(link),
-        Err(errno) if errno != Errno::EPERM && refusal::older_than(linux(6, 6)) => {
+        Err(errno) if !probe::knows_attach_type(at.direction.tcx(), 0) => {
             if at.wanted.is_ordered() || at.wanted.replaces() {
-                let too_old = refusal::too_old(
-                    "places in the order of programs of an interface",
-                    linux(6, 6),
-                    errno,
-                );
-                return Err(too_old.unwrap_or_else(|| refused(errno, program, at)));
+                let what = "places in the order of programs of an interface";
+                return Err(refusal::unknown(what, linux(6, 6), errno));
             }
             super::tc::attach(program, &Tc::new(index, at.direction))
         }

@@ -2,7 +2,7 @@
 
 use super::interface::Interface;
 use super::link::Link;
-use super::refusal::{self, linux};
+use super::refusal;
 use super::route::{self, LinkFacts, Route, link_body};
 use super::unlinked::{self, Place};
 use super::xdp_status::{self, XdpStatus};
@@ -10,7 +10,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::load::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::netlink::{Refusal, Request};
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, Result, probe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// `RTM_SETLINK`
@@ -153,7 +153,9 @@ fn attach(program: &Program, at: &Xdp<'_>) -> Result<Link> {
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if refusal::older_than(linux(5, 9)) => without_link(program, at, index),
+        Err(Errno::EINVAL) if !probe::knows_attach_type(AttachType::XDP, 0) => {
+            without_link(program, at, index)
+        }
         Err(errno) => Err(refused(&errno.into(), program, at, index)),
     }
 }
@@ -267,8 +269,8 @@ impl Place for OnInterface {
         let own = raw(program.as_fd());
         let compared = request(self.index, NOTHING, self.flags | REPLACE, Some(own));
         let answer = match self.route.ask(&compared) {
-            // Kernels before 5.7 do not compare: they are asked first.
-            Err(refusal) if refusal.errno == Errno::EINVAL && refusal::older_than(linux(5, 7)) => {
+            // Kernels before 5.7 do not know the flag: they are asked first what is there.
+            Err(refusal) if refusal.errno == Errno::EINVAL => {
                 if !self.has(program.id()?)? {
                     return Err(unlinked::replaced());
                 }

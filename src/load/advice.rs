@@ -257,10 +257,16 @@ pub(crate) fn for_network() -> String {
     permission(&[Capability::Bpf, Capability::NetAdmin])
 }
 
-/// What to do about a kernel that is older than this.
-pub(crate) fn older_than(since: KernelVersion) -> Option<String> {
-    let running = kernel_files::version().ok()?;
-    (running < since).then(|| format!("needs Linux {}; this kernel is {running}", series(since)))
+/// Where to find what the running kernel does not have.
+pub(crate) fn came_with(since: KernelVersion) -> String {
+    let wanted = series(since);
+    match kernel_files::version() {
+        Ok(running) if running < since => format!("needs Linux {wanted}; this kernel is {running}"),
+        Ok(running) => {
+            format!("came with Linux {wanted}; this kernel ({running}) was built without it")
+        }
+        Err(_) => format!("needs Linux {wanted}"),
+    }
 }
 
 /// A version as kernel developers speak of it: `6.7`, not `6.7.0`.

@@ -10,21 +10,37 @@ use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
 use std::ffi::CStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A kernel that knows these links complains about the descriptor, an older one about the command.
+fn create(program: BorrowedFd<'_>, attach_type: AttachType) -> Result<OwnedFd, Errno> {
+    bpf::link_create(&LinkCreate {
+        source: program,
+        target: LinkTarget::Invalid,
+        attach_type,
+        flags: 0,
+        options: LinkOptions::None,
+    })
+}
+
 pub(super) fn has_perf_links(token: Token<'_>) -> Answer {
     let Some(program) = load(ProgramType::TRACEPOINT, &NOTHING, token)? else {
         return Ok(false);
     };
-    let link = LinkCreate {
-        source: program.as_fd(),
-        target: LinkTarget::Invalid,
-        attach_type: AttachType::PERF_EVENT,
-        flags: 0,
-        options: LinkOptions::None,
-    };
-    Ok(refusal(bpf::link_create(&link))? == Some(Errno::EBADF))
+    let created = create(program.as_fd(), AttachType::PERF_EVENT);
+    Ok(refusal(created)? == Some(Errno::EBADF))
+}
+
+/// Whether the kernel has links that attach this program to a descriptor for this attach type. Where it does not say, it is
+/// taken to have them.
+pub(crate) fn has_links(program: BorrowedFd<'_>, attach_type: AttachType) -> bool {
+    refusal(create(program, attach_type)) != Ok(Some(Errno::EINVAL))
+}
+
+/// Whether the kernel knows this attach type, and these flags (`BPF_F_*`) with it. Where it does not say, for want of rights, it
+/// is taken to know them.
+pub(crate) fn knows_attach_type(attach_type: AttachType, flags: u32) -> bool {
+    bpf::prog_attach_is_known(attach_type, flags).unwrap_or(true)
 }
 
 /// Links that exist, and look at the process number that they are given (which the first kernels with them did not).

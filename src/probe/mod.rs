@@ -15,6 +15,7 @@ mod program;
 
 pub(crate) use feature::{has, has_with};
 pub use kinds::{Support, helper, map_kind, program_kind};
+pub(crate) use link::{has_links, knows_attach_type};
 
 /// The token whose rights are used besides those of this process, if any.
 pub(crate) type Token<'a> = Option<BorrowedFd<'a>>;

@@ -9,12 +9,14 @@ use std::os::fd::AsFd;
 fn a_program_jumps_through_its_table() {
     require!(Need::Bpf, Need::Btf);
     let loaded = load_fixture("jump_table", |_| Ok(()));
-    if check(&[Need::Linux(6, 19)]).is_err() {
-        let error = loaded.unwrap_err().to_string();
-        assert!(error.contains("insn_array need Linux"), "{error}");
-        return;
-    }
-    let object = loaded.unwrap();
+    let object = match loaded {
+        Ok(object) => object,
+        Err(error) => {
+            assert!(check(&[Need::Linux(6, 19)]).is_err(), "{error}");
+            let told = error.to_string().contains("insn_array need Linux");
+            return assert!(told, "{error}");
+        }
+    };
     let program = object.program("choose").unwrap();
     for (number, expected) in [(0u32, 10), (1, 21), (2, 32), (3, 43), (4, 99)] {
         let mut context = number.to_ne_bytes();

@@ -110,7 +110,12 @@ fn careless(map: usize) -> ProgramPlan {
     }
 }
 
-/// Whether the kernel still has a map of this name. It frees them a little later.
+/// A name that no other process has: another run of this test may be at work, too.
+fn own_name(word: &str) -> String {
+    format!("{word}_{}", std::process::id())
+}
+
+/// Whether the kernel soon has no map of this name. It frees them a little later.
 fn vanishes(name: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -199,7 +204,8 @@ fn a_map_that_no_instruction_names_is_kept_with_the_program() {
 fn a_refused_program_says_why_and_takes_everything_with_it() {
     require!(Need::Bpf, Need::Bpffs);
     let pins = PinFolder::new();
-    let mut pinned = hash("rawbpf_t2_hash");
+    let name = own_name("t2");
+    let mut pinned = hash(&name);
     pinned.pinning = Pinning::ByName;
     pinned.pin_path = Some(pins.path().join("sub").join("pinned"));
     let plan = plan(vec![pinned], vec![filter("fine", &RETURN_0), careless(0)]);
@@ -214,7 +220,7 @@ fn a_refused_program_says_why_and_takes_everything_with_it() {
     );
     let log = error.verifier_log().unwrap();
     assert!(log.full().contains("call bpf_map_lookup_elem#1"), "{log:?}");
-    assert!(vanishes("rawbpf_t2_hash"), "the map is still there");
+    assert!(vanishes(&name), "the map is still there");
     assert!(
         !pins.path().join("sub").exists(),
         "the pin's folder is still there"
@@ -297,7 +303,8 @@ fn maps_and_programs_are_put_into_maps() {
     let mut outer = hash("rawbpf_t5_outer");
     outer.kind = MapType::ARRAY_OF_MAPS;
     outer.value_size = 4;
-    outer.inner = Some(Box::new(hash("rawbpf_t5_tmpl")));
+    let template = own_name("t5");
+    outer.inner = Some(Box::new(hash(&template)));
     let slot = |index, target| vec![SlotPlan { index, target }];
     outer.slots = slot(3, SlotTarget::Map(0));
     let mut jumps = hash("rawbpf_t5_jumps");
@@ -318,10 +325,7 @@ fn maps_and_programs_are_put_into_maps() {
     assert_eq!(id_at("rawbpf_t5_outer", 2), None);
     let program = object.program("jumped_to").unwrap().id().unwrap();
     assert_eq!(id_at("rawbpf_t5_jumps", 2), Some(program));
-    assert!(
-        vanishes("rawbpf_t5_tmpl"),
-        "the template is not needed any more"
-    );
+    assert!(vanishes(&template), "the template is not needed any more");
 }
 
 #[test]
@@ -442,12 +446,11 @@ fn fixtures_for_newer_kernels_load() {
         let result = load_fixture(name, |_| Ok(()));
         let new_enough = crate::support::check(&[Need::Linux(major, minor)]).is_ok();
         match result {
-            Ok(_) if new_enough => {}
+            Ok(_) => {}
             Err(error) if !new_enough => {
                 let told = error.hint().is_some_and(|hint| hint.contains("need Linux"));
                 assert!(told, "{name}: {error}");
             }
-            Ok(_) => refused.push(format!("{name} was loaded before Linux {major}.{minor}")),
             Err(error) => refused.push(format!("{name}: {error}")),
         }
     }
@@ -457,7 +460,7 @@ fn fixtures_for_newer_kernels_load() {
 #[test]
 fn a_map_type_that_is_too_new_is_named_with_its_version() {
     require!(Need::Bpf, Need::Btf);
-    if crate::support::check(&[Need::Linux(5, 16)]).is_ok() {
+    if probe::map_kind(MapType::BLOOM_FILTER) == Support::Yes {
         return;
     }
     let error = load_fixture("maps_newer", |_| Ok(()))
@@ -500,15 +503,15 @@ fn objects_that_must_be_refused_are() {
 fn arena_variables_are_where_the_program_sees_them() {
     require!(Need::Bpf, Need::Btf);
     let loaded = load_fixture("arena", |_| Ok(()));
-    if crate::support::check(&[Need::Linux(6, 9)]).is_err() {
-        let error = loaded.unwrap_err().to_string();
-        assert!(
-            error.contains("maps of type arena need Linux 6.9"),
-            "{error}"
-        );
-        return;
-    }
-    let object = loaded.unwrap();
+    let object = match loaded {
+        Ok(object) => object,
+        Err(error) => {
+            let new_enough = crate::support::check(&[Need::Linux(6, 9)]).is_ok();
+            assert!(!new_enough, "{error}");
+            let told = error.to_string();
+            return assert!(told.contains("maps of type arena need Linux 6.9"), "{told}");
+        }
+    };
     let arena = object.arena().expect("an arena");
     assert_eq!(arena.address(), 1 << 44);
     let program = object.program("count").unwrap();

@@ -142,8 +142,11 @@ fn a_refused_map_is_explained_in_the_kernels_words() {
         text.contains("map `hash`") && text.contains("map_extra 0x5"),
         "{text}"
     );
-    let explains = check(&[Need::Linux(7, 2)]).is_ok();
-    assert_eq!(text.contains("the kernel says: "), explains, "{text}");
+    let must_explain = check(&[Need::Linux(7, 2)]).is_ok();
+    assert!(
+        text.contains("the kernel says: ") || !must_explain,
+        "{text}"
+    );
 }
 
 #[test]

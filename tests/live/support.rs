@@ -14,6 +14,10 @@
 //! it fails instead, unless the kernel of this machine cannot do it at all: what a machine could do
 //! must not be skipped there for want of root or of a mount.
 
+use rawbpf::btf::{Btf, Kind};
+use rawbpf::insn::{Insn, class};
+use rawbpf::sys::bpf::{self, ProgLoad};
+use rawbpf::{AttachType, ProgramType};
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -56,6 +60,8 @@ pub(crate) enum Need {
     Fentry,
     /// BPF programs at the hooks of security modules.
     Lsm,
+    /// Iterators over objects of this kind.
+    Iterator(&'static str),
     /// A loaded kernel module with BTF.
     ModuleBtf,
     /// This kernel module, loaded, with BTF.
@@ -133,12 +139,13 @@ fn impossible_unless(met: bool, why: impl Into<String>) -> Result<(), Unmet> {
 }
 
 impl Need {
-    /// The version of Linux that brought it.
+    /// The version of Linux that brought it, from which on mainline has it.
     pub(crate) fn since(self) -> Linux {
         match self {
             Need::Linux(major, minor) => (major, minor),
             Need::Fentry => (5, 5),
             Need::Lsm => (5, 7),
+            Need::Iterator(_) => (5, 9),
             Need::ModuleBtf | Need::Module(_) => (5, 11),
             Need::KprobeMulti => (5, 18),
             Need::UprobeMulti => (6, 6),
@@ -147,14 +154,8 @@ impl Need {
     }
 
     fn check(self) -> Result<(), Unmet> {
-        let (major, minor) = self.since();
-        let release = release();
-        impossible_unless(
-            version(&release) >= (major, minor),
-            format!("needs Linux {major}.{minor}, this is {release}"),
-        )?;
         match self {
-            Need::Linux(..) => Ok(()),
+            Need::Linux(major, minor) => linux((major, minor)),
             Need::Bpf => bpf(),
             Need::Btf => impossible_unless(
                 Path::new("/sys/kernel/btf/vmlinux").exists(),
@@ -173,14 +174,17 @@ impl Need {
             }
             Need::Fentry => fentry(),
             Need::Lsm => fentry().and_then(|()| lsm()),
-            Need::ModuleBtf => module_btf(),
-            Need::Module(name) => module_btf().and_then(|()| {
-                unless(
-                    Path::new("/sys/kernel/btf").join(name).exists(),
-                    Remedy::Possible,
-                    format!("the module {name} is not loaded, or has no BTF: modprobe {name}"),
-                )
-            }),
+            Need::Iterator(kind) => iterator(kind),
+            Need::ModuleBtf => linux(self.since()).and_then(|()| module_btf()),
+            Need::Module(name) => linux(self.since())
+                .and_then(|()| module_btf())
+                .and_then(|()| {
+                    unless(
+                        Path::new("/sys/kernel/btf").join(name).exists(),
+                        Remedy::Possible,
+                        format!("the module {name} is not loaded, or has no BTF: modprobe {name}"),
+                    )
+                }),
             Need::UserNamespaces => impossible_unless(
                 Path::new("/proc/self/ns/user").exists()
                     && fs::read_to_string("/proc/sys/user/max_user_namespaces")
@@ -217,6 +221,14 @@ fn release() -> String {
         .unwrap_or_default()
         .trim()
         .to_owned()
+}
+
+fn linux((major, minor): Linux) -> Result<(), Unmet> {
+    let release = release();
+    impossible_unless(
+        version(&release) >= (major, minor),
+        format!("needs Linux {major}.{minor}, this is {release}"),
+    )
 }
 
 fn version(release: &str) -> Linux {
@@ -324,6 +336,38 @@ fn lsm() -> Result<(), Unmet> {
     impossible_unless(
         modules.trim().split(',').any(|module| module == "bpf"),
         format!("bpf is not among the kernel's security modules: {modules}"),
+    )
+}
+
+/// Whether the smallest program of a kind of iterators is taken. Kernels that are locked down refuse some kinds and not others.
+fn iterator(kind: &str) -> Result<(), Unmet> {
+    /// `BPF_MOV`
+    const MOV: u8 = 0xb0;
+    let types = fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
+    let function = format!("bpf_iter_{kind}");
+    let found = Btf::parse(&types).map(|types| types.find(&function, Kind::Func));
+    let Ok(Some(attach_btf_id)) = found else {
+        return impossible_unless(false, format!("the kernel has no iterators over {kind}"));
+    };
+    let nothing = [
+        Insn::new(class::ALU64 | MOV, 0, 0, 0, 0),
+        Insn::new(Insn::EXIT, 0, 0, 0, 0),
+    ];
+    let loaded = bpf::prog_load(
+        &ProgLoad {
+            program_type: ProgramType::TRACING,
+            expected_attach_type: AttachType::TRACE_ITER,
+            attach_btf_id,
+            insns: &nothing,
+            license: c"GPL",
+            ..ProgLoad::default()
+        },
+        None,
+    );
+    let refusal = loaded.err();
+    impossible_unless(
+        refusal.is_none(),
+        format!("the kernel refuses the smallest iterator over {kind}: {refusal:?}"),
     )
 }
 

@@ -7,6 +7,9 @@ use crate::sys::attr::{ProgAttachAttr, ProgQueryAttr};
 use crate::{AttachType, Errno};
 use std::os::fd::BorrowedFd;
 
+/// -1, which is no descriptor.
+const NO_FD: u32 = u32::MAX;
+
 /// What to attach without a link (`BPF_PROG_ATTACH`): the attachment lives as long as its target.
 #[derive(Debug, Clone, Copy)]
 #[doc(alias = "bpf_prog_attach_opts")]
@@ -45,6 +48,29 @@ impl ProgAttach<'_> {
 pub fn prog_attach(attach: &ProgAttach<'_>) -> Result<(), Errno> {
     // SAFETY: no pointers.
     unsafe { bpf_done(Command::ProgAttach, &mut attach.attr()) }
+}
+
+/// Whether the kernel knows an attach type, and takes these flags with it.
+///
+/// What it does not know it refuses (`EINVAL`) before it looks for the program, and there is none here (`EBADF`).
+///
+/// # Errors
+///
+/// What says neither, such as `EPERM`.
+pub fn prog_attach_is_known(attach_type: AttachType, flags: u32) -> Result<bool, Errno> {
+    let mut attr = ProgAttachAttr {
+        target: NO_FD,
+        attach_bpf_fd: NO_FD,
+        attach_type: attach_type.0,
+        attach_flags: flags,
+        ..ProgAttachAttr::default()
+    };
+    // SAFETY: no pointers.
+    match unsafe { bpf_done(Command::ProgAttach, &mut attr) } {
+        Ok(()) | Err(Errno::EBADF) => Ok(true),
+        Err(Errno::EINVAL) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// Takes off what [`prog_attach`] attached.

@@ -4,7 +4,7 @@ use super::{
     Trial, alone, call_getppid, number, own_process, read_the_number, reads_of_this_file, tracer,
 };
 use crate::load::load_fixture;
-use crate::matrix::{refused, works};
+use crate::matrix::{refused, unless_refused, works};
 use crate::net::{in_network, send_through_veth, veth};
 use crate::support::{Need, check};
 use rawbpf::attach::TracingMulti;
@@ -86,14 +86,14 @@ fn programs_that_may_sleep_read_memory_of_the_process() {
     hook.run(Program::attach, reads_of_this_file, read_the_number);
 
     let loaded = tracer("fentry_sleepable");
-    if check(&[Need::Fentry, Need::Linux(6, 3)]).is_err() {
-        let words = match check(&[Need::Fentry]) {
-            Ok(()) => "is not sleepable",
-            Err(_) => "lockdown",
-        };
-        return refused(ROW, loaded, words);
-    }
-    let object = loaded.unwrap();
+    let words = match check(&[Need::Fentry]) {
+        Ok(()) => "is not sleepable",
+        Err(_) => "lockdown",
+    };
+    let needs = [Need::Fentry, Need::Linux(6, 3)];
+    let Some(object) = unless_refused(ROW, loaded, &needs, words) else {
+        return;
+    };
     let program = object.program("fentry_sleepable").unwrap();
     let run = || program.test_run(&TestRun::new()).unwrap();
     let link = program.attach().unwrap();
@@ -186,11 +186,9 @@ fn results_are_replaced() {
             let link = object.program(row)?.attach()?;
             Ok((object, link))
         });
-        if check(needs).is_err() {
-            refused(row, attached, "lockdown");
+        let Some((_object, link)) = unless_refused(row, attached, needs, "lockdown") else {
             continue;
-        }
-        let (_object, link) = attached.unwrap_or_else(|e| panic!("{row}: {e}"));
+        };
         let refused = !may_make_a_folder();
         link.detach().unwrap();
         works(
@@ -242,11 +240,9 @@ fn the_exit_of_a_program_is_seen() {
     let _alone = alone();
     let watched = tracer("asks").unwrap();
     let watching = for_a_program("fexit_of_program", watched.program("asks").unwrap());
-    if check(&[Need::Fentry]).is_err() {
-        refused(ROW, watching, "lockdown");
+    let Some(watching) = unless_refused(ROW, watching, &[Need::Fentry], "lockdown") else {
         return;
-    }
-    let watching = watching.unwrap();
+    };
     let run = watched.attach().unwrap();
     let link = watching
         .program("fexit_of_program")
@@ -277,12 +273,11 @@ fn a_function_of_a_program_is_replaced() {
     assert!(asked(&first) > 0);
     let target = first.program("asks").unwrap();
     let replacing = for_a_program("new_answer", target);
-    if check(&[Need::Fentry]).is_err() {
-        refused("freplace", replacing, "lockdown");
+    let replacing = unless_refused("freplace", replacing, &[Need::Fentry], "lockdown");
+    let Some(replacing) = replacing else {
         let again = for_a_program("new_answer", target);
         return refused(LATE_FREPLACE, again, "lockdown");
-    }
-    let replacing = replacing.unwrap();
+    };
     let program = replacing.program("new_answer").unwrap();
     let link = program.attach().unwrap();
     let replaced = asked(&first) == 0;

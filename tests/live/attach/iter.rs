@@ -2,8 +2,8 @@
 
 use super::{number, tracer};
 use crate::load::load_fixture;
-use crate::matrix::{refused, works};
-use crate::support::{Cgroup, Need, check};
+use crate::matrix::{unless_refused, works};
+use crate::support::{Cgroup, Need};
 use rawbpf::attach::{CgroupOrder, IterScope, IterTarget, Link, LinkDetails};
 use rawbpf::map::UpdateMode;
 use std::fs::{self, File};
@@ -50,8 +50,13 @@ fn numbers(link: &Link) -> Vec<u64> {
 
 #[test]
 fn the_elements_of_one_map_are_walked_over() {
-    require!(Need::Bpf, Need::Btf, Need::Linux(5, 9));
-    let object = tracer("walk_map").unwrap();
+    const ROW: &str = "iter/bpf_map_elem";
+    require!(Need::Bpf, Need::Btf);
+    let loaded = tracer("walk_map");
+    let needs = [Need::Iterator("bpf_map_elem")];
+    let Some(object) = unless_refused(ROW, loaded, &needs, "program `walk_map`") else {
+        return;
+    };
     let program = object.program("walk_map").unwrap();
     let squares = object.map("squares").unwrap();
     for key in 0..3u32 {
@@ -66,7 +71,7 @@ fn the_elements_of_one_map_are_walked_over() {
         .attach_iter_over(IterTarget::Map(squares.as_fd()))
         .unwrap();
     works(
-        "iter/bpf_map_elem",
+        ROW,
         "the elements of one map are listed",
         numbers(&link) == [0, 1, 4],
     );
@@ -83,11 +88,10 @@ fn some_cgroups_are_walked_over() {
     const ROW: &str = "iter/cgroup";
     require!(Need::Bpf, Need::Btf, Need::Cgroup);
     let loaded = tracer("walk_cgroups");
-    if check(&[Need::Linux(6, 1)]).is_err() {
-        refused(ROW, loaded, "iterator `cgroup` is not in the BTF");
+    let words = "iterator `cgroup` is not in the BTF";
+    let Some(object) = unless_refused(ROW, loaded, &[Need::Linux(6, 1)], words) else {
         return;
-    }
-    let object = loaded.unwrap();
+    };
     let program = object.program("walk_cgroups").unwrap();
     let cgroup = Cgroup::new();
     let child = cgroup.path().join("child");
@@ -128,17 +132,11 @@ fn one_thread_is_walked_over() {
         pid_fd: None,
     };
     let attached = program.attach_iter_over(over);
-    if check(&[Need::Linux(6, 1)]).is_err() {
-        refused(ROW, attached, "Linux 6.1");
+    let Some(link) = unless_refused(ROW, attached, &[Need::Linux(6, 1)], "Linux 6.1") else {
         return;
-    }
+    };
     let mut bytes = Vec::new();
-    attached
-        .unwrap()
-        .iterate()
-        .unwrap()
-        .read_to_end(&mut bytes)
-        .unwrap();
+    link.iterate().unwrap().read_to_end(&mut bytes).unwrap();
     let alone = bytes.len() == 24 && bytes[..4] == tid.to_ne_bytes();
     works(ROW, "this thread alone is listed", alone);
 }

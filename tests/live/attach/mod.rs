@@ -20,8 +20,8 @@ mod usdt;
 mod usdt_sites;
 
 use crate::load::load_fixture;
-use crate::matrix::{refused, works};
-use crate::support::{Need, check, fixture};
+use crate::matrix::{unless_refused, works};
+use crate::support::{Need, fixture};
 use rawbpf::MapType;
 use rawbpf::attach::Link;
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
@@ -160,7 +160,7 @@ pub(crate) struct Trial {
     pub(crate) effect: &'static str,
     /// The program.
     pub(crate) program: &'static str,
-    /// With these it has to work; without, it has to be refused.
+    /// With these it has to work; without, it may be refused.
     pub(crate) needs: &'static [Need],
     /// Words of the refusal: these, or these.
     pub(crate) words: &'static [&'static str],
@@ -180,14 +180,13 @@ impl Trial {
             let link = attach(object.program(self.program)?)?;
             Ok((object, link))
         });
-        if check(self.needs).is_err() {
-            let text = attached
-                .as_ref()
-                .map_or_else(ToString::to_string, |_| String::new());
-            let said = self.words.iter().find(|words| text.contains(**words));
-            return refused(self.row, attached, said.unwrap_or(&self.words[0]));
-        }
-        let (object, link) = attached.unwrap_or_else(|e| panic!("{}: {e}", self.row));
+        let text = attached.as_ref().err().map(ToString::to_string);
+        let said = |words: &&&str| text.as_ref().is_some_and(|text| text.contains(**words));
+        let words = self.words.iter().find(said).or(self.words.first());
+        let words = words.copied().unwrap_or_default();
+        let Some((object, link)) = unless_refused(self.row, attached, self.needs, words) else {
+            return;
+        };
         act();
         let seen = seen(&object);
         link.detach().unwrap();

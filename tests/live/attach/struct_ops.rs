@@ -2,8 +2,8 @@
 
 use super::number;
 use crate::load::load_fixture;
-use crate::matrix::{refused, works};
-use crate::support::{Need, check, in_own_network};
+use crate::matrix::{unless_refused, works};
+use crate::support::{Need, in_own_network};
 use nix::sys::socket::{setsockopt, sockopt::TcpCongestion};
 use rawbpf::attach::{Link, LinkDetails};
 use std::fs;
@@ -70,11 +70,10 @@ fn a_congestion_control_takes_the_place_of_another() {
         let link = object.attach_struct_ops("first")?;
         Ok((object, link))
     });
-    if check(&[Need::Linux(6, 4)]).is_err() {
-        refused(ROW, attached, "Linux 6.4");
+    let attached = unless_refused(ROW, attached, &[Need::Linux(6, 4)], "Linux 6.4");
+    let Some((object, link)) = attached else {
         return;
-    }
-    let (object, link) = attached.unwrap();
+    };
     let acks = || ["first_acks", "second_acks"].map(|name| number(&object, name) > 0);
     assert_eq!(send_a_megabyte("rawbpf_linked"), 1 << 20);
     assert_eq!(acks(), [true, false]);

@@ -2,7 +2,7 @@
 
 use super::{alone, number};
 use crate::load::load_fixture;
-use crate::matrix::{refused, works};
+use crate::matrix::{refused, unless_refused, works};
 use crate::support::{Need, check};
 use rawbpf::attach::{Processes, UprobeMulti};
 use rawbpf::load::Object;
@@ -100,11 +100,10 @@ fn a_session_runs_at_both_ends_of_a_call() {
     let object = object.unwrap();
     let program = object.program("session").unwrap();
     let link = program.attach();
-    if check(&[Need::Linux(6, 13)]).is_err() {
-        refused("uprobe.session", link, "Linux 6.13");
+    let since = [Need::Linux(6, 13)];
+    let Some(link) = unless_refused("uprobe.session", link, &since, "Linux 6.13") else {
         return;
-    }
-    let link = link.unwrap();
+    };
     call_all();
     works(
         "uprobe.session",

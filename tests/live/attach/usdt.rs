@@ -3,7 +3,7 @@
 use super::usdt_sites as sites;
 use super::{alone, number};
 use crate::load::load_fixture;
-use crate::matrix::{refused, works};
+use crate::matrix::{unless_refused, works};
 use crate::support::{Need, check, fixture};
 use rawbpf::attach::{Link, Processes, Uprobe, UprobeMulti, Usdt};
 use rawbpf::elf::usdt::UsdtFile;
@@ -157,16 +157,15 @@ fn an_instruction_can_have_two_attachments_where_there_are_cookies() {
     let watcher = Watcher::new("usdt");
     let first = watcher.attach(&own("many").cookie(1)).unwrap();
     let second = watcher.attach(&own("many").cookie(2));
-    if check(&[Need::Linux(5, 15)]).is_ok() {
-        let _second = second.unwrap();
-        sites::many(1);
-        assert_eq!(watcher.hits(), 8);
-    } else {
-        let error = second.unwrap_err();
+    if let Err(error) = second {
+        assert!(check(&[Need::Linux(5, 15)]).is_err(), "{error}");
         assert_eq!(error.errno(), Some(Errno::EEXIST));
         assert!(error.hint().unwrap().contains("5.15"), "{error}");
         sites::many(1);
         assert_eq!(watcher.hits(), 4, "the first is as it was");
+    } else {
+        sites::many(1);
+        assert_eq!(watcher.hits(), 8);
     }
     drop(first);
 }
@@ -251,12 +250,9 @@ fn all_processes_are_seen_where_there_are_cookies() {
     let everywhere = own("memory").processes(Processes::All);
     let link = watcher.attach(&everywhere);
     let what = "usdt in all processes";
-    if check(&[Need::Linux(5, 15)]).is_ok() {
-        let _link = link.unwrap();
+    if let Some(_link) = unless_refused(what, link, &[Need::Linux(5, 15)], "Linux 5.15") {
         sites::memory(&[1, 2, 3, 4]);
         works(what, EFFECT, watcher.args()[..2] == [1, 2]);
-    } else {
-        refused(what, link, "Linux 5.15");
     }
 }
 
@@ -272,12 +268,13 @@ fn a_section_names_its_probe() {
         "it names none: {error}"
     );
     let links = watcher.0.attach();
-    if check(&[Need::Linux(5, 15)]).is_err() {
-        let error = links.unwrap_err();
-        assert!(error.hint().unwrap().contains("5.15"), "{error}");
-        return;
-    }
-    let links = links.unwrap();
+    let links = match links {
+        Ok(links) => links,
+        Err(error) => {
+            assert!(check(&[Need::Linux(5, 15)]).is_err(), "{error}");
+            return assert!(error.hint().unwrap().contains("5.15"), "{error}");
+        }
+    };
     let names: Vec<_> = links.iter().map(Link::name).collect();
     assert_eq!(names, ["by_section"]);
     sites::by_section();
@@ -292,10 +289,9 @@ fn a_sleepable_program_is_attached_by_call_only() {
         object.program_mut("sleepable")?.set_autoload(true);
         Ok(())
     });
-    if check(&[Need::Linux(6, 0)]).is_err() {
-        return refused("usdt.s", object, "sleepable");
-    }
-    let object = object.unwrap();
+    let Some(object) = unless_refused("usdt.s", object, &[Need::Linux(6, 0)], "sleepable") else {
+        return;
+    };
     let program = object.program("sleepable").unwrap();
     let error = program.attach().unwrap_err();
     assert!(error.hint().unwrap().contains("attach_usdt"), "{error}");

@@ -4,8 +4,8 @@
 
 use super::tc::programs;
 use super::{Wire, in_network, load_only, number};
-use crate::matrix::{refused, works};
-use crate::support::{Cgroup as OwnCgroup, Need, check, lift_memlock};
+use crate::matrix::{refused, unless_refused, works};
+use crate::support::{Cgroup as OwnCgroup, Need, lift_memlock};
 use rawbpf::attach::{Anchor, AttachOptions, AttachPoint, Cgroup, CgroupMode, Direction, Tcx};
 use rawbpf::load::Object;
 use rawbpf::{AttachType, Errno, ErrorKind};
@@ -26,28 +26,20 @@ fn programs_of_an_interface_are_ordered() {
         let [first, second] = ["first", "second"].map(|name| object.program(name).unwrap());
         let other = first.attach_tcx(&Tcx::ingress("lo")).unwrap();
         let at = Tcx::ingress("lo");
-        if check(&[Need::Linux(6, 6)]).is_err() {
-            refused(
-                "tcx before",
-                second.attach_tcx(&at.clone().before(first)),
-                "needs Linux 6.6",
-            );
-            refused(
-                "tcx first",
-                second.attach_tcx(&at.clone().first()),
-                "needs Linux 6.6",
-            );
-            refused(
-                "tcx replace",
-                second.attach_tcx(&at.clone().replace(first)),
-                "needs Linux 6.6",
-            );
-            return refused(
-                "tcx revision",
-                second.attach_tcx(&at.expected_revision(1)),
-                "needs Linux 6.6",
-            );
-        }
+        let words = "needs Linux 6.6";
+        let before = second.attach_tcx(&at.clone().before(first));
+        let before = unless_refused("tcx before", before, &[Need::Linux(6, 6)], words);
+        let Some(before) = before else {
+            for (row, at) in [
+                ("tcx first", at.clone().first()),
+                ("tcx replace", at.clone().replace(first)),
+                ("tcx revision", at.expected_revision(1)),
+            ] {
+                refused(row, second.attach_tcx(&at), words);
+            }
+            return;
+        };
+        before.detach().unwrap();
         let id = other.info().unwrap().id;
         let before = second.attach_tcx(&at.clone().before(&other)).unwrap();
         works(
@@ -158,9 +150,9 @@ fn programs_of_a_cgroup_are_ordered() {
     let link = first.attach_cgroup(&Cgroup::of(&folder)).unwrap();
     let wanted = Cgroup::of(&folder).before(&link);
     let before = second.attach_cgroup(&wanted);
-    if check(&[Need::Linux(6, 17)]).is_err() {
-        return refused("cgroup before", before, "needs Linux 6.17");
-    }
+    let since = [Need::Linux(6, 17)];
+    let before = unless_refused("cgroup before", before, &since, "needs Linux 6.17");
+    let Some(before) = before else { return };
     let point = AttachPoint::cgroup(&folder, AttachType::CGROUP_INET4_CONNECT);
     let there = point.query().unwrap();
     let ids: Vec<_> = there.programs.iter().map(|one| one.id).collect();
@@ -168,9 +160,9 @@ fn programs_of_a_cgroup_are_ordered() {
     works(
         "cgroup before",
         "the program stands before the other",
-        before.is_ok() && right,
+        right,
     );
-    before.unwrap().detach().unwrap();
+    before.detach().unwrap();
     let stale = second.attach_cgroup(&Cgroup::of(&folder).expected_revision(there.revision));
     assert_eq!(stale.unwrap_err().errno(), Some(Errno::ESTALE));
 }
@@ -194,18 +186,17 @@ fn a_program_runs_before_those_of_the_cgroups_below() {
     ] {
         let attached = above.attach_cgroup(&at.clone().preorder());
         let (major, minor) = since;
-        // Stable kernels got the flag later.
-        if attached.is_err() && check(&[Need::Linux(major, minor)]).is_err() {
-            refused(row, attached, &format!("needs Linux {major}.{minor}"));
+        let words = format!("needs Linux {major}.{minor}");
+        let since = [Need::Linux(major, minor)];
+        let Some(first) = unless_refused(row, attached, &since, &words) else {
             continue;
-        }
+        };
         let folder = std::fs::File::open(&below).unwrap();
         let point = AttachPoint::cgroup(&folder, AttachType::CGROUP_INET4_CONNECT);
         let effective = || -> Vec<u32> {
             let there = point.query_effective().unwrap();
             there.programs.iter().map(|one| one.id).collect()
         };
-        let first = attached.unwrap();
         let second = beneath.attach_cgroup(&Cgroup::of(&folder)).unwrap();
         let [above_id, beneath_id] = [above, beneath].map(|program| program.id().unwrap());
         let early = effective() == [above_id, beneath_id];

@@ -3,7 +3,7 @@
 //! A cgroup has whole processes: a child of the test program moves into it and does what it is told over a pipe.
 
 use super::{in_network, load_only, number};
-use crate::matrix::{refused, works};
+use crate::matrix::{unless_refused, works};
 use crate::support::{Cgroup as OwnCgroup, Need, check, lift_memlock};
 use rawbpf::attach::{AttachOptions, AttachPoint, Cgroup, CgroupMode};
 use rawbpf::load::Object;
@@ -211,13 +211,14 @@ fn try_row(row: &Row, folder: &File, inmate: &mut Inmate) {
     let name = format!("cgroup: {}", row.program);
     let object = loaded(row.program, 1);
     let (major, minor) = row.since;
-    if check(&[Need::Linux(major, minor)]).is_err() {
-        return refused(&name, object, &format!("{major}.{minor}"));
-    }
-    if row.program == "lsm_bind" && check(&[Need::Lsm]).is_err() {
-        return refused(&name, object, "lockdown");
-    }
-    let object = object.unwrap();
+    let since = Need::Linux(major, minor);
+    let (needs, words) = match row.program {
+        "lsm_bind" if check(&[since]).is_ok() => (vec![since, Need::Lsm], "lockdown".to_owned()),
+        _ => (vec![since], format!("{major}.{minor}")),
+    };
+    let Some(object) = unless_refused(&name, object, &needs, &words) else {
+        return;
+    };
     assert_eq!(inmate.error_of(row.order), None, "{name}: before");
     let link = object
         .program(row.program)

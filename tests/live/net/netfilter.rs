@@ -1,8 +1,8 @@
 //! Netfilter's hooks.
 
 use super::{Wire, in_network, load_only, number};
-use crate::matrix::{refused, works};
-use crate::support::{Need, check};
+use crate::matrix::{unless_refused, works};
+use crate::support::Need;
 use rawbpf::attach::{Netfilter, NetfilterFamily, NetfilterHook};
 use rawbpf::load::Object;
 use rawbpf::{Errno, LinkType};
@@ -17,10 +17,11 @@ fn answering(keep: u32) -> rawbpf::Result<Object> {
 fn packets_on_their_way_in_are_dropped() {
     require!(Need::Bpf, Need::Btf);
     in_network(|| {
-        if check(&[Need::Linux(6, 4)]).is_err() {
-            return refused("netfilter", answering(0), "6.4");
-        }
-        let (drops, passes) = (answering(0).unwrap(), answering(1).unwrap());
+        let drops = answering(0);
+        let Some(drops) = unless_refused("netfilter", drops, &[Need::Linux(6, 4)], "6.4") else {
+            return;
+        };
+        let passes = answering(1).unwrap();
         let [dropper, passer] =
             [&drops, &passes].map(|object| object.program("pass_or_drop").unwrap());
         let at = Netfilter::new(NetfilterFamily::Ipv4, NetfilterHook::LocalIn).priority(-10);
@@ -48,10 +49,11 @@ fn packets_on_their_way_in_are_dropped() {
 fn what_no_hook_can_be_is_refused_in_words() {
     require!(Need::Bpf, Need::Btf);
     in_network(|| {
-        if check(&[Need::Linux(6, 4)]).is_err() {
-            return refused("netfilter defragment", answering(1), "6.4");
-        }
-        let object = answering(1).unwrap();
+        const ROW: &str = "netfilter defragment";
+        let object = answering(1);
+        let Some(object) = unless_refused(ROW, object, &[Need::Linux(6, 4)], "6.4") else {
+            return;
+        };
         let program = object.program("pass_or_drop").unwrap();
         let at = Netfilter::new(NetfilterFamily::Ipv6, NetfilterHook::Prerouting);
         let error = program
@@ -63,16 +65,13 @@ fn what_no_hook_can_be_is_refused_in_words() {
             "{error}"
         );
         let whole = at.defragment();
-        if check(&[Need::Linux(6, 6)]).is_err() {
-            return refused(
-                "netfilter defragment",
-                program.attach_netfilter(&whole),
-                "needs Linux 6.6",
-            );
-        }
+        let link = program.attach_netfilter(&whole);
+        let since = [Need::Linux(6, 6)];
+        let Some(_link) = unless_refused(ROW, link, &since, "needs Linux 6.6") else {
+            return;
+        };
         let early = program.attach_netfilter(&whole.priority(-500)).unwrap_err();
         assert!(early.hint().unwrap().contains("priority -400"), "{early}");
-        let link = program.attach_netfilter(&whole);
-        works("netfilter defragment", "the kernel takes it", link.is_ok());
+        works(ROW, "the kernel takes it", true);
     });
 }
