@@ -178,7 +178,8 @@ impl Link {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         let fd = self.need_fd("pin")?;
-        pin::pin(fd, path).map_err(|e| e.context(format!("link of `{}`", self.name)))?;
+        pin::pin(fd, pin::Place::At(path))
+            .map_err(|e| e.context(format!("link of `{}`", self.name)))?;
         self.pin = Some(path.to_owned());
         Ok(())
     }
@@ -205,7 +206,7 @@ impl Link {
     #[doc(alias = "bpf_link__open")]
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let fd = pin::open(path)?;
+        let fd = pin::open(pin::Place::At(path))?;
         bpf::link_info(fd.as_fd()).map_err(|errno| {
             Error::from_errno(
                 errno,

@@ -63,8 +63,8 @@ pub(super) fn make(
     others: &[Option<BorrowedFd<'_>>],
     pins: &mut pin::NewPins,
 ) -> Result<Made> {
-    let path = plan.pin_path.as_deref();
-    let pinned = path.map(|path| pin::reuse(path, plan)).transpose()?;
+    let place = pin::place(plan);
+    let pinned = place.map(|place| pin::reuse(place, plan)).transpose()?;
     if let Some(map) = pinned.flatten() {
         return Ok(Made::Found(map));
     }
@@ -72,15 +72,17 @@ pub(super) fn make(
         Some(fd) => Made::Found(handed_over(fd)?),
         None => Made::New(create_and_fill(context, plan, others)?),
     };
-    let Some(path) = path else {
+    let Some(place) = place else {
         return Ok(made);
     };
-    match pins.add(made.as_fd(), path)? {
+    match pins.add(made.as_fd(), place)? {
         pin::Pinned::New => Ok(made),
         // Somebody was faster since we looked.
         pin::Pinned::Exists => {
-            let other = pin::reuse(path, plan)?;
-            other.map(Made::Found).ok_or_else(|| pin::taken(path))
+            let other = pin::reuse(place, plan)?;
+            other
+                .map(Made::Found)
+                .ok_or_else(|| pin::taken(place.path()))
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Maps that outlive the process: pinned under a name in a BPF file system, and found there again.
 
 use crate::kinds::{MapFlags, MapType};
-use crate::map::{no_map, pin};
-use crate::reloc::MapPlan;
+use crate::map::no_map;
+use crate::map::pin::{self, Place};
+use crate::reloc::{MapPlan, Pinning};
 use crate::sys::bpf::{MapFd, MapInfo};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fs;
@@ -43,10 +44,11 @@ impl NewPins {
         std::mem::take(&mut self.files)
     }
 
-    /// Pins a map at `path`; its folder is made if only the last part of it is missing.
-    pub(super) fn add(&mut self, map: BorrowedFd<'_>, path: &Path) -> Result<Pinned> {
+    /// Pins a map where it belongs; the folder is made if only the last part of it is missing.
+    pub(super) fn add(&mut self, map: BorrowedFd<'_>, place: Place<'_>) -> Result<Pinned> {
+        let path = place.path();
         let new_folder = path.parent().filter(|folder| !folder.exists());
-        match pin::pin(map, path) {
+        match pin::pin(map, place) {
             Ok(()) => {
                 self.files.push(path.to_owned());
                 self.folders.extend(new_folder.map(Path::to_owned));
@@ -69,10 +71,20 @@ pub(super) fn taken(path: &Path) -> Error {
     )
 }
 
-/// Opens the map that is pinned at `path`, if there is one and it is like the planned one.
+/// Where a map of a plan is pinned, if it is.
+pub(super) fn place(plan: &MapPlan) -> Option<Place<'_>> {
+    let path = plan.pin_path.as_deref()?;
+    Some(match plan.pinning {
+        Pinning::ByName => Place::Below(path),
+        Pinning::None => Place::At(path),
+    })
+}
+
+/// Opens the map that is pinned there, if there is one and it is like the planned one.
 #[doc(alias = "bpf_object__reuse_map")]
-pub(super) fn reuse(path: &Path, plan: &MapPlan) -> Result<Option<MapFd>> {
-    let fd = match pin::open(path) {
+pub(super) fn reuse(place: Place<'_>, plan: &MapPlan) -> Result<Option<MapFd>> {
+    let path = place.path();
+    let fd = match pin::open(place) {
         Ok(fd) => fd,
         Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(None),
         Err(error) => return Err(error),

@@ -111,7 +111,7 @@ impl Map {
     #[doc(alias = "bpf_obj_get")]
     pub fn open_pinned(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let (fd, info) = MapFd::from_fd(pin::open(path)?)
+        let (fd, info) = MapFd::from_fd(pin::open(pin::Place::At(path))?)
             .map_err(|no| no_map(&format!("what is pinned at {}", path.display()), no))?;
         Ok(Self::new(fd, info.name))
     }
@@ -184,7 +184,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     /// missing.
     #[doc(alias = "bpf_map__pin")]
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<()> {
-        pin::pin(self.as_fd(), path.as_ref()).map_err(|e| self.blame(e))
+        pin::pin(self.as_fd(), pin::Place::At(path.as_ref())).map_err(|e| self.blame(e))
     }
 
     /// Removes the pin at `path`; the map stays as long as somebody else holds it.

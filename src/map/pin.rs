@@ -4,18 +4,34 @@ use crate::sys::bpf;
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::ffi::CString;
-use std::fs::DirBuilder;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Pins an object at `path`, whose parent folder is made (for its owner only) if it is missing.
-pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+/// Where something is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place<'p> {
+    /// At a path that the caller chose, with whatever links are on the way.
+    At(&'p Path),
+    /// In a folder that the caller chose, under a name that an object chose: no link of that name is followed, as anybody who
+    /// may write to the folder could have made it.
+    Below(&'p Path),
+}
+
+impl<'p> Place<'p> {
+    pub(crate) fn path(self) -> &'p Path {
+        match self {
+            Self::At(path) | Self::Below(path) => path,
+        }
+    }
+}
+
+/// Pins an object, making the folder (for its owner only) if it is missing.
+pub(crate) fn pin(object: BorrowedFd<'_>, place: Place<'_>) -> Result<()> {
+    let path = place.path();
+    let parent = parent(path);
     let made = match DirBuilder::new().mode(0o700).create(parent) {
         Ok(()) => true,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
@@ -29,6 +45,14 @@ pub(crate) fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<()> {
     result
 }
 
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The kernel never follows a link to make a pin: if one has the name, the name is taken.
 fn pin_into(object: BorrowedFd<'_>, parent: &Path, path: &Path) -> Result<()> {
     check_file_system(parent)?;
     bpf::obj_pin(object, None, &c_path(path)?).map_err(|errno| {
@@ -49,10 +73,18 @@ pub(crate) fn unpin(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(|e| Error::from_io(e, "remove the pin", path))
 }
 
-/// Opens what is pinned at `path`.
-pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
+/// Opens what is pinned somewhere.
+pub(crate) fn open(place: Place<'_>) -> Result<OwnedFd> {
+    match place {
+        Place::At(path) => open_at(path, path),
+        Place::Below(path) => open_below(path),
+    }
+}
+
+/// Opens what is pinned at `path`, which messages call `shown`.
+fn open_at(path: &Path, shown: &Path) -> Result<OwnedFd> {
     bpf::obj_get(None, &c_path(path)?, 0).map_err(|errno| {
-        let error = Error::from_errno(errno, format!("cannot open the pin {}", path.display()));
+        let error = Error::from_errno(errno, format!("cannot open the pin {}", shown.display()));
         match errno {
             Errno::ENOENT => error.with_hint("nothing is pinned there"),
             _ if is_ordinary(path) => {
@@ -65,6 +97,32 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
             _ => error,
         }
     })
+}
+
+/// Opens a pin without following a link of its name. `BPF_OBJ_GET` follows links and cannot be told not to; so the name is
+/// resolved first, and the command gets the descriptor of what was found, by procfs.
+fn open_below(path: &Path) -> Result<OwnedFd> {
+    let found = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(|e| Error::from_io(e, "open the pin", path))?;
+    let kind = found
+        .metadata()
+        .map_err(|e| Error::from_io(e, "look at", path))?;
+    if kind.is_symlink() {
+        let message = format!("what has the name of the pin {} is a link", path.display());
+        return Err(Error::new(ErrorKind::InvalidArgument, message)
+            .with_hint("a link could lead to a map of somebody else: remove it, or name its target with OpenMapMut::set_pin_path"));
+    }
+    let by_descriptor = format!("/proc/thread-self/fd/{}", found.as_raw_fd());
+    let by_descriptor = Path::new(&by_descriptor);
+    if by_descriptor.exists() {
+        open_at(by_descriptor, path)
+    } else {
+        // Without procfs, somebody who may write to the folder can put a link there now.
+        open_at(path, path)
+    }
 }
 
 /// Whether there is something of this name on another file system.
@@ -115,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_no_ordinary_file() {
-        let error = open(Path::new("/proc/self/stat")).unwrap_err();
+        let error = open(Place::At(Path::new("/proc/self/stat"))).unwrap_err();
         assert!(error.hint().is_some_and(|hint| hint.contains("ordinary")));
         assert!(!is_ordinary(Path::new("/proc/self/nothing")));
     }
@@ -125,7 +183,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let parent = folder.path().join("new");
         let object = std::fs::File::open("/dev/null").unwrap();
-        let error = pin(object.as_fd(), &parent.join("map")).unwrap_err();
+        let error = pin(object.as_fd(), Place::At(&parent.join("map"))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(!parent.exists());
     }
@@ -133,6 +191,9 @@ mod tests {
     #[test]
     fn a_zero_byte_is_not_cut_off_silently() {
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/sys/fs/bpf/a\0b"));
-        assert_eq!(open(path).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(
+            open(Place::At(path)).unwrap_err().kind(),
+            ErrorKind::InvalidArgument
+        );
     }
 }

@@ -47,6 +47,21 @@ impl ArenaPlace {
     }
 }
 
+/// The name of a map as that of its pin. The object chose it, and must not reach out of the folder for pins: letters, digits
+/// and `_`, as in the kernel's names of objects. Those may have periods, too, which a BPF file system refuses.
+fn pin_name(name: &str) -> Result<&str> {
+    let is_good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let Some(bad) = name.chars().find(|c| !is_good(*c)) else {
+        return Ok(name);
+    };
+    let message = format!(
+        "map `{name}` is to be pinned by its name, and {bad:?} cannot be part of the name of a pin"
+    );
+    Err(Error::new(ErrorKind::InvalidObject, message).with_hint(
+        "only letters, digits and `_` can: name the map otherwise, or say where to pin it (OpenMapMut::set_pin_path)",
+    ))
+}
+
 /// The plans of all maps, in the order of the object's maps. `kconfig` is the image of the `.kconfig` map.
 pub(super) fn plan(
     object: &OpenObject,
@@ -57,13 +72,13 @@ pub(super) fn plan(
     let mut plans = Vec::with_capacity(object.maps.len());
     for (index, map) in object.maps.iter().enumerate() {
         let mut plan = plan_map(map, target)?;
-        plan.pin_path = map.pin_path.clone().or_else(|| match map.pinning {
-            Pinning::ByName => {
-                let root = object.pin_root.as_deref();
-                Some(root.unwrap_or(Path::new(PIN_ROOT)).join(&map.name))
-            }
-            Pinning::None => None,
-        });
+        if map.pin_path.is_some() {
+            plan.pinning = Pinning::None;
+            plan.pin_path.clone_from(&map.pin_path);
+        } else if map.pinning == Pinning::ByName {
+            let root = object.pin_root.as_deref().unwrap_or(Path::new(PIN_ROOT));
+            plan.pin_path = Some(root.join(pin_name(&map.name)?));
+        }
         if let MapOrigin::Data(kind) = map.origin {
             fit_data(&mut plan, kind, target);
             plan.initial = match (kconfig, object.kconfig_map) {
@@ -259,6 +274,25 @@ mod tests {
         assert_eq!(old.flags, MapFlags::RDONLY_PROG.bits());
         let older = planned(data(DataKind::Data, &[1]), KernelVersion::new(5, 1, 0));
         assert!(!older.autocreate);
+    }
+
+    #[test]
+    fn a_name_that_leaves_the_folder_for_pins_is_refused() {
+        for name in ["/tmp/x", "../y", "..", ".", "a/b", "a.b", "a\0b", "ä"] {
+            let map = OpenMap {
+                name: name.to_string(),
+                pinning: Pinning::ByName,
+                ..OpenMap::default()
+            };
+            let mut object = object();
+            object.maps.push(map);
+            let symbols = super::super::testing::Symbols(Vec::new());
+            let target = Target::new(std::sync::Arc::new(symbols));
+            let error = plan(&object, &target, None, ArenaPlace::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidObject, "{name}");
+            object.maps[0].pin_path = Some("/sys/fs/bpf/elsewhere".into());
+            assert!(plan(&object, &target, None, ArenaPlace::default()).is_ok());
+        }
     }
 
     #[test]

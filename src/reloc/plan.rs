@@ -65,7 +65,7 @@ pub struct MapPlan {
     pub inner: Option<Box<MapPlan>>,
     /// A map that exists and takes the place of this one, which is then not created.
     pub reused: Option<Arc<OwnedFd>>,
-    /// Whether it is pinned, and how.
+    /// Whether it is pinned by its name: then `pin_path` is a name in a folder, which loading does not leave.
     pub pinning: Pinning,
     /// Where it is pinned.
     pub pin_path: Option<PathBuf>,

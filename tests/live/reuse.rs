@@ -81,6 +81,54 @@ fn a_given_map_is_pinned_unless_another_is_there() {
     assert_eq!(load_with(&other), first, "the pin comes first");
 }
 
+/// Whoever may write to the folder for pins could lead others to any map so.
+#[test]
+fn a_link_in_place_of_a_pin_is_not_followed() {
+    require!(Need::Bpf, Need::Btf, Need::Bpffs);
+    let (theirs, ours) = (PinFolder::new(), PinFolder::new());
+    let other = array("t_theirs", 8, 1);
+    let their_pin = theirs.path().join("secret");
+    other.pin(&their_pin).unwrap();
+    std::os::unix::fs::symlink(&their_pin, ours.path().join("rawbpf_pinned")).unwrap();
+    let error = open(ours.path()).load().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.message().contains("is a link"), "{error}");
+
+    // The caller may well follow links.
+    let mut object = open(ours.path());
+    let link = ours.path().join("rawbpf_pinned");
+    object
+        .map_mut("rawbpf_pinned")
+        .unwrap()
+        .set_pin_path(Some(link));
+    let object = object.load().unwrap();
+    let map = object.map("rawbpf_pinned").unwrap();
+    assert_eq!(map.id().unwrap(), other.id().unwrap());
+}
+
+/// The map's name is the object's choice; its pin stays in the folder that the caller chose.
+#[test]
+fn a_name_cannot_leave_the_folder_for_pins() {
+    require!(Need::Bpf, Need::Btf, Need::Bpffs);
+    let pins = PinFolder::new();
+    let root = pins.path().join("root");
+    let name = b"rawbpf_pinned";
+    for hostile in [b"../rawbpf_pin", b"/tmp/rawbpf_p", b"rawbpf.pinned"] {
+        let mut bytes = std::fs::read(fixture("maps_pinned.bpf.o")).unwrap();
+        let places: Vec<_> = (0..bytes.len() - name.len())
+            .filter(|at| bytes[*at..].starts_with(name))
+            .collect();
+        assert!(!places.is_empty());
+        for at in places {
+            bytes[at..at + name.len()].copy_from_slice(hostile);
+        }
+        let object = OpenOptions::new().pin_root_path(&root).open_bytes(&bytes);
+        let error = object.unwrap().load().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidObject, "{error}");
+        assert!(!root.exists() && !pins.path().join("rawbpf_pin").exists());
+    }
+}
+
 #[test]
 fn a_given_map_must_suit_the_program() {
     require!(Need::Bpf, Need::Btf);
