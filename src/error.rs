@@ -295,7 +295,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// What the verifier said about a program, whole.
+/// What the verifier said about a program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct VerifierLog {
     full: String,
@@ -308,12 +308,14 @@ impl VerifierLog {
         Self { full, summary }
     }
 
-    /// The gist: the failing instruction, its source line and the reason, in one to three lines.
+    /// The gist: the failing instruction, its source line and the reason, in one to three lines; of an accepted program,
+    /// how much there was to verify.
     pub fn summary(&self) -> &str {
         &self.summary
     }
 
-    /// Every line the verifier wrote.
+    /// Every line the verifier wrote; of a log longer than
+    /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit) the end, after a line that says what is missing.
     pub fn full(&self) -> &str {
         &self.full
     }

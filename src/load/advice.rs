@@ -41,14 +41,21 @@ const LINKED_MAPS: KernelVersion = KernelVersion::new(6, 4, 0);
 /// Since when `RLIMIT_MEMLOCK` does not count.
 const MEMCG: KernelVersion = KernelVersion::new(5, 11, 0);
 
-/// What to do about `errno` of loading a program.
+/// How many instructions a program may have (`BPF_COMPLEXITY_LIMIT_INSNS`), and the verifier may follow.
+const MOST_INSNS: usize = 1_000_000;
+/// How many it may have if its loader lacks the capability (`BPF_MAXINSNS`).
+const MOST_INSNS_OF_ANYBODY: usize = 4096;
+
+/// What to do about `errno` of loading a program of so many instructions.
 pub(crate) fn for_program(
     errno: Errno,
     kind: ProgramType,
     attach_type: AttachType,
     flags: ProgramFlags,
+    insns: usize,
 ) -> Option<String> {
     match errno {
+        Errno::E2BIG => too_many_insns(insns),
         Errno::EPERM => Some(permission(program_capabilities(kind))),
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
             newer_program(kind, attach_type)
@@ -66,6 +73,20 @@ pub(crate) fn for_program(
         }
         _ => None,
     }
+}
+
+fn too_many_insns(insns: usize) -> Option<String> {
+    if insns > MOST_INSNS {
+        return Some(format!(
+            "it has {insns} instructions, and a program may have {MOST_INSNS}: split it into several, which call each \
+             other by bpf_tail_call()"
+        ));
+    }
+    let missing = missing_capability(&[Capability::Bpf]);
+    let missing = missing.filter(|_| insns > MOST_INSNS_OF_ANYBODY)?;
+    Some(format!(
+        "it has {insns} instructions, and more than {MOST_INSNS_OF_ANYBODY} need a capability: {missing}"
+    ))
 }
 
 /// Which version of Linux knows such programs, if the running one does not. Its verifier would say something else.
@@ -105,10 +126,27 @@ pub(crate) fn newer_callbacks(refs: &[Ref]) -> Option<String> {
 
 /// What stands behind some of the verifier's words.
 pub(crate) fn for_words(gist: &str) -> Option<String> {
-    const MEANINGS: [(&str, &str); 4] = [
+    const MEANINGS: [(&str, &str); 7] = [
         (
             "_or_null'",
             "the pointer may be NULL: compare it with NULL before using what it points to",
+        ),
+        (
+            "program is too large",
+            "the verifier follows at most 1000000 instructions, counted over all paths and all turns of loops: give loops a \
+             small constant bound, or run them by bpf_loop() (Linux 5.17) or bpf_for() (Linux 6.4), whose bodies it follows \
+             once; make parts global functions, which it verifies on their own, or programs that are reached by \
+             bpf_tail_call()",
+        ),
+        (
+            "jumps is too complex",
+            "the verifier keeps at most 8192 branches in mind: fewer conditions on one path, loops by bpf_loop() (Linux 5.17), \
+             and global functions, which it verifies on their own, help",
+        ),
+        (
+            "combined stack size of",
+            "a function and those it calls share 512 bytes of stack: keep large variables in a map of one entry for each CPU \
+             (BPF_MAP_TYPE_PERCPU_ARRAY)",
         ),
         (
             "failed to find the address for kernel symbol",
@@ -404,7 +442,17 @@ mod tests {
         assert!(hint("R0 invalid mem access 'map_value_or_null'").contains("NULL"));
         assert!(hint("vfs_read is not sleepable").contains("CONFIG_FUNCTION_ERROR_INJECTION"));
         assert!(hint("vfs_read() is not modifiable").contains("security_*"));
+        assert!(hint("BPF program is too large. Processed 1000001 insn").contains("bpf_loop()"));
+        assert!(hint("The sequence of 8193 jumps is too complex.").contains("8192 branches"));
+        assert!(hint("combined stack size of 3 calls is 608. Too large").contains("512 bytes"));
         assert_eq!(for_words("R0 invalid mem access 'scalar'"), None);
+    }
+
+    #[test]
+    fn programs_with_too_many_instructions_are_told_so() {
+        let hint = too_many_insns(1_000_001).expect("a hint");
+        assert!(hint.contains("1000001 instructions"), "{hint}");
+        assert_eq!(too_many_insns(4096), None);
     }
 
     #[test]

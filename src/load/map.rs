@@ -1,7 +1,7 @@
 //! Creating one map of a plan.
 
+use super::log::LogText;
 use super::modules::ModuleFds;
-use super::upload::log_text;
 use super::{advice, exclusive, fill, pin};
 use crate::feature::Feature;
 use crate::kinds::{MapFlags, MapType};
@@ -173,14 +173,15 @@ fn create_with_log(
     request: &MapCreate<'_>,
     errno: Errno,
 ) -> Result<MapFd> {
-    let mut buffer = [0; LOG_SIZE];
+    let mut log = LogText::default();
     if context.target.supports(Feature::SyscallCommonAttrs) {
-        let mut log = Log::new(1, &mut buffer);
-        if let Ok(fd) = bpf::map_create_with_log(request, &mut log) {
+        let mut buffer = [0; LOG_SIZE];
+        if let Ok(fd) = bpf::map_create_with_log(request, &mut Log::new(1, &mut buffer)) {
             return Ok(fd);
         }
+        log = LogText::from(buffer.as_slice());
     }
-    let error = refused(errno, plan, &log_text(&buffer));
+    let error = refused(errno, plan, log.end());
     let hint = match context.without_btf {
         Some(refusal) if is_typed(plan) && errno == Errno::EINVAL => {
             Some(for_want_of_types(refusal))

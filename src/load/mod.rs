@@ -13,6 +13,7 @@ mod fill;
 mod globals;
 mod kernel_btf;
 pub(crate) mod kernel_files;
+mod log;
 mod map;
 mod memlock;
 mod modules;

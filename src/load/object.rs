@@ -8,7 +8,7 @@ use crate::open::{SectionDef, Variable};
 use crate::reloc::AttachTarget;
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, ProgInfo};
-use crate::{Error, ErrorKind, Result, did_you_mean};
+use crate::{Error, ErrorKind, Result, VerifierLog, did_you_mean};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -145,6 +145,8 @@ pub struct Program(Arc<ProgramParts>);
 #[derive(Debug)]
 pub(super) struct ProgramParts {
     pub(super) fd: OwnedFd,
+    /// What the verifier wrote, if it was asked to.
+    pub(super) log: Option<VerifierLog>,
     pub(super) name: String,
     pub(super) section: String,
     pub(super) def: Option<&'static SectionDef>,
@@ -221,6 +223,12 @@ impl Program {
     /// What it needs to be attached to USDT probes, if its object has that.
     pub(crate) fn usdt(&self) -> Option<&Arc<UsdtMaps>> {
         self.0.usdt.as_ref()
+    }
+
+    /// What the verifier wrote when it was loaded, if [`LoadOptions::log_level`](super::LoadOptions::log_level) asked for that.
+    #[doc(alias = "bpf_program__log_buf")]
+    pub fn verifier_log(&self) -> Option<&VerifierLog> {
+        self.0.log.as_ref()
     }
 
     /// What the kernel tells about it.

@@ -1,10 +1,20 @@
 //! What a caller may ask of a load besides the plan.
 
 /// How to load a plan; the default is what most need.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[doc(alias = "bpf_object_open_opts")]
 pub struct LoadOptions {
     log_level: u32,
+    log_limit: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            log_level: 0,
+            log_limit: 16 << 20,
+        }
+    }
 }
 
 impl LoadOptions {
@@ -13,15 +23,34 @@ impl LoadOptions {
         Self::default()
     }
 
-    /// Asks the verifier for a log of every program, not only of those it refuses: 1 the usual, 2 every state, 4
-    /// statistics.
+    /// Asks the verifier for a log of every program, not only of those that it refuses: 1 for the path to a refusal (of an
+    /// accepted program: how much there was to verify), 2 for every path and state, 4 for statistics.
+    /// [`Program::verifier_log`](super::Program::verifier_log) has it, and
+    /// [`Error::verifier_log`](crate::Error::verifier_log) that of a refused program.
+    ///
+    /// A program then takes longer to load.
     #[doc(alias = "bpf_program__set_log_level")]
     pub fn log_level(mut self, level: u32) -> Self {
         self.log_level = level;
         self
     }
 
+    /// Keeps at most this many bytes of each log (16 MiB unless set), and takes no more memory for it. Of a longer one the
+    /// end is kept, where the reason of a refusal stands, after a line that says how much is missing. Kernels before 6.4
+    /// give the beginning, to which the reason is added.
+    ///
+    /// The smallest limit is 4 KiB, the largest what the kernel takes, 1 GiB.
+    #[doc(alias = "kernel_log_size")]
+    pub fn log_limit(mut self, bytes: usize) -> Self {
+        self.log_limit = bytes;
+        self
+    }
+
     pub(super) fn level(&self) -> u32 {
         self.log_level
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.log_limit
     }
 }

@@ -1,25 +1,20 @@
 //! Loading one program of a plan.
 
 use super::advice;
+use super::log::{LogText, load_with_log};
 use super::modules::ModuleFds;
 use super::options::LoadOptions;
-use super::upload::log_text;
 use super::verifier_log::{LogNames, summarize};
 use crate::btf::{Btf, Kind};
 use crate::insn::Insn;
 use crate::kinds::{ProgramFlags, ProgramType};
 use crate::open::OpenProgram;
 use crate::reloc::{AttachTarget, InfoRecords, Module, ProgramPlan, Ref, RefKind};
-use crate::sys::bpf::{self, FdArray, Log, ObjectKind, ProgLoad, Records};
+use crate::sys::bpf::{self, FdArray, ObjectKind, ProgLoad, Records};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
-
-/// First size of the verifier's log; the largest that kernels before 5.2 take.
-const LOG_SIZE: usize = 0xff_ffff;
-/// Not beyond this, however much the verifier has to say.
-const MAX_LOG_SIZE: usize = (u32::MAX / 2) as usize;
 
 /// What a program load needs to know about the load as a whole.
 #[derive(Debug)]
@@ -51,9 +46,9 @@ pub(super) fn modules(plan: &ProgramPlan) -> impl Iterator<Item = &Module> {
     in_code.chain(&plan.fd_array).chain(target)
 }
 
-/// Loads the program; the descriptor is all there is to it.
+/// Loads the program.
 #[doc(alias = "bpf_object_load_prog")]
-pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<OwnedFd> {
+pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<LoadedProgram> {
     if plan.kind == ProgramType::UNSPEC {
         return Err(unknown_section(plan));
     }
@@ -84,7 +79,14 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<O
         token: context.token,
         ..ProgLoad::default()
     };
-    with_log(&request, context.options.level()).map_err(|refusal| refusal.into_error(context, plan))
+    let options = context.options;
+    let (level, limit) = (options.level(), options.limit());
+    match load_with_log(level, limit, |log| bpf::prog_load(&request, log)) {
+        // A log that nobody asked for is one of a refusal that did not repeat itself.
+        (Ok(fd), _) if level == 0 => Ok(LoadedProgram { fd, log: None }),
+        (Ok(fd), log) => Ok(LoadedProgram::new(fd, log)),
+        (Err(errno), log) => Err(Refusal { errno, log }.into_error(context, plan)),
+    }
 }
 
 fn unknown_section(plan: &ProgramPlan) -> Error {
@@ -258,42 +260,36 @@ pub(crate) fn function_of(
     })
 }
 
+/// A program that the kernel took.
+#[derive(Debug)]
+pub(super) struct LoadedProgram {
+    pub(super) fd: OwnedFd,
+    /// What the verifier wrote, if it was asked to.
+    pub(super) log: Option<VerifierLog>,
+}
+
+impl AsFd for LoadedProgram {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl LoadedProgram {
+    fn new(fd: OwnedFd, log: LogText) -> Self {
+        let full = (!log.is_empty()).then(|| log.into_full());
+        let log = full.map(|full| {
+            let count = full.lines().rfind(|line| line.starts_with("processed "));
+            let summary = count.unwrap_or_default().to_owned();
+            VerifierLog::new(full, summary)
+        });
+        Self { fd, log }
+    }
+}
+
 /// A refused load: what the kernel answered, and what the verifier wrote.
 struct Refusal {
     errno: Errno,
-    log: String,
-}
-
-/// Without a log first, which is faster; a refused program is loaded once more to be told why. If the log does not fit,
-/// that is repeated with a larger buffer.
-fn with_log(request: &ProgLoad<'_>, level: u32) -> Result<OwnedFd, Refusal> {
-    let mut errno = Errno::EINVAL;
-    if level == 0 {
-        match bpf::prog_load(request, None) {
-            Ok(fd) => return Ok(fd),
-            Err(refused) => errno = refused,
-        }
-    }
-    let mut size = LOG_SIZE;
-    loop {
-        let mut buffer = vec![0u8; size];
-        match bpf::prog_load(request, Some(&mut Log::new(level.max(1), &mut buffer))) {
-            Ok(fd) => return Ok(fd),
-            Err(Errno::ENOSPC) if size <= MAX_LOG_SIZE / 2 => size *= 2,
-            Err(refused) => {
-                // With a log the kernel may stumble over the log; the first answer is the one that counts.
-                let errno = if level == 0 && refused == Errno::ENOSPC {
-                    errno
-                } else {
-                    refused
-                };
-                return Err(Refusal {
-                    errno,
-                    log: log_text(&buffer),
-                });
-            }
-        }
-    }
+    log: LogText,
 }
 
 impl Refusal {
@@ -303,7 +299,7 @@ impl Refusal {
             refs: &plan.refs,
             maps: context.map_names,
         };
-        let gist = summarize(&self.log, names);
+        let gist = summarize(self.log.end(), names);
         let error = if gist.is_empty() {
             let message = format!("the kernel does not load it (type {})", plan.kind);
             Error::from_errno(self.errno, message)
@@ -318,11 +314,17 @@ impl Refusal {
         let error = if self.log.is_empty() {
             error
         } else {
-            error.with_verifier_log(VerifierLog::new(self.log, gist.clone()))
+            error.with_verifier_log(VerifierLog::new(self.log.into_full(), gist.clone()))
         };
         let flags = ProgramFlags::from_bits_retain(plan.flags);
         let advice = if gist.is_empty() {
-            advice::for_program(self.errno, plan.kind, plan.expected_attach_type, flags)
+            advice::for_program(
+                self.errno,
+                plan.kind,
+                plan.expected_attach_type,
+                flags,
+                plan.insns.len(),
+            )
         } else {
             let attach_type = plan.expected_attach_type;
             advice::newer_program(plan.kind, attach_type)

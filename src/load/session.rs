@@ -6,7 +6,7 @@ use super::modules::ModuleFds;
 use super::object::{Object, Program, ProgramParts, StructOpsValue};
 use super::options::LoadOptions;
 use super::pin::NewPins;
-use super::program::{self, ProgramContext};
+use super::program::{self, LoadedProgram, ProgramContext};
 use super::usdt::{self, UsdtMaps};
 use super::{fill, upload};
 use crate::feature::Feature;
@@ -70,7 +70,7 @@ pub(super) struct Made {
     btf: Option<OwnedFd>,
     pub(super) maps: Vec<Option<Map>>,
     pub(super) arena: Option<ArenaMemory>,
-    programs: Vec<Option<OwnedFd>>,
+    programs: Vec<Option<LoadedProgram>>,
     modules: ModuleFds,
     pins: NewPins,
     /// Whether the kernel ties maps to programs; assumed until it refuses.
@@ -88,11 +88,11 @@ pub(super) struct Session<'p> {
 
 impl Made {
     /// Lifts the memory limit if need be, and uploads the object's types.
-    fn start(plan: &LoadPlan, target: &Target) -> Result<Self> {
+    fn start(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Self> {
         let token = target.token()?;
         memlock::ensure(target);
         let mut warnings = Vec::new();
-        let upload = |blob| upload::btf(blob, token);
+        let upload = |blob| upload::btf(blob, token, options.limit());
         let btf = match plan.btf.as_deref().map(upload).transpose() {
             Ok(btf) => btf,
             Err(error) if plan.btf_required => return Err(error),
@@ -140,7 +140,7 @@ impl<'p> Session<'p> {
         target: &Target,
         options: &'p LoadOptions,
     ) -> Result<Self> {
-        let made = Made::start(plan, target)?;
+        let made = Made::start(plan, target, options)?;
         Ok(Self::resume(plan, options, made))
     }
 
@@ -231,7 +231,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    fn load(&mut self, plan: &ProgramPlan) -> Result<OwnedFd> {
+    fn load(&mut self, plan: &ProgramPlan) -> Result<LoadedProgram> {
         for module in program::modules(plan) {
             self.made.modules.open(module)?;
         }
@@ -313,7 +313,8 @@ impl<'p> Session<'p> {
         let maps: Vec<_> = made.maps.into_iter().flatten().collect();
         let usdt = UsdtMaps::find(&maps, made.usdt_by_cookie);
         let programs = plan.programs.iter().zip(made.programs);
-        let programs = programs.filter_map(|(plan, fd)| Some(handle(plan, fd?, usdt.clone())));
+        let programs =
+            programs.filter_map(|(plan, loaded)| Some(handle(plan, loaded?, usdt.clone())));
         Object {
             name: plan.object_name.clone(),
             maps,
@@ -341,9 +342,10 @@ fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
     rest.map(|program| program.name.clone()).collect()
 }
 
-fn handle(plan: &ProgramPlan, fd: OwnedFd, usdt: Option<Arc<UsdtMaps>>) -> Program {
+fn handle(plan: &ProgramPlan, loaded: LoadedProgram, usdt: Option<Arc<UsdtMaps>>) -> Program {
     Program::new(ProgramParts {
-        fd,
+        fd: loaded.fd,
+        log: loaded.log,
         name: plan.name.clone(),
         section: plan.section.clone(),
         def: plan.def,

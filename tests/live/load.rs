@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 const MOV64_IMM: u8 = class::ALU64 | 0xb0;
-const RETURN_0: [Insn; 2] = [
+pub(crate) const RETURN_0: [Insn; 2] = [
     Insn::new(MOV64_IMM, 0, 0, 0, 0),
     Insn::new(Insn::EXIT, 0, 0, 0, 0),
 ];
@@ -33,7 +33,7 @@ pub(crate) fn plan(maps: Vec<MapPlan>, programs: Vec<ProgramPlan>) -> LoadPlan {
     }
 }
 
-fn hash(name: &str) -> MapPlan {
+pub(crate) fn hash(name: &str) -> MapPlan {
     MapPlan {
         name: name.into(),
         kernel_name: name.into(),
@@ -59,7 +59,7 @@ fn constants(name: &str, contents: &[u8]) -> MapPlan {
     }
 }
 
-fn filter(name: &str, insns: &[Insn]) -> ProgramPlan {
+pub(crate) fn filter(name: &str, insns: &[Insn]) -> ProgramPlan {
     ProgramPlan {
         name: name.into(),
         section: "socket".into(),
@@ -89,7 +89,7 @@ fn reader(map: usize, map_name: &str) -> ProgramPlan {
 }
 
 /// Follows a pointer that may be null.
-fn careless(map: usize) -> ProgramPlan {
+pub(crate) fn careless(map: usize) -> ProgramPlan {
     let insns = [
         Insn::new(class::ST | size::W | mode::MEM, 10, 0, -4, 0),
         Insn::new(class::ALU64 | 0xbf, 2, 10, 0, 0),

@@ -13,6 +13,7 @@ mod attach;
 mod globals;
 mod jump_tables;
 mod load;
+mod logs;
 mod machine;
 mod map_definitions;
 mod maps;
