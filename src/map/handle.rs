@@ -264,6 +264,14 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         })
     }
 
+    /// The same map by another open file, which the kernel gives to those only who have `CAP_SYS_ADMIN`.
+    pub(crate) fn reopened(&self) -> Option<Map> {
+        // The id stays the map's, as this handle keeps it alive.
+        let fd = bpf::fd_by_id(ObjectKind::Map, self.id().ok()?).ok()?;
+        let (fd, _) = MapFd::from_fd(fd).ok()?;
+        Some(Map::new(fd, self.name()))
+    }
+
     /// Descriptor and sizes.
     pub(crate) fn raw(&self) -> &MapFd {
         &self.inner.fd

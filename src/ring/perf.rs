@@ -21,14 +21,20 @@ pub use crate::sys::perf_event::Wakeup;
 /// [`RingBuffer`](super::RingBuffer) is simpler, keeps the order and wastes less memory.
 ///
 /// A descriptor of it (it is [`AsFd`]) becomes readable when a CPU wakes its reader, for use in an event loop: then call
-/// [`PerfBuffer::poll`]. Without one, call [`PerfBuffer::wait`]. Dropping it takes the buffers out of the map again.
+/// [`PerfBuffer::poll`]. Without one, call [`PerfBuffer::wait`].
 ///
-/// A slot of the map holds one buffer: a second reader of the same CPUs takes the first one's place.
+/// A slot of the map holds one buffer: a second reader of the same CPUs takes the first one's place, and from then on gets all
+/// events. The first one still has what was written before, and can be dropped at any time: dropping a reader takes those
+/// buffers out of the map that are still its own. That needs `CAP_SYS_ADMIN`, because the kernel tells whose a slot is by
+/// the open file that filled it. Without it the slots stay as they are until somebody else fills them or the map is closed; what
+/// programs send there meanwhile is lost, as it is without a reader.
 #[derive(Debug)]
 #[doc(alias = "perf_buffer")]
 pub struct PerfBuffer {
+    /// The map, by an open file of our own where we may have one: when it is closed, which is first of all, the kernel empties
+    /// the slots that were filled through it, and no others.
+    slots: Map,
     epoll: Epoll,
-    map: Map,
     cpus: Vec<CpuBuffer>,
     wakeup: Wakeup,
 }
@@ -121,15 +127,6 @@ impl PerfBuffer {
     }
 }
 
-impl Drop for PerfBuffer {
-    fn drop(&mut self) {
-        for buffer in &self.cpus {
-            // Nobody can be told. The map gives the event up with the descriptor by which it was put there, at the latest.
-            let _ = self.map.remove(&buffer.cpu.to_ne_bytes());
-        }
-    }
-}
-
 impl PerfBufferBuilder<'_> {
     /// Pages of memory for each CPU: a power of two; 64 unless told.
     pub fn pages(mut self, pages: usize) -> Self {
@@ -158,8 +155,8 @@ impl PerfBufferBuilder<'_> {
     pub fn build(self) -> Result<PerfBuffer> {
         self.check().map_err(|error| self.map.blame(error))?;
         let mut reader = PerfBuffer {
+            slots: self.map.reopened().unwrap_or_else(|| self.map.clone()),
             epoll: new_epoll()?,
-            map: self.map.clone(),
             cpus: Vec::new(),
             wakeup: self.wakeup,
         };
@@ -211,7 +208,8 @@ impl PerfBufferBuilder<'_> {
         };
         watch(&reader.epoll, memory.as_fd(), cpu.into())?;
         let descriptor = memory.as_fd().as_raw_fd().to_ne_bytes();
-        self.map
+        reader
+            .slots
             .insert(&cpu.to_ne_bytes(), &descriptor, UpdateMode::Any)?;
         reader.cpus.push(CpuBuffer {
             cpu,

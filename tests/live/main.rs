@@ -22,6 +22,7 @@ mod misuse;
 mod modules;
 mod net;
 mod perf_buffers;
+mod perf_replacing;
 mod programs;
 mod reuse;
 mod rings;

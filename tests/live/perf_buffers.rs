@@ -54,7 +54,7 @@ pub(crate) fn events_for_all(name: &str) -> Map {
     events(name, possible_cpus().unwrap())
 }
 
-/// A socket filter that sends an [`Event`] with `number` and the length of its packet.
+/// A socket filter that sends an [`Event`] with `number` and the length of its packet, and returns what came of it.
 pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
     let fd = map.as_fd().as_raw_fd();
     let insns = [
@@ -71,7 +71,6 @@ pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
         Insn::new(ADD_IMM, 4, 0, 0, -24),
         Insn::new(MOV_IMM, 5, 0, 0, 24),
         Insn::new(Insn::CALL, 0, 0, 0, PERF_EVENT_OUTPUT),
-        Insn::new(MOV_IMM, 0, 0, 0, 0),
         Insn::new(Insn::EXIT, 0, 0, 0, 0),
     ];
     let load = ProgLoad {
@@ -89,7 +88,7 @@ pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
 }
 
 /// Keeps this thread, and with it the programs it runs, on one CPU.
-fn stay_on(cpu: u32) {
+pub(crate) fn stay_on(cpu: u32) {
     let mut cpus = CpuSet::new();
     cpus.set(cpu as usize).unwrap();
     sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
