@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Kernel,
     /// Data read from the kernel or from shared memory contradicts itself.
     Corrupt,
+    /// The caller asked for an end before the work was done; what had been made was given back.
+    Interrupted,
 }
 
 /// An error number of the kernel.

@@ -31,11 +31,15 @@ pub(crate) fn check_kind(name: &str, kind: MapType) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, message))
 }
 
-/// All elements. Values for each CPU are added up where they are numbers, unless each is asked for.
-pub(crate) fn read(map: &Map, each_cpu: bool) -> Result<Vec<Element>> {
+/// The elements of these keys. Values for each CPU are added up where they are numbers, unless each is asked for.
+pub(crate) fn read(
+    map: &Map,
+    keys: impl Iterator<Item = Result<Vec<u8>>>,
+    each_cpu: bool,
+) -> Result<Vec<Element>> {
     let types = map.types()?;
     let mut elements = Vec::new();
-    for key in map.keys() {
+    for key in keys {
         let key = key?;
         if map.map_type().is_per_cpu() {
             let Some(values) = map.get_per_cpu(&key)? else {
@@ -117,10 +121,14 @@ fn number(bytes: &[u8]) -> Option<Value> {
 
 /// The stacks of a stack-trace map: each frame's function, innermost first. Addresses of user space stay numbers, since the map does
 /// not say of which process they are.
-pub(crate) fn read_stacks(map: &Map, kernel: &Symbols) -> Result<Vec<Element>> {
+pub(crate) fn read_stacks(
+    map: &Map,
+    keys: impl Iterator<Item = Result<Vec<u8>>>,
+    kernel: &Symbols,
+) -> Result<Vec<Element>> {
     let by_build_id = map.flags().contains(MapFlags::STACK_BUILD_ID);
     let mut stacks = Vec::new();
-    for key in map.keys() {
+    for key in keys {
         let key = key?;
         let Some(bytes) = map.get(&key)? else {
             continue;

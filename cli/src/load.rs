@@ -3,21 +3,24 @@
 use crate::args::LoadArgs;
 use crate::cannot_print;
 use crate::output::{Table, print_json};
+use crate::stop::Stop;
 use rawbpf::load::{LoadOptions, Object};
 use rawbpf::map::{Map, MapInfo};
 use rawbpf::open::{OpenMap, OpenObject};
 use rawbpf::reloc::Target;
-use rawbpf::{Error, Result};
+use rawbpf::{Error, ErrorKind, Result};
 use serde::Serialize;
 use std::io::Write;
 
-pub(crate) fn load(args: &LoadArgs, out: &mut impl Write) -> Result<()> {
+pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let object = OpenObject::from_file(&args.object)?;
     let (report, error) = if args.each {
-        each(&object)?
+        stop.catch_signals()?;
+        each(&object, stop)?
     } else {
-        whole(object)
+        whole(object, stop)?
     };
+    stop.nothing_to_undo();
     let written = if args.json {
         print_json(out, &report)
     } else {
@@ -117,26 +120,32 @@ fn first_line(error: &Error) -> String {
 }
 
 /// Loads everything or nothing, as any user of the object would.
-fn whole(object: OpenObject) -> (Report, Option<Error>) {
+fn whole(object: OpenObject, stop: &Stop) -> Result<(Report, Option<Error>)> {
     let name = object.name().to_string();
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
-    match object.load() {
-        Ok(mut object) => {
+    let loading = || {
+        let target = object.running_target()?;
+        let plan = object.relocate(&target)?;
+        // What has been done so far leaves nothing behind.
+        stop.catch_signals()?;
+        let options = LoadOptions::new().stop_when(stop.flag());
+        object.load_planned(plan, &target, &options)
+    };
+    match loading() {
+        Ok(object) => {
             let report = loaded(name, &object, programs);
-            (report, object.unpin_new_maps().err())
+            Ok((report, object.unpin_new_maps().err()))
         }
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(error),
         Err(error) => {
-            let failure = Some(Failure::from(&error));
-            (
-                Report {
-                    object: name,
-                    loaded: false,
-                    maps: Vec::new(),
-                    programs,
-                    error: failure,
-                },
-                Some(error),
-            )
+            let report = Report {
+                object: name,
+                loaded: false,
+                maps: Vec::new(),
+                programs,
+                error: Some(Failure::from(&error)),
+            };
+            Ok((report, Some(error)))
         }
     }
 }
@@ -242,7 +251,7 @@ impl From<MapInfo> for MapMade {
 }
 
 /// Tries every program alone.
-fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
+fn each(object: &OpenObject, stop: &Stop) -> Result<(Report, Option<Error>)> {
     let mut report = Report {
         object: object.name().to_string(),
         loaded: true,
@@ -251,10 +260,11 @@ fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
         error: None,
     };
     let target = Target::running();
+    let options = LoadOptions::new().stop_when(stop.flag());
     for program in object.programs() {
         let mut program_report = not_loaded(program);
-        match only(object, program.name()).load_into(&target, &LoadOptions::default()) {
-            Ok(mut loaded) => {
+        match only(object, program.name()).load_into(&target, &options) {
+            Ok(loaded) => {
                 if let Ok(program) = loaded.program(program.name()) {
                     program_report.set_loaded(program);
                 }
@@ -263,6 +273,7 @@ fn each(object: &OpenObject) -> Result<(Report, Option<Error>)> {
                 }
                 loaded.unpin_new_maps()?;
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(error) => {
                 report.loaded = false;
                 program_report.set_refused(&error);

@@ -7,36 +7,43 @@ mod histogram;
 mod inspect;
 mod load;
 mod maps;
+mod outlet;
 mod output;
 mod plan;
 mod readers;
 mod run;
+mod stop;
 mod streams;
 mod target;
 
 use args::{Cli, Command};
 use clap::Parser;
+use outlet::{Outlet, say};
 use rawbpf::{Error, ErrorKind};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use stop::Stop;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = io::stdout().lock();
+    let stop = Stop::default();
+    let mut out = BufWriter::new(Outlet::stdout(&stop));
     let done = match &cli.command {
-        Command::Run(args) => run::run(args, &mut out),
+        Command::Run(args) => run::run(args, &stop, &mut out),
         Command::Inspect(args) => inspect::inspect(args, &mut out),
         Command::Plan(args) => plan::plan(args, &mut out),
-        Command::Load(args) => load::load(args, &mut out),
+        Command::Load(args) => load::load(args, &stop, &mut out),
     };
-    let done = done.and_then(|()| out.flush().map_err(cannot_print));
-    match done {
+    // First what was printed, then why there is no more of it.
+    let printed = out.flush().map_err(cannot_print);
+    match done.and(printed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rawbpf: {error}");
+            say(&stop, format_args!("rawbpf: {error}"));
             if error.verifier_log().is_some() {
-                eprintln!("`rawbpf load --each --json` shows the verifier's whole log");
+                let hint = "`rawbpf load --each --json` shows the verifier's whole log";
+                say(&stop, format_args!("{hint}"));
             }
             ExitCode::FAILURE
         }

@@ -6,6 +6,7 @@ use crate::elements::{self, Element};
 use crate::events::Style;
 use crate::histogram::{self, Histogram};
 use crate::output::Table;
+use crate::stop::Stop;
 use rawbpf::btf::{Columns, Kind, Value};
 use rawbpf::load::Object;
 use rawbpf::map::{Map, MapTypes};
@@ -80,14 +81,14 @@ impl<'o> MapTables<'o> {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Prints the tables whose time has come.
-    pub(crate) fn print_due(&mut self, out: &mut impl Write) -> Result<()> {
+    /// Prints the tables whose time has come, unless a signal comes meanwhile: they are printed at the end, anyway.
+    pub(crate) fn print_due(&mut self, stop: &Stop, out: &mut impl Write) -> Result<()> {
         let now = Instant::now();
         let (style, each_cpu) = (self.style, self.each_cpu);
         for table in &mut self.tables {
             if table.due.is_some_and(|due| due <= now) {
                 table.due = table.interval.map(|interval| now + interval);
-                table.print(style, each_cpu, out)?;
+                table.print(style, each_cpu, &|| !stop.asked(), out)?;
             }
         }
         Ok(())
@@ -96,7 +97,7 @@ impl<'o> MapTables<'o> {
     /// Prints all tables.
     pub(crate) fn print_all(&self, out: &mut impl Write) -> Result<()> {
         let mut tables = self.tables.iter();
-        tables.try_for_each(|table| table.print(self.style, self.each_cpu, out))
+        tables.try_for_each(|table| table.print(self.style, self.each_cpu, &|| true, out))
     }
 }
 
@@ -128,11 +129,21 @@ fn is_section(types: Option<&MapTypes>) -> Result<bool> {
 }
 
 impl MapTable<'_> {
-    fn print(&self, style: Style, each_cpu: bool, out: &mut impl Write) -> Result<()> {
+    fn print(
+        &self,
+        style: Style,
+        each_cpu: bool,
+        go_on: &dyn Fn() -> bool,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let keys = self.map.keys().take_while(|_| go_on());
         let elements = match &self.content {
-            Content::Stacks(symbols) => elements::read_stacks(self.map, symbols)?,
-            _ => elements::read(self.map, each_cpu)?,
+            Content::Stacks(symbols) => elements::read_stacks(self.map, keys, symbols)?,
+            _ => elements::read(self.map, keys, each_cpu)?,
         };
+        if !go_on() {
+            return Ok(());
+        }
         let printed = match style {
             Style::Json => print_json(out, self.map.name(), elements),
             Style::Table => self.print_text(out, elements),

@@ -4,39 +4,64 @@ use crate::args::RunArgs;
 use crate::elements;
 use crate::events::{Printer, Style};
 use crate::maps::{self, MapTables};
+use crate::outlet::say;
 use crate::readers::Readers;
+use crate::stop::Stop;
 use crate::streams::Streams;
 use rawbpf::btf::{Btf, Kind};
-use rawbpf::load::Object;
+use rawbpf::load::{LoadOptions, Object};
 use rawbpf::map::Map;
 use rawbpf::open::OpenObject;
 use rawbpf::ring::{PerfBuffer, RingBuffer};
 use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a wait may take before the signal flag and the clock are looked at again.
 const TICK: Duration = Duration::from_millis(200);
 
-pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
-    // Before anything is attached, so that an early Ctrl-C still ends cleanly.
-    let stop = stop_flag()?;
+pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let mut object = OpenObject::from_file(&args.object)?;
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }
     let sources = event_sources(&object, args.event.as_deref())?;
     maps::check(&args.maps, &object)?;
-    let object = object.load()?;
+    let target = object.running_target()?;
+    let plan = object.relocate(&target)?;
+    // What has been done so far leaves nothing behind.
+    stop.catch_signals()?;
+    let options = LoadOptions::new().stop_when(stop.flag());
+    let object = Unpinned(object.load_planned(plan, &target, &options)?);
+    show(args, &object.0, &sources, stop, out)
+}
+
+/// An object whose new pins go with it.
+struct Unpinned(Object);
+
+impl Drop for Unpinned {
+    fn drop(&mut self) {
+        // At a regular end they are gone already; at any other that end's reason is being told.
+        let _ = self.0.unpin_new_maps();
+    }
+}
+
+/// Attaches a loaded object, and prints what it lets be seen.
+fn show(
+    args: &RunArgs,
+    object: &Object,
+    sources: &[EventSource],
+    stop: &Stop,
+    out: &mut impl Write,
+) -> Result<()> {
     // Before anything is attached: an event for which there is no perf buffer yet is gone.
     let mut sights = Sights {
-        readers: open_readers(args, &object, &sources)?,
-        tables: MapTables::new(&args.maps, &object, style(args), args.per_cpu)?,
-        streams: Streams::new(&object, style(args))?,
+        readers: open_readers(args, object, sources)?,
+        tables: MapTables::new(&args.maps, object, style(args), args.per_cpu)?,
+        streams: Streams::new(object, style(args))?,
+        stop,
     };
-    let links = object.attach()?;
+    let links = object.attach_unless(stop.flag())?;
     if links.is_empty() {
         return Err(Error::new(
             ErrorKind::InvalidObject,
@@ -47,32 +72,37 @@ pub(crate) fn run(args: &RunArgs, out: &mut impl Write) -> Result<()> {
             "`rawbpf load` loads it without attaching; `rawbpf inspect` lists the sections",
         ));
     }
-    eprintln!(
-        "rawbpf: {} attached; Ctrl-C ends",
-        plural(links.len(), "program")
+    let attached = plural(links.len(), "program");
+    say(
+        stop,
+        format_args!("rawbpf: {attached} attached; Ctrl-C ends"),
     );
     if sources.is_empty() && args.maps.is_empty() {
-        eprintln!(
-            "rawbpf: it sends no events; --map NAME shows one of its maps: {}",
-            map_names(&object)
+        let names = map_names(object);
+        say(
+            stop,
+            format_args!("rawbpf: it sends no events; --map NAME shows one of its maps: {names}"),
         );
     }
-    let mut shown = sights.print(args.duration, &stop, out)?;
+    let mut shown = sights.print(args.duration, out)?;
     drop(links);
+    object.unpin_new_maps()?;
+    stop.nothing_to_undo();
     shown += sights.readers.print_rest(out)?;
-    sights.streams.print(out)?;
+    sights.streams.print(stop, out)?;
     sights.tables.print_all(out)?;
     if sources.is_empty() {
         return Ok(());
     }
-    let lost = match (lost_events(&object)?, sights.readers.lost()) {
+    let lost = match (lost_events(object)?, sights.readers.lost()) {
         (Some(counted), reported) => format!("{} lost", counted + reported.unwrap_or(0)),
         (None, Some(reported)) => format!("{reported} lost"),
         (None, None) => {
             "lost ones are not counted by this object (a global variable `lost` would)".into()
         }
     };
-    eprintln!("rawbpf: {} shown, {lost}", plural(shown, "event"));
+    let shown = plural(shown, "event");
+    say(stop, format_args!("rawbpf: {shown} shown, {lost}"));
     Ok(())
 }
 
@@ -185,19 +215,15 @@ struct Sights<'o> {
     readers: Readers<'o>,
     tables: MapTables<'o>,
     streams: Streams<'o>,
+    stop: &'o Stop,
 }
 
 impl Sights<'_> {
     /// Prints what there is until the time is over or a signal comes; says how many events that were.
-    fn print(
-        &mut self,
-        duration: Option<Duration>,
-        stop: &AtomicBool,
-        out: &mut impl Write,
-    ) -> Result<usize> {
+    fn print(&mut self, duration: Option<Duration>, out: &mut impl Write) -> Result<usize> {
         let end = duration.map(|duration| Instant::now() + duration);
         let mut shown = 0;
-        while !stop.load(Ordering::Relaxed) {
+        while !self.stop.asked() {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 break;
@@ -205,8 +231,8 @@ impl Sights<'_> {
             let waits = [left, self.tables.next_due(), Some(TICK)];
             let tick = waits.into_iter().flatten().min().unwrap_or(TICK);
             shown += self.readers.print(tick, out)?;
-            self.streams.print(out)?;
-            self.tables.print_due(out)?;
+            self.streams.print(self.stop, out)?;
+            self.tables.print_due(self.stop, out)?;
         }
         Ok(shown)
     }
@@ -228,17 +254,6 @@ fn lost_events(object: &Object) -> Result<Option<u64>> {
     let narrow = <[u8; 4]>::try_from(bytes).map(|raw| u32::from_ne_bytes(raw).into());
     let wide = <[u8; 8]>::try_from(bytes).map(u64::from_ne_bytes);
     Ok(wide.or(narrow).ok())
-}
-
-/// A flag that Ctrl-C and SIGTERM set.
-fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|e| {
-            Error::new(ErrorKind::Io, format!("cannot handle signal {signal}: {e}"))
-        })?;
-    }
-    Ok(stop)
 }
 
 fn plural(count: usize, thing: &str) -> String {

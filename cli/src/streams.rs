@@ -2,10 +2,18 @@
 
 use crate::cannot_print;
 use crate::events::Style;
+use crate::outlet::say_bytes;
+use crate::stop::Stop;
 use rawbpf::btf::Value;
 use rawbpf::load::{Object, Program, Stream};
 use rawbpf::{ErrorKind, Result};
 use std::io::Write;
+
+/// Bytes that are read at once.
+const READ: usize = 1 << 14;
+/// How often at most before it is another stream's turn: the kernel keeps 100 000 bytes. Programs that write all the time
+/// would never be done with.
+const READS: usize = 100_000 / READ + 1;
 
 /// The programs that may have something to say; none before Linux 6.17.
 pub(crate) struct Streams<'o> {
@@ -26,18 +34,26 @@ impl<'o> Streams<'o> {
         }
         Ok(Self {
             programs,
-            buffer: vec![0; 1 << 14],
+            buffer: vec![0; READ],
             style,
         })
     }
 
     /// Prints what was written since: to standard output and standard error, or as JSON.
-    pub(crate) fn print(&mut self, out: &mut impl Write) -> Result<()> {
+    pub(crate) fn print(&mut self, stop: &Stop, out: &mut impl Write) -> Result<()> {
         for program in self.programs {
             for stream in Stream::ALL {
-                while let read @ 1.. = program.read_stream(stream, &mut self.buffer)? {
+                for _ in 0..READS {
+                    let read = program.read_stream(stream, &mut self.buffer)?;
+                    if read == 0 {
+                        break;
+                    }
                     let text = self.buffer.get(..read).unwrap_or_default();
-                    print(out, program.name(), stream, text, self.style)?;
+                    let text = String::from_utf8_lossy(text);
+                    match (self.style, stream) {
+                        (Style::Table, Stream::Stderr) => say_bytes(stop, text.as_bytes()),
+                        _ => print(out, program.name(), stream, &text, self.style)?,
+                    }
                 }
             }
         }
@@ -49,24 +65,19 @@ fn print(
     out: &mut impl Write,
     program: &str,
     stream: Stream,
-    text: &[u8],
+    text: &str,
     style: Style,
 ) -> Result<()> {
-    let text = String::from_utf8_lossy(text);
     let name = match stream {
         Stream::Stdout => "stdout",
         Stream::Stderr => "stderr",
     };
-    match (style, stream) {
-        (Style::Table, Stream::Stdout) => write!(out, "{text}"),
-        (Style::Table, Stream::Stderr) => {
-            eprint!("{text}");
-            Ok(())
-        }
-        (Style::Json, _) => {
+    match style {
+        Style::Table => write!(out, "{text}"),
+        Style::Json => {
             let line = Value::Struct(vec![
                 ("program".into(), Value::Text(program.into())),
-                (name.into(), Value::Text(text.into_owned())),
+                (name.into(), Value::Text(text.into())),
             ]);
             writeln!(out, "{}", line.json())
         }

@@ -12,6 +12,7 @@ use super::usdt::Usdt;
 use crate::load::{Object, Program};
 use crate::open::AutoAttach;
 use crate::{Error, ErrorKind, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Program {
     /// Attaches to what the program's section names, such as `SEC("kprobe/vfs_read")`.
@@ -39,14 +40,31 @@ impl Object {
     /// Each [`Link`] bears the name of its program.
     #[doc(alias = "bpf_object__attach_skeleton")]
     pub fn attach(&self) -> Result<Links> {
+        self.attach_unless(&AtomicBool::new(false))
+    }
+
+    /// [`Object::attach`], which gives up between two programs once somebody (the handler of a signal, say) has set this flag.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] if it was set in time, and nothing is attached then.
+    pub fn attach_unless(&self, stop: &AtomicBool) -> Result<Links> {
         let in_object = |e: Error| e.context(format!("object {}", self.name()));
+        let go_on = || {
+            if stop.load(Ordering::Relaxed) {
+                let message = "stopped before everything was attached";
+                return Err(in_object(Error::new(ErrorKind::Interrupted, message)));
+            }
+            Ok(())
+        };
         let mut links = Links::default();
         for program in self.programs().iter().filter(|p| p.autoattach()) {
+            go_on()?;
             if let Some(link) = attach_if_said(program).map_err(in_object)? {
                 links.push(link);
             }
         }
         for value in self.struct_ops.iter().filter(|value| value.autoattach) {
+            go_on()?;
             links.push(self.attach_struct_ops(&value.map).map_err(in_object)?);
         }
         Ok(links)

@@ -55,6 +55,7 @@ impl LoadPlan {
                 name: map.name.clone(),
                 error: session.make_map(index, target).err(),
             });
+            options.go_on()?;
         }
         let mut programs = Vec::new();
         let planned = self.programs.iter().zip(hopeless).enumerate();
@@ -63,6 +64,7 @@ impl LoadPlan {
                 Some(error) => Some(error),
                 None => session.load_program(index).err(),
             };
+            options.go_on()?;
             programs.push(Outcome {
                 name: program.name.clone(),
                 error,

@@ -1,5 +1,6 @@
 //! What is left after loading: descriptors, and the names to find them by.
 
+use super::pin::MadePins;
 use super::usdt::UsdtMaps;
 use crate::btf::Btf;
 use crate::kinds::{AttachType, ProgramType};
@@ -10,8 +11,7 @@ use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, ProgInfo};
 use crate::{Error, ErrorKind, Result, VerifierLog, did_you_mean};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A loaded object: it owns the descriptors of its maps and programs, and the kernel keeps both as long as it lives.
 ///
@@ -37,23 +37,19 @@ pub struct Object {
     pub(super) variables: Vec<Variable>,
     pub(super) warnings: Vec<Error>,
     /// Where maps were pinned that were not pinned before.
-    pub(super) new_pins: Vec<PathBuf>,
+    pub(super) new_pins: Mutex<MadePins>,
 }
 
 impl Object {
-    /// Removes the pins that loading made; those that were there before stay.
+    /// Removes the pins that loading made, and the folders it made for them if nothing else is in there; pins that were there
+    /// before stay.
     ///
     /// # Errors
     /// A pin cannot be removed; the others are, as far as possible.
     #[doc(alias = "bpf_object__unpin_maps")]
-    pub fn unpin_new_maps(&mut self) -> Result<()> {
-        let mut result = Ok(());
-        for path in self.new_pins.drain(..) {
-            if let Err(error) = std::fs::remove_file(&path) {
-                result = Err(Error::from_io(error, "remove the pin", &path));
-            }
-        }
-        result
+    pub fn unpin_new_maps(&self) -> Result<()> {
+        let mut pins = self.new_pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.remove()
     }
 
     /// The object's name.

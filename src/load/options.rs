@@ -1,11 +1,16 @@
 //! What a caller may ask of a load besides the plan.
 
+use crate::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 /// How to load a plan; the default is what most need.
 #[derive(Debug)]
 #[doc(alias = "bpf_object_open_opts")]
 pub struct LoadOptions {
     log_level: u32,
     log_limit: usize,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Default for LoadOptions {
@@ -13,6 +18,7 @@ impl Default for LoadOptions {
         Self {
             log_level: 0,
             log_limit: 16 << 20,
+            stop: None,
         }
     }
 }
@@ -44,6 +50,30 @@ impl LoadOptions {
     pub fn log_limit(mut self, bytes: usize) -> Self {
         self.log_limit = bytes;
         self
+    }
+
+    /// Gives the load up soon after somebody (the handler of a signal, say) has set this flag, and gives back what was made
+    /// until then: between two items of the plan, or in the middle of a verification that a signal interrupts. The error is
+    /// then [`ErrorKind::Interrupted`].
+    pub fn stop_when(mut self, flag: &Arc<AtomicBool>) -> Self {
+        self.stop = Some(Arc::clone(flag));
+        self
+    }
+
+    /// The flag that ends the load.
+    pub(super) fn stop(&self) -> Option<&AtomicBool> {
+        self.stop.as_deref()
+    }
+
+    /// An error if the load is to be given up.
+    pub(super) fn go_on(&self) -> Result<()> {
+        match self.stop() {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(Error::new(
+                ErrorKind::Interrupted,
+                "stopped before everything was loaded",
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn level(&self) -> u32 {

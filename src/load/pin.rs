@@ -8,23 +8,66 @@ use crate::sys::bpf::{MapFd, MapInfo};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fs;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The pins (and folders) that this load made, which go away again unless the load is [kept](Self::keep).
 #[derive(Debug, Default)]
-pub(super) struct NewPins {
-    files: Vec<PathBuf>,
+pub(super) struct NewPins(MadePins);
+
+/// Pins, and folders made for them.
+#[derive(Debug, Default)]
+pub(super) struct MadePins {
+    files: Vec<MadePin>,
     folders: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+struct MadePin {
+    path: PathBuf,
+    /// Device and inode: whoever has removed the pin may have put another one there.
+    identity: Option<(u64, u64)>,
+}
+
+impl MadePin {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            identity: identity(path),
+        }
+    }
+
+    fn remove(&self) -> Result<()> {
+        if self.identity.is_none() || identity(&self.path) != self.identity {
+            return Ok(());
+        }
+        fs::remove_file(&self.path).map_err(|e| Error::from_io(e, "remove the pin", &self.path))
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Drop for NewPins {
     fn drop(&mut self) {
-        for file in &self.files {
-            let _ = fs::remove_file(file);
+        // Nobody can be told: the reason why they are taken back is being told.
+        let _ = self.0.remove();
+    }
+}
+
+impl MadePins {
+    /// Removes the pins, and those folders that hold nothing else. What somebody else has removed is gone all the same.
+    pub(super) fn remove(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        for pin in self.files.drain(..) {
+            result = result.and(pin.remove());
         }
-        for folder in self.folders.iter().rev() {
+        for folder in self.folders.drain(..).rev() {
             let _ = fs::remove_dir(folder);
         }
+        result
     }
 }
 
@@ -38,10 +81,9 @@ pub(super) enum Pinned {
 }
 
 impl NewPins {
-    /// The load succeeded: nothing is taken back. Gives the pinned files.
-    pub(super) fn keep(mut self) -> Vec<PathBuf> {
-        self.folders.clear();
-        std::mem::take(&mut self.files)
+    /// The load succeeded: nothing is taken back unless somebody asks for it.
+    pub(super) fn keep(mut self) -> MadePins {
+        std::mem::take(&mut self.0)
     }
 
     /// Pins a map where it belongs; the folder is made if only the last part of it is missing.
@@ -50,8 +92,8 @@ impl NewPins {
         let new_folder = path.parent().filter(|folder| !folder.exists());
         match pin::pin(map, place) {
             Ok(()) => {
-                self.files.push(path.to_owned());
-                self.folders.extend(new_folder.map(Path::to_owned));
+                self.0.files.push(MadePin::new(path));
+                self.0.folders.extend(new_folder.map(Path::to_owned));
                 Ok(Pinned::New)
             }
             Err(error) if error.errno() == Some(Errno::EEXIST) => Ok(Pinned::Exists),

@@ -77,6 +77,7 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
             FdArray::Sparse(&fds)
         },
         token: context.token,
+        stop: context.options.stop(),
         ..ProgLoad::default()
     };
     let options = context.options;
@@ -85,7 +86,11 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
         // A log that nobody asked for is one of a refusal that did not repeat itself.
         (Ok(fd), _) if level == 0 => Ok(LoadedProgram { fd, log: None }),
         (Ok(fd), log) => Ok(LoadedProgram::new(fd, log)),
-        (Err(errno), log) => Err(Refusal { errno, log }.into_error(context, plan)),
+        (Err(errno), log) => {
+            // A refusal counts for nothing if the verifier was not let finish.
+            options.go_on()?;
+            Err(Refusal { errno, log }.into_error(context, plan))
+        }
     }
 }
 

@@ -183,6 +183,7 @@ impl<'p> Session<'p> {
         let Some(plan) = self.plan.maps.get(index).filter(|map| map.autocreate) else {
             return Ok(());
         };
+        self.options.go_on()?;
         let made = self.make(plan, target);
         let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
         if let Some(place) = self.made.maps.get_mut(index) {
@@ -222,6 +223,7 @@ impl<'p> Session<'p> {
         let Some(plan) = self.plan.programs.get(index) else {
             return Ok(());
         };
+        self.options.go_on()?;
         let loaded = self.load(plan);
         let loaded = loaded.map_err(|e| e.context(format!("program `{}`", plan.name)))?;
         self.bind_read_only_data(plan, loaded.as_fd());
@@ -328,7 +330,7 @@ impl<'p> Session<'p> {
             types: None,
             variables: Vec::new(),
             warnings: made.warnings,
-            new_pins: made.pins.keep(),
+            new_pins: Mutex::new(made.pins.keep()),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{kernel_btf, session};
 use crate::btf::Btf;
 use crate::map::MapTypes;
 use crate::open::OpenObject;
-use crate::reloc::Target;
+use crate::reloc::{LoadPlan, Target};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -26,7 +26,18 @@ impl OpenObject {
     ///
     /// One target serves any number of objects, and remembers what it found out about the kernel.
     pub fn load_into(self, target: &Target, options: &LoadOptions) -> Result<Object> {
-        let mut plan = self.relocate(target)?;
+        let plan = self.relocate(target)?;
+        self.load_planned(plan, target, options)
+    }
+
+    /// The second half of [`OpenObject::load_into`]: loads what [`OpenObject::relocate`] has made of this object. For those
+    /// who look at the plan, or change it, before anything is asked of the kernel.
+    pub fn load_planned(
+        self,
+        mut plan: LoadPlan,
+        target: &Target,
+        options: &LoadOptions,
+    ) -> Result<Object> {
         let program_error = plan.first_error();
         let loaded = match program_error {
             Some(error) => Err(error),
@@ -50,8 +61,12 @@ impl OpenObject {
         Ok(each)
     }
 
-    /// The running kernel, with the types and the token that the caller named for it.
-    pub(super) fn running_target(&self) -> Result<Target> {
+    /// The running kernel as this object is loaded into it: with the types and the token that its
+    /// [`OpenOptions`](crate::OpenOptions) name.
+    ///
+    /// # Errors
+    /// The file with the types cannot be read, or holds none.
+    pub fn running_target(&self) -> Result<Target> {
         let target = Target::running_with_token(self.token.clone());
         match &self.btf_path {
             Some(path) => {

@@ -12,6 +12,7 @@ use crate::sys::fd;
 use crate::{AttachType, Errno, KernelVersion, ProgramFlags, ProgramType, TypeId};
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often a load is tried while the kernel answers `EAGAIN` (a signal arrived in the middle of verification).
 const LOAD_ATTEMPTS: u32 = 5;
@@ -112,6 +113,8 @@ pub struct ProgLoad<'a> {
     pub core_relos: Records<'a>,
     /// BPF token. Since Linux 6.9.
     pub token: Option<BorrowedFd<'a>>,
+    /// Once set, the load is not tried (again): the answer is `EAGAIN`.
+    pub stop: Option<&'a AtomicBool>,
 }
 
 impl ProgLoad<'_> {
@@ -164,7 +167,7 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
     // SAFETY: every pointer was made from a slice that `load` borrows, with the length of that slice next to it. `fd_array`
     // may have no length: the verifier then reads the entries that instructions name, by copying from user memory, which
     // fails cleanly beyond what is mapped.
-    let (result, after) = unsafe { load_with(attr, log.as_deref_mut()) };
+    let (result, after) = unsafe { load_with(attr, log.as_deref_mut(), load.stop) };
     match result {
         Err(Errno::E2BIG) => {}
         other => return other,
@@ -182,7 +185,7 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
         attr.line_info = address(bytes);
     }
     // SAFETY: as above; the two replaced pointers are those of copies of equal length.
-    unsafe { load_with(attr, log) }.0
+    unsafe { load_with(attr, log, load.stop) }.0
 }
 
 /// One load, `EAGAIN` aside; with the attributes as the kernel left them.
@@ -193,6 +196,7 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
 unsafe fn load_with(
     attr: ProgLoadAttr,
     log: Option<&mut Log<'_>>,
+    stop: Option<&AtomicBool>,
 ) -> (Result<OwnedFd, Errno>, ProgLoadAttr) {
     let mut attr = attr;
     let mut log = log;
@@ -207,6 +211,9 @@ unsafe fn load_with(
     let mut result = Err(Errno::EAGAIN);
     let mut after = attr;
     for _ in 0..LOAD_ATTEMPTS {
+        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            break;
+        }
         after = attr;
         // SAFETY: the caller's promise, and a log buffer that is borrowed exclusively, with its true length.
         result = unsafe { bpf(Command::ProgLoad, &mut after) };

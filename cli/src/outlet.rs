@@ -1,0 +1,92 @@
+//! Standard output and standard error, whose readers may be slow or gone: a write never keeps the command from ending.
+
+use crate::stop::Stop;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::fmt;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Bytes that a pipe takes without waiting once it says that it is writable (`PIPE_BUF`).
+const AT_ONCE: usize = 4096;
+
+/// How long a wait may take before the signals are looked at again.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
+
+/// How many ticks a reader gets to take what is left after the command was asked to end.
+const PATIENCE: u32 = 10;
+
+/// A file that is written to as long as there is somebody to read it.
+pub(crate) struct Outlet<'s> {
+    file: BorrowedFd<'static>,
+    stop: &'s Stop,
+    patience: u32,
+}
+
+impl<'s> Outlet<'s> {
+    /// Standard output.
+    pub(crate) fn stdout(stop: &'s Stop) -> Self {
+        // What the standard library's own buffer holds is nothing: nobody else prints.
+        Self::new(rustix::stdio::stdout(), stop)
+    }
+
+    fn new(file: BorrowedFd<'static>, stop: &'s Stop) -> Self {
+        Self {
+            file,
+            stop,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Waits until the file takes something, or until there has been no reader for too long after a signal.
+    fn wait(&mut self) -> io::Result<()> {
+        loop {
+            let mut files = [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)];
+            match poll(&mut files, Some(&TICK)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+            if self.stop.asked() {
+                self.patience = self.patience.saturating_sub(1);
+            }
+            if self.patience == 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "nobody has read it since the command was asked to end",
+                ));
+            }
+        }
+    }
+}
+
+impl Write for Outlet<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = bytes.get(..AT_ONCE).unwrap_or(bytes);
+        loop {
+            self.wait()?;
+            match rustix::io::write(self.file, bytes) {
+                // Another process has filled it, or has made it a file that never waits.
+                Err(Errno::AGAIN) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Says something on standard error. Whether it arrives is nobody's business.
+pub(crate) fn say(stop: &Stop, message: fmt::Arguments<'_>) {
+    say_bytes(stop, format!("{message}\n").as_bytes());
+}
+
+/// Passes bytes on to standard error.
+pub(crate) fn say_bytes(stop: &Stop, bytes: &[u8]) {
+    let _ = Outlet::new(rustix::stdio::stderr(), stop).write_all(bytes);
+}

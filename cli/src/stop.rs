@@ -1,0 +1,71 @@
+//! The signals that end the command: Ctrl-C and SIGTERM.
+//!
+//! As long as there is nothing to undo, they do what they always do: end the process. From the moment on that something could
+//! stay behind in the kernel, a first one asks for the end, and a second one ends the process at once.
+
+use rawbpf::{Error, ErrorKind, Result};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// What comes sooner than this after the first signal is the same wish: `timeout` sends its signal to the process and to its
+/// group, and a terminal's Ctrl-C may arrive with one of a shell.
+const ONE_WISH: Duration = Duration::from_millis(100);
+
+/// Whether the command has been asked to end.
+#[derive(Default)]
+pub(crate) struct Stop {
+    asked: Arc<AtomicBool>,
+    /// Whether the next signal ends the process.
+    at_once: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// From here on a signal is a wish, which [`Stop::asked`] tells.
+    pub(crate) fn catch_signals(&self) -> Result<()> {
+        self.try_to_catch_signals().map_err(|e| {
+            Error::new(ErrorKind::Io, format!("cannot handle signals: {e}")).with_source(e)
+        })
+    }
+
+    fn try_to_catch_signals(&self) -> io::Result<()> {
+        let (mut first, sender) = UnixStream::pair()?;
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&self.at_once))?;
+            flag::register(signal, Arc::clone(&self.asked))?;
+            low_level::pipe::register(signal, sender.try_clone()?)?;
+        }
+        let at_once = Arc::clone(&self.at_once);
+        // Ends with the process.
+        thread::Builder::new().spawn(move || {
+            if first.read_exact(&mut [0]).is_ok() {
+                thread::sleep(ONE_WISH);
+                at_once.store(true, Ordering::Relaxed);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Everything has been undone: a signal that comes now ends the process.
+    pub(crate) fn nothing_to_undo(&self) {
+        // After a first signal, the rest of the same wish may still come.
+        if !self.asked() {
+            self.at_once.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a signal has come.
+    pub(crate) fn asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// What says so to the library.
+    pub(crate) fn flag(&self) -> &Arc<AtomicBool> {
+        &self.asked
+    }
+}

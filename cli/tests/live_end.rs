@@ -1,0 +1,247 @@
+//! How the command ends, whenever it is asked to: soon, and with nothing left behind. Needs root; skipped with a printed reason
+//! elsewhere, and failing then with `CI=true`.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What `events.bpf.o` pins. Whoever runs it holds [`PINNED`].
+const PIN: &str = "/sys/fs/bpf/rawbpf_events_pinned";
+static PINNED: Mutex<()> = Mutex::new(());
+
+/// An end that is sooner than this is soon: without the signal all of these would go on for minutes.
+const SOON: Duration = Duration::from_secs(15);
+
+fn fixture(name: &str) -> PathBuf {
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    std::env::var_os("RAWBPF_FIXTURES")
+        .map_or_else(here, PathBuf::from)
+        .join(name)
+}
+
+fn can_load(test: &str) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    if !root {
+        assert!(std::env::var("CI").is_err(), "CI must not skip {test}");
+        println!("skipped: {test}: needs root");
+    }
+    root
+}
+
+/// The name of the pin, for one test alone; `None` if there is no BPF file system.
+fn pin(test: &str) -> Option<MutexGuard<'static, ()>> {
+    if !can_load(test) {
+        return None;
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    if !mounts.contains(" /sys/fs/bpf bpf ") {
+        println!("skipped: {test}: no BPF file system is mounted at /sys/fs/bpf");
+        return None;
+    }
+    Some(PINNED.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// A command that is running, and is killed if the test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let command = std::env::var_os("RAWBPF_COMMAND")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_rawbpf").into());
+        let child = Command::new(command)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    fn send(&self, signal: &str) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end, and gives what was said on standard error.
+    fn end(mut self) -> (ExitStatus, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < SOON, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let mut said = String::new();
+        let mut errors = self.0.stderr.take().unwrap();
+        errors.read_to_string(&mut said).unwrap();
+        (status, said)
+    }
+
+    /// Waits until it says this on standard error.
+    fn wait_for(&mut self, words: &str) {
+        let mut said = Vec::new();
+        let errors = self.0.stderr.as_mut().unwrap();
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&said).contains(words) {
+            assert_ne!(
+                errors.read(&mut byte).unwrap(),
+                0,
+                "{}",
+                String::from_utf8_lossy(&said)
+            );
+            said.extend(byte);
+        }
+    }
+
+    /// Whether it sleeps, as it does where it waits for the reader of a pipe.
+    fn sleeps(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        stat.rsplit(") ").next().unwrap().starts_with('S')
+    }
+}
+
+/// Has `run` fill a pipe that nobody reads with the events of this process.
+fn with_a_full_pipe() -> Running {
+    let mine = format!("targ_tgid={}", std::process::id());
+    let object = fixture("events.bpf.o");
+    let mut running = Running::start(&["run", object.to_str().unwrap(), "--set", &mine]);
+    running.wait_for("attached");
+    for _ in 0..20_000 {
+        // Any system call is an event.
+        assert!(!Path::new("/nonexistent/rawbpf").exists());
+    }
+    while !running.sleeps() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_keeps_no_plan_from_ending() {
+    for (signal, number) in [("-TERM", 15), ("-INT", 2)] {
+        let object = fixture("slow.bpf.o");
+        let running = Running::start(&["plan", "--json", object.to_str().unwrap()]);
+        std::thread::sleep(Duration::from_secs(1));
+        running.send(signal);
+        let (status, said) = running.end();
+        assert_eq!(status.signal(), Some(number), "{said}");
+    }
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_keeps_no_run_from_undoing() {
+    let Some(_pin) = pin("a_pipe_that_nobody_reads_keeps_no_run_from_undoing") else {
+        return;
+    };
+    let running = with_a_full_pipe();
+    assert!(Path::new(PIN).exists());
+    running.send("-TERM");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("nobody has read it"), "{said}");
+    assert!(!Path::new(PIN).exists());
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let Some(_pin) = pin("a_second_signal_ends_the_process_at_once") else {
+        return;
+    };
+    let running = with_a_full_pipe();
+    running.send("-INT");
+    std::thread::sleep(Duration::from_millis(300));
+    running.send("-TERM");
+    let (status, said) = running.end();
+    // Who is told to leave at once undoes nothing; the pin is all that can stay.
+    let _ = fs::remove_file(PIN);
+    assert_eq!(status.code(), Some(128 + 15), "{said}");
+}
+
+/// `timeout` sends its signal twice, without a pause.
+#[test]
+fn two_signals_in_a_row_are_one() {
+    let Some(_pin) = pin("two_signals_in_a_row_are_one") else {
+        return;
+    };
+    let object = fixture("events.bpf.o");
+    for _ in 0..10 {
+        let mut running = Running::start(&["run", object.to_str().unwrap()]);
+        running.wait_for("attached");
+        let pid = nix::unistd::Pid::from_raw(running.0.id().try_into().unwrap());
+        for _ in 0..5 {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::SIGTERM);
+            std::thread::yield_now();
+        }
+        let (status, said) = running.end();
+        assert!(!Path::new(PIN).exists(), "{said}");
+        // Only when everything has been undone does one of them end the process itself.
+        assert!(
+            status.success() || status.code() == Some(128 + 15),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn loading_ends_between_two_programs() {
+    if !can_load("loading_ends_between_two_programs") {
+        return;
+    }
+    let object = fixture("slow.bpf.o");
+    let args = ["run", object.to_str().unwrap(), "--set", "rounds=100000"];
+    let running = Running::start(&args);
+    std::thread::sleep(Duration::from_secs(2));
+    running.send("-TERM");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("stopped before everything was loaded"),
+        "{said}"
+    );
+}
+
+#[test]
+fn run_takes_off_the_pins_that_it_made_and_no_others() {
+    let Some(_pin) = pin("run_takes_off_the_pins_that_it_made_and_no_others") else {
+        return;
+    };
+    let object = fixture("events.bpf.o");
+    let object = object.to_str().unwrap();
+    let mut first = Running::start(&["run", object]);
+    first.wait_for("attached");
+    assert!(Path::new(PIN).exists());
+    let second = Running::start(&["run", object, "--duration", "0.1"]);
+    let (status, said) = second.end();
+    assert!(status.success(), "{said}");
+    assert!(Path::new(PIN).exists(), "it is the first one's");
+    first.send("-INT");
+    let (status, said) = first.end();
+    assert!(status.success(), "{said}");
+    assert!(!Path::new(PIN).exists());
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_pin() {
+    let Some(_pin) = pin("a_run_that_fails_leaves_no_pin") else {
+        return;
+    };
+    // No program says what to attach it to.
+    let object = fixture("maps_pinned.bpf.o");
+    let (status, said) = Running::start(&["run", object.to_str().unwrap()]).end();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("what to attach it to"), "{said}");
+    assert!(!Path::new("/sys/fs/bpf/rawbpf_pinned").exists());
+}
