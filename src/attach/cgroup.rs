@@ -8,10 +8,11 @@ use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::{Program, advice};
+use crate::mounts;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, probe};
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -283,8 +284,8 @@ impl Request<'_> {
             "it is no folder of a cgroup2 file system",
         )
         .with_errno(errno);
-        Some(match mounted() {
-            Some(place) => error.with_hint(format!("cgroup2 is mounted at {place}")),
+        Some(match mounts::mount_points("cgroup2").next() {
+            Some(place) => error.with_hint(format!("cgroup2 is mounted at {}", place.display())),
             None => {
                 error.with_hint("cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
             }
@@ -304,14 +305,4 @@ fn for_cgroups(kind: ProgramType) -> bool {
             | ProgramType::SOCK_OPS
             | ProgramType::LSM
     )
-}
-
-/// Where cgroup2 is mounted.
-fn mounted() -> Option<String> {
-    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
-    mounts.lines().find_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (place, kind) = (words.next()?, words.next()?);
-        (kind == "cgroup2").then(|| place.to_owned())
-    })
 }

@@ -5,10 +5,10 @@ use super::many::Wanted;
 use super::{glob, kprobe, tracefs};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::{Program, advice, kernel_files};
+use crate::mounts;
 use crate::sys::bpf::{self, Functions, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::ffi::{CStr, CString};
-use std::fs;
 use std::os::fd::AsFd;
 
 /// `BPF_F_KPROBE_MULTI_RETURN`
@@ -121,9 +121,8 @@ fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Resu
 /// The addresses of the traceable functions that a pattern means.
 #[doc(alias = "libbpf_available_kprobes_parse")]
 fn matching(pattern: &str) -> Result<Vec<u64>> {
-    let folder = tracefs::folder()?;
     // Since Linux 6.5 the list comes with addresses.
-    let with_addresses = fs::read_to_string(folder.join("available_filter_functions_addrs"));
+    let with_addresses = mounts::tracefs()?.read("available_filter_functions_addrs");
     let addresses = if let Ok(list) = with_addresses {
         listed(&list, pattern)
     } else {

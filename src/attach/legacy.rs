@@ -4,10 +4,10 @@
 //! whose it is, and making a new one first removes those of processes that are gone.
 
 use super::tracefs;
+use crate::mounts::{self, Folder};
 use crate::{Errno, Error, ErrorKind, Result};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The kernel's limit for a name, less the zero byte.
@@ -57,7 +57,8 @@ pub(super) enum Letter {
 /// A probe in tracefs, removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct LegacyProbe {
-    file: PathBuf,
+    folder: Folder,
+    file: &'static str,
     group: &'static str,
     name: String,
 }
@@ -65,7 +66,7 @@ pub(super) struct LegacyProbe {
 impl Drop for LegacyProbe {
     fn drop(&mut self) {
         if !self.name.is_empty() {
-            let _ = remove(&self.file, self.group, &self.name);
+            let _ = remove(&self.folder, self.file, self.group, &self.name);
         }
     }
 }
@@ -75,14 +76,16 @@ impl LegacyProbe {
     pub(super) fn remove(mut self) -> Result<()> {
         let name = std::mem::take(&mut self.name);
         let doing = format!("remove the probe {name} in");
-        remove(&self.file, self.group, &name).map_err(|e| Error::from_io(e, &doing, &self.file))
+        remove(&self.folder, self.file, self.group, &name)
+            .map_err(|e| Error::from_io(e, &doing, &self.folder.shown(self.file)))
     }
 
     /// Makes a probe at `place` (`function+0x10`, or `/path:0x10`), called after `label`.
     pub(super) fn make(file: ProbeFile, letter: Letter, place: &str, label: &str) -> Result<Self> {
-        let (file_name, group) = file.file_and_group();
-        let path = tracefs::folder()?.join(file_name);
-        if !path.exists() {
+        let (file, group) = file.file_and_group();
+        let folder = mounts::tracefs()?;
+        let path = folder.shown(file);
+        if !folder.has(file) {
             let message = format!(
                 "this kernel makes no probes: there is no {}",
                 path.display()
@@ -90,16 +93,20 @@ impl LegacyProbe {
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint("it was built without CONFIG_KPROBE_EVENTS (or CONFIG_UPROBE_EVENTS)"));
         }
-        remove_orphans(&path, group);
+        remove_orphans(&folder, file, group);
         let name = probe_name(std::process::id(), label);
         let letter = match letter {
             Letter::Place => 'p',
             Letter::Return => 'r',
         };
-        write_line(&path, &format!("{letter}:{group}/{name} {place}"))
+        let line = format!("{letter}:{group}/{name} {place}");
+        // The kernel takes a line a write.
+        folder
+            .append(file, line.as_bytes())
             .map_err(|e| Error::from_io(e, &format!("make a probe at {place} in"), &path))?;
         Ok(Self {
-            file: path,
+            folder,
+            file,
             group,
             name,
         })
@@ -125,23 +132,21 @@ fn probe_name(process: u32, label: &str) -> String {
     name
 }
 
-fn write_line(file: &Path, line: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).open(file)?;
-    // The kernel takes a line a write.
-    file.write_all(line.as_bytes())
-}
-
-fn remove(file: &Path, group: &str, name: &str) -> io::Result<()> {
-    write_line(file, &format!("-:{group}/{name}"))
+fn remove(folder: &Folder, file: &str, group: &str, name: &str) -> io::Result<()> {
+    folder.append(file, format!("-:{group}/{name}").as_bytes())
 }
 
 /// Removes the probes of processes that were killed.
-fn remove_orphans(file: &Path, group: &str) {
-    let listed = fs::read_to_string(file).unwrap_or_default();
+fn remove_orphans(folder: &Folder, file: &str, group: &str) {
+    // Without /proc, nobody can be told to be gone.
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    let listed = folder.read(file).unwrap_or_default();
     for (name, process) in listed.lines().filter_map(|line| ours(line, group)) {
         if !Path::new("/proc").join(process.to_string()).exists() {
             // One that is still in use by somebody else stays.
-            let _ = remove(file, group, name);
+            let _ = remove(folder, file, group, name);
         }
     }
 }

@@ -1,54 +1,35 @@
-//! Trace events: where tracefs is, and what is in it.
+//! Trace events and traceable functions: what is in tracefs.
 
 use super::glob;
+use crate::mounts::{self, Folder};
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
-use std::collections::HashSet;
-use std::fs;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
-
-/// Where tracefs may be: by itself, and inside debugfs.
-const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-
-/// The folder that holds the trace events.
-pub(super) fn folder() -> Result<PathBuf> {
-    let places = PLACES.iter().map(Path::new);
-    let mut denied = None;
-    for place in places {
-        match fs::read_dir(place.join("events")) {
-            Ok(_) => return Ok(place.to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                denied = Some((place, error));
-            }
-            Err(_) => {}
-        }
-    }
-    if let Some((place, error)) = denied {
-        return Err(Error::from_io(error, "look into", place).with_hint("run as root"));
-    }
-    Err(Error::new(
-        ErrorKind::NotFound,
-        "tracefs is not mounted, so trace events have no numbers",
-    )
-    .with_hint("mount -t tracefs tracefs /sys/kernel/tracing"))
-}
 
 /// The list of functions that can be traced, a line each.
 pub(super) fn traceable_functions() -> Result<String> {
-    let path = folder()?.join("available_filter_functions");
-    fs::read_to_string(&path).map_err(|e| unreadable(e, &path))
+    let file = "available_filter_functions";
+    let folder = mounts::tracefs()?;
+    folder.read(file).map_err(|error| {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        let error = unreadable(error, &folder, file);
+        if missing {
+            error.with_hint("the kernel was built without CONFIG_DYNAMIC_FTRACE")
+        } else {
+            error
+        }
+    })
 }
 
-fn unreadable(error: io::Error, path: &Path) -> Error {
-    let denied = error.kind() == io::ErrorKind::PermissionDenied;
-    let missing = error.kind() == io::ErrorKind::NotFound;
-    let error = Error::from_io(error, "read", path);
-    if denied {
-        error.with_hint("run as root; a locked-down kernel lets nobody trace its functions")
-    } else if missing {
-        error.with_hint("the kernel was built without CONFIG_DYNAMIC_FTRACE")
-    } else {
-        error
+fn unreadable(error: io::Error, folder: &Folder, file: &str) -> Error {
+    let errno = error.raw_os_error().map(Errno);
+    let error = Error::from_io(error, "read", &folder.shown(file));
+    match errno {
+        Some(Errno::EACCES) => error.with_hint("run as root"),
+        Some(Errno::EPERM) => error.with_hint(
+            "a locked-down kernel lets nobody read this (see /sys/kernel/security/lockdown)",
+        ),
+        _ => error,
     }
 }
 
@@ -77,41 +58,52 @@ pub(super) fn event_id(category: &str, name: &str) -> Result<u64> {
         return Err(Error::new(ErrorKind::InvalidArgument, message)
             .with_hint("a tracepoint has a category and a name: sched/sched_switch"));
     }
-    let events = folder()?.join("events");
-    let path = events.join(category).join(name).join("id");
-    let text = match fs::read_to_string(&path) {
+    let folder = mounts::tracefs()?;
+    let file = format!("events/{category}/{name}/id");
+    let text = match folder.read(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(no_event(&events, category, name));
+            return Err(no_event(&folder, category, name));
         }
-        Err(error) => return Err(Error::from_io(error, "read", &path)),
+        Err(error) => return Err(unreadable(error, &folder, &file)),
     };
     text.trim().parse().map_err(|_| {
+        let path = folder.shown(&file);
         let message = format!("{} holds no number: `{}`", path.display(), text.trim());
         Error::new(ErrorKind::Corrupt, message)
     })
 }
 
-fn no_event(events: &Path, category: &str, name: &str) -> Error {
-    let category_names = names_in(&events.join(category));
-    let message = if category_names.is_empty() {
-        let near = near(category, &names_in(events));
+fn no_event(folder: &Folder, category: &str, name: &str) -> Error {
+    if !folder.has("events") {
+        let message = format!(
+            "there are no trace events: {} is missing",
+            folder.shown("events").display()
+        );
+        return Error::new(ErrorKind::NotFound, message)
+            .with_errno(Errno::ENOENT)
+            .with_hint("the kernel was built without CONFIG_EVENT_TRACING, or is locked down for confidentiality");
+    }
+    // `category:name`, a line each.
+    let list = folder.read("available_events").unwrap_or_default();
+    let events: Vec<(&str, &str)> = list
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .collect();
+    let of_category: Vec<&str> = events
+        .iter()
+        .filter(|(of, _)| *of == category)
+        .map(|(_, name)| *name)
+        .collect();
+    let message = if of_category.is_empty() {
+        let categories: BTreeSet<&str> = events.iter().map(|(category, _)| *category).collect();
+        let near = did_you_mean(category, categories);
         format!("this kernel has no category `{category}` of tracepoints{near}")
     } else {
-        let near = near(name, &category_names);
+        let near = did_you_mean(name, of_category);
         format!("this kernel has no tracepoint `{category}/{name}`{near}")
     };
     Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT)
-}
-
-fn near(wanted: &str, names: &[String]) -> String {
-    did_you_mean(wanted, names.iter().map(String::as_str))
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.collect()
 }
 
 #[cfg(test)]

@@ -260,6 +260,16 @@ pub(crate) fn for_ids() -> String {
     permission(&[Capability::SysAdmin])
 }
 
+/// What to do about `EPERM` of mounting one of the kernel's file systems.
+pub(crate) fn for_mount() -> String {
+    if in_user_namespace() {
+        return "run in the initial user namespace: the capabilities of another one do not count for this".into();
+    }
+    missing_capability(&[Capability::SysAdmin]).unwrap_or_else(|| {
+        "the process has CAP_SYS_ADMIN, so a security module or a container's seccomp filter forbids it".into()
+    })
+}
+
 fn program_capabilities(kind: ProgramType) -> &'static [Capability] {
     match kind {
         ProgramType::KPROBE
@@ -332,14 +342,17 @@ fn missing_capability(needed: &[Capability]) -> Option<String> {
 
 /// Which capability is missing, or what else says no to root.
 fn permission(needed: &[Capability]) -> String {
-    let users = fs::read_to_string("/proc/thread-self/uid_map").unwrap_or_default();
-    if is_user_namespace(&users) {
+    if in_user_namespace() {
         return "this process is in a user namespace, where its capabilities do not count for BPF: it needs a BPF token \
                 that delegates this (Linux 6.9), see TokenSource"
             .into();
     }
     let running = kernel_files::version().unwrap_or_default();
     permission_of(needed, own_capabilities(), running)
+}
+
+fn in_user_namespace() -> bool {
+    is_user_namespace(&fs::read_to_string("/proc/thread-self/uid_map").unwrap_or_default())
 }
 
 fn own_capabilities() -> u64 {

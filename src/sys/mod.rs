@@ -14,6 +14,7 @@ mod errno;
 pub mod fd;
 pub mod file_system;
 pub mod mapping;
+pub mod mount;
 pub mod netlink;
 pub mod perf_event;
 pub mod probe_calls;

@@ -14,7 +14,7 @@ use std::fmt::Debug;
 const BPF: CapabilitySet = CapabilitySet::BPF;
 
 /// What happens to a thread with these capabilities, and no others.
-fn with_only<T: Send>(kept: CapabilitySet, job: impl FnOnce() -> T + Send) -> T {
+pub(super) fn with_only<T: Send>(kept: CapabilitySet, job: impl FnOnce() -> T + Send) -> T {
     let thread = || {
         let sets = CapabilitySets {
             effective: kept,

@@ -6,6 +6,7 @@ mod fentry;
 mod iter;
 mod kprobe;
 mod link;
+mod own_mounts;
 mod refusals;
 mod sampling;
 mod struct_ops;

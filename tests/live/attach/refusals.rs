@@ -1,10 +1,9 @@
 //! What is said where attaching cannot work, whatever the kernel.
 
-use super::{counter, tracer};
+use super::counter;
 use crate::support::{Need, PinFolder};
 use rawbpf::ErrorKind;
 use rawbpf::attach::{Link, Sampling, SoftwareEvent};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 #[test]
@@ -45,40 +44,6 @@ fn a_pin_that_is_not_there_is_named() {
     );
     assert!(
         error.hint().unwrap().contains("nothing is pinned there"),
-        "{error}"
-    );
-}
-
-/// Runs `mount` or `umount` in the mount namespace of this thread.
-fn run(command: &str, arguments: &[&str]) {
-    let status = Command::new(command)
-        .args(arguments)
-        .stderr(Stdio::null())
-        .status();
-    assert!(status.is_ok(), "{command}");
-}
-
-#[test]
-fn without_tracefs_the_mount_is_named() {
-    require!(Need::Bpf, Need::Btf, Need::Tracefs);
-    let object = tracer("tracepoint").unwrap();
-    let attach = || {
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
-        run("mount", &["--make-rprivate", "/"]);
-        for place in ["/sys/kernel/debug", "/sys/kernel/tracing"] {
-            run("umount", &["-l", place]);
-        }
-        assert!(!Path::new("/sys/kernel/tracing/events").exists());
-        object.attach().map(drop)
-    };
-    let result = std::thread::scope(|scope| scope.spawn(attach).join().unwrap());
-    let error = result.unwrap_err();
-    assert!(
-        error.message().contains("tracefs is not mounted"),
-        "{error}"
-    );
-    assert!(
-        error.hint().unwrap().contains("mount -t tracefs"),
         "{error}"
     );
 }

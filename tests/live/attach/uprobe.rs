@@ -12,7 +12,7 @@ use std::fs;
 #[expect(unsafe_code, reason = "the probe finds the function by this name")]
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn rawbpf_uprobe_target(number: u64) -> u64 {
+pub(super) extern "C" fn rawbpf_uprobe_target(number: u64) -> u64 {
     std::hint::black_box(number) * 2
 }
 
