@@ -48,7 +48,7 @@ pub mod insn;
 mod kinds;
 pub mod load;
 pub mod map;
-mod mounts;
+pub mod mounts;
 mod object_file;
 pub mod open;
 pub mod probe;

@@ -1,8 +1,14 @@
-//! Where the kernel's own file systems are: where somebody mounted them, or else in a mount of this process's own.
+//! The kernel's own file systems: where somebody mounted them, or else in a mount of this process's own.
 //!
-//! A machine or container need not have them mounted. A mount that is attached nowhere is as good for whoever holds its
-//! descriptor: no other process sees it, and it is gone with the descriptor. It takes Linux 5.2 and `CAP_SYS_ADMIN`.
-//! Files are therefore opened from a folder on, and not by a path. Not here: what is in them.
+//! Machines and containers need not have them mounted. A mount that is attached nowhere serves whoever holds its descriptor:
+//! no other process sees it, no path leads to it, and it is gone with the descriptor. It takes Linux 5.2 and `CAP_SYS_ADMIN`.
+//!
+//! What needs **tracefs** (tracepoints, patterns of kernel functions, probes on old kernels) looks for it at
+//! `/sys/kernel/tracing`, inside debugfs, and wherever `/proc/thread-self/mounts` says, and uses a mount of its own only if it
+//! is nowhere. That happens without being asked for, as nothing can be noticed from outside. Pins are another matter: they
+//! are made to be found by others, so a **BPF file system** of one's own is used only where a program asks for [`OwnBpffs`].
+//!
+//! Not here: what is in these file systems.
 
 use crate::load::advice;
 use crate::sys::file_system::FileSystem;
@@ -11,13 +17,16 @@ use crate::{Errno, Error, ErrorKind, Result};
 use std::ffi::{CStr, CString, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where tracefs is mounted as a rule: by itself, and inside debugfs.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// Where the BPF file system is mounted as a rule.
+const BPFFS: &str = "/sys/fs/bpf";
 
 /// Where a file system of the kernel's can be opened.
 #[derive(Debug)]
@@ -29,11 +38,12 @@ pub(crate) struct Folder {
 
 /// tracefs, where trace events and probes are.
 pub(crate) fn tracefs() -> Result<Folder> {
-    let usual = TRACEFS.iter().map(PathBuf::from);
+    let at = |place: &Path| Folder::open(place, FileSystem::Tracefs);
+    let usual = || TRACEFS.iter().find_map(|place| at(Path::new(place)));
+    let elsewhere = || mount_points("tracefs").find_map(|place| at(&place));
     // The kernel mounts it inside debugfs by itself.
-    let inside = mount_points("debugfs").map(|place| place.join("tracing"));
-    let mut places = usual.chain(mount_points("tracefs")).chain(inside);
-    match places.find_map(|place| Folder::open(&place, FileSystem::Tracefs)) {
+    let inside = || mount_points("debugfs").find_map(|place| at(&place.join("tracing")));
+    match usual().or_else(elsewhere).or_else(inside) {
         Some(folder) => Ok(folder),
         None => Folder::own("tracefs", c"tracefs", TRACEFS[0]),
     }
@@ -71,6 +81,47 @@ fn unescaped(place: &[u8]) -> PathBuf {
 
 fn from_octal(digits: &[u8]) -> Option<u8> {
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// A BPF file system that nobody else sees: for the pins of an object whose maps are to be shared with nobody, on a machine
+/// that has none mounted. The pins are gone with it.
+///
+/// ```no_run
+/// # fn main() -> rawbpf::Result<()> {
+/// use rawbpf::mounts::OwnBpffs;
+/// use rawbpf::open::OpenOptions;
+/// let own = OwnBpffs::mount()?;
+/// let open = OpenOptions::new().pin_root_path(own.path()).open_file("x.bpf.o")?;
+/// let object = open.load()?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct OwnBpffs(Folder);
+
+impl OwnBpffs {
+    /// Mounts one.
+    ///
+    /// # Errors
+    /// `Permission` without `CAP_SYS_ADMIN`, `NotFound` on kernels before 5.2.
+    pub fn mount() -> Result<Self> {
+        Folder::own("bpf", c"bpf", BPFFS).map(Self)
+    }
+
+    /// Mounts one if there is none at `/sys/fs/bpf`, where objects pin their maps unless they are told otherwise.
+    ///
+    /// # Errors
+    /// Those of [`OwnBpffs::mount`].
+    pub fn unless_mounted() -> Result<Option<Self>> {
+        match Folder::open(Path::new(BPFFS), FileSystem::Bpf) {
+            Some(_) => Ok(None),
+            None => Self::mount().map(Some),
+        }
+    }
+
+    /// The path of its root, as long as this lives. It means something in this process only, and needs `/proc`.
+    pub fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.0.fd.as_raw_fd()).into()
+    }
 }
 
 impl Folder {
@@ -140,7 +191,7 @@ fn refused(errno: Errno, name: &str, usual: &str) -> Error {
     let (why, hint) = match errno {
         Errno::ENODEV => (
             "the kernel has no such file system",
-            "it was built without CONFIG_TRACING".to_owned(),
+            "it was built without it".to_owned(),
         ),
         Errno::ENOSYS => ("a mount for this process alone needs Linux 5.2", mount),
         Errno::EPERM | Errno::EACCES => (
@@ -152,4 +203,46 @@ fn refused(errno: Errno, name: &str, usual: &str) -> Error {
     Error::new(kind, format!("{name} is not mounted, and {why}"))
         .with_errno(errno)
         .with_hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_unescaped() {
+        let place = |text: &[u8]| unescaped(text).into_os_string().into_vec();
+        assert_eq!(place(br"/mnt/a\040b\134\011"), b"/mnt/a b\\\t");
+        for text in [r"/mnt/\04", r"\", r"/a\999", r"/a\777", r"/\-12", ""] {
+            assert_eq!(place(text.as_bytes()), text.as_bytes(), "left as it is");
+        }
+    }
+
+    #[test]
+    fn what_is_mounted_is_found() {
+        let found: Vec<_> = mount_points("proc").collect();
+        assert!(found.contains(&"/proc".into()), "{found:?}");
+        assert_eq!(mount_points("no_such_type").next(), None);
+        let usual = Folder::open(Path::new("/sys"), FileSystem::Sysfs).unwrap();
+        assert!(usual.has("kernel") && !usual.has("no/such"));
+        assert!(usual.read("a\0b").is_err());
+        assert!(Folder::open(Path::new("/sys"), FileSystem::Tracefs).is_none());
+        assert!(Folder::open(Path::new("/proc/self/stat"), FileSystem::Other).is_none());
+    }
+
+    #[test]
+    fn a_refusal_says_why_and_what_to_do() {
+        let said = |errno| refused(errno, "tracefs", TRACEFS[0]);
+        let old = said(Errno::ENOSYS);
+        assert_eq!(
+            old.message(),
+            "tracefs is not mounted, and a mount for this process alone needs Linux 5.2"
+        );
+        assert_eq!(
+            old.hint(),
+            Some("mount -t tracefs tracefs /sys/kernel/tracing")
+        );
+        assert_eq!(said(Errno::EPERM).kind(), ErrorKind::Permission);
+        assert_eq!(said(Errno::ENODEV).kind(), ErrorKind::Unsupported);
+    }
 }

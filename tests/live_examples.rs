@@ -187,7 +187,7 @@ fn fleet_plans_for_another_kernel() {
 
 #[test]
 fn opensnoop_sees_a_file_being_opened() {
-    require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::Linux(5, 8));
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
     let mut example = Running::start("opensnoop", &["--pid", &own_id()]);
     assert!(File::open("/nonexistent/rawbpf-example").is_err());
     example.wait_for(&[&own_id(), " -2 ", "/nonexistent/rawbpf-example"]);

@@ -3,6 +3,7 @@
 use crate::args::LoadArgs;
 use crate::cannot_print;
 use crate::output::{Table, print_json};
+use crate::pins;
 use crate::stop::Stop;
 use rawbpf::load::{LoadOptions, Object};
 use rawbpf::map::{Map, MapInfo};
@@ -13,7 +14,8 @@ use serde::Serialize;
 use std::io::Write;
 
 pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let object = OpenObject::from_file(&args.object)?;
+    let mut object = OpenObject::from_file(&args.object)?;
+    let _own_mount = pins::in_own_mount(&mut object, stop)?;
     let (report, error) = if args.each {
         stop.catch_signals()?;
         each(&object, stop)?

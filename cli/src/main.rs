@@ -9,6 +9,7 @@ mod load;
 mod maps;
 mod outlet;
 mod output;
+mod pins;
 mod plan;
 mod readers;
 mod run;

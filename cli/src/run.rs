@@ -5,6 +5,7 @@ use crate::elements;
 use crate::events::{Printer, Style};
 use crate::maps::{self, MapTables};
 use crate::outlet::say;
+use crate::pins;
 use crate::readers::Readers;
 use crate::stop::Stop;
 use crate::streams::Streams;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }
+    let _own_mount = pins::in_own_mount(&mut object, stop)?;
     let sources = event_sources(&object, args.event.as_deref())?;
     maps::check(&args.maps, &object)?;
     let target = object.running_target()?;

@@ -17,6 +17,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+/// What to say about a file in the place of a cgroup.
+const FOLDER_IS_MEANT: &str = "it is a file; the folder of a cgroup is meant";
+
 /// `BPF_F_PREORDER`
 const PREORDER: u32 = 1 << 6;
 
@@ -121,7 +124,13 @@ impl<'a> Cgroup<'a> {
                 let mut options = OpenOptions::new();
                 let folder = options.read(true).custom_flags(libc::O_DIRECTORY);
                 let folder = folder.open(path);
-                let folder = folder.map_err(|e| Error::from_io(e, "open", path))?;
+                let folder = folder.map_err(|error| {
+                    let error = Error::from_io(error, "open", path);
+                    match error.errno() {
+                        Some(Errno::ENOTDIR) => error.with_hint(FOLDER_IS_MEANT),
+                        _ => error,
+                    }
+                })?;
                 Ok(Opened::Owned(folder.into()))
             }
         }
@@ -261,7 +270,7 @@ impl Request<'_> {
                 "one that is exclusive or may only be overridden leaves no room for this",
                 advice::for_network()
             )),
-            Errno::EBADF => error.with_hint("it is a file of a cgroup; its folder is meant"),
+            Errno::EBADF => error.with_hint(FOLDER_IS_MEANT),
             Errno::EINVAL if !for_cgroups(self.program.kind()) => error.with_hint(format!(
                 "programs of type {} are not attached to cgroups",
                 self.program.kind()

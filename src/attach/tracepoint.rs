@@ -11,7 +11,8 @@ impl Program {
     /// Attaches to a tracepoint, such as `("syscalls", "sys_enter_openat")`.
     ///
     /// # Errors
-    /// `NotFound` if there is no such tracepoint, or no tracefs to look it up.
+    /// `NotFound` if there is no such tracepoint. `Permission` if tracefs, which knows it, is neither mounted nor may be
+    /// mounted by this process for itself (see [`mounts`](crate::mounts)).
     #[doc(alias = "bpf_program__attach_tracepoint")]
     pub fn attach_tracepoint(&self, category: &str, name: &str) -> Result<Link> {
         self.attach_tracepoint_with_cookie(category, name, 0)

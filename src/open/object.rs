@@ -360,6 +360,13 @@ impl OpenObject {
         &self.maps
     }
 
+    /// Where maps that are pinned by name go, instead of `/sys/fs/bpf`; as [`OpenOptions::pin_root_path`](super::OpenOptions::pin_root_path),
+    /// for who has to look at the object first.
+    pub fn set_pin_root_path(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.pin_root = Some(path.into());
+        self
+    }
+
     /// Its global variables.
     pub fn variables(&self) -> &[Variable] {
         &self.variables

@@ -45,7 +45,7 @@ fn cookie_since(major: u32, minor: u32) -> u64 {
 
 #[test]
 fn tracepoints_are_told_by_name() {
-    require!(Need::Bpf, Need::Btf, Need::Linux(6, 10), Need::Tracefs);
+    require!(Need::Bpf, Need::Btf, Need::Linux(6, 10));
     let object = counter("raw_tp/sys_enter");
     let program = object.program("counter").unwrap();
     let plain = told(&program.attach().unwrap(), program);

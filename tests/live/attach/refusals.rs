@@ -4,7 +4,7 @@ use super::counter;
 use crate::support::{Need, PinFolder};
 use rawbpf::ErrorKind;
 use rawbpf::attach::{Link, Sampling, SoftwareEvent};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 #[test]
 fn a_section_with_a_wrong_tail_says_what_it_wants() {

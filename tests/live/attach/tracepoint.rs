@@ -72,7 +72,7 @@ fn a_typed_tracepoint_is_seen() {
 
 #[test]
 fn opened_files_are_seen_on_tracepoints() {
-    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    require!(Need::Bpf, Need::Btf);
     let object = load_fixture("opensnoop", own_process).unwrap();
     let links = object.attach().unwrap();
     assert_eq!(links.len(), 6);
@@ -102,7 +102,7 @@ fn programs_being_started_are_seen() {
 
 #[test]
 fn places_that_are_not_there_are_named() {
-    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    require!(Need::Bpf, Need::Btf);
     let object = load_fixture("opensnoop", own_process).unwrap();
     let program = &object.programs()[0];
     let error = program
@@ -137,7 +137,7 @@ fn places_that_are_not_there_are_named() {
 
 #[test]
 fn tracepoints_have_cookies() {
-    require!(Need::Bpf, Need::Btf, Need::Tracefs);
+    require!(Need::Bpf, Need::Btf);
     let cookie = |row, program, needs, words| Trial {
         row,
         effect: "the program reads its cookie",

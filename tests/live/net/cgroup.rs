@@ -417,7 +417,9 @@ fn what_is_no_cgroup_is_refused_in_words() {
         .attach_cgroup(&Cgroup::at(own.path().join("cgroup.procs")))
         .unwrap_err();
     assert!(
-        file.hint().unwrap().contains("its folder is meant"),
+        file.hint()
+            .unwrap()
+            .contains("the folder of a cgroup is meant"),
         "{file}"
     );
     let other = load_only("sockets", &["filter"], |_| Ok(())).unwrap();

@@ -1,0 +1,28 @@
+//! Where the maps of an object are pinned that are to be found by name.
+
+use crate::outlet::say;
+use crate::stop::Stop;
+use rawbpf::Result;
+use rawbpf::mounts::OwnBpffs;
+use rawbpf::open::OpenObject;
+use rawbpf::reloc::Pinning;
+
+/// Where no BPF file system is mounted, maps are pinned in one of this run's own. Nobody else needs it: the command takes off
+/// the pins that it made. It has to live as long as the object.
+pub(crate) fn in_own_mount(object: &mut OpenObject, stop: &Stop) -> Result<Option<OwnBpffs>> {
+    let mut maps = object.maps().iter();
+    if !maps.any(|map| map.pinning() == Pinning::ByName) {
+        return Ok(None);
+    }
+    let own = OwnBpffs::unless_mounted()?;
+    if let Some(own) = &own {
+        object.set_pin_root_path(own.path());
+        say(
+            stop,
+            format_args!(
+                "rawbpf: no BPF file system is mounted at /sys/fs/bpf: the pinned maps are seen by this run alone"
+            ),
+        );
+    }
+    Ok(own)
+}
