@@ -104,7 +104,7 @@ impl OwnBpffs {
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`, `NotFound` on kernels before 5.2.
     pub fn mount() -> Result<Self> {
-        Folder::own("bpf", c"bpf", BPFFS).map(Self)
+        Folder::own("the BPF file system", c"bpf", BPFFS).map(Self)
     }
 
     /// Mounts one if there is none at `/sys/fs/bpf`, where objects pin their maps unless they are told otherwise.
@@ -141,7 +141,7 @@ impl Folder {
 
     /// A mount of this process's own.
     fn own(name: &str, kind: &CStr, usual: &str) -> Result<Self> {
-        let fd = mount::mount_detached(kind).map_err(|errno| refused(errno, name, usual))?;
+        let fd = mount::mount_detached(kind).map_err(|errno| refused(errno, name, kind, usual))?;
         Ok(Self {
             fd,
             shown: name.into(),
@@ -181,13 +181,14 @@ impl Folder {
 }
 
 /// Why there is no mount of our own, and what to do.
-fn refused(errno: Errno, name: &str, usual: &str) -> Error {
-    let kind = match errno {
+fn refused(errno: Errno, name: &str, kind: &CStr, usual: &str) -> Error {
+    let error_kind = match errno {
         Errno::EPERM | Errno::EACCES => ErrorKind::Permission,
         Errno::ENODEV => ErrorKind::Unsupported,
         _ => ErrorKind::NotFound,
     };
-    let mount = format!("mount -t {name} {name} {usual}");
+    let ty = kind.to_string_lossy();
+    let mount = format!("mount -t {ty} {ty} {usual}");
     let (why, hint) = match errno {
         Errno::ENODEV => (
             "the kernel has no such file system",
@@ -200,7 +201,7 @@ fn refused(errno: Errno, name: &str, usual: &str) -> Error {
         ),
         _ => ("it cannot be mounted for this process alone", mount),
     };
-    Error::new(kind, format!("{name} is not mounted, and {why}"))
+    Error::new(error_kind, format!("{name} is not mounted, and {why}"))
         .with_errno(errno)
         .with_hint(hint)
 }
@@ -232,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why_and_what_to_do() {
-        let said = |errno| refused(errno, "tracefs", TRACEFS[0]);
+        let said = |errno| refused(errno, "tracefs", c"tracefs", TRACEFS[0]);
         let old = said(Errno::ENOSYS);
         assert_eq!(
             old.message(),

@@ -14,7 +14,11 @@ pub(crate) fn in_own_mount(object: &mut OpenObject, stop: &Stop) -> Result<Optio
     if !maps.any(|map| map.pinning() == Pinning::ByName) {
         return Ok(None);
     }
-    let own = OwnBpffs::unless_mounted()?;
+    let own = OwnBpffs::unless_mounted();
+    let own = own.map_err(|error| match object.path() {
+        Some(path) => error.context(format!("object {}", path.display())),
+        None => error,
+    })?;
     if let Some(own) = &own {
         object.set_pin_root_path(own.path());
         say(
