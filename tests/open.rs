@@ -632,3 +632,16 @@ fn objects_without_types_open_if_nothing_needs_them() {
         None
     );
 }
+
+#[test]
+fn objects_in_memory_have_the_same_name_in_every_run() {
+    let bytes = std::fs::read(path("globals")).unwrap();
+    let other = std::fs::read(path("maps")).unwrap();
+    let hash = OpenObject::from_bytes(&bytes).unwrap();
+    let copy = OpenObject::from_bytes(&bytes.clone()).unwrap();
+    assert_eq!((hash.name().len(), hash.name()), (15, copy.name()));
+    assert!(hash.name().bytes().all(|c| c.is_ascii_hexdigit()));
+    assert_ne!(hash.name(), OpenObject::from_bytes(&other).unwrap().name());
+    let named = OpenObject::from_bytes_named("a_name_of_20_letters", &bytes).unwrap();
+    assert_eq!(named.name(), "a_name_of_20_le");
+}

@@ -300,14 +300,25 @@ pub enum KconfigType {
 }
 
 impl OpenObject {
-    /// Opens an object that is in memory, with the default options. Its name is made of the place and length of `bytes`; see
-    /// [`OpenOptions::object_name`](super::OpenOptions::object_name) for a better one.
+    /// Opens an object that is in memory, with the default options. It is named by the hash of its contents: the same in every
+    /// run. [`OpenObject::from_bytes_named`] gives it a name that people can read.
     ///
     /// # Errors
     /// What is wrong with the bytes.
     #[doc(alias = "bpf_object__open_mem")]
     pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
         super::OpenOptions::new().open_bytes(bytes)
+    }
+
+    /// Opens an object that is in memory, with the default options and this name, which the names of its data maps start with;
+    /// only its first 15 characters count.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn from_bytes_named(name: impl Into<String>, bytes: &[u8]) -> crate::Result<Self> {
+        super::OpenOptions::new()
+            .object_name(name)
+            .open_bytes(bytes)
     }
 
     /// Its name: the file's up to the first dot, at most 15 characters.

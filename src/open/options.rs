@@ -6,6 +6,7 @@ use super::{
     Function, OpenObject, OpenProgram, SectionDef, btf_fixup, globals, map_def, relocs, struct_ops,
 };
 use crate::Result;
+use crate::sha256::sha256;
 use std::path::{Path, PathBuf};
 
 /// How an object is opened.
@@ -61,8 +62,8 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// The object's name, which the names of its data maps start with. By default it is the file's name up to the first dot.
-    /// Only the first 15 characters count.
+    /// The object's name, which the names of its data maps start with. By default it is the file's name up to the first dot; of
+    /// an object in memory, the start of its contents' SHA-256. Only the first 15 characters count.
     pub fn object_name(mut self, name: impl Into<String>) -> Self {
         self.object_name = Some(name.into());
         self
@@ -213,7 +214,8 @@ impl OpenOptions {
         Ok(object)
     }
 
-    /// The object's name: stated, or from the file's name, or made of place and length as libbpf does.
+    /// The object's name: stated, or from the file's name, or else what tells its contents from others. (libbpf takes the
+    /// place in memory and the length, which differ from run to run, and so would the names of maps.)
     fn name(&self, bytes: &[u8], path: Option<&Path>) -> String {
         const LONGEST: usize = 15;
         let cut = |name: &str| -> String {
@@ -227,7 +229,7 @@ impl OpenOptions {
             return cut(name);
         }
         let Some(path) = path else {
-            return cut(&format!("{:x}-{:x}", bytes.as_ptr().addr(), bytes.len()));
+            return cut(&hexadecimal(&sha256(bytes)));
         };
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let name = cut(&file);
@@ -271,4 +273,8 @@ impl OpenOptions {
             })
             .collect()
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
