@@ -645,3 +645,12 @@ fn objects_in_memory_have_the_same_name_in_every_run() {
     let named = OpenObject::from_bytes_named("a_name_of_20_letters", &bytes).unwrap();
     assert_eq!(named.name(), "a_name_of_20_le");
 }
+
+/// The compiler's type information and libbpf's map have 32 bits for the size, and so have ours.
+#[test]
+fn zeroes_past_4_gib_are_what_32_bits_hold() {
+    let object = open("bss_past_4_gib");
+    let map = object.map(".bss").unwrap();
+    assert_eq!((map.value_size(), map.max_entries()), (4096, 1));
+    assert!(object.variable("buffer").is_err(), "it does not fit");
+}

@@ -3,14 +3,15 @@
 use crate::args::InspectArgs;
 use crate::cannot_print;
 use crate::output::{Table, print_json};
+use crate::stop::Stop;
 use rawbpf::Result;
 use rawbpf::open::{Extern, ExternKind, OpenMap, OpenObject, OpenProgram, Variable};
 use rawbpf::reloc::core_kind_name;
 use serde::Serialize;
 use std::io::Write;
 
-pub(crate) fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<()> {
-    let object = OpenObject::from_file(&args.object)?;
+pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+    let object = crate::open(&args.object, stop)?;
     let report = Report::of(&object);
     let written = if args.json {
         print_json(out, &report)

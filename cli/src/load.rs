@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::io::Write;
 
 pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let mut object = OpenObject::from_file(&args.object)?;
+    let mut object = crate::open(&args.object, stop)?;
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
     let (report, error) = if args.each {
         stop.catch_signals()?;

@@ -20,8 +20,9 @@ mod target;
 use args::{Cli, Command};
 use clap::Parser;
 use outlet::{Outlet, say};
-use rawbpf::{Error, ErrorKind};
+use rawbpf::{Error, ErrorKind, OpenObject};
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use stop::Stop;
 
@@ -31,8 +32,8 @@ fn main() -> ExitCode {
     let mut out = BufWriter::new(Outlet::stdout(&stop));
     let done = match &cli.command {
         Command::Run(args) => run::run(args, &stop, &mut out),
-        Command::Inspect(args) => inspect::inspect(args, &mut out),
-        Command::Plan(args) => plan::plan(args, &mut out),
+        Command::Inspect(args) => inspect::inspect(args, &stop, &mut out),
+        Command::Plan(args) => plan::plan(args, &stop, &mut out),
         Command::Load(args) => load::load(args, &stop, &mut out),
     };
     // First what was printed, then why there is no more of it.
@@ -49,6 +50,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Opens an object, and says on standard error what is odd about it.
+pub(crate) fn open(path: &Path, stop: &Stop) -> rawbpf::Result<OpenObject> {
+    let object = OpenObject::from_file(path)?;
+    for warning in object.warnings() {
+        say(stop, format_args!("rawbpf: warning: {warning}"));
+    }
+    Ok(object)
 }
 
 /// Standard output does not take what is printed.

@@ -2,18 +2,18 @@
 
 use crate::args::PlanArgs;
 use crate::output::{Table, hex, print_json};
+use crate::stop::Stop;
 use crate::target;
 use rawbpf::Result;
 use rawbpf::insn::{self, Insn};
-use rawbpf::open::OpenObject;
 use rawbpf::reloc::{
     AttachTarget, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
 };
 use serde::Serialize;
 use std::io::Write;
 
-pub(crate) fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<()> {
-    let object = OpenObject::from_file(&args.object)?;
+pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+    let object = crate::open(&args.object, stop)?;
     let target = target::of(args)?;
     let plan = object.relocate(&target)?;
     let written = if args.json {

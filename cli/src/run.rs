@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let mut object = OpenObject::from_file(&args.object)?;
+    let mut object = crate::open(&args.object, stop)?;
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }

@@ -37,7 +37,9 @@ pub(crate) enum SymbolPlace {
     Undefined,
     /// In this section (which may not exist).
     Section(SectionIndex),
-    /// In none, for a reason that the number states: absolute, common, ...
+    /// In none yet: a variable without a value, for which a linker finds a place (`-fcommon`).
+    Common,
+    /// In none, for a reason that the number states: absolute, ...
     Special(u16),
 }
 
@@ -109,6 +111,8 @@ impl Symbol {
             SymbolPlace::Undefined
         } else if section.0 < elf::SHN_LORESERVE {
             SymbolPlace::Section(SectionIndex(u32::from(section.0)))
+        } else if section == elf::SHN_COMMON {
+            SymbolPlace::Common
         } else {
             SymbolPlace::Special(section.0)
         };

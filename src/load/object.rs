@@ -116,7 +116,8 @@ impl Object {
         self.types.as_ref()
     }
 
-    /// What the kernel refused, and the object could do without.
+    /// What is odd about the object (see [`OpenObject::warnings`](crate::OpenObject::warnings)), and what the kernel refused and
+    /// the object could do without.
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
     }

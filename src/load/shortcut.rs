@@ -86,6 +86,7 @@ impl OpenObject {
 
     /// What a loaded object still needs of the file.
     pub(super) fn hand_over(self, object: &mut Object) {
+        object.warnings.extend(self.warnings());
         let places: Vec<_> = self
             .maps
             .iter()

@@ -3,6 +3,7 @@
 
 use super::collect::{Collected, invalid};
 use super::externs::Externs;
+use super::globals::zeroed_size;
 use super::{Extern, ExternKind};
 use crate::btf::{Btf, BtfEditor, BtfExt, Info, Kind, Linkage, Type, VarSecinfo};
 use crate::elf::{Section, Symbol, Visibility};
@@ -195,11 +196,17 @@ impl Fixer<'_, '_> {
     fn data(&mut self, section: &Type<'_>, variables: &mut [VarSecinfo]) -> Result<()> {
         let unknown = section.size_field() == 0;
         if unknown {
-            let size = self.file_sections.get(section.name()).map(|s| s.size);
-            let size = size.and_then(|size| u32::try_from(size).ok());
-            let size = size.filter(|size| *size > 0).ok_or_else(|| {
-                invalid("its size cannot be found: the file has no such section, or an empty one")
-            })?;
+            let size = match self.file_sections.get(section.name()) {
+                Some(section) if section.size > 0 => zeroed_size(section),
+                _ => {
+                    return Err(invalid(
+                        "its size cannot be found: the file has no such section, or an empty one",
+                    ));
+                }
+            };
+            if size == 0 {
+                return Err(invalid("it has a multiple of 4 GiB, which no map can hold"));
+            }
             self.editor.set_size_or_target(section.id(), size);
         }
         for variable in variables {

@@ -42,8 +42,9 @@ pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidObject, message)
 }
 
-const LEGACY_MAPS_HINT: &str =
-    "define maps in `.maps` (SEC(\".maps\")); libbpf 1.0 dropped struct bpf_map_def, too";
+/// How to write map definitions that libbpf dropped with version 1.0.
+pub(super) const LEGACY_MAPS_HINT: &str = "libbpf 1.0 dropped struct bpf_map_def, too: write `struct { __uint(type, ..); \
+     __uint(max_entries, ..); __type(key, ..); __type(value, ..); } NAME SEC(\".maps\");` instead";
 
 impl<'a> Collected<'a> {
     /// Reads the section table and gives each section its role.
@@ -207,6 +208,19 @@ impl<'a> Collected<'a> {
         }
         functions.sort_by_key(|f| (f.section, f.offset));
         Ok(functions)
+    }
+
+    /// The names of sections of instructions in which none of the functions is.
+    pub(super) fn code_without(&self, functions: &[Function]) -> Vec<String> {
+        let code = self
+            .sections()
+            .filter(|s| self.role_of(s.index) == Role::Code);
+        // The functions are sorted by section.
+        let is_without = |section: &&Section<'_>| {
+            let found = functions.binary_search_by_key(&section.index, |f| f.section);
+            found.is_err()
+        };
+        code.filter(is_without).map(|s| s.name.to_owned()).collect()
     }
 
     fn function(&self, section: &Section<'a>, symbol: &Symbol) -> Result<Function> {

@@ -64,8 +64,8 @@ pub(super) fn maps(
     types: &Sections<'_>,
     object_name: &str,
 ) -> Result<Vec<OpenMap>> {
-    /// Zeroes need no room in the file, so a few bytes could ask for any amount.
-    const MOST_ZEROES: u64 = 1 << 29;
+    /// Zeroes need no room in the file, so a few bytes could ask for any amount. The kernel refuses larger values (`INT_MAX`).
+    const MOST_ZEROES: u64 = i32::MAX as u64;
     let mut maps = Vec::new();
     let mut zeroes: u64 = 0;
     for section in file.sections().filter(|section| section.size > 0) {
@@ -76,24 +76,35 @@ pub(super) fn maps(
             _ => continue,
         };
         let image = if kind == DataKind::Bss {
-            zeroes = zeroes.saturating_add(section.size);
+            zeroes = zeroes.saturating_add(zeroed_size(section).into());
             if zeroes > MOST_ZEROES {
                 return Err(invalid(format!(
                     "section `{}`: variables that start as zero take {zeroes} bytes in all, more than {MOST_ZEROES}",
                     section.name
                 )));
             }
-            Image::zeroed(usize::try_from(section.size).unwrap_or_default())
+            Image::zeroed(usize::try_from(zeroed_size(section)).unwrap_or_default())
         } else {
             section.data()?.to_vec().into()
         };
         let mut map = data_map(types, object_name, kind, section.name);
         map.section = section.index;
-        map.value_size = u32::try_from(section.size).map_err(|_| too_large(section))?;
+        map.value_size = match kind {
+            DataKind::Bss => zeroed_size(section),
+            _ => u32::try_from(section.size).map_err(|_| too_large(section))?,
+        };
         map.image = image;
         maps.push(map);
     }
     Ok(maps)
+}
+
+/// Bytes of a section of zeroes as 32 bits hold them, in which compilers describe it and libbpf creates its map, too. Of 4 GiB
+/// and a page a page is left; the verifier refuses a program that reaches past it. (No other section can be as large: its
+/// bytes are in the file.)
+#[expect(clippy::cast_possible_truncation, reason = "as said")]
+pub(super) fn zeroed_size(section: &Section<'_>) -> u32 {
+    section.size as u32
 }
 
 fn too_large(section: &Section<'_>) -> crate::Error {
@@ -205,7 +216,11 @@ pub(super) fn variables(
             Some(Some(id)) => *id,
             None => TypeId::VOID,
         };
-        let size = file.section(section).map_or(0, |(section, _)| section.size);
+        let size = match maps.get(*map) {
+            Some(map) if map.section == section => map.value_size.into(),
+            // An arena's map does not say how large its variables are.
+            _ => file.section(section).map_or(0, |(section, _)| section.size),
+        };
         let end = symbol.value.checked_add(symbol.size);
         let fits = end.is_some_and(|end| end <= size);
         let range = u32::try_from(symbol.value)

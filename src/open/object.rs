@@ -31,6 +31,8 @@ pub struct OpenObject {
     pub(crate) functions: Vec<Function>,
     /// The section of subprograms, `.text`.
     pub(crate) text_section: Option<SectionIndex>,
+    /// Sections of instructions in which no function starts.
+    pub(crate) code_without_functions: Vec<String>,
     /// The entry programs, in the order of `functions`.
     pub(crate) programs: Vec<OpenProgram>,
     /// The maps: first those of `.maps`, then global data, `.kconfig`, `struct_ops`.
@@ -319,6 +321,20 @@ impl OpenObject {
         super::OpenOptions::new()
             .object_name(name)
             .open_bytes(bytes)
+    }
+
+    /// What is odd about the object, and no reason to refuse it: sections of instructions in which no function starts, so that
+    /// nothing of them will be loaded.
+    pub fn warnings(&self) -> Vec<crate::Error> {
+        let warn = |section: &String| {
+            let message = format!(
+                "section `{section}` holds instructions, but no function, so nothing of it will be loaded"
+            );
+            crate::Error::new(crate::ErrorKind::InvalidObject, message).with_hint(
+                "functions are symbols of type STT_FUNC: was the file rewritten after it was compiled? to make it smaller, remove DWARF alone (llvm-strip -g)",
+            )
+        };
+        self.code_without_functions.iter().map(warn).collect()
     }
 
     /// Its name: the file's up to the first dot, at most 15 characters.

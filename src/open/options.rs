@@ -196,6 +196,7 @@ impl OpenOptions {
             btf,
             btf_ext,
             programs: self.programs(&functions, file.text),
+            code_without_functions: file.code_without(&functions),
             functions,
             text_section: file.text,
             maps,
@@ -229,7 +230,9 @@ impl OpenOptions {
             return cut(name);
         }
         let Some(path) = path else {
-            return cut(&hexadecimal(&sha256(bytes)));
+            let hash = sha256(bytes);
+            let start = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
+            return cut(&format!("{start:016x}"));
         };
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let name = cut(&file);
@@ -273,8 +276,4 @@ impl OpenOptions {
             })
             .collect()
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
 //! Relocations: what instructions, map slots and function tables refer to.
 
-use super::collect::{Collected, Role, function_at, invalid};
+use super::collect::{Collected, LEGACY_MAPS_HINT, Role, function_at, invalid};
 use super::struct_ops::{check_function_member, members_by_offset};
 use super::{
     DataKind, InnerSlot, MapOrigin, OpenObject, RelocKind, Relocation, SlotRef, StructOpsMember,
@@ -166,9 +166,21 @@ impl Job<'_, '_> {
             SymbolPlace::Section(section) if self.file.section(section).is_some() => {
                 Ok(Some(section))
             }
+            SymbolPlace::Common => Err(self.common()),
             SymbolPlace::Section(SectionIndex(number)) => Err(self.nowhere(number)),
             SymbolPlace::Special(number) => Err(self.nowhere(number.into())),
         }
+    }
+
+    fn common(&self) -> Error {
+        let name = self.name();
+        invalid(format!(
+            "symbol {} `{name}` is common: it was left to a linker to find a place for the variable",
+            self.symbol.index
+        ))
+        .with_hint(format!(
+            "initialize `{name}`, or compile with -fno-common"
+        ))
     }
 
     fn nowhere(&self, section: u32) -> Error {
@@ -324,10 +336,15 @@ impl Job<'_, '_> {
         }
         let map = self.index.data.get(&section).copied();
         let map = map.ok_or_else(|| {
-            invalid(format!(
-                "but section `{}` holds neither maps nor variables",
-                self.file.section_name(section)
-            ))
+            let name = self.file.section_name(section);
+            let error = invalid(format!(
+                "but section `{name}` holds neither maps nor variables"
+            ));
+            if name.starts_with("maps/") {
+                error.with_hint(LEGACY_MAPS_HINT)
+            } else {
+                error
+            }
         })?;
         Ok(RelocKind::Data { map, symbol_value })
     }

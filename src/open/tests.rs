@@ -59,6 +59,12 @@ impl Builder {
         })
     }
 
+    /// A section of one instruction, with a symbol of this kind for it.
+    fn function_section(&mut self, name: &str, kind: SymbolKind) {
+        let section = self.code(name, &[EXIT]);
+        self.symbol(name, kind, SymbolSection::Section(section), (0, 8));
+    }
+
     fn function(&mut self, name: &str, section: SectionId, at: (u64, u64)) -> SymbolId {
         self.symbol(name, SymbolKind::Text, SymbolSection::Section(section), at)
     }
@@ -212,6 +218,16 @@ fn special_sections_are_checked() {
         b
     };
     let error = section("maps", &[0; 20]).open().unwrap_err();
+    assert!(error.hint().unwrap().contains(".maps"), "{error}");
+
+    // Older still: a section for each map.
+    let mut b = Builder::new();
+    let data = b.section("maps/counts", SectionKind::Data, &[0; 20]);
+    let counts = b.variable("counts", data, (0, 20));
+    let code = b.code("socket", &[LOAD, HALF, EXIT]);
+    b.function("prog", code, (0, 24));
+    b.relocate(code, 0, counts);
+    let error = b.open().unwrap_err();
     assert!(error.hint().unwrap().contains(".maps"), "{error}");
     assert!(
         section("version", &[0; 3])
@@ -623,4 +639,38 @@ proptest! {
             look_at(&object);
         }
     }
+}
+
+/// The variables of `-fcommon`, for which nobody has found a place.
+#[test]
+fn a_common_variable_is_told_from_one_without_a_section() {
+    let mut b = Builder::new();
+    let section = b.code("socket", &[LOAD, HALF, EXIT]);
+    b.function("prog", section, (0, 24));
+    let counter = b.symbol("counter", SymbolKind::Data, SymbolSection::Common, (0, 4));
+    b.relocate(section, 0, counter);
+    let error = b.open().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidObject, "{error}");
+    assert!(error.message().contains("`counter` is common"), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains("initialize `counter`") && hint.contains("-fno-common"),
+        "{hint}"
+    );
+}
+
+/// Functions are known by the type of their symbols.
+#[test]
+fn code_without_a_function_is_warned_of() {
+    let mut b = Builder::new();
+    b.function_section("socket", SymbolKind::Text);
+    b.function_section("xdp", SymbolKind::Label);
+    let object = b.open().unwrap();
+    assert_eq!(object.programs().len(), 1);
+    let warnings = object.warnings();
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(warning.message().contains("section `xdp`"), "{warning}");
+    assert!(warning.hint().unwrap().contains("STT_FUNC"), "{warning}");
 }

@@ -24,6 +24,7 @@ pub(super) fn object() -> OpenObject {
         btf: None,
         btf_ext: None,
         functions: Vec::new(),
+        code_without_functions: Vec::new(),
         text_section: Some(TEXT),
         programs: Vec::new(),
         maps: Vec::new(),
