@@ -52,6 +52,7 @@ pub mod mounts;
 mod object_file;
 pub mod open;
 pub mod probe;
+pub mod program;
 pub mod reloc;
 pub mod ring;
 mod sha256;

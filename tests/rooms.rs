@@ -59,7 +59,7 @@ fn pure_rooms_do_not_reach_the_kernel() {
     for room in [
         "elf", "btf", "insn", "open", "reloc", "feature", "kinds", "ids", "error", "symbols",
     ] {
-        let effects = ["sys", "load", "attach", "probe", "map", "ring"];
+        let effects = ["sys", "load", "attach", "probe", "map", "program", "ring"];
         let found = lines_with(room, |code| {
             effects.iter().any(|effect| imports(code, effect))
                 || code.contains("std::fs::")
@@ -84,10 +84,21 @@ fn stages_import_only_to_the_left() {
     }
 }
 
+/// `map` and `program` are what loading and attaching stand on.
+#[test]
+fn handles_know_neither_loading_nor_attaching() {
+    for room in ["map", "program"] {
+        let found = lines_with(room, |code| {
+            imports(code, "load") || imports(code, "attach")
+        });
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
+
 #[test]
 fn only_sys_is_unsafe() {
     for room in [
-        "elf", "btf", "insn", "open", "reloc", "load", "attach", "map", "ring", "probe",
+        "elf", "btf", "insn", "open", "reloc", "load", "attach", "map", "program", "ring", "probe",
     ] {
         let found = lines_with(room, |code| code.contains("unsafe"));
         assert!(found.is_empty(), "{found:#?}");

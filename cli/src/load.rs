@@ -208,7 +208,7 @@ impl ProgramReport {
             .extend(error.hint().map(|hint| format!("hint: {hint}")));
     }
 
-    fn set_loaded(&mut self, program: &rawbpf::load::Program) {
+    fn set_loaded(&mut self, program: &rawbpf::program::Program) {
         self.loaded = true;
         self.expected_attach_type = Some(program.attach_type().0);
         if let Ok(info) = program.info() {

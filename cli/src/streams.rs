@@ -5,7 +5,8 @@ use crate::events::Style;
 use crate::outlet::say_bytes;
 use crate::stop::Stop;
 use rawbpf::btf::Value;
-use rawbpf::load::{Object, Program, Stream};
+use rawbpf::load::Object;
+use rawbpf::program::{Program, Stream};
 use rawbpf::{ErrorKind, Result};
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! What keeps a program attached besides, or in place of, a link of the kernel.
 
 use crate::Result;
-use crate::load::Program;
+use crate::program::Program;
 use std::fmt::Debug;
 
 /// Something that has to be undone to detach. One implementation for each kind, next to the code that attaches.

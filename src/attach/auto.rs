@@ -9,8 +9,9 @@ use super::tracing_multi::TracingMulti;
 use super::uprobe::{Processes, Uprobe};
 use super::uprobe_multi::UprobeMulti;
 use super::usdt::Usdt;
-use crate::load::{Object, Program};
+use crate::load::Object;
 use crate::open::AutoAttach;
+use crate::program::Program;
 use crate::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 

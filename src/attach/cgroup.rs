@@ -7,8 +7,9 @@ use super::order::{BEFORE, REPLACE, Side, Wanted, order_methods};
 use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::{Program, advice};
+use crate::load::advice;
 use crate::mounts;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, probe};
@@ -47,7 +48,7 @@ impl CgroupMode {
 /// Which cgroup to attach to, and how.
 ///
 /// ```no_run
-/// # fn example(program: &rawbpf::load::Program) -> rawbpf::Result<()> {
+/// # fn example(program: &rawbpf::program::Program) -> rawbpf::Result<()> {
 /// use rawbpf::attach::Cgroup;
 /// let _link = program.attach_cgroup(&Cgroup::at("/sys/fs/cgroup/user.slice"))?;
 /// # Ok(()) }

@@ -3,7 +3,8 @@
 use super::link::Link;
 use super::tracing;
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::{Program, function_of};
+use crate::load::function_of;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Error, ErrorKind, Result};
 use std::os::fd::AsFd;

@@ -3,7 +3,8 @@
 use super::link::Link;
 use super::tracing::target_name;
 use crate::kinds::AttachType;
-use crate::load::{Program, advice};
+use crate::load::advice;
+use crate::program::Program;
 use crate::sys::bpf::{
     self, IterScope, IterTarget, LinkCreate, LinkDetails, LinkOptions, LinkTarget,
 };

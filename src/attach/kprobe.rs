@@ -5,7 +5,8 @@ use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event::{self, Way};
 use crate::feature::Feature;
-use crate::load::{Program, advice, kernel_files};
+use crate::load::{advice, kernel_files};
+use crate::program::Program;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };

@@ -2,8 +2,9 @@
 
 use super::attachment::Attachment;
 use super::unlinked::{Place, Unlinked};
-use crate::load::{Program, advice};
+use crate::load::advice;
 use crate::map::pin;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkDetails, LinkInfo, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::tracing;
 use crate::Result;
-use crate::load::Program;
+use crate::program::Program;
 
 impl Program {
     /// Attaches to the hook that the program was loaded for. Since Linux 5.7.

@@ -1,6 +1,6 @@
-//! A loaded [`Program`](crate::load::Program) in, a [`Link`] out: from then on the kernel runs it.
+//! A loaded [`Program`](crate::program::Program) in, a [`Link`] out: from then on the kernel runs it.
 //!
-//! In: programs, and where to attach them: by the name of their section ([`Program::attach`](crate::load::Program::attach),
+//! In: programs, and where to attach them: by the name of their section ([`Program::attach`](crate::program::Program::attach),
 //! [`Object::attach`](crate::load::Object::attach)) or by call, with one options type per kind ([`Kprobe`], [`Uprobe`]).
 //! Out: [`Link`], which detaches when it is dropped. Not here: what programs do when they run.
 //!

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, Result};
 use std::os::fd::AsFd;

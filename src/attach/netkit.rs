@@ -6,7 +6,7 @@ use super::order::{Wanted, order_methods};
 use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;
-use crate::load::Program;
+use crate::program::Program;
 use crate::{Errno, Error, Result, probe};
 
 /// Whose packets.

@@ -7,7 +7,7 @@ use super::point::{AttachOptions, AttachPoint};
 use super::refusal;
 use super::unlinked::Place;
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::fs::{File, OpenOptions};

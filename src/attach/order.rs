@@ -4,7 +4,7 @@
 //! it changes the place's *revision*, so that a decision can be bound to the order that it was made for.
 
 use super::link::Link;
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::bpf::{Neighbour, Order};
 use crate::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -162,7 +162,7 @@ macro_rules! order_methods {
 
         /// In the place of a program that was attached without a link. This attachment is none either: it
         /// outlives a process that is killed. (A program of a link is replaced by [`Link::update`](crate::attach::Link::update).)
-        pub fn replace(mut self, program: &'a $crate::load::Program) -> Self {
+        pub fn replace(mut self, program: &'a $crate::program::Program) -> Self {
             self.wanted.side =
                 $crate::attach::order::Side::Instead(std::os::fd::AsFd::as_fd(program));
             self

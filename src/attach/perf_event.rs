@@ -5,7 +5,7 @@ use super::legacy::LegacyProbe;
 use super::link::Link;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::perf_event;
 use crate::{Errno, Error, ErrorKind, Result, probe};

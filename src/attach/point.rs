@@ -8,8 +8,8 @@ use super::refusal::{self, linux};
 use super::tcx::Direction;
 use super::unlinked::{self, Place};
 use crate::kinds::AttachType;
-use crate::load::Program;
 use crate::map::Map;
+use crate::program::Program;
 use crate::sys::bpf::{
     self, Attached, LinkCreate, LinkOptions, LinkTarget, ProgAttach, QUERY_EFFECTIVE,
 };

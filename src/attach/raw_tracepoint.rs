@@ -2,7 +2,8 @@
 
 use super::link::Link;
 use crate::btf::Kind;
-use crate::load::{Program, advice};
+use crate::load::advice;
+use crate::program::Program;
 use crate::reloc::Target;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};

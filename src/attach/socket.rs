@@ -7,7 +7,7 @@ use super::point::hold;
 use super::refusal::{self, linux};
 use super::unlinked::Place;
 use crate::kinds::ProgramType;
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::socket;
 use crate::{Errno, Error, Result};
 use std::os::fd::{AsFd, OwnedFd};

@@ -9,7 +9,7 @@ use super::route::Route;
 use super::tc_hook::{KIND, OPTIONS, TcFilter, TcHook, filter};
 use super::tcx::Direction;
 use super::unlinked::{self, Place};
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::netlink::Request;
 use crate::{Errno, Error, Result};
 use std::os::fd::{AsFd, AsRawFd};

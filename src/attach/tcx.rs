@@ -7,7 +7,7 @@ use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use super::tc::Tc;
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::Program;
+use crate::program::Program;
 use crate::{Errno, Error, Result, probe};
 
 /// Which way packets go.
@@ -39,7 +39,7 @@ impl Direction {
 /// Which packets of which interface, and where among the other programs.
 ///
 /// ```no_run
-/// # fn example(program: &rawbpf::load::Program, other: &rawbpf::attach::Link) -> rawbpf::Result<()> {
+/// # fn example(program: &rawbpf::program::Program, other: &rawbpf::attach::Link) -> rawbpf::Result<()> {
 /// use rawbpf::attach::Tcx;
 /// let _link = program.attach_tcx(&Tcx::ingress("eth0").before(other))?;
 /// # Ok(()) }

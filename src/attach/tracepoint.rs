@@ -4,7 +4,7 @@ use super::link::Link;
 use super::perf_event::{self, Way};
 use super::{kprobe, tracefs};
 use crate::Result;
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::perf_event::{PerfEvent, PerfScope};
 
 impl Program {

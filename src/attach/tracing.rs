@@ -3,7 +3,8 @@
 
 use super::link::Link;
 use crate::kinds::AttachType;
-use crate::load::{Program, advice};
+use crate::load::advice;
+use crate::program::Program;
 use crate::reloc::AttachTarget;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, TypeId};

@@ -1,7 +1,7 @@
 //! Attachments that are no links: what the kernel keeps in the place itself until somebody takes it off.
 
 use super::attachment::Attachment;
-use crate::load::Program;
+use crate::program::Program;
 use crate::{Errno, Error, Result};
 use std::fmt;
 

@@ -6,7 +6,8 @@ use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event;
 use crate::elf::user;
-use crate::load::{Program, advice};
+use crate::load::advice;
+use crate::program::Program;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };

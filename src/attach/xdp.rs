@@ -7,7 +7,7 @@ use super::route::{self, LinkFacts, Route, link_body};
 use super::unlinked::{self, Place};
 use super::xdp_status::{self, XdpStatus};
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::Program;
+use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::netlink::{Refusal, Request};
 use crate::{Errno, Error, Result, probe};

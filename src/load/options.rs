@@ -31,7 +31,7 @@ impl LoadOptions {
 
     /// Asks the verifier for a log of every program, not only of those that it refuses: 1 for the path to a refusal (of an
     /// accepted program: how much there was to verify), 2 for every path and state, 4 for statistics.
-    /// [`Program::verifier_log`](super::Program::verifier_log) has it, and
+    /// [`Program::verifier_log`](crate::program::Program::verifier_log) has it, and
     /// [`Error::verifier_log`](crate::Error::verifier_log) that of a refused program.
     ///
     /// A program then takes longer to load.

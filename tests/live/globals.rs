@@ -1,8 +1,9 @@
 //! Global variables after loading, as memory that is shared with the programs.
 
 use crate::support::{Need, fixture};
-use rawbpf::load::{Live, Object, TestRun};
+use rawbpf::load::{Live, Object};
 use rawbpf::map::UpdateMode;
+use rawbpf::program::TestRun;
 use rawbpf::reloc::Target;
 use rawbpf::{ErrorKind, OpenObject, OpenOptions};
 use std::sync::atomic::Ordering;

@@ -263,7 +263,7 @@ fn one_refused_program_does_not_hide_the_others() {
         .object
         .programs()
         .iter()
-        .map(rawbpf::load::Program::name)
+        .map(rawbpf::program::Program::name)
         .collect();
     assert_eq!(names, ["fine"]);
     let error = each.object.program("off").unwrap_err();

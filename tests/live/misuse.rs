@@ -2,9 +2,10 @@
 
 use crate::maps::create;
 use crate::support::{Cgroup, Need, PinFolder, fixture, in_own_network};
-use rawbpf::load::{Live, Object, TestRun};
+use rawbpf::load::{Live, Object};
 use rawbpf::map::{BatchCursor, BatchMode, Fd, Map, UpdateMode};
 use rawbpf::probe::map_kind;
+use rawbpf::program::TestRun;
 use rawbpf::sys::bpf::{self, MapCreate, ObjectKind};
 use rawbpf::{Error, ErrorKind, MapType, OpenObject};
 use std::collections::BTreeSet;

@@ -2,7 +2,8 @@
 
 use crate::load::load_fixture;
 use crate::support::{Need, fixture, in_own_network};
-use rawbpf::load::{Object, TestRun};
+use rawbpf::load::Object;
+use rawbpf::program::TestRun;
 use rawbpf::reloc::Target;
 use rawbpf::{ErrorKind, OpenObject};
 use std::fs;

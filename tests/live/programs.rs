@@ -332,7 +332,7 @@ fn members_of_a_struct_ops_map_can_be_changed() {
     let loaded: Vec<_> = object
         .programs()
         .iter()
-        .map(rawbpf::load::Program::name)
+        .map(rawbpf::program::Program::name)
         .collect();
     assert_eq!(loaded, ["ssthresh", "cong_avoid"]);
     assert!(object.attach().is_err());

@@ -1,7 +1,7 @@
 //! What programs write to their streams.
 
 use crate::support::{Need, fixture};
-use rawbpf::load::{Program, Stream, TestRun};
+use rawbpf::program::{Program, Stream, TestRun};
 use rawbpf::{Errno, Error, ErrorKind, OpenObject};
 
 /// Up to 6.18, text takes whole pages that can be had without a lock, and there are none as long as the kernel still initialises its

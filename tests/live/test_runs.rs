@@ -2,8 +2,8 @@
 
 use crate::support::{Need, fixture};
 use rawbpf::btf::{Btf, Kind};
-use rawbpf::load::{Program, TestRun, enable_stats};
 use rawbpf::map::Map;
+use rawbpf::program::{Program, TestRun, enable_stats};
 use rawbpf::{ErrorKind, OpenObject};
 
 #[test]

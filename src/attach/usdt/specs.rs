@@ -2,8 +2,8 @@
 
 use super::layout::SpecLayout;
 use crate::elf::usdt::UsdtArg;
-use crate::load::usdt::UsdtMaps;
 use crate::map::UpdateMode;
+use crate::program::usdt::UsdtMaps;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use rawbpf::attach::{
     Processes, Sampling, SoftwareEvent, TracingMulti, Uprobe, UprobeMulti,
 };
 use rawbpf::btf::Kind;
-use rawbpf::load::{Object, Program};
+use rawbpf::load::Object;
+use rawbpf::program::Program;
 use rawbpf::reloc::Target;
 use std::fs::{self, File};
 use std::os::fd::AsFd;

@@ -8,7 +8,8 @@ use crate::matrix::{refused, unless_refused, works};
 use crate::net::{in_network, send_through_veth, veth};
 use crate::support::{Need, check};
 use rawbpf::attach::TracingMulti;
-use rawbpf::load::{Object, Program, TestRun};
+use rawbpf::load::Object;
+use rawbpf::program::{Program, TestRun};
 
 #[test]
 fn entry_and_exit_of_a_function_are_seen() {

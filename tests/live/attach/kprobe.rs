@@ -8,7 +8,8 @@ use crate::load::load_fixture;
 use crate::matrix::{refused, unless_refused, works};
 use crate::support::{Need, check};
 use rawbpf::attach::{Kprobe, KprobeMulti, ProbeMode};
-use rawbpf::load::{Object, Program};
+use rawbpf::load::Object;
+use rawbpf::program::Program;
 use rawbpf::{ErrorKind, LinkType};
 use std::fs;
 

@@ -10,7 +10,8 @@ use rawbpf::attach::{
     Cgroup, Interface, Link, LinkDetails, Netfilter, NetfilterFamily, NetfilterHook, Netkit, Netns,
     Tcx, Xdp,
 };
-use rawbpf::load::{Object, Program};
+use rawbpf::load::Object;
+use rawbpf::program::Program;
 use rawbpf::sys::netlink::Request;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;

@@ -1,6 +1,6 @@
 //! Running a program on data of the caller's, without attaching it.
 
-use super::object::Program;
+use super::Program;
 use crate::kinds::ProgramType;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -94,7 +94,7 @@ impl Program {
     /// ```no_run
     /// # fn main() -> rawbpf::Result<()> {
     /// # let object = rawbpf::OpenObject::from_file("xdp.bpf.o")?.load()?;
-    /// use rawbpf::load::TestRun;
+    /// use rawbpf::program::TestRun;
     ///
     /// let packet = [0; 64];
     /// let outcome = object.program("drop_all")?.test_run(&TestRun::new().data(&packet).repeat(1000))?;

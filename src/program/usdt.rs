@@ -31,7 +31,7 @@ struct Ids {
 impl UsdtMaps {
     /// `None` if the object has no such maps.
     #[doc(alias = "usdt_manager_new")]
-    pub(super) fn find(maps: &[Map], by_cookie: bool) -> Option<Arc<Self>> {
+    pub(crate) fn find(maps: &[Map], by_cookie: bool) -> Option<Arc<Self>> {
         let named = |name| maps.iter().find(|map| map.name() == name).cloned();
         Some(Arc::new(Self {
             specs: named(SPECS)?,

@@ -1,6 +1,6 @@
 //! What programs say: text that they write for their own user, not into the log that all share.
 
-use super::object::Program;
+use super::Program;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::AsFd;
@@ -37,7 +37,7 @@ impl Program {
     /// ```no_run
     /// # fn main() -> rawbpf::Result<()> {
     /// # let object = rawbpf::OpenObject::from_file("streams.bpf.o")?.load()?;
-    /// use rawbpf::load::Stream;
+    /// use rawbpf::program::Stream;
     ///
     /// let mut text = [0; 4096];
     /// let program = object.program("speak_on_call")?;
