@@ -2,10 +2,10 @@
 
 use super::{advice, kernel_files};
 use crate::btf::{Btf, SharedBytes};
-use crate::files::{Limit, open_regular, read_opened};
+use crate::files::{Limit, open_regular, read_opened, read_regular};
 use crate::reloc::{Module, ModuleBtf};
 use crate::sys::bpf::{self, ObjectKind};
-use crate::sys::mapping::FileBytes;
+use crate::sys::mapping::KernelBtf;
 use crate::{Errno, Error, ErrorKind, Result};
 use object::{Object as _, ObjectSection as _, ReadCache};
 use std::fs::File;
@@ -47,7 +47,10 @@ pub(super) fn from_file(path: &Path) -> Result<Btf<'static>> {
 
 /// Mapped into memory where the kernel allows that (Linux 6.16), else read at once.
 fn from_sysfs() -> Option<SharedBytes> {
-    let bytes = FileBytes::open(Path::new(SYSFS)).ok()?;
+    if let Some(mapped) = KernelBtf::map() {
+        return Some(Arc::new(mapped));
+    }
+    let bytes = read_regular(Path::new(SYSFS), Limit::BTF).ok()?;
     Some(Arc::new(bytes))
 }
 

@@ -13,7 +13,7 @@ use crate::reloc::{AttachTarget, InfoRecords, Module, ProgramPlan, Ref, RefKind}
 use crate::sys::bpf::{self, FdArray, ObjectKind, ProgLoad, Records};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// What a program load needs to know about the load as a whole.
@@ -161,16 +161,10 @@ fn module_fd<'a>(context: &ProgramContext<'a>, module: &Module) -> Result<Borrow
     })
 }
 
-/// Index 0 stands for the kernel proper.
-fn fd_array(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<Vec<RawFd>> {
-    if plan.fd_array.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut fds = vec![0];
-    for module in &plan.fd_array {
-        fds.push(module_fd(context, module)?.as_raw_fd());
-    }
-    Ok(fds)
+/// Index 0 stands for the kernel proper: of what is there nothing is asked.
+fn fd_array<'a>(context: &ProgramContext<'a>, plan: &ProgramPlan) -> Result<Vec<BorrowedFd<'a>>> {
+    let of_modules = || plan.fd_array.iter().map(|m| module_fd(context, m));
+    of_modules().take(1).chain(of_modules()).collect()
 }
 
 /// A module's types, or another program.

@@ -2,75 +2,35 @@
 //! Memory that the kernel shares: its BTF, and maps that may be mapped.
 
 use super::bpf::MapFd;
-use super::file_system::FileSystem;
+use super::file_system::{FileSystem, open_genuine};
 use super::{errno, system};
 use crate::{Errno, MapFlags, MapType};
 use memmap2::{Mmap, MmapOptions, MmapRaw};
-use std::fs::File;
-use std::io::Read;
-use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
 use std::sync::atomic::{
     AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 
-/// The contents of a file of BTF: mapped where that is free of races, else read.
-///
-/// Only files in sysfs are mapped (`/sys/kernel/btf/vmlinux` can be since Linux 6.16): the kernel never changes them. Any
-/// other file may be changed by anybody while it is mapped.
+/// The running kernel's BTF, mapped.
 #[derive(Debug)]
-pub struct FileBytes(Bytes);
+pub struct KernelBtf(Mmap);
 
-#[derive(Debug)]
-enum Bytes {
-    Mapped(Mmap),
-    Read(Vec<u8>),
-}
-
-impl Deref for FileBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match &self.0 {
-            Bytes::Mapped(map) => map,
-            Bytes::Read(bytes) => bytes,
-        }
+impl KernelBtf {
+    /// Maps `/sys/kernel/btf/vmlinux`; `None` where that cannot be done (before Linux 6.16), or where something else is mounted
+    /// in its place.
+    pub fn map() -> Option<Self> {
+        let file = open_genuine(FileSystem::Sysfs, "/sys", c"kernel/btf/vmlinux").ok()?;
+        // SAFETY: the file is the kernel's own, not just any at this path: sysfs, from its root on, has nothing else there. Its
+        // contents are a part of the kernel's image, which neither changes nor goes away as long as the kernel runs.
+        let map = unsafe { MmapOptions::new().map_copy_read_only(&file) }.ok()?;
+        Some(Self(map))
     }
 }
 
-impl AsRef<[u8]> for FileBytes {
+impl AsRef<[u8]> for KernelBtf {
     fn as_ref(&self) -> &[u8] {
-        self
+        &self.0
     }
-}
-
-impl FileBytes {
-    /// Opens a file and maps or reads all of it.
-    pub fn open(path: &Path) -> std::io::Result<Self> {
-        let mut file = File::open(path)?;
-        if let Some(map) = map_sysfs(&file) {
-            return Ok(Self(Bytes::Mapped(map)));
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(Self(Bytes::Read(bytes)))
-    }
-
-    /// Whether the contents are mapped, not copied.
-    pub fn is_mapped(&self) -> bool {
-        matches!(self.0, Bytes::Mapped(_))
-    }
-}
-
-fn map_sysfs(file: &File) -> Option<Mmap> {
-    let on_sysfs = FileSystem::of_file(file.as_fd()) == Ok(FileSystem::Sysfs);
-    if !on_sysfs || file.metadata().ok()?.len() == 0 {
-        return None;
-    }
-    // SAFETY: the file is the kernel's own, and of the files in sysfs that can be mapped privately and read-only with their
-    // stated length, BTF is the one that is: it does not change as long as the kernel runs.
-    unsafe { MmapOptions::new().map_copy_read_only(file) }.ok()
 }
 
 /// Whether a mapping of a map may be written.
@@ -322,12 +282,5 @@ mod tests {
         assert!(memory.write(64, &[]).is_some());
         memory.access = Access::ReadOnly;
         assert!(memory.write(0, &[1]).is_none());
-    }
-
-    #[test]
-    fn ordinary_files_are_read_not_mapped() {
-        let bytes = FileBytes::open(Path::new("/proc/self/comm")).unwrap();
-        assert!(!bytes.is_mapped());
-        assert!(!bytes.is_empty());
     }
 }

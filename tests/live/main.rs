@@ -12,6 +12,7 @@ mod asynchronous;
 mod attach;
 mod globals;
 mod jump_tables;
+mod liars;
 mod load;
 mod logs;
 mod machine;

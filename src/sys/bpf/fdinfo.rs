@@ -2,20 +2,30 @@
 
 use super::map::MapInfo;
 use crate::sys::errno;
+use crate::sys::file_system::{FileSystem, open_genuine};
 use crate::{Errno, MapFlags, MapType, TypeId};
-use std::fs;
+use std::ffi::CString;
+use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// What `/proc/self/fdinfo` tells about a map: type, sizes and flags; since Linux 5.9 its number, since 5.16 the extra
+/// What `/proc/thread-self/fdinfo` tells about a map: type, sizes and flags; since Linux 5.9 its number, since 5.16 the extra
 /// parameter. The rest stays zero and empty.
+///
+/// Memory safety depends on the sizes, so the file is read only if procfs is mounted at `/proc`, and nothing else on the way from
+/// there to the file.
 ///
 /// # Errors
 ///
-/// `EINVAL` if the descriptor is no map's.
+/// `EINVAL` if the descriptor is no map's, `ENODEV` or `EXDEV` if it is not procfs that would answer.
 #[doc(alias = "bpf_get_map_info_from_fdinfo")]
 pub fn map_info_from_fdinfo(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
-    let path = format!("/proc/self/fdinfo/{}", map.as_raw_fd());
-    let text = fs::read_to_string(path).map_err(|error| errno::from_io(&error))?;
+    // Of this thread, which may have descriptors of its own (`CLONE_FILES`).
+    let place = format!("thread-self/fdinfo/{}", map.as_raw_fd());
+    let place = CString::new(place).map_err(|_| Errno::EINVAL)?;
+    let mut text = String::new();
+    open_genuine(FileSystem::Procfs, "/proc", &place)?
+        .read_to_string(&mut text)
+        .map_err(|error| errno::from_io(&error))?;
     map_info_from_text(&text).ok_or(Errno::EINVAL)
 }
 
@@ -76,7 +86,7 @@ mod tests {
 
     #[test]
     fn other_files_are_no_maps() {
-        let file = fs::File::open("/dev/null").unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
         let answer = map_info_from_fdinfo(std::os::fd::AsFd::as_fd(&file));
         assert_eq!(answer.unwrap_err(), Errno::EINVAL);
         assert!(map_info_from_text("map_type:\tx\n").is_none());

@@ -11,7 +11,7 @@ use crate::sys::attr::{
 use crate::sys::fd;
 use crate::{AttachType, Errno, KernelVersion, ProgramFlags, ProgramType, TypeId};
 use std::ffi::CStr;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often a load is tried while the kernel answers `EAGAIN` (a signal arrived in the middle of verification).
@@ -65,16 +65,16 @@ impl Records<'_> {
     }
 }
 
-/// Descriptors that instructions refer to by index.
+/// Descriptors that instructions refer to by index. Index 0 stands for the kernel proper where types are meant, whatever is there.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum FdArray<'a> {
     /// None.
     #[default]
     None,
     /// The kernel looks at those that an instruction names. Since Linux 5.14.
-    Sparse(&'a [RawFd]),
+    Sparse(&'a [BorrowedFd<'a>]),
     /// The kernel looks at all, and ties the maps among them to the program. Since Linux 6.14.
-    Bound(&'a [RawFd]),
+    Bound(&'a [BorrowedFd<'a>]),
 }
 
 /// What to load a program with (`BPF_PROG_LOAD`); what is left at its default is not sent.
