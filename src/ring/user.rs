@@ -14,7 +14,7 @@ use zerocopy::{Immutable, IntoBytes};
 ///
 /// The kernel is not told that there is something: a program drains the ring when it runs for another reason.
 ///
-/// A ring has one writer. In one process that is checked; do not write one from two processes either.
+/// A ring has one writer. In one process that is checked; two processes that write one spoil each other's records.
 ///
 /// ```no_run
 /// # fn main() -> rawbpf::Result<()> {
@@ -59,7 +59,7 @@ impl UserRingBuffer {
 
     /// Reserves a record of `len` bytes; `None` if there is no room for it at the moment.
     ///
-    /// The slot holds what an earlier record left there. Programs do not get past it before it is submitted or dropped.
+    /// The slot begins as zeros. Programs do not get past it before it is submitted or dropped.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ fn explain_open(map: &Map, errno: Errno) -> Error {
     }
 }
 
-/// A record to be written: its bytes are those of the ring. Dropping it discards it. Returned by [`UserRingBuffer::reserve`].
+/// A record to be written, which is copied into the ring when it is submitted. Dropping it discards it. Returned by [`UserRingBuffer::reserve`].
 #[derive(Debug)]
 pub struct Slot<'a>(UserSlot<'a>);
 

@@ -7,6 +7,7 @@
 
 use super::damage::RingDamage;
 use super::memory::{Memory, Word};
+use super::only_one::OnlyOne;
 use super::reader::{Patience, Reader};
 use super::walk::{Found, Walk};
 use crate::sys::bpf::{MapFd, map_info};
@@ -14,10 +15,8 @@ use crate::sys::mapping::{cell_u32, cell_usize};
 use crate::sys::{errno, system};
 use crate::{Errno, MapFlags, MapType};
 use memmap2::{MmapOptions, MmapRaw};
-use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Mutex, PoisonError};
 
 /// A ring buffer's memory, and how far it has been read. Since Linux 5.8.
 #[derive(Debug)]
@@ -183,33 +182,6 @@ impl Memory<usize> for Pages {
 
     fn fence(&self, order: Ordering) {
         fence(order);
-    }
-}
-
-/// The claim of a mapping to be the only one of its map in this process.
-#[derive(Debug)]
-pub(super) struct OnlyOne {
-    map_id: u32,
-}
-
-/// The maps that are in use. An id is not given to another map as long as this one lives, and a mapping keeps it alive.
-static IN_USE: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
-
-impl OnlyOne {
-    pub(super) fn claim(map_id: u32) -> Result<Self, Errno> {
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-        if in_use.insert(map_id) {
-            Ok(Self { map_id })
-        } else {
-            Err(Errno::EBUSY)
-        }
-    }
-}
-
-impl Drop for OnlyOne {
-    fn drop(&mut self) {
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-        in_use.remove(&self.map_id);
     }
 }
 
@@ -453,15 +425,5 @@ mod tests {
             kernel.ring.publish();
             prop_assert!(kernel.consumer().wrapping_sub(start) <= SIZE);
         }
-    }
-
-    #[test]
-    fn a_map_has_one_reader() {
-        // Far above what the kernel gives out in a test run.
-        let id = u32::MAX;
-        let first = OnlyOne::claim(id).unwrap();
-        assert_eq!(OnlyOne::claim(id).unwrap_err(), Errno::EBUSY);
-        drop(first);
-        OnlyOne::claim(id).unwrap();
     }
 }

@@ -8,9 +8,12 @@ mod damage;
 mod interleavings;
 mod mapping;
 mod memory;
+mod only_one;
 mod perf_mapping;
 mod perf_reader;
 mod reader;
+#[cfg(test)]
+mod twin;
 mod user_mapping;
 mod walk;
 mod writer;

@@ -1,16 +1,16 @@
-#![allow(unsafe_code)]
 //! The two mappings of a ring buffer that user space writes: the consumer's position (the kernel's to write), and the producer's
 //! position with the data (ours to write).
 //!
-//! A slot is lent as `&mut [u8]`. It borrows the mapping, so that there is one at a time, and nothing else makes references to
-//! the data. The kernel reads a record only when its header says that it is committed, which happens when its slot is gone.
+//! A record is written in memory of our own, and copied into the ring when it is submitted. Whoever else has the ring mapped can
+//! thus spoil what programs read, and nothing here.
 
 use super::damage::RingDamage;
-use super::mapping::OnlyOne;
 use super::memory::{Memory, Word};
+use super::only_one::OnlyOne;
+use super::walk::HEADER;
 use super::writer::{Fate, Reserved, Writer};
 use crate::sys::bpf::{MapFd, map_info};
-use crate::sys::mapping::{cell_u32, cell_usize};
+use crate::sys::mapping::{cell_u32, cell_usize, copy_in};
 use crate::sys::{errno, system};
 use crate::{Errno, MapType};
 use memmap2::{MmapOptions, MmapRaw};
@@ -23,6 +23,8 @@ use std::sync::atomic::{Ordering, fence};
 pub struct UserRingMapping {
     pages: Pages,
     writer: Writer,
+    /// The bytes of the record that is reserved.
+    draft: Vec<u8>,
     _only_one: OnlyOne,
 }
 
@@ -67,6 +69,7 @@ impl UserRingMapping {
         Ok(Self {
             pages,
             writer,
+            draft: Vec::new(),
             _only_one: only_one,
         })
     }
@@ -83,8 +86,12 @@ impl UserRingMapping {
 
     /// Reserves a record; `None` if there is no room for it.
     pub fn reserve(&mut self, len: usize) -> Result<Option<UserSlot<'_>>, RingDamage> {
-        let reserved = self.writer.reserve(&self.pages, len)?;
-        Ok(reserved.map(|reserved| UserSlot {
+        let Some(reserved) = self.writer.reserve(&self.pages, len)? else {
+            return Ok(None);
+        };
+        self.draft.clear();
+        self.draft.resize(len, 0);
+        Ok(Some(UserSlot {
             ring: self,
             reserved,
             fate: Fate::Discard,
@@ -92,7 +99,7 @@ impl UserRingMapping {
     }
 }
 
-/// A record to be written, which programs wait for. Discarded when it is dropped.
+/// A record to be written, which programs wait for; it begins as zeros. Discarded when it is dropped.
 #[derive(Debug)]
 pub struct UserSlot<'a> {
     ring: &'a mut UserRingMapping,
@@ -109,7 +116,12 @@ impl UserSlot<'_> {
 
 impl Drop for UserSlot<'_> {
     fn drop(&mut self) {
-        Writer::commit(&self.ring.pages, self.reserved, self.fate);
+        let UserRingMapping { pages, draft, .. } = &*self.ring;
+        let fate = match self.fate {
+            Fate::Submit if pages.write(self.reserved, draft).is_some() => Fate::Submit,
+            _ => Fate::Discard,
+        };
+        Writer::commit(pages, self.reserved, fate);
     }
 }
 
@@ -117,37 +129,24 @@ impl Deref for UserSlot<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        let Some((first, len)) = self.ring.pages.place(self.reserved) else {
-            return &[];
-        };
-        // SAFETY: `place` is inside the mapping, which lives as long as the ring that is borrowed here. Only this slot writes
-        // there, by `&mut`: the kernel only reads, and there is no other slot.
-        unsafe { std::slice::from_raw_parts(first, len) }
+        &self.ring.draft
     }
 }
 
 impl DerefMut for UserSlot<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
-        let Some((first, len)) = self.ring.pages.place(self.reserved) else {
-            return &mut [];
-        };
-        // SAFETY: as above; the slice borrows the slot exclusively, and the slot the ring. The mapping is writable, and the
-        // kernel does not look at the record before its header is committed.
-        unsafe { std::slice::from_raw_parts_mut(first, len) }
+        &mut self.ring.draft
     }
 }
 
 impl Pages {
-    /// Where a record's bytes are: behind its header, in the data that is mapped twice in a row.
-    fn place(&self, reserved: Reserved) -> Option<(*mut u8, usize)> {
-        const HEADER: usize = 8;
-        let len = usize::try_from(reserved.len).ok()?;
+    /// Copies a record's bytes behind its header, into the data that is mapped twice in a row.
+    fn write(&self, reserved: Reserved, bytes: &[u8]) -> Option<()> {
         let start = self
             .page
             .checked_add(reserved.header)?
             .checked_add(HEADER)?;
-        let inside = start.checked_add(len)? <= self.producer.len();
-        inside.then(|| (self.producer.as_mut_ptr().wrapping_add(start), len))
+        copy_in(&self.producer, start, bytes)
     }
 }
 
