@@ -92,9 +92,12 @@ pub(crate) struct PlanArgs {
 pub(crate) struct LoadArgs {
     /// The compiled object (.bpf.o)
     pub(crate) object: PathBuf,
-    /// Try every program alone, those with autoload off too, so that one refused program does not hide the others
+    /// Try every program, those with autoload off too, so that one refused program does not hide the others
     #[arg(long)]
     pub(crate) each: bool,
+    /// Show the verifier's log of each program: 1 the path to a refusal, 2 every path and state, 4 statistics (added up)
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u32).range(1..=7))]
+    pub(crate) log_level: Option<u32>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,28 +5,31 @@ use crate::cannot_print;
 use crate::output::{Table, print_json};
 use crate::pins;
 use crate::stop::Stop;
-use rawbpf::load::{LoadOptions, Object};
+use rawbpf::load::{LoadOptions, Object, Outcome};
 use rawbpf::map::{Map, MapInfo};
 use rawbpf::open::{OpenMap, OpenObject};
-use rawbpf::reloc::Target;
 use rawbpf::{Error, ErrorKind, Result};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::io::Write;
+use std::path::Path;
 
 pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let mut object = crate::open(&args.object, stop)?;
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
+    let options = LoadOptions::new()
+        .log_level(args.log_level.unwrap_or_default())
+        .stop_when(stop.flag());
     let (report, error) = if args.each {
-        stop.catch_signals()?;
-        each(&object, stop)?
+        each(object, &args.object, &options, stop)?
     } else {
-        whole(object, stop)?
+        whole(object, &options, stop)?
     };
     stop.nothing_to_undo();
     let written = if args.json {
         print_json(out, &report)
     } else {
-        print_report(out, &report)
+        print_report(out, &report, args.log_level.is_some())
     };
     written.map_err(cannot_print)?;
     error.map_or(Ok(()), Err)
@@ -52,6 +55,8 @@ struct MapReport {
     id: Option<u32>,
     #[serde(flatten)]
     made: Option<MapMade>,
+    /// Why it was not created, or could not be filled.
+    error: Option<Failure>,
 }
 
 /// A map as the kernel reports it.
@@ -88,26 +93,55 @@ struct ProgramReport {
     message: Option<String>,
     hint: Option<String>,
     verifier_log: Option<String>,
-    /// The first line of the message, without the chain of what was being done, which the table shows itself.
     #[serde(skip)]
-    reason: Option<String>,
-    /// The other lines of the message.
-    #[serde(skip)]
-    details: Vec<String>,
+    told: Option<Told>,
 }
 
-/// Why the object as a whole was not loaded.
+/// Why something is not as it should be.
 #[derive(Serialize)]
 struct Failure {
     errno: Option<i32>,
+    errno_name: Option<&'static str>,
     message: String,
+    hint: Option<String>,
+    #[serde(skip)]
+    told: Told,
 }
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self {
             errno: error.errno().map(|e| e.0),
+            errno_name: error.errno().and_then(rawbpf::Errno::name),
             message: first_line(error),
+            hint: error.hint().map(ToString::to_string),
+            told: Told::from(error),
+        }
+    }
+}
+
+/// An error without the chain of what was being done, which the table that shows it says itself.
+#[derive(Default)]
+struct Told {
+    /// The first line of the message.
+    reason: String,
+    /// The other lines, and the hint.
+    details: Vec<String>,
+}
+
+impl From<&Error> for Told {
+    fn from(error: &Error) -> Self {
+        let mut lines = error.message().lines();
+        let first = lines.next().unwrap_or_default();
+        let reason = match error.errno() {
+            Some(errno) => format!("{first} ({errno})"),
+            None => first.to_string(),
+        };
+        let details = lines.map(|line| line.trim().to_string());
+        let hint = error.hint().map(|hint| format!("hint: {hint}"));
+        Self {
+            reason,
+            details: details.chain(hint).collect(),
         }
     }
 }
@@ -122,7 +156,11 @@ fn first_line(error: &Error) -> String {
 }
 
 /// Loads everything or nothing, as any user of the object would.
-fn whole(object: OpenObject, stop: &Stop) -> Result<(Report, Option<Error>)> {
+fn whole(
+    object: OpenObject,
+    options: &LoadOptions,
+    stop: &Stop,
+) -> Result<(Report, Option<Error>)> {
     let name = object.name().to_string();
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
     let loading = || {
@@ -130,8 +168,7 @@ fn whole(object: OpenObject, stop: &Stop) -> Result<(Report, Option<Error>)> {
         let plan = object.relocate(&target)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
-        let options = LoadOptions::new().stop_when(stop.flag());
-        object.load_planned(plan, &target, &options)
+        object.load_planned(plan, &target, options)
     };
     match loading() {
         Ok(object) => {
@@ -170,21 +207,22 @@ fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
         message: None,
         hint: None,
         verifier_log: None,
-        reason: None,
-        details: Vec::new(),
+        told: None,
     }
 }
 
 fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Report {
+    // Both are in the order of the file.
+    let mut loaded = object.programs().iter().peekable();
     for report in &mut programs {
-        if let Ok(program) = object.program(&report.name) {
+        if let Some(program) = loaded.next_if(|program| program.name() == report.name) {
             report.set_loaded(program);
         }
     }
     Report {
         object: name,
         loaded: true,
-        maps: map_reports(object),
+        maps: object.maps().iter().map(MapReport::from).collect(),
         programs,
         error: None,
     }
@@ -197,20 +235,13 @@ impl ProgramReport {
         self.message = Some(first_line(error));
         self.hint = error.hint().map(ToString::to_string);
         self.verifier_log = error.verifier_log().map(|log| log.full().to_string());
-        let mut lines = error.message().lines();
-        let first = lines.next().unwrap_or_default();
-        self.reason = Some(match error.errno() {
-            Some(errno) => format!("{first} ({errno})"),
-            None => first.to_string(),
-        });
-        self.details = lines.map(|line| line.trim().to_string()).collect();
-        self.details
-            .extend(error.hint().map(|hint| format!("hint: {hint}")));
+        self.told = Some(Told::from(error));
     }
 
     fn set_loaded(&mut self, program: &rawbpf::program::Program) {
         self.loaded = true;
         self.expected_attach_type = Some(program.attach_type().0);
+        self.verifier_log = program.verifier_log().map(|log| log.full().to_string());
         if let Ok(info) = program.info() {
             self.id = Some(info.id);
             self.tag = Some(crate::output::hex(&info.tag));
@@ -218,10 +249,6 @@ impl ProgramReport {
             self.line_info = Some(info.line_infos);
         }
     }
-}
-
-fn map_reports(object: &Object) -> Vec<MapReport> {
-    object.maps().iter().map(MapReport::from).collect()
 }
 
 impl From<&Map> for MapReport {
@@ -233,6 +260,7 @@ impl From<&Map> for MapReport {
             type_name: map.map_type().name().unwrap_or("unknown"),
             id: info.as_ref().map(|info| info.id),
             made: info.map(MapMade::from),
+            error: None,
         }
     }
 }
@@ -252,49 +280,54 @@ impl From<MapInfo> for MapMade {
     }
 }
 
-/// Tries every program alone.
-fn each(object: &OpenObject, stop: &Stop) -> Result<(Report, Option<Error>)> {
+/// Tries every program for itself, whether its autoload is on or not.
+fn each(
+    mut object: OpenObject,
+    path: &Path,
+    options: &LoadOptions,
+    stop: &Stop,
+) -> Result<(Report, Option<Error>)> {
     let mut report = Report {
         object: object.name().to_string(),
-        loaded: true,
+        loaded: false,
         maps: Vec::new(),
-        programs: Vec::new(),
+        programs: object.programs().iter().map(not_loaded).collect(),
         error: None,
     };
-    let target = Target::running();
-    let options = LoadOptions::new().stop_when(stop.flag());
-    for program in object.programs() {
-        let mut program_report = not_loaded(program);
-        match only(object, program.name()).load_into(&target, &options) {
-            Ok(loaded) => {
-                if let Ok(program) = loaded.program(program.name()) {
-                    program_report.set_loaded(program);
-                }
-                if report.maps.is_empty() {
-                    report.maps = map_reports(&loaded);
-                }
-                loaded.unpin_new_maps()?;
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
-            Err(error) => {
-                report.loaded = false;
-                program_report.set_refused(&error);
-            }
+    let maps = object.maps().iter().filter(|map| map.autocreate());
+    let planned: Vec<_> = maps.map(planned).collect();
+    for program in object.programs_mut() {
+        program.set_autoload(true);
+    }
+    let loading = || {
+        let target = object.running_target()?;
+        let plan = object.relocate_each(&target)?;
+        // What has been done so far leaves nothing behind.
+        stop.catch_signals()?;
+        object.load_each_planned(plan, &target, options)
+    };
+    let error = match loading() {
+        Ok(each) => {
+            report.set_programs(each.programs, &each.object, path);
+            report.set_maps(each.maps, &each.object, planned, path);
+            each.object.unpin_new_maps()?;
+            report.shortfall(path)
         }
-        report.programs.push(program_report);
-    }
-    if report.maps.is_empty() {
-        report.maps = object
-            .maps()
-            .iter()
-            .filter(|map| map.autocreate())
-            .map(planned)
-            .collect();
-    }
-    Ok((report, None))
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        Err(error) => {
+            for program in &mut report.programs {
+                program.set_refused(&error);
+            }
+            report.maps = planned;
+            report.error = Some(Failure::from(&error));
+            Some(error)
+        }
+    };
+    report.loaded = error.is_none();
+    Ok((report, error))
 }
 
-/// A map of an object of which nothing could be loaded.
+/// A map of which nothing came, so far.
 fn planned(map: &OpenMap) -> MapReport {
     MapReport {
         name: map.name().to_string(),
@@ -302,62 +335,155 @@ fn planned(map: &OpenMap) -> MapReport {
         type_name: map.kind().name().unwrap_or("unknown"),
         id: None,
         made: None,
+        error: None,
     }
 }
 
-/// The object with autoload on for one program alone.
-fn only(object: &OpenObject, name: &str) -> OpenObject {
-    let mut object = object.clone();
-    for program in object.programs_mut() {
-        let wanted = program.name() == name;
-        program.set_autoload(wanted);
-    }
-    object
-}
-
-fn print_report(out: &mut impl Write, report: &Report) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "object {}: {}",
-        report.object,
-        if report.loaded {
-            "loaded"
-        } else {
-            "not loaded"
+/// What became of each program and each map. All lists are in the order of the file.
+impl Report {
+    fn set_programs(&mut self, outcomes: Vec<Outcome>, object: &Object, path: &Path) {
+        let mut outcomes = outcomes.into_iter().peekable();
+        let mut loaded = object.programs().iter();
+        for report in &mut self.programs {
+            let outcome = outcomes.next_if(|outcome| outcome.name == report.name);
+            match outcome.map(|outcome| outcome.error) {
+                Some(Some(error)) => report.set_refused(&in_object(error, path)),
+                Some(None) => loaded.next().into_iter().for_each(|p| report.set_loaded(p)),
+                None => report.set_refused(&in_object(left_out(&report.name), path)),
+            }
         }
-    )?;
-    let mut maps = Table::new(&["name", "type", "id"]);
+    }
+
+    fn set_maps(
+        &mut self,
+        outcomes: Vec<Outcome>,
+        object: &Object,
+        planned: Vec<MapReport>,
+        path: &Path,
+    ) {
+        let mut planned: HashMap<_, _> = planned
+            .into_iter()
+            .map(|map| (map.name.clone(), map))
+            .collect();
+        let mut made = object.maps().iter().peekable();
+        for outcome in outcomes {
+            let map = made.next_if(|map| map.name() == outcome.name);
+            let report = map.map(MapReport::from);
+            if let Some(mut report) = report.or_else(|| planned.remove(&outcome.name)) {
+                let error = outcome.error.map(|error| in_object(error, path));
+                report.error = error.as_ref().map(Failure::from);
+                self.maps.push(report);
+            }
+        }
+    }
+
+    /// How much is not as it should be; `None` if all is well.
+    fn shortfall(&self, path: &Path) -> Option<Error> {
+        let programs = self.programs.iter().filter(|program| !program.loaded);
+        let maps = self.maps.iter().filter(|map| map.error.is_some());
+        let of = |count: usize, all: usize, things: &str, what: &str| {
+            (count > 0).then(|| format!("{count} of {all} {things} {what}"))
+        };
+        let programs = of(
+            programs.count(),
+            self.programs.len(),
+            "programs",
+            "not loaded",
+        );
+        let maps = of(
+            maps.count(),
+            self.maps.len(),
+            "maps",
+            "not created or not filled",
+        );
+        let shortfall: Vec<_> = programs.into_iter().chain(maps).collect();
+        let error = || Error::new(ErrorKind::Kernel, shortfall.join(", "));
+        (!shortfall.is_empty()).then(|| in_object(error(), path))
+    }
+}
+
+fn in_object(error: Error, path: &Path) -> Error {
+    error.context(format!("object {}", path.display()))
+}
+
+/// Why a program was not even tried: it follows the struct_ops maps that name it.
+fn left_out(program: &str) -> Error {
+    let message = "no struct_ops map that is to be created uses it";
+    Error::new(ErrorKind::InvalidArgument, message)
+        .with_hint("its map is in a section `?.struct_ops` or `?.struct_ops.link`, which turns the map's autocreate off")
+        .context(format!("program `{program}`"))
+}
+
+fn print_report(out: &mut impl Write, report: &Report, with_logs: bool) -> std::io::Result<()> {
+    let loaded = match report.programs.iter().any(|program| program.loaded) {
+        _ if report.loaded => "loaded",
+        true => "loaded in part",
+        false => "not loaded",
+    };
+    writeln!(out, "object {}: {loaded}", report.object)?;
+    let mut maps = Table::new(&["name", "type", "id", "verdict"]);
     for map in &report.maps {
         let id = map.id.map_or("-".to_string(), |id| id.to_string());
-        maps.add_row([map.name.as_str(), map.type_name, &id]);
+        let verdict = match &map.error {
+            Some(error) => &error.told.reason,
+            None if map.id.is_some() => "created",
+            None => "not created",
+        };
+        maps.add_row([map.name.as_str(), map.type_name, &id, verdict]);
     }
     maps.print(out, "maps")?;
     let mut programs = Table::new(&["name", "section", "type", "id", "tag", "verdict"]);
     for program in &report.programs {
-        let verdict = match &program.reason {
-            Some(reason) => reason.clone(),
-            None if program.loaded => "loaded".to_string(),
-            None if !program.autoload => "autoload is off".to_string(),
-            None => "not loaded".to_string(),
+        let verdict = match &program.told {
+            Some(told) => told.reason.as_str(),
+            None if program.loaded => "loaded",
+            None if !program.autoload => "autoload is off",
+            None => "not loaded",
         };
         let id = program.id.map_or("-".to_string(), |id| id.to_string());
-        let tag = program.tag.clone().unwrap_or("-".to_string());
-        let name = program.name.clone();
-        programs.add_row([
-            name,
-            program.section.clone(),
-            program.type_name.into(),
-            id,
-            tag,
-            verdict,
-        ]);
+        let tag = program.tag.as_deref().unwrap_or("-");
+        let (name, section) = (program.name.as_str(), program.section.as_str());
+        programs.add_row([name, section, program.type_name, &id, tag, verdict]);
     }
     programs.print(out, "programs")?;
-    for program in report.programs.iter().filter(|p| !p.details.is_empty()) {
-        writeln!(out, "program {}:", program.name)?;
-        for line in &program.details {
-            writeln!(out, "  {line}")?;
+    for map in &report.maps {
+        let details = map
+            .error
+            .as_ref()
+            .map(|error| error.told.details.as_slice());
+        print_details(out, "map", &map.name, details)?;
+    }
+    for program in &report.programs {
+        let details = program.told.as_ref().map(|told| told.details.as_slice());
+        print_details(out, "program", &program.name, details)?;
+    }
+    let logs = report.programs.iter().filter(|_| with_logs);
+    for program in logs {
+        if let Some(log) = &program.verifier_log {
+            writeln!(
+                out,
+                "verifier log of program {}:\n{}",
+                program.name,
+                log.trim_end()
+            )?;
         }
     }
     Ok(())
+}
+
+/// What the table has no room for.
+fn print_details(
+    out: &mut impl Write,
+    what: &str,
+    name: &str,
+    details: Option<&[String]>,
+) -> std::io::Result<()> {
+    let details = details.filter(|details| !details.is_empty());
+    let Some(details) = details else {
+        return Ok(());
+    };
+    writeln!(out, "{what} {name}:")?;
+    details
+        .iter()
+        .try_for_each(|line| writeln!(out, "  {line}"))
 }

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub struct Outcome {
     /// Its name.
     pub name: String,
-    /// Why it is not there; `None` if it is.
+    /// Why it is not there; of a map that the object has, why it lacks a program that it should hold. `None` if all is well.
     pub error: Option<Error>,
 }
 
@@ -29,6 +29,9 @@ pub struct LoadedEach {
 impl LoadPlan {
     /// Loads every program (whose autoload is on) that the kernel takes, so that one refused program does not hide what
     /// the kernel says of the others.
+    ///
+    /// All maps are made once, and used by all programs. A program array or `struct_ops` map that names a refused program
+    /// lacks that one, which its [`Outcome`] says.
     ///
     /// # Errors
     /// Only what concerns the object as a whole.
@@ -51,10 +54,11 @@ impl LoadPlan {
         let mut session = Session::start(self, target, options)?;
         let mut maps = Vec::new();
         for (index, map) in self.maps.iter().enumerate().filter(|(_, m)| m.autocreate) {
-            maps.push(Outcome {
+            let outcome = Outcome {
                 name: map.name.clone(),
                 error: session.make_map(index, target).err(),
-            });
+            };
+            maps.push((index, outcome));
             options.go_on()?;
         }
         let mut programs = Vec::new();
@@ -70,8 +74,14 @@ impl LoadPlan {
                 error,
             });
         }
-        // A program array may name a program that was refused; that is said already.
-        let _ = session.fill_program_arrays();
+        let maps = maps.into_iter().map(|(index, mut outcome)| {
+            if outcome.error.is_none() {
+                let filled = session.put_programs(index);
+                outcome.error = filled.and_then(|()| session.check_functions(index)).err();
+            }
+            outcome
+        });
+        let maps = maps.collect();
         Ok(LoadedEach {
             object: session.finish(),
             maps,

@@ -1,12 +1,13 @@
 //! First contents: global data, inner maps, programs of program arrays.
 
+use super::program::LoadedProgram;
 use crate::kinds::MapType;
 use crate::open::MapOrigin;
 use crate::reloc::{MapPlan, ProgramPlan, SlotPlan, SlotTarget};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::MapFd;
 use crate::{Errno, Error, ErrorKind, Result};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Writes the first values, and freezes the map if the plan says so.
 #[doc(alias = "bpf_object__populate_internal_map")]
@@ -52,9 +53,36 @@ pub(super) fn arena(fd: &MapFd, plan: &MapPlan) -> Result<ArenaMemory> {
     }
 }
 
+/// The programs of a plan, and what was loaded of them.
+#[derive(Clone, Copy)]
+pub(super) struct Programs<'a> {
+    pub(super) plans: &'a [ProgramPlan],
+    pub(super) loaded: &'a [Option<LoadedProgram>],
+}
+
+impl<'a> Programs<'a> {
+    fn get(&self, index: usize) -> Option<BorrowedFd<'a>> {
+        let loaded = self.loaded.get(index)?.as_ref();
+        loaded.map(AsFd::as_fd)
+    }
+
+    fn name(&self, index: usize) -> &'a str {
+        self.plans.get(index).map_or("", |plan| plan.name.as_str())
+    }
+
+    /// That the program is not loaded, in these words.
+    fn missing(&self, index: usize, message: String) -> Error {
+        let error = Error::new(ErrorKind::InvalidArgument, message);
+        if self.plans.get(index).is_some_and(|plan| !plan.autoload) {
+            return error.with_hint("turn on autoload of the program");
+        }
+        error
+    }
+}
+
 /// The value of a struct_ops map, with the descriptors of its programs.
 #[doc(alias = "bpf_map_prepare_vdata")]
-pub(super) fn struct_ops_value(plan: &MapPlan, programs: &[Option<BorrowedFd<'_>>]) -> Vec<u8> {
+pub(super) fn struct_ops_value(plan: &MapPlan, programs: &Programs<'_>) -> Vec<u8> {
     let mut value = plan.initial.clone().unwrap_or_default();
     value.resize(
         usize::try_from(plan.value_size)
@@ -63,7 +91,7 @@ pub(super) fn struct_ops_value(plan: &MapPlan, programs: &[Option<BorrowedFd<'_>
         0,
     );
     for slot in &plan.functions {
-        let fd = programs.get(slot.program).copied().flatten();
+        let fd = programs.get(slot.program);
         let offset = usize::try_from(slot.offset).unwrap_or(usize::MAX);
         let place = value.get_mut(offset..).and_then(<[u8]>::first_chunk_mut);
         if let (Some(fd), Some(place)) = (fd, place) {
@@ -71,6 +99,41 @@ pub(super) fn struct_ops_value(plan: &MapPlan, programs: &[Option<BorrowedFd<'_>
         }
     }
     value
+}
+
+/// Whether all functions of a `struct_ops` map are loaded.
+///
+/// # Errors
+/// The first one that is not.
+pub(super) fn functions_are_there(plan: &MapPlan, programs: &Programs<'_>) -> Result<()> {
+    let lacks = plan.functions.iter().map(|slot| slot.program);
+    let lacks = lacks.filter(|program| programs.get(*program).is_none());
+    first_of(lacks.map(|program| {
+        let name = programs.name(program);
+        let message = format!("its function `{name}` is not loaded, so it cannot be attached");
+        programs.missing(program, message)
+    }))
+}
+
+/// The first of these errors, with their number.
+fn first_of(errors: impl Iterator<Item = Error>) -> Result<()> {
+    let mut errors = errors;
+    let Some(first) = errors.next() else {
+        return Ok(());
+    };
+    let count = errors.count() + 1;
+    if count == 1 {
+        return Err(first);
+    }
+    let message = format!(
+        "{count} of its entries cannot be filled: {}",
+        first.message()
+    );
+    let error = Error::new(first.kind(), message);
+    Err(match first.hint() {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
 }
 
 fn values(fd: &MapFd, plan: &MapPlan, initial: &[u8]) -> Result<()> {
@@ -106,9 +169,14 @@ pub(super) fn inner_maps(
 ) -> Result<()> {
     for slot in &plan.slots {
         if let SlotTarget::Map(index) = slot.target {
-            let what = named("map", plans.get(index).map(|map| map.name.as_str()));
+            let name = plans.get(index).map_or("", |map| map.name.as_str());
+            let what = format!("map `{name}`");
             let inner = maps.get(index).copied().flatten().ok_or_else(|| {
-                not_there(*slot, &what).with_hint(
+                let message = format!(
+                    "the {what} that goes to index {} is not created",
+                    slot.index
+                );
+                Error::new(ErrorKind::InvalidArgument, message).with_hint(
                     "inner maps must be defined before the map that holds them, and be created",
                 )
             })?;
@@ -118,36 +186,29 @@ pub(super) fn inner_maps(
     Ok(())
 }
 
-/// Puts the plan's programs into a program array. `plans` are those of all programs, `programs` their descriptors.
+/// Puts the plan's programs into a program array, as far as they are loaded.
+///
+/// # Errors
+/// The first entry that stays empty, after the others were filled.
 #[doc(alias = "init_prog_array_slots")]
-pub(super) fn programs(
-    array: &MapFd,
-    plan: &MapPlan,
-    plans: &[ProgramPlan],
-    programs: &[Option<BorrowedFd<'_>>],
-) -> Result<()> {
+pub(super) fn programs(array: &MapFd, plan: &MapPlan, programs: &Programs<'_>) -> Result<()> {
+    let mut errors = Vec::new();
     for slot in &plan.slots {
         if let SlotTarget::Program(index) = slot.target {
-            let what = named(
-                "program",
-                plans.get(index).map(|program| program.name.as_str()),
+            let name = programs.name(index);
+            let put = programs.get(index).map_or_else(
+                || Err(programs.missing(index, not_loaded(name, *slot))),
+                |program| put(array, *slot, program, &format!("program `{name}`")),
             );
-            let program = programs.get(index).copied().flatten().ok_or_else(|| {
-                not_there(*slot, &what).with_hint("turn on autoload of the program")
-            })?;
-            put(array, *slot, program, &what)?;
+            errors.extend(put.err());
         }
     }
-    Ok(())
+    first_of(errors.into_iter())
 }
 
-fn named(what: &str, name: Option<&str>) -> String {
-    format!("{what} `{}`", name.unwrap_or_default())
-}
-
-fn not_there(slot: SlotPlan, what: &str) -> Error {
-    let message = format!("the {what} that goes to index {} is not loaded", slot.index);
-    Error::new(ErrorKind::InvalidArgument, message)
+fn not_loaded(program: &str, slot: SlotPlan) -> String {
+    let at = slot.index;
+    format!("the program `{program}` that goes to index {at} is not loaded")
 }
 
 fn put(map: &MapFd, slot: SlotPlan, held: BorrowedFd<'_>, what: &str) -> Result<()> {

@@ -8,8 +8,9 @@ use super::verifier_log::{LogNames, summarize};
 use crate::btf::{Btf, Kind};
 use crate::insn::Insn;
 use crate::kinds::{ProgramFlags, ProgramType};
+use crate::map::Map;
 use crate::open::OpenProgram;
-use crate::reloc::{AttachTarget, InfoRecords, Module, ProgramPlan, Ref, RefKind};
+use crate::reloc::{AttachTarget, InfoRecords, MapPlan, Module, ProgramPlan, Ref, RefKind};
 use crate::sys::bpf::{self, FdArray, ObjectKind, ProgLoad, Records};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
@@ -27,8 +28,9 @@ pub(super) struct ProgramContext<'a> {
     pub(super) named: bool,
     /// Whose rights are used besides this process's.
     pub(super) token: Option<BorrowedFd<'a>>,
-    pub(super) maps: &'a [Option<BorrowedFd<'a>>],
-    pub(super) map_names: &'a [&'a str],
+    /// Those of the plan, and what was made of each.
+    pub(super) map_plans: &'a [MapPlan],
+    pub(super) maps: &'a [Option<Map>],
     pub(super) modules: &'a ModuleFds,
     pub(super) options: &'a LoadOptions,
 }
@@ -117,8 +119,9 @@ fn with_descriptors(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<
     for reference in &plan.refs {
         let (at, fd) = match &reference.kind {
             RefKind::Map { map } | RefKind::MapValue { map } => {
-                let fd = context.maps.get(*map).copied().flatten();
-                (reference.insn, fd.ok_or_else(|| no_map(&reference.name))?)
+                let map = context.maps.get(*map).and_then(Option::as_ref);
+                let map = map.ok_or_else(|| no_map(&reference.name))?;
+                (reference.insn, map.as_fd())
             }
             RefKind::BtfId {
                 module: Some(module),
@@ -293,10 +296,12 @@ struct Refusal {
 
 impl Refusal {
     fn into_error(self, context: &ProgramContext<'_>, plan: &ProgramPlan) -> Error {
+        let maps = context.map_plans.iter();
+        let maps: Vec<_> = maps.map(|map| map.name.as_str()).collect();
         let names = LogNames {
             core: &plan.core,
             refs: &plan.refs,
-            maps: context.map_names,
+            maps: &maps,
         };
         let gist = summarize(self.log.end(), names);
         let error = if gist.is_empty() {

@@ -1,5 +1,6 @@
 //! One walk over a plan: what has been made so far, and how to make the next item.
 
+use super::fill::{self, Programs};
 use super::map::{self, MapContext};
 use super::memlock;
 use super::modules::ModuleFds;
@@ -7,7 +8,7 @@ use super::object::{Object, StructOpsValue};
 use super::options::LoadOptions;
 use super::pin::NewPins;
 use super::program::{self, LoadedProgram, ProgramContext};
-use super::{fill, upload};
+use super::upload;
 use crate::feature::Feature;
 use crate::kinds::MapType;
 use crate::map::Map;
@@ -74,6 +75,8 @@ pub(super) struct Made {
     programs: Vec<Option<LoadedProgram>>,
     modules: ModuleFds,
     pins: NewPins,
+    /// The maps of constants, by index.
+    constants: Vec<usize>,
     /// Whether the kernel ties maps to programs; assumed until it refuses.
     binds: bool,
     pub(super) warnings: Vec<Error>,
@@ -115,10 +118,17 @@ impl Made {
             programs: none(plan.programs.len()),
             modules: ModuleFds::default(),
             pins: NewPins::default(),
+            constants: constants(plan),
             binds: true,
             warnings,
         })
     }
+}
+
+fn constants(plan: &LoadPlan) -> Vec<usize> {
+    let maps = plan.maps.iter().enumerate();
+    let maps = maps.filter(|(_, map)| map.origin == MapOrigin::Data(DataKind::Rodata));
+    maps.map(|(index, _)| index).collect()
 }
 
 /// The descriptors of what was made.
@@ -171,7 +181,7 @@ impl<'p> Session<'p> {
                 self.load_program(index)?;
             }
         }
-        self.fill_program_arrays()
+        (0..self.plan.maps.len()).try_for_each(|index| self.put_programs(index))
     }
 
     /// Whether the program of this index is to be loaded.
@@ -238,7 +248,6 @@ impl<'p> Session<'p> {
         for module in program::modules(plan) {
             self.made.modules.open(module)?;
         }
-        let map_names: Vec<_> = self.plan.maps.iter().map(|map| map.name.as_str()).collect();
         let Made { btf, token, .. } = &self.made;
         let context = ProgramContext {
             license: &self.made.license,
@@ -246,8 +255,8 @@ impl<'p> Session<'p> {
             btf: btf.as_ref().map(AsFd::as_fd),
             named: self.made.named,
             token: token.as_ref().map(AsFd::as_fd),
-            maps: &fds(&self.made.maps),
-            map_names: &map_names,
+            map_plans: &self.plan.maps,
+            maps: &self.made.maps,
             modules: &self.made.modules,
             options: self.options,
         };
@@ -264,34 +273,48 @@ impl<'p> Session<'p> {
                 _ => false,
             })
         };
-        for (index, map) in self.made.maps.iter().enumerate() {
-            let origin = self.plan.maps.get(index).map(|map| map.origin);
-            let constant = origin == Some(MapOrigin::Data(DataKind::Rodata));
-            if let Some(map) = map
-                .as_ref()
-                .filter(|_| self.made.binds && constant && !names(index))
-            {
+        for index in &self.made.constants {
+            let map = self.made.maps.get(*index).and_then(Option::as_ref);
+            if let Some(map) = map.filter(|_| self.made.binds && !names(*index)) {
                 // Before Linux 5.10 there is no such command.
                 self.made.binds = bpf::prog_bind_map(program, map.as_fd()).is_ok();
             }
         }
     }
 
-    /// Puts the programs into the program arrays that name them.
-    pub(super) fn fill_program_arrays(&self) -> Result<()> {
-        let programs = fds(&self.made.programs);
-        for (plan, map) in self.plan.maps.iter().zip(&self.made.maps) {
-            if let Some(map) = map {
-                fill::programs(map.raw(), plan, &self.plan.programs, &programs)
-                    .map_err(|e| e.context(format!("map `{}`", plan.name)))?;
-            }
+    /// Puts programs into the map of this index, if it is an array of them.
+    pub(super) fn put_programs(&self, index: usize) -> Result<()> {
+        let plan = self.plan.maps.get(index);
+        let map = self.made.maps.get(index).and_then(Option::as_ref);
+        match (plan, map) {
+            (Some(plan), Some(map)) => fill::programs(map.raw(), plan, &self.programs())
+                .map_err(|e| e.context(format!("map `{}`", plan.name))),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether the `struct_ops` map of this index has all its functions.
+    ///
+    /// # Errors
+    /// It lacks one, and could not be attached.
+    pub(super) fn check_functions(&self, index: usize) -> Result<()> {
+        let plan = self.plan.maps.get(index);
+        plan.map_or(Ok(()), |plan| {
+            fill::functions_are_there(plan, &self.programs())
+                .map_err(|e| e.context(format!("map `{}`", plan.name)))
+        })
+    }
+
+    fn programs(&self) -> Programs<'_> {
+        Programs {
+            plans: &self.plan.programs,
+            loaded: &self.made.programs,
+        }
     }
 
     /// The values that register the struct_ops maps when they are attached.
     fn struct_ops(&self) -> Vec<StructOpsValue> {
-        let programs = fds(&self.made.programs);
+        let programs = self.programs();
         let made = self.plan.maps.iter().zip(&self.made.maps);
         let made = made.filter(|(plan, fd)| plan.origin == MapOrigin::StructOps && fd.is_some());
         made.map(|(plan, _)| StructOpsValue {

@@ -48,14 +48,25 @@ impl OpenObject {
         Ok(object)
     }
 
-    /// Relocates the object for the running kernel, and loads every program that the kernel takes.
+    /// Relocates the object for the running kernel, and loads every program (whose autoload is on) that the kernel takes;
+    /// see [`LoadPlan::load_each`](crate::reloc::LoadPlan::load_each).
     ///
     /// # Errors
     /// Only what concerns the object as a whole.
     pub fn load_each(self) -> Result<LoadedEach> {
         let target = self.running_target()?;
-        let mut plan = self.relocate(&target)?;
-        let loaded = plan.load_each_of(&target, &LoadOptions::default());
+        let plan = self.relocate_each(&target)?;
+        self.load_each_planned(plan, &target, &LoadOptions::default())
+    }
+
+    /// The second half of [`OpenObject::load_each`]: loads what [`OpenObject::relocate_each`] has made of this object.
+    pub fn load_each_planned(
+        self,
+        mut plan: LoadPlan,
+        target: &Target,
+        options: &LoadOptions,
+    ) -> Result<LoadedEach> {
+        let loaded = plan.load_each_of(target, options);
         let mut each = loaded.map_err(|e| self.blame(e))?;
         self.hand_over(&mut each.object);
         Ok(each)

@@ -51,6 +51,43 @@ impl OpenObject {
             .map_err(|e| e.context(format!("object {}", self.label())))
     }
 
+    /// Like [`OpenObject::relocate`], but what one program needs of the kernel's types, and cannot have, is the mistake of
+    /// that program alone, where it would be the whole object's.
+    ///
+    /// # Errors
+    /// What is wrong even without any program.
+    pub fn relocate_each(&self, target: &Target) -> Result<LoadPlan> {
+        let whole = match self.relocate(target) {
+            Ok(plan) => return Ok(plan),
+            Err(error) => error,
+        };
+        let mut rest = self.clone();
+        for program in &mut rest.programs {
+            program.autoload = false;
+        }
+        if rest.relocate(target).is_err() {
+            return Err(whole);
+        }
+        let mut errors = Vec::new();
+        let wanted = self.programs.iter().zip(&mut rest.programs).enumerate();
+        for (index, (program, fine)) in wanted.filter(|(_, (program, _))| program.autoload) {
+            match Assembler::assemble(self, target, Selection::Only(index)) {
+                Ok(_) => fine.autoload = true,
+                Err(error) => {
+                    errors.push((index, error.context(format!("program `{}`", program.name))));
+                }
+            }
+        }
+        let mut plan = rest.relocate(target)?;
+        for (index, error) in errors {
+            if let Some(program) = plan.programs.get_mut(index) {
+                program.autoload = true;
+                program.error = Some(error);
+            }
+        }
+        Ok(plan)
+    }
+
     fn label(&self) -> String {
         match &self.path {
             Some(path) => path.display().to_string(),
@@ -347,6 +384,7 @@ fn unknown_type(program: &OpenProgram) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::target::OfflineKernel;
     use super::super::testing::{add_program, exit, kernel, nop, object};
     use super::*;
     use crate::KernelVersion;
@@ -381,6 +419,33 @@ mod tests {
                 assert_eq!(planned(name, (7, 2)).0, def.attach_type, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn what_one_program_lacks_does_not_keep_the_others_from_being_relocated_each() {
+        let mut object = object();
+        for section in ["socket", "fentry/vfs_read", "xdp"] {
+            add_program(&mut object, section, vec![nop(), exit()], &[]);
+        }
+        let without_types = Target::offline(OfflineKernel::default());
+        let whole = object.relocate(&without_types).unwrap_err();
+        let plan = object.relocate_each(&without_types).unwrap();
+        let mut errors = plan.programs.iter().map(|program| program.error.as_ref());
+        let second = errors.nth(1).unwrap().unwrap();
+        assert!(errors.next().unwrap().is_none() && plan.programs.iter().all(|p| p.autoload));
+        assert_eq!(
+            (second.kind(), second.message()),
+            (whole.kind(), whole.message())
+        );
+        assert!(
+            second.chain().any(|what| what.starts_with("program")),
+            "{second}"
+        );
+        assert!(
+            plan.programs
+                .iter()
+                .all(|p| !p.insns.is_empty() || p.error.is_some())
+        );
     }
 
     #[test]

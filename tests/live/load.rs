@@ -356,6 +356,24 @@ fn a_helper_that_is_not_there_is_named() {
     assert_eq!(Helper::PROBE_READ.0, 4);
 }
 
+#[test]
+fn a_program_array_lacks_what_was_refused_and_holds_the_rest() {
+    require!(Need::Bpf, Need::Btf);
+    let open = OpenObject::from_file(fixture("slots.bpf.o")).unwrap();
+    let each = open.load_each().unwrap();
+    let failed = |outcomes: &[rawbpf::load::Outcome]| -> Vec<String> {
+        let failed = outcomes.iter().filter(|outcome| outcome.error.is_some());
+        failed.map(|outcome| outcome.name.clone()).collect()
+    };
+    assert_eq!(failed(&each.programs), ["careless"]);
+    assert_eq!(failed(&each.maps), ["calls"]);
+    let calls = each.object.map("calls").unwrap();
+    let slot = |index: u32| calls.get(&index.to_ne_bytes()).unwrap();
+    let fine = each.object.program("fine").unwrap().id().unwrap();
+    assert_eq!(slot(0).unwrap(), fine.to_ne_bytes());
+    assert!(slot(1).is_none());
+}
+
 /// A probe that says "no" where mainline has said "yes" for long would silently take another path everywhere.
 #[test]
 fn features_are_seen_where_mainline_has_them() {

@@ -118,12 +118,7 @@ fn load(
     if opinion.whole.is_good() && whole.programs.iter().all(|p| p.loaded == Some(true)) {
         return Ok(whole);
     }
-    let each = read(&answer(Question::LoadEach)?, object)?;
-    Ok(if opinion.whole.is_good() {
-        whole.over(each)
-    } else {
-        each
-    })
+    read(&answer(Question::LoadEach)?, object)
 }
 
 fn read(answer: &Answer, object: &Object) -> Result<Report> {
@@ -140,25 +135,6 @@ impl Report {
             program.error = Some(plan.message.trim().to_owned());
         }
         self.maps.clear();
-        self
-    }
-
-    /// What a load of the whole object shows counts more than trials of each program alone: a program alone cannot fill a
-    /// slot of a program array for its neighbour. (The reference's driver does the same.)
-    fn over(mut self, mut each: Report) -> Report {
-        for program in self
-            .programs
-            .iter_mut()
-            .filter(|program| program.loaded != Some(true))
-        {
-            if let Some(alone) = each
-                .programs
-                .iter()
-                .position(|alone| alone.name == program.name)
-            {
-                *program = each.programs.swap_remove(alone);
-            }
-        }
         self
     }
 }
