@@ -35,9 +35,10 @@ pub(crate) struct RunArgs {
     /// Set a global variable before loading (may be repeated)
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<(String, String)>,
-    /// The structure that the events are [default: the map's value type, else `struct event`, else hex]
-    #[arg(long, value_name = "TYPE")]
-    pub(crate) event: Option<String>,
+    /// The structure that the events are, those of all maps or of one (may be repeated) [default: the map's value type, else
+    /// `struct event`, else hex]
+    #[arg(long = "event", value_name = "[MAP=]TYPE", value_parser = event)]
+    pub(crate) events: Vec<EventArg>,
     /// Stop after this many seconds [default: run until Ctrl-C]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
@@ -48,9 +49,19 @@ pub(crate) struct RunArgs {
     /// Show the values of each CPU in maps that have them, not their sum
     #[arg(long)]
     pub(crate) per_cpu: bool,
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
     /// Print each event, and each element of a map, as a JSON object on a line of its own
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What the events of a map are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EventArg {
+    /// `None`: of all maps that nobody says more about.
+    pub(crate) map: Option<String>,
+    pub(crate) type_name: String,
 }
 
 /// A map to show.
@@ -74,18 +85,27 @@ pub(crate) struct InspectArgs {
 pub(crate) struct PlanArgs {
     /// The compiled object (.bpf.o)
     pub(crate) object: PathBuf,
-    /// Plan for the kernel with these types (raw BTF, or an ELF file with a .BTF section) [default: this kernel]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) btf: Option<PathBuf>,
-    /// The kernel's configuration (plain or gzip)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kconfig: Option<PathBuf>,
-    /// The kernel's version; decides which features it has [default with --btf: the newest]
-    #[arg(long, value_name = "X.Y.Z", value_parser = version)]
-    pub(crate) kernel_version: Option<KernelVersion>,
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What is known of a kernel from files: of another one for `plan`, of this one, which does not tell it, for `run` and `load`.
+#[derive(Debug, Args)]
+pub(crate) struct KernelArgs {
+    /// The kernel's types (raw BTF, or an ELF file with a .BTF section). `plan` then plans for that kernel [default: this
+    /// kernel's own]; `run` and `load` adapt programs to them, and load into this kernel
+    #[arg(long, value_name = "FILE")]
+    pub(crate) btf: Option<PathBuf>,
+    /// The kernel's configuration (plain or gzip). For this kernel, what the file says comes before what the kernel says itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kconfig: Option<PathBuf>,
+    /// The version that programs are told. For `plan --btf` it also decides which features the kernel has [default there: the
+    /// newest]
+    #[arg(long, value_name = "X.Y.Z", value_parser = version)]
+    pub(crate) kernel_version: Option<KernelVersion>,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +118,8 @@ pub(crate) struct LoadArgs {
     /// Show the verifier's log of each program: 1 the path to a refusal, 2 every path and state, 4 statistics (added up)
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u32).range(1..=7))]
     pub(crate) log_level: Option<u32>,
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -108,6 +130,20 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
         _ => Err("expected NAME=VALUE".to_string()),
     }
+}
+
+fn event(text: &str) -> Result<EventArg, String> {
+    let (map, type_name) = match text.split_once('=') {
+        Some((map, type_name)) => (Some(map), type_name),
+        None => (None, text),
+    };
+    if type_name.is_empty() || map.is_some_and(str::is_empty) {
+        return Err("expected TYPE or MAP=TYPE".to_string());
+    }
+    Ok(EventArg {
+        map: map.map(ToString::to_string),
+        type_name: type_name.to_string(),
+    })
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -155,6 +191,11 @@ mod tests {
         assert!(assignment("a").is_err());
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         assert!(seconds("-1").is_err());
+        let of_map = event("events=called").unwrap();
+        assert_eq!(of_map.map.as_deref(), Some("events"));
+        assert_eq!(of_map.type_name, "called");
+        assert_eq!(event("called").unwrap().map, None);
+        assert!(event("").is_err() && event("=called").is_err() && event("events=").is_err());
         let every = map(".bss:0.5").unwrap();
         assert_eq!(
             (every.name.as_str(), every.interval),

@@ -1,16 +1,30 @@
 //! Events on their way to the terminal: decoded by type, one column a field, or one JSON object a line.
 
+use crate::cannot_print;
+use crate::outlet::say;
 use crate::output::hex;
-use rawbpf::TypeId;
+use crate::sources::{EventSource, EventType, Lengths, structures_of};
+use crate::stop::Stop;
 use rawbpf::btf::{Btf, Columns, Value};
+use rawbpf::{Error, ErrorKind, Result};
 use std::io::{self, Write};
 
 /// How the events of one buffer are shown.
 pub(crate) struct Printer<'b> {
-    types: Option<(&'b Btf<'static>, TypeId)>,
+    map: String,
+    /// How wide the column with the map's name is; `None` if no other map sends.
+    label: Option<usize>,
+    types: Option<&'b Btf<'static>>,
+    type_of: Result<EventType, String>,
+    lengths: Lengths,
     style: Style,
+    stop: &'b Stop,
     /// Known once the heading has been printed.
     columns: Option<Columns>,
+    /// Whether there has been an event.
+    begun: bool,
+    /// Whether it was said that events are shown as bytes.
+    told: bool,
 }
 
 /// What a line looks like.
@@ -23,37 +37,142 @@ pub(crate) enum Style {
 }
 
 impl<'b> Printer<'b> {
-    /// Shows events as values of the type, or as hexadecimal text if there is none.
-    pub(crate) fn new(types: Option<(&'b Btf<'static>, TypeId)>, style: Style) -> Self {
+    /// Shows the events of `source`, whose type is among `types`.
+    pub(crate) fn new(
+        source: &EventSource,
+        types: Option<&'b Btf<'static>>,
+        style: Style,
+        stop: &'b Stop,
+    ) -> Self {
         Self {
+            map: source.map.clone(),
+            label: None,
             types,
+            type_of: source.type_of.clone(),
+            lengths: Lengths::of(source.kind),
             style,
+            stop,
             columns: None,
+            begun: false,
+            told: false,
         }
+    }
+
+    /// Tells in a column of this width which map an event comes from.
+    pub(crate) fn with_label(mut self, width: usize) -> Self {
+        self.label = Some(width);
+        self
     }
 
     /// Prints one event.
-    pub(crate) fn print(&mut self, out: &mut impl Write, record: &[u8]) -> io::Result<()> {
-        let decoded = self.types.and_then(|(btf, id)| btf.decode(id, record).ok());
+    ///
+    /// # Errors
+    /// It cannot be printed; or it is the first one, and not of the type that the user named.
+    pub(crate) fn print(&mut self, out: &mut impl Write, record: &[u8]) -> Result<()> {
+        let decoded = self.decode(record);
+        if let Err(why) = &decoded {
+            self.refuse_or_tell(why, record.len())?;
+        }
+        self.begun = true;
         match (self.style, decoded) {
-            (Style::Json, Some(value)) => writeln!(out, "{}", value.json()),
-            (Style::Json, None) => writeln!(out, r#"{{"data":"{}"}}"#, hex(record)),
-            (Style::Table, Some(value)) => self.print_row(out, &value),
-            (Style::Table, None) => writeln!(out, "{}", hex(record)),
+            (Style::Json, decoded) => self.print_json(out, decoded, record),
+            (Style::Table, Ok(value)) => self.print_row(out, &value),
+            (Style::Table, Err(_)) => {
+                let map = self.label(&self.map);
+                writeln!(out, "{map}{}", hex(record))
+            }
+        }
+        .map_err(cannot_print)
+    }
+
+    /// The event as a value of its type; or why it is shown as bytes.
+    fn decode(&self, record: &[u8]) -> Result<Value, String> {
+        let event_type = self.type_of.as_ref().map_err(Clone::clone)?;
+        let btf = self.types.ok_or("the object has no type information")?;
+        match event_type.misfit(record.len(), self.lengths) {
+            Some(why) => Err(why),
+            None => btf
+                .decode(event_type.id, record)
+                .map_err(|error| error.to_string()),
         }
     }
 
-    fn print_row(&mut self, out: &mut impl Write, value: &Value) -> io::Result<()> {
-        if let Some(columns) = &self.columns {
-            return writeln!(out, "{}", columns.row(value));
-        }
-        let columns = match self.types {
-            Some((btf, id)) => Columns::for_type(btf, id, value),
-            None => Columns::for_rows(std::slice::from_ref(value)),
+    fn refuse_or_tell(&mut self, why: &str, len: usize) -> Result<()> {
+        let of_that_size = || {
+            let types = self.types.map(|btf| structures_of(btf, len, self.lengths));
+            types.unwrap_or_default()
         };
-        writeln!(out, "{}\n{}", columns.heading(), columns.row(value))?;
-        self.columns = Some(columns);
+        let map = &self.map;
+        let refused = self
+            .type_of
+            .as_ref()
+            .ok()
+            .filter(|ty| ty.asked && !self.begun);
+        if let Some(refused) = refused {
+            let name = &refused.name;
+            let message = format!(
+                "--event {name} does not fit map `{map}`: {why}{}",
+                of_that_size()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(
+                "--event MAP=TYPE names the type for one map; without --event, they are shown as hex",
+            ));
+        }
+        if !self.told {
+            let of_that_size = of_that_size();
+            say(
+                self.stop,
+                format_args!("rawbpf: events of map `{map}` are shown as hex: {why}{of_that_size}"),
+            );
+        }
+        self.told = true;
         Ok(())
+    }
+
+    /// The map it comes from, then the members of the event, or what it is in one.
+    fn print_json(
+        &self,
+        out: &mut impl Write,
+        decoded: Result<Value, String>,
+        record: &[u8],
+    ) -> io::Result<()> {
+        let mut line = vec![("map".to_string(), Value::Text(self.map.clone()))];
+        match decoded {
+            Ok(Value::Struct(members)) => line.extend(members.into_iter().map(|(name, value)| {
+                // One name must not stand for two things.
+                let taken = name == "map";
+                (if taken { "map_".into() } else { name }, value)
+            })),
+            Ok(value) => line.push(("value".into(), value)),
+            Err(why) => {
+                line.push(("data".into(), Value::Text(hex(record))));
+                line.push(("why".into(), Value::Text(why)));
+            }
+        }
+        writeln!(out, "{}", Value::Struct(line).json())
+    }
+
+    fn print_row(&mut self, out: &mut impl Write, value: &Value) -> io::Result<()> {
+        if self.columns.is_none() {
+            let columns = match (self.types, &self.type_of) {
+                (Some(btf), Ok(event_type)) => Columns::for_type(btf, event_type.id, value),
+                _ => Columns::for_rows(std::slice::from_ref(value)),
+            };
+            writeln!(out, "{}{}", self.label("MAP"), columns.heading())?;
+            self.columns = Some(columns);
+        }
+        let map = self.label(&self.map);
+        match &self.columns {
+            Some(columns) => writeln!(out, "{map}{}", columns.row(value)),
+            None => Ok(()),
+        }
+    }
+
+    /// The first column.
+    fn label(&self, text: &str) -> String {
+        self.label
+            .map(|width| format!("{text:width$}  "))
+            .unwrap_or_default()
     }
 }
 
@@ -62,18 +181,18 @@ mod tests {
     use super::*;
     use rawbpf::btf::{BtfEditor, IntEncoding, Kind};
 
-    fn event() -> (Btf<'static>, TypeId) {
+    fn types() -> Btf<'static> {
         let mut b = BtfEditor::new();
         let int = b.add_int("int", 4, IntEncoding::SIGNED);
         let char_ = b.add_int("char", 1, IntEncoding::SIGNED);
         let comm = b.add_array(char_, int, 16);
-        let id = b.add_composite(
+        b.add_composite(
             Kind::Struct,
             "event",
             20,
             &[("pid", int, 0), ("comm", comm, 32)],
         );
-        (Btf::from_vec(b.finish()).unwrap(), id)
+        Btf::from_vec(b.finish()).unwrap()
     }
 
     fn record(pid: i32, comm: &str) -> Vec<u8> {
@@ -83,37 +202,82 @@ mod tests {
         record
     }
 
+    fn source(btf: &Btf<'_>) -> EventSource {
+        let id = btf.find("event", Kind::Struct).unwrap();
+        EventSource {
+            map: "events".into(),
+            kind: rawbpf::MapType::RINGBUF,
+            type_of: Ok(EventType::asked(btf, id)),
+        }
+    }
+
+    /// What is printed of these records.
+    fn printed(printer: Printer<'_>, records: &[&[u8]]) -> String {
+        let mut printer = printer;
+        let mut out = Vec::new();
+        for record in records {
+            printer.print(&mut out, record).unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn rows_stand_under_one_heading() {
-        let (btf, id) = event();
-        let mut printer = Printer::new(Some((&btf, id)), Style::Table);
-        let mut out = Vec::new();
-        printer.print(&mut out, &record(7, "cat")).unwrap();
-        printer
-            .print(&mut out, &record(123_456_789, "a very long one"))
-            .unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, "PID   COMM\n7     cat\n123456789 a very long one\n");
+        let (btf, stop) = (types(), Stop::default());
+        let records = [record(7, "cat"), record(123_456_789, "a very long one")];
+        let records = records.each_ref().map(Vec::as_slice);
+        let printer = || Printer::new(&source(&btf), Some(&btf), Style::Table, &stop);
+        assert_eq!(
+            printed(printer(), &records),
+            "PID   COMM\n7     cat\n123456789 a very long one\n"
+        );
+        assert_eq!(
+            printed(printer().with_label(8), &records[..1]),
+            "MAP       PID   COMM\nevents    7     cat\n"
+        );
     }
 
     #[test]
     fn json_is_one_object_a_line() {
-        let (btf, id) = event();
-        let mut printer = Printer::new(Some((&btf, id)), Style::Json);
-        let mut out = Vec::new();
-        printer.print(&mut out, &record(-1, "x\n")).unwrap();
+        let (btf, stop) = (types(), Stop::default());
+        let printer = Printer::new(&source(&btf), Some(&btf), Style::Json, &stop);
         assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "{\"pid\":-1,\"comm\":\"x\\n\"}\n"
+            printed(printer, &[&record(-1, "x\n")]),
+            "{\"map\":\"events\",\"pid\":-1,\"comm\":\"x\\n\"}\n"
         );
     }
 
     #[test]
     fn without_a_type_it_is_hex() {
-        let mut out = Vec::new();
-        Printer::new(None, Style::Table)
-            .print(&mut out, &[1, 254])
-            .unwrap();
-        assert_eq!(out, b"01fe\n");
+        let stop = Stop::default();
+        let mut source = source(&types());
+        source.type_of = Err("nobody knows".into());
+        let printer = |style| Printer::new(&source, None, style, &stop);
+        assert_eq!(printed(printer(Style::Table), &[&[1, 254]]), "01fe\n");
+        assert_eq!(
+            printed(printer(Style::Json), &[&[1, 254]]),
+            "{\"map\":\"events\",\"data\":\"01fe\",\"why\":\"nobody knows\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_first_record_of_another_size_is_refused() {
+        let (btf, stop) = (types(), Stop::default());
+        let mut printer = Printer::new(&source(&btf), Some(&btf), Style::Json, &stop);
+        let error = printer.print(&mut Vec::new(), &[0; 24]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        let message = error.to_string();
+        assert!(
+            message.contains("24 bytes") && message.contains("at most 20"),
+            "{message}"
+        );
+        // Later ones are shown as what they are.
+        let printer = Printer::new(&source(&btf), Some(&btf), Style::Json, &stop);
+        let text = printed(printer, &[&record(1, "x"), &[0; 24]]);
+        let second = text.lines().nth(1).unwrap();
+        assert!(
+            second.contains(r#""data":"0000"#) && second.contains("24 bytes"),
+            "{second}"
+        );
     }
 }

@@ -5,9 +5,11 @@ use crate::cannot_print;
 use crate::output::{Table, print_json};
 use crate::pins;
 use crate::stop::Stop;
+use crate::target;
 use rawbpf::load::{LoadOptions, Object, Outcome};
 use rawbpf::map::{Map, MapInfo};
 use rawbpf::open::{OpenMap, OpenObject};
+use rawbpf::reloc::Target;
 use rawbpf::{Error, ErrorKind, Result};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -17,13 +19,14 @@ use std::path::Path;
 pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let mut object = crate::open(&args.object, stop)?;
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
+    let target = target::running(&args.kernel, &object)?;
     let options = LoadOptions::new()
         .log_level(args.log_level.unwrap_or_default())
         .stop_when(stop.flag());
     let (report, error) = if args.each {
-        each(object, &args.object, &options, stop)?
+        each(object, &args.object, &target, &options, stop)?
     } else {
-        whole(object, &options, stop)?
+        whole(object, &target, &options, stop)?
     };
     stop.nothing_to_undo();
     let written = if args.json {
@@ -158,17 +161,17 @@ fn first_line(error: &Error) -> String {
 /// Loads everything or nothing, as any user of the object would.
 fn whole(
     object: OpenObject,
+    target: &Target,
     options: &LoadOptions,
     stop: &Stop,
 ) -> Result<(Report, Option<Error>)> {
     let name = object.name().to_string();
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
     let loading = || {
-        let target = object.running_target()?;
-        let plan = object.relocate(&target)?;
+        let plan = object.relocate(target)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
-        object.load_planned(plan, &target, options)
+        object.load_planned(plan, target, options)
     };
     match loading() {
         Ok(object) => {
@@ -284,6 +287,7 @@ impl From<MapInfo> for MapMade {
 fn each(
     mut object: OpenObject,
     path: &Path,
+    target: &Target,
     options: &LoadOptions,
     stop: &Stop,
 ) -> Result<(Report, Option<Error>)> {
@@ -300,11 +304,10 @@ fn each(
         program.set_autoload(true);
     }
     let loading = || {
-        let target = object.running_target()?;
-        let plan = object.relocate_each(&target)?;
+        let plan = object.relocate_each(target)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
-        object.load_each_planned(plan, &target, options)
+        object.load_each_planned(plan, target, options)
     };
     let error = match loading() {
         Ok(each) => {

@@ -3,6 +3,8 @@
 mod args;
 mod elements;
 mod events;
+#[cfg(test)]
+mod hints;
 mod histogram;
 mod inspect;
 mod load;
@@ -13,6 +15,7 @@ mod pins;
 mod plan;
 mod readers;
 mod run;
+mod sources;
 mod stop;
 mod streams;
 mod target;

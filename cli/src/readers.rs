@@ -55,7 +55,7 @@ impl<'b> Readers<'b> {
         let mut shown = 0;
         for (ring, printer) in &mut self.rings {
             for record in &ring.poll() {
-                printer.print(out, record?.bytes()).map_err(cannot_print)?;
+                printer.print(out, record?.bytes())?;
                 shown += 1;
             }
         }
@@ -63,7 +63,7 @@ impl<'b> Readers<'b> {
             for record in &perf.poll() {
                 // What was lost is said at the end.
                 if let PerfRecord::Sample(sample) = record? {
-                    printer.print(out, sample.bytes()).map_err(cannot_print)?;
+                    printer.print(out, sample.bytes())?;
                     shown += 1;
                 }
             }

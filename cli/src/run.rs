@@ -7,14 +7,14 @@ use crate::maps::{self, MapTables};
 use crate::outlet::say;
 use crate::pins;
 use crate::readers::Readers;
+use crate::sources::{EventSource, event_sources};
 use crate::stop::Stop;
 use crate::streams::Streams;
-use rawbpf::btf::{Btf, Kind};
+use crate::target;
 use rawbpf::load::{LoadOptions, Object};
 use rawbpf::map::Map;
-use rawbpf::open::OpenObject;
 use rawbpf::ring::{PerfBuffer, RingBuffer};
-use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
+use rawbpf::{Error, ErrorKind, MapType, Result};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,9 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
         object.variable_mut(name)?.set_from_text(text)?;
     }
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
-    let sources = event_sources(&object, args.event.as_deref())?;
+    let sources = event_sources(&object, &args.events)?;
     maps::check(&args.maps, &object)?;
-    let target = object.running_target()?;
+    let target = target::running(&args.kernel, &object)?;
     let plan = object.relocate(&target)?;
     // What has been done so far leaves nothing behind.
     stop.catch_signals()?;
@@ -49,16 +49,16 @@ impl Drop for Unpinned {
 }
 
 /// Attaches a loaded object, and prints what it lets be seen.
-fn show(
+fn show<'o>(
     args: &RunArgs,
-    object: &Object,
+    object: &'o Object,
     sources: &[EventSource],
-    stop: &Stop,
+    stop: &'o Stop,
     out: &mut impl Write,
 ) -> Result<()> {
     // Before anything is attached: an event for which there is no perf buffer yet is gone.
     let mut sights = Sights {
-        readers: open_readers(args, object, sources)?,
+        readers: open_readers(args, object, sources, stop)?,
         tables: MapTables::new(&args.maps, object, style(args), args.per_cpu)?,
         streams: Streams::new(object, style(args))?,
         stop,
@@ -108,85 +108,21 @@ fn show(
     Ok(())
 }
 
-/// A buffer's name and kind, and the type of its events.
-struct EventSource {
-    map: String,
-    kind: MapType,
-    event_type: Option<TypeId>,
-}
-
-/// The object's ring and perf buffers, each with the type that its events have.
-fn event_sources(object: &OpenObject, wanted: Option<&str>) -> Result<Vec<EventSource>> {
-    let by_name = match (wanted, object.btf()) {
-        (Some(name), Some(btf)) => Some(find_struct(btf, name)?),
-        (Some(name), None) => return Err(no_struct(name, "the object has no type information")),
-        (None, Some(btf)) => btf.find("event", Kind::Struct),
-        (None, None) => None,
-    };
-    let kinds = [MapType::RINGBUF, MapType::PERF_EVENT_ARRAY];
-    let buffers = object
-        .maps()
-        .iter()
-        .filter(|map| kinds.contains(&map.kind()));
-    Ok(buffers
-        .map(|map| {
-            // A perf event array's values are descriptors.
-            let of_map =
-                Some(map.value_type()).filter(|id| !id.is_void() && map.kind() == MapType::RINGBUF);
-            let event_type = if wanted.is_some() {
-                by_name
-            } else {
-                of_map.or(by_name)
-            };
-            EventSource {
-                map: map.name().to_string(),
-                kind: map.kind(),
-                event_type,
-            }
-        })
-        .collect())
-}
-
-fn find_struct(btf: &Btf<'_>, name: &str) -> Result<TypeId> {
-    if let Some(id) = btf
-        .find(name, Kind::Struct)
-        .or_else(|| btf.find(name, Kind::Typedef))
-    {
-        return Ok(id);
-    }
-    let structs = btf
-        .types()
-        .filter(|ty| ty.kind() == Kind::Struct && !ty.name().is_empty());
-    Err(no_struct(
-        name,
-        &did_you_mean(name, structs.map(|ty| ty.name())),
-    ))
-}
-
-fn no_struct(name: &str, why: &str) -> Error {
-    let message = format!("the object has no structure `{name}` for --event");
-    let why = why.trim_start_matches("; ");
-    Error::new(
-        ErrorKind::NotFound,
-        if why.is_empty() {
-            message
-        } else {
-            format!("{message}; {why}")
-        },
-    )
-}
-
 fn open_readers<'o>(
     args: &RunArgs,
     object: &'o Object,
     sources: &[EventSource],
+    stop: &'o Stop,
 ) -> Result<Readers<'o>> {
-    let style = style(args);
+    let widest = sources.iter().map(|source| source.map.len()).max();
     let mut readers = Readers::new()?;
     for source in sources {
         let map = object.map(&source.map)?;
-        let types = object.btf().map(|btf| &**btf).zip(source.event_type);
-        let printer = Printer::new(types, style);
+        let types = object.btf().map(|btf| &**btf);
+        let mut printer = Printer::new(source, types, style(args), stop);
+        if let Some(widest) = widest.filter(|_| sources.len() > 1) {
+            printer = printer.with_label(widest);
+        }
         if source.kind == MapType::RINGBUF {
             readers.add_ring(RingBuffer::new(map)?, printer)?;
         } else {

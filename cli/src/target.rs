@@ -1,22 +1,23 @@
 //! Which kernel a command is about: the running one, or one described by files.
 
-use crate::args::PlanArgs;
+use crate::args::KernelArgs;
+use rawbpf::open::OpenObject;
 use rawbpf::reloc::{OfflineKernel, Target};
 use rawbpf::{Error, ErrorKind, Result};
 
-/// The kernel that the options describe: with `--btf` another one, otherwise this one.
-pub(crate) fn of(args: &PlanArgs) -> Result<Target> {
+/// The kernel to plan for: with `--btf` another one, otherwise this one.
+pub(crate) fn planned(args: &KernelArgs) -> Result<Target> {
     let Some(btf) = &args.btf else {
-        if args.kconfig.is_some() || args.kernel_version.is_some() {
+        if args.kernel_version.is_some() {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "--kconfig and --kernel-version describe another kernel, whose types are needed too",
+                "--kernel-version describes another kernel, whose types are needed too",
             )
             .with_hint(
                 "add --btf FILE, with the BTF of that kernel (on it: /sys/kernel/btf/vmlinux)",
             ));
         }
-        return Ok(Target::running());
+        return with_kconfig(Target::running(), args);
     };
     let mut kernel = OfflineKernel::from_btf_file(btf)?;
     if let Some(path) = &args.kconfig {
@@ -24,4 +25,23 @@ pub(crate) fn of(args: &PlanArgs) -> Result<Target> {
     }
     kernel.version = args.kernel_version;
     Ok(Target::offline(kernel))
+}
+
+/// This kernel, to load the object into, with what the files say instead of what it says itself.
+pub(crate) fn running(args: &KernelArgs, object: &OpenObject) -> Result<Target> {
+    let mut target = object.running_target()?;
+    if let Some(path) = &args.btf {
+        target = target.with_core_btf_file(path)?;
+    }
+    if let Some(version) = args.kernel_version {
+        target = target.with_version(version);
+    }
+    with_kconfig(target, args)
+}
+
+fn with_kconfig(target: Target, args: &KernelArgs) -> Result<Target> {
+    match &args.kconfig {
+        Some(path) => target.with_kconfig_file(path),
+        None => Ok(target),
+    }
 }

@@ -253,6 +253,45 @@ fn another_kernel_needs_its_types() {
 }
 
 #[test]
+fn what_events_are_must_make_sense() {
+    let path = fixture("events.bpf.o");
+    for (options, words) in [
+        (
+            &["cals=called"][..],
+            &["`cals`", "did you mean `calls`"][..],
+        ),
+        (
+            &["rawbpf_events_pinned=called"],
+            &["type array sends no events", "calls"],
+        ),
+        (&["calls=calld"], &["`calld`", "did you mean `called`"]),
+        (
+            &["frobnicate"],
+            &["`frobnicate`", "left out by the compiler"],
+        ),
+        (&["called", "numbered"], &["says twice", "all maps"]),
+        (
+            &["calls=called", "calls=numbered"],
+            &["says twice", "map `calls`"],
+        ),
+    ] {
+        let mut command = rawbpf(&["run", path.to_str().unwrap()]);
+        for option in options {
+            command.args(["--event", option]);
+        }
+        assert_says(&failure(&mut command), words);
+    }
+    let path = fixture("tables.bpf.o");
+    let args = ["run", path.to_str().unwrap(), "--event", "called"];
+    assert_says(&failure(&mut rawbpf(&args)), &["sends no events"]);
+    let path = fixture("events.bpf.o");
+    for nothing in ["", "=called", "calls="] {
+        let args = ["run", path.to_str().unwrap(), "--event", nothing];
+        assert_eq!(rawbpf(&args).status().unwrap().code(), Some(2));
+    }
+}
+
+#[test]
 fn a_file_that_is_no_btf_is_named() {
     let path = fixture("opensnoop.bpf.o");
     let (_folder, btf) = file(b"no types at all, and quite long enough for a header");

@@ -2,8 +2,7 @@
 
 use super::{kernel_btf, kernel_files};
 use crate::Result;
-use crate::files::{Limit, read_regular};
-use crate::reloc::OfflineKernel;
+use crate::reloc::{OfflineKernel, Target};
 use std::path::Path;
 
 impl OfflineKernel {
@@ -26,9 +25,25 @@ impl OfflineKernel {
     /// # Errors
     /// The file cannot be read or decompressed.
     pub fn with_kconfig_file(mut self, path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = read_regular(path, Limit::KCONFIG)?;
-        self.kconfig = Some(kernel_files::plain(bytes, path)?);
+        self.kconfig = Some(kernel_files::kconfig_of(path.as_ref())?);
         Ok(self)
+    }
+}
+
+impl Target {
+    /// [`Target::with_core_btf`] with the types in this file: raw BTF, or an ELF file with a section `.BTF`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no BTF.
+    pub fn with_core_btf_file(self, path: impl AsRef<Path>) -> Result<Self> {
+        Ok(self.with_core_btf(kernel_btf::from_file(path.as_ref())?))
+    }
+
+    /// [`Target::with_kconfig`] with the configuration in this file, plain or compressed with gzip.
+    ///
+    /// # Errors
+    /// The file cannot be read or decompressed.
+    pub fn with_kconfig_file(self, path: impl AsRef<Path>) -> Result<Self> {
+        Ok(self.with_kconfig(kernel_files::kconfig_of(path.as_ref())?))
     }
 }

@@ -61,8 +61,13 @@ pub(super) fn kconfig() -> Result<Vec<u8>> {
     plain(bytes, Path::new(path))
 }
 
+/// The configuration in a file that the caller named.
+pub(super) fn kconfig_of(path: &Path) -> Result<Vec<u8>> {
+    plain(read_regular(path, Limit::KCONFIG)?, path)
+}
+
 /// The text of a configuration that may be compressed.
-pub(super) fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
+fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         gunzip(&bytes, path)
     } else {

@@ -304,7 +304,7 @@ fn not_found(object: &OpenObject, unresolved: &[&Extern], target: &Target) -> Er
     let names: Vec<String> = unresolved.iter().map(named).collect();
     let hint = match unresolved.first().map(|ext| ext.kind) {
         Some(ExternKind::Kconfig { .. }) => {
-            "the kernel's configuration does not set it: give its value as configuration text, or declare it __weak"
+            "the kernel's configuration does not set it: give its value (`--kconfig FILE`, or OpenOptions::kconfig), or declare it __weak"
         }
         Some(ExternKind::Kfunc) => {
             "no such function in the BTF of the kernel or of a loaded module: it may come with a newer kernel or with a module that is not loaded; or declare it __weak"

@@ -65,14 +65,24 @@ pub(super) fn image<'o>(
             .read(object.user_kconfig.as_bytes())
             .map_err(|e| e.context("the given configuration text"))?;
     }
-    if !image.missing.is_empty() {
-        let names = image.names();
-        let text = target
-            .kconfig()
-            .map_err(|e| e.context(format!("cannot find the value of {names}")))?;
+    let given = target.given_kconfig();
+    if let Some(text) = given.filter(|_| !image.missing.is_empty()) {
         image
             .read(text)
-            .map_err(|e| e.context(format!("the configuration of kernel {}", target.name())))?;
+            .map_err(|e| e.context("the given configuration"))?;
+    }
+    if !image.missing.is_empty() {
+        match target.kconfig() {
+            Ok(text) => image
+                .read(text)
+                .map_err(|e| e.context(format!("the configuration of kernel {}", target.name())))?,
+            // What the given one does not set is not set.
+            Err(_) if given.is_some() => {}
+            Err(error) => {
+                let names = image.names();
+                return Err(error.context(format!("cannot find the value of {names}")));
+            }
+        }
     }
     let strong = |ext: &&Extern| !ext.weak && image.missing.contains_key(ext.name.as_bytes());
     let unset = object.externs.iter().filter(strong).collect();
@@ -392,6 +402,35 @@ mod tests {
         assert!(values(&externs, "CONFIG_OTHER=", "").is_err());
         // Comments and other names do not count.
         assert!(values(&externs, "# CONFIG_OTHER\nOTHER", "").is_ok());
+    }
+
+    #[test]
+    fn a_given_configuration_comes_before_the_kernels_own() {
+        let mut object = object();
+        for (index, name) in ["CONFIG_A", "CONFIG_B"].into_iter().enumerate() {
+            let kind = ExternKind::Kconfig {
+                ty: UNSIGNED,
+                size: 4,
+                align: 4,
+                offset: u32::try_from(index * 4).unwrap(),
+            };
+            object.externs.push(an_extern(name, kind, TypeId::VOID));
+        }
+        let kernel = |text: Option<&str>| {
+            let kconfig = text.map(|text| text.as_bytes().to_vec());
+            let kernel = Target::offline(OfflineKernel {
+                kconfig,
+                ..OfflineKernel::default()
+            });
+            kernel.with_kconfig(b"CONFIG_A=7\n".to_vec())
+        };
+        let values = |target| {
+            let (image, unset) = image(&object, &target, 8).unwrap();
+            (image[0], image[4], unset.len())
+        };
+        assert_eq!(values(kernel(Some("CONFIG_A=1\nCONFIG_B=2\n"))), (7, 2, 0));
+        // A kernel that does not tell its own: what nobody sets is not set.
+        assert_eq!(values(kernel(None)), (7, 0, 1));
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct Target {
     modules: OnceLock<Vec<ModuleBtf>>,
     core_btf: Option<Arc<Btf<'static>>>,
     kconfig: OnceLock<Vec<u8>>,
+    /// What the caller knows of it besides.
+    given_kconfig: Option<Vec<u8>>,
+    version: Option<KernelVersion>,
     features: [OnceLock<bool>; Feature::ALL.len()],
 }
 
@@ -94,6 +97,8 @@ impl Target {
             modules: OnceLock::new(),
             core_btf: None,
             kconfig: OnceLock::new(),
+            given_kconfig: None,
+            version: None,
             features: [const { OnceLock::new() }; Feature::ALL.len()],
         }
     }
@@ -109,6 +114,26 @@ impl Target {
     #[must_use]
     pub fn with_core_btf(mut self, btf: Btf<'static>) -> Self {
         self.core_btf = Some(Arc::new(btf));
+        self
+    }
+
+    /// The same kernel, but what this configuration says (lines such as `CONFIG_HZ=250`) comes before what the kernel says
+    /// itself, which then need not say anything.
+    #[must_use]
+    pub fn with_kconfig(mut self, text: Vec<u8>) -> Self {
+        self.given_kconfig = Some(text);
+        self
+    }
+
+    /// The configuration that comes before the kernel's own.
+    pub fn given_kconfig(&self) -> Option<&[u8]> {
+        self.given_kconfig.as_deref()
+    }
+
+    /// The same kernel, but programs are told that it has this version. What it can do is still found out by asking it.
+    #[must_use]
+    pub fn with_version(mut self, version: KernelVersion) -> Self {
+        self.version = Some(version);
         self
     }
 
@@ -138,7 +163,7 @@ impl Target {
 
     /// Its version.
     pub fn version(&self) -> Result<KernelVersion> {
-        self.source.version()
+        self.version.map_or_else(|| self.source.version(), Ok)
     }
 
     /// Its configuration.

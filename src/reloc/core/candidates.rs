@@ -188,7 +188,7 @@ fn explain_missing_btf(error: Error, wanted: &str) -> Error {
         ErrorKind::NotFound | ErrorKind::Io | ErrorKind::Unsupported => error.with_hint(
             "the program adapts itself to the kernel's types, which a kernel built with \
              CONFIG_DEBUG_INFO_BTF=y keeps in /sys/kernel/btf/vmlinux; for a kernel without it, name a file \
-             with its BTF (`--btf FILE`)",
+             with its BTF: `--btf FILE`, or OpenOptions::btf_path",
         ),
         _ => error,
     }

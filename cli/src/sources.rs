@@ -1,0 +1,405 @@
+//! Where an object's events come from, what type they have, and whether a record can be of that type.
+
+use crate::args::EventArg;
+use rawbpf::btf::{Btf, BtfError, Kind, Type};
+use rawbpf::open::{OpenMap, OpenObject};
+use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
+
+/// A buffer of events.
+pub(crate) struct EventSource {
+    /// The map's name.
+    pub(crate) map: String,
+    /// Ring buffer or perf event array.
+    pub(crate) kind: MapType,
+    /// The type of its events; or why nobody knows it.
+    pub(crate) type_of: Result<EventType, String>,
+}
+
+/// What events are.
+#[derive(Clone)]
+pub(crate) struct EventType {
+    pub(crate) id: TypeId,
+    pub(crate) name: String,
+    /// Whether the user named it. Then a first record that is none is an error.
+    pub(crate) asked: bool,
+    size: Sizes,
+}
+
+/// How many bytes a value has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Sizes {
+    /// As the compiler counts them.
+    whole: usize,
+    /// Fewer if an array at the end is sent as far as it is filled.
+    least: usize,
+    /// Whether a flexible array at the end makes it as long as it likes.
+    is_open: bool,
+}
+
+/// How the kernel tells the length of a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lengths {
+    /// As the program gave it: ring buffers.
+    Exact,
+    /// So that record and length fill units of eight bytes: perf buffers.
+    Padded,
+}
+
+impl Lengths {
+    /// How records of this kind of map are counted.
+    pub(crate) fn of(map: MapType) -> Self {
+        if map == MapType::PERF_EVENT_ARRAY {
+            Self::Padded
+        } else {
+            Self::Exact
+        }
+    }
+
+    /// The length of a record of so many bytes.
+    fn padded(self, len: usize) -> usize {
+        const OF_LENGTH: usize = 4;
+        match self {
+            Self::Exact => len,
+            Self::Padded => (len + OF_LENGTH).next_multiple_of(8) - OF_LENGTH,
+        }
+    }
+}
+
+/// Whether maps of this kind send events.
+fn sends(map: MapType) -> bool {
+    matches!(map, MapType::RINGBUF | MapType::PERF_EVENT_ARRAY)
+}
+
+/// The object's ring and perf buffers, each with the type that its events have.
+///
+/// # Errors
+/// A map or type of `wanted` is not there, or something is said twice.
+pub(crate) fn event_sources(object: &OpenObject, wanted: &[EventArg]) -> Result<Vec<EventSource>> {
+    let maps = || object.maps().iter().filter(|map| sends(map.kind()));
+    for (index, arg) in wanted.iter().enumerate() {
+        check(object, arg)?;
+        if wanted
+            .iter()
+            .take(index)
+            .any(|before| before.map == arg.map)
+        {
+            let what = arg
+                .map
+                .as_ref()
+                .map_or_else(|| "all maps".to_string(), |map| format!("map `{map}`"));
+            let message = format!("--event says twice what the events of {what} are");
+            return Err(Error::new(ErrorKind::InvalidArgument, message)
+                .with_hint("--event MAP=TYPE says it of one map"));
+        }
+    }
+    if maps().next().is_none()
+        && let Some(arg) = wanted.first()
+    {
+        let message = format!("--event {}: the object sends no events", arg.type_name);
+        return Err(Error::new(ErrorKind::InvalidArgument, message)
+            .with_hint("events come through ring buffers and perf event arrays; `rawbpf inspect` lists the maps"));
+    }
+    let source = |map: &OpenMap| {
+        let of_map = |arg: &&EventArg| arg.map.as_deref() == Some(map.name());
+        let named = wanted.iter().find(of_map);
+        let named = named.or_else(|| wanted.iter().find(|arg| arg.map.is_none()));
+        Ok(EventSource {
+            map: map.name().to_string(),
+            kind: map.kind(),
+            type_of: match named {
+                Some(arg) => Ok(asked_for(object, &arg.type_name)?),
+                None => usual(object, map),
+            },
+        })
+    };
+    maps().map(source).collect()
+}
+
+/// That the map which an option names sends events.
+fn check(object: &OpenObject, arg: &EventArg) -> Result<()> {
+    let Some(name) = &arg.map else {
+        return Ok(());
+    };
+    let map = object.map(name).map_err(|error| error.context("--event"))?;
+    if sends(map.kind()) {
+        return Ok(());
+    }
+    let senders = object.maps().iter().filter(|map| sends(map.kind()));
+    let names: Vec<&str> = senders.map(OpenMap::name).collect();
+    let message = format!(
+        "--event: map `{name}` of type {} sends no events; those that do: {}",
+        map.kind(),
+        if names.is_empty() {
+            "none".into()
+        } else {
+            names.join(", ")
+        }
+    );
+    Err(Error::new(ErrorKind::InvalidArgument, message))
+}
+
+fn asked_for(object: &OpenObject, name: &str) -> Result<EventType> {
+    let no_type = |why: &str| {
+        let message = format!("the object has no structure `{name}` for --event{why}");
+        Error::new(ErrorKind::NotFound, message)
+    };
+    let Some(btf) = object.btf() else {
+        return Err(no_type("; it has no type information"));
+    };
+    let found = [Kind::Struct, Kind::Typedef, Kind::Union]
+        .into_iter()
+        .find_map(|kind| btf.find(name, kind));
+    if let Some(id) = found {
+        return EventType::new(btf, id, Asked::Yes).map_err(Error::from);
+    }
+    let near = did_you_mean(name, structs(btf).map(|ty| ty.name()));
+    let error = no_type(&near);
+    Err(if near.is_empty() {
+        error.with_hint(
+            "a structure that only local variables have is left out by the compiler: a global \
+             `const struct NAME *unused __attribute__((unused))` keeps it",
+        )
+    } else {
+        error
+    })
+}
+
+/// The type that the map states, else one of the usual name.
+fn usual(object: &OpenObject, map: &OpenMap) -> Result<EventType, String> {
+    let name = map.name();
+    let Some(btf) = object.btf() else {
+        return Err("the object has no type information".into());
+    };
+    // A perf event array's values are descriptors.
+    let states_a_type = map.kind() == MapType::RINGBUF && !map.value_type().is_void();
+    let stated = states_a_type.then(|| map.value_type());
+    let Some(id) = stated.or_else(|| btf.find("event", Kind::Struct)) else {
+        return Err(format!(
+            "the map does not state their type, and the object has no `struct event`; --event {name}=TYPE names it"
+        ));
+    };
+    EventType::new(btf, id, Asked::No).map_err(|error| error.to_string())
+}
+
+/// Whether the user asked for a type.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Yes,
+    No,
+}
+
+impl EventType {
+    fn new(btf: &Btf<'_>, id: TypeId, asked: Asked) -> Result<Self, BtfError> {
+        let ty = btf.get(id)?;
+        let name = match ty.name() {
+            "" => "(anonymous)".to_string(),
+            name => name.to_string(),
+        };
+        Ok(Self {
+            id,
+            name,
+            asked: asked == Asked::Yes,
+            size: Sizes::of(btf, id)?,
+        })
+    }
+
+    /// The type of this number, as if the user had named it.
+    #[cfg(test)]
+    pub(crate) fn asked(btf: &Btf<'_>, id: TypeId) -> Self {
+        Self::new(btf, id, Asked::Yes).unwrap()
+    }
+
+    /// Why a record of this length is none of these; `None` if it may be one.
+    pub(crate) fn misfit(&self, len: usize, lengths: Lengths) -> Option<String> {
+        let Sizes {
+            whole,
+            least,
+            is_open,
+        } = self.size;
+        let most = lengths.padded(whole);
+        if len >= least && (is_open || len <= most) {
+            return None;
+        }
+        let name = &self.name;
+        Some(if least == whole && !is_open {
+            format!("it sent a record of {len} bytes, and `{name}` has {whole}")
+        } else if len < least {
+            format!("it sent a record of {len} bytes, and `{name}` has at least {least}")
+        } else {
+            format!("it sent a record of {len} bytes, and `{name}` has at most {whole}")
+        })
+    }
+}
+
+impl Sizes {
+    fn of(btf: &Btf<'_>, id: TypeId) -> Result<Self, BtfError> {
+        // As deep as libbpf follows them.
+        const DEEPEST: u32 = 32;
+        let whole = as_usize(btf.size_of(id)?);
+        let (least, is_open) = end(&btf.get(id)?, DEEPEST)?;
+        Ok(Self {
+            whole,
+            least: least.min(whole),
+            is_open,
+        })
+    }
+}
+
+/// How many bytes of a value are there in any case: all but an array at its end, and padding after its last member. And
+/// whether that array is a flexible one.
+fn end(ty: &Type<'_>, deepest: u32) -> Result<(usize, bool), BtfError> {
+    let ty = ty.resolved()?;
+    if let Some(array) = ty.array() {
+        return Ok((0, array.len == 0));
+    }
+    let last = ty.members().next_back();
+    let Some(last) = last.filter(|_| ty.kind() == Kind::Struct && deepest > 0) else {
+        return Ok((as_usize(ty.btf().size_of(ty.id())?), false));
+    };
+    if last.bitfield_size != 0 {
+        let bits = last.bit_offset.saturating_add(last.bitfield_size);
+        return Ok((as_usize(bits.div_ceil(8)), false));
+    }
+    let (inner, is_open) = end(&ty.btf().get(last.type_id)?, deepest - 1)?;
+    let start = as_usize(last.bit_offset / 8);
+    Ok((start.saturating_add(inner), is_open))
+}
+
+/// The end of a sentence: which structures a record of this length could be.
+pub(crate) fn structures_of(btf: &Btf<'_>, len: usize, lengths: Lengths) -> String {
+    const MOST: usize = 3;
+    let fits = |ty: &Type<'_>| {
+        let of = EventType::new(btf, ty.id(), Asked::No).ok()?;
+        let exact = of.size.whole > 0 && lengths.padded(of.size.whole) == len;
+        exact.then(|| format!("`{}`", of.name))
+    };
+    let names: Vec<String> = structs(btf).filter_map(|ty| fits(&ty)).take(MOST).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; of that size: {}", names.join(", "))
+    }
+}
+
+fn structs<'b>(btf: &'b Btf<'_>) -> impl Iterator<Item = Type<'b>> {
+    btf.types()
+        .filter(|ty| ty.kind() == Kind::Struct && !ty.name().is_empty())
+}
+
+fn as_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rawbpf::btf::{BtfEditor, IntEncoding};
+
+    /// `called` has 20 bytes, `numbered` 16, `said` an array at its end, `open` a flexible one.
+    fn types() -> Btf<'static> {
+        let mut b = BtfEditor::new();
+        let int = b.add_int("int", 4, IntEncoding::SIGNED);
+        let long = b.add_int("long", 8, IntEncoding::SIGNED);
+        let letter = b.add_int("char", 1, IntEncoding::SIGNED);
+        let text = b.add_array(letter, int, 16);
+        let open = b.add_array(letter, int, 0);
+        b.add_composite(Kind::Struct, "pair", 8, &[("a", int, 0), ("b", int, 32)]);
+        b.add_composite(
+            Kind::Struct,
+            "padded",
+            16,
+            &[("n", long, 0), ("m", int, 64)],
+        );
+        b.add_composite(
+            Kind::Struct,
+            "numbered",
+            16,
+            &[("n", long, 0), ("m", long, 64)],
+        );
+        b.add_composite(
+            Kind::Struct,
+            "said",
+            20,
+            &[("len", int, 0), ("text", text, 32)],
+        );
+        let inner = b.add_composite(
+            Kind::Struct,
+            "open",
+            4,
+            &[("len", int, 0), ("text", open, 32)],
+        );
+        b.add_composite(
+            Kind::Struct,
+            "nested",
+            8,
+            &[("n", int, 0), ("of", inner, 32)],
+        );
+        Btf::from_vec(b.finish()).unwrap()
+    }
+
+    fn fits(name: &str, len: usize, lengths: Lengths) -> bool {
+        let btf = types();
+        let id = btf.find(name, Kind::Struct).unwrap();
+        let ty = EventType::new(&btf, id, Asked::Yes).unwrap();
+        ty.misfit(len, lengths).is_none()
+    }
+
+    #[test]
+    fn records_have_the_size_of_their_type() {
+        for (name, len, expected) in [
+            ("pair", 8, true),
+            ("pair", 7, false),
+            ("pair", 9, false),
+            ("numbered", 16, true),
+            ("numbered", 20, false),
+            ("padded", 16, true),
+            ("padded", 12, true),
+            ("padded", 11, false),
+            // Sent as far as the array is filled.
+            ("said", 20, true),
+            ("said", 6, true),
+            ("said", 4, true),
+            ("said", 3, false),
+            ("said", 21, false),
+            // A flexible array has any length.
+            ("open", 4, true),
+            ("open", 1000, true),
+            ("open", 3, false),
+            ("nested", 8, true),
+            ("nested", 100, true),
+            ("nested", 7, false),
+        ] {
+            assert_eq!(fits(name, len, Lengths::Exact), expected, "{name}, {len}");
+        }
+    }
+
+    #[test]
+    fn samples_of_perf_buffers_are_padded() {
+        for (name, len, expected) in [
+            ("pair", 12, true),
+            ("pair", 8, true),
+            ("pair", 16, false),
+            ("pair", 20, false),
+            ("numbered", 20, true),
+            ("numbered", 28, false),
+            ("said", 20, true),
+            ("said", 28, false),
+        ] {
+            assert_eq!(fits(name, len, Lengths::Padded), expected, "{name}, {len}");
+        }
+    }
+
+    #[test]
+    fn structures_are_found_by_size() {
+        let btf = types();
+        assert_eq!(
+            structures_of(&btf, 20, Lengths::Exact),
+            "; of that size: `said`"
+        );
+        assert_eq!(
+            structures_of(&btf, 20, Lengths::Padded),
+            "; of that size: `padded`, `numbered`, `said`"
+        );
+        assert_eq!(structures_of(&btf, 999, Lengths::Exact), "");
+    }
+}
