@@ -31,8 +31,8 @@ impl Limit {
     pub(crate) const KCONFIG: Self = Self::mib("a kernel configuration", 64);
     /// A hundred thousand to half a million lines of some 50 bytes.
     pub(crate) const KALLSYMS: Self = Self::mib("the kernel's list of symbols", 256);
-    /// Programs and libraries with debug information have up to a few GiB.
-    pub(crate) const PROGRAM: Self = Self::mib("a program or library", 4096);
+    /// Programs and libraries are read piece by piece, so that their size costs nothing.
+    pub(crate) const PROGRAM: Self = Self::mib("a program or library", 1 << 20);
     /// The dynamic loader's list has some 50 bytes for each library of the machine.
     pub(crate) const LIBRARY_LIST: Self = Self::mib("the dynamic loader's list", 64);
 

@@ -4,7 +4,8 @@
 //! process has mapped an executable (`/proc/PID/maps`).
 
 use crate::Result;
-use crate::elf::user;
+use crate::elf::debug_symbols;
+use crate::elf::functions::Functions;
 use std::fmt;
 use std::ops::Range;
 
@@ -59,13 +60,27 @@ impl Symbols {
     /// An address of a running process is that after the subtraction of its mapping's start, and the addition of the mapping's
     /// offset in the file.
     ///
+    /// Of a stripped one, those symbols count that it keeps compressed in its section `.gnu_debugdata`.
+    ///
     /// # Errors
-    /// `bytes` is no ELF file, or a damaged one. That it has no symbols is no error.
+    /// `bytes` is no executable and no library, or a damaged one. That it has no symbols is no error.
     pub fn from_executable(bytes: &[u8]) -> Result<Self> {
-        let mut symbols = Self::default();
-        for (name, offset) in user::matching_functions(bytes, &|_| true)? {
-            symbols.push(offset, &name);
+        let mut functions = Functions::open(&bytes)?;
+        let embedded = debug_symbols::embedded(functions.executable())
+            .ok()
+            .flatten();
+        if let Some(embedded) = embedded.as_ref().filter(|_| functions.is_stripped()) {
+            functions = functions.with_symbols_of(embedded)?;
         }
+        let mut symbols = Self::default();
+        let mut order = Vec::new();
+        functions.each(&|_| true, &mut |name, place| {
+            order.push(place.index);
+            symbols.push(place.offset, name);
+        })?;
+        let mut listed: Vec<_> = order.into_iter().zip(symbols.functions).collect();
+        listed.sort_by_key(|(index, _)| *index);
+        symbols.functions = listed.into_iter().map(|(_, function)| function).collect();
         Ok(symbols.sorted())
     }
 
@@ -220,9 +235,14 @@ mod tests {
     fn functions_of_this_program_have_names() {
         let bytes = std::fs::read("/proc/self/exe").unwrap();
         let symbols = Symbols::from_executable(&bytes).unwrap();
-        let (name, place) = user::matching_functions(&bytes, &|name| name.contains("symbols"))
-            .unwrap()
-            .swap_remove(0);
+        let functions = Functions::open(&bytes).unwrap();
+        let mut known = None;
+        functions
+            .each(&|name| name.contains("symbols"), &mut |name, place| {
+                known = Some((name.to_owned(), place.offset));
+            })
+            .unwrap();
+        let (name, place) = known.unwrap();
         let (found, offset) = symbols.name_of(place + 1).unwrap();
         assert_eq!(offset, 1);
         // Equal functions may have been folded into one.

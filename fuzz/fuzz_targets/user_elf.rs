@@ -3,14 +3,20 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use rawbpf::elf::functions::Functions;
 use rawbpf::elf::usdt::UsdtFile;
-use rawbpf::elf::user;
 use rawbpf::symbols::Symbols;
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = user::function_offset(bytes, "main");
+    if let Ok(functions) = Functions::open(&bytes) {
+        let _ = (functions.offset("main"), functions.offset("memcpy@@V2"));
+        // Any file may claim to have the symbols of any other.
+        if let Ok(functions) = functions.with_symbols_of(&bytes) {
+            let _ = functions.offsets(&["main", "f"]);
+        }
+    }
     let _ = Symbols::from_executable(bytes).map(|symbols| symbols.len());
-    let Ok(file) = UsdtFile::parse(bytes) else {
+    let Ok(file) = UsdtFile::open(&bytes) else {
         return;
     };
     for note in file.notes() {

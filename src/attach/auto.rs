@@ -146,14 +146,17 @@ fn is_return(program: &Program) -> bool {
 }
 
 fn kprobe(program: &Program, tail: &str) -> Result<Link> {
-    let at = grammar::kernel_function(tail)?;
+    let (module, at) = grammar::kernel_function(tail)?;
     let probe = if is_return(program) {
         no_offset(at.offset)?;
         Kprobe::ret(at.function)
     } else {
         Kprobe::entry(at.function).offset(at.offset)
     };
-    program.attach_kprobe(&probe)
+    program.attach_kprobe(&match module {
+        Some(module) => probe.module(module),
+        None => probe,
+    })
 }
 
 fn uprobe(program: &Program, tail: &str) -> Result<Link> {

@@ -1,15 +1,14 @@
 //! Which file a program or library of that name is, and which part of the file.
 
-use crate::elf::{ld_cache, zip};
+use crate::elf::{Extent, ReadAt, ld_cache, zip};
 use crate::files::{Limit, open_regular, read_regular};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::env;
 use std::ffi::{CString, OsString};
-use std::fs;
-use std::io::Read;
-use std::ops::Range;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file with code: a program, a library, or an archive that holds one.
@@ -21,11 +20,27 @@ pub(super) struct Binary {
     member: Option<String>,
 }
 
-/// What is in a [`Binary`].
+/// A part of a file, or all of it, that is read piece by piece: it may be huge, and another may own it.
 #[derive(Debug)]
 pub(super) struct Contents {
-    bytes: Vec<u8>,
-    part: Range<usize>,
+    file: File,
+    part: Extent,
+}
+
+impl ReadAt for Contents {
+    fn size(&self) -> u64 {
+        self.part.len
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        let len = into.len() as u64;
+        let wanted = self
+            .part
+            .part(offset, len)
+            .filter(|wanted| wanted.len == len);
+        let wanted = wanted.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.file.read_exact_at(into, wanted.offset)
+    }
 }
 
 impl Binary {
@@ -49,15 +64,14 @@ impl Binary {
         Ok(Self { path, member: None })
     }
 
-    /// Reads the file, and finds the member in it.
-    pub(super) fn read(&self) -> Result<Contents> {
-        let bytes = read_regular(&self.path, Limit::PROGRAM)?;
-        let part = match &self.member {
-            None => 0..bytes.len(),
-            Some(name) => zip::member(&bytes, name)
-                .map_err(|e| e.context(format!("archive {}", self.path.display())))?,
-        };
-        Ok(Contents { bytes, part })
+    /// Opens the file, and finds the member in it.
+    pub(super) fn open(&self) -> Result<Contents> {
+        let mut contents = Contents::open(&self.path)?;
+        if let Some(name) = &self.member {
+            contents.part = zip::member(&contents, name)
+                .map_err(|e| e.context(format!("archive {}", self.path.display())))?;
+        }
+        Ok(contents)
     }
 
     /// Whether an offset in it is an offset in the file.
@@ -75,15 +89,20 @@ impl Binary {
 }
 
 impl Contents {
-    /// The program or library.
-    pub(super) fn elf(&self) -> &[u8] {
-        self.bytes.get(self.part.clone()).unwrap_or_default()
+    /// Opens a whole file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = open_regular(path, Limit::PROGRAM)?;
+        let len = file
+            .metadata()
+            .map_err(|e| Error::from_io(e, "read", path))?
+            .len();
+        let part = Extent { offset: 0, len };
+        Ok(Self { file, part })
     }
 
     /// From an offset in the program or library to one in the file that the kernel knows.
     pub(super) fn in_file(&self, offset: u64) -> Result<u64> {
-        let start = u64::try_from(self.part.start).unwrap_or(u64::MAX);
-        start.checked_add(offset).ok_or_else(|| {
+        self.part.offset.checked_add(offset).ok_or_else(|| {
             let message = format!("the offset {offset:#x} is past any file's end");
             Error::new(ErrorKind::InvalidArgument, message)
         })
@@ -265,8 +284,11 @@ mod tests {
         let binary = Binary::find(Path::new(&name)).expect("a name");
         assert_eq!(binary.path, path);
         assert!(!binary.is_whole_file());
-        let contents = binary.read().expect("the member");
-        assert_eq!(contents.elf(), b"code");
+        let contents = binary.open().expect("the member");
+        let mut code = [0; 4];
+        contents.read_at(0, &mut code).expect("the member");
+        assert_eq!((&code, contents.size()), (b"code", 4));
+        assert!(contents.read_at(1, &mut code).is_err(), "past its end");
         let start = archive
             .windows(4)
             .position(|w| w == b"code")

@@ -4,7 +4,7 @@ use crate::load::kernel_files;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
 /// What the kernel proper is called where a module's name is wanted.
-const KERNEL: &str = "vmlinux";
+pub(super) const KERNEL: &str = "vmlinux";
 /// So many are listed in a message.
 const LISTED: usize = 8;
 
@@ -42,7 +42,11 @@ pub(super) fn in_module(name: &str, module: &str) -> Result<u64> {
         [function] => Ok(function.address),
         [] => {
             let near = did_you_mean(module, all.iter().map(|f| f.module.as_str()));
-            let message = format!("there is no function `{name}` in `{module}`{near}");
+            let elsewhere = match all.first() {
+                Some(other) if near.is_empty() => format!("; it is in `{}`", other.module),
+                _ => near,
+            };
+            let message = format!("there is no function `{name}` in `{module}`{elsewhere}");
             Err(Error::new(ErrorKind::NotFound, message)
                 .with_hint("`vmlinux` means the kernel proper; is the module loaded?"))
         }

@@ -23,18 +23,28 @@ pub(super) fn tail(section: &str) -> Option<&str> {
     section.split_once('/').map(|(_, tail)| tail)
 }
 
-/// `vfs_read`, `vfs_read+0x10`
+/// `vfs_read`, `vfs_read+0x10`, `veth:veth_xmit`: the module, if one is named, and the function. libbpf takes no module here.
 #[doc(alias = "attach_kprobe")]
-pub(super) fn kernel_function(tail: &str) -> Result<FunctionPlace<'_>> {
-    let place = function_and_offset(tail)?;
+pub(super) fn kernel_function(tail: &str) -> Result<(Option<&str>, FunctionPlace<'_>)> {
+    let (module, function) = module_and_rest(tail);
+    let place = function_and_offset(function)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    if place.function.is_empty() || !place.function.chars().all(plain) {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(plain);
+    if !is_name(place.function) || !module.is_none_or(is_name) {
         return Err(bad(
             tail,
-            "a kernel function, as in `vfs_read` or `vfs_read+0x10`",
+            "a kernel function, as in `vfs_read`, `vfs_read+0x10` or `module:function`",
         ));
     }
-    Ok(place)
+    Ok((module, place))
+}
+
+/// What stands before a colon, and what behind it.
+pub(super) fn module_and_rest(text: &str) -> (Option<&str>, &str) {
+    match text.split_once(':') {
+        Some((module, rest)) => (Some(module), rest),
+        None => (None, text),
+    }
 }
 
 /// `/usr/bin/bash:readline`, `libc.so.6:malloc+4`
@@ -42,19 +52,29 @@ pub(super) fn kernel_function(tail: &str) -> Result<FunctionPlace<'_>> {
 pub(super) fn user_function(tail: &str) -> Result<BinaryPlace<'_>> {
     let wanted = "a file and a function in it, as in `/usr/bin/bash:readline`";
     let (binary, function) = tail.split_once(':').ok_or_else(|| bad(tail, wanted))?;
-    let at = function_and_offset(function)?;
+    // A name may have a `+` itself.
+    let at = function_and_offset(function).unwrap_or(FunctionPlace {
+        function,
+        offset: 0,
+    });
     if binary.is_empty() || at.function.is_empty() {
         return Err(bad(tail, wanted));
     }
     Ok(BinaryPlace { binary, at })
 }
 
-/// `tcp_*`
+/// `tcp_*`, `veth:veth_*`
 #[doc(alias = "attach_kprobe_multi")]
 pub(super) fn kernel_glob(tail: &str) -> Result<&str> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.*?".contains(c);
-    if tail.is_empty() || !tail.chars().all(plain) {
-        return Err(bad(tail, "a pattern of kernel functions, as in `tcp_*`"));
+    let (module, pattern) = module_and_rest(tail);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let is_pattern = |c: char| plain(c) || c == '*' || c == '?';
+    let is_module = |name: &str| !name.is_empty() && name.chars().all(plain);
+    if pattern.is_empty() || !pattern.chars().all(is_pattern) || !module.is_none_or(is_module) {
+        return Err(bad(
+            tail,
+            "a pattern of kernel functions, as in `tcp_*` or `module:function_*`",
+        ));
     }
     Ok(tail)
 }
@@ -140,7 +160,10 @@ mod tests {
 
     #[test]
     fn kernel_functions_may_have_an_offset_of_any_base() {
-        let of = |text| kernel_function(text).ok();
+        let of = |text| match kernel_function(text).ok()? {
+            (None, place) => Some(place),
+            (Some(_), _) => None,
+        };
         assert_eq!(of("vfs_read"), Some(place("vfs_read", 0)));
         assert_eq!(
             of("vfs_read.isra.0+0x10"),
@@ -149,8 +172,21 @@ mod tests {
         assert_eq!(of("f+8"), Some(place("f", 8)));
         assert_eq!(of("f+010"), Some(place("f", 8)));
         assert_eq!(of("f+0"), Some(place("f", 0)));
-        for bad in ["", "+4", "f+", "f+x", "f+-1", "f*", "a b", "mod:f"] {
-            assert!(of(bad).is_none(), "{bad:?}");
+        for bad in [
+            "", "+4", "f+", "f+x", "f+-1", "f*", "a b", ":f", "m:", "m:n:f", "m*:f",
+        ] {
+            assert!(kernel_function(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn kernel_functions_may_have_a_module() {
+        let of = |text| kernel_function(text).expect("a place");
+        assert_eq!(of("veth:veth_xmit"), (Some("veth"), place("veth_xmit", 0)));
+        assert_eq!(of("vmlinux:f+4"), (Some("vmlinux"), place("f", 4)));
+        assert_eq!(kernel_glob("veth:veth_*").ok(), Some("veth:veth_*"));
+        for bad in ["veth:", ":v*", "v*:v", "a:b:c"] {
+            assert!(kernel_glob(bad).is_err(), "{bad:?}");
         }
     }
 
@@ -163,7 +199,17 @@ mod tests {
         );
         let versioned = user_function("libc.so.6:memcpy@@GLIBC_2.14").expect("a place");
         assert_eq!(versioned.at, place("memcpy@@GLIBC_2.14", 0));
-        for bad in ["/bin/bash", ":f", "/bin/bash:", "/bin/bash:f+z"] {
+        for name in [
+            "main.(*T).Run",
+            "core::fn<u8>",
+            "f+z",
+            "x/y.F[go.shape.int]",
+        ] {
+            let text = format!("./server:{name}");
+            let parsed = user_function(&text).expect("a place");
+            assert_eq!((parsed.binary, parsed.at), ("./server", place(name, 0)));
+        }
+        for bad in ["/bin/bash", ":f", "/bin/bash:"] {
             assert!(user_function(bad).is_err(), "{bad:?}");
         }
     }

@@ -1,9 +1,9 @@
 //! Probes at kernel functions: by PMU, or through tracefs where there is none.
 
-use super::duplicates;
 use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event::{self, Way};
+use super::{duplicates, grammar};
 use crate::feature::Feature;
 use crate::load::{advice, kernel_files};
 use crate::program::Program;
@@ -63,19 +63,27 @@ enum Place {
 }
 
 impl Kprobe {
-    /// At the entry of a function.
+    /// At the entry of a function; `module:function` says of which module, as [`Kprobe::module`] does.
     pub fn entry(function: impl Into<String>) -> Self {
-        Self::at(Place::Function(function.into()), ProbeMoment::Entry)
+        Self::function(&function.into(), ProbeMoment::Entry)
     }
 
-    /// When a function returns.
+    /// When a function returns; `module:function` says of which module, as [`Kprobe::module`] does.
     pub fn ret(function: impl Into<String>) -> Self {
-        Self::at(Place::Function(function.into()), ProbeMoment::Return)
+        Self::function(&function.into(), ProbeMoment::Return)
     }
 
     /// At the function at an address from `/proc/kallsyms`, for functions whose name is not unique.
     pub fn address(address: u64) -> Self {
         Self::at(Place::Address(address), ProbeMoment::Entry)
+    }
+
+    fn function(name: &str, moment: ProbeMoment) -> Self {
+        let (module, function) = grammar::module_and_rest(name);
+        Self {
+            module: module.map(str::to_owned),
+            ..Self::at(Place::Function(function.to_owned()), moment)
+        }
     }
 
     fn at(place: Place, moment: ProbeMoment) -> Self {
@@ -121,11 +129,13 @@ impl Kprobe {
         self
     }
 
-    /// `function+0x10`
+    /// `module:function+0x10`
     fn place(&self) -> String {
+        let module = self.module.as_ref();
+        let module = module.map_or_else(String::new, |module| format!("{module}:"));
         match &self.place {
-            Place::Function(name) if self.offset == 0 => name.clone(),
-            Place::Function(name) => format!("{name}+{:#x}", self.offset),
+            Place::Function(name) if self.offset == 0 => format!("{module}{name}"),
+            Place::Function(name) => format!("{module}{name}+{:#x}", self.offset),
             Place::Address(address) => format!("{:#x}", address.wrapping_add(self.offset)),
         }
     }

@@ -1,8 +1,9 @@
 //! Many kernel functions with one link.
 
+use super::duplicates::KERNEL;
 use super::link::Link;
 use super::many::Wanted;
-use super::{glob, kprobe, tracefs};
+use super::{glob, grammar, kprobe, tracefs};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::{advice, kernel_files};
 use crate::mounts;
@@ -30,7 +31,8 @@ pub struct KprobeMulti {
 }
 
 impl KprobeMulti {
-    /// All traceable functions whose name matches, with `*` and `?`.
+    /// All traceable functions whose name matches, with `*` and `?`; `module:pattern` means those of one module, where
+    /// `vmlinux` is the kernel proper.
     pub fn pattern(pattern: impl Into<String>) -> Self {
         Self::of(Wanted::Pattern(pattern.into()))
     }
@@ -86,7 +88,7 @@ impl Program {
 fn attach(program: &Program, at: &KprobeMulti) -> Result<Link> {
     at.functions.check_cookies(&at.cookies)?;
     match &at.functions {
-        Wanted::Pattern(pattern) if glob::is_pattern(pattern) => {
+        Wanted::Pattern(pattern) if glob::is_pattern(pattern) || pattern.contains(':') => {
             create(program, at, Functions::Addresses(&matching(pattern)?))
         }
         Wanted::Pattern(name) => by_names(program, at, std::slice::from_ref(name)),
@@ -122,38 +124,45 @@ fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Resu
 /// The addresses of the traceable functions that a pattern means.
 #[doc(alias = "libbpf_available_kprobes_parse")]
 fn matching(pattern: &str) -> Result<Vec<u64>> {
+    let (module, name) = grammar::module_and_rest(pattern);
+    let is_of = |of: Option<&str>| module.is_none_or(|wanted| wanted == of.unwrap_or(KERNEL));
     // Since Linux 6.5 the list comes with addresses.
     let with_addresses = mounts::tracefs()?.read("available_filter_functions_addrs");
     let addresses = if let Ok(list) = with_addresses {
-        listed(&list, pattern)
+        listed(&list, &is_of, name)
     } else {
-        looked_up(pattern)?
+        looked_up(&is_of, name)?
     };
     if addresses.is_empty() {
         let message = format!("no traceable kernel function matches `{pattern}`");
-        return Err(Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT));
+        let error = Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT);
+        return Err(match module {
+            Some(module) => error.with_hint(format!("is the module `{module}` loaded?")),
+            None => error,
+        });
     }
     Ok(addresses)
 }
 
-/// From lines such as `ffffffff81000000 vfs_read` (and `... [module]`).
-fn listed(list: &str, pattern: &str) -> Vec<u64> {
+/// From lines such as `ffffffff81000000 vfs_read` and `ffffffffc0000000 f [module]`.
+fn listed(list: &str, is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Vec<u64> {
     let parsed = list.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        Some((address, words.next()?))
+        let name = words.next()?;
+        is_of(words.next().map(tracefs::module_name)).then_some((address, name))
     });
     let found = parsed.filter(|(_, name)| glob::matches(pattern, name));
     found.map(|(address, _)| address).collect()
 }
 
 /// Names from tracefs, addresses from the kernel's symbols.
-fn looked_up(pattern: &str) -> Result<Vec<u64>> {
+fn looked_up(is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Result<Vec<u64>> {
     let list = tracefs::traceable_functions()?;
-    let names = tracefs::matching_names(&list, |_| true, pattern);
+    let names = tracefs::matching_names(&list, is_of, pattern);
     let mut addresses = Vec::new();
     kernel_files::kernel_symbols(&mut |symbol| {
-        if symbol.is_function() && names.contains(symbol.name) {
+        if symbol.is_function() && is_of(symbol.module) && names.contains(symbol.name) {
             addresses.push(symbol.address);
         }
     })?;
@@ -196,10 +205,14 @@ mod tests {
     #[test]
     fn the_list_with_addresses_is_read() {
         let list = "ffffffff81000000 vfs_read\nffffffff81000100 vfs_write\nffffffffc0000000 f [veth]\nbroken\n";
+        let any = |_: Option<&str>| true;
         assert_eq!(
-            listed(list, "vfs_*"),
+            listed(list, &any, "vfs_*"),
             [0xffff_ffff_8100_0000, 0xffff_ffff_8100_0100]
         );
-        assert_eq!(listed(list, "f"), [0xffff_ffff_c000_0000]);
+        assert_eq!(listed(list, &any, "f"), [0xffff_ffff_c000_0000]);
+        let of_veth = |of: Option<&str>| of == Some("veth");
+        assert_eq!(listed(list, &of_veth, "*"), [0xffff_ffff_c000_0000]);
+        assert_eq!(listed(list, &|of| of.is_none(), "*").len(), 2);
     }
 }

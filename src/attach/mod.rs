@@ -52,6 +52,7 @@ mod unlinked;
 mod uprobe;
 mod uprobe_multi;
 mod usdt;
+mod user_functions;
 mod xdp;
 mod xdp_status;
 

@@ -43,10 +43,14 @@ pub(super) fn matching_names<'l>(
     let lines = list.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?;
-        let module = words.next().map(|module| module.trim_matches(['[', ']']));
-        of(module).then_some(name)
+        of(words.next().map(module_name)).then_some(name)
     });
     lines.filter(|name| glob::matches(pattern, name)).collect()
+}
+
+/// From `[veth]`, as such lists write it.
+pub(super) fn module_name(word: &str) -> &str {
+    word.trim_matches(['[', ']'])
 }
 
 /// The number of a trace event, by which a perf event names it.

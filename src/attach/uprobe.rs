@@ -4,8 +4,7 @@ use super::binary::Binary;
 use super::kprobe::{self, ProbeMode};
 use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
-use super::perf_event;
-use crate::elf::user;
+use super::{perf_event, user_functions};
 use crate::load::advice;
 use crate::program::Program;
 use crate::sys::perf_event::{
@@ -179,11 +178,12 @@ fn offset_in(file: &Binary, at: &Uprobe) -> Result<u64> {
     if at.function.is_none() && file.is_whole_file() {
         return Ok(at.offset);
     }
-    let contents = file.read()?;
+    let contents = file.open()?;
     let start = match &at.function {
-        Some(function) => user::function_offset(contents.elf(), function)?,
-        None => 0,
+        Some(function) => user_functions::offsets(file, &contents, &[function])?,
+        None => Vec::new(),
     };
+    let start = start.first().copied().unwrap_or(0);
     contents.in_file(start.saturating_add(at.offset))
 }
 

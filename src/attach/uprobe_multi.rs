@@ -1,10 +1,9 @@
 //! Many places of one program or library with one link.
 
 use super::binary::{Binary, Contents};
-use super::glob;
 use super::link::Link;
 use super::uprobe::Processes;
-use crate::elf::user;
+use super::{glob, user_functions};
 use crate::load::advice;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
@@ -172,35 +171,24 @@ fn offsets(file: &Binary, at: &UprobeMulti) -> Result<Vec<u64>> {
     if let (Wanted::Offsets(offsets), true) = (&at.places, file.is_whole_file()) {
         return Ok(offsets.clone());
     }
-    let contents = file.read()?;
-    let offsets = offsets_in(&contents, at)?;
+    let contents = file.open()?;
+    let offsets = offsets_in(file, &contents, &at.places)?;
     offsets
         .into_iter()
         .map(|offset| contents.in_file(offset))
         .collect()
 }
 
-fn offsets_in(contents: &Contents, at: &UprobeMulti) -> Result<Vec<u64>> {
-    let bytes = contents.elf();
-    match &at.places {
+fn offsets_in(file: &Binary, contents: &Contents, places: &Wanted) -> Result<Vec<u64>> {
+    match places {
         Wanted::Names(names) => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            user::function_offsets(bytes, &names)
+            user_functions::offsets(file, contents, &names)
         }
         Wanted::Pattern(pattern) if glob::is_pattern(pattern) => {
-            let found = user::matching_functions(bytes, &|name| glob::matches(pattern, name))?;
-            let mut offsets: Vec<u64> = found.into_iter().map(|(_, offset)| offset).collect();
-            // Several names of one function are one place.
-            offsets.sort_unstable();
-            offsets.dedup();
-            offsets.retain(|offset| *offset > 0);
-            if offsets.is_empty() {
-                let message = format!("no function matches `{pattern}`");
-                return Err(Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT));
-            }
-            Ok(offsets)
+            user_functions::matching(file, contents, pattern)
         }
-        Wanted::Pattern(name) => user::function_offset(bytes, name).map(|offset| vec![offset]),
+        Wanted::Pattern(name) => user_functions::offsets(file, contents, &[name]),
         Wanted::Offsets(offsets) => Ok(offsets.clone()),
     }
 }

@@ -1,21 +1,32 @@
 //! Bytes of an ELF file in; sections, symbols and relocations out.
 //!
-//! In: any bytes. Out: views that borrow from them, every access checked; nothing here panics. The layout of the structures
-//! comes from the `object` crate. Beside it, the two other formats in which user-space libraries are found: the dynamic
-//! loader's list and zip archives. Not here: what a section means to BPF (see `open`).
+//! In: any bytes. Out: of a BPF object, views that borrow from them, every access checked; of programs and libraries, which are
+//! read piece by piece ([`ReadAt`]), the places of functions ([`functions`]) and of probes ([`usdt`]). Nothing here panics. The
+//! layout of the structures comes from the `object` crate. Beside it, the two other formats in which user-space libraries are
+//! found: the dynamic loader's list and zip archives. Not here: what a section means to BPF (see `open`).
 
+pub(crate) mod debug_symbols;
+mod dynamic;
 mod error;
+mod executable;
 mod file;
+mod format;
+pub mod functions;
 pub(crate) mod ld_cache;
+mod read_at;
 mod rel;
 mod section;
 mod symbol;
+mod symbol_choice;
+mod symbol_scan;
 pub mod usdt;
-pub mod user;
 pub(crate) mod zip;
 
 pub(crate) use error::ElfError;
+pub use executable::Executable;
 pub(crate) use file::ElfFile;
+pub(crate) use read_at::Extent;
+pub use read_at::ReadAt;
 pub(crate) use rel::Rel;
 pub(crate) use section::Section;
 pub(crate) use symbol::{Symbol, SymbolPlace, SymbolTable, Visibility};

@@ -2,8 +2,8 @@
 //!
 //! Only members that are stored as they are can be run from within the archive, so nothing is unpacked here.
 
-use crate::{Error, ErrorKind, Result, did_you_mean};
-use std::ops::Range;
+use super::read_at::{self, Extent, ReadAt};
+use crate::{Error, ErrorKind, Result, did_you_mean, near_names};
 
 /// `PK\5\6`: the record behind the directory, at the very end but for a comment.
 const END: &[u8] = b"PK\x05\x06";
@@ -20,13 +20,15 @@ const ENCRYPTED: u16 = 1;
 
 /// An entry of the directory.
 #[derive(Debug)]
-struct Entry<'a> {
-    name: &'a [u8],
+struct Entry {
+    name: Vec<u8>,
     flags: u16,
     compression: u16,
     len: u32,
     /// Where the header before the member's bytes is.
     local: u32,
+    /// Where the next entry is.
+    end: u64,
 }
 
 /// Where the bytes of the member `name` are in the archive.
@@ -35,17 +37,24 @@ struct Entry<'a> {
 /// `NotFound` if there is no such member, `Unsupported` if it is compressed or encrypted, `InvalidArgument` if this is no zip
 /// archive, or a damaged one.
 #[doc(alias = "zip_archive_find_entry")]
-pub(crate) fn member(archive: &[u8], name: &str) -> Result<Range<usize>> {
+pub(crate) fn member(archive: &dyn ReadAt, name: &str) -> Result<Extent> {
     let directory = directory(archive)?;
-    let mut names = Vec::new();
-    for entry in entries(archive, directory) {
-        let entry = entry.ok_or_else(|| damaged("its directory"))?;
+    let mut near = Vec::new();
+    let mut at = directory.start;
+    for _ in 0..directory.entries {
+        let entry = entry(archive, at).ok_or_else(|| damaged("its directory"))?;
         if entry.name == name.as_bytes() {
             return stored(archive, &entry, name);
         }
-        names.push(String::from_utf8_lossy(entry.name));
+        let known = String::from_utf8_lossy(&entry.name);
+        near.extend(
+            near_names(name, [known.as_ref()])
+                .first()
+                .map(|s| (*s).to_owned()),
+        );
+        at = entry.end;
     }
-    let near = did_you_mean(name, names.iter().map(AsRef::as_ref));
+    let near = did_you_mean(name, near.iter().map(String::as_str));
     let message = format!("the archive has no member `{name}`{near}");
     Err(Error::new(ErrorKind::NotFound, message))
 }
@@ -65,24 +74,31 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes))
 }
 
+fn bytes_at<const LEN: usize>(archive: &dyn ReadAt, at: u64) -> Option<[u8; LEN]> {
+    let mut bytes = [0; LEN];
+    archive.read_at(at, &mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// Where the directory starts, and how many entries it has.
 #[derive(Debug, Clone, Copy)]
 struct Directory {
-    start: usize,
+    start: u64,
     entries: u16,
 }
 
 #[doc(alias = "find_cd")]
-fn directory(archive: &[u8]) -> Result<Directory> {
-    let first = archive.len().saturating_sub(END_LEN + LONGEST_COMMENT);
-    let window = archive.get(first..).unwrap_or_default();
+fn directory(archive: &dyn ReadAt) -> Result<Directory> {
+    let len = archive.size().min((END_LEN + LONGEST_COMMENT) as u64);
+    let offset = archive.size() - len;
+    let window = read_at::read(archive, Extent { offset, len }, len, "the archive's end")?;
     // The comment reaches to the end: else these four bytes are something else.
     let is_end = |at: &usize| {
         let record = window.get(*at..).unwrap_or_default();
         let comment = u16_at(record, END_LEN - 2).map(usize::from);
         comment.is_some_and(|comment| record.len() == END_LEN + comment)
     };
-    let at = memchr::memmem::rfind_iter(window, END).find(is_end);
+    let at = memchr::memmem::rfind_iter(&window, END).find(is_end);
     let record = at.and_then(|at| window.get(at..)).ok_or_else(|| {
         let message = "it is no zip archive: there is no directory at its end";
         Error::new(ErrorKind::InvalidArgument, message)
@@ -100,59 +116,52 @@ fn parse_end(record: &[u8]) -> Option<Directory> {
     let start = u32_at(record, 16)?;
     let is_one_part = this_part == 0 && directory_part == 0 && entries == all_entries;
     (is_one_part && start != u32::MAX).then_some(Directory {
-        start: usize::try_from(start).ok()?,
+        start: start.into(),
         entries,
     })
 }
 
-/// The entries; `None` for one that cannot be read, after which there are none.
-fn entries(archive: &[u8], directory: Directory) -> impl Iterator<Item = Option<Entry<'_>>> {
-    let mut rest = archive.get(directory.start..).unwrap_or_default();
-    (0..directory.entries).map_while(move |_| {
-        let (entry, tail) = entry(rest).map_or((None, None), |(e, tail)| (Some(e), Some(tail)));
-        let was_over = rest.is_empty();
-        rest = tail.unwrap_or_default();
-        (entry.is_some() || !was_over).then_some(entry)
-    })
-}
-
-fn entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
-    let (head, rest) = bytes.split_at_checked(ENTRY_LEN)?;
+fn entry(archive: &dyn ReadAt, at: u64) -> Option<Entry> {
+    let head: [u8; ENTRY_LEN] = bytes_at(archive, at)?;
     if !head.starts_with(ENTRY) {
         return None;
     }
-    let (name, rest) = rest.split_at_checked(u16_at(head, 28)?.into())?;
-    let extra = usize::from(u16_at(head, 30)?) + usize::from(u16_at(head, 32)?);
-    let entry = Entry {
+    let mut name = vec![0; u16_at(&head, 28)?.into()];
+    let name_at = at.checked_add(ENTRY_LEN as u64)?;
+    archive.read_at(name_at, &mut name).ok()?;
+    let more = u64::from(u16_at(&head, 30)?) + u64::from(u16_at(&head, 32)?);
+    Some(Entry {
+        end: name_at.checked_add(name.len() as u64 + more)?,
         name,
-        flags: u16_at(head, 8)?,
-        compression: u16_at(head, 10)?,
-        len: u32_at(head, 20)?,
-        local: u32_at(head, 42)?,
-    };
-    Some((entry, rest.get(extra..)?))
+        flags: u16_at(&head, 8)?,
+        compression: u16_at(&head, 10)?,
+        len: u32_at(&head, 20)?,
+        local: u32_at(&head, 42)?,
+    })
 }
 
 /// The bytes of a member that is stored as it is.
 #[doc(alias = "get_entry_at_offset")]
-fn stored(archive: &[u8], entry: &Entry<'_>, name: &str) -> Result<Range<usize>> {
+fn stored(archive: &dyn ReadAt, entry: &Entry, name: &str) -> Result<Extent> {
     if entry.flags & ENCRYPTED != 0 || entry.compression != 0 {
         let message = format!("member `{name}` of the archive is compressed or encrypted");
         return Err(Error::new(ErrorKind::Unsupported, message)
             .with_hint("only members that are stored as they are can be run, and so be probed"));
     }
-    let range = || {
-        let start = usize::try_from(entry.local).ok()?;
-        let head = archive.get(start..)?.get(..LOCAL_LEN)?;
+    let extent = || {
+        let start = u64::from(entry.local);
+        let head: [u8; LOCAL_LEN] = bytes_at(archive, start)?;
         if !head.starts_with(LOCAL) {
             return None;
         }
-        let skipped = LOCAL_LEN + usize::from(u16_at(head, 26)?) + usize::from(u16_at(head, 28)?);
-        let start = start.checked_add(skipped)?;
-        let end = start.checked_add(usize::try_from(entry.len).ok()?)?;
-        (end <= archive.len()).then_some(start..end)
+        let more = u64::from(u16_at(&head, 26)?) + u64::from(u16_at(&head, 28)?);
+        let member = Extent {
+            offset: start + LOCAL_LEN as u64 + more,
+            len: entry.len.into(),
+        };
+        member.within(archive.size())
     };
-    range().ok_or_else(|| damaged(&format!("member `{name}`")))
+    extent().ok_or_else(|| damaged(&format!("member `{name}`")))
 }
 
 #[cfg(test)]
@@ -173,8 +182,12 @@ mod tests {
             b"PK\x05\x06, says the comment, which goes on",
         ] {
             let bytes = zip(&[("a", b"first"), ("lib/x.so", b"second")], comment);
-            assert_eq!(&bytes[member(&bytes, "a").unwrap()], b"first");
-            assert_eq!(&bytes[member(&bytes, "lib/x.so").unwrap()], b"second");
+            let content = |name| {
+                let extent = member(&bytes, name).unwrap();
+                read_at::read(&bytes, extent, 10, "it").unwrap()
+            };
+            assert_eq!(content("a"), b"first");
+            assert_eq!(content("lib/x.so"), b"second");
             let error = member(&bytes, "lib/y.so").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::NotFound);
             assert!(
@@ -203,7 +216,7 @@ mod tests {
             bytes[at] ^= 1;
             assert_eq!(member(&bytes, "a").unwrap_err().kind(), kind, "byte {at}");
         }
-        let error = member(b"\x7fELF", "a").unwrap_err();
+        let error = member(&b"\x7fELF".to_vec(), "a").unwrap_err();
         assert!(error.message().contains("no zip archive"), "{error}");
     }
 
@@ -214,11 +227,11 @@ mod tests {
             let len = bytes.len();
             bytes[at % len] = byte;
             for name in ["a", "b", "c"] {
-                if let Ok(range) = member(&bytes, name) {
-                    prop_assert!(bytes.get(range).is_some());
+                if let Ok(extent) = member(&bytes, name) {
+                    prop_assert!(extent.within(len as u64).is_some());
                 }
-                let _ = member(&bytes[cut % len..], name);
-                let _ = member(&bytes[..cut % len], name);
+                let _ = member(&&bytes[cut % len..], name);
+                let _ = member(&&bytes[..cut % len], name);
             }
         }
     }

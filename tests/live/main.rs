@@ -13,6 +13,7 @@ mod attach;
 mod globals;
 mod jump_tables;
 mod liars;
+mod library;
 mod load;
 mod logs;
 mod machine;

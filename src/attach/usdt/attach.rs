@@ -107,8 +107,8 @@ struct Target<'f> {
 fn attach(program: &Program, at: &Usdt) -> Result<Link> {
     let maps = program.usdt().ok_or_else(no_maps)?;
     let file = Binary::find(&at.binary)?;
-    let contents = file.read()?;
-    let probes = UsdtFile::parse(contents.elf())?;
+    let contents = file.open()?;
+    let probes = UsdtFile::open(&contents)?;
     let notes = notes(&probes, at)?;
     let mut memory = Memory {
         by_cookie: maps.by_cookie,
@@ -149,8 +149,8 @@ fn no_maps() -> Error {
 }
 
 /// The places of the wanted probe.
-fn notes<'f>(probes: &'f UsdtFile<'_>, at: &Usdt) -> Result<Vec<&'f UsdtNote<'f>>> {
-    let of_provider = |note: &&UsdtNote<'_>| note.provider == at.provider;
+fn notes<'f>(probes: &'f UsdtFile<'_>, at: &Usdt) -> Result<Vec<&'f UsdtNote>> {
+    let of_provider = |note: &&UsdtNote| note.provider == at.provider;
     let all = probes.notes().iter();
     let found: Vec<_> = all
         .filter(of_provider)
@@ -163,7 +163,7 @@ fn notes<'f>(probes: &'f UsdtFile<'_>, at: &Usdt) -> Result<Vec<&'f UsdtNote<'f>
 }
 
 /// Names what there is: a few near names, or the first of all.
-fn no_probe(notes: &[UsdtNote<'_>], at: &Usdt) -> Error {
+fn no_probe(notes: &[UsdtNote], at: &Usdt) -> Error {
     const SHOWN: usize = 12;
     let wanted = format!("{}:{}", at.provider, at.name);
     let names = notes
@@ -184,7 +184,7 @@ fn no_probe(notes: &[UsdtNote<'_>], at: &Usdt) -> Error {
 #[doc(alias = "collect_usdt_targets")]
 fn target<'f>(
     probes: &UsdtFile<'_>,
-    note: &'f UsdtNote<'_>,
+    note: &'f UsdtNote,
     contents: &Contents,
     memory: &mut Memory<'_>,
 ) -> Result<Target<'f>> {

@@ -3,29 +3,37 @@
 use super::arg::{UsdtArg, parse_args};
 use super::note::{UsdtNote, notes};
 use super::register::Machine;
+use crate::elf::executable::Executable;
+use crate::elf::format::{Class, Format};
+use crate::elf::read_at::{self, ReadAt};
 use crate::{Error, ErrorKind, Result};
 use object::Endianness;
-use object::elf::{self, FileHeader64};
-use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _};
+use object::elf;
 
 /// The section of the notes.
 const NOTES: &[u8] = b".note.stapsdt";
+/// Programs with thousands of probes have a few hundred KiB of notes.
+const MAX_NOTES_LEN: u64 = 64 << 20;
 /// The section whose address tells whether addresses were moved since the notes were written.
 const BASE: &[u8] = b".stapsdt.base";
 /// Two instructions that do nothing, of one byte and of five: newer probes stand on both.
 const NOP_NOP5: [u8; 6] = [0x90, 0x0f, 0x1f, 0x44, 0x00, 0x00];
 
+/// This machine's byte order.
+const NATIVE: Endianness = if cfg!(target_endian = "little") {
+    Endianness::Little
+} else {
+    Endianness::Big
+};
+
 /// An executable or library of this machine's sort, with its USDT probes.
 #[derive(Debug)]
-pub struct UsdtFile<'a> {
-    bytes: &'a [u8],
+pub struct UsdtFile<'r> {
+    file: Executable<'r>,
     machine: Machine,
-    shared: bool,
-    /// By address.
-    segments: Vec<Segment>,
     /// Where [`BASE`] is.
     base: Option<u64>,
-    notes: Vec<UsdtNote<'a>>,
+    notes: Vec<UsdtNote>,
 }
 
 /// Where a probe is.
@@ -43,72 +51,47 @@ pub struct UsdtPlace {
     pub has_nop5: bool,
 }
 
-/// A part of the file that is loaded.
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    address: u64,
-    len: u64,
-    offset: u64,
-    executable: bool,
-}
-
-impl<'a> UsdtFile<'a> {
+impl<'r> UsdtFile<'r> {
     /// Reads the notes.
     ///
     /// # Errors
     /// `Elf` if this is no executable or library of a 64-bit machine with this machine's byte order, or is damaged.
     /// `NotFound` if it has no notes.
     #[doc(alias = "sanity_check_usdt_elf")]
-    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let (header, endian) = header(bytes)?;
-        let machine = Machine::of(header.e_machine(endian)).ok_or_else(|| {
-            let number = header.e_machine(endian).0;
+    pub fn open(reader: &'r dyn ReadAt) -> Result<Self> {
+        let file = Executable::open(reader)?;
+        check(&file)?;
+        let machine = Machine::of(file.machine()).ok_or_else(|| {
+            let number = file.machine().0;
             let message =
                 format!("arguments of probes cannot be read on this machine (ELF number {number})");
             Error::new(ErrorKind::Unsupported, message)
         })?;
-        let sections = header.sections(endian, bytes).map_err(damaged)?;
-        let section = sections.section_by_name(endian, NOTES).ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "it has no USDT probes: there is no section .note.stapsdt",
-            )
-            .with_hint("was it built without them (--enable-dtrace, --with-dtrace, or sys/sdt.h)?")
-        })?;
-        if section.1.sh_type(endian) != elf::SHT_NOTE {
-            return Err(Error::new(
-                ErrorKind::Elf,
-                "its section .note.stapsdt holds no notes",
-            ));
-        }
-        let data = section.1.data(endian, bytes).map_err(damaged)?;
+        let notes = read_notes(&file)?;
+        let base = file.section_named(BASE).map(|section| section.address);
         Ok(Self {
-            bytes,
+            file,
             machine,
-            shared: header.e_type(endian) == elf::ET_DYN,
-            segments: segments(header, endian, bytes)?,
-            base: sections
-                .section_by_name(endian, BASE)
-                .map(|(_, section)| section.sh_addr(endian)),
-            notes: notes(data)?,
+            base,
+            notes,
         })
     }
 
     /// All places where probes stand.
-    pub fn notes(&self) -> &[UsdtNote<'a>] {
+    pub fn notes(&self) -> &[UsdtNote] {
         &self.notes
     }
 
     /// Whether it is loaded anywhere (a library, or an executable that does not care) rather than where its addresses say.
     pub fn is_shared(&self) -> bool {
-        self.shared
+        self.file.kind() == elf::ET_DYN
     }
 
     /// Where the arguments of the probe are.
     ///
     /// # Errors
     /// Those of [`parse_args`].
-    pub fn args(&self, note: &UsdtNote<'_>) -> Result<Vec<UsdtArg>> {
+    pub fn args(&self, note: &UsdtNote) -> Result<Vec<UsdtArg>> {
         parse_args(&note.args, self.machine)
     }
 
@@ -117,7 +100,7 @@ impl<'a> UsdtFile<'a> {
     /// # Errors
     /// `Elf` if it is nowhere, or where nothing is executed; if its semaphore is nowhere, or among what is executed.
     #[doc(alias = "collect_usdt_targets")]
-    pub fn place(&self, note: &UsdtNote<'_>) -> Result<UsdtPlace> {
+    pub fn place(&self, note: &UsdtNote) -> Result<UsdtPlace> {
         let nowhere = |what: &str, address: u64, why: &str| {
             let message = format!("the note says that {what} is at {address:#x}, {why}");
             Error::new(ErrorKind::Elf, message)
@@ -128,6 +111,7 @@ impl<'a> UsdtFile<'a> {
         };
         let address = note.location.wrapping_add(moved);
         let (segment, offset) = self
+            .file
             .find(address)
             .ok_or_else(|| nowhere("the probe", address, "where nothing is loaded"))?;
         if !segment.executable {
@@ -135,7 +119,7 @@ impl<'a> UsdtFile<'a> {
         }
         let semaphore = match note.semaphore {
             0 => None,
-            at => match self.find(at) {
+            at => match self.file.find(at) {
                 None => return Err(nowhere("its semaphore", at, "where nothing is loaded")),
                 Some((segment, _)) if segment.executable => {
                     return Err(nowhere("its semaphore", at, "among what is executed"));
@@ -147,75 +131,50 @@ impl<'a> UsdtFile<'a> {
             address,
             offset,
             semaphore,
-            has_nop5: self.machine == Machine::X86_64 && self.starts_at(offset, &NOP_NOP5),
+            has_nop5: self.machine == Machine::X86_64 && self.has_nop5(offset),
         })
     }
 
-    /// The segment with this address, and where the address is in the file.
-    #[doc(alias = "find_elf_seg")]
-    fn find(&self, address: u64) -> Option<(&Segment, u64)> {
-        let after = self.segments.partition_point(|s| s.address <= address);
-        let segment = self.segments.get(after.checked_sub(1)?)?;
-        let inside = address.checked_sub(segment.address)?;
-        let offset = segment.offset.checked_add(inside)?;
-        (inside < segment.len).then_some((segment, offset))
-    }
-
-    fn starts_at(&self, offset: u64, wanted: &[u8]) -> bool {
-        let rest = usize::try_from(offset).ok();
-        let rest = rest.and_then(|offset| self.bytes.get(offset..));
-        rest.is_some_and(|rest| rest.starts_with(wanted))
+    fn has_nop5(&self, offset: u64) -> bool {
+        let mut found = [0; NOP_NOP5.len()];
+        let read = self.file.reader().read_at(offset, &mut found);
+        read.is_ok() && found == NOP_NOP5
     }
 }
 
-fn header(bytes: &[u8]) -> Result<(&FileHeader64<Endianness>, Endianness)> {
-    let refuse = |message: &str| Err(Error::new(ErrorKind::Elf, message));
-    let native = if cfg!(target_endian = "little") { 1 } else { 2 };
-    match bytes.first_chunk::<6>() {
-        Some([0x7f, b'E', b'L', b'F', 2, order]) if *order == native => {}
-        Some([0x7f, b'E', b'L', b'F', 2, _]) => {
-            return refuse("an ELF file of the other byte order has no probes for this machine");
-        }
-        Some([0x7f, b'E', b'L', b'F', ..]) => {
-            return refuse("its probes cannot be read: it is a 32-bit ELF file");
-        }
-        _ => {
-            let error = Error::new(ErrorKind::Elf, "it is no ELF file");
-            return Err(
-                error.with_hint("name an executable or a library, not a script that starts one")
-            );
-        }
-    }
-    let header = FileHeader64::<Endianness>::parse(bytes).map_err(damaged)?;
-    let endian = header.endian().map_err(damaged)?;
-    if !matches!(header.e_type(endian), elf::ET_EXEC | elf::ET_DYN) {
-        return refuse("it is no executable and no library, but an ELF file of another type");
-    }
-    Ok((header, endian))
+/// Whether this machine could have read its notes when they were written.
+fn check(file: &Executable<'_>) -> Result<()> {
+    let Format { class, endian } = file.format();
+    let message = if class != Class::Elf64 {
+        "its probes cannot be read: it is a 32-bit ELF file"
+    } else if endian != NATIVE {
+        "an ELF file of the other byte order has no probes for this machine"
+    } else if !matches!(file.kind(), elf::ET_EXEC | elf::ET_DYN) {
+        "it is no executable and no library, but an ELF file of another type"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::Elf, message))
 }
 
-fn damaged(error: object::read::Error) -> Error {
-    Error::new(ErrorKind::Elf, format!("the file is damaged: {error}"))
-}
-
-#[doc(alias = "parse_elf_segs")]
-fn segments(
-    header: &FileHeader64<Endianness>,
-    endian: Endianness,
-    bytes: &[u8],
-) -> Result<Vec<Segment>> {
-    let all = header.program_headers(endian, bytes).map_err(damaged)?;
-    let loaded = all.iter().filter(|p| p.p_type(endian) == elf::PT_LOAD);
-    let mut segments: Vec<_> = loaded
-        .map(|p| Segment {
-            address: p.p_vaddr(endian),
-            len: p.p_memsz(endian),
-            offset: p.p_offset(endian),
-            executable: p.p_flags(endian).0 & elf::PF_X.0 != 0,
-        })
-        .collect();
-    segments.sort_by_key(|segment| segment.address);
-    Ok(segments)
+fn read_notes(file: &Executable<'_>) -> Result<Vec<UsdtNote>> {
+    let section = file.section_named(NOTES).ok_or_else(|| {
+        Error::new(
+            ErrorKind::NotFound,
+            "it has no USDT probes: there is no section .note.stapsdt",
+        )
+        .with_hint("was it built without them (--enable-dtrace, --with-dtrace, or sys/sdt.h)?")
+    })?;
+    if section.kind != elf::SHT_NOTE {
+        let message = "its section .note.stapsdt holds no notes";
+        return Err(Error::new(ErrorKind::Elf, message));
+    }
+    let content = file.content(section).ok_or_else(|| {
+        let message = "the file is damaged: its section .note.stapsdt lies outside of it";
+        Error::new(ErrorKind::Elf, message)
+    })?;
+    let what = "its section .note.stapsdt";
+    notes(&read_at::read(file.reader(), content, MAX_NOTES_LEN, what)?)
 }
 
 #[cfg(test)]
@@ -231,11 +190,10 @@ mod tests {
 
     /// An executable with a page of `nop`s at [`TEXT`], where one place has two of them, a page at [`DATA`], and these notes.
     fn program(kind: elf::FileType, notes: &[u8], base: u64) -> Vec<u8> {
-        let endian = if cfg!(target_endian = "little") {
-            Endianness::Little
-        } else {
-            Endianness::Big
-        };
+        program_of(NATIVE, kind, notes, base)
+    }
+
+    fn program_of(endian: Endianness, kind: elf::FileType, notes: &[u8], base: u64) -> Vec<u8> {
         let notes_len = u64::try_from(notes.len()).unwrap();
         let mut bytes = Vec::new();
         let mut writer = Writer::new(endian, true, &mut bytes);
@@ -311,7 +269,7 @@ mod tests {
     /// Where the first note's probe is.
     fn place(addresses: [u64; 3], base: u64) -> Result<UsdtPlace> {
         let bytes = program(elf::ET_EXEC, &note(addresses, b"p\0n\0\0"), base);
-        let file = UsdtFile::parse(&bytes)?;
+        let file = UsdtFile::open(&bytes)?;
         file.place(&file.notes()[0])
     }
 
@@ -355,7 +313,7 @@ mod tests {
     #[test]
     fn arguments_are_those_of_the_files_machine() {
         let bytes = program(elf::ET_DYN, &note([TEXT, 0, 0], b"p\0n\0-4@%edi\0"), 0);
-        let file = UsdtFile::parse(&bytes).unwrap();
+        let file = UsdtFile::open(&bytes).unwrap();
         assert!(file.is_shared());
         let args = file.args(&file.notes()[0]).unwrap();
         assert_eq!(args[0].place, ArgPlace::Register(112));
@@ -363,22 +321,30 @@ mod tests {
 
     #[test]
     fn other_files_are_refused() {
-        let good = program(elf::ET_EXEC, &note([TEXT, 0, 0], b"p\0n\0\0"), 0);
+        let notes = note([TEXT, 0, 0], b"p\0n\0\0");
+        let good = program(elf::ET_EXEC, &notes, 0);
+        let foreign = match NATIVE {
+            Endianness::Little => Endianness::Big,
+            Endianness::Big => Endianness::Little,
+        };
+        let foreign = program_of(foreign, elf::ET_EXEC, &notes, 0);
+        let error = UsdtFile::open(&foreign).unwrap_err();
+        assert!(error.to_string().contains("byte order"), "{error}");
         let refused = |at: usize, byte: u8, word: &str| {
             let mut bytes = good.clone();
             bytes[at] = byte;
-            let error = UsdtFile::parse(&bytes).unwrap_err();
+            let error = UsdtFile::open(&bytes).unwrap_err();
             assert!(error.to_string().contains(word), "{error}");
         };
         refused(4, 1, "32-bit");
-        refused(5, 3 - good[5], "byte order");
-        refused(1, b'X', "no ELF file");
-        refused(16, 1, "another type");
+        refused(1, b'X', "not an ELF file");
+        refused(16, 1, "object file");
+        refused(16, 4, "another type");
         refused(18, 3, "cannot be read on this machine");
         let name = good.windows(NOTES.len()).position(|w| w == NOTES).unwrap();
         refused(name, b'-', "no USDT probes");
         for len in 0..good.len() {
-            let _ = UsdtFile::parse(&good[..len]);
+            let _ = UsdtFile::open(&&good[..len]);
         }
     }
 
@@ -392,7 +358,7 @@ mod tests {
                 let len = bytes.len();
                 bytes[at % len] = byte;
             }
-            if let Ok(file) = UsdtFile::parse(&bytes) {
+            if let Ok(file) = UsdtFile::open(&bytes) {
                 for note in file.notes() {
                     let _ = (file.place(note), file.args(note));
                 }

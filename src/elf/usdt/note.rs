@@ -1,7 +1,6 @@
 //! The notes that the compiler leaves, one for each place where a probe stands.
 
 use crate::{Error, ErrorKind, Result};
-use std::borrow::Cow;
 
 /// `NT_STAPSDT`
 const TYPE: u32 = 3;
@@ -13,13 +12,13 @@ const HEADER: usize = 12;
 /// A place where a probe stands; a probe may stand in many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[doc(alias = "usdt_note")]
-pub struct UsdtNote<'a> {
+pub struct UsdtNote {
     /// Who defined the probe: a name space, such as `python`.
-    pub provider: Cow<'a, str>,
+    pub provider: String,
     /// The probe's name.
-    pub name: Cow<'a, str>,
+    pub name: String,
     /// Where its arguments are, as in `-4@%edi 8@-16(%rbp)`. May be empty.
-    pub args: Cow<'a, str>,
+    pub args: String,
     /// The address of its instruction, before the file was loaded.
     pub location: u64,
     /// What the address of the section `.stapsdt.base` was when this was written.
@@ -32,7 +31,7 @@ pub struct UsdtNote<'a> {
 ///
 /// # Errors
 /// One of them is cut off, or no USDT note. Without knowing what it is, nothing is known of those that follow.
-pub(super) fn notes(section: &[u8]) -> Result<Vec<UsdtNote<'_>>> {
+pub(super) fn notes(section: &[u8]) -> Result<Vec<UsdtNote>> {
     let mut notes = Vec::new();
     let mut rest = section;
     // What is shorter than a header is padding.
@@ -51,7 +50,7 @@ pub(super) fn notes(section: &[u8]) -> Result<Vec<UsdtNote<'_>>> {
 
 /// The first note, and what follows it.
 #[doc(alias = "parse_usdt_note")]
-fn note(bytes: &[u8]) -> Option<(UsdtNote<'_>, &[u8])> {
+fn note(bytes: &[u8]) -> Option<(UsdtNote, &[u8])> {
     let (name_len, rest) = word(bytes)?;
     let (contents_len, rest) = word(rest)?;
     let (kind, rest) = word(rest)?;
@@ -72,7 +71,7 @@ fn note(bytes: &[u8]) -> Option<(UsdtNote<'_>, &[u8])> {
         name: Some(name).filter(|name| !name.is_empty())?,
         // A colon alone stands for "no arguments".
         args: if args.starts_with(':') {
-            Cow::Borrowed("")
+            String::new()
         } else {
             args
         },
@@ -102,9 +101,9 @@ fn padded(bytes: &[u8], len: u32) -> Option<(&[u8], &[u8])> {
 }
 
 /// A text that ends in a zero byte.
-fn text(bytes: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
+fn text(bytes: &[u8]) -> Option<(String, &[u8])> {
     let (text, rest) = bytes.split_at_checked(memchr::memchr(0, bytes)?)?;
-    Some((String::from_utf8_lossy(text), rest.get(1..)?))
+    Some((String::from_utf8_lossy(text).into_owned(), rest.get(1..)?))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::load::load_fixture;
 use crate::matrix::{refused, unless_refused, works};
+use crate::net::{in_network, send_through_veth, veth};
 use crate::support::{Need, check};
 use rawbpf::attach::{Kprobe, KprobeMulti, ProbeMode};
 use rawbpf::load::Object;
@@ -343,6 +344,38 @@ fn one_of_several_functions_of_a_name_is_probed() {
         seen,
     );
     drop(link);
+}
+
+#[test]
+fn a_function_of_a_module_is_probed() {
+    require!(Need::Bpf, Need::Kprobes, Need::Tracefs, Need::ModuleBtf);
+    let _alone = alone();
+    in_network(|| {
+        veth(1500);
+        let mut sections = vec!["kprobe/veth:veth_xmit", "kretprobe/veth:veth_xmit"];
+        if check(&[Need::KprobeMulti]).is_ok() {
+            sections.extend(["kprobe.multi/veth:veth_xm?t", "kprobe.multi/veth:veth_xmit"]);
+        }
+        for section in sections {
+            let object = counter(section);
+            let links = object.attach().unwrap();
+            send_through_veth();
+            assert!(runs(&object) > 0, "{section}");
+            drop(links);
+        }
+        for section in ["kprobe/dummy:veth_xmit", "kprobe/vmlinux:veth_xmit"] {
+            let error = counter(section).attach().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.to_string().contains("it is in `veth`"), "{error}");
+        }
+        let tracefs = Kprobe::entry("veth:veth_xmit").mode(ProbeMode::Tracefs);
+        let object = counter("kprobe");
+        let program = object.program("counter").unwrap();
+        let link = program.attach_kprobe(&tracefs).unwrap();
+        send_through_veth();
+        assert!(runs(&object) > 0);
+        drop(link);
+    });
 }
 
 #[test]

@@ -2,12 +2,11 @@
 
 use super::{alone, number};
 use crate::archive::zip;
+use crate::library::{Library, Sections, function};
 use crate::load::load_fixture;
 use crate::matrix::works;
 use crate::support::Need;
 use memmap2::{Mmap, MmapOptions};
-use object::write::{Object, StandardSection, Symbol, SymbolSection};
-use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
 use rawbpf::ErrorKind;
 use rawbpf::attach::Uprobe;
 use std::fs::{self, File};
@@ -18,23 +17,14 @@ use std::path::PathBuf;
 const DOUBLE: [u8; 4] = [0x8d, 0x04, 0x3f, 0xc3];
 
 /// A library with these functions, all of which double their argument.
-fn library(functions: &[&str]) -> Vec<u8> {
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-    let text = object.section_id(StandardSection::Text);
-    for name in functions {
-        let value = object.append_section_data(text, &DOUBLE, 4);
-        object.add_symbol(Symbol {
-            name: name.as_bytes().to_vec(),
-            value,
-            size: 4,
-            kind: SymbolKind::Text,
-            scope: SymbolScope::Dynamic,
-            weak: false,
-            section: SymbolSection::Section(text),
-            flags: SymbolFlags::None,
-        });
+fn library(functions: &[&str]) -> Library {
+    let places = (0..).step_by(DOUBLE.len());
+    let symbols = functions.iter().zip(places);
+    Library {
+        text: DOUBLE.repeat(functions.len()),
+        full: Some(symbols.map(|(name, at)| function(name, at)).collect()),
+        ..Library::default()
     }
-    object.write().unwrap()
 }
 
 /// A file that nobody may execute, whose functions are called all the same.
@@ -87,7 +77,7 @@ fn a_file_without_the_execute_bit_is_probed() {
     require!(Need::Bpf, Need::Btf, Need::Uprobes);
     let _alone = alone();
     let object = load_fixture("uprobe", |_| Ok(())).unwrap();
-    let code = Code::new("x.so", &library(&["other", "wanted"]));
+    let code = Code::new("x.so", &library(&["other", "wanted"]).bytes());
     let at = Uprobe::entry(&code.path, "wanted");
     let link = object.program("call").unwrap().attach_uprobe(&at).unwrap();
     assert_eq!(code.call(0, 4), 8);
@@ -110,7 +100,7 @@ fn a_version_of_a_function_is_probed() {
     let _alone = alone();
     let object = load_fixture("uprobe", |_| Ok(())).unwrap();
     let program = object.program("call").unwrap();
-    let code = Code::new("x.so", &library(&["f@V1", "f@@V2"]));
+    let code = Code::new("x.so", &library(&["f@V1", "f@@V2", "g@V1", "g@V2"]).bytes());
     let link = program
         .attach_uprobe(&Uprobe::entry(&code.path, "f@@V2"))
         .unwrap();
@@ -123,10 +113,89 @@ fn a_version_of_a_function_is_probed() {
         seen,
     );
     drop(link);
-    let error = program
+    let link = program
         .attach_uprobe(&Uprobe::entry(&code.path, "f"))
+        .unwrap();
+    code.call(0, 3);
+    code.call(1, 4);
+    assert_eq!(number(&object, "last_arg"), 4, "the default version");
+    drop(link);
+    let error = program
+        .attach_uprobe(&Uprobe::entry(&code.path, "g"))
         .unwrap_err();
-    assert!(error.to_string().contains("ambiguous"), "{error}");
+    assert!(error.to_string().contains("g@V1, g@V2"), "{error}");
+}
+
+#[test]
+fn a_function_is_where_the_program_headers_say() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let _alone = alone();
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let program = object.program("call").unwrap();
+    for sections in [Sections::TextMoved, Sections::CutOff] {
+        let library = Library {
+            text: DOUBLE.repeat(2),
+            dynamic: vec![function("other", 0), function("wanted", 4)],
+            sections,
+            ..Library::default()
+        };
+        let code = Code::new("x.so", &library.bytes());
+        let before = number(&object, "calls");
+        let at = Uprobe::entry(&code.path, "wanted");
+        let link = program.attach_uprobe(&at).unwrap();
+        code.call(0, 1);
+        assert_eq!(number(&object, "calls"), before, "another function");
+        code.call(1, 2);
+        assert_eq!(number(&object, "calls"), before + 1);
+        drop(link);
+    }
+}
+
+/// A stripped library, and its symbols wherever they may be.
+#[test]
+fn symbols_that_were_moved_out_of_a_file_are_found() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let _alone = alone();
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let program = object.program("call").unwrap();
+    let whole = library(&["other", "wanted"]);
+    let symbols = whole.bytes();
+    let mut link = b"x.so.debug\0\0".to_vec();
+    link.extend(crc32(&symbols).to_le_bytes());
+    let stripped = Library {
+        full: None,
+        more: vec![(".gnu_debuglink", link)],
+        ..whole
+    };
+    let code = Code::new("x.so", &stripped.bytes());
+    let at = Uprobe::entry(&code.path, "wanted");
+    let hint = |error: rawbpf::Error| error.hint().unwrap().to_owned();
+    let absent = hint(program.attach_uprobe(&at).unwrap_err());
+    let folder = code.path.parent().unwrap();
+    for place in [folder.join("x.so.debug"), folder.join(".debug/x.so.debug")] {
+        assert!(absent.contains(place.to_str().unwrap()), "{absent}");
+    }
+    fs::write(folder.join("x.so.debug"), "of another build").unwrap();
+    let other = hint(program.attach_uprobe(&at).unwrap_err());
+    assert!(other.contains("x.so.debug (of another build)"), "{other}");
+    fs::create_dir(folder.join(".debug")).unwrap();
+    fs::write(folder.join(".debug/x.so.debug"), symbols).unwrap();
+    let link = program.attach_uprobe(&at).unwrap();
+    code.call(0, 1);
+    code.call(1, 21);
+    assert_eq!(
+        [number(&object, "calls"), number(&object, "last_arg")],
+        [1, 21]
+    );
+    drop(link);
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |sum: u32| (sum >> 1) ^ (0xedb8_8320 * (sum & 1));
+    let sum = bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| shift(sum))
+    });
+    !sum
 }
 
 #[test]
@@ -135,7 +204,7 @@ fn a_member_of_an_archive_is_probed() {
     let _alone = alone();
     let object = load_fixture("uprobe", |_| Ok(())).unwrap();
     let program = object.program("call").unwrap();
-    let library = library(&["other", "wanted"]);
+    let library = library(&["other", "wanted"]).bytes();
     let archive = zip(&[("lib/a.txt", b"text"), ("lib/x.so", &library)], b"");
     let code = Code::new("app.apk", &archive);
     let within = |member: &str| format!("{}!/{member}", code.path.display());

@@ -207,7 +207,7 @@ fn a_counter_is_raised_by_plain_probes_too() {
     require!(Need::Bpf, Need::Btf, Need::Uprobes);
     let _alone = alone();
     let bytes = std::fs::read("/proc/self/exe").unwrap();
-    let file = UsdtFile::parse(&bytes).unwrap();
+    let file = UsdtFile::open(&bytes).unwrap();
     let note = file.notes().iter().find(|note| note.name == "counted");
     let place = file.place(note.unwrap()).unwrap();
     let counter = place.semaphore.unwrap();

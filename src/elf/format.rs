@@ -1,0 +1,260 @@
+//! The structures of ELF files of either class and byte order, as plain numbers.
+
+use super::ElfError;
+use crate::{Error, ErrorKind, Result};
+use object::elf::{self, FileHeader32, FileHeader64};
+use object::pod::{self, Pod};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, Sym};
+use object::{Endianness, U32};
+use std::mem::size_of;
+
+type Elf32 = FileHeader32<Endianness>;
+type Elf64 = FileHeader64<Endianness>;
+
+/// How the structures of a file are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) class: Class,
+    pub(super) endian: Endianness,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Elf32,
+    Elf64,
+}
+
+/// The file header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) kind: elf::FileType,
+    pub(super) machine: elf::Machine,
+    pub(super) segments: Entries,
+    pub(super) sections: Entries,
+    /// The section with the sections' names.
+    pub(super) names: u16,
+}
+
+/// A table of headers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entries {
+    pub(super) offset: u64,
+    pub(super) count: u16,
+}
+
+/// A program header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segment {
+    pub(super) kind: elf::ProgramType,
+    pub(super) executable: bool,
+    pub(super) address: u64,
+    pub(super) offset: u64,
+    /// Bytes in the file, and in memory.
+    pub(super) file_len: u64,
+    pub(super) memory_len: u64,
+}
+
+/// A section header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Section {
+    pub(super) name: u32,
+    pub(super) kind: elf::SectionType,
+    pub(super) address: u64,
+    pub(super) offset: u64,
+    pub(super) len: u64,
+    pub(super) link: u32,
+    pub(super) info: u32,
+}
+
+/// An entry of a symbol table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RawSymbol {
+    pub(super) name: u32,
+    pub(super) kind: elf::SymbolType,
+    pub(super) bind: elf::SymbolBind,
+    pub(super) section: elf::SymbolSection,
+    pub(super) value: u64,
+}
+
+/// Calls a function that is generic over the class.
+macro_rules! by_class {
+    ($format:expr, $function:ident($($argument:expr),*)) => {
+        match $format.class {
+            Class::Elf32 => $function::<Elf32>($($argument),*),
+            Class::Elf64 => $function::<Elf64>($($argument),*),
+        }
+    };
+}
+
+impl Format {
+    /// Tells the class and the byte order by the first bytes of a file.
+    pub(super) fn of(start: &[u8]) -> Result<Self> {
+        let magic = start.get(..4).unwrap_or(start);
+        if magic != elf::ELFMAG {
+            let error = match magic {
+                [] => ElfError::Empty,
+                _ => ElfError::Magic(magic.to_vec()),
+            };
+            return Err(Error::new(ErrorKind::Elf, error.to_string())
+                .with_hint("name an executable or a library, not a script that starts one"));
+        }
+        let Some(&[class, order]) = start.get(4..6) else {
+            return Err(ElfError::HeaderCut(start.len()).into());
+        };
+        let class = match class {
+            1 => Some(Class::Elf32),
+            2 => Some(Class::Elf64),
+            _ => None,
+        };
+        let endian = match order {
+            1 => Some(Endianness::Little),
+            2 => Some(Endianness::Big),
+            _ => None,
+        };
+        class
+            .zip(endian)
+            .map(|(class, endian)| Self { class, endian })
+            .ok_or_else(|| {
+                let message = "the file is damaged: its ELF header names no class or byte order";
+                Error::new(ErrorKind::Elf, message)
+            })
+    }
+
+    pub(super) fn header(self, bytes: &[u8]) -> Option<Header> {
+        by_class!(self, header(bytes, self.endian))
+    }
+
+    pub(super) fn segment(self, bytes: &[u8]) -> Option<Segment> {
+        by_class!(self, segment(bytes, self.endian))
+    }
+
+    pub(super) fn section(self, bytes: &[u8]) -> Option<Section> {
+        by_class!(self, section(bytes, self.endian))
+    }
+
+    pub(super) fn symbol(self, bytes: &[u8]) -> Option<RawSymbol> {
+        by_class!(self, symbol(bytes, self.endian))
+    }
+
+    /// Tag and value.
+    pub(super) fn dynamic(self, bytes: &[u8]) -> Option<(elf::DynamicTag, u64)> {
+        by_class!(self, dynamic(bytes, self.endian))
+    }
+
+    pub(super) fn segment_len(self) -> usize {
+        fn len<H: FileHeader>() -> usize {
+            size_of::<H::ProgramHeader>()
+        }
+        by_class!(self, len())
+    }
+
+    pub(super) fn section_len(self) -> usize {
+        fn len<H: FileHeader>() -> usize {
+            size_of::<H::SectionHeader>()
+        }
+        by_class!(self, len())
+    }
+
+    pub(super) fn symbol_len(self) -> usize {
+        fn len<H: FileHeader>() -> usize {
+            size_of::<H::Sym>()
+        }
+        by_class!(self, len())
+    }
+
+    pub(super) fn dynamic_len(self) -> usize {
+        fn len<H: FileHeader>() -> usize {
+            size_of::<H::Dyn>()
+        }
+        by_class!(self, len())
+    }
+
+    /// Bytes of an address.
+    pub(super) fn word_len(self) -> u64 {
+        match self.class {
+            Class::Elf32 => 4,
+            Class::Elf64 => 8,
+        }
+    }
+
+    /// A number of four bytes.
+    pub(super) fn number(self, bytes: &[u8]) -> Option<u32> {
+        Some(structure::<U32<Endianness>>(bytes)?.get(self.endian))
+    }
+}
+
+/// The structure at the start of the bytes.
+pub(super) fn structure<T: Pod>(bytes: &[u8]) -> Option<&T> {
+    let (value, _) = pod::from_bytes(bytes).ok()?;
+    Some(value)
+}
+
+fn header<H: FileHeader<Endian = Endianness>>(bytes: &[u8], endian: Endianness) -> Option<Header> {
+    let header: &H = structure(bytes)?;
+    Some(Header {
+        kind: header.e_type(endian),
+        machine: header.e_machine(endian),
+        segments: Entries {
+            offset: header.e_phoff(endian).into(),
+            count: header.e_phnum(endian),
+        },
+        sections: Entries {
+            offset: header.e_shoff(endian).into(),
+            count: header.e_shnum(endian),
+        },
+        names: header.e_shstrndx(endian).0,
+    })
+}
+
+fn segment<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+) -> Option<Segment> {
+    let header: &H::ProgramHeader = structure(bytes)?;
+    Some(Segment {
+        kind: header.p_type(endian),
+        executable: header.p_flags(endian).0 & elf::PF_X.0 != 0,
+        address: header.p_vaddr(endian).into(),
+        offset: header.p_offset(endian).into(),
+        file_len: header.p_filesz(endian).into(),
+        memory_len: header.p_memsz(endian).into(),
+    })
+}
+
+fn section<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+) -> Option<Section> {
+    let header: &H::SectionHeader = structure(bytes)?;
+    Some(Section {
+        name: header.sh_name(endian),
+        kind: header.sh_type(endian),
+        address: header.sh_addr(endian).into(),
+        offset: header.sh_offset(endian).into(),
+        len: header.sh_size(endian).into(),
+        link: header.sh_link(endian),
+        info: header.sh_info(endian),
+    })
+}
+
+fn symbol<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+) -> Option<RawSymbol> {
+    let symbol: &H::Sym = structure(bytes)?;
+    Some(RawSymbol {
+        name: symbol.st_name(endian),
+        kind: symbol.st_type(),
+        bind: symbol.st_bind(),
+        section: symbol.st_shndx(endian),
+        value: symbol.st_value(endian).into(),
+    })
+}
+
+fn dynamic<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+) -> Option<(elf::DynamicTag, u64)> {
+    let entry: &H::Dyn = structure(bytes)?;
+    Some((entry.d_tag(endian), entry.d_val(endian).into()))
+}

@@ -1,0 +1,403 @@
+//! Functions of programs and libraries: from a name to the place in the file, which is what the kernel wants for a probe.
+//!
+//! A symbol's value is an address; where that is in the file, the program headers say. Symbols come from up to three tables:
+//! the *dynamic* one, which has what is exported, in its versions; the *full* one, which `strip` takes away; and the full one of
+//! a file of debug information, which was kept when that happened.
+
+use super::executable::{CodePlace, Executable};
+use super::read_at::ReadAt;
+use super::symbol_choice::{self, Candidate, Choice};
+use super::symbol_scan::{Symbol, SymbolKind, SymbolTable};
+use crate::{Error, ErrorKind, Result, did_you_mean, near_names};
+use std::collections::HashMap;
+
+/// Longer names are not matched with patterns. Those of C++ can have some thousand bytes.
+const LONGEST_NAME: usize = 1 << 14;
+/// Longer names are not suggested.
+const LONGEST_SUGGESTION: usize = 1 << 8;
+/// What may follow a name: `@@` and a version.
+const LONGEST_VERSION: usize = 1 << 8;
+/// Of one name, so many symbols are told apart.
+const MOST_OF_ONE_NAME: usize = 1 << 12;
+/// So many implementations of an indirect function are named.
+const SHOWN: usize = 8;
+
+/// The functions of an executable or library.
+#[derive(Debug)]
+pub struct Functions<'r> {
+    file: Executable<'r>,
+    debug: Option<Executable<'r>>,
+    /// What to do about missing symbols.
+    advice: Option<String>,
+}
+
+/// Where a function is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionPlace {
+    /// Bytes from the start of the file.
+    pub offset: u64,
+    /// Its number in its symbol table.
+    pub index: u32,
+}
+
+/// A symbol table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Dynamic,
+    Full,
+    Debug,
+}
+
+const SOURCES: [Source; 3] = [Source::Dynamic, Source::Full, Source::Debug];
+
+/// A name, and the version that was asked for with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'n> {
+    pub(super) name: &'n str,
+    pub(super) version: Option<&'n str>,
+}
+
+impl<'n> Wanted<'n> {
+    fn parse(full: &'n str) -> Self {
+        match full.split_once('@') {
+            Some((name, version)) => Self {
+                name,
+                version: Some(version.strip_prefix('@').unwrap_or(version)),
+            },
+            None => Self {
+                name: full,
+                version: None,
+            },
+        }
+    }
+}
+
+impl<'r> Functions<'r> {
+    /// Reads the headers; symbols are read when they are asked for.
+    ///
+    /// # Errors
+    /// `Elf` if this is no executable and no library, or is damaged.
+    pub fn open(reader: &'r dyn ReadAt) -> Result<Self> {
+        Ok(Self {
+            file: Executable::open(reader)?,
+            debug: None,
+            advice: None,
+        })
+    }
+
+    /// Takes in the symbols of a file of debug information. What their addresses mean is up to this file's program headers: the
+    /// other's are of no use.
+    ///
+    /// # Errors
+    /// `Elf` if that is no ELF file, or is damaged.
+    pub fn with_symbols_of(mut self, debug: &'r dyn ReadAt) -> Result<Self> {
+        self.debug = Some(Executable::open(debug)?);
+        Ok(self)
+    }
+
+    /// Says what to do about a function that is not found, instead of what can be said without knowing the system.
+    pub fn with_advice(mut self, advice: String) -> Self {
+        self.advice = Some(advice);
+        self
+    }
+
+    /// What to do about a function that is not found; nothing if all symbols are there.
+    pub fn advice(&self) -> Option<&str> {
+        let advice = self.advice.as_deref().unwrap_or(STRIPPED);
+        self.is_stripped().then_some(advice)
+    }
+
+    /// The program or library.
+    pub fn executable(&self) -> &Executable<'r> {
+        &self.file
+    }
+
+    /// Whether only exported functions are known.
+    pub fn is_stripped(&self) -> bool {
+        let full = |file| matches!(SymbolTable::full(file), Ok(None));
+        full(&self.file) && self.debug.as_ref().is_none_or(full)
+    }
+
+    /// Where the function `name` starts in the file. `name` alone means its default version; `name@VERSION` and
+    /// `name@@VERSION` ask for one.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such function, with what bears the name instead; `InvalidArgument` if there are several of
+    /// which none is the default; `Unsupported` if it is an indirect one (IFUNC).
+    #[doc(alias = "elf_find_func_offset")]
+    pub fn offset(&self, name: &str) -> Result<u64> {
+        let offsets = self.offsets(&[name])?;
+        offsets.first().copied().ok_or_else(|| self.unknown(name))
+    }
+
+    /// Where the functions of these names start in the file, in the order of `names`.
+    ///
+    /// # Errors
+    /// Those of [`Functions::offset`], for the first name that fails.
+    #[doc(alias = "elf_resolve_syms_offsets")]
+    pub fn offsets(&self, names: &[&str]) -> Result<Vec<u64>> {
+        let wanted: Vec<Wanted<'_>> = names.iter().map(|name| Wanted::parse(name)).collect();
+        let mut choices = vec![Choice::Nothing; names.len()];
+        for source in SOURCES {
+            if choices.iter().all(Choice::is_final) {
+                break;
+            }
+            let Some(table) = self.table(source)? else {
+                continue;
+            };
+            let mut candidates = candidates(&table, &wanted)?;
+            let open = choices.iter_mut().zip(&wanted).zip(&mut candidates);
+            for ((choice, wanted), candidates) in open.filter(|((c, _), _)| !c.is_final()) {
+                choice.replace_by(symbol_choice::choose(&self.file, *wanted, candidates)?);
+            }
+        }
+        let answers = choices.into_iter().zip(names);
+        answers
+            .map(|(choice, name)| match choice {
+                Choice::Function(offset) => Ok(offset),
+                choice => Err(self.refusal(name, &choice)),
+            })
+            .collect()
+    }
+
+    /// Calls `visit` with the name and place of every function whose name `matches`, with its version or without. They are
+    /// those of the full symbol table, or else of the dynamic one; without a full one in this file, those of the file of debug
+    /// information, too.
+    ///
+    /// # Errors
+    /// The tables are damaged. That nothing matches is no error.
+    #[doc(alias = "elf_resolve_pattern_offsets")]
+    pub fn each(
+        &self,
+        matches: &dyn Fn(&str) -> bool,
+        visit: &mut dyn FnMut(&str, FunctionPlace),
+    ) -> Result<()> {
+        for source in [Source::Full, Source::Debug, Source::Dynamic] {
+            let Some(table) = self.table(source)? else {
+                continue;
+            };
+            let mut found = false;
+            each_name(&table, LONGEST_NAME, &mut |name, symbol| {
+                let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
+                if let CodePlace::At(offset) = self.file.code_at(symbol.address)
+                    && (matches(plain) || matches(name))
+                {
+                    found = true;
+                    let index = symbol.index;
+                    visit(name, FunctionPlace { offset, index });
+                }
+            })?;
+            if found && source == Source::Full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self, source: Source) -> Result<Option<SymbolTable<'r>>> {
+        match (source, &self.debug) {
+            (Source::Dynamic, _) => SymbolTable::dynamic(&self.file),
+            (Source::Full, _) => SymbolTable::full(&self.file),
+            (Source::Debug, Some(debug)) => SymbolTable::full(debug),
+            (Source::Debug, None) => Ok(None),
+        }
+    }
+
+    /// Calls `visit` with the functions of all tables that can be read, for messages.
+    fn each_suggestion(&self, visit: &mut dyn FnMut(&str)) {
+        for source in SOURCES {
+            if let Ok(Some(table)) = self.table(source) {
+                // What cannot be read is not worth a suggestion either.
+                let _ = each_name(&table, LONGEST_SUGGESTION, &mut |name, symbol| {
+                    let is_code = matches!(self.file.code_at(symbol.address), CodePlace::At(_));
+                    // Whoever made the file may have put escape sequences of terminals into it.
+                    if is_code && !name.contains(char::is_control) {
+                        visit(name);
+                    }
+                });
+            }
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, name: &str, choice: &Choice) -> Error {
+        let not_found = |message| Error::new(ErrorKind::NotFound, message);
+        match choice {
+            Choice::Indirect => self.indirect(name),
+            Choice::Data => not_found(format!("`{name}` is a variable, not a function"))
+                .with_hint("probes see code run; name a function that uses the variable"),
+            Choice::Undefined => not_found(format!(
+                "function `{name}` is used here, but defined in another file"
+            ))
+            .with_hint("name the library that defines it"),
+            Choice::Label(offset) => not_found(format!(
+                "`{name}` is a label (NOTYPE), not declared to be a function"
+            ))
+            .with_hint(format!(
+                "to probe it all the same, give its offset in the file: {offset:#x}"
+            )),
+            Choice::NotCode(why) => Error::new(
+                ErrorKind::Elf,
+                format!("the symbol table says that `{name}` is {why}"),
+            ),
+            Choice::OtherVersions(versions) => {
+                let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
+                not_found(format!("there is no `{name}`, but {}", versions.join(", "))).with_hint(
+                    format!("`{plain}` alone means the default version, the one with @@"),
+                )
+            }
+            Choice::Nothing | Choice::Function(_) => self.unknown(name),
+        }
+    }
+
+    #[cold]
+    fn unknown(&self, name: &str) -> Error {
+        let mut near: Vec<String> = Vec::new();
+        self.each_suggestion(&mut |known| {
+            let plain = known.split_once('@').map_or(known, |(plain, _)| plain);
+            if !near_names(name, [plain]).is_empty() && near.len() < MOST_OF_ONE_NAME {
+                near.push(plain.to_owned());
+            }
+        });
+        let near = did_you_mean(name, near.iter().map(String::as_str));
+        let has_none = SOURCES
+            .iter()
+            .all(|source| matches!(self.table(*source), Ok(None)));
+        let message = if has_none {
+            format!("function `{name}` cannot be found: the file has no symbol table")
+        } else {
+            format!("there is no function `{name}`{near}")
+        };
+        let error = Error::new(ErrorKind::NotFound, message);
+        match self.advice() {
+            Some(advice) => error.with_hint(advice),
+            None => error,
+        }
+    }
+
+    /// An indirect function is called through a pointer that its resolver returned when the program was loaded.
+    #[cold]
+    fn indirect(&self, name: &str) -> Error {
+        let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
+        let mut found = Vec::new();
+        self.each_suggestion(&mut |known| {
+            if is_implementation(known, plain) && found.len() < MOST_OF_ONE_NAME {
+                found.push(format!("`{known}`"));
+            }
+        });
+        found.sort_unstable();
+        found.dedup();
+        let more = match found.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        found.truncate(SHOWN);
+        let known = match found[..] {
+            [] => "no function here has a name like it".to_owned(),
+            _ => format!("by their names, {}{more} may be such", found.join(", ")),
+        };
+        let hint = format!("probe the implementation that the resolver chooses; {known}");
+        let message = format!(
+            "`{name}` is an indirect function (IFUNC): its symbol is that of a resolver, which runs once and chooses an \
+             implementation, so a probe there would see no calls"
+        );
+        Error::new(ErrorKind::Unsupported, message).with_hint(hint)
+    }
+}
+
+/// The advice of who does not know where this system keeps symbols.
+const STRIPPED: &str = "the file is stripped: install its debug symbols, or give the offset in the file instead of the name";
+
+/// Whether a function bears the name of an indirect one with an addition, as in `__memcpy_avx_unaligned` and `f.avx2`.
+fn is_implementation(known: &str, indirect: &str) -> bool {
+    let known = known.trim_start_matches('_');
+    let rest = known.strip_prefix(indirect.trim_start_matches('_'));
+    rest.is_some_and(|rest| rest.starts_with(['_', '.']) && !rest.contains("resolver"))
+}
+
+/// What bears each of the names in a table.
+fn candidates(table: &SymbolTable<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Vec<Candidate>>> {
+    let mut by_name: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    for (number, wanted) in wanted.iter().enumerate() {
+        by_name
+            .entry(wanted.name.as_bytes())
+            .or_default()
+            .push(number);
+    }
+    let longest = by_name.keys().map(|name| name.len()).max().unwrap_or(0);
+    let mut found: Vec<Vec<Candidate>> = wanted.iter().map(|_| Vec::new()).collect();
+    let keep = |kind| kind != SymbolKind::Other;
+    table.scan(&keep, longest + LONGEST_VERSION, &mut |bytes, symbol| {
+        // No more is looked at than the longest wanted name has: names may overlap.
+        let window = bytes.get(..=longest).unwrap_or(bytes);
+        let Some(end) = memchr::memchr2(0, b'@', window) else {
+            return Ok(());
+        };
+        let Some(numbers) = window.get(..end).and_then(|name| by_name.get(name)) else {
+            return Ok(());
+        };
+        let candidate = candidate(table, symbol, bytes.get(end..).unwrap_or_default());
+        for number in numbers {
+            if let Some(found) = found
+                .get_mut(*number)
+                .filter(|f| f.len() < MOST_OF_ONE_NAME)
+            {
+                found.push(candidate.clone());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// A symbol with its version, which stands behind its name (`@V1`, `@@V2`), or beside it in the table.
+fn candidate(table: &SymbolTable<'_>, symbol: &Symbol, tail: &[u8]) -> Candidate {
+    let tail = tail.get(..memchr::memchr(0, tail).unwrap_or(0));
+    let tail = String::from_utf8_lossy(tail.unwrap_or_default());
+    let (version, is_default) = if let Some(version) = tail.strip_prefix("@@") {
+        (Some(version.to_owned()), true)
+    } else if let Some(version) = tail.strip_prefix('@') {
+        (Some(version.to_owned()), false)
+    } else {
+        let version = table.version(symbol).map(str::to_owned);
+        (version, !symbol.is_hidden())
+    };
+    Candidate {
+        index: symbol.index,
+        kind: symbol.kind,
+        address: symbol.address,
+        weak: symbol.weak,
+        version,
+        is_default,
+    }
+}
+
+/// Calls `visit` with each function of a table whose name is text of at most `longest` bytes.
+fn each_name(
+    table: &SymbolTable<'_>,
+    longest: usize,
+    visit: &mut dyn FnMut(&str, &Symbol),
+) -> Result<()> {
+    // Linkers let a name end within another, and share those that are equal. More than that is made to cost time.
+    let mut left = table.names_len().saturating_mul(4).saturating_add(1 << 20);
+    let keep = |kind| kind == SymbolKind::Function;
+    let mut last = None;
+    table.scan(&keep, longest + 1, &mut |bytes, symbol| {
+        let end = memchr::memchr(0, bytes);
+        if last.replace(symbol.name) != Some(symbol.name) {
+            let cost = end.unwrap_or(bytes.len()) as u64;
+            left = left.checked_sub(cost).ok_or_else(|| {
+                let message = "the file is damaged: the names of its symbols overlap each other";
+                Error::new(ErrorKind::Elf, message)
+            })?;
+        }
+        let name = end.and_then(|end| std::str::from_utf8(bytes.get(..end)?).ok());
+        if let Some(name) = name {
+            visit(name, symbol);
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests;
