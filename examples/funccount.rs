@@ -29,6 +29,7 @@ fn main() -> Outcome {
     let mut open = OpenObject::from_bytes(OBJECT)?;
     open.variable_mut("targ_tgid")?
         .set(&pid.unwrap_or_default())?;
+    let symbols = Symbols::of_kernel()?;
     let object = open.load()?;
     let program = object.program("called")?;
     let link = program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str()))?;
@@ -36,7 +37,6 @@ fn main() -> Outcome {
     until.sleep();
     link.detach()?;
 
-    let symbols = Symbols::from_kallsyms(&std::fs::read("/proc/kallsyms")?);
     let mut counts = Vec::new();
     for entry in &object.map("counts")?.typed::<u64, PerCpu<u64>>()? {
         let (address, of_each_cpu) = entry?;

@@ -98,7 +98,7 @@ struct Names {
 impl Names {
     fn new() -> Outcome<Self> {
         Ok(Self {
-            kernel: Symbols::from_kallsyms(&fs::read("/proc/kallsyms")?),
+            kernel: Symbols::of_kernel()?,
             files: HashMap::new(),
         })
     }

@@ -216,6 +216,15 @@ impl Error {
         self
     }
 
+    /// The same words once more. The verifier's log and the source stay with the first.
+    pub(crate) fn again(&self) -> Self {
+        let mut error = Self::new(self.kind(), self.message());
+        error.0.context.clone_from(&self.0.context);
+        error.0.errno = self.errno();
+        error.0.hint.clone_from(&self.0.hint);
+        error
+    }
+
     /// What sort of error this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -3,9 +3,9 @@
 //! In: the text of `/proc/kallsyms`, or the bytes of an ELF file. Out: a sorted table. Not here: reading the files, and where a
 //! process has mapped an executable (`/proc/PID/maps`).
 
-use crate::Result;
 use crate::elf::debug_symbols;
 use crate::elf::functions::Functions;
+use crate::{Error, ErrorKind, Result};
 use std::fmt;
 use std::ops::Range;
 
@@ -43,8 +43,8 @@ impl fmt::Debug for Symbols {
 impl Symbols {
     /// The functions of the text of `/proc/kallsyms`, modules and BPF programs among them.
     ///
-    /// Without the right to see addresses (`CAP_SYSLOG`, `kernel.kptr_restrict`) all of them read as zero there, and the table
-    /// is empty. Lines that cannot be read are left out.
+    /// Without the right to see addresses (`CAP_SYSLOG`, `kernel.kptr_restrict`) all of them read as zero there, which means
+    /// *unknown*: the table is empty. [`Symbols::of_kernel`] tells this apart. Lines that cannot be read are left out.
     pub fn from_kallsyms(text: &[u8]) -> Self {
         let mut symbols = Self::default();
         each_in_kallsyms(text, &mut |symbol| {
@@ -140,17 +140,51 @@ impl KernelSymbol<'_> {
     }
 }
 
-/// Calls `visit` with each symbol in the text of `/proc/kallsyms`.
-pub(crate) fn each_in_kallsyms(text: &[u8], visit: &mut dyn FnMut(KernelSymbol<'_>)) {
+/// Whether a list of the kernel's symbols tells where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    Told,
+    /// There are symbols, and every one has the address zero: what the kernel prints for those who may not know.
+    Hidden,
+}
+
+impl Addresses {
+    /// Works it out symbol by symbol. A few of the kernel's symbols do have the address zero, so one alone says nothing.
+    pub(crate) fn note(seen: &mut Option<Self>, address: u64) {
+        if address != 0 {
+            *seen = Some(Self::Told);
+        } else if seen.is_none() {
+            *seen = Some(Self::Hidden);
+        }
+    }
+}
+
+/// That the addresses are hidden, and what to do about it.
+#[cold]
+pub(crate) fn hidden(what: &str) -> Error {
+    let message =
+        format!("{what}: the kernel hides the addresses of its symbols from this process");
+    Error::new(ErrorKind::Permission, message).with_hint(
+        "with 2 in /proc/sys/kernel/kptr_restrict nobody sees them (`sysctl kernel.kptr_restrict=1`), with 0 or 1 who has \
+         CAP_SYSLOG, as root does",
+    )
+}
+
+/// Calls `visit` with each symbol in the text of `/proc/kallsyms`; says whether they have addresses. A list without symbols
+/// hides nothing.
+pub(crate) fn each_in_kallsyms(text: &[u8], visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Addresses {
+    let mut addresses = None;
     let mut rest = text;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let (line, after) = rest.split_at(end);
         rest = after.get(1..).unwrap_or_default();
         if let Some(symbol) = symbol(line) {
+            Addresses::note(&mut addresses, symbol.address);
             visit(symbol);
         }
     }
+    addresses.unwrap_or(Addresses::Told)
 }
 
 /// `ffffffff81000000 T _stext` or, of a module, `ffffffffc0000000 t f<TAB>[module]`.
@@ -221,6 +255,17 @@ mod tests {
         let symbols = Symbols::from_kallsyms(b"0000000000000000 T vfs_read\n");
         assert!(symbols.is_empty());
         assert_eq!(symbols.name_of(0xffff_ffff_8100_0000), None);
+    }
+
+    #[test]
+    fn addresses_are_hidden_if_all_are_zero() {
+        let of = |text: &[u8]| each_in_kallsyms(text, &mut |_| {});
+        assert_eq!(of(b"0 T a\n0 t b\t[m]\n"), Addresses::Hidden);
+        // The first symbols of x86-64 are offsets in each CPU's memory, and start at zero.
+        assert_eq!(of(b"0 A fixed_percpu_data\n10 T a\n"), Addresses::Told);
+        assert_eq!(of(b"10 T a\n0 A b\n"), Addresses::Told);
+        assert_eq!(of(b""), Addresses::Told);
+        assert_eq!(of(b"nonsense\n"), Addresses::Told);
     }
 
     #[test]

@@ -168,7 +168,7 @@ fn whole(
     let name = object.name().to_string();
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
     let loading = || {
-        let plan = object.relocate(target)?;
+        let plan = crate::relocate(&object, target, stop)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
         object.load_planned(plan, target, options)

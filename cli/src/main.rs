@@ -23,6 +23,7 @@ mod target;
 use args::{Cli, Command};
 use clap::Parser;
 use outlet::{Outlet, say};
+use rawbpf::reloc::{LoadPlan, Target};
 use rawbpf::{Error, ErrorKind, OpenObject};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -58,10 +59,25 @@ fn main() -> ExitCode {
 /// Opens an object, and says on standard error what is odd about it.
 pub(crate) fn open(path: &Path, stop: &Stop) -> rawbpf::Result<OpenObject> {
     let object = OpenObject::from_file(path)?;
-    for warning in object.warnings() {
+    warn(&object.warnings(), stop);
+    Ok(object)
+}
+
+/// Works out what loading it takes, and says on standard error what is odd about that.
+pub(crate) fn relocate(
+    object: &OpenObject,
+    target: &Target,
+    stop: &Stop,
+) -> rawbpf::Result<LoadPlan> {
+    let plan = object.relocate(target)?;
+    warn(&plan.warnings, stop);
+    Ok(plan)
+}
+
+fn warn(warnings: &[Error], stop: &Stop) {
+    for warning in warnings {
         say(stop, format_args!("rawbpf: warning: {warning}"));
     }
-    Ok(object)
 }
 
 /// Standard output does not take what is printed.

@@ -5,6 +5,7 @@ use crate::cannot_print;
 use crate::elements::{self, Element};
 use crate::events::Style;
 use crate::histogram::{self, Histogram};
+use crate::outlet::say;
 use crate::output::Table;
 use crate::stop::Stop;
 use rawbpf::btf::{Columns, Kind, Value};
@@ -12,7 +13,7 @@ use rawbpf::load::Object;
 use rawbpf::map::{Map, MapTypes};
 use rawbpf::open::OpenObject;
 use rawbpf::symbols::Symbols;
-use rawbpf::{Error, ErrorKind, MapType, Result};
+use rawbpf::{MapType, Result};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,7 @@ impl<'o> MapTables<'o> {
         object: &'o Object,
         style: Style,
         each_cpu: bool,
+        stop: &Stop,
     ) -> Result<Self> {
         let table = |MapArg { name, interval }: &MapArg| {
             let map = object.map(name)?;
@@ -64,7 +66,7 @@ impl<'o> MapTables<'o> {
                 map,
                 interval: *interval,
                 due: interval.map(|interval| Instant::now() + interval),
-                content: Content::of(map)?,
+                content: Content::of(map, stop)?,
             })
         };
         Ok(Self {
@@ -102,13 +104,14 @@ impl<'o> MapTables<'o> {
 }
 
 impl Content {
-    fn of(map: &Map) -> Result<Self> {
+    fn of(map: &Map, stop: &Stop) -> Result<Self> {
         if map.map_type() == MapType::STACK_TRACE {
-            let text = std::fs::read("/proc/kallsyms").map_err(|error| {
-                let message = format!("cannot read /proc/kallsyms: {error}");
-                Error::new(ErrorKind::Io, message)
-            })?;
-            return Ok(Self::Stacks(Symbols::from_kallsyms(&text)));
+            // Stacks of bare addresses are better than none.
+            let symbols = Symbols::of_kernel().unwrap_or_else(|error| {
+                say(stop, format_args!("rawbpf: map {}: {error}", map.name()));
+                Symbols::default()
+            });
+            return Ok(Self::Stacks(symbols));
         }
         let types = map.types()?;
         if is_section(types)? {

@@ -15,7 +15,7 @@ use std::io::Write;
 pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let object = crate::open(&args.object, stop)?;
     let target = target::planned(&args.kernel)?;
-    let plan = object.relocate(&target)?;
+    let plan = crate::relocate(&object, &target, stop)?;
     let written = if args.json {
         print_json(out, &PlanJson::from(&plan))
     } else {

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     let sources = event_sources(&object, &args.events)?;
     maps::check(&args.maps, &object)?;
     let target = target::running(&args.kernel, &object)?;
-    let plan = object.relocate(&target)?;
+    let plan = crate::relocate(&object, &target, stop)?;
     // What has been done so far leaves nothing behind.
     stop.catch_signals()?;
     let options = LoadOptions::new().stop_when(stop.flag());
@@ -59,7 +59,7 @@ fn show<'o>(
     // Before anything is attached: an event for which there is no perf buffer yet is gone.
     let mut sights = Sights {
         readers: open_readers(args, object, sources, stop)?,
-        tables: MapTables::new(&args.maps, object, style(args), args.per_cpu)?,
+        tables: MapTables::new(&args.maps, object, style(args), args.per_cpu, stop)?,
         streams: Streams::new(object, style(args))?,
         stop,
     };

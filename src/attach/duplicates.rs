@@ -1,6 +1,7 @@
 //! Kernel functions whose name is not unique: static functions of different files, or of modules.
 
 use crate::load::kernel_files;
+use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
 /// What the kernel proper is called where a module's name is wanted.
@@ -11,6 +12,7 @@ const LISTED: usize = 8;
 /// One of the functions of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Function {
+    /// Zero if the kernel hides it.
     address: u64,
     module: String,
 }
@@ -34,11 +36,10 @@ pub(super) fn in_module(name: &str, module: &str) -> Result<u64> {
     let all = functions(name)?;
     let here: Vec<&Function> = all.iter().filter(|f| f.module == module).collect();
     match here[..] {
-        [Function { address: 0, .. }, ..] => Err(Error::new(
-            ErrorKind::Permission,
-            "the kernel hides the addresses of its functions from this process",
-        )
-        .with_hint("run as root, with 0 or 1 in /proc/sys/kernel/kptr_restrict")),
+        [Function { address: 0, .. }, ..] => {
+            let what = format!("cannot find the function `{name}` of `{module}`");
+            Err(symbols::hidden(&what))
+        }
         [function] => Ok(function.address),
         [] => {
             let near = did_you_mean(module, all.iter().map(|f| f.module.as_str()));
@@ -65,7 +66,10 @@ fn several(name: &str, functions: &[&Function]) -> Error {
     let mut list: Vec<String> = functions
         .iter()
         .take(LISTED)
-        .map(|f| format!("{:#x} ({})", f.address, f.module))
+        .map(|f| match f.address {
+            0 => f.module.clone(),
+            address => format!("{address:#x} ({})", f.module),
+        })
         .collect();
     if functions.len() > LISTED {
         list.push(format!("and {} more", functions.len() - LISTED));
@@ -98,6 +102,16 @@ mod tests {
         );
         assert!(
             error.message().ends_with("0x8 (vmlinux), and 3 more"),
+            "{error}"
+        );
+        // An address of zero is none.
+        let hidden = Function {
+            address: 0,
+            module: "veth".into(),
+        };
+        let error = several("m_start", &[&hidden, &hidden]);
+        assert!(
+            error.message().ends_with("`m_start`: veth, veth"),
             "{error}"
         );
     }

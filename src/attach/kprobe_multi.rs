@@ -8,6 +8,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::load::{advice, kernel_files};
 use crate::mounts;
 use crate::program::Program;
+use crate::symbols::{self, Addresses};
 use crate::sys::bpf::{self, Functions, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::ffi::{CStr, CString};
@@ -161,12 +162,17 @@ fn looked_up(is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Result<Vec<
     let list = tracefs::traceable_functions()?;
     let names = tracefs::matching_names(&list, is_of, pattern);
     let mut addresses = Vec::new();
-    kernel_files::kernel_symbols(&mut |symbol| {
+    let told = kernel_files::kernel_symbols(&mut |symbol| {
         if symbol.is_function() && is_of(symbol.module) && names.contains(symbol.name) {
             addresses.push(symbol.address);
         }
     })?;
-    Ok(addresses)
+    match told {
+        Addresses::Told => Ok(addresses),
+        Addresses::Hidden => Err(symbols::hidden(&format!(
+            "cannot find the functions that match `{pattern}`"
+        ))),
+    }
 }
 
 fn c_string(text: &str) -> Result<CString> {

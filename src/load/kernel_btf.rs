@@ -1,17 +1,19 @@
 //! The types of the running kernel and its modules.
 
+use super::places::first_usable;
 use super::{advice, kernel_files};
 use crate::btf::{Btf, SharedBytes};
-use crate::files::{Limit, open_regular, read_opened, read_regular};
+use crate::files::{Limit, open_regular, read_opened};
 use crate::reloc::{Module, ModuleBtf};
 use crate::sys::bpf::{self, ObjectKind};
+use crate::sys::file_system::FileSystem;
 use crate::sys::mapping::KernelBtf;
 use crate::{Errno, Error, ErrorKind, Result};
 use object::{Object as _, ObjectSection as _, ReadCache};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const SYSFS: &str = "/sys/kernel/btf/vmlinux";
@@ -19,20 +21,21 @@ const SYSFS: &str = "/sys/kernel/btf/vmlinux";
 /// The types of the kernel proper: as the kernel gives them, else from a `vmlinux` image that the distribution ships.
 #[doc(alias = "btf__load_vmlinux_btf")]
 pub(super) fn vmlinux() -> Result<Btf<'static>> {
-    if let Some(blob) = from_sysfs() {
-        return Btf::from_trusted(blob).map_err(|e| Error::from(e).context(SYSFS));
-    }
     let release = kernel_files::release()?;
-    for path in images(&release) {
-        if let Ok(file) = open_regular(Path::new(&path), Limit::KERNEL_IMAGE) {
-            return from_image(file, Path::new(&path)).map_err(|e| e.context(path));
+    vmlinux_of(&release, &places_of(&release))
+}
+
+fn vmlinux_of(release: &str, places: &[PathBuf]) -> Result<Btf<'static>> {
+    let missing =
+        format!("the running kernel ({release}) has no type information that can be used");
+    let advice = "the kernel may have been built without CONFIG_DEBUG_INFO_BTF; give a BTF file made for this kernel";
+    first_usable(places, &missing, advice, |path| {
+        let file = open_regular(path, Limit::KERNEL_IMAGE)?;
+        match FileSystem::of_file(file.as_fd()) {
+            Ok(FileSystem::Sysfs) => from_sysfs(file, path),
+            _ => from_image(file, path),
         }
-    }
-    Err(Error::new(
-        ErrorKind::NotFound,
-        format!("the running kernel ({release}) has no type information: there is no {SYSFS}"),
-    )
-    .with_hint("it was built without CONFIG_DEBUG_INFO_BTF; give a BTF file made for this kernel"))
+    })
 }
 
 /// The types in a file that the caller named.
@@ -46,17 +49,18 @@ pub(super) fn from_file(path: &Path) -> Result<Btf<'static>> {
 }
 
 /// Mapped into memory where the kernel allows that (Linux 6.16), else read at once.
-fn from_sysfs() -> Option<SharedBytes> {
-    if let Some(mapped) = KernelBtf::map() {
-        return Some(Arc::new(mapped));
-    }
-    let bytes = read_regular(Path::new(SYSFS), Limit::BTF).ok()?;
-    Some(Arc::new(bytes))
+fn from_sysfs(file: File, path: &Path) -> Result<Btf<'static>> {
+    let bytes: SharedBytes = match KernelBtf::map() {
+        Some(mapped) => Arc::new(mapped),
+        None => Arc::new(read_opened(file, path, Limit::BTF)?),
+    };
+    Ok(Btf::from_trusted(bytes)?)
 }
 
-/// Where distributions keep kernel images with debug information.
-fn images(release: &str) -> [String; 7] {
+/// Where the kernel has its types, and where distributions keep kernel images with debug information.
+fn places_of(release: &str) -> [PathBuf; 8] {
     [
+        SYSFS.to_owned(),
         format!("/boot/vmlinux-{release}"),
         format!("/lib/modules/{release}/vmlinux-{release}"),
         format!("/lib/modules/{release}/build/vmlinux"),
@@ -65,6 +69,7 @@ fn images(release: &str) -> [String; 7] {
         format!("/usr/lib/debug/boot/vmlinux-{release}.debug"),
         format!("/usr/lib/debug/lib/modules/{release}/vmlinux"),
     ]
+    .map(PathBuf::from)
 }
 
 /// The `.BTF` section of an ELF image, of which no more than that is read, or the whole file if it is no ELF file.
@@ -80,7 +85,7 @@ fn from_image(file: File, path: &Path) -> Result<Btf<'static>> {
     let section = file.section_by_name(".BTF").ok_or_else(|| {
         Error::new(
             ErrorKind::NotFound,
-            "the kernel image has no section `.BTF`",
+            "it is a kernel image without a section `.BTF`",
         )
     })?;
     if section.size() > Limit::BTF.bytes() {
@@ -190,6 +195,52 @@ mod tests {
         }
         let btf = vmlinux().expect("BTF");
         assert!(btf.find("task_struct", Kind::Struct).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let make = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).expect("a file");
+            path
+        };
+        let fixture = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("fixtures")
+                .join(name);
+            std::fs::read(path).expect("a fixture")
+        };
+        let btf = fixture("btf/6.1.btf");
+        let mut cut = btf.clone();
+        cut.truncate(btf.len() / 2);
+        let fifo = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.expect("mkfifo").success());
+        let useless = [
+            (folder.path().join("absent"), "No such file"),
+            (folder.path().to_owned(), "it is a directory"),
+            (fifo, "it is a FIFO"),
+            (make("empty", b""), "0 bytes are too few"),
+            (make("cut", &cut), "does not fit"),
+            (make("elf", b"\x7fELF"), "Could not read file magic"),
+            (
+                make("image", &fixture("no_btf.bpf.o")),
+                "without a section `.BTF`",
+            ),
+        ];
+        let mut places: Vec<_> = useless.iter().map(|(path, _)| path.clone()).collect();
+        let error = vmlinux_of("6.1.0", &places).expect_err("nothing of use");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        let lines: Vec<_> = error.message().lines().skip(1).collect();
+        assert_eq!(lines.len(), useless.len(), "{error}");
+        for (line, (path, reason)) in lines.iter().zip(&useless) {
+            let rest = line.strip_prefix(&format!("  {}: ", path.display()));
+            assert!(rest.is_some_and(|rest| rest.contains(reason)), "{line}");
+        }
+        places.push(make("good", &btf));
+        let found = vmlinux_of("6.1.0", &places).expect("the last is good");
+        assert!(found.find("task_struct", Kind::Struct).is_some());
     }
 
     #[test]

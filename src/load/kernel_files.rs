@@ -1,11 +1,13 @@
 //! What the running kernel says about itself in files: its version, its configuration, its symbols.
 
+use super::places::{Unmounted, first_usable};
 use crate::files::{Limit, read_regular};
-use crate::symbols::{self, KernelSymbol};
+use crate::reloc::kconfig;
+use crate::symbols::{self, Addresses, KernelSymbol, Symbols};
 use crate::sys::system::{self, KernelNames};
-use crate::{Error, ErrorKind, KernelVersion, Result};
+use crate::{Errno, Error, ErrorKind, KernelVersion, Result};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `uname -r`.
 pub(super) fn release() -> Result<String> {
@@ -34,31 +36,27 @@ pub(crate) fn version() -> Result<KernelVersion> {
 /// Ubuntu and Debian print a release that hides the stable version (`6.1.0-9-amd64` is built from 6.1.27), and put the
 /// true one elsewhere: `Ubuntu 5.4.0-12.15-generic 5.4.8` and `#1 SMP Debian 6.1.27-1 (2023-05-08)`.
 fn version_of(ubuntu: Option<&str>, build: &str, release: &str) -> Option<KernelVersion> {
-    if let Some(third) = ubuntu.and_then(|text| text.split_whitespace().nth(2)) {
-        return KernelVersion::parse(third);
-    }
+    let ubuntu = ubuntu.and_then(|text| text.split_whitespace().nth(2));
     let debian = build.split_once("Debian ").map(|(_, rest)| rest);
-    debian
-        .and_then(KernelVersion::parse)
-        .or_else(|| KernelVersion::parse(release))
+    let places = [ubuntu, debian, Some(release)];
+    places.into_iter().flatten().find_map(KernelVersion::parse)
 }
 
 /// The kernel's configuration as text: the boot folder's file, else the one the kernel carries.
 pub(super) fn kconfig() -> Result<Vec<u8>> {
-    let boot = format!("/boot/config-{}", release()?);
-    let (path, bytes) = if let Ok(bytes) = read_regular(Path::new(&boot), Limit::KCONFIG) {
-        (boot.as_str(), bytes)
-    } else {
-        let own = "/proc/config.gz";
-        let bytes = read_regular(Path::new(own), Limit::KCONFIG).map_err(|e| {
-            e.context("the kernel's configuration").with_hint(format!(
-                "neither {boot} nor {own} can be read; give the configuration as text, or use a kernel with \
-                 CONFIG_IKCONFIG_PROC"
-            ))
-        })?;
-        (own, bytes)
-    };
-    plain(bytes, Path::new(path))
+    let release = release()?;
+    let places = [
+        format!("/boot/config-{release}"),
+        "/proc/config.gz".to_owned(),
+    ]
+    .map(PathBuf::from);
+    let missing = format!("the configuration of the running kernel ({release}) cannot be read");
+    let advice = "give the configuration as text, or use a kernel with CONFIG_IKCONFIG_PROC";
+    first_usable(&places, &missing, advice, |path| {
+        let text = kconfig_of(path)?;
+        kconfig::check(&text)?;
+        Ok(text)
+    })
 }
 
 /// The configuration in a file that the caller named.
@@ -95,22 +93,47 @@ fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
 fn gunzip(_bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
     Err(Error::new(
         ErrorKind::Unsupported,
-        format!("cannot decompress {}", path.display()),
+        format!(
+            "cannot decompress {}: rawbpf was built without its feature `gz`",
+            path.display()
+        ),
     )
     .with_hint("build rawbpf with the feature `gz`"))
 }
 
 /// Calls `visit` with the address, type letter and name of each symbol in `/proc/kallsyms`.
 pub(crate) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
-    kernel_symbols(&mut |symbol| visit(symbol.address, symbol.letter, symbol.name))
+    kernel_symbols(&mut |symbol| visit(symbol.address, symbol.letter, symbol.name)).map(|_| ())
 }
 
-/// Calls `visit` with each symbol in `/proc/kallsyms`.
-pub(crate) fn kernel_symbols(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<()> {
+/// Calls `visit` with each symbol in `/proc/kallsyms`; says whether their addresses are known.
+pub(crate) fn kernel_symbols(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+    Ok(symbols::each_in_kallsyms(&kallsyms_text()?, visit))
+}
+
+fn kallsyms_text() -> Result<Vec<u8>> {
     let path = Path::new("/proc/kallsyms");
-    let text = read_regular(path, Limit::KALLSYMS)?;
-    symbols::each_in_kallsyms(&text, visit);
-    Ok(())
+    read_regular(path, Limit::KALLSYMS).map_err(|error| {
+        if error.errno() != Some(Errno::ENOENT) {
+            return error;
+        }
+        let built_without = "the kernel was built without CONFIG_KALLSYMS";
+        Unmounted::explain(error.with_hint(built_without), path)
+    })
+}
+
+impl Symbols {
+    /// The functions of the running kernel, from `/proc/kallsyms`.
+    ///
+    /// # Errors
+    /// The list cannot be read; `Permission` if it hides its addresses from this process.
+    pub fn of_kernel() -> Result<Self> {
+        let text = kallsyms_text()?;
+        match symbols::each_in_kallsyms(&text, &mut |_| {}) {
+            Addresses::Told => Ok(Self::from_kallsyms(&text)),
+            Addresses::Hidden => Err(symbols::hidden("addresses of the kernel have no names")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -132,6 +155,9 @@ mod tests {
             v(6, 18, 44)
         );
         assert_eq!(version_of(None, "", "six"), None);
+        // What cannot be read is passed over.
+        let odd = Some("Ubuntu 5.4.0-12.15-generic mainline");
+        assert_eq!(version_of(odd, "Debian x", "5.4.0"), v(5, 4, 0));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod modules;
 mod object;
 mod options;
 mod pin;
+pub(crate) mod places;
 mod prepared;
 mod program;
 mod reuse;

@@ -92,7 +92,7 @@ impl PreparedObject {
         self.made.arena.as_ref()
     }
 
-    /// What the kernel refused, and the object could do without.
+    /// What is odd about the object on this kernel, and what the kernel refused and the object could do without.
     pub fn warnings(&self) -> &[Error] {
         &self.made.warnings
     }

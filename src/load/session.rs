@@ -79,6 +79,7 @@ pub(super) struct Made {
     constants: Vec<usize>,
     /// Whether the kernel ties maps to programs; assumed until it refuses.
     binds: bool,
+    /// The first is the refusal of the object's types, if they were refused.
     pub(super) warnings: Vec<Error>,
 }
 
@@ -105,6 +106,7 @@ impl Made {
                 None
             }
         };
+        warnings.extend(plan.warnings.iter().map(Error::again));
         let license = plan.license.split('\0').next().unwrap_or_default();
         Ok(Self {
             license: CString::new(license).unwrap_or_default(),
@@ -207,10 +209,11 @@ impl<'p> Session<'p> {
         if let Some(module) = &plan.value_type_module {
             self.made.modules.open(module)?;
         }
+        let btf_is_refused = self.plan.btf.is_some() && self.made.btf.is_none();
         let context = MapContext {
             target,
             btf: self.made.btf.as_ref().map(AsFd::as_fd),
-            without_btf: self.made.warnings.first(),
+            without_btf: self.made.warnings.first().filter(|_| btf_is_refused),
             named: self.made.named,
             token: self.made.token.as_ref().map(AsFd::as_fd),
             maps: &self.plan.maps,

@@ -1,5 +1,6 @@
 //! The kernel that runs this process, as a [`Target`]: facts are fetched when they are first needed.
 
+use super::places::Unmounted;
 use super::{kernel_btf, kernel_files, memlock, token};
 use crate::btf::Btf;
 use crate::feature::Feature;
@@ -8,6 +9,7 @@ use crate::reloc::{KernelSource, ModuleBtf, Target};
 use crate::sys::system;
 use crate::{Error, KernelVersion, Result, probe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 impl Target {
@@ -88,8 +90,9 @@ impl KernelSource for RunningKernel {
 
     fn possible_cpus(&self) -> Result<u32> {
         system::possible_cpus().map_err(|errno| {
-            let message = "cannot read the list of CPUs in /sys/devices/system/cpu/possible";
-            Error::from_errno(errno, message).with_hint("mount -t sysfs sysfs /sys")
+            let list = "/sys/devices/system/cpu/possible";
+            let message = format!("cannot read the list of CPUs in {list}");
+            Unmounted::explain(Error::from_errno(errno, message), Path::new(list))
         })
     }
 

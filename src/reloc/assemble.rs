@@ -218,6 +218,7 @@ impl<'o> Assembler<'o> {
             btf,
             maps,
             programs,
+            warnings: self.externs.warnings,
         })
     }
 

@@ -9,6 +9,7 @@ use super::kernel_types::{KernelType, KernelTypes};
 use super::target::{Module, Target};
 use crate::btf::{Btf, Kind, MAX_CHAIN, essential_name};
 use crate::open::{Extern, ExternKind, OpenObject, RelocKind};
+use crate::symbols::{self, Addresses};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
@@ -40,6 +41,8 @@ pub(super) struct Externs {
     pub(super) kconfig: Option<Vec<u8>>,
     /// The modules whose functions are called: the descriptor array from index 1 on.
     pub(super) modules: Vec<Module>,
+    /// What was taken for absent without being known to be.
+    pub(super) warnings: Vec<Error>,
 }
 
 impl Externs {
@@ -78,16 +81,17 @@ impl Externs {
             }
             None => None,
         };
-        let addresses = addresses(object, target)?;
+        let SymbolAddresses { known, hidden } = addresses(object, target)?;
         let mut externs = Self {
             resolved: Vec::with_capacity(object.externs.len()),
             kconfig,
             modules: Vec::new(),
+            warnings: without_address(object, &hidden)?,
         };
         for ext in &object.externs {
             let resolved = match ext.kind {
                 ExternKind::Kconfig { offset, .. } => Resolved::Kconfig { offset },
-                ExternKind::KsymTypeless => match addresses.get(ext.name.as_str()) {
+                ExternKind::KsymTypeless => match known.get(ext.name.as_str()) {
                     Some(address) => Resolved::Address(*address),
                     None => Resolved::Absent,
                 },
@@ -194,8 +198,16 @@ fn is_compatible(
     declarations_are_compatible((btf, local), (found.btf, kernel)).unwrap_or(false)
 }
 
+/// The wanted symbols without a type that the kernel has.
+#[derive(Debug, Default)]
+struct SymbolAddresses<'o> {
+    known: HashMap<&'o str, u64>,
+    /// Those whose address the kernel keeps from this process.
+    hidden: BTreeSet<&'o str>,
+}
+
 /// The addresses of the symbols without a type. The table has some 200,000 lines, so it is read only if one is wanted.
-fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<HashMap<&'o str, u64>> {
+fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddresses<'o>> {
     let typeless = |ext: &&Extern| ext.kind == ExternKind::KsymTypeless;
     let wanted: BTreeSet<&str> = object
         .externs
@@ -205,13 +217,18 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<HashMap<&'o 
         .collect();
     let mut found: HashMap<&str, u64> = HashMap::new();
     if wanted.is_empty() {
-        return Ok(found);
+        return Ok(SymbolAddresses::default());
     }
     if !target.tells_addresses() {
-        return Ok(wanted.into_iter().map(|name| (name, 0)).collect());
+        return Ok(SymbolAddresses {
+            known: wanted.into_iter().map(|name| (name, 0)).collect(),
+            hidden: BTreeSet::new(),
+        });
     }
     let mut ambiguous = None;
+    let mut told = None;
     target.kallsyms(&mut |address, letter, symbol| {
+        Addresses::note(&mut told, address);
         // Link-time optimisation renames static data; functions keep their suffix.
         let name = match letter {
             'd' => symbol.split_once(".llvm.").map_or(symbol, |(name, _)| name),
@@ -231,8 +248,37 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<HashMap<&'o 
                 target.name()
             ),
         )),
-        None => Ok(found),
+        None if told == Some(Addresses::Hidden) => Ok(SymbolAddresses {
+            known: HashMap::new(),
+            hidden: found.into_keys().collect(),
+        }),
+        None => Ok(SymbolAddresses {
+            known: found,
+            hidden: BTreeSet::new(),
+        }),
     }
+}
+
+/// What to say of symbols that the kernel has at an unknown place: who must know it cannot be loaded. What is weak is taken
+/// for absent, since an object that can do without it is better off so than not loaded; its program sees a null pointer, as
+/// it does with libbpf (which takes the zero for the address, of strong symbols too).
+fn without_address(object: &OpenObject, hidden: &BTreeSet<&str>) -> Result<Vec<Error>> {
+    let here = object.externs.iter();
+    let here = here.filter(|ext| ext.kind == ExternKind::KsymTypeless);
+    let (weak, strong): (Vec<_>, Vec<_>) = here
+        .filter(|ext| hidden.contains(ext.name.as_str()))
+        .partition(|ext| ext.weak);
+    if !strong.is_empty() {
+        return Err(symbols::hidden(&format!(
+            "extern {}",
+            named(object, &strong)
+        )));
+    }
+    let warn = |ext: &Extern| {
+        let what = format!("weak extern `{}` is taken for absent", ext.name);
+        symbols::hidden(&what)
+    };
+    Ok(weak.into_iter().map(warn).collect())
 }
 
 /// `kernel` is what was found, and its type.
@@ -296,12 +342,6 @@ fn announced_behind_pointers(btf: &Btf<'_>, id: TypeId) -> Option<String> {
 
 /// The message about all that is missing at once, with what might provide the first.
 fn not_found(object: &OpenObject, unresolved: &[&Extern], target: &Target) -> Error {
-    let users = users(object);
-    let named = |ext: &&Extern| match users.get(ext.name.as_str()) {
-        Some(user) => format!("`{}` (used by `{user}`)", ext.name),
-        None => format!("`{}`", ext.name),
-    };
-    let names: Vec<String> = unresolved.iter().map(named).collect();
     let hint = match unresolved.first().map(|ext| ext.kind) {
         Some(ExternKind::Kconfig { .. }) => {
             "the kernel's configuration does not set it: give its value (`--kconfig FILE`, or OpenOptions::kconfig), or declare it __weak"
@@ -320,11 +360,22 @@ fn not_found(object: &OpenObject, unresolved: &[&Extern], target: &Target) -> Er
         ErrorKind::Extern,
         format!(
             "extern {} not found in kernel {}",
-            names.join(", "),
+            named(object, unresolved),
             target.name()
         ),
     )
     .with_hint(hint)
+}
+
+/// The names of externs, each with a function that uses it.
+fn named(object: &OpenObject, externs: &[&Extern]) -> String {
+    let users = users(object);
+    let named = |ext: &&Extern| match users.get(ext.name.as_str()) {
+        Some(user) => format!("`{}` (used by `{user}`)", ext.name),
+        None => format!("`{}`", ext.name),
+    };
+    let names: Vec<String> = externs.iter().map(named).collect();
+    names.join(", ")
 }
 
 /// The first function that uses an extern, by the extern's name.
@@ -404,6 +455,49 @@ mod tests {
         assert!(error.contains("`function` not found"), "{error}");
         let error = find("unclear", true).unwrap_err().to_string();
         assert!(error.contains("two symbols"), "{error}");
+    }
+
+    #[test]
+    fn hidden_addresses_are_unknown_not_zero() {
+        let target = symbols(vec![(0, 'T', "start"), (0, 'd', "data"), (0, 'd', "data")]);
+        let find = |name, weak| one(&mut object(), typeless(name), weak, &target);
+        let error = find("data", false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Permission);
+        assert!(
+            error.message().contains("extern `data`: the kernel hides"),
+            "{error}"
+        );
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains("kptr_restrict") && hint.contains("CAP_SYSLOG"),
+            "{hint}"
+        );
+        // Names are not hidden: what is not there is said to be so.
+        let error = find("gone", false).unwrap_err().to_string();
+        assert!(error.contains("`gone` not found"), "{error}");
+        assert_eq!(find("gone", true).unwrap(), Resolved::Absent);
+        assert_eq!(find("data", true).unwrap(), Resolved::Absent);
+        let mut object = object();
+        object.externs = vec![typeless("data"), typeless("gone")];
+        object.externs.iter_mut().for_each(|ext| ext.weak = true);
+        let externs = resolve(&object, &target).unwrap();
+        let [warning] = &externs.warnings[..] else {
+            panic!("{:?}", externs.warnings);
+        };
+        assert!(
+            warning.message().starts_with("weak extern `data` is taken"),
+            "{warning}"
+        );
+    }
+
+    #[test]
+    fn one_symbol_at_zero_is_at_zero() {
+        let target = symbols(vec![(0, 'A', "first_of_each_cpu"), (1, 'T', "start")]);
+        let find = |name, weak| one(&mut object(), typeless(name), weak, &target);
+        assert_eq!(
+            find("first_of_each_cpu", false).unwrap(),
+            Resolved::Address(0)
+        );
     }
 
     #[test]

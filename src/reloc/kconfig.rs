@@ -89,6 +89,42 @@ pub(super) fn image<'o>(
     Ok((image.bytes, unset))
 }
 
+/// Whether a text is the configuration of a kernel, all of it.
+pub(crate) fn check(text: &[u8]) -> Result<()> {
+    let mut count = 0;
+    for option in options(text) {
+        option?;
+        count += 1;
+    }
+    if count > 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Extern,
+        "it sets nothing: no line starts with `CONFIG_`",
+    ))
+}
+
+/// The names and values of a configuration.
+fn options(text: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])>> {
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| line.starts_with(b"CONFIG_"))
+        .map(option)
+}
+
+fn option(line: &[u8]) -> Result<(&[u8], &[u8])> {
+    let bad = |what: &str| {
+        let line = String::from_utf8_lossy(line.get(..80).unwrap_or(line)).into_owned();
+        Error::new(ErrorKind::Extern, format!("line `{line}` {what}"))
+    };
+    let equals = memchr::memchr(b'=', line).ok_or_else(|| bad("has no `=`"))?;
+    let (name, value) = line.split_at(equals);
+    match value.get(1..) {
+        Some(value) if !value.is_empty() => Ok((name, value)),
+        _ => Err(bad("has no value")),
+    }
+}
+
 /// Whether the extern's type is a signed integer.
 fn is_signed(object: &OpenObject, ext: &Extern) -> bool {
     let declared = object
@@ -126,29 +162,13 @@ impl Image<'_> {
     }
 
     fn read(&mut self, text: &[u8]) -> Result<()> {
-        for line in text.split(|byte| *byte == b'\n') {
-            if line.starts_with(b"CONFIG_") {
-                self.read_line(line)?;
+        for option in options(text) {
+            let (name, value) = option?;
+            if let Some(slot) = self.missing.remove(name) {
+                self.set(slot, value)?;
             }
         }
         Ok(())
-    }
-
-    fn read_line(&mut self, line: &[u8]) -> Result<()> {
-        let bad = |what: &str| {
-            let line = String::from_utf8_lossy(line.get(..80).unwrap_or(line)).into_owned();
-            Error::new(ErrorKind::Extern, format!("line `{line}` {what}"))
-        };
-        let equals = memchr::memchr(b'=', line).ok_or_else(|| bad("has no `=`"))?;
-        let (name, value) = line.split_at(equals);
-        let value = value.get(1..).unwrap_or_default();
-        if value.is_empty() {
-            return Err(bad("has no value"));
-        }
-        let Some(slot) = self.missing.remove(name) else {
-            return Ok(());
-        };
-        self.set(slot, value)
     }
 
     /// The first character alone decides what a value is.

@@ -15,7 +15,7 @@ mod data;
 mod externs;
 mod info;
 mod jump_tables;
-mod kconfig;
+pub(crate) mod kconfig;
 mod kernel_types;
 mod maps;
 mod plan;

@@ -28,6 +28,9 @@ pub struct LoadPlan {
     pub maps: Vec<MapPlan>,
     /// The programs, in the order of loading, those with autoload off too.
     pub programs: Vec<ProgramPlan>,
+    /// What is odd about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
+    /// after loading, too.
+    pub warnings: Vec<Error>,
 }
 
 /// One map.

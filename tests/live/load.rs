@@ -30,6 +30,7 @@ pub(crate) fn plan(maps: Vec<MapPlan>, programs: Vec<ProgramPlan>) -> LoadPlan {
         btf_required: false,
         maps,
         programs,
+        warnings: Vec::new(),
     }
 }
 
