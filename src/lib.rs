@@ -37,6 +37,7 @@
 
 pub mod attach;
 pub mod btf;
+mod by_id;
 pub mod elf;
 mod error;
 pub mod feature;

@@ -41,7 +41,7 @@ pub(crate) fn read(
     let mut elements = Vec::new();
     for key in keys {
         let key = key?;
-        if map.map_type().is_per_cpu() {
+        if map.kind().is_per_cpu() {
             let Some(values) = map.get_per_cpu(&key)? else {
                 continue;
             };

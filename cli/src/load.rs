@@ -243,7 +243,7 @@ impl ProgramReport {
 
     fn set_loaded(&mut self, program: &rawbpf::program::Program) {
         self.loaded = true;
-        self.expected_attach_type = Some(program.attach_type().0);
+        self.expected_attach_type = program.attach_type().map(|attach_type| attach_type.0);
         self.verifier_log = program.verifier_log().map(|log| log.full().to_string());
         if let Ok(info) = program.info() {
             self.id = Some(info.id);
@@ -259,8 +259,8 @@ impl From<&Map> for MapReport {
         let info = map.info().ok();
         Self {
             name: map.name().to_string(),
-            kind: map.map_type().0,
-            type_name: map.map_type().name().unwrap_or("unknown"),
+            kind: map.kind().0,
+            type_name: map.kind().name().unwrap_or("unknown"),
             id: info.as_ref().map(|info| info.id),
             made: info.map(MapMade::from),
             error: None,

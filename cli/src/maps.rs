@@ -105,7 +105,7 @@ impl<'o> MapTables<'o> {
 
 impl Content {
     fn of(map: &Map, stop: &Stop) -> Result<Self> {
-        if map.map_type() == MapType::STACK_TRACE {
+        if map.kind() == MapType::STACK_TRACE {
             // Stacks of bare addresses are better than none.
             let symbols = Symbols::of_kernel().unwrap_or_else(|error| {
                 say(stop, format_args!("rawbpf: map {}: {error}", map.name()));
@@ -159,7 +159,7 @@ impl MapTable<'_> {
         if let Content::Variables = self.content {
             return print_variables(out, name, elements);
         }
-        if matches!(self.map.map_type(), MapType::ARRAY | MapType::PERCPU_ARRAY) {
+        if matches!(self.map.kind(), MapType::ARRAY | MapType::PERCPU_ARRAY) {
             elements.retain(|element| !is_zero(&element.value));
         } else {
             elements.sort_by_key(|element| std::cmp::Reverse(count(&element.value)));

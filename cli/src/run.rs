@@ -139,7 +139,7 @@ fn style(args: &RunArgs) -> Style {
 /// The maps that can be shown.
 fn map_names(object: &Object) -> String {
     let maps = object.maps().iter();
-    let shown = maps.filter(|map| elements::check_kind(map.name(), map.map_type()).is_ok());
+    let shown = maps.filter(|map| elements::check_kind(map.name(), map.kind()).is_ok());
     let names: Vec<&str> = shown.map(Map::name).collect();
     if names.is_empty() {
         "it has none".into()

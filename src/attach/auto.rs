@@ -11,9 +11,11 @@ use super::uprobe_multi::UprobeMulti;
 use super::usdt::Usdt;
 use crate::load::Object;
 use crate::open::AutoAttach;
-use crate::program::Program;
+use crate::program::{Origin, Program};
 use crate::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+const BY_CALL: &str = "attach it by call, with the method for its kind";
 
 impl Program {
     /// Attaches to what the program's section names, such as `SEC("kprobe/vfs_read")`.
@@ -22,14 +24,20 @@ impl Program {
     /// `Unsupported` if the section does not say, besides the errors of the kind of attachment.
     #[doc(alias = "bpf_program__attach")]
     pub fn attach(&self) -> Result<Link> {
-        attach_if_said(self)?.ok_or_else(|| {
+        let Some(origin) = self.origin() else {
             let message = format!(
-                "section `{}` of program `{}` does not say what to attach it to",
-                self.section(),
+                "nothing says what to attach program `{}` to: it came from an id, a pin or a descriptor, not from an object",
                 self.name()
             );
-            Error::new(ErrorKind::Unsupported, message)
-                .with_hint("attach it by call, with the method for its kind")
+            return Err(Error::new(ErrorKind::Unsupported, message).with_hint(BY_CALL));
+        };
+        attach_if_said(self, origin)?.ok_or_else(|| {
+            let message = format!(
+                "section `{}` of program `{}` does not say what to attach it to",
+                origin.section,
+                self.name()
+            );
+            Error::new(ErrorKind::Unsupported, message).with_hint(BY_CALL)
         })
     }
 }
@@ -58,9 +66,11 @@ impl Object {
             Ok(())
         };
         let mut links = Links::default();
-        for program in self.programs().iter().filter(|p| p.autoattach()) {
+        let programs = self.programs().iter();
+        let programs = programs.filter_map(|p| Some((p, p.origin()?)));
+        for (program, origin) in programs.filter(|(_, origin)| origin.autoattach) {
             go_on()?;
-            if let Some(link) = attach_if_said(program).map_err(in_object)? {
+            if let Some(link) = attach_if_said(program, origin).map_err(in_object)? {
                 links.push(link);
             }
         }
@@ -73,24 +83,25 @@ impl Object {
 }
 
 /// Attaches the program; `None` if its section does not say where.
-fn attach_if_said(program: &Program) -> Result<Option<Link>> {
-    let Some(how) = program.section_def().and_then(|def| def.auto_attach) else {
+fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
+    let section = origin.section.as_str();
+    let Some(how) = origin.def.and_then(|def| def.auto_attach) else {
         return Ok(None);
     };
     if matches!(how, AutoAttach::Trace | AutoAttach::Lsm | AutoAttach::Iter) {
         // Loading has looked the target up, wherever its name came from.
-        return match program.attach_target() {
+        return match &origin.attach_target {
             Some(_) => attach_loaded(program, how).map(Some),
             None => Ok(None),
         };
     }
     if how == AutoAttach::Usdt {
-        return usdt(program);
+        return usdt(program, section);
     }
-    let Some(tail) = grammar::tail(program.section()) else {
+    let Some(tail) = grammar::tail(section) else {
         return Ok(None);
     };
-    attach_to(program, how, tail)
+    attach_to(program, section, how, tail)
         .map(Some)
         .map_err(|error| match error.kind() {
             ErrorKind::InvalidObject => error.context(format!("program `{}`", program.name())),
@@ -106,11 +117,11 @@ fn attach_loaded(program: &Program, how: AutoAttach) -> Result<Link> {
     }
 }
 
-fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
+fn attach_to(program: &Program, section: &str, how: AutoAttach, tail: &str) -> Result<Link> {
     match how {
-        AutoAttach::Kprobe => kprobe(program, tail),
-        AutoAttach::Uprobe => uprobe(program, tail),
-        AutoAttach::Ksyscall if is_return(program) => program.attach_kretsyscall(tail),
+        AutoAttach::Kprobe => kprobe(program, section, tail),
+        AutoAttach::Uprobe => uprobe(program, section, tail),
+        AutoAttach::Ksyscall if is_return(section) => program.attach_kretsyscall(tail),
         AutoAttach::Ksyscall => program.attach_ksyscall(tail),
         AutoAttach::Tracepoint => {
             let (category, name) = grammar::tracepoint(tail)?;
@@ -118,7 +129,7 @@ fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
         }
         AutoAttach::KprobeMulti | AutoAttach::KprobeSession => {
             let at = KprobeMulti::pattern(grammar::kernel_glob(tail)?);
-            program.attach_kprobe_multi(&if is_return(program) {
+            program.attach_kprobe_multi(&if is_return(section) {
                 at.on_return()
             } else {
                 at
@@ -127,7 +138,7 @@ fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
         AutoAttach::UprobeMulti => {
             let (binary, pattern) = grammar::user_glob(tail)?;
             let at = UprobeMulti::pattern(binary, pattern);
-            program.attach_uprobe_multi(&if is_return(program) {
+            program.attach_uprobe_multi(&if is_return(section) {
                 at.on_return()
             } else {
                 at
@@ -135,19 +146,19 @@ fn attach_to(program: &Program, how: AutoAttach, tail: &str) -> Result<Link> {
         }
         AutoAttach::RawTracepoint => program.attach_raw_tracepoint(tail),
         AutoAttach::TracingMulti => program.attach_tracing_multi(&TracingMulti::pattern(tail)),
-        other => Err(not_yet(program, other)),
+        other => Err(not_yet(program, section, other)),
     }
 }
 
 /// Whether the first word of the section is that of a return probe: `kretprobe`, `uretprobe.s`.
-fn is_return(program: &Program) -> bool {
-    let word = program.section().split('/').next().unwrap_or_default();
+fn is_return(section: &str) -> bool {
+    let word = section.split('/').next().unwrap_or_default();
     word.get(1..).is_some_and(|rest| rest.starts_with("ret"))
 }
 
-fn kprobe(program: &Program, tail: &str) -> Result<Link> {
+fn kprobe(program: &Program, section: &str, tail: &str) -> Result<Link> {
     let (module, at) = grammar::kernel_function(tail)?;
-    let probe = if is_return(program) {
+    let probe = if is_return(section) {
         no_offset(at.offset)?;
         Kprobe::ret(at.function)
     } else {
@@ -159,9 +170,9 @@ fn kprobe(program: &Program, tail: &str) -> Result<Link> {
     })
 }
 
-fn uprobe(program: &Program, tail: &str) -> Result<Link> {
+fn uprobe(program: &Program, section: &str, tail: &str) -> Result<Link> {
     let place = grammar::user_function(tail)?;
-    let probe = if is_return(program) {
+    let probe = if is_return(section) {
         no_offset(place.at.offset)?;
         Uprobe::ret(place.binary, place.at.function)
     } else {
@@ -172,8 +183,7 @@ fn uprobe(program: &Program, tail: &str) -> Result<Link> {
 
 /// A bare `usdt` does not say where. Of `usdt.s` libbpf attaches none by its section, with a tail or without.
 #[doc(alias = "attach_usdt")]
-fn usdt(program: &Program) -> Result<Option<Link>> {
-    let section = program.section();
+fn usdt(program: &Program, section: &str) -> Result<Option<Link>> {
     if section.starts_with("usdt.s") {
         let message =
             format!("a program of section `{section}` is not attached by its section's name");
@@ -199,11 +209,10 @@ fn no_offset(offset: u64) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidObject, message).with_hint("leave out the offset"))
 }
 
-fn not_yet(program: &Program, how: AutoAttach) -> Error {
+fn not_yet(program: &Program, section: &str, how: AutoAttach) -> Error {
     let message = format!(
-        "cannot attach program `{}` of section `{}`: rawbpf does not know this kind of attachment ({how:?}) yet",
-        program.name(),
-        program.section()
+        "cannot attach program `{}` of section `{section}`: rawbpf does not know this kind of attachment ({how:?}) yet",
+        program.name()
     );
     Error::new(ErrorKind::Unsupported, message)
         .with_hint("turn off its autoattach to attach the others")

@@ -172,7 +172,7 @@ impl Program {
 
 fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
     let folder = at.open()?;
-    let attach_type = at.attach_type.unwrap_or(program.attach_type());
+    let attach_type = attach_type(program, at)?;
     let mode = match (at.without_link, at.wanted.side) {
         (None, Side::Instead(_)) => Some(CgroupMode::Multi),
         (mode, _) => mode,
@@ -195,6 +195,16 @@ fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
             }
             Err(errno) => Err(refused(errno)),
         },
+    }
+}
+
+/// What the caller said, else what the program was loaded for.
+fn attach_type(program: &Program, at: &Cgroup<'_>) -> Result<AttachType> {
+    match (at.attach_type, program.attach_type()) {
+        (Some(attach_type), _) | (None, Some(attach_type)) => Ok(attach_type),
+        // Of these, no others are attached to cgroups.
+        (None, None) if program.kind() == ProgramType::LSM => Ok(AttachType::LSM_CGROUP),
+        (None, None) => program.need_attach_type(),
     }
 }
 
@@ -276,10 +286,12 @@ impl Request<'_> {
                 "programs of type {} are not attached to cgroups",
                 self.program.kind()
             )),
-            Errno::EINVAL => error.with_hint(format!(
-                "a program that was loaded for {} is attached for nothing else, or this kernel was built without it",
-                self.program.attach_type()
-            )),
+            Errno::EINVAL => error.with_hint(match self.program.attach_type() {
+                Some(loaded) => format!(
+                    "a program that was loaded for {loaded} is attached for nothing else, or this kernel was built without it"
+                ),
+                None => "the program was loaded for something else, or this kernel was built without it".to_owned(),
+            }),
             _ => refusal::explain(errno, error),
         }
     }

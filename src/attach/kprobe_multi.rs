@@ -106,10 +106,13 @@ fn by_names(program: &Program, at: &KprobeMulti, names: &[String]) -> Result<Lin
 }
 
 fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Result<Link> {
+    // If nobody knows, it is most likely this.
+    let attach_type = program.attach_type();
+    let attach_type = attach_type.unwrap_or(AttachType::TRACE_KPROBE_MULTI);
     let create = LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::None,
-        attach_type: program.attach_type(),
+        attach_type,
         flags: 0,
         options: LinkOptions::KprobeMulti {
             flags: at.flags,
@@ -117,8 +120,7 @@ fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Resu
             cookies: &at.cookies,
         },
     };
-    let fd =
-        bpf::link_create(&create).map_err(|errno| refused(errno, at, program.attach_type()))?;
+    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at, program))?;
     Ok(Link::kernel(program.name(), fd))
 }
 
@@ -182,7 +184,7 @@ fn c_string(text: &str) -> Result<CString> {
     })
 }
 
-fn refused(errno: Errno, at: &KprobeMulti, attach_type: AttachType) -> Error {
+fn refused(errno: Errno, at: &KprobeMulti, program: &Program) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, &at.functions) {
         (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
@@ -194,6 +196,11 @@ fn refused(errno: Errno, at: &KprobeMulti, attach_type: AttachType) -> Error {
             error.with_hint("at least one of the functions does not exist or cannot be traced")
         }
         (Errno::EINVAL, _) => {
+            let Some(attach_type) = program.attach_type() else {
+                return error.with_hint(
+                    "which attach type was the program loaded with? Say it with Program::with_attach_type",
+                );
+            };
             let newer = advice::newer_program(ProgramType::KPROBE, attach_type);
             error.with_hint(newer.unwrap_or_else(|| {
                 "such links came with Linux 5.18, and take programs of SEC(\"kprobe.multi\")".into()

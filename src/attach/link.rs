@@ -2,7 +2,7 @@
 
 use super::attachment::Attachment;
 use super::unlinked::{Place, Unlinked};
-use crate::load::advice;
+use crate::by_id;
 use crate::map::pin;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkDetails, LinkInfo, ObjectKind};
@@ -237,8 +237,7 @@ impl Link {
     /// `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_link_get_next_id")]
     pub fn ids() -> impl Iterator<Item = Result<u32>> {
-        bpf::ids(ObjectKind::Link)
-            .map(|id| id.map_err(|errno| by_id(errno, "cannot list the links".to_owned())))
+        by_id::all(ObjectKind::Link)
     }
 
     /// Opens a link by its id. It stays attached when this is dropped, as long as somebody else holds it.
@@ -247,8 +246,7 @@ impl Link {
     /// `NotFound` if there is none, `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_link_get_fd_by_id")]
     pub fn from_id(id: u32) -> Result<Self> {
-        let fd = bpf::fd_by_id(ObjectKind::Link, id)
-            .map_err(|errno| by_id(errno, format!("cannot open link {id}")))?;
+        let fd = by_id::open(ObjectKind::Link, id)?;
         let name = bpf::link_info(fd.as_fd())
             .ok()
             .and_then(|info| kernel_name(&info));
@@ -271,14 +269,6 @@ impl Link {
                 format!("cannot ask the kernel about the link of `{}`", self.name),
             )
         })
-    }
-}
-
-fn by_id(errno: Errno, message: String) -> Error {
-    match errno {
-        Errno::ENOENT => Error::new(ErrorKind::NotFound, message).with_errno(errno),
-        Errno::EPERM => Error::from_errno(errno, message).with_hint(advice::for_ids()),
-        _ => Error::from_errno(errno, message),
     }
 }
 

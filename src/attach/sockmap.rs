@@ -32,45 +32,45 @@ impl Program {
 }
 
 fn attach(program: &Program, map: &Map) -> Result<Link> {
+    let attach_type = program.need_attach_type()?;
     let create = LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::Fd(map.as_fd()),
-        attach_type: program.attach_type(),
+        attach_type,
         flags: 0,
         options: LinkOptions::None,
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if !probe::has_links(program.as_fd(), program.attach_type()) => {
-            without_link(program, map)
+        Err(Errno::EINVAL) if !probe::has_links(program.as_fd(), attach_type) => {
+            without_link(program, map, attach_type)
         }
-        Err(errno) => Err(refused(errno, program, map)),
+        Err(errno) => Err(refused(errno, attach_type, map)),
     }
 }
 
-fn without_link(program: &Program, map: &Map) -> Result<Link> {
-    AttachPoint::sockmap(map, program.attach_type())
+fn without_link(program: &Program, map: &Map, attach_type: AttachType) -> Result<Link> {
+    AttachPoint::sockmap(map, attach_type)
         .request(program.as_fd(), &AttachOptions::new())?
-        .map_err(|errno| refused(errno, program, map))?;
+        .map_err(|errno| refused(errno, attach_type, map))?;
     let kept = Kept {
         target: KeptTarget::Map(map.clone()),
-        attach_type: program.attach_type(),
+        attach_type,
         hint: "maps of sockets have links since Linux 6.10",
         any: false,
     };
     Ok(Link::unlinked(program, kept))
 }
 
-fn refused(errno: Errno, program: &Program, map: &Map) -> Error {
-    let attach_type = program.attach_type();
+fn refused(errno: Errno, attach_type: AttachType, map: &Map) -> Error {
     let error = Error::from_errno(
         errno,
         format!("the kernel does not attach it ({attach_type})"),
     );
-    if !matches!(map.map_type(), MapType::SOCKMAP | MapType::SOCKHASH) {
+    if !matches!(map.kind(), MapType::SOCKMAP | MapType::SOCKHASH) {
         return error.with_hint(format!(
             "the map is of type {}; a sockmap or sockhash is wanted",
-            map.map_type()
+            map.kind()
         ));
     }
     if attach_type == AttachType::SK_SKB_VERDICT && !probe::knows_attach_type(attach_type, 0) {

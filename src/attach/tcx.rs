@@ -120,14 +120,12 @@ fn refused(errno: Errno, program: &Program, at: &Tcx<'_>) -> Error {
             program.kind()
         ));
     }
-    match errno {
-        Errno::EINVAL
-            if Direction::of(program.attach_type())
-                .is_some_and(|loaded| loaded != at.direction) =>
-        {
-            error.with_hint(format!("it was loaded for {}", program.attach_type()))
-        }
-        Errno::EBUSY => {
+    let other = program
+        .attach_type()
+        .filter(|loaded| Direction::of(*loaded).is_some_and(|loaded| loaded != at.direction));
+    match (errno, other) {
+        (Errno::EINVAL, Some(loaded)) => error.with_hint(format!("it was loaded for {loaded}")),
+        (Errno::EBUSY, _) => {
             error.with_hint("the program to replace is held by a link; update that link")
         }
         _ => refusal::explain(errno, error),

@@ -28,21 +28,32 @@ impl Program {
 #[doc(alias = "bpf_program__attach_btf_id")]
 pub(super) fn attach_loaded(program: &Program, cookie: u64) -> Result<Link> {
     let doing = || format!("attaching `{}` to {}", program.name(), target_name(program));
-    if program.attach_target().is_none() {
+    // Of a program from elsewhere, the kernel alone knows the target.
+    if program.origin().is_some() && program.attach_target().is_none() {
         let message = "the program was not loaded for any function, tracepoint or hook";
         return Err(Error::new(ErrorKind::InvalidArgument, message)
             .with_hint("name it in the section, as in SEC(\"fentry/vfs_read\"), or set an attach target before loading")
             .context(doing()));
     }
-    let fd = link(program, cookie).map_err(|errno| refused(errno, cookie).context(doing()))?;
+    let made = match program.attach_type() {
+        Some(attach_type) => link(program, attach_type, cookie),
+        // A raw tracepoint without a name stands for what the program was loaded for, whatever that is; it takes no cookie.
+        None if cookie == 0 => bpf::raw_tracepoint_open(None, program.as_fd(), 0),
+        None => link(
+            program,
+            program.need_attach_type().map_err(|e| e.context(doing()))?,
+            cookie,
+        ),
+    };
+    let fd = made.map_err(|errno| refused(errno, cookie).context(doing()))?;
     Ok(Link::kernel(program.name(), fd))
 }
 
-fn link(program: &Program, cookie: u64) -> Result<OwnedFd, Errno> {
+fn link(program: &Program, attach_type: AttachType, cookie: u64) -> Result<OwnedFd, Errno> {
     let create = LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::None,
-        attach_type: program.attach_type(),
+        attach_type,
         flags: 0,
         options: match cookie {
             0 => LinkOptions::None,
@@ -53,7 +64,7 @@ fn link(program: &Program, cookie: u64) -> Result<OwnedFd, Errno> {
         },
     };
     match bpf::link_create(&create) {
-        Err(Errno::EINVAL) if cookie == 0 && had_no_links(program.attach_type()) => {
+        Err(Errno::EINVAL) if cookie == 0 && had_no_links(attach_type) => {
             bpf::raw_tracepoint_open(None, program.as_fd(), 0)
         }
         result => result,
@@ -77,6 +88,7 @@ pub(super) fn target_name(program: &Program) -> &str {
     match program.attach_target() {
         Some(AttachTarget::Btf { name, .. }) => name,
         Some(AttachTarget::Program { function }) => function,
+        None if program.origin().is_none() => "what it was loaded for",
         None => "nothing",
     }
 }

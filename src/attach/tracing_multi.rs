@@ -86,7 +86,8 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
         AttachType::TRACE_FEXIT_MULTI,
         AttachType::TRACE_FSESSION_MULTI,
     ];
-    if !multi.contains(&program.attach_type()) {
+    let attach_type = program.need_attach_type()?;
+    if !multi.contains(&attach_type) {
         let message = "the program was not loaded for many functions";
         return Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(
             "such programs are of SEC(\"fentry.multi\"), \"fexit.multi\" or \"fsession.multi\"",
@@ -101,7 +102,7 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
     let create = LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::None,
-        attach_type: program.attach_type(),
+        attach_type,
         flags: 0,
         options: LinkOptions::TracingMulti {
             ids: &ids,

@@ -126,7 +126,10 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
     }
-    if program.attach_type() == AttachType::TRACE_UPROBE_SESSION && at.flags == RETURN {
+    // If nobody knows, it is most likely this.
+    let attach_type = program.attach_type();
+    let attach_type = attach_type.unwrap_or(AttachType::TRACE_UPROBE_MULTI);
+    if attach_type == AttachType::TRACE_UPROBE_SESSION && at.flags == RETURN {
         let message = "a program of `uprobe.session` sees both ends of a call, not returns alone";
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
@@ -134,7 +137,7 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
     let create = LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::None,
-        attach_type: program.attach_type(),
+        attach_type,
         flags: 0,
         options: LinkOptions::UprobeMulti {
             path: &path,
@@ -145,8 +148,7 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
             pid: pid(at.processes)?,
         },
     };
-    let fd =
-        bpf::link_create(&create).map_err(|errno| refused(errno, at, program.attach_type()))?;
+    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at, program))?;
     Ok(Link::kernel(program.name(), fd))
 }
 
@@ -193,7 +195,7 @@ fn offsets_in(file: &Binary, contents: &Contents, places: &Wanted) -> Result<Vec
     }
 }
 
-fn refused(errno: Errno, at: &UprobeMulti, attach_type: AttachType) -> Error {
+fn refused(errno: Errno, at: &UprobeMulti, program: &Program) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, at.processes) {
         (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
@@ -201,6 +203,11 @@ fn refused(errno: Errno, at: &UprobeMulti, attach_type: AttachType) -> Error {
             error.with_hint(format!("there is no process {pid}"))
         }
         (Errno::EINVAL, _) => {
+            let Some(attach_type) = program.attach_type() else {
+                return error.with_hint(
+                    "which attach type was the program loaded with? Say it with Program::with_attach_type",
+                );
+            };
             let newer = advice::newer_program(ProgramType::KPROBE, attach_type);
             error.with_hint(newer.unwrap_or_else(|| {
                 "such links came with Linux 6.6, and take programs of SEC(\"uprobe.multi\")".into()

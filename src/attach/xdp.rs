@@ -253,7 +253,8 @@ fn taken(facts: &LinkFacts) -> String {
 }
 
 fn frags(program: &Program) -> bool {
-    program.section().starts_with("xdp.frags")
+    let section = program.section();
+    section.is_some_and(|section| section.starts_with("xdp.frags"))
 }
 
 /// An interface that has a program, and the connection to its network namespace.

@@ -24,7 +24,7 @@ impl Object {
     pub fn read_variable(&self, name: &str) -> Result<Vec<u8>> {
         let (variable, map) = self.find_variable(name)?;
         let (start, size) = range(variable);
-        let bytes = if map.map_type() == MapType::ARENA {
+        let bytes = if map.kind() == MapType::ARENA {
             let (memory, base) = self.arena_memory(name)?;
             let mut bytes = vec![0; size];
             memory
@@ -51,7 +51,7 @@ impl Object {
         let (variable, map) = self.find_variable(name)?;
         self.check_variable::<T>(variable)?;
         let (start, size) = range(variable);
-        let (memory, base) = if map.map_type() == MapType::ARENA {
+        let (memory, base) = if map.kind() == MapType::ARENA {
             let (memory, base) = self.arena_memory(name)?;
             (Memory::Arena(memory), base)
         } else {

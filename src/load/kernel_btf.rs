@@ -3,6 +3,7 @@
 use super::places::first_usable;
 use super::{advice, kernel_files};
 use crate::btf::{Btf, SharedBytes};
+use crate::by_id;
 use crate::files::{Limit, open_regular, read_opened};
 use crate::reloc::{Module, ModuleBtf};
 use crate::sys::bpf::{self, ObjectKind};
@@ -116,13 +117,13 @@ pub(super) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
 
 impl Btf<'static> {
     /// The ids of all type information in the kernel, in ascending order: its own, its modules' and that of loaded programs
-    /// and maps. Since Linux 5.4.
+    /// and maps. Since Linux 5.4. Type information can be gone before its id is used: [`Btf::from_id`] answers `NotFound` then.
     ///
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_btf_get_next_id")]
     pub fn ids() -> impl Iterator<Item = Result<u32>> {
-        bpf::ids(ObjectKind::Btf).map(|id| id.map_err(|errno| cannot(errno, "list")))
+        by_id::all(ObjectKind::Btf)
     }
 
     /// The type information with this id. A module's continues the kernel's own, which is then its `base`; programs' and
@@ -132,14 +133,8 @@ impl Btf<'static> {
     /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`, [`ErrorKind::Btf`] if it does not hold
     /// together with this base.
     #[doc(alias("btf__load_from_kernel_by_id", "btf__load_from_kernel_by_id_split"))]
-    pub fn from_kernel(id: u32, base: Option<&Arc<Self>>) -> Result<Self> {
-        let fd = bpf::fd_by_id(ObjectKind::Btf, id).map_err(|errno| match errno {
-            Errno::ENOENT => Error::new(
-                ErrorKind::NotFound,
-                format!("the kernel has no type information with id {id}"),
-            ),
-            errno => cannot(errno, "open"),
-        })?;
+    pub fn from_id(id: u32, base: Option<&Arc<Self>>) -> Result<Self> {
+        let fd = by_id::open(ObjectKind::Btf, id)?;
         let blob = bpf::btf_data(fd.as_fd()).map_err(|errno| cannot(errno, "read"))?;
         let btf = match base {
             Some(base) => Self::from_shared_split(Arc::new(blob), Arc::clone(base)),
@@ -151,10 +146,10 @@ impl Btf<'static> {
 
 /// The module whose types have this number; `None` if they are a program's, or gone since.
 fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
-    let fd = match bpf::fd_by_id(ObjectKind::Btf, id) {
+    let fd = match by_id::open(ObjectKind::Btf, id) {
         Ok(fd) => fd,
-        Err(Errno::ENOENT) => return Ok(None),
-        Err(errno) => return Err(cannot(errno, "open")),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
     let info = bpf::btf_info(fd.as_fd()).map_err(|e| cannot(e, "ask about"))?;
     if !info.is_kernel || info.name == "vmlinux" {

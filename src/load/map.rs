@@ -133,7 +133,7 @@ fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
     let only = only.and_then(|index| context.programs.get(index));
     let hash = only.map(|program| exclusive::program_hash(&program.insns));
     let request = MapCreate {
-        map_type: plan.kind,
+        kind: plan.kind,
         key_size: plan.key_size,
         value_size: plan.value_size,
         max_entries: plan.max_entries,

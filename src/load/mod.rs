@@ -20,6 +20,7 @@ mod modules;
 mod object;
 mod options;
 mod pin;
+mod pin_all;
 pub(crate) mod places;
 mod prepared;
 mod program;

@@ -42,7 +42,6 @@ impl Object {
     ///
     /// # Errors
     /// A pin cannot be removed; the others are, as far as possible.
-    #[doc(alias = "bpf_object__unpin_maps")]
     pub fn unpin_new_maps(&self) -> Result<()> {
         let mut pins = self.new_pins.lock().unwrap_or_else(PoisonError::into_inner);
         pins.remove()

@@ -151,14 +151,14 @@ pub(super) fn reuse(place: Place<'_>, plan: &MapPlan) -> Result<Option<MapFd>> {
 fn difference(info: &MapInfo, plan: &MapPlan) -> Option<String> {
     let mut flags = info.flags;
     // The kernel adds this one to device maps by itself.
-    if matches!(info.map_type, MapType::DEVMAP | MapType::DEVMAP_HASH) {
+    if matches!(info.kind, MapType::DEVMAP | MapType::DEVMAP_HASH) {
         flags.remove(MapFlags::RDONLY_PROG);
         flags.insert(MapFlags::from_bits_retain(plan.flags) & MapFlags::RDONLY_PROG);
     }
-    if info.map_type != plan.kind {
+    if info.kind != plan.kind {
         return Some(format!(
             "its type is {}, the object's is {}",
-            info.map_type, plan.kind
+            info.kind, plan.kind
         ));
     }
     let numbers = [
@@ -188,7 +188,7 @@ mod tests {
 
     fn pinned() -> MapInfo {
         MapInfo {
-            map_type: MapType::HASH,
+            kind: MapType::HASH,
             id: 1,
             key_size: 4,
             value_size: 8,
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn device_maps_have_a_flag_that_nobody_set() {
         let mut info = pinned();
-        info.map_type = MapType::DEVMAP;
+        info.kind = MapType::DEVMAP;
         info.flags = MapFlags::RDONLY_PROG;
         let plan = MapPlan {
             kind: MapType::DEVMAP,

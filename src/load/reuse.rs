@@ -13,7 +13,7 @@ impl OpenMapMut<'_> {
     /// were: it is up to the verifier whether the object's programs can use it. What the object would put into the map (its
     /// first contents, its inner maps) is not written; programs go into a program array all the same.
     ///
-    /// The name stays the object's. To take a map that is pinned, open it with [`Map::open_pinned`].
+    /// The name stays the object's. To take a map that is pinned, open it with [`Map::from_pin`].
     ///
     /// # Errors
     /// The kernel does not tell what map it is, or the definition is not one of a map that can be replaced (a `struct_ops`
@@ -60,7 +60,7 @@ fn shared(map: &Map) -> Result<(MapInfo, Arc<OwnedFd>)> {
 }
 
 fn take_over(own: &mut OpenMap, info: &MapInfo, fd: Arc<OwnedFd>) {
-    own.kind = info.map_type;
+    own.kind = info.kind;
     own.key_size = info.key_size;
     own.value_size = info.value_size;
     own.max_entries = info.max_entries;

@@ -14,7 +14,7 @@ use crate::kinds::MapType;
 use crate::map::Map;
 use crate::open::{DataKind, MapOrigin};
 use crate::program::usdt::{self, UsdtMaps};
-use crate::program::{Program, ProgramParts};
+use crate::program::{Origin, Program, ProgramParts};
 use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd};
@@ -373,15 +373,17 @@ fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
 
 fn handle(plan: &ProgramPlan, loaded: LoadedProgram, usdt: Option<Arc<UsdtMaps>>) -> Program {
     Program::new(ProgramParts {
-        fd: loaded.fd,
-        log: loaded.log,
+        fd: Arc::new(loaded.fd),
         name: plan.name.clone(),
-        section: plan.section.clone(),
-        def: plan.def,
         kind: plan.kind,
-        attach_type: plan.expected_attach_type,
-        attach_target: plan.attach_target.clone(),
-        autoattach: plan.autoattach,
-        usdt,
+        attach_type: Some(plan.expected_attach_type),
+        origin: Some(Origin {
+            section: plan.section.clone(),
+            def: plan.def,
+            attach_target: plan.attach_target.clone(),
+            autoattach: plan.autoattach,
+            usdt,
+            log: loaded.log,
+        }),
     })
 }

@@ -115,7 +115,7 @@ impl Map {
         }
         let message = format!(
             "the elements of a map of type {} have keys of {} bytes",
-            self.map_type(),
+            self.kind(),
             self.key_size()
         );
         let error = Error::new(ErrorKind::InvalidArgument, message);
@@ -149,8 +149,8 @@ impl<V: Layout> Map<(), V> {
     /// # Errors
     /// `InvalidArgument` for other maps.
     pub fn contains(&self, value: &V) -> Result<bool> {
-        if self.map_type() != MapType::BLOOM_FILTER {
-            let message = format!("a map of type {} cannot be asked this", self.map_type());
+        if self.kind() != MapType::BLOOM_FILTER {
+            let message = format!("a map of type {} cannot be asked this", self.kind());
             let error = Error::new(ErrorKind::InvalidArgument, message);
             return Err(self.blame(error).with_hint("only bloom filters can"));
         }

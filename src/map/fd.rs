@@ -37,7 +37,7 @@ impl<K: Key + ?Sized> Map<K, Fd> {
                 match errno {
                     Errno::EBADF | Errno::EINVAL | Errno::EOPNOTSUPP => error.with_hint(format!(
                         "is the descriptor of something that a map of type {} holds?",
-                        self.map_type()
+                        self.kind()
                     )),
                     _ => error,
                 }

@@ -2,6 +2,7 @@
 
 use super::pin;
 use crate::btf::Btf;
+use crate::by_id;
 use crate::sys::bpf::{self, MapFd, MapInfo, NoMap, ObjectKind};
 use crate::sys::mapping::{Access, MapMemory};
 use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result, TypeId};
@@ -89,27 +90,27 @@ impl Map {
     }
 
     /// The map with this id, which `bpftool map` shows. Since Linux 4.13.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_map_get_fd_by_id")]
     pub fn from_id(id: u32) -> Result<Self> {
-        let fd = bpf::fd_by_id(ObjectKind::Map, id).map_err(|errno| {
-            Error::from_errno(errno, format!("cannot open the map with id {id}"))
-        })?;
-        Self::from_fd(fd)
+        Self::from_fd(by_id::open(ObjectKind::Map, id)?)
     }
 
-    /// The ids of all maps of the kernel, in ascending order. Since Linux 4.13.
+    /// The ids of all maps of the kernel, in ascending order. Since Linux 4.13. A map can be gone before its id is used:
+    /// [`Map::from_id`] answers `NotFound` then.
     ///
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_map_get_next_id")]
     pub fn ids() -> impl Iterator<Item = Result<u32>> {
-        bpf::ids(ObjectKind::Map)
-            .map(|id| id.map_err(|errno| Error::from_errno(errno, "cannot list the maps")))
+        by_id::all(ObjectKind::Map)
     }
 
     /// The map that is pinned at `path`.
     #[doc(alias = "bpf_obj_get")]
-    pub fn open_pinned(path: impl AsRef<Path>) -> Result<Self> {
+    pub fn from_pin(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let (fd, info) = MapFd::from_fd(pin::open(pin::Place::At(path))?)
             .map_err(|no| no_map(&format!("what is pinned at {}", path.display()), no))?;
@@ -201,8 +202,8 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
 
     /// What sort of map.
     #[doc(alias = "bpf_map__type")]
-    pub fn map_type(&self) -> MapType {
-        self.inner.fd.shape().map_type
+    pub fn kind(&self) -> MapType {
+        self.inner.fd.shape().kind
     }
 
     /// Bytes in a key.
@@ -233,6 +234,12 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     #[doc(alias = "bpf_map_get_info_by_fd")]
     pub fn info(&self) -> Result<MapInfo> {
         bpf::map_info(self.as_fd()).map_err(|errno| self.fail(errno, "cannot ask about the map"))
+    }
+
+    /// Bytes of memory that the kernel has set aside for the map, as `/proc/self/fdinfo` tells.
+    pub fn memlock(&self) -> Result<u64> {
+        bpf::memlock(self.as_fd())
+            .map_err(|errno| self.fail(errno, "cannot read how much memory the map takes"))
     }
 
     /// The map's number while it lives.

@@ -218,13 +218,10 @@ impl Map {
     }
 
     pub(super) fn check_per_cpu(&self) -> Result<()> {
-        if self.map_type().is_per_cpu() {
+        if self.kind().is_per_cpu() {
             return Ok(());
         }
-        let message = format!(
-            "a map of type {} has one value for all CPUs",
-            self.map_type()
-        );
+        let message = format!("a map of type {} has one value for all CPUs", self.kind());
         Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
     }
 }

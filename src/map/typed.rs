@@ -81,7 +81,7 @@ impl Map {
 
 impl<K: Layout> ViewKey for K {
     fn check_key(map: &Map) -> Result<()> {
-        if map.map_type().is_local_storage() {
+        if map.kind().is_local_storage() {
             let message = "the keys of a local storage map are descriptors";
             return Err(map.misfit(message).with_hint("see `rawbpf::map::Fd`"));
         }
@@ -91,8 +91,8 @@ impl<K: Layout> ViewKey for K {
 
 impl<V: Layout> ViewValue for V {
     fn check_value(map: &Map) -> Result<()> {
-        if map.map_type().is_per_cpu() {
-            let message = format!("a map of type {} has a value for each CPU", map.map_type());
+        if map.kind().is_per_cpu() {
+            let message = format!("a map of type {} has a value for each CPU", map.kind());
             let name = std::any::type_name::<V>();
             return Err(map
                 .misfit(message)
@@ -111,12 +111,12 @@ impl<V: Layout> ViewValue for PerCpu<V> {
 
 impl ViewKey for Fd {
     fn check_key(map: &Map) -> Result<()> {
-        if map.map_type().is_local_storage() && map.key_size() == size_of::<i32>() {
+        if map.kind().is_local_storage() && map.key_size() == size_of::<i32>() {
             return Ok(());
         }
         let message = format!(
             "the keys of a map of type {} are no descriptors",
-            map.map_type()
+            map.kind()
         );
         Err(map.misfit(message))
     }
@@ -125,12 +125,12 @@ impl ViewKey for Fd {
 impl ViewValue for Fd {
     fn check_value(map: &Map) -> Result<()> {
         let fits = matches!(map.value_size(), 4 | 8);
-        if fits && (map.map_type().is_fd_map() || map.map_type().holds_sockets()) {
+        if fits && (map.kind().is_fd_map() || map.kind().holds_sockets()) {
             return Ok(());
         }
         let message = format!(
             "the values of a map of type {} are no descriptors",
-            map.map_type()
+            map.kind()
         );
         Err(map.misfit(message))
     }

@@ -196,7 +196,7 @@ fn shape(map_type: MapType) -> MapCreate<'static> {
         _ => (4, 4, 1, MapFlags::empty()),
     };
     MapCreate {
-        map_type,
+        kind: map_type,
         key_size,
         value_size,
         max_entries,

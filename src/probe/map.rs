@@ -13,7 +13,7 @@ pub(super) fn small_array(
     token: Token<'_>,
 ) -> Result<Option<MapFd>, Errno> {
     unless_refused(bpf::map_create(&MapCreate {
-        map_type: MapType::ARRAY,
+        kind: MapType::ARRAY,
         key_size: 4,
         value_size,
         max_entries: 1,

@@ -1,33 +1,55 @@
-//! The handle: where programs come from, and what is known about them.
+//! The handle: where programs come from, and what their object says about them.
 
 use super::usdt::UsdtMaps;
+use crate::by_id;
 use crate::kinds::{AttachType, ProgramType};
+use crate::map::pin::{self, Place};
 use crate::open::SectionDef;
 use crate::reloc::AttachTarget;
-use crate::sys::bpf::{self, ProgInfo};
-use crate::{Error, Result, VerifierLog};
+use crate::sys::bpf::{self, ObjectKind};
+use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
-/// A handle to a loaded program; clones share the descriptor. Returned by [`Object::program`](crate::load::Object::program).
+/// A program in the kernel. Clones share one descriptor, which is closed with the last of them.
+///
+/// Handles come from two sides, and differ in what they know:
+///
+/// - [`Object::program`](crate::load::Object::program) returns one that knows the object's side: the section, what the
+///   program was loaded to be attached to, the maps for USDT probes. [`Program::attach`] goes by that.
+/// - [`Program::from_id`], [`Program::from_pin`] and [`Program::from_fd`] return one that knows what the kernel tells: name, type
+///   and [`info`](Program::info). It is attached by the method for its kind, such as [`Program::attach_kprobe`]. A
+///   few of those depend on the attach type that the program was loaded with, which the kernel keeps to itself; their errors say
+///   so, and [`Program::with_attach_type`] tells it.
+///
+/// The program itself lives as long as somebody holds it: a descriptor, a link, a pin, a map of programs.
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_program")]
 pub struct Program(Arc<ProgramParts>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ProgramParts {
-    pub(crate) fd: OwnedFd,
-    /// What the verifier wrote, if it was asked to.
-    pub(crate) log: Option<VerifierLog>,
+    pub(crate) fd: Arc<OwnedFd>,
     pub(crate) name: String,
+    pub(crate) kind: ProgramType,
+    /// `None` if the kernel alone knows.
+    pub(crate) attach_type: Option<AttachType>,
+    /// What the object says about it; `None` for a program that came from elsewhere.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// The object's side of a program.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
     pub(crate) section: String,
     pub(crate) def: Option<&'static SectionDef>,
-    pub(crate) kind: ProgramType,
-    pub(crate) attach_type: AttachType,
     pub(crate) attach_target: Option<AttachTarget>,
     pub(crate) autoattach: bool,
     /// Shared by all programs of the object.
     pub(crate) usdt: Option<Arc<UsdtMaps>>,
+    /// What the verifier wrote, if it was asked to.
+    pub(crate) log: Option<VerifierLog>,
 }
 
 impl AsFd for Program {
@@ -41,27 +63,94 @@ impl Program {
         Self(Arc::new(parts))
     }
 
-    /// The ids of all programs of the kernel, in ascending order. Since Linux 4.13. [`prog_info`](bpf::prog_info) and
-    /// [`fd_by_id`](bpf::fd_by_id) tell what they are.
+    /// A program whose descriptor came from elsewhere.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is no program's descriptor.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        Self::adopt(fd, "what the descriptor stands for")
+    }
+
+    /// The program with this id, which `bpftool prog` shows. Since Linux 4.13.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_prog_get_fd_by_id")]
+    pub fn from_id(id: u32) -> Result<Self> {
+        let fd = by_id::open(ObjectKind::Program, id)?;
+        Self::adopt(fd, &format!("what has id {id}"))
+    }
+
+    /// The program that is pinned at `path`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if something else is pinned there.
+    #[doc(alias = "bpf_obj_get")]
+    pub fn from_pin(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let fd = pin::open(Place::At(path))?;
+        Self::adopt(fd, &format!("what is pinned at {}", path.display()))
+    }
+
+    fn adopt(fd: OwnedFd, what: &str) -> Result<Self> {
+        let info = bpf::prog_info(fd.as_fd()).map_err(|errno| no_program(what, &fd, errno))?;
+        Ok(Self::new(ProgramParts {
+            fd: Arc::new(fd),
+            name: info.name,
+            kind: info.kind,
+            attach_type: only_attach_type(info.kind),
+            origin: None,
+        }))
+    }
+
+    /// The ids of all programs of the kernel, in ascending order. Since Linux 4.13.
+    ///
+    /// ```no_run
+    /// use rawbpf::ErrorKind;
+    /// use rawbpf::program::Program;
+    ///
+    /// for id in Program::ids() {
+    ///     match Program::from_id(id?) {
+    ///         Ok(program) => println!("{} {}", program.kind(), program.name()),
+    ///         // It was unloaded meanwhile.
+    ///         Err(error) if error.kind() == ErrorKind::NotFound => {}
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok::<(), rawbpf::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_prog_get_next_id")]
     pub fn ids() -> impl Iterator<Item = Result<u32>> {
-        bpf::ids(bpf::ObjectKind::Program)
-            .map(|id| id.map_err(|errno| Error::from_errno(errno, "cannot list the programs")))
+        by_id::all(ObjectKind::Program)
     }
 
-    /// Its name in the object; the kernel knows the first 15 bytes of it.
+    /// Gives the program a name in a BPF file system, where it stays after this process. The parent folder is made if it is
+    /// missing. A pin keeps the program loaded, but not attached: that takes a pin of its [`Link`](crate::attach::Link).
+    #[doc(alias = "bpf_program__pin")]
+    pub fn pin(&self, path: impl AsRef<Path>) -> Result<()> {
+        pin::pin(self.as_fd(), Place::At(path.as_ref())).map_err(|e| self.blame(e))
+    }
+
+    /// Removes the pin at `path`; the program stays as long as somebody else holds it.
+    #[doc(alias = "bpf_program__unpin")]
+    pub fn unpin(&self, path: impl AsRef<Path>) -> Result<()> {
+        pin::unpin(path.as_ref()).map_err(|e| self.blame(e))
+    }
+
+    /// Its name: that of its object, or else the kernel's, which has at most 15 bytes.
     #[doc(alias = "bpf_program__name")]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The section it came from, without a leading `?`.
+    /// The section it came from, without a leading `?`. `None` if it came from an id, a pin or a descriptor: the kernel does not
+    /// keep that.
     #[doc(alias = "bpf_program__section_name")]
-    pub fn section(&self) -> &str {
-        &self.0.section
+    pub fn section(&self) -> Option<&str> {
+        self.origin().map(|origin| origin.section.as_str())
     }
 
     /// Its type.
@@ -70,55 +159,98 @@ impl Program {
         self.0.kind
     }
 
-    /// What it was loaded to be attached to.
+    /// What it was loaded to be attached to. `None` if it came from an id, a pin or a descriptor, and its type leaves a choice:
+    /// the kernel does not tell, see [`Program::with_attach_type`].
     #[doc(alias = "bpf_program__expected_attach_type")]
-    pub fn attach_type(&self) -> AttachType {
+    pub fn attach_type(&self) -> Option<AttachType> {
         self.0.attach_type
     }
 
-    /// The kernel function, hook or program that it was checked against.
+    /// The same program, of which it is known what it was loaded to be attached to. For programs from an id, a pin or a
+    /// descriptor. Nothing changes in the kernel, which refuses to attach the program if this is wrong.
+    #[must_use]
+    pub fn with_attach_type(&self, attach_type: AttachType) -> Self {
+        Self::new(ProgramParts {
+            attach_type: Some(attach_type),
+            ..ProgramParts::clone(&self.0)
+        })
+    }
+
+    /// The attach type, for those who cannot do without.
+    pub(crate) fn need_attach_type(&self) -> Result<AttachType> {
+        self.attach_type().ok_or_else(|| {
+            let message = format!(
+                "nobody said which attach type program `{}` (of type {}) was loaded with, and the kernel does not tell",
+                self.name(),
+                self.kind()
+            );
+            Error::new(ErrorKind::InvalidArgument, message)
+                .with_hint("say it with Program::with_attach_type")
+        })
+    }
+
+    /// The kernel function, hook or program that it was checked against, if its object is known; see also
+    /// [`ProgramInfo::attach_btf_id`](super::ProgramInfo::attach_btf_id).
     pub fn attach_target(&self) -> Option<&AttachTarget> {
-        self.0.attach_target.as_ref()
+        self.origin()?.attach_target.as_ref()
     }
 
     /// Whether attaching the whole object attaches it.
     #[doc(alias = "bpf_program__autoattach")]
     pub fn autoattach(&self) -> bool {
-        self.0.autoattach
+        self.origin().is_some_and(|origin| origin.autoattach)
     }
 
-    /// What libbpf's table says about its section.
-    pub(crate) fn section_def(&self) -> Option<&'static SectionDef> {
-        self.0.def
+    /// What the object says about it, if it came from one.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.0.origin.as_ref()
     }
 
     /// What it needs to be attached to USDT probes, if its object has that.
     pub(crate) fn usdt(&self) -> Option<&Arc<UsdtMaps>> {
-        self.0.usdt.as_ref()
+        self.origin()?.usdt.as_ref()
     }
 
     /// What the verifier wrote when it was loaded, if [`LoadOptions::log_level`](crate::load::LoadOptions::log_level) asked for that.
     #[doc(alias = "bpf_program__log_buf")]
     pub fn verifier_log(&self) -> Option<&VerifierLog> {
-        self.0.log.as_ref()
+        self.origin()?.log.as_ref()
     }
 
-    /// What the kernel tells about it.
-    #[doc(alias = "bpf_prog_get_info_by_fd")]
-    pub fn info(&self) -> Result<ProgInfo> {
-        bpf::prog_info(self.as_fd()).map_err(|errno| {
-            let message = format!("cannot ask the kernel about program `{}`", self.name());
-            Error::from_errno(errno, message)
-        })
+    /// An error about this program.
+    pub(super) fn fail(&self, errno: Errno, doing: &str) -> Error {
+        self.blame(Error::from_errno(errno, doing))
     }
 
-    /// Its number while it lives.
-    pub fn id(&self) -> Result<u32> {
-        Ok(self.info()?.id)
+    /// Names the program as what an error is about.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        error.context(format!("program `{}`", self.name()))
     }
+}
 
-    /// The kernel's hash of its instructions: equal tags on one kernel mean equal instructions.
-    pub fn tag(&self) -> Result<[u8; 8]> {
-        Ok(self.info()?.tag)
+/// The error for `what`, of which the kernel says that it is no program.
+fn no_program(what: &str, fd: &OwnedFd, errno: Errno) -> Error {
+    if errno != Errno::EINVAL {
+        return Error::from_errno(errno, format!("cannot ask the kernel about {what}"));
     }
+    let message = match bpf::object_kind(fd.as_fd()) {
+        Some(kind) => format!("{what} is a {kind}, not a program"),
+        None => format!("{what} is no BPF program"),
+    };
+    Error::new(ErrorKind::InvalidArgument, message).with_errno(errno)
+}
+
+/// The attach type of programs that are loaded with one and the same.
+fn only_attach_type(kind: ProgramType) -> Option<AttachType> {
+    Some(match kind {
+        ProgramType::SOCK_OPS => AttachType::CGROUP_SOCK_OPS,
+        ProgramType::CGROUP_DEVICE => AttachType::CGROUP_DEVICE,
+        ProgramType::CGROUP_SYSCTL => AttachType::CGROUP_SYSCTL,
+        ProgramType::SK_MSG => AttachType::SK_MSG_VERDICT,
+        ProgramType::FLOW_DISSECTOR => AttachType::FLOW_DISSECTOR,
+        ProgramType::LIRC_MODE2 => AttachType::LIRC_MODE2,
+        ProgramType::SK_LOOKUP => AttachType::SK_LOOKUP,
+        ProgramType::NETFILTER => AttachType::NETFILTER,
+        _ => return None,
+    })
 }

@@ -124,7 +124,7 @@ fn look(rings: &mut [Ring]) -> bool {
 fn explain_open(map: &Map, errno: Errno) -> Error {
     let error = map.fail(errno, "cannot read the map as a ring buffer");
     match errno {
-        Errno::EINVAL => error.with_hint(format!("its type is {}, not ringbuf", map.map_type())),
+        Errno::EINVAL => error.with_hint(format!("its type is {}, not ringbuf", map.kind())),
         Errno::EBUSY => error.with_hint("this process reads it already: a ring has one reader"),
         Errno::EOPNOTSUPP => error.with_hint(
             "it was created with BPF_F_RB_OVERWRITE: records vanish while they are being read",

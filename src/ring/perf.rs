@@ -170,12 +170,12 @@ impl PerfBufferBuilder<'_> {
     }
 
     fn check(&self) -> Result<()> {
-        let map_type = self.map.map_type();
-        if map_type != MapType::PERF_EVENT_ARRAY {
+        let kind = self.map.kind();
+        if kind != MapType::PERF_EVENT_ARRAY {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "cannot read the map as a perf buffer: its type is {map_type}, not {}",
+                    "cannot read the map as a perf buffer: its type is {kind}, not {}",
                     MapType::PERF_EVENT_ARRAY
                 ),
             ));

@@ -121,7 +121,7 @@ fn explain_open(map: &Map, errno: Errno) -> Error {
     match errno {
         Errno::EINVAL => error.with_hint(format!(
             "its type is {}, not {}",
-            map.map_type(),
+            map.kind(),
             MapType::USER_RINGBUF
         )),
         Errno::EBUSY => error.with_hint("this process writes it already: a ring has one writer"),

@@ -31,7 +31,7 @@ impl ArenaMemory {
     /// `EINVAL` for a map that is no arena, `EEXIST` if something else is mapped at the address.
     pub fn map(map: &MapFd, address: u64) -> Result<Self, Errno> {
         let shape = map.shape();
-        if shape.map_type != MapType::ARENA {
+        if shape.kind != MapType::ARENA {
             return Err(Errno::EINVAL);
         }
         let len = (shape.max_entries as usize)

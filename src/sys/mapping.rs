@@ -61,7 +61,7 @@ impl MapMemory {
     /// `EINVAL` for a map that is no array or not `BPF_F_MMAPABLE`, `EPERM` for writing to a frozen one.
     pub fn map(map: &MapFd, access: Access) -> Result<Self, Errno> {
         let shape = map.shape();
-        if shape.map_type != MapType::ARRAY || !shape.flags.contains(MapFlags::MMAPABLE) {
+        if shape.kind != MapType::ARRAY || !shape.flags.contains(MapFlags::MMAPABLE) {
             return Err(Errno::EINVAL);
         }
         let element = (shape.value_size as usize).next_multiple_of(8);

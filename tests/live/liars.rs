@@ -27,7 +27,7 @@ fn mount(arguments: &[&str]) {
 
 fn map(map_type: MapType) -> Map {
     let create = MapCreate {
-        map_type,
+        kind: map_type,
         key_size: 4,
         value_size: 4,
         max_entries: 4,
@@ -72,7 +72,7 @@ fn sizes_of_maps_are_taken_from_procfs_alone() {
     let map = map(MapType::ARRAY);
     let info = bpf::map_info_from_fdinfo(map.as_fd()).unwrap();
     assert_eq!(
-        (info.map_type, info.value_size, info.max_entries),
+        (info.kind, info.value_size, info.max_entries),
         (MapType::ARRAY, 4, 4)
     );
     let lie = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ fn a_thread_with_descriptors_of_its_own_asks_about_those() {
     let asked = std::thread::spawn(|| {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES).unwrap();
         let map = map(MapType::HASH);
-        bpf::map_info_from_fdinfo(map.as_fd()).unwrap().map_type
+        bpf::map_info_from_fdinfo(map.as_fd()).unwrap().kind
     });
     assert_eq!(asked.join().unwrap(), MapType::HASH);
 }

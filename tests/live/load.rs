@@ -155,7 +155,7 @@ fn maps_and_programs_of_a_plan_are_made() {
     assert_eq!(object.programs().len(), 2);
     let info = object.program("reader").unwrap().info().unwrap();
     assert_eq!(
-        (info.program_type, info.name.as_str(), info.map_count),
+        (info.kind, info.name.as_str(), info.map_count),
         (ProgramType::SOCKET_FILTER, "reader", 1)
     );
     let run = |name| {

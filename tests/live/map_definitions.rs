@@ -65,13 +65,13 @@ fn seen(map: &Map, line: &Line) -> Line {
     let procfs = bpf::map_info_from_fdinfo(map.as_fd()).unwrap();
     let sizes = |info: &bpf::MapInfo| {
         let sizes = (info.key_size, info.value_size, info.max_entries);
-        (info.map_type, sizes, info.flags, info.map_extra)
+        (info.kind, sizes, info.flags, info.map_extra)
     };
     assert_eq!(sizes(&info), sizes(&procfs), "{}", line.0);
     assert_eq!(info.id, procfs.id);
     (
         line.0,
-        info.map_type,
+        info.kind,
         info.key_size,
         info.value_size,
         info.max_entries,
@@ -105,7 +105,7 @@ fn a_perf_event_array_of_no_size_has_a_slot_for_each_cpu() {
     require!(Need::Bpf, Need::Btf);
     let object = load_fixture("maps", |_| Ok(())).unwrap();
     let info = object.map("perf_events").unwrap().info().unwrap();
-    assert_eq!(info.map_type, MapType::PERF_EVENT_ARRAY);
+    assert_eq!(info.kind, MapType::PERF_EVENT_ARRAY);
     assert_eq!(info.max_entries, possible_cpus().unwrap());
 }
 

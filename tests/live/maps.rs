@@ -14,7 +14,7 @@ pub(crate) fn create(create: &MapCreate<'_>) -> Map {
 
 fn hash(name: &str) -> Map {
     create(&MapCreate {
-        map_type: MapType::HASH,
+        kind: MapType::HASH,
         key_size: 4,
         value_size: 8,
         max_entries: 100,
@@ -127,7 +127,7 @@ fn iteration_ends_though_keys_vanish() {
 fn every_cpu_has_its_own_value() {
     require!(Need::Bpf);
     let map = create(&MapCreate {
-        map_type: MapType::PERCPU_HASH,
+        kind: MapType::PERCPU_HASH,
         key_size: 4,
         value_size: 12,
         max_entries: 4,
@@ -159,7 +159,7 @@ fn queues_and_stacks_have_no_keys() {
     require!(Need::Bpf, Need::Linux(4, 20));
     let of = |map_type, name| {
         create(&MapCreate {
-            map_type,
+            kind: map_type,
             value_size: 8,
             max_entries: 4,
             name,
@@ -242,13 +242,13 @@ fn a_pinned_map_is_found_again() {
     let again = map.pin(&path).unwrap_err();
     assert_eq!(again.errno(), Some(Errno::EEXIST));
 
-    let found = Map::open_pinned(&path).unwrap();
+    let found = Map::from_pin(&path).unwrap();
     assert_eq!(found.id().unwrap(), map.id().unwrap());
     assert_eq!(found.name(), "t_pin");
     assert_eq!(found.get(&key(1)).unwrap().unwrap(), value(5));
 
     map.unpin(&path).unwrap();
-    let gone = Map::open_pinned(&path).unwrap_err();
+    let gone = Map::from_pin(&path).unwrap_err();
     assert_eq!(gone.errno(), Some(Errno::ENOENT));
     std::fs::remove_dir(folder.path().join("inner")).unwrap();
 }
@@ -265,7 +265,7 @@ fn what_is_no_map_is_refused() {
 fn an_array_is_memory_until_it_is_frozen() {
     require!(Need::Bpf, Need::Linux(5, 5));
     let map = create(&MapCreate {
-        map_type: MapType::ARRAY,
+        kind: MapType::ARRAY,
         key_size: 4,
         value_size: 12,
         max_entries: 3,

@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 fn hash(name: &str) -> Map {
     create(&MapCreate {
-        map_type: MapType::HASH,
+        kind: MapType::HASH,
         key_size: 4,
         value_size: 8,
         max_entries: 64,
@@ -73,7 +73,7 @@ fn a_pin_of_another_object_is_no_map() {
     let program = object.program("first").unwrap();
     bpf::obj_pin(program.as_fd(), None, &c_path).unwrap();
     let text = path.display().to_string();
-    assert_refused(Map::open_pinned(&path), &[&text, "is a program, not a map"]);
+    assert_refused(Map::from_pin(&path), &[&text, "is a program, not a map"]);
     // The same when an object would take the map from there.
     let mut open = OpenObject::from_file(fixture("maps.bpf.o")).unwrap();
     open.map_mut("hash")

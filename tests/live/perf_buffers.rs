@@ -40,7 +40,7 @@ const PAGE: usize = 4096;
 fn events(name: &str, slots: u32) -> Map {
     lift_memlock();
     let create = MapCreate {
-        map_type: MapType::PERF_EVENT_ARRAY,
+        kind: MapType::PERF_EVENT_ARRAY,
         key_size: 4,
         value_size: 4,
         max_entries: slots,

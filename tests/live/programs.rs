@@ -358,6 +358,9 @@ fn type_and_attach_type_can_be_overridden() {
     };
     let object = load(ProgramType::CGROUP_SOCK, AttachType::CGROUP_INET4_POST_BIND).unwrap();
     let program = object.program("frobnicate").unwrap();
-    assert_eq!(program.attach_type(), AttachType::CGROUP_INET4_POST_BIND);
+    assert_eq!(
+        program.attach_type(),
+        Some(AttachType::CGROUP_INET4_POST_BIND)
+    );
     assert!(load(ProgramType::CGROUP_SOCK, AttachType::XDP).is_err());
 }

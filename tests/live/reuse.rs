@@ -9,7 +9,7 @@ use std::path::Path;
 
 fn array(name: &str, value_size: u32, max_entries: u32) -> Map {
     let create = MapCreate {
-        map_type: MapType::ARRAY,
+        kind: MapType::ARRAY,
         key_size: 4,
         value_size,
         max_entries,
@@ -76,7 +76,7 @@ fn a_given_map_is_pinned_unless_another_is_there() {
     };
     let first = map.id().unwrap();
     assert_eq!(load_with(&map), first);
-    let pinned = Map::open_pinned(pins.path().join("rawbpf_pinned")).unwrap();
+    let pinned = Map::from_pin(pins.path().join("rawbpf_pinned")).unwrap();
     assert_eq!(pinned.id().unwrap(), first);
     assert_eq!(load_with(&other), first, "the pin comes first");
 }
@@ -286,7 +286,7 @@ fn procfs_tells_of_maps_what_the_kernel_does() {
         let shown = bpf::map_info_from_fdinfo(map.as_fd()).unwrap();
         let numbers = |info: &bpf::MapInfo| {
             (
-                info.map_type,
+                info.kind,
                 info.key_size,
                 info.value_size,
                 info.max_entries,

@@ -23,7 +23,7 @@ const LONG: Option<Duration> = Some(Duration::from_secs(10));
 pub(crate) fn ring(name: &str) -> Map {
     lift_memlock();
     let create = MapCreate {
-        map_type: MapType::RINGBUF,
+        kind: MapType::RINGBUF,
         max_entries: 4096 * 4,
         name,
         ..MapCreate::default()
@@ -273,7 +273,7 @@ fn a_ring_has_one_reader() {
 fn only_ring_buffers_are_read() {
     require!(Need::Bpf, Need::Linux(5, 8));
     let create = MapCreate {
-        map_type: MapType::ARRAY,
+        kind: MapType::ARRAY,
         key_size: 4,
         value_size: 4,
         max_entries: 1,
@@ -293,7 +293,7 @@ fn map_of(map_type: MapType) -> Map {
         _ => (4, 4, 1),
     };
     let create = MapCreate {
-        map_type,
+        kind: map_type,
         key_size,
         value_size,
         max_entries,

@@ -219,7 +219,7 @@ fn queues_and_stacks_have_only_values() {
 fn a_bloom_filter_is_asked_for_values() {
     require!(Need::Bpf, Need::Linux(5, 16));
     let map = create(&MapCreate {
-        map_type: MapType::BLOOM_FILTER,
+        kind: MapType::BLOOM_FILTER,
         value_size: 4,
         max_entries: 100,
         name: "t_bloom",
@@ -303,7 +303,7 @@ fn storage_belongs_to_the_owner_of_a_descriptor() {
 fn batches_bring_every_element() {
     require!(Need::Bpf, Need::Linux(5, 6));
     let map = create(&MapCreate {
-        map_type: MapType::HASH,
+        kind: MapType::HASH,
         key_size: 4,
         value_size: 8,
         max_entries: 5000,
@@ -349,7 +349,7 @@ fn batches_fall_back_to_one_by_one() {
     require!(Need::Bpf);
     // Map types without batches differ from kernel to kernel; removing a batch from a trie is in none.
     let map = create(&MapCreate {
-        map_type: MapType::LPM_TRIE,
+        kind: MapType::LPM_TRIE,
         key_size: 8,
         value_size: 4,
         max_entries: 100,

@@ -57,7 +57,7 @@ pub fn measure(object: &Path, rounds: u32, drained: u32) -> Result<Vec<Sample>> 
 
 fn hash(name: &str, elements: u32) -> Result<Hash> {
     let fd = map_create(&MapCreate {
-        map_type: MapType::HASH,
+        kind: MapType::HASH,
         key_size: 4,
         value_size: 8,
         max_entries: elements,

@@ -105,7 +105,7 @@ struct Target<'f> {
 
 #[doc(alias = "usdt_manager_attach_usdt")]
 fn attach(program: &Program, at: &Usdt) -> Result<Link> {
-    let maps = program.usdt().ok_or_else(no_maps)?;
+    let maps = program.usdt().ok_or_else(|| no_maps(program))?;
     let file = Binary::find(&at.binary)?;
     let contents = file.open()?;
     let probes = UsdtFile::open(&contents)?;
@@ -132,7 +132,7 @@ fn attach(program: &Program, at: &Usdt) -> Result<Link> {
             specs.write_address(address, *id)?;
         }
     }
-    let links = if program.attach_type() == AttachType::TRACE_UPROBE_MULTI {
+    let links = if program.attach_type() == Some(AttachType::TRACE_UPROBE_MULTI) {
         vec![many(program, at, &file, &targets, &ids)?]
     } else {
         each(program, at, &file, &targets, &ids)?
@@ -140,7 +140,13 @@ fn attach(program: &Program, at: &Usdt) -> Result<Link> {
     Ok(Link::with(program.name(), None, Probes { links, specs }))
 }
 
-fn no_maps() -> Error {
+fn no_maps(program: &Program) -> Error {
+    if program.origin().is_none() {
+        let message = "it came from an id, a pin or a descriptor; USDT probes take the maps of its object, and a list of what is \
+                       in use there, which its loader has";
+        return Error::new(ErrorKind::Unsupported, message)
+            .with_hint("load the object, and attach the program that comes with it");
+    }
     let message = format!(
         "its object has no maps `{SPECS}` and `{IP_TO_SPEC_ID}`, by which programs find arguments"
     );

@@ -1,4 +1,5 @@
-//! Maps as procfs shows them, for kernels and sandboxes that do not answer `BPF_OBJ_GET_INFO_BY_FD`.
+//! What procfs shows of descriptors: maps, for kernels and sandboxes that do not answer `BPF_OBJ_GET_INFO_BY_FD`; and what that
+//! command does not tell.
 
 use super::map::MapInfo;
 use crate::sys::errno;
@@ -19,21 +20,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// `EINVAL` if the descriptor is no map's, `ENODEV` or `EXDEV` if it is not procfs that would answer.
 #[doc(alias = "bpf_get_map_info_from_fdinfo")]
 pub fn map_info_from_fdinfo(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
-    // Of this thread, which may have descriptors of its own (`CLONE_FILES`).
-    let place = format!("thread-self/fdinfo/{}", map.as_raw_fd());
-    let place = CString::new(place).map_err(|_| Errno::EINVAL)?;
-    let mut text = String::new();
-    open_genuine(FileSystem::Procfs, "/proc", &place)?
-        .read_to_string(&mut text)
-        .map_err(|error| errno::from_io(&error))?;
-    map_info_from_text(&text).ok_or(Errno::EINVAL)
+    map_info_from_text(&fdinfo(map)?).ok_or(Errno::EINVAL)
 }
 
 /// The same of the file's text; `None` if it is no map's.
 pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
     let small = |name| u32::try_from(field(text, name)?).ok();
     Some(MapInfo {
-        map_type: MapType(small("map_type")?),
+        kind: MapType(small("map_type")?),
         id: small("map_id").unwrap_or(0),
         key_size: small("key_size")?,
         value_size: small("value_size")?,
@@ -48,6 +42,26 @@ pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
         btf_vmlinux_id: 0,
         map_extra: field(text, "map_extra").unwrap_or(0),
     })
+}
+
+/// How many bytes of memory the kernel has set aside for a program or map.
+///
+/// # Errors
+///
+/// `EINVAL` if the descriptor is of something else.
+pub fn memlock(object: BorrowedFd<'_>) -> Result<u64, Errno> {
+    field(&fdinfo(object)?, "memlock").ok_or(Errno::EINVAL)
+}
+
+fn fdinfo(object: BorrowedFd<'_>) -> Result<String, Errno> {
+    // Of this thread, which may have descriptors of its own (`CLONE_FILES`).
+    let place = format!("thread-self/fdinfo/{}", object.as_raw_fd());
+    let place = CString::new(place).map_err(|_| Errno::EINVAL)?;
+    let mut text = String::new();
+    open_genuine(FileSystem::Procfs, "/proc", &place)?
+        .read_to_string(&mut text)
+        .map_err(|error| errno::from_io(&error))?;
+    Ok(text)
 }
 
 /// A number, decimal or with `0x`.
@@ -72,7 +86,7 @@ mod tests {
     #[test]
     fn numbers_are_found_by_name() {
         let info = map_info_from_text(ARENA).unwrap();
-        assert_eq!((info.map_type, info.id), (MapType::ARENA, 7));
+        assert_eq!((info.kind, info.id), (MapType::ARENA, 7));
         assert_eq!(info.flags, MapFlags::MMAPABLE);
         assert_eq!((info.max_entries, info.map_extra), (100, 1 << 44));
     }

@@ -23,7 +23,7 @@ const NAME_SIZE: usize = 4096;
 #[doc(alias = "bpf_link_info")]
 pub struct LinkInfo {
     /// What sort of link.
-    pub link_type: LinkType,
+    pub kind: LinkType,
     /// Number of the link while it lives.
     pub id: u32,
     /// Id of its program; 0 for links of struct_ops maps.
@@ -242,24 +242,24 @@ pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
     let mut first = RawLinkInfo::default();
     // SAFETY: all pointer fields of the information struct are zero.
     unsafe { object_info(link, &mut first) }?;
-    let link_type = LinkType(first.link_type);
+    let kind = LinkType(first.link_type);
     Ok(LinkInfo {
-        link_type,
+        kind,
         id: first.id,
         program_id: first.prog_id,
-        details: details(link, link_type, &first)?,
+        details: details(link, kind, &first)?,
     })
 }
 
 /// `link` is one of this type: a link's type does not change.
 fn details(
     link: BorrowedFd<'_>,
-    link_type: LinkType,
+    kind: LinkType,
     first: &RawLinkInfo,
 ) -> Result<LinkDetails, Errno> {
     let target = arm::<TargetInfo>(first);
     let attach_type = AttachType(target.attach_type);
-    Ok(match link_type {
+    Ok(match kind {
         LinkType::RAW_TRACEPOINT => raw_tracepoint(link)?,
         LinkType::TRACING => tracing(&arm(first)),
         LinkType::TRACING_MULTI => LinkDetails::TracingMulti,

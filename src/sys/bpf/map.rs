@@ -26,7 +26,7 @@ const ONE_CPU: u64 = 8;
 #[doc(alias = "bpf_map_create_opts")]
 pub struct MapCreate<'a> {
     /// What sort of map.
-    pub map_type: MapType,
+    pub kind: MapType,
     /// Bytes in a key.
     pub key_size: u32,
     /// Bytes in a value (for one CPU).
@@ -74,7 +74,7 @@ impl MapCreate<'_> {
         flags.set(MapFlags::TOKEN_FD, self.token.is_some());
         let hash: &[u8] = self.exclusive_program.map_or(&[], |hash| hash);
         MapCreateAttr {
-            map_type: self.map_type.0,
+            map_type: self.kind.0,
             key_size: self.key_size,
             value_size: self.value_size,
             max_entries: self.max_entries,
@@ -101,7 +101,7 @@ impl MapCreate<'_> {
         MapFd {
             fd,
             shape: MapShape {
-                map_type: self.map_type,
+                kind: self.kind,
                 key_size: self.key_size,
                 value_size: self.value_size,
                 max_entries: self.max_entries,
@@ -136,7 +136,7 @@ pub fn map_create_with_log(create: &MapCreate<'_>, log: &mut Log<'_>) -> Result<
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapShape {
     /// What sort of map.
-    pub map_type: MapType,
+    pub kind: MapType,
     /// Bytes in a key.
     pub key_size: u32,
     /// Bytes in a value (for one CPU).
@@ -194,11 +194,11 @@ impl MapFd {
         };
         let info = info.map_err(|errno| NoMap { errno, kind: None })?;
         // What has no type is BTF.
-        if info.map_type == MapType::default() {
+        if info.kind == MapType::default() {
             return Err(NoMap::of_kind(ObjectKind::Btf));
         }
         let shape = MapShape {
-            map_type: info.map_type,
+            kind: info.kind,
             key_size: info.key_size,
             value_size: info.value_size,
             max_entries: info.max_entries,
@@ -227,7 +227,7 @@ impl MapFd {
     /// to 8 bytes.
     pub fn value_len(&self) -> Result<usize, Errno> {
         let one = self.shape.value_size as usize;
-        if !self.shape.map_type.is_per_cpu() {
+        if !self.shape.kind.is_per_cpu() {
             return Ok(one);
         }
         let cpus = system::possible_cpus()? as usize;
@@ -319,7 +319,7 @@ impl MapFd {
 
     fn check_one_value(&self, value: &[u8], flags: u64) -> Result<(), Errno> {
         let is_one = value.len() == self.shape.value_size as usize;
-        if is_one && self.shape.map_type.is_per_cpu() && flags & ONE_CPU != 0 {
+        if is_one && self.shape.kind.is_per_cpu() && flags & ONE_CPU != 0 {
             Ok(())
         } else {
             Err(Errno::EINVAL)
@@ -380,7 +380,7 @@ impl MapFd {
 #[doc(alias = "bpf_map_info")]
 pub struct MapInfo {
     /// What sort of map.
-    pub map_type: MapType,
+    pub kind: MapType,
     /// Number of the map while it lives.
     pub id: u32,
     /// Bytes in a key.
@@ -416,7 +416,7 @@ pub fn map_info(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     // SAFETY: all pointer fields of the information struct are zero.
     unsafe { object_info(map, &mut info) }?;
     Ok(MapInfo {
-        map_type: MapType(info.map_type),
+        kind: MapType(info.map_type),
         id: info.id,
         key_size: info.key_size,
         value_size: info.value_size,

@@ -28,3 +28,4 @@ pub use map_batch::*;
 pub use object::*;
 pub use program::*;
 pub use program_info::*;
+pub use sort::object_kind;

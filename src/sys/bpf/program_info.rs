@@ -1,79 +1,96 @@
 #![allow(unsafe_code)]
 //! What the kernel tells about a loaded program.
 
-use super::call::{address_mut, length, name_text};
+use super::call::{address_mut, name_text};
 use super::object::object_info;
 use super::sort::ensure_program;
-use crate::insn::{INSN_SIZE, Insn};
 use crate::sys::attr::RawProgInfo;
 use crate::{Errno, ProgramType, TypeId};
 use std::os::fd::BorrowedFd;
-use zerocopy::IntoBytes;
+use std::time::Duration;
 
-/// What the kernel tells about a program. Returned by [`prog_info`].
+/// What the kernel tells about a program, as numbers. The parts of variable length are asked for one by one, with the
+/// methods of [`Program`](crate::program::Program). Returned by [`Program::info`](crate::program::Program::info).
+///
+/// What a kernel does not know yet, or does not tell this process, is zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_prog_info")]
-pub struct ProgInfo {
+pub struct ProgramInfo {
     /// What sort of program.
-    pub program_type: ProgramType,
+    pub kind: ProgramType,
     /// Number of the program while it lives.
     pub id: u32,
     /// Hash of its instructions, descriptors left out.
     pub tag: [u8; 8],
     /// Name, at most 15 bytes.
     pub name: String,
-    /// Bytes of machine code; 0 without a JIT (or without the right to see it).
+    /// Bytes of machine code; 0 without a JIT, or without `CAP_BPF`.
     pub jited_len: u32,
-    /// Bytes of instructions as the verifier left them.
+    /// Bytes of instructions as the verifier left them; 0 without `CAP_BPF`.
     pub translated_len: u32,
-    /// When it was loaded, in nanoseconds since the machine started.
-    pub load_time: u64,
+    /// When it was loaded: the time since the machine started.
+    pub load_time: Duration,
     /// Who loaded it.
     pub created_by_uid: u32,
     /// How many maps it uses.
     pub map_count: u32,
     /// Whether its license is compatible with the GPL.
     pub gpl_compatible: bool,
-    /// Id of its BTF; 0 for none.
+    /// The network interface that it is bound or offloaded to; 0 for none. Since Linux 4.16.
+    pub ifindex: u32,
+    /// Device of the network namespace of that interface. Since Linux 4.16.
+    pub netns_dev: u64,
+    /// Inode of the network namespace of that interface. Since Linux 4.16.
+    pub netns_ino: u64,
+    /// How many functions its machine code has; 0 without `CAP_BPF`. Since Linux 4.18.
+    pub jited_functions: u32,
+    /// Id of its BTF; 0 for none. Since Linux 5.0.
     pub btf_id: u32,
     /// How many records the kernel keeps that tell its functions' types. Since Linux 5.0.
     pub func_infos: u32,
     /// How many records the kernel keeps that tell its lines of source. Since Linux 5.0.
     pub line_infos: u32,
-    /// Time it ran, in nanoseconds, while statistics were enabled.
-    pub run_time_ns: u64,
-    /// How often it ran while statistics were enabled.
+    /// How many of these lines the kernel has the addresses of in machine code. Since Linux 5.0.
+    pub jited_line_infos: u32,
+    /// Time it ran, while statistics were enabled. Since Linux 5.1.
+    pub run_time: Duration,
+    /// How often it ran while statistics were enabled. Since Linux 5.1.
     pub run_count: u64,
-    /// How often it did not run because it was running already.
+    /// How often it did not run because it was running already. Since Linux 5.12.
     pub recursion_misses: u64,
-    /// Instructions that the verifier went through.
+    /// Instructions that the verifier went through. Since Linux 5.16.
     pub verified_insns: u32,
-    /// What it was loaded for, as a type; 0 for none.
+    /// What it was loaded for, as a type; 0 for none. Since Linux 5.18.
     pub attach_btf_id: TypeId,
-    /// Id of the BTF that `attach_btf_id` is in.
+    /// Id of the BTF that `attach_btf_id` is in. Since Linux 5.18.
     pub attach_btf_obj_id: u32,
 }
 
 /// Asks the kernel about a program. Since Linux 4.13.
 #[doc(alias = "bpf_prog_get_info_by_fd")]
-pub fn prog_info(program: BorrowedFd<'_>) -> Result<ProgInfo, Errno> {
+pub fn prog_info(program: BorrowedFd<'_>) -> Result<ProgramInfo, Errno> {
     let info = raw_info(program)?;
-    Ok(ProgInfo {
-        program_type: ProgramType(info.prog_type),
+    Ok(ProgramInfo {
+        kind: ProgramType(info.prog_type),
         id: info.id,
         tag: info.tag,
         name: name_text(&info.name),
         jited_len: info.jited_prog_len,
         translated_len: info.xlated_prog_len,
-        load_time: info.load_time,
+        load_time: Duration::from_nanos(info.load_time),
         created_by_uid: info.created_by_uid,
         map_count: info.nr_map_ids,
         gpl_compatible: info.bits & 1 != 0,
+        ifindex: info.ifindex,
+        netns_dev: info.netns_dev,
+        netns_ino: info.netns_ino,
+        jited_functions: info.nr_jited_ksyms,
         btf_id: info.btf_id,
         func_infos: info.nr_func_info,
         line_infos: info.nr_line_info,
-        run_time_ns: info.run_time_ns,
+        jited_line_infos: info.nr_jited_line_info,
+        run_time: Duration::from_nanos(info.run_time_ns),
         run_count: info.run_cnt,
         recursion_misses: info.recursion_misses,
         verified_insns: info.verified_insns,
@@ -90,33 +107,142 @@ fn raw_info(program: BorrowedFd<'_>) -> Result<RawProgInfo, Errno> {
     Ok(info)
 }
 
-/// The ids of the maps that a program uses.
-pub fn prog_map_ids(program: BorrowedFd<'_>) -> Result<Vec<u32>, Errno> {
-    let mut ids = vec![0u32; raw_info(program)?.nr_map_ids as usize];
-    let mut info = RawProgInfo {
-        nr_map_ids: length(&ids)?,
-        map_ids: address_mut(&mut ids),
-        ..RawProgInfo::default()
-    };
-    // SAFETY: it is a program, as `raw_info` found; the only pointer is that of the ids, with their number.
-    unsafe { object_info(program, &mut info) }?;
-    ids.truncate(info.nr_map_ids as usize);
-    Ok(ids)
+/// A part of a program's information whose length differs from program to program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramPart {
+    /// Ids of the maps that it uses, four bytes each.
+    MapIds,
+    /// Its instructions as the verifier left them.
+    Translated,
+    /// The machine code of its functions, one after the other.
+    Jited,
+    /// The address of each function of the machine code, eight bytes each.
+    JitedAddresses,
+    /// Bytes of each function of the machine code, four bytes each.
+    JitedLengths,
+    /// `struct bpf_func_info` of each function.
+    FuncInfo,
+    /// `struct bpf_line_info` of each line.
+    LineInfo,
+    /// The address of each line in the machine code, eight bytes each.
+    JitedLineInfo,
+    /// The tag of each function, eight bytes each.
+    FunctionTags,
 }
 
-/// The instructions of a program as the verifier left them. Empty without the right to see them.
-pub fn prog_insns(program: BorrowedFd<'_>) -> Result<Vec<Insn>, Errno> {
-    let mut words = vec![0u64; raw_info(program)?.xlated_prog_len as usize / INSN_SIZE];
-    let mut info = RawProgInfo {
-        xlated_prog_len: length(words.as_bytes())?,
-        xlated_prog_insns: address_mut(&mut words),
-        ..RawProgInfo::default()
-    };
-    // SAFETY: it is a program, as `raw_info` found; the only pointer is that of the instructions, with their length in bytes.
-    unsafe { object_info(program, &mut info) }?;
-    words.truncate(info.xlated_prog_len as usize / INSN_SIZE);
-    Ok(words
-        .iter()
-        .map(|word| Insn::from_bytes(word.to_ne_bytes()))
-        .collect())
+/// Bytes of a part, and how many of them are one record. Returned by [`prog_part`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRecords {
+    /// The records.
+    pub bytes: Vec<u8>,
+    /// Bytes of one; at least what the kernel's first version of it had.
+    pub record_size: usize,
+}
+
+/// More than any program takes: a million instructions are eight megabytes, and some times that in machine code.
+const MAX_PART: usize = 256 << 20;
+/// How often a part is asked for anew that has grown since its length was told.
+const ATTEMPTS: u32 = 8;
+
+impl ProgramPart {
+    /// Where the number of records is in the information.
+    fn count(self, info: &mut RawProgInfo) -> &mut u32 {
+        match self {
+            Self::MapIds => &mut info.nr_map_ids,
+            Self::Translated => &mut info.xlated_prog_len,
+            Self::Jited => &mut info.jited_prog_len,
+            Self::JitedAddresses => &mut info.nr_jited_ksyms,
+            Self::JitedLengths => &mut info.nr_jited_func_lens,
+            Self::FuncInfo => &mut info.nr_func_info,
+            Self::LineInfo => &mut info.nr_line_info,
+            Self::JitedLineInfo => &mut info.nr_jited_line_info,
+            Self::FunctionTags => &mut info.nr_prog_tags,
+        }
+    }
+
+    /// Where the address of the buffer is in the information.
+    fn address(self, info: &mut RawProgInfo) -> &mut u64 {
+        match self {
+            Self::MapIds => &mut info.map_ids,
+            Self::Translated => &mut info.xlated_prog_insns,
+            Self::Jited => &mut info.jited_prog_insns,
+            Self::JitedAddresses => &mut info.jited_ksyms,
+            Self::JitedLengths => &mut info.jited_func_lens,
+            Self::FuncInfo => &mut info.func_info,
+            Self::LineInfo => &mut info.line_info,
+            Self::JitedLineInfo => &mut info.jited_line_info,
+            Self::FunctionTags => &mut info.prog_tags,
+        }
+    }
+
+    /// The size of a record, which the kernel tells of some parts, and wants to be told with a buffer.
+    fn record_size(self, info: &mut RawProgInfo) -> RecordSize<'_> {
+        match self {
+            Self::Translated | Self::Jited => RecordSize::Fixed(1),
+            Self::MapIds | Self::JitedLengths => RecordSize::Fixed(4),
+            Self::JitedAddresses | Self::FunctionTags => RecordSize::Fixed(8),
+            Self::FuncInfo => RecordSize::Told(&mut info.func_info_rec_size),
+            Self::LineInfo => RecordSize::Told(&mut info.line_info_rec_size),
+            Self::JitedLineInfo => RecordSize::Told(&mut info.jited_line_info_rec_size),
+        }
+    }
+}
+
+enum RecordSize<'i> {
+    Fixed(u32),
+    Told(&'i mut u32),
+}
+
+impl RecordSize<'_> {
+    fn get(&self) -> u32 {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Told(size) => **size,
+        }
+    }
+
+    fn set(self, wanted: u32) {
+        if let Self::Told(size) = self {
+            *size = wanted;
+        }
+    }
+}
+
+/// Asks for one part of a program's information, whose length the kernel tells first. A part that has grown meanwhile (a map can be
+/// bound to a program at any time) is asked for anew.
+///
+/// # Errors
+///
+/// `EPERM` if the kernel has it, and does not show it: addresses and machine code are for those who may read kernel addresses.
+pub fn prog_part(program: BorrowedFd<'_>, part: ProgramPart) -> Result<PartRecords, Errno> {
+    let mut known = raw_info(program)?;
+    for _ in 0..ATTEMPTS {
+        let count = *part.count(&mut known);
+        let size = part.record_size(&mut known).get();
+        let record_size = size as usize;
+        let len = (count as usize).checked_mul(record_size);
+        let len = len.filter(|len| *len <= MAX_PART).ok_or(Errno::E2BIG)?;
+        let mut bytes = vec![0u8; len];
+        if bytes.is_empty() {
+            return Ok(PartRecords { bytes, record_size });
+        }
+        let mut info = RawProgInfo::default();
+        *part.count(&mut info) = count;
+        *part.address(&mut info) = address_mut(&mut bytes);
+        part.record_size(&mut info).set(size);
+        // SAFETY: it is a program, as `raw_info` found; the only pointer is that of the bytes, of which there are as many as the
+        // number of records next to it takes at the size that the kernel told, or that is known.
+        unsafe { object_info(program, &mut info) }?;
+        // What the kernel does not show, it takes the address of.
+        if *part.address(&mut info) == 0 {
+            return Err(Errno::EPERM);
+        }
+        let now = *part.count(&mut info);
+        if now <= count {
+            bytes.truncate((now as usize).saturating_mul(record_size));
+            return Ok(PartRecords { bytes, record_size });
+        }
+        known = info;
+    }
+    Err(Errno::EAGAIN)
 }

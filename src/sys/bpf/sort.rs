@@ -6,9 +6,10 @@
 //! whether the descriptor is of the sort that they are meant for, by calls that find the object and then fail.
 
 use super::call::{Command, bpf_done, raw};
+use super::map::map_info;
 use super::object::ObjectKind;
-use crate::Errno;
 use crate::sys::attr::{LinkUpdateAttr, ProgBindMapAttr};
+use crate::{Errno, MapType};
 use std::os::fd::BorrowedFd;
 
 /// A descriptor that nobody has.
@@ -39,6 +40,16 @@ pub(super) fn program_or_link(fd: BorrowedFd<'_>) -> Option<ObjectKind> {
     } else {
         None
     }
+}
+
+/// What the descriptor stands for, if the kernel can tell; `None` if it is no BPF object.
+pub fn object_kind(fd: BorrowedFd<'_>) -> Option<ObjectKind> {
+    program_or_link(fd).or_else(|| match map_info(fd) {
+        // What has no type is BTF.
+        Ok(info) if info.kind == MapType::default() => Some(ObjectKind::Btf),
+        Ok(_) => Some(ObjectKind::Map),
+        Err(_) => None,
+    })
 }
 
 fn refuse_unless(met: bool) -> Result<(), Errno> {

@@ -44,7 +44,7 @@ impl RingMapping {
     pub fn open(map: &MapFd) -> Result<Self, Errno> {
         let shape = map.shape();
         let size = shape.max_entries as usize;
-        if shape.map_type != MapType::RINGBUF || !size.is_power_of_two() {
+        if shape.kind != MapType::RINGBUF || !size.is_power_of_two() {
             return Err(Errno::EINVAL);
         }
         if shape.flags.contains(MapFlags::RB_OVERWRITE) {

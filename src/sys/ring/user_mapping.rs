@@ -44,7 +44,7 @@ impl UserRingMapping {
     pub fn open(map: &MapFd) -> Result<Self, Errno> {
         let shape = map.shape();
         let size = shape.max_entries as usize;
-        if shape.map_type != MapType::USER_RINGBUF || !size.is_power_of_two() {
+        if shape.kind != MapType::USER_RINGBUF || !size.is_power_of_two() {
             return Err(Errno::EINVAL);
         }
         let only_one = OnlyOne::claim(map_info(map.as_fd())?.id)?;

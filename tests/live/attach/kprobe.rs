@@ -385,7 +385,7 @@ fn many_kernel_functions_are_probed_at_once() {
     let object = counter("kprobe.multi/vfs_rea?");
     let links = object.attach().unwrap();
     assert_eq!(
-        links["counter"].info().unwrap().link_type,
+        links["counter"].info().unwrap().kind,
         LinkType::KPROBE_MULTI
     );
     reads_of_this_file();

@@ -4,7 +4,7 @@ use super::{Counter, alone, counter, counters, own_process, soon};
 use crate::load::load_fixture;
 use crate::support::{Need, PinFolder, check, mount_point};
 use rawbpf::attach::{IterScope, Link, LinkDetails, ProbeMode, Uprobe};
-use rawbpf::sys::bpf::{self, ObjectKind};
+use rawbpf::sys::bpf::{self, ObjectKind, ProgramPart};
 use rawbpf::{Errno, ErrorKind, LinkType};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -60,7 +60,7 @@ fn links_are_found_by_name_and_by_id() {
     let info = link.info().unwrap();
     let program = object.program("count_switch").unwrap();
     assert_eq!(info.program_id, program.id().unwrap());
-    assert_eq!(info.link_type, LinkType::RAW_TRACEPOINT);
+    assert_eq!(info.kind, LinkType::RAW_TRACEPOINT);
     assert!(
         matches!(&info.details, LinkDetails::RawTracepoint { name, .. } if name == "sched_switch"),
         "{info:?}"
@@ -105,8 +105,9 @@ fn descriptors_are_not_taken_for_other_sorts_of_objects() {
         refused(bpf::btf_data(other).map(drop));
         refused(bpf::map_hash(other).map(drop));
     }
-    assert!(!bpf::prog_map_ids(program).unwrap().is_empty());
-    assert!(!bpf::prog_insns(program).unwrap().is_empty());
+    let part = |of, part| bpf::prog_part(of, part).map(|records| records.bytes);
+    assert!(!part(program, ProgramPart::MapIds).unwrap().is_empty());
+    assert!(!part(program, ProgramPart::Translated).unwrap().is_empty());
     assert!(!bpf::btf_data(types).unwrap().is_empty());
     let others = if check(&[Need::Linux(5, 10)]).is_ok() {
         vec![link, map, types]
@@ -115,8 +116,8 @@ fn descriptors_are_not_taken_for_other_sorts_of_objects() {
     };
     for other in others {
         refused(bpf::prog_info(other).map(drop));
-        refused(bpf::prog_map_ids(other).map(drop));
-        refused(bpf::prog_insns(other).map(drop));
+        refused(part(other, ProgramPart::MapIds).map(drop));
+        refused(part(other, ProgramPart::Translated).map(drop));
     }
 }
 

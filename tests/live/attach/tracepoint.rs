@@ -26,7 +26,7 @@ fn a_raw_tracepoint_is_seen_until_the_link_is_dropped() {
         counter.seen_of_seven() == 7,
     );
     let info = link.info().unwrap();
-    assert_eq!(info.link_type, LinkType::RAW_TRACEPOINT);
+    assert_eq!(info.kind, LinkType::RAW_TRACEPOINT);
     match (counter.attach(), check(&[Need::Linux(6, 10)])) {
         (Ok(second), _) => {
             assert_eq!(counter.seen_of_seven(), 14, "two links, two runs");
@@ -53,7 +53,7 @@ fn a_typed_tracepoint_is_seen() {
     let links = object.attach().unwrap();
     let names: Vec<_> = links.iter().map(Link::name).collect();
     assert_eq!(names, ["count_sys_enter", "count_switch"]);
-    let kind = links["count_sys_enter"].info().unwrap().link_type;
+    let kind = links["count_sys_enter"].info().unwrap().kind;
     assert_eq!(kind, LinkType::RAW_TRACEPOINT, "so the kernel calls it");
     let before = number(&object, "sys_enters");
     call_getppid(7);

@@ -167,7 +167,7 @@ fn many_functions_of_this_program_are_probed_at_once() {
     let object = counter(section);
     let links = object.attach().unwrap();
     assert_eq!(
-        links["counter"].info().unwrap().link_type,
+        links["counter"].info().unwrap().kind,
         LinkType::UPROBE_MULTI
     );
     rawbpf_uprobe_target(1);

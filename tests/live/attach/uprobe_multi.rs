@@ -47,7 +47,7 @@ fn each_function_has_a_cookie_of_its_own() {
         .unwrap()
         .attach_uprobe_multi(&at)
         .unwrap();
-    assert_eq!(link.info().unwrap().link_type, LinkType::UPROBE_MULTI);
+    assert_eq!(link.info().unwrap().kind, LinkType::UPROBE_MULTI);
     rawbpf_multi_a(1);
     assert_eq!(number(&object, "cookies"), 200);
     call_all();

@@ -106,7 +106,7 @@ fn all_places_of_a_probe_are_one_link() {
     let watcher = Watcher::new("usdt");
     let multi = check(&[Need::UprobeMulti]).is_ok();
     let attach_type = watcher.0.program("by_call").unwrap().attach_type();
-    assert_eq!(attach_type == AttachType::TRACE_UPROBE_MULTI, multi);
+    assert_eq!(attach_type == Some(AttachType::TRACE_UPROBE_MULTI), multi);
     let link = watcher.attach(&own("many")).unwrap();
     sites::many(100);
     let seen = watcher.hits() == 4;

@@ -227,7 +227,7 @@ fn try_row(row: &Row, folder: &File, inmate: &mut Inmate) {
         .unwrap();
     assert_eq!(inmate.error_of(row.order), None, "{name}: allowed");
     assert!(number(&object, "runs") > 0, "{name} runs");
-    assert_eq!(link.info().unwrap().link_type, LinkType::CGROUP);
+    assert_eq!(link.info().unwrap().kind, LinkType::CGROUP);
     link.detach().unwrap();
     let Some(expected) = row.refusal else {
         return works(&name, "the program is asked", true);

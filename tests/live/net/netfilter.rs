@@ -32,7 +32,7 @@ fn packets_on_their_way_in_are_dropped() {
             "packets are dropped",
             wire.drops(|| number(&drops, "runs")),
         );
-        assert_eq!(link.info().unwrap().link_type, LinkType::NETFILTER);
+        assert_eq!(link.info().unwrap().kind, LinkType::NETFILTER);
         let error = passer.attach_netfilter(&at).unwrap_err();
         assert!(
             error.hint().unwrap().contains("has this priority"),

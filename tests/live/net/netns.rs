@@ -57,7 +57,7 @@ fn connections_go_to_the_socket_that_the_program_chooses() {
         );
         drop(steered);
         assert_eq!(accepted.read(&mut [0]).unwrap(), 0);
-        assert_eq!(link.info().unwrap().link_type, LinkType::NETNS);
+        assert_eq!(link.info().unwrap().kind, LinkType::NETNS);
 
         let own = File::open(OWN).unwrap();
         let point = AttachPoint::netns(&own, AttachType::SK_LOOKUP);

@@ -41,7 +41,7 @@ fn both_directions_are_filtered() {
             let must_link = check(&[Need::Linux(6, 6)]).is_ok();
             assert!(link.fd().is_some() || !must_link, "a filter of tc");
             if link.fd().is_some() {
-                assert_eq!(link.info().unwrap().link_type, LinkType::TCX);
+                assert_eq!(link.info().unwrap().kind, LinkType::TCX);
             }
             link.detach().unwrap();
             assert!(wire.passes(), "{name}");
@@ -248,7 +248,7 @@ fn netkit_pairs_have_programs_on_both_sides() {
             "packets are counted",
             number(&object, "first_count") > 0,
         );
-        assert_eq!(link.info().unwrap().link_type, LinkType::NETKIT);
+        assert_eq!(link.info().unwrap().kind, LinkType::NETKIT);
         link.detach().unwrap();
         assert_eq!(point.query().unwrap().programs, []);
     });

@@ -30,7 +30,7 @@ fn a_link_drops_packets_until_it_is_dropped() {
         assert!(wire.passes());
         let link = program.attach_xdp(&Xdp::on("lo")).unwrap();
         works("xdp link", "packets are dropped", wire.drops(seen(&object)));
-        assert_eq!(link.info().unwrap().link_type, LinkType::XDP);
+        assert_eq!(link.info().unwrap().kind, LinkType::XDP);
         let status = Xdp::on("lo").status().unwrap();
         assert_eq!(status.programs, [(XdpMode::Generic, program.id().unwrap())]);
 
