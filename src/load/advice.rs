@@ -200,7 +200,7 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
     match errno {
         Errno::EPERM => Some(permission(map_capabilities(kind))),
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
-            too_old(&format!("maps of type {kind}"), since::map_type(kind))
+            newer_map(kind)
                 // Some maps need types, and those need the capability.
                 .or_else(|| missing_capability(map_capabilities(kind)))
                 .or_else(|| left_to_the_user(plan))
@@ -225,14 +225,21 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
     }
 }
 
+/// Which version of Linux knows maps of this type, if the running one does not.
+pub(super) fn newer_map(kind: MapType) -> Option<String> {
+    too_old(&format!("maps of type {kind}"), since::map_type(kind))
+}
+
 /// What the object's author meant its user to decide.
-fn left_to_the_user(plan: &MapPlan) -> Option<String> {
+pub(super) fn left_to_the_user(plan: &MapPlan) -> Option<String> {
     let storage = matches!(
         plan.kind,
         MapType::SK_STORAGE
             | MapType::INODE_STORAGE
             | MapType::TASK_STORAGE
             | MapType::CGRP_STORAGE
+            | MapType::CGROUP_STORAGE
+            | MapType::PERCPU_CGROUP_STORAGE
     );
     if plan.max_entries == 0 && !storage {
         return Some("its max_entries is 0: the object wants it to be set before loading".into());

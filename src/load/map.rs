@@ -6,7 +6,7 @@ use super::{advice, exclusive, fill, pin};
 use crate::feature::Feature;
 use crate::kinds::{MapFlags, MapType};
 use crate::map::no_map;
-use crate::reloc::{MapPlan, ProgramPlan, Target};
+use crate::reloc::{MapPlan, ProgramPlan, Target, map_rules};
 use crate::sys::bpf::{self, Log, MapCreate, MapFd};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt::Write as _;
@@ -181,11 +181,18 @@ fn create_with_log(
         }
         log = LogText::from(buffer.as_slice());
     }
-    let error = refused(errno, plan, log.end());
+    // Of a type that the kernel does not know, it does not look at the rules.
+    let broken = match advice::newer_map(plan.kind) {
+        Some(_) => Vec::new(),
+        None => map_rules::broken(errno, plan, context.target.page_size()),
+    };
+    let error = refused(errno, plan, &broken, log.end());
     let hint = match context.without_btf {
         Some(refusal) if is_typed(plan) && errno == Errno::EINVAL => {
             Some(for_want_of_types(refusal))
         }
+        // The rule says what to do, but for what the object leaves to its user.
+        _ if !broken.is_empty() => advice::left_to_the_user(plan),
         _ => advice::for_map(errno, plan),
     };
     Err(match hint {
@@ -206,9 +213,16 @@ fn for_want_of_types(refusal: &Error) -> String {
     format!("{}: {hint}", refusal.message())
 }
 
-/// `log` has the kernel's words, if it had any.
-fn refused(errno: Errno, plan: &MapPlan, log: &str) -> Error {
-    let mut message = format!("the kernel does not create it: {}", described(plan));
+/// `broken` are the rules that were broken; `log` has the kernel's words, if it had any.
+fn refused(errno: Errno, plan: &MapPlan, broken: &[String], log: &str) -> Error {
+    let mut message = match broken {
+        [] => format!("the kernel does not create it: {}", described(plan)),
+        broken => format!(
+            "the kernel does not create it: {} (asked for was: {})",
+            broken.join("; "),
+            described(plan)
+        ),
+    };
     for line in log.lines() {
         let _ = write!(message, "; the kernel says: {}", line.trim_end_matches('.'));
     }

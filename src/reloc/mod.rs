@@ -17,6 +17,7 @@ mod info;
 mod jump_tables;
 pub(crate) mod kconfig;
 mod kernel_types;
+pub(crate) mod map_rules;
 mod maps;
 mod plan;
 mod sanitize_insns;

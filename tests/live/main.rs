@@ -19,6 +19,7 @@ mod load;
 mod logs;
 mod machine;
 mod map_definitions;
+mod map_rules;
 mod maps;
 mod matrix;
 mod misuse;
