@@ -29,7 +29,7 @@ pub(super) fn vmlinux() -> Result<Btf<'static>> {
 fn vmlinux_of(release: &str, places: &[PathBuf]) -> Result<Btf<'static>> {
     let missing =
         format!("the running kernel ({release}) has no type information that can be used");
-    let advice = "the kernel may have been built without CONFIG_DEBUG_INFO_BTF; give a BTF file made for this kernel";
+    let advice = "the kernel may have been built without CONFIG_DEBUG_INFO_BTF; name a file with the BTF of this kernel: `--btf FILE`, or OpenOptions::btf_path";
     first_usable(places, &missing, advice, |path| {
         let file = open_regular(path, Limit::KERNEL_IMAGE)?;
         match FileSystem::of_file(file.as_fd()) {

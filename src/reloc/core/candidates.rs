@@ -185,6 +185,8 @@ impl<'a> Candidates<'a> {
 fn explain_missing_btf(error: Error, wanted: &str) -> Error {
     let error = error.context(format!("looking for the kernel's type `{wanted:.200}`"));
     match error.kind() {
+        // Who looked for the types knows better, such as what has to be mounted.
+        _ if error.hint().is_some() => error,
         ErrorKind::NotFound | ErrorKind::Io | ErrorKind::Unsupported => error.with_hint(
             "the program adapts itself to the kernel's types, which a kernel built with \
              CONFIG_DEBUG_INFO_BTF=y keeps in /sys/kernel/btf/vmlinux; for a kernel without it, name a file \
