@@ -3,8 +3,11 @@
 use super::object::Object;
 use super::options::LoadOptions;
 use super::session::Session;
-use crate::reloc::{LoadPlan, Target};
-use crate::{Error, Result};
+use crate::kinds::MapType;
+use crate::map::Map;
+use crate::reloc::{LoadPlan, ProgramPlan, RefKind, Target};
+use crate::{Errno, Error, ErrorKind, Result};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How one map or program fared.
 #[derive(Debug)]
@@ -62,11 +65,12 @@ impl LoadPlan {
             options.go_on()?;
         }
         let mut programs = Vec::new();
+        let mut claims = Claims::default();
         let planned = self.programs.iter().zip(hopeless).enumerate();
         for (index, (program, hopeless)) in planned.filter(|(_, (p, _))| p.autoload) {
             let error = match hopeless {
                 Some(error) => Some(error),
-                None => session.load_program(index).err(),
+                None => claims.load(&mut session, self, index, target).err(),
             };
             options.go_on()?;
             programs.push(Outcome {
@@ -77,7 +81,8 @@ impl LoadPlan {
         let maps = maps.into_iter().map(|(index, mut outcome)| {
             if outcome.error.is_none() {
                 let filled = session.put_programs(index);
-                outcome.error = filled.and_then(|()| session.check_functions(index)).err();
+                let filled = filled.and_then(|()| session.check_functions(index));
+                outcome.error = claims.disputed.remove(&index).or(filled.err());
             }
             outcome
         });
@@ -88,4 +93,95 @@ impl LoadPlan {
             programs,
         })
     }
+}
+
+/// Whose program arrays are. The kernel lets an array hold programs that are like the first one that uses it, and refuses
+/// (with `EINVAL`) to load others that use it.
+#[derive(Default)]
+struct Claims {
+    /// The arrays that loaded programs use, by index.
+    used: HashSet<usize>,
+    /// Those that programs of several sorts want to use.
+    disputed: HashMap<usize, Error>,
+}
+
+impl Claims {
+    /// Loads a program, for a trial with arrays of its own if those of the object are another sort's.
+    fn load(
+        &mut self,
+        session: &mut Session<'_>,
+        plan: &LoadPlan,
+        index: usize,
+        target: &Target,
+    ) -> Result<()> {
+        let arrays = plan
+            .programs
+            .get(index)
+            .map(|program| arrays(plan, program));
+        let arrays = arrays.unwrap_or_default();
+        let mut loaded = session.load_program(index);
+        if let Err(error) = &loaded
+            && error.errno() == Some(Errno::EINVAL)
+            && let Some(mut own) = self.own_arrays(session, plan, &arrays, target)
+            && session.load_program_with(index, &mut own).is_ok()
+        {
+            let own = own.iter().map(|(array, _)| *array);
+            self.disputed
+                .extend(own.map(|array| (array, disputed(plan, array, index))));
+            loaded = Ok(());
+        }
+        if loaded.is_ok() {
+            self.used.extend(arrays);
+        }
+        loaded
+    }
+
+    /// Copies of those of these arrays that are in use; `None` if none is.
+    fn own_arrays(
+        &self,
+        session: &mut Session<'_>,
+        plan: &LoadPlan,
+        arrays: &[usize],
+        target: &Target,
+    ) -> Option<Vec<(usize, Option<Map>)>> {
+        let mut own = Vec::new();
+        for index in arrays.iter().filter(|array| self.used.contains(*array)) {
+            let array = plan.maps.get(*index)?;
+            let made = session.make(array, target).ok()?;
+            own.push((*index, Some(Map::new(made, array.name.clone()))));
+        }
+        (!own.is_empty()).then_some(own)
+    }
+}
+
+/// The program arrays of the object's own that this program uses, by index.
+fn arrays(plan: &LoadPlan, program: &ProgramPlan) -> Vec<usize> {
+    let used: BTreeSet<_> = program
+        .refs
+        .iter()
+        .filter_map(|reference| match reference.kind {
+            RefKind::Map { map } => Some(map),
+            _ => None,
+        })
+        .collect();
+    let own = used.into_iter().filter(|index| {
+        let map = plan.maps.get(*index);
+        map.is_some_and(|map| {
+            map.kind == MapType::PROG_ARRAY && map.reused.is_none() && map.pin_path.is_none()
+        })
+    });
+    own.collect()
+}
+
+fn disputed(plan: &LoadPlan, array: usize, program: usize) -> Error {
+    let array = plan.maps.get(array).map_or("", |map| &map.name);
+    let program = plan
+        .programs
+        .get(program)
+        .map_or("", |program| &program.name);
+    let message =
+        format!("programs of several sorts use it: `{program}` was tried with an array of its own");
+    Error::new(ErrorKind::InvalidArgument, message)
+        .with_hint("a program array holds programs of one type, and serves those alone: define one for each type")
+        .context(format!("map `{array}`"))
 }

@@ -2,6 +2,7 @@
 
 use super::program::LoadedProgram;
 use crate::kinds::MapType;
+use crate::map::Map;
 use crate::open::MapOrigin;
 use crate::reloc::{MapPlan, ProgramPlan, SlotPlan, SlotTarget};
 use crate::sys::arena::ArenaMemory;
@@ -159,19 +160,19 @@ fn values(fd: &MapFd, plan: &MapPlan, initial: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Puts the plan's inner maps into an outer one. `plans` are those of all maps, `maps` their descriptors.
+/// Puts the plan's inner maps into an outer one. `plans` are those of all maps, `maps` what was made of them.
 #[doc(alias = "init_map_in_map_slots")]
 pub(super) fn inner_maps(
     outer: &MapFd,
     plan: &MapPlan,
     plans: &[MapPlan],
-    maps: &[Option<BorrowedFd<'_>>],
+    maps: &[Option<Map>],
 ) -> Result<()> {
     for slot in &plan.slots {
         if let SlotTarget::Map(index) = slot.target {
             let name = plans.get(index).map_or("", |map| map.name.as_str());
             let what = format!("map `{name}`");
-            let inner = maps.get(index).copied().flatten().ok_or_else(|| {
+            let inner = maps.get(index).and_then(Option::as_ref).ok_or_else(|| {
                 let message = format!(
                     "the {what} that goes to index {} is not created",
                     slot.index
@@ -180,7 +181,7 @@ pub(super) fn inner_maps(
                     "inner maps must be defined before the map that holds them, and be created",
                 )
             })?;
-            put(outer, *slot, inner, &what)?;
+            put(outer, *slot, inner.as_fd(), &what)?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use super::modules::ModuleFds;
 use super::{advice, exclusive, fill, pin};
 use crate::feature::Feature;
 use crate::kinds::{MapFlags, MapType};
+use crate::map::Map;
 use crate::map::no_map;
 use crate::reloc::{MapPlan, ProgramPlan, Target, map_rules};
 use crate::sys::bpf::{self, Log, MapCreate, MapFd};
@@ -55,12 +56,12 @@ impl Made {
 
 /// Opens the pinned map; or takes the one that the caller has, or creates and fills one; and pins it.
 ///
-/// `others` are the descriptors of the plan's maps, those before this one filled in.
+/// `others` are the plan's maps, as far as they are made.
 #[doc(alias = "bpf_object__create_maps")]
 pub(super) fn make(
     context: &MapContext<'_>,
     plan: &MapPlan,
-    others: &[Option<BorrowedFd<'_>>],
+    others: &[Option<Map>],
     pins: &mut pin::NewPins,
 ) -> Result<Made> {
     let place = pin::place(plan);
@@ -99,7 +100,7 @@ fn handed_over(fd: &OwnedFd) -> Result<MapFd> {
 fn create_and_fill(
     context: &MapContext<'_>,
     plan: &MapPlan,
-    others: &[Option<BorrowedFd<'_>>],
+    others: &[Option<Map>],
 ) -> Result<MapFd> {
     let fd = create(context, plan)?;
     fill::initial(&fd, plan)?;

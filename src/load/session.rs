@@ -133,13 +133,6 @@ fn constants(plan: &LoadPlan) -> Vec<usize> {
     maps.map(|(index, _)| index).collect()
 }
 
-/// The descriptors of what was made.
-fn fds<T: AsFd>(made: &[Option<T>]) -> Vec<Option<BorrowedFd<'_>>> {
-    made.iter()
-        .map(|made| made.as_ref().map(AsFd::as_fd))
-        .collect()
-}
-
 fn duplicate(token: BorrowedFd<'_>) -> Result<OwnedFd> {
     token.try_clone_to_owned().map_err(|error| {
         Error::new(ErrorKind::Io, "cannot copy the token's descriptor").with_source(error)
@@ -205,7 +198,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    fn make(&mut self, plan: &MapPlan, target: &Target) -> Result<MapFd> {
+    pub(super) fn make(&mut self, plan: &MapPlan, target: &Target) -> Result<MapFd> {
         if let Some(module) = &plan.value_type_module {
             self.made.modules.open(module)?;
         }
@@ -220,8 +213,7 @@ impl<'p> Session<'p> {
             programs: &self.plan.programs,
             modules: &self.made.modules,
         };
-        let others = fds(&self.made.maps);
-        match map::make(&context, plan, &others, &mut self.made.pins)? {
+        match map::make(&context, plan, &self.made.maps, &mut self.made.pins)? {
             map::Made::Found(map) => Ok(map),
             map::Made::New(map) => {
                 if plan.kind == MapType::ARENA {
@@ -264,6 +256,26 @@ impl<'p> Session<'p> {
             options: self.options,
         };
         program::load(&context, plan)
+    }
+
+    /// Loads the program of this index with other maps, by index, in the place of those that were made.
+    pub(super) fn load_program_with(
+        &mut self,
+        index: usize,
+        maps: &mut [(usize, Option<Map>)],
+    ) -> Result<()> {
+        self.exchange(maps);
+        let loaded = self.load_program(index);
+        self.exchange(maps);
+        loaded
+    }
+
+    fn exchange(&mut self, maps: &mut [(usize, Option<Map>)]) {
+        for (index, map) in maps {
+            if let Some(place) = self.made.maps.get_mut(*index) {
+                std::mem::swap(place, map);
+            }
+        }
     }
 
     /// Keeps constants alive as long as the program, for those who look at it later. The maps that its instructions name

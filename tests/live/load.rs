@@ -357,6 +357,59 @@ fn a_helper_that_is_not_there_is_named() {
     assert_eq!(Helper::PROBE_READ.0, 4);
 }
 
+/// Calls on through the first entry of a program array.
+fn calling(name: &str, kind: ProgramType, map: usize) -> ProgramPlan {
+    let insns = [
+        Insn::new(Insn::LD_IMM64, 2, pseudo::MAP_FD, 0, 0),
+        Insn::default(),
+        Insn::new(MOV64_IMM, 3, 0, 0, 0),
+        Insn::new(Insn::CALL, 0, 0, 0, Helper::TAIL_CALL.immediate()),
+        RETURN_0[0],
+        RETURN_0[1],
+    ];
+    ProgramPlan {
+        kind,
+        refs: vec![Ref {
+            insn: 0,
+            kind: RefKind::Map { map },
+            name: "calls".into(),
+        }],
+        ..filter(name, &insns)
+    }
+}
+
+/// The kernel gives a program array to the first sort of programs that uses it.
+#[test]
+fn a_program_array_of_another_sort_does_not_refuse_a_program() {
+    require!(Need::Bpf);
+    let calls = MapPlan {
+        kind: MapType::PROG_ARRAY,
+        value_size: 4,
+        ..hash("calls")
+    };
+    let programs = || {
+        vec![
+            calling("socket", ProgramType::SOCKET_FILTER, 0),
+            calling("xdp", ProgramType::XDP, 0),
+            calling("socket_too", ProgramType::SOCKET_FILTER, 0),
+        ]
+    };
+    let whole = plan(vec![calls.clone()], programs()).load(&Target::running());
+    assert!(whole.unwrap_err().to_string().contains("program `xdp`"));
+    let each = plan(vec![calls], programs()).load_each(&Target::running());
+    let each = each.unwrap();
+    assert!(
+        each.programs.iter().all(|program| program.error.is_none()),
+        "{each:?}"
+    );
+    assert_eq!(each.object.programs().len(), 3);
+    let error = each.maps[0].error.as_ref().unwrap().to_string();
+    assert!(
+        error.contains("map `calls`: programs of several sorts use it: `xdp`"),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_program_array_lacks_what_was_refused_and_holds_the_rest() {
     require!(Need::Bpf, Need::Btf);
