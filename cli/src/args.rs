@@ -87,6 +87,9 @@ pub(crate) struct PlanArgs {
     pub(crate) object: PathBuf,
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
+    /// Plan every program, those with autoload off too
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,6 +1,6 @@
 //! The elements of a map, decoded.
 
-use crate::output::hex;
+use crate::output::Hex;
 use rawbpf::btf::Value;
 use rawbpf::map::{Map, MapTypes};
 use rawbpf::symbols::Symbols;
@@ -106,7 +106,7 @@ fn decode(types: Option<&MapTypes>, is_key: bool, bytes: &[u8]) -> Value {
         let known = id != TypeId::VOID;
         known.then(|| types.btf.decode(id, bytes).ok()).flatten()
     });
-    decoded.unwrap_or_else(|| number(bytes).unwrap_or_else(|| Value::Text(hex(bytes))))
+    decoded.unwrap_or_else(|| number(bytes).unwrap_or_else(|| Value::Text(Hex(bytes).to_string())))
 }
 
 fn number(bytes: &[u8]) -> Option<Value> {
@@ -134,7 +134,7 @@ pub(crate) fn read_stacks(
             continue;
         };
         let value = if by_build_id {
-            Value::Text(hex(&bytes))
+            Value::Text(Hex(&bytes).to_string())
         } else {
             Value::Array(frames(&bytes, kernel))
         };

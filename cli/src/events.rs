@@ -2,7 +2,7 @@
 
 use crate::cannot_print;
 use crate::outlet::say;
-use crate::output::hex;
+use crate::output::Hex;
 use crate::sources::{EventSource, EventType, Lengths, structures_of};
 use crate::stop::Stop;
 use rawbpf::btf::{Btf, Columns, Value};
@@ -79,7 +79,7 @@ impl<'b> Printer<'b> {
             (Style::Table, Ok(value)) => self.print_row(out, &value),
             (Style::Table, Err(_)) => {
                 let map = self.label(&self.map);
-                writeln!(out, "{map}{}", hex(record))
+                writeln!(out, "{map}{}", Hex(record))
             }
         }
         .map_err(cannot_print)
@@ -145,7 +145,7 @@ impl<'b> Printer<'b> {
             })),
             Ok(value) => line.push(("value".into(), value)),
             Err(why) => {
-                line.push(("data".into(), Value::Text(hex(record))));
+                line.push(("data".into(), Value::Text(Hex(record).to_string())));
                 line.push(("why".into(), Value::Text(why)));
             }
         }

@@ -2,17 +2,22 @@
 
 use crate::args::InspectArgs;
 use crate::cannot_print;
-use crate::output::{Table, print_json};
+use crate::output::{HelperJson, Rows, Table, print_json};
 use crate::stop::Stop;
-use rawbpf::Result;
+use rawbpf::insn::Helper;
 use rawbpf::open::{Extern, ExternKind, OpenMap, OpenObject, OpenProgram, Variable};
 use rawbpf::reloc::core_kind_name;
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
     let object = crate::open(&args.object, stop)?;
-    let report = Report::of(&object);
+    let report = Report {
+        object: &object,
+        helpers: object.helpers(),
+    };
     let written = if args.json {
         print_json(out, &report)
     } else {
@@ -22,16 +27,26 @@ pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> 
 }
 
 /// What an object holds. The field names are an interface: other tools read them.
-#[derive(Serialize)]
 struct Report<'o> {
-    object: &'o str,
-    license: &'o str,
-    byte_order: &'static str,
-    programs: Vec<ProgramReport<'o>>,
-    maps: Vec<MapReport<'o>>,
-    variables: Vec<VariableReport<'o>>,
-    externs: Vec<ExternReport<'o>>,
-    core_relocations: Vec<CoreReport>,
+    object: &'o OpenObject,
+    /// Of each program.
+    helpers: Vec<BTreeSet<Helper>>,
+}
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let object = self.object;
+        let mut report = serializer.serialize_struct("Report", 8)?;
+        report.serialize_field("object", object.name())?;
+        report.serialize_field("license", object.license())?;
+        report.serialize_field("byte_order", object.byte_order().name())?;
+        report.serialize_field("programs", &Rows(|| self.programs()))?;
+        report.serialize_field("maps", &Rows(|| self.maps()))?;
+        report.serialize_field("variables", &Rows(|| self.variables()))?;
+        report.serialize_field("externs", &Rows(|| self.externs()))?;
+        report.serialize_field("core_relocations", &Rows(|| self.core_relocations()))?;
+        report.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -45,6 +60,8 @@ struct ProgramReport<'o> {
     autoload: bool,
     flags: u32,
     insns: usize,
+    /// Those that it calls, and that its subprograms call.
+    helpers: Vec<HelperJson>,
 }
 
 #[derive(Serialize)]
@@ -79,52 +96,47 @@ struct ExternReport<'o> {
 }
 
 #[derive(Serialize)]
-struct CoreReport {
-    function: String,
+struct CoreReport<'o> {
+    function: &'o str,
     insn: usize,
     kind: &'static str,
     #[serde(rename = "type")]
-    type_name: String,
-    access: String,
+    type_name: &'o str,
+    access: &'o str,
 }
 
 impl<'o> Report<'o> {
-    fn of(object: &'o OpenObject) -> Self {
-        Self {
-            object: object.name(),
-            license: object.license(),
-            byte_order: object.byte_order().name(),
-            programs: object
-                .programs()
-                .iter()
-                .map(|p| ProgramReport::of(object, p))
-                .collect(),
-            maps: object.maps().iter().map(MapReport::of).collect(),
-            variables: object
-                .variables()
-                .iter()
-                .map(|v| VariableReport::of(object, v))
-                .collect(),
-            externs: object.externs().iter().map(ExternReport::of).collect(),
-            core_relocations: object
-                .core_relocations()
-                .map(|relocation| CoreReport {
-                    function: relocation
-                        .function
-                        .unwrap_or(relocation.section)
-                        .to_string(),
-                    insn: relocation.insn,
-                    kind: core_kind_name(relocation.kind).unwrap_or("unknown"),
-                    type_name: relocation.type_name.to_string(),
-                    access: relocation.access.to_string(),
-                })
-                .collect(),
-        }
+    fn programs(&self) -> impl Iterator<Item = ProgramReport<'o>> {
+        let programs = self.object.programs().iter().zip(&self.helpers);
+        programs.map(|(program, helpers)| ProgramReport::of(self.object, program, helpers))
+    }
+
+    fn maps(&self) -> impl Iterator<Item = MapReport<'o>> {
+        self.object.maps().iter().map(MapReport::of)
+    }
+
+    fn variables(&self) -> impl Iterator<Item = VariableReport<'o>> {
+        let variables = self.object.variables().iter();
+        variables.map(|variable| VariableReport::of(self.object, variable))
+    }
+
+    fn externs(&self) -> impl Iterator<Item = ExternReport<'o>> {
+        self.object.externs().iter().map(ExternReport::of)
+    }
+
+    fn core_relocations(&self) -> impl Iterator<Item = CoreReport<'o>> {
+        self.object.core_relocations().map(|relocation| CoreReport {
+            function: relocation.function.unwrap_or(relocation.section),
+            insn: relocation.insn,
+            kind: core_kind_name(relocation.kind).unwrap_or("unknown"),
+            type_name: relocation.type_name,
+            access: relocation.access,
+        })
     }
 }
 
 impl<'o> ProgramReport<'o> {
-    fn of(object: &OpenObject, program: &'o OpenProgram) -> Self {
+    fn of(object: &OpenObject, program: &'o OpenProgram, helpers: &BTreeSet<Helper>) -> Self {
         Self {
             name: program.name(),
             section: program.section(),
@@ -134,6 +146,7 @@ impl<'o> ProgramReport<'o> {
             autoload: program.autoload(),
             flags: program.flags().bits(),
             insns: object.instructions(program).len(),
+            helpers: helpers.iter().copied().map(HelperJson::from).collect(),
         }
     }
 }
@@ -194,10 +207,12 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
     writeln!(
         out,
         "object {} ({}), license {:?}",
-        report.object, report.byte_order, report.license
+        report.object.name(),
+        report.object.byte_order().name(),
+        report.object.license()
     )?;
     let mut programs = Table::new(&["name", "section", "type", "instructions", "autoload"]);
-    for p in &report.programs {
+    for p in report.programs() {
         let autoload = if p.autoload { "yes" } else { "no" };
         programs.add_row([
             p.name,
@@ -209,7 +224,7 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
     }
     programs.print(out, "programs")?;
     let mut maps = Table::new(&["name", "type", "key", "value", "entries", "flags"]);
-    for m in &report.maps {
+    for m in report.maps() {
         let sizes = [m.key_size, m.value_size, m.max_entries].map(|n| n.to_string());
         let [key, value, entries] = &sizes;
         maps.add_row([
@@ -223,26 +238,38 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
     }
     maps.print(out, "maps")?;
     let mut variables = Table::new(&["name", "type", "map", "offset", "size", "value"]);
-    for v in &report.variables {
+    for v in report.variables() {
         let [offset, size] = [v.offset, v.size].map(|n| n.to_string());
         let value = v.value.as_deref().unwrap_or("-");
         variables.add_row([v.name, &v.type_name, v.map, &offset, &size, value]);
     }
     variables.print(out, "variables")?;
     let mut externs = Table::new(&["name", "kind", "weak"]);
-    for e in &report.externs {
+    for e in report.externs() {
         externs.add_row([e.name, e.kind, if e.weak { "yes" } else { "no" }]);
     }
     externs.print(out, "externs")?;
     let mut core = Table::new(&["function", "instruction", "question", "type", "access"]);
-    for c in &report.core_relocations {
+    for c in report.core_relocations() {
         core.add_row([
-            c.function.as_str(),
+            c.function,
             &c.insn.to_string(),
             c.kind,
-            &c.type_name,
-            &c.access,
+            c.type_name,
+            c.access,
         ]);
     }
-    core.print(out, "CO-RE relocations")
+    core.print(out, "CO-RE relocations")?;
+    let mut callers = BTreeMap::<Helper, Vec<&str>>::new();
+    for (program, helpers) in report.object.programs().iter().zip(&report.helpers) {
+        for helper in helpers {
+            callers.entry(*helper).or_default().push(program.name());
+        }
+    }
+    let mut helpers = Table::new(&["name", "number", "called by"]);
+    for (helper, programs) in callers {
+        let name = helper.name().unwrap_or("unknown");
+        helpers.add_row([name, &helper.0.to_string(), &programs.join(", ")]);
+    }
+    helpers.print(out, "helper functions")
 }

@@ -247,7 +247,7 @@ impl ProgramReport {
         self.verifier_log = program.verifier_log().map(|log| log.full().to_string());
         if let Ok(info) = program.info() {
             self.id = Some(info.id);
-            self.tag = Some(crate::output::hex(&info.tag));
+            self.tag = Some(crate::output::Hex(&info.tag).to_string());
             self.func_info = Some(info.func_infos);
             self.line_info = Some(info.line_infos);
         }

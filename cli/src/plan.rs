@@ -1,23 +1,31 @@
 //! `rawbpf plan`: what loading would ask of a kernel, without asking.
 
 use crate::args::PlanArgs;
-use crate::output::{Table, hex, print_json};
+use crate::output::{HelperJson, Hex, Rows, Shown, Table, print_json};
 use crate::stop::Stop;
 use crate::target;
-use rawbpf::Result;
-use rawbpf::insn::{self, Insn};
+use rawbpf::insn::{self, Helper, INSN_SIZE, Insn};
 use rawbpf::reloc::{
     AttachTarget, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
 };
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
+use std::path::Display;
 
-pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let object = crate::open(&args.object, stop)?;
+pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
+    let mut object = crate::open(&args.object, stop)?;
+    if args.all {
+        for program in object.programs_mut() {
+            program.set_autoload(true);
+        }
+    }
     let target = target::planned(&args.kernel)?;
     let plan = crate::relocate(&object, &target, stop)?;
     let written = if args.json {
-        print_json(out, &PlanJson::from(&plan))
+        print_json(out, &PlanJson(&plan))
     } else {
         print_plan(out, &plan)
     };
@@ -25,14 +33,21 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> Result
 }
 
 /// The whole plan. The field names are an interface: other tools read them.
-#[derive(Serialize)]
-struct PlanJson<'p> {
-    object: &'p str,
-    target: &'p str,
-    license: &'p str,
-    btf_size: usize,
-    maps: Vec<MapJson<'p>>,
-    programs: Vec<ProgramJson<'p>>,
+struct PlanJson<'p>(&'p LoadPlan);
+
+impl Serialize for PlanJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plan = self.0;
+        let btf_size = plan.btf.as_ref().map_or(0, Vec::len);
+        let mut document = serializer.serialize_struct("Plan", 6)?;
+        document.serialize_field("object", &plan.object_name)?;
+        document.serialize_field("target", &plan.target_name)?;
+        document.serialize_field("license", &plan.license)?;
+        document.serialize_field("btf_size", &btf_size)?;
+        document.serialize_field("maps", &Rows(|| plan.maps.iter().map(MapJson::from)))?;
+        document.serialize_field("programs", &Rows(|| plan.programs.iter().map(ProgramJson)))?;
+        document.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -51,31 +66,79 @@ struct MapJson<'p> {
     btf_key_type_id: u32,
     btf_value_type_id: u32,
     pinning: Option<&'static str>,
-    pin_path: Option<String>,
+    pin_path: Option<Shown<Display<'p>>>,
     autocreate: bool,
     frozen: bool,
     initial_sha256: Option<String>,
     inner: Option<Box<MapJson<'p>>>,
 }
 
+struct ProgramJson<'p>(&'p ProgramPlan);
+
+impl Serialize for ProgramJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let program = self.0;
+        let type_name = program.kind.name().unwrap_or("unknown");
+        // There are none that this kernel would get if the program cannot be loaded into it, or is not planned.
+        let planned = program.autoload && program.error.is_none();
+        let insns = planned.then(|| Shown(HexInsns(&program.insns)));
+        let mut row = serializer.serialize_struct("Program", 15)?;
+        row.serialize_field("name", &program.name)?;
+        row.serialize_field("section", &program.section)?;
+        row.serialize_field("type", &program.kind.0)?;
+        row.serialize_field("type_name", type_name)?;
+        row.serialize_field("expected_attach_type", &program.expected_attach_type.0)?;
+        row.serialize_field("autoload", &program.autoload)?;
+        row.serialize_field("flags", &program.flags)?;
+        let attach_target = program.attach_target.as_ref().map(TargetJson::from);
+        row.serialize_field("attach_target", &attach_target)?;
+        row.serialize_field("insns", &insns)?;
+        row.serialize_field("helpers", &Rows(|| helper_calls(program)))?;
+        row.serialize_field("refs", &Rows(|| program.refs.iter().map(RefJson::from)))?;
+        row.serialize_field("func_info", &InfoJson::from(&program.func_info))?;
+        row.serialize_field("line_info", &InfoJson::from(&program.line_info))?;
+        row.serialize_field("core", &Rows(|| program.core.iter().map(CoreJson::from)))?;
+        row.serialize_field("error", &program.error.as_ref().map(Shown))?;
+        row.end()
+    }
+}
+
+/// The calls of each helper function.
+fn helper_calls(program: &ProgramPlan) -> impl Iterator<Item = CallsJson> {
+    let mut calls = BTreeMap::<Helper, Vec<usize>>::new();
+    let planned = program.insns.iter().filter(|_| program.autoload);
+    for (index, insn) in planned.enumerate() {
+        if let Some(helper) = insn.helper() {
+            calls.entry(helper).or_default().push(index);
+        }
+    }
+    calls.into_iter().map(|(helper, insns)| CallsJson {
+        helper: helper.into(),
+        insns,
+    })
+}
+
 #[derive(Serialize)]
-struct ProgramJson<'p> {
-    name: &'p str,
-    section: &'p str,
-    #[serde(rename = "type")]
-    kind: u32,
-    type_name: &'static str,
-    expected_attach_type: u32,
-    autoload: bool,
-    flags: u32,
-    attach_target: Option<TargetJson<'p>>,
-    /// `None` if the program cannot be loaded into that kernel.
-    insns: Option<String>,
-    refs: Vec<RefJson<'p>>,
-    func_info: InfoJson,
-    line_info: InfoJson,
-    core: Vec<CoreJson<'p>>,
-    error: Option<String>,
+struct CallsJson {
+    #[serde(flatten)]
+    helper: HelperJson,
+    insns: Vec<usize>,
+}
+
+/// Instructions as the kernel gets them, two digits a byte.
+struct HexInsns<'p>(&'p [Insn]);
+
+impl fmt::Display for HexInsns<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0; 16 * INSN_SIZE];
+        for insns in self.0.chunks(16) {
+            for (place, insn) in bytes.as_chunks_mut::<INSN_SIZE>().0.iter_mut().zip(insns) {
+                *place = insn.to_bytes();
+            }
+            Hex(bytes.get(..insns.len() * INSN_SIZE).unwrap_or_default()).fmt(f)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Serialize)]
@@ -93,10 +156,10 @@ struct RefJson<'p> {
 }
 
 #[derive(Serialize)]
-struct InfoJson {
+struct InfoJson<'p> {
     record_size: u32,
     count: usize,
-    records: String,
+    records: Shown<Hex<'p>>,
 }
 
 #[derive(Serialize)]
@@ -110,19 +173,6 @@ struct CoreJson<'p> {
     value_before: Option<u64>,
     value_after: Option<u64>,
     outcome: &'static str,
-}
-
-impl<'p> From<&'p LoadPlan> for PlanJson<'p> {
-    fn from(plan: &'p LoadPlan) -> Self {
-        Self {
-            object: &plan.object_name,
-            target: &plan.target_name,
-            license: &plan.license,
-            btf_size: plan.btf.as_ref().map_or(0, Vec::len),
-            maps: plan.maps.iter().map(MapJson::from).collect(),
-            programs: plan.programs.iter().map(ProgramJson::from).collect(),
-        }
-    }
 }
 
 impl<'p> From<&'p MapPlan> for MapJson<'p> {
@@ -144,35 +194,11 @@ impl<'p> From<&'p MapPlan> for MapJson<'p> {
                 Pinning::None => None,
                 Pinning::ByName => Some("by_name"),
             },
-            pin_path: map.pin_path.as_ref().map(|p| p.display().to_string()),
+            pin_path: map.pin_path.as_ref().map(|path| Shown(path.display())),
             autocreate: map.autocreate,
             frozen: map.freeze,
-            initial_sha256: map.initial_sha256().map(|hash| hex(&hash)),
+            initial_sha256: map.initial_sha256().map(|hash| Hex(&hash).to_string()),
             inner: map.inner.as_deref().map(|inner| Box::new(inner.into())),
-        }
-    }
-}
-
-impl<'p> From<&'p ProgramPlan> for ProgramJson<'p> {
-    fn from(program: &'p ProgramPlan) -> Self {
-        Self {
-            name: &program.name,
-            section: &program.section,
-            kind: program.kind.0,
-            type_name: program.kind.name().unwrap_or("unknown"),
-            expected_attach_type: program.expected_attach_type.0,
-            autoload: program.autoload,
-            flags: program.flags,
-            attach_target: program.attach_target.as_ref().map(TargetJson::from),
-            insns: program
-                .error
-                .is_none()
-                .then(|| hex(&insn::to_bytes(&program.insns))),
-            refs: program.refs.iter().map(RefJson::from).collect(),
-            func_info: (&program.func_info).into(),
-            line_info: (&program.line_info).into(),
-            core: program.core.iter().map(CoreJson::from).collect(),
-            error: program.error.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -204,12 +230,12 @@ impl<'p> From<&'p Ref> for RefJson<'p> {
     }
 }
 
-impl From<&InfoRecords> for InfoJson {
-    fn from(info: &InfoRecords) -> Self {
+impl<'p> From<&'p InfoRecords> for InfoJson<'p> {
+    fn from(info: &'p InfoRecords) -> Self {
         Self {
             record_size: info.record_size,
             count: info.len(),
-            records: hex(&info.bytes),
+            records: Shown(Hex(&info.bytes)),
         }
     }
 }
@@ -282,7 +308,10 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
         program.name, program.section
     )?;
     if !program.autoload {
-        writeln!(out, "  not loaded by default (autoload is off)")?;
+        return writeln!(
+            out,
+            "  autoload is off: it is not loaded, and nothing is planned for it (--all plans it, too)"
+        );
     }
     if let Some(error) = &program.error {
         writeln!(out, "  cannot be loaded: {error}")?;
@@ -305,18 +334,20 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
             writeln!(out, "    this kernel does not give {missing}: {why}")?;
         }
     }
+    // Both are in the order of instructions.
+    let mut refs = program.refs.iter().peekable();
     for (index, line) in insn::disassemble(&program.insns) {
-        let note = program.refs.iter().find(|r| r.insn == index);
-        let note = note.map_or(String::new(), |r| {
-            format!("  ; {} {}", r.kind.name(), r.name)
-        });
-        writeln!(out, "  {index:5}: {line}{note}")?;
+        write!(out, "  {index:5}: {line}")?;
+        while refs.next_if(|reference| reference.insn < index).is_some() {}
+        if let Some(reference) = refs.next_if(|reference| reference.insn == index) {
+            write!(out, "  ; {} {}", reference.kind.name(), reference.name)?;
+        }
+        writeln!(out)?;
     }
-    let slots = program.insns.len();
-    debug_assert!(slots * size_of::<Insn>() == insn::to_bytes(&program.insns).len());
     writeln!(
         out,
-        "  {slots} instruction slots, {} lines of source",
+        "  {} instruction slots, {} lines of source",
+        program.insns.len(),
         program.line_info.len()
     )
 }

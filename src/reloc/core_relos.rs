@@ -35,7 +35,6 @@ struct Place {
 
 impl<'o> Code<'o> {
     /// The functions as they are in the file.
-    #[cfg(test)]
     pub(super) fn unpatched(object: &'o OpenObject) -> Self {
         let patched = HashMap::new();
         Self { object, patched }

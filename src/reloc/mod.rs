@@ -13,6 +13,7 @@ mod core;
 mod core_relos;
 mod data;
 mod externs;
+mod helpers;
 mod info;
 mod jump_tables;
 pub(crate) mod kconfig;

@@ -1,0 +1,94 @@
+//! `inspect` and `plan`, which need no kernel: what they print of the fixtures.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures")
+        .join(name)
+}
+
+/// What the command prints about a fixture.
+fn printed(args: &[&str], object: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+    command.arg(args[0]).arg(fixture(object)).args(&args[1..]);
+    let output = command.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same, as a plan for Linux 6.18.
+fn planned(args: &[&str], object: &str) -> String {
+    let btf = fixture("btf/6.18.btf");
+    let kernel = [
+        "plan",
+        "--btf",
+        btf.to_str().unwrap(),
+        "--kernel-version",
+        "6.18",
+    ];
+    printed(&[&kernel, args].concat(), object)
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn program<'r>(report: &'r serde_json::Value, name: &str) -> &'r serde_json::Value {
+    let programs = report["programs"].as_array().unwrap();
+    programs
+        .iter()
+        .find(|program| program["name"] == name)
+        .unwrap()
+}
+
+#[test]
+fn helper_functions_have_names_and_numbers() {
+    let text = planned(&[], "reject.bpf.o");
+    assert!(text.contains(": call bpf_map_lookup_elem#1\n"), "{text}");
+    let plan = json(&planned(&["--json"], "reject.bpf.o"));
+    let helpers = &program(&plan, "has_the_null_check")["helpers"];
+    let expected = serde_json::json!([{"number": 1, "name": "bpf_map_lookup_elem", "insns": [6]}]);
+    assert_eq!(helpers, &expected);
+
+    let text = printed(&["inspect"], "reject.bpf.o");
+    let row = text
+        .lines()
+        .find(|line| line.contains("bpf_map_lookup_elem"));
+    let words: Vec<_> = row.unwrap().split_whitespace().collect();
+    let callers = ["forgets_the_null_check,", "has_the_null_check"];
+    assert_eq!(
+        words,
+        [&["bpf_map_lookup_elem", "1"][..], &callers].concat()
+    );
+    let report = json(&printed(&["inspect", "--json"], "reject.bpf.o"));
+    let helpers = &program(&report, "has_the_null_check")["helpers"];
+    let expected = serde_json::json!([{"number": 1, "name": "bpf_map_lookup_elem"}]);
+    assert_eq!(helpers, &expected);
+}
+
+#[test]
+fn programs_with_autoload_off_are_planned_on_request_only() {
+    let text = planned(&[], "no_license.bpf.o");
+    let (_, off) = text.split_once("program needs_gpl").unwrap();
+    assert!(
+        off.contains("autoload is off") && !off.contains("exit"),
+        "{text}"
+    );
+    let text = planned(&["--all"], "no_license.bpf.o");
+    let (_, on) = text.split_once("program needs_gpl").unwrap();
+    assert!(
+        !on.contains("autoload is off") && on.contains("exit"),
+        "{text}"
+    );
+
+    let insns = |args: &[&str]| {
+        let plan = json(&planned(args, "no_license.bpf.o"));
+        let program = program(&plan, "needs_gpl");
+        (program["autoload"].clone(), program["insns"].is_string())
+    };
+    assert_eq!(insns(&["--json"]), (false.into(), false));
+    assert_eq!(insns(&["--json", "--all"]), (true.into(), true));
+}
