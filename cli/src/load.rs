@@ -305,6 +305,7 @@ fn each(
     }
     let loading = || {
         let plan = object.relocate_each(target)?;
+        crate::warn(&plan.warnings, stop);
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
         object.load_each_planned(plan, target, options)
