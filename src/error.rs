@@ -14,7 +14,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A file could not be read or written.
+    /// A file could not be read or written, for another reason than that it is not there ([`ErrorKind::NotFound`]) or not for
+    /// this user ([`ErrorKind::Permission`]).
     Io,
     /// The file is not an ELF file that a BPF loader can use.
     Elf,
@@ -22,9 +23,11 @@ pub enum ErrorKind {
     Btf,
     /// The object is well formed ELF, but breaks a rule of BPF objects.
     InvalidObject,
-    /// The caller asked for something that cannot be: a wrong size, a value out of range, a wrong state.
+    /// The caller asked for something that cannot be: a wrong size, a value out of range, a map or program of the wrong type, a
+    /// wrong state.
     InvalidArgument,
-    /// No map, program, variable, type or symbol of that name.
+    /// It is not there: no map, program, variable, type or symbol of that name; no pin, file, process or interface; nothing
+    /// with that id.
     NotFound,
     /// A CO-RE relocation could not be resolved against the kernel's types.
     Core,
@@ -32,7 +35,7 @@ pub enum ErrorKind {
     Extern,
     /// The kernel (or this library) does not have the feature.
     Unsupported,
-    /// A capability is missing.
+    /// A capability is missing, or the right to use a file.
     Permission,
     /// The verifier refused a program; see [`Error::verifier_log`].
     Verifier,
@@ -42,6 +45,45 @@ pub enum ErrorKind {
     Corrupt,
     /// The caller asked for an end before the work was done; what had been made was given back.
     Interrupted,
+}
+
+macro_rules! kind_names {
+    ($($kind:ident: $name:literal),* $(,)?) => {
+        impl ErrorKind {
+            /// All kinds.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// A name for logs and for other programs, such as `"not_found"`; it never changes.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name),*
+                }
+            }
+        }
+    };
+}
+
+kind_names! {
+    Io: "io",
+    Elf: "elf",
+    Btf: "btf",
+    InvalidObject: "invalid_object",
+    InvalidArgument: "invalid_argument",
+    NotFound: "not_found",
+    Core: "core",
+    Extern: "extern",
+    Unsupported: "unsupported",
+    Permission: "permission",
+    Verifier: "verifier",
+    Kernel: "kernel",
+    Corrupt: "corrupt",
+    Interrupted: "interrupted",
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// An error number of the kernel.
@@ -135,24 +177,30 @@ impl Error {
         }))
     }
 
-    /// A failed system call: the kind follows from the number (`EPERM` and `EACCES` are [`ErrorKind::Permission`]).
+    /// A failed system call: the kind follows from the number. `EPERM` and `EACCES` are [`ErrorKind::Permission`]; `ENOENT`,
+    /// `ESRCH` (no such process) and `ENODEV` (no such interface) are [`ErrorKind::NotFound`].
     #[cold]
     pub fn from_errno(errno: Errno, message: impl Into<String>) -> Self {
         let kind = match errno {
             Errno::EPERM | Errno::EACCES => ErrorKind::Permission,
+            Errno::ENOENT | Errno::ESRCH | Errno::ENODEV => ErrorKind::NotFound,
             Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::ENOTSUPP => ErrorKind::Unsupported,
             _ => ErrorKind::Kernel,
         };
         Self::new(kind, message).with_errno(errno)
     }
 
-    /// A failed file operation on `path`.
+    /// A failed file operation on `path`: [`ErrorKind::NotFound`] if there is no such file, [`ErrorKind::Permission`] if this
+    /// user may not use it, else [`ErrorKind::Io`].
     #[cold]
     pub fn from_io(error: std::io::Error, doing: &str, path: &std::path::Path) -> Self {
-        let mut result = Self::new(
-            ErrorKind::Io,
-            format!("cannot {doing} {}: {error}", path.display()),
-        );
+        use std::io::ErrorKind as Io;
+        let kind = match error.kind() {
+            Io::NotFound => ErrorKind::NotFound,
+            Io::PermissionDenied => ErrorKind::Permission,
+            _ => ErrorKind::Io,
+        };
+        let mut result = Self::new(kind, format!("cannot {doing} {}: {error}", path.display()));
         result.0.errno = error.raw_os_error().map(Errno);
         result.0.source = Some(Box::new(error));
         result
@@ -186,6 +234,14 @@ impl Error {
             find: Box::new(find),
             whole: OnceLock::new(),
         });
+        self
+    }
+
+    /// Says what sort of error it really is, where its number alone says something else.
+    #[must_use]
+    #[cold]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
         self
     }
 
@@ -287,13 +343,10 @@ impl fmt::Display for Error {
     }
 }
 
+/// What `Display` prints, as it is `Debug` that people see of an error that `main` returns, or that is unwrapped.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("errno", &self.0.errno)
-            .field("display", &format_args!("{self}"))
-            .finish_non_exhaustive()
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -460,6 +513,51 @@ mod tests {
             "object x.bpf.o: map `events`: cannot create the map (EPERM)\nhint: run as root"
         );
         assert_eq!(error.kind(), ErrorKind::Permission);
+    }
+
+    /// It is what `main` prints of an error that it returns, and what `unwrap` prints.
+    #[test]
+    fn debug_prints_what_display_does() {
+        let error = Error::from_errno(Errno::ENOENT, "no such thing")
+            .context("object x.bpf.o")
+            .with_hint("look elsewhere");
+        assert_eq!(format!("{error:?}"), error.to_string());
+        assert_eq!(
+            format!("{error:#?}"),
+            "object x.bpf.o: no such thing (ENOENT)\nhint: look elsewhere"
+        );
+    }
+
+    #[test]
+    fn kinds_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<_> =
+            ErrorKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), ErrorKind::ALL.len());
+        for kind in ErrorKind::ALL {
+            let name = kind.name();
+            let is_snake_case = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(is_snake_case, "{name}");
+            assert_eq!(name.replace('_', ""), format!("{kind:?}").to_lowercase());
+            assert_eq!(kind.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn the_same_absence_is_the_same_kind() {
+        for errno in [Errno::ENOENT, Errno::ESRCH, Errno::ENODEV] {
+            assert_eq!(Error::from_errno(errno, "x").kind(), ErrorKind::NotFound);
+        }
+        let path = std::path::Path::new("/no/such");
+        let of = |number| std::io::Error::from_raw_os_error(number);
+        for (number, kind) in [
+            (libc::ENOENT, ErrorKind::NotFound),
+            (libc::EACCES, ErrorKind::Permission),
+            (libc::EIO, ErrorKind::Io),
+        ] {
+            let error = Error::from_io(of(number), "read", path);
+            assert_eq!(error.kind(), kind);
+            assert_eq!(error.errno(), Some(Errno(number)));
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let error = OpenObject::from_file("/no/such/x.bpf.o").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Io);
+        assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("/no/such/x.bpf.o"), "{error}");
         let error = OpenObject::from_file(env!("CARGO_MANIFEST_DIR")).unwrap_err();
         assert_eq!(error.errno(), Some(crate::Errno::EISDIR));

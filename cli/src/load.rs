@@ -91,6 +91,9 @@ struct ProgramReport {
     func_info: Option<u32>,
     /// Number of records that tell lines of source, as the kernel reports it.
     line_info: Option<u32>,
+    /// What sort of error it is, if it was not loaded: [`rawbpf::ErrorKind::name`].
+    #[serde(rename = "kind")]
+    error_kind: Option<&'static str>,
     errno: Option<i32>,
     errno_name: Option<&'static str>,
     message: Option<String>,
@@ -103,6 +106,8 @@ struct ProgramReport {
 /// Why something is not as it should be.
 #[derive(Serialize)]
 struct Failure {
+    /// [`rawbpf::ErrorKind::name`]
+    kind: &'static str,
     errno: Option<i32>,
     errno_name: Option<&'static str>,
     message: String,
@@ -114,6 +119,7 @@ struct Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         Self {
+            kind: error.kind().name(),
             errno: error.errno().map(|e| e.0),
             errno_name: error.errno().and_then(rawbpf::Errno::name),
             message: first_line(error),
@@ -205,6 +211,7 @@ fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
         expected_attach_type: None,
         func_info: None,
         line_info: None,
+        error_kind: None,
         errno: None,
         errno_name: None,
         message: None,
@@ -233,6 +240,7 @@ fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Re
 
 impl ProgramReport {
     fn set_refused(&mut self, error: &Error) {
+        self.error_kind = Some(error.kind().name());
         self.errno = error.errno().map(|e| e.0);
         self.errno_name = error.errno().and_then(rawbpf::Errno::name);
         self.message = Some(first_line(error));

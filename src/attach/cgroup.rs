@@ -281,8 +281,10 @@ impl Request<'_> {
                 "one that is exclusive or may only be overridden leaves no room for this",
                 advice::for_network()
             )),
-            Errno::EBADF => error.with_hint(FOLDER_IS_MEANT),
-            Errno::EINVAL if !for_cgroups(self.program.kind()) => error.with_hint(format!(
+            Errno::EBADF => error
+                .with_kind(ErrorKind::InvalidArgument)
+                .with_hint(FOLDER_IS_MEANT),
+            Errno::EINVAL if !for_cgroups(self.program.kind()) => error.with_kind(ErrorKind::InvalidArgument).with_hint(format!(
                 "programs of type {} are not attached to cgroups",
                 self.program.kind()
             )),

@@ -74,7 +74,9 @@ fn refused(errno: Errno) -> Error {
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match errno {
         Errno::EPERM => error.with_hint(advice::for_perf_event()),
-        Errno::EBADF => error.with_hint("an iterator over a map's elements must be told which map"),
+        Errno::EBADF => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint("an iterator over a map's elements must be told which map"),
         Errno::EINVAL => error.with_hint(
             "does this kind of iterator take such a target? Those over cgroups came with Linux 6.1",
         ),
@@ -90,7 +92,9 @@ impl Link {
             let message = format!("cannot start a walk of `{}`", self.name());
             let error = Error::from_errno(errno, message);
             match errno {
-                Errno::EINVAL => error.with_hint("only links of iterators can be walked"),
+                Errno::EINVAL => error
+                    .with_kind(ErrorKind::InvalidArgument)
+                    .with_hint("only links of iterators can be walked"),
                 _ => error,
             }
         };

@@ -247,11 +247,8 @@ fn by_tracefs(at: &Kprobe) -> Result<(OwnedFd, Option<LegacyProbe>)> {
         ProbeMoment::Return => Letter::Return,
     };
     let place = at.place();
-    let probe = LegacyProbe::make(ProbeFile::Kprobes, letter, &place, &place);
-    let probe = probe.map_err(|error| match error.errno() {
-        Some(errno) if error.kind() == ErrorKind::Io => refused(errno, at),
-        _ => error,
-    })?;
+    let refused = |errno| refused(errno, at);
+    let probe = LegacyProbe::make(ProbeFile::Kprobes, letter, &place, &place, refused)?;
     let id = probe.event_id()?;
     let event = open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
     Ok((event, Some(probe)))

@@ -80,8 +80,14 @@ impl LegacyProbe {
             .map_err(|e| Error::from_io(e, &doing, &self.folder.shown(self.file)))
     }
 
-    /// Makes a probe at `place` (`function+0x10`, or `/path:0x10`), called after `label`.
-    pub(super) fn make(file: ProbeFile, letter: Letter, place: &str, label: &str) -> Result<Self> {
+    /// Makes a probe at `place` (`function+0x10`, or `/path:0x10`), called after `label`. `refused` explains the kernel's answer.
+    pub(super) fn make(
+        file: ProbeFile,
+        letter: Letter,
+        place: &str,
+        label: &str,
+        refused: impl Fn(Errno) -> Error,
+    ) -> Result<Self> {
         let (file, group) = file.file_and_group();
         let folder = mounts::tracefs()?;
         let path = folder.shown(file);
@@ -103,7 +109,10 @@ impl LegacyProbe {
         // The kernel takes a line a write.
         folder
             .append(file, line.as_bytes())
-            .map_err(|e| Error::from_io(e, &format!("make a probe at {place} in"), &path))?;
+            .map_err(|e| match e.raw_os_error() {
+                Some(errno) => refused(Errno(errno)),
+                None => Error::from_io(e, &format!("make a probe at {place} in"), &path),
+            })?;
         Ok(Self {
             folder,
             file,

@@ -138,7 +138,7 @@ impl Link {
     /// work.
     ///
     /// # Errors
-    /// `Kernel` with `EPERM` (or `ENOENT`) if the link runs another program.
+    /// `InvalidArgument` with `EPERM` (or `ENOENT`) if the link runs another program.
     #[doc(alias = "bpf_link_update")]
     pub fn replace(&self, old: &Program, new: &Program) -> Result<()> {
         self.update_program(new, Some(old))
@@ -155,6 +155,7 @@ impl Link {
             let error = Error::from_errno(errno, message);
             match (errno, old) {
                 (Errno::EPERM | Errno::ENOENT, Some(old)) => {
+                    let error = error.with_kind(ErrorKind::InvalidArgument);
                     error.with_hint(format!("it does not run program `{}` now", old.name()))
                 }
                 (Errno::EINVAL | Errno::EOPNOTSUPP, _) => error.with_hint(
@@ -209,10 +210,12 @@ impl Link {
         let path = path.as_ref();
         let fd = pin::open(pin::Place::At(path))?;
         bpf::link_info(fd.as_fd()).map_err(|errno| {
-            Error::from_errno(
-                errno,
-                format!("what is pinned at {} is no link", path.display()),
-            )
+            let message = format!("what is pinned at {} is no link", path.display());
+            let error = Error::from_errno(errno, message);
+            match errno {
+                Errno::EINVAL => error.with_kind(ErrorKind::InvalidArgument),
+                _ => error,
+            }
         })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut link = Self::kernel(&name, fd);

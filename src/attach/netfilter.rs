@@ -5,7 +5,7 @@ use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::AsFd;
 
 /// `BPF_F_NETFILTER_IP_DEFRAG`
@@ -138,7 +138,7 @@ fn refused(errno: Errno, program: &Program, at: &Netfilter) -> Error {
         Errno::ENOENT if at.flags != 0 => {
             error.with_hint("the module that puts fragments together cannot be loaded: modprobe nf_defrag_ipv4 nf_defrag_ipv6")
         }
-        Errno::EINVAL if program.kind() != ProgramType::NETFILTER => error.with_hint("only programs of SEC(\"netfilter\") are attached here"),
+        Errno::EINVAL if program.kind() != ProgramType::NETFILTER => error.with_kind(ErrorKind::InvalidArgument).with_hint("only programs of SEC(\"netfilter\") are attached here"),
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT => {
             error.with_hint("the kernel may have been built without it (CONFIG_NETFILTER_BPF_LINK)")
         }

@@ -7,7 +7,7 @@ use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;
 use crate::program::Program;
-use crate::{Errno, Error, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result, probe};
 
 /// Whose packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +94,12 @@ fn refused(errno: Errno, at: &Netkit<'_>) -> Error {
     );
     match errno {
         Errno::ENODEV => at.interface.absent(),
-        Errno::ENXIO => error.with_hint("the interface is no netkit device"),
-        Errno::EACCES => error.with_hint("it is the peer of its pair; name the primary device"),
+        Errno::ENXIO => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint("the interface is no netkit device"),
+        Errno::EACCES => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint("it is the peer of its pair; name the primary device"),
         Errno::EINVAL => error.with_hint(
             "the program was loaded for another place, or the kernel was built without netkit (CONFIG_NETKIT)",
         ),

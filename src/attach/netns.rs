@@ -147,7 +147,7 @@ fn refused(errno: Errno, attach_type: AttachType) -> Error {
         format!("the kernel does not attach it ({attach_type})"),
     );
     match errno {
-        Errno::EINVAL => error.with_hint("is it the file of a network namespace, such as /run/netns/NAME?"),
+        Errno::EINVAL => error.with_kind(ErrorKind::InvalidArgument).with_hint("is it the file of a network namespace, such as /run/netns/NAME?"),
         Errno::EEXIST => error.with_hint(
             "a namespace has one flow dissector; and none of its own while the first namespace of all has one",
         ),

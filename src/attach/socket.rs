@@ -9,7 +9,7 @@ use super::unlinked::Place;
 use crate::kinds::ProgramType;
 use crate::program::Program;
 use crate::sys::socket;
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Program {
@@ -66,11 +66,15 @@ fn refused(errno: Errno, program: &Program, kind: Kind) -> Error {
     };
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match (errno, kind) {
-        (Errno(libc::ENOTSOCK), _) => error.with_hint("the descriptor is no socket"),
-        (_, _) if !fits => error.with_hint(format!(
-            "programs of type {} are not attached to sockets",
-            program.kind()
-        )),
+        (Errno(libc::ENOTSOCK), _) => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint("the descriptor is no socket"),
+        (_, _) if !fits => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint(format!(
+                "programs of type {} are not attached to sockets",
+                program.kind()
+            )),
         (Errno::EINVAL | Errno::EOPNOTSUPP, Kind::Reuseport) => {
             error.with_hint("set SO_REUSEPORT on the socket first; it has to be one of TCP or UDP")
         }

@@ -9,7 +9,7 @@ use crate::kinds::{AttachType, MapType};
 use crate::map::Map;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::os::fd::AsFd;
 
 impl Program {
@@ -68,10 +68,12 @@ fn refused(errno: Errno, attach_type: AttachType, map: &Map) -> Error {
         format!("the kernel does not attach it ({attach_type})"),
     );
     if !matches!(map.kind(), MapType::SOCKMAP | MapType::SOCKHASH) {
-        return error.with_hint(format!(
-            "the map is of type {}; a sockmap or sockhash is wanted",
-            map.kind()
-        ));
+        return error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint(format!(
+                "the map is of type {}; a sockmap or sockhash is wanted",
+                map.kind()
+            ));
     }
     if attach_type == AttachType::SK_SKB_VERDICT && !probe::knows_attach_type(attach_type, 0) {
         return refusal::unknown("programs of sk_skb/verdict", linux(5, 13), errno);

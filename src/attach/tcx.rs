@@ -8,7 +8,7 @@ use super::refusal::{self, linux};
 use super::tc::Tc;
 use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
-use crate::{Errno, Error, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result, probe};
 
 /// Which way packets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn refused(errno: Errno, program: &Program, at: &Tcx<'_>) -> Error {
         format!("the kernel does not attach it ({})", at.direction.tcx()),
     );
     if program.kind() != ProgramType::SCHED_CLS {
-        return error.with_hint(format!(
+        return error.with_kind(ErrorKind::InvalidArgument).with_hint(format!(
             "programs of type {} are not attached to the packets of an interface this way; those of SEC(\"tcx/ingress\") are",
             program.kind()
         ));
@@ -124,7 +124,9 @@ fn refused(errno: Errno, program: &Program, at: &Tcx<'_>) -> Error {
         .attach_type()
         .filter(|loaded| Direction::of(*loaded).is_some_and(|loaded| loaded != at.direction));
     match (errno, other) {
-        (Errno::EINVAL, Some(loaded)) => error.with_hint(format!("it was loaded for {loaded}")),
+        (Errno::EINVAL, Some(loaded)) => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint(format!("it was loaded for {loaded}")),
         (Errno::EBUSY, _) => {
             error.with_hint("the program to replace is held by a link; update that link")
         }

@@ -211,7 +211,8 @@ fn by_tracefs(at: &Uprobe, file: &Binary, offset: u64) -> Result<(OwnedFd, Optio
     let place = format!("{}:{offset:#x}", file.path.display());
     let label = file.path.file_name().unwrap_or_default().to_string_lossy();
     let label = format!("{label}_{offset:#x}");
-    let probe = LegacyProbe::make(ProbeFile::Uprobes, letter, &place, &label)?;
+    let refused = |errno| refused(errno, at);
+    let probe = LegacyProbe::make(ProbeFile::Uprobes, letter, &place, &label, refused)?;
     let id = probe.event_id()?;
     let event = kprobe::open(&PerfEvent::Tracepoint { id }, at.processes.scope()?)?;
     Ok((event, Some(probe)))

@@ -10,7 +10,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::netlink::{Refusal, Request};
-use crate::{Errno, Error, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// `RTM_SETLINK`
@@ -196,10 +196,12 @@ fn request(index: u32, program: u32, flags: u32, expected: Option<u32>) -> Reque
 fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Error {
     let error = route::error(refusal, "the kernel does not attach it");
     if program.kind() != ProgramType::XDP {
-        return error.with_hint(format!(
-            "it is of type {}; programs of SEC(\"xdp\") are attached here",
-            program.kind()
-        ));
+        return error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint(format!(
+                "it is of type {}; programs of SEC(\"xdp\") are attached here",
+                program.kind()
+            ));
     }
     let route = Route::open();
     let facts = route.and_then(|route| {

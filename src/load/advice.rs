@@ -2,45 +2,23 @@
 //!
 //! Only asked after a failure, so these functions may read files.
 
+use super::rights::{Capability, missing_capability, permission};
+pub(crate) use super::rights::{
+    for_files, for_ids, for_mount, for_network, for_perf_buffer, for_perf_event, for_permission,
+    for_pins,
+};
 use super::{kernel_files, since};
 use crate::insn::Helper;
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, Ref, RefKind};
 use crate::{Errno, KernelVersion};
-use std::fs;
 
-/// A capability that `bpf(2)` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Capability {
-    NetAdmin,
-    SysAdmin,
-    Perfmon,
-    Bpf,
-}
-
-impl Capability {
-    /// Its number and the name under which manuals know it.
-    const fn number_and_name(self) -> (u32, &'static str) {
-        match self {
-            Self::NetAdmin => (12, "CAP_NET_ADMIN"),
-            Self::SysAdmin => (21, "CAP_SYS_ADMIN"),
-            Self::Perfmon => (38, "CAP_PERFMON"),
-            Self::Bpf => (39, "CAP_BPF"),
-        }
-    }
-}
-
-/// Since when `CAP_BPF` and `CAP_PERFMON` stand beside `CAP_SYS_ADMIN`.
-const FINE_CAPABILITIES: KernelVersion = KernelVersion::new(5, 8, 0);
 /// Since when programs can hand their functions to helpers.
 const CALLBACKS: KernelVersion = KernelVersion::new(5, 13, 0);
 /// Since when XDP programs see packets in fragments.
 const XDP_FRAGS: KernelVersion = KernelVersion::new(5, 18, 0);
 /// Since when struct_ops maps can be registered by a link.
 const LINKED_MAPS: KernelVersion = KernelVersion::new(6, 4, 0);
-/// Since when `RLIMIT_MEMLOCK` does not count.
-const MEMCG: KernelVersion = KernelVersion::new(5, 11, 0);
-
 /// How many instructions a program may have (`BPF_COMPLEXITY_LIMIT_INSNS`), and the verifier may follow.
 const MOST_INSNS: usize = 1_000_000;
 /// How many it may have if its loader lacks the capability (`BPF_MAXINSNS`).
@@ -252,31 +230,6 @@ pub(super) fn left_to_the_user(plan: &MapPlan) -> Option<String> {
         .then(|| "its value_size is 0: the object wants it to be set before loading".into())
 }
 
-/// What to do about `EPERM` of a command that any BPF user needs.
-pub(crate) fn for_permission() -> String {
-    permission(&[Capability::Bpf])
-}
-
-/// What to do about `EPERM` of perf events and of attaching tracing programs.
-pub(crate) fn for_perf_event() -> String {
-    permission(&[Capability::Bpf, Capability::Perfmon])
-}
-
-/// What to do about `EPERM` of walking over the kernel's objects by number.
-pub(crate) fn for_ids() -> String {
-    permission(&[Capability::SysAdmin])
-}
-
-/// What to do about `EPERM` of mounting one of the kernel's file systems.
-pub(crate) fn for_mount() -> String {
-    if in_user_namespace() {
-        return "run in the initial user namespace: the capabilities of another one do not count for this".into();
-    }
-    missing_capability(&[Capability::SysAdmin]).unwrap_or_else(|| {
-        "the process has CAP_SYS_ADMIN, so a security module or a container's seccomp filter forbids it".into()
-    })
-}
-
 fn program_capabilities(kind: ProgramType) -> &'static [Capability] {
     match kind {
         ProgramType::KPROBE
@@ -305,11 +258,6 @@ fn map_capabilities(kind: MapType) -> &'static [Capability] {
         | MapType::XSKMAP => &[Capability::Bpf, Capability::NetAdmin],
         _ => &[Capability::Bpf],
     }
-}
-
-/// What to do about `EPERM` of attaching to networks and sockets.
-pub(crate) fn for_network() -> String {
-    permission(&[Capability::Bpf, Capability::NetAdmin])
 }
 
 /// Where to find what the running kernel does not have.
@@ -341,101 +289,11 @@ fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
     (running < since).then(needed)
 }
 
-/// Which capability is missing, if one is.
-fn missing_capability(needed: &[Capability]) -> Option<String> {
-    let running = kernel_files::version().unwrap_or_default();
-    missing_of(needed, own_capabilities(), running)
-}
-
-/// Which capability is missing, or what else says no to root.
-fn permission(needed: &[Capability]) -> String {
-    if in_user_namespace() {
-        return "this process is in a user namespace, where its capabilities do not count for BPF: it needs a BPF token \
-                that delegates this (Linux 6.9), see TokenSource"
-            .into();
-    }
-    let running = kernel_files::version().unwrap_or_default();
-    permission_of(needed, own_capabilities(), running)
-}
-
-fn in_user_namespace() -> bool {
-    is_user_namespace(&fs::read_to_string("/proc/thread-self/uid_map").unwrap_or_default())
-}
-
-fn own_capabilities() -> u64 {
-    effective(&fs::read_to_string("/proc/thread-self/status").unwrap_or_default())
-}
-
-fn missing_of(needed: &[Capability], effective: u64, running: KernelVersion) -> Option<String> {
-    let has = |capability: Capability| effective >> capability.number_and_name().0 & 1 == 1;
-    let names = |list: &[Capability]| {
-        let names: Vec<_> = list.iter().map(|c| c.number_and_name().1).collect();
-        names.join(" and ")
-    };
-    let needed = if running < FINE_CAPABILITIES {
-        &[Capability::SysAdmin]
-    } else {
-        needed
-    };
-    let missing: Vec<_> = needed
-        .iter()
-        .copied()
-        .filter(|c| !has(*c) && !has(Capability::SysAdmin))
-        .collect();
-    (!missing.is_empty()).then(|| {
-        format!(
-            "run as root, or with {}; this process lacks {}",
-            names(needed),
-            names(&missing)
-        )
-    })
-}
-
-fn permission_of(needed: &[Capability], effective: u64, running: KernelVersion) -> String {
-    if let Some(missing) = missing_of(needed, effective, running) {
-        return missing;
-    }
-    if running < MEMCG {
-        return "the limit of locked memory may be too low and could not be raised: `ulimit -l unlimited`, or run with \
-                CAP_SYS_RESOURCE"
-            .into();
-    }
-    "the process has the capabilities; the kernel's lockdown, a security module or a container's seccomp filter forbids \
-     it, or this kernel was built without it"
-        .into()
-}
-
-/// Whether `/proc/self/uid_map` is that of another user namespace than the initial one, which maps everybody to themselves.
-fn is_user_namespace(users: &str) -> bool {
-    let words: Vec<_> = users.split_whitespace().collect();
-    !words.is_empty() && words != ["0", "0", "4294967295"]
-}
-
-/// The effective capabilities in `/proc/self/status`.
-fn effective(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
-        .unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const NEW: KernelVersion = KernelVersion::new(6, 1, 0);
-
-    #[test]
-    fn the_missing_capability_is_named() {
-        let needed = program_capabilities(ProgramType::KPROBE);
-        let bpf_only = 1 << 39;
-        assert_eq!(
-            permission_of(needed, bpf_only, NEW),
-            "run as root, or with CAP_BPF and CAP_PERFMON; this process lacks CAP_PERFMON"
-        );
-        let old = KernelVersion::new(5, 4, 0);
-        assert!(permission_of(needed, bpf_only, old).ends_with("lacks CAP_SYS_ADMIN"));
-    }
 
     #[test]
     fn sizes_left_to_the_user_are_named() {
@@ -496,21 +354,5 @@ mod tests {
     fn versions_are_told_as_series() {
         assert_eq!(series(NEW), "6.1");
         assert_eq!(series(KernelVersion::new(5, 10, 223)), "5.10.223");
-    }
-
-    #[test]
-    fn other_user_namespaces_are_told_apart() {
-        assert!(!is_user_namespace("         0          0 4294967295\n"));
-        assert!(!is_user_namespace(""));
-        assert!(is_user_namespace("         0       1000          1\n"));
-    }
-
-    #[test]
-    fn root_is_told_of_other_obstacles() {
-        let root = effective("Name:\tx\nCapEff:\t000001ffffffffff\n");
-        assert_eq!(root, 0x1ff_ffff_ffff);
-        let needed = program_capabilities(ProgramType::XDP);
-        assert!(permission_of(needed, root, NEW).contains("lockdown"));
-        assert!(permission_of(needed, root, KernelVersion::new(5, 10, 0)).contains("ulimit -l"));
     }
 }

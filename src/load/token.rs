@@ -2,7 +2,7 @@
 
 use crate::open::TokenSource;
 use crate::sys::bpf;
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::env;
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, OwnedFd};
@@ -44,7 +44,7 @@ fn refused(errno: Errno, path: &Path) -> Error {
     let message = format!("cannot make a BPF token from {}", path.display());
     let error = Error::from_errno(errno, message);
     match errno {
-        Errno::ENOENT => error.with_hint(
+        Errno::ENOENT => error.with_kind(ErrorKind::Permission).with_hint(
             "it delegates nothing: its mounter, in the initial user namespace, has to give it delegate_cmds=, delegate_maps=, delegate_progs=, delegate_attachs=",
         ),
         Errno::EINVAL => error.with_hint(

@@ -177,7 +177,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
             Err(Errno::EINVAL) if flags & LOCK != 0 => Err(self.no_lock("cannot read an element")),
-            Err(errno) => Err(self.fail(errno, "cannot read an element")),
+            Err(errno) => Err(self.no_elements(errno, "cannot read an element")),
         }
     }
 
@@ -192,7 +192,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     #[cold]
     fn no_lock(&self, doing: &str) -> Error {
         let error = self.fail(Errno::EINVAL, doing);
-        error.with_hint(
+        error.with_kind(ErrorKind::InvalidArgument).with_hint(
             "its values have no lock: one is a member of type `struct bpf_spin_lock`, known by BTF",
         )
     }
@@ -201,13 +201,25 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         match self.raw().delete(key, 0) {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
-            Err(errno) => Err(self.fail(errno, "cannot remove an element")),
+            Err(errno) => Err(self.no_elements(errno, "cannot remove an element")),
+        }
+    }
+
+    /// The error of a map that may be of a type without elements.
+    #[cold]
+    fn no_elements(&self, errno: Errno, doing: &str) -> Error {
+        let error = self.fail(errno, doing);
+        match errno {
+            Errno::ENOTSUPP | Errno::EOPNOTSUPP => error
+                .with_kind(ErrorKind::InvalidArgument)
+                .with_hint(format!("a map of type {} does not do this", self.kind())),
+            _ => error,
         }
     }
 
     #[cold]
     pub(super) fn explain_write(&self, errno: Errno) -> Error {
-        let error = self.fail(errno, "cannot write an element");
+        let error = self.no_elements(errno, "cannot write an element");
         match errno {
             Errno::E2BIG => error.with_hint(format!(
                 "the map is full, or the index is not below its {} elements",

@@ -2,7 +2,7 @@
 
 use super::view::Value;
 use super::{Key, Map, UpdateMode};
-use crate::{Errno, Result};
+use crate::{Errno, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Stands for a descriptor among the types of a view.
@@ -35,10 +35,12 @@ impl<K: Key + ?Sized> Map<K, Fd> {
             .map_err(|errno| {
                 let error = self.explain_write(errno);
                 match errno {
-                    Errno::EBADF | Errno::EINVAL | Errno::EOPNOTSUPP => error.with_hint(format!(
-                        "is the descriptor of something that a map of type {} holds?",
-                        self.kind()
-                    )),
+                    Errno::EBADF | Errno::EINVAL | Errno::EOPNOTSUPP => error
+                        .with_kind(ErrorKind::InvalidArgument)
+                        .with_hint(format!(
+                            "is the descriptor of something that a map of type {} holds?",
+                            self.kind()
+                        )),
                     _ => error,
                 }
             })

@@ -264,7 +264,9 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         MapMemory::map(self.raw(), access).map_err(|errno| {
             let error = self.fail(errno, "cannot map the map's elements into memory");
             if errno == Errno::EINVAL {
-                error.with_hint("only arrays that were created with BPF_F_MMAPABLE can be mapped")
+                error
+                    .with_kind(ErrorKind::InvalidArgument)
+                    .with_hint("only arrays that were created with BPF_F_MMAPABLE can be mapped")
             } else {
                 error
             }

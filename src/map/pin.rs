@@ -1,5 +1,6 @@
 //! Names in a BPF file system, for objects of any kind.
 
+use crate::load::advice;
 use crate::sys::bpf;
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -35,6 +36,10 @@ pub(crate) fn pin(object: BorrowedFd<'_>, place: Place<'_>) -> Result<()> {
     let made = match DirBuilder::new().mode(0o700).create(parent) {
         Ok(()) => true,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+        Err(error) if has_dot(parent) && is_denied(&error) => {
+            let message = format!("cannot make the folder {}", parent.display());
+            return Err(no_dots(Errno::EPERM, message));
+        }
         Err(error) => return Err(Error::from_io(error, "make the folder", parent)),
     };
     let result = pin_into(object, parent, path);
@@ -56,20 +61,72 @@ fn parent(path: &Path) -> &Path {
 fn pin_into(object: BorrowedFd<'_>, parent: &Path, path: &Path) -> Result<()> {
     check_file_system(parent)?;
     bpf::obj_pin(object, None, &c_path(path)?).map_err(|errno| {
-        let error = Error::from_errno(errno, format!("cannot pin at {}", path.display()));
+        let message = format!("cannot pin at {}", path.display());
+        if errno == Errno::EPERM && has_dot(path) {
+            return no_dots(errno, message);
+        }
+        let error = Error::from_errno(errno, message);
         match errno {
+            Errno::EEXIST if path.is_dir() => error.with_hint(
+                "a folder has this name: choose another, or one for the pin in the folder",
+            ),
             Errno::EEXIST => error.with_hint("the name is taken: remove it, or choose another"),
-            Errno::EPERM | Errno::EACCES => {
-                error.with_hint("pinning takes CAP_BPF and the right to write the folder")
-            }
+            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_pins()),
             _ => error,
         }
     })
 }
 
+/// Whether a name below a BPF file system has a dot. The kernel keeps such names for itself: they can neither be made nor looked
+/// up, and the answer is `EPERM`, whoever asks.
+fn has_dot(path: &Path) -> bool {
+    path.ancestors().any(|path| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_bytes().contains(&b'.') && lies_in_bpffs(path)
+    })
+}
+
+fn lies_in_bpffs(path: &Path) -> bool {
+    let folder = c_path(parent(path)).map(|folder| FileSystem::of_path(&folder));
+    matches!(folder, Ok(Ok(FileSystem::Bpf)))
+}
+
+fn is_denied(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::PermissionDenied
+}
+
+#[cold]
+fn no_dots(errno: Errno, message: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, message)
+        .with_errno(errno)
+        .with_hint("names in a BPF file system have no dots: the kernel refuses them")
+}
+
+/// The error of a folder where a pin is wanted.
+#[cold]
+fn is_folder(path: &Path, shown: &Path, errno: Errno, doing: &str) -> Error {
+    const SHOWN: usize = 8;
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.take(SHOWN).collect();
+    names.sort_unstable();
+    let hint = if names.is_empty() {
+        "the folder is empty".to_owned()
+    } else {
+        format!("name a pin in it: {}", names.join(", "))
+    };
+    let message = format!("cannot {doing} {}: it is a folder", shown.display());
+    Error::new(ErrorKind::InvalidArgument, message)
+        .with_errno(errno)
+        .with_hint(hint)
+}
+
 /// Removes a pin.
 pub(crate) fn unpin(path: &Path) -> Result<()> {
     check_file_system(path)?;
+    if path.is_dir() {
+        return Err(is_folder(path, path, Errno::EISDIR, "remove the pin"));
+    }
     std::fs::remove_file(path).map_err(|e| Error::from_io(e, "remove the pin", path))
 }
 
@@ -84,16 +141,21 @@ pub(crate) fn open(place: Place<'_>) -> Result<OwnedFd> {
 /// Opens what is pinned at `path`, which messages call `shown`.
 fn open_at(path: &Path, shown: &Path) -> Result<OwnedFd> {
     bpf::obj_get(None, &c_path(path)?, 0).map_err(|errno| {
-        let error = Error::from_errno(errno, format!("cannot open the pin {}", shown.display()));
+        let message = format!("cannot open the pin {}", shown.display());
+        if path.is_dir() {
+            return is_folder(path, shown, errno, "open the pin");
+        }
+        if errno == Errno::EPERM && has_dot(path) && !path.exists() {
+            return no_dots(errno, message);
+        }
+        let error = Error::from_errno(errno, message);
         match errno {
             Errno::ENOENT => error.with_hint("nothing is pinned there"),
-            _ if is_ordinary(path) => {
-                error.with_hint("what has this name is an ordinary file, not a pin")
-            }
+            _ if is_ordinary(path) => error
+                .with_kind(ErrorKind::InvalidArgument)
+                .with_hint("what has this name is an ordinary file, not a pin"),
             // Some kernels say so before they look whether anything is there.
-            Errno::EPERM | Errno::EACCES => error.with_hint(
-                "run as root: opening a pin takes CAP_BPF, and the right to read and write the file",
-            ),
+            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_pins()),
             _ => error,
         }
     })
@@ -152,10 +214,14 @@ fn check_file_system(path: &Path) -> Result<()> {
         } else {
             "choose a path below /sys/fs/bpf, where the BPF file system is (if not: `mount -t bpf bpf /sys/fs/bpf`)"
         })),
-        Err(errno) => Err(Error::from_errno(
-            errno,
-            format!("cannot look at {}", path.display()),
-        )),
+        Err(errno) => {
+            let message = format!("cannot look at {}", path.display());
+            Err(if errno == Errno::EPERM && has_dot(path) {
+                no_dots(errno, message)
+            } else {
+                Error::from_errno(errno, message)
+            })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Program;
 use crate::kinds::ProgramType;
+use crate::load::advice;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
@@ -198,7 +199,7 @@ pub fn enable_stats() -> Result<Stats> {
     let on = bpf::enable_run_time_stats().map_err(|errno| {
         let error = Error::from_errno(errno, "cannot turn the statistics of programs on");
         match errno {
-            Errno::EPERM => error.with_hint("this takes CAP_SYS_ADMIN"),
+            Errno::EPERM => error.with_hint(advice::for_ids()),
             Errno::EINVAL => error.with_hint("this needs Linux 5.8"),
             _ => error,
         }

@@ -5,7 +5,7 @@ use super::wait::{First, new_epoll, wait_until, watch};
 use crate::map::Map;
 use crate::sys::epoll::Epoll;
 use crate::sys::ring::{RingCursor, RingDamage, RingMapping};
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, MapType, Result};
 use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -124,7 +124,9 @@ fn look(rings: &mut [Ring]) -> bool {
 fn explain_open(map: &Map, errno: Errno) -> Error {
     let error = map.fail(errno, "cannot read the map as a ring buffer");
     match errno {
-        Errno::EINVAL => error.with_hint(format!("its type is {}, not ringbuf", map.kind())),
+        Errno::EINVAL if map.kind() != MapType::RINGBUF => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint(format!("its type is {}, not ringbuf", map.kind())),
         Errno::EBUSY => error.with_hint("this process reads it already: a ring has one reader"),
         Errno::EOPNOTSUPP => error.with_hint(
             "it was created with BPF_F_RB_OVERWRITE: records vanish while they are being read",

@@ -2,6 +2,7 @@
 
 use super::typed;
 use super::wait::{First, new_epoll, wait_until, watch};
+use crate::load::advice;
 use crate::map::{Map, UpdateMode};
 use crate::sys::epoll::Epoll;
 use crate::sys::ring::{PerfEntry, PerfMapping, RingDamage};
@@ -225,10 +226,7 @@ impl PerfBufferBuilder<'_> {
             format!("cannot open a perf buffer of {} pages", self.pages),
         );
         match errno {
-            Errno::EPERM | Errno::EACCES => error.with_hint(
-                "CAP_PERFMON (before Linux 5.8: CAP_SYS_ADMIN) is missing, or the pages are more than \
-                 /proc/sys/kernel/perf_event_mlock_kb allows",
-            ),
+            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_perf_buffer()),
             Errno::ENODEV => error.with_hint("this CPU is not online"),
             Errno::ENOMEM => error.with_hint("are fewer pages enough?"),
             _ => error,

@@ -119,11 +119,13 @@ fn corrupt(map: &Map, damage: RingDamage) -> Error {
 fn explain_open(map: &Map, errno: Errno) -> Error {
     let error = map.fail(errno, "cannot write to the map as a user ring buffer");
     match errno {
-        Errno::EINVAL => error.with_hint(format!(
-            "its type is {}, not {}",
-            map.kind(),
-            MapType::USER_RINGBUF
-        )),
+        Errno::EINVAL if map.kind() != MapType::USER_RINGBUF => error
+            .with_kind(ErrorKind::InvalidArgument)
+            .with_hint(format!(
+                "its type is {}, not {}",
+                map.kind(),
+                MapType::USER_RINGBUF
+            )),
         Errno::EBUSY => error.with_hint("this process writes it already: a ring has one writer"),
         _ => error,
     }

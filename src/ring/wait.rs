@@ -1,7 +1,7 @@
 //! The one way in which all readers wait.
 
 use crate::sys::epoll::Epoll;
-use crate::{Error, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,14 @@ pub(super) fn new_epoll() -> Result<Epoll> {
 /// Adds a descriptor to a set, under a number that [`Epoll::wait`] reports.
 pub(super) fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
     epoll.add(fd, token).map_err(|errno| {
-        Error::from_errno(
+        let error = Error::from_errno(
             errno,
             "the descriptor is of a kind that cannot be waited for, or is waited for already",
-        )
+        );
+        match errno {
+            Errno::EPERM | Errno::EEXIST => error.with_kind(ErrorKind::InvalidArgument),
+            _ => error,
+        }
     })
 }
 

@@ -13,6 +13,7 @@ mod attach;
 mod globals;
 mod handles;
 mod jump_tables;
+mod kinds;
 mod liars;
 mod library;
 mod load;

@@ -153,7 +153,7 @@ fn a_function_that_the_file_does_not_have_is_named() {
     );
     let at = Uprobe::entry("/no/such/file", "main");
     let error = program.attach_uprobe(&at).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     let at = Uprobe::entry("no-such-program", "main");
     let error = program.attach_uprobe(&at).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);

@@ -337,7 +337,7 @@ fn probes_that_are_not_there_are_named() {
         "{error}"
     );
     let error = refused(&Usdt::new("/no/such/file", "p", "n"));
-    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     let error = refused(&Usdt::new("no-such-library.so", "p", "n"));
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let error = refused(&Usdt::new(fixture("usdt.bpf.o"), "p", "n"));

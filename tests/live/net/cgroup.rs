@@ -411,7 +411,7 @@ fn what_is_no_cgroup_is_refused_in_words() {
     let missing = program
         .attach_cgroup(&Cgroup::at("/no/such/cgroup"))
         .unwrap_err();
-    assert_eq!(missing.kind(), ErrorKind::Io);
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
     let own = OwnCgroup::new();
     let file = program
         .attach_cgroup(&Cgroup::at(own.path().join("cgroup.procs")))

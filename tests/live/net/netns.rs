@@ -123,7 +123,7 @@ fn what_is_no_namespace_is_refused() {
         let missing = program
             .attach_netns(&Netns::at("/run/netns/no-such"))
             .unwrap_err();
-        assert_eq!(missing.kind(), ErrorKind::Io);
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
         let unlinked = program
             .attach_netns(&Netns::own().without_link())
             .unwrap_err();
