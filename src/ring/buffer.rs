@@ -144,6 +144,9 @@ fn explain_open(map: &Map, errno: Errno) -> Error {
 ///
 /// Programs get the room back when the batch is dropped: of those records that have been taken from it. The others come
 /// again with the next batch.
+///
+/// Batches and records may go to other threads, so that a task can hold them while it waits for something else. Where several
+/// threads take records of one batch at the same time, each sees all that its iterator comes by, and some of them may come again.
 #[derive(Debug)]
 pub struct Batch<'a> {
     rings: &'a mut [Ring],

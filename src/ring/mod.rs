@@ -19,3 +19,29 @@ pub use buffer::{Batch, Record, Records, RingBuffer};
 pub use perf::{PerfBatch, PerfBuffer, PerfBufferBuilder, PerfRecord, PerfRecords, Sample, Wakeup};
 pub use poller::{Poller, Token};
 pub use user::{Slot, UserRingBuffer};
+
+/// A task holds a batch, and a record of it, while it waits for something else; the runtime may go on with it in another thread.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_batches_and_records_go_to_other_threads() {
+        fn anywhere<T: Send + Sync>() {}
+        anywhere::<RingBuffer>();
+        anywhere::<Batch<'_>>();
+        anywhere::<Records<'_>>();
+        anywhere::<Record<'_>>();
+        anywhere::<PerfBuffer>();
+        anywhere::<PerfBufferBuilder<'_>>();
+        anywhere::<PerfBatch<'_>>();
+        anywhere::<PerfRecords<'_>>();
+        anywhere::<PerfRecord<'_>>();
+        anywhere::<Sample<'_>>();
+        anywhere::<UserRingBuffer>();
+        anywhere::<Slot<'_>>();
+        anywhere::<Poller>();
+        #[cfg(feature = "tokio")]
+        anywhere::<(Async<RingBuffer>, Async<PerfBuffer>, Async<Poller>)>();
+    }
+}

@@ -8,9 +8,10 @@ use crate::sys::epoll::Epoll;
 use crate::sys::ring::{PerfEntry, PerfMapping, RingDamage};
 use crate::sys::system::online_cpus;
 use crate::{Errno, Error, ErrorKind, MapType, Result};
-use std::cell::Cell;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use zerocopy::FromBytes;
 
@@ -44,7 +45,15 @@ pub struct PerfBuffer {
 struct CpuBuffer {
     cpu: u32,
     memory: PerfMapping,
-    lost: Cell<u64>,
+    lost: AtomicU64,
+}
+
+impl CpuBuffer {
+    fn note_lost(&self, count: u64) {
+        let add = |lost: u64| Some(lost.saturating_add(count));
+        // Never `None`, so that it never fails.
+        let _ = self.lost.fetch_update(Relaxed, Relaxed, add);
+    }
 }
 
 /// How a [`PerfBuffer`] is to be. Returned by [`PerfBuffer::builder`].
@@ -118,7 +127,7 @@ impl PerfBuffer {
     /// event.
     pub fn lost(&self) -> u64 {
         let counts = self.cpus.iter().map(|buffer| {
-            let reported = buffer.lost.get();
+            let reported = buffer.lost.load(Relaxed);
             buffer
                 .memory
                 .lost()
@@ -215,7 +224,7 @@ impl PerfBufferBuilder<'_> {
         reader.cpus.push(CpuBuffer {
             cpu,
             memory,
-            lost: Cell::new(0),
+            lost: AtomicU64::new(0),
         });
         Ok(())
     }
@@ -304,7 +313,7 @@ impl<'b> Iterator for PerfRecords<'b> {
                     return Some(Ok(PerfRecord::Sample(Sample { bytes, cpu })));
                 }
                 Ok(Some(PerfEntry::Lost(count))) => {
-                    buffer.lost.set(buffer.lost.get().saturating_add(count));
+                    buffer.note_lost(count);
                     return Some(Ok(PerfRecord::Lost { cpu, count }));
                 }
                 // Of no kind that the event was opened for.

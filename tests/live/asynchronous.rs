@@ -64,6 +64,63 @@ fn a_ring_wakes_its_task_on_every_round() {
     });
 }
 
+/// The loop that comes to mind: a batch and its records are held while the task waits for somebody else.
+#[test]
+fn a_spawned_task_waits_for_somebody_else_in_the_middle_of_a_batch() {
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_spawned");
+    let program = submitter(&map, 5);
+    block_on(async {
+        let (events, mut numbers) = tokio::sync::mpsc::channel(1);
+        let mut ring = Async::new(RingBuffer::new(&map).unwrap()).unwrap();
+        let task = tokio::spawn(async move {
+            let mut sent = 0;
+            while sent < ROUNDS {
+                for record in &ring.wait().await? {
+                    let record = record?;
+                    events.send(record.to_vec()).await.expect("a receiver");
+                    sent += 1;
+                }
+            }
+            Ok::<_, rawbpf::Error>(sent)
+        });
+        let thread = write_slowly(program);
+        let mut received = 0;
+        while let Some(record) = numbers.recv().await {
+            assert!(!record.is_empty());
+            received += 1;
+        }
+        assert_eq!(received, ROUNDS);
+        assert_eq!(task.await.unwrap().unwrap(), ROUNDS);
+        thread.join().unwrap();
+    });
+}
+
+/// The same of perf buffers.
+#[test]
+fn a_spawned_task_holds_the_records_of_a_perf_buffer() {
+    require!(Need::Bpf);
+    let map = events_for_all("t_perf_spawned");
+    let program = sender(&map, 8);
+    block_on(async {
+        let mut buffer = Async::new(PerfBuffer::new(&map).unwrap()).unwrap();
+        write(&program, 20);
+        let task = tokio::spawn(async move {
+            let mut samples = 0;
+            while samples == 0 {
+                for record in &buffer.wait().await? {
+                    if let PerfRecord::Sample(sample) = record? {
+                        tokio::task::yield_now().await;
+                        samples += usize::from(!sample.bytes().is_empty());
+                    }
+                }
+            }
+            Ok::<_, rawbpf::Error>(samples)
+        });
+        assert_eq!(task.await.unwrap().unwrap(), 1);
+    });
+}
+
 #[test]
 fn records_that_were_left_end_the_next_wait_at_once() {
     require!(Need::Bpf, Need::Linux(5, 8));

@@ -285,6 +285,43 @@ mod tests {
         }
     }
 
+    fn as_arrays(records: &[Vec<u8>]) -> Vec<[u8; 8]> {
+        let arrays = records.iter().map(|record| record[..].try_into().unwrap());
+        arrays.collect()
+    }
+
+    #[test]
+    fn threads_that_share_a_batch_see_all_of_it() {
+        let mut kernel = Hostile::starting_at(8);
+        (0..3).for_each(|number| kernel.record(&[number; 8]));
+        put(&kernel.ring.pages.producer, kernel.producer);
+        kernel.ring.begin();
+        let ring = &kernel.ring;
+        let read = || {
+            let mut cursor = ring.cursor();
+            let mut seen = Vec::new();
+            while cursor.seek().unwrap() {
+                seen.push(cursor.take().unwrap().to_vec());
+            }
+            seen
+        };
+        // Each from where the others were when it began.
+        let seen = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(read)).collect();
+            let seen = threads.into_iter().map(|thread| thread.join().unwrap());
+            seen.collect::<Vec<_>>()
+        });
+        let all = [[0; 8], [1; 8], [2; 8]];
+        assert!(seen.iter().any(|records| *records == all));
+        assert!(
+            seen.iter()
+                .all(|records| all.ends_with(&as_arrays(records)))
+        );
+        // What was published lies between two records, whoever was last.
+        kernel.ring.publish();
+        assert!(all.ends_with(&as_arrays(&kernel.batch().0)));
+    }
+
     #[test]
     fn busy_records_end_a_batch_and_discarded_ones_are_passed() {
         let mut kernel = Hostile::starting_at(8);

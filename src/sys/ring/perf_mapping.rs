@@ -13,10 +13,10 @@ use crate::sys::mapping::cell_u64;
 use crate::sys::perf_event::{PerfEvent, PerfScope, Wakeup, enable, perf_event_open};
 use crate::sys::{errno, system};
 use memmap2::{MmapOptions, MmapRaw};
-use std::cell::OnceCell;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, fence};
 use zerocopy::FromBytes;
 
@@ -124,7 +124,7 @@ struct Buffer {
     reader: PerfReader,
     /// A copy of the record that goes over the end of the data. Between a tail and a head, which are at most the data's size
     /// apart, there is at most one; `begin` forgets it.
-    wrapped: OnceCell<Vec<u8>>,
+    wrapped: OnceLock<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Buffer {
         Self {
             pages,
             reader,
-            wrapped: OnceCell::new(),
+            wrapped: OnceLock::new(),
         }
     }
 
@@ -303,6 +303,34 @@ mod tests {
         assert_eq!(damage, None);
         let four = b"four".to_vec();
         assert_eq!(seen, [Seen::Sample(four), Seen::Lost(3), Seen::Other(5)]);
+    }
+
+    #[test]
+    fn of_threads_that_share_a_batch_one_gets_each_record() {
+        let mut kernel = Hostile::starting_at(8);
+        (0..12).for_each(|number| kernel.sample(&[number; 4]));
+        kernel.buffer.pages.put_word(DATA_HEAD, kernel.head);
+        kernel.buffer.begin();
+        let buffer = &kernel.buffer;
+        let take = || {
+            let mut numbers = Vec::new();
+            while let Some(entry) = buffer.next().unwrap() {
+                let PerfEntry::Sample(bytes) = entry else {
+                    panic!("{entry:?}")
+                };
+                numbers.push(bytes[0]);
+            }
+            numbers
+        };
+        let mut all: Vec<u8> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        all.sort_unstable();
+        assert_eq!(all, (0..12).collect::<Vec<_>>());
     }
 
     #[test]

@@ -15,7 +15,7 @@
 
 use super::damage::RingDamage;
 use super::memory::{Memory, Word};
-use std::cell::Cell;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 pub(super) const HEADER: u64 = 8;
@@ -29,7 +29,11 @@ const SAMPLE: u32 = 9;
 pub(super) struct PerfReader {
     /// The tail. Nobody else writes it, so that it need not be loaded again.
     published: u64,
-    walk: Cell<Walk>,
+    /// Everything before is taken. An atomic, so that a batch can be read in any thread.
+    taken: AtomicU64,
+    head: u64,
+    /// Bytes in the data area, a power of two.
+    size: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,52 +57,56 @@ impl PerfReader {
     /// A reader of a buffer of `size` bytes, a power of two.
     pub(super) fn new(memory: &impl Memory<u64>, size: u64) -> Self {
         let position = memory.load(Word::Consumer, Acquire);
-        let walk = Cell::new(Walk {
-            position,
-            head: position,
-            size,
-        });
         Self {
             published: position,
-            walk,
+            taken: AtomicU64::new(position),
+            head: position,
+            size,
         }
     }
 
     /// Bytes that the buffer has room for.
     pub(super) fn size(&self) -> u64 {
-        self.walk.get().size
+        self.size
     }
 
     /// Looks how far the kernel has come since. Records that were taken and not published come again.
     pub(super) fn begin(&mut self, memory: &impl Memory<u64>) {
-        self.walk.set(Walk {
-            position: self.published,
-            head: memory.load(Word::Producer, Acquire),
-            size: self.size(),
-        });
+        *self.taken.get_mut() = self.published;
+        self.head = memory.load(Word::Producer, Acquire);
     }
 
     /// Whether [`PerfReader::next`] would find a record or damage.
     pub(super) fn is_ready(&self) -> bool {
-        let walk = self.walk.get();
-        walk.position != walk.head
+        self.taken.load(Relaxed) != self.head
     }
 
-    /// Takes the next record.
+    /// Takes the next record, which no other thread gets.
     pub(super) fn next(&self, memory: &impl Memory<u64>) -> Result<Option<FoundPerf>, RingDamage> {
-        let mut walk = self.walk.get();
-        let found = walk.find(memory)?;
-        if let Some(found) = found {
-            walk.position = walk.position.wrapping_add(found.len);
-            self.walk.set(walk);
+        loop {
+            let position = self.taken.load(Relaxed);
+            let walk = Walk {
+                position,
+                head: self.head,
+                size: self.size,
+            };
+            let Some(found) = walk.find(memory)? else {
+                return Ok(None);
+            };
+            let next = position.wrapping_add(found.len);
+            let mine = self
+                .taken
+                .compare_exchange(position, next, Relaxed, Relaxed);
+            if mine.is_ok() {
+                return Ok(Some(found));
+            }
         }
-        Ok(found)
     }
 
     /// Tells the kernel that everything taken so far may be overwritten.
     pub(super) fn publish(&mut self, memory: &impl Memory<u64>) {
         // The kernel wakes by counting what it writes, not by looking how far we are: no fence is needed.
-        self.published = self.walk.get().position;
+        self.published = *self.taken.get_mut();
         memory.store(Word::Consumer, self.published, Release);
     }
 }

@@ -14,8 +14,8 @@
 use super::damage::RingDamage;
 use super::memory::{Memory, Word};
 use super::walk::{Found, Walk};
-use std::cell::Cell;
-use std::sync::atomic::Ordering::{Acquire, Release, SeqCst};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// How far a ring buffer has been read.
 #[derive(Debug)]
@@ -27,7 +27,11 @@ pub(super) struct Reader {
     /// The producer's position when the batch began.
     producer: usize,
     /// How far records have been taken. What is lent borrows the mapping; only this moves while it is alive.
-    taken: Cell<usize>,
+    ///
+    /// An atomic, so that a batch can be read in any thread; but it is loaded and stored in two steps, which costs no more than a
+    /// plain number. Where two threads take records of one batch at a time, the one that is behind may therefore put this back: to
+    /// a record that was taken, which then comes again. Nothing is skipped, and what is lent stays as it is.
+    taken: AtomicUsize,
     /// Bytes in the ring, a power of two.
     size: usize,
     patience: Patience,
@@ -65,7 +69,7 @@ impl Reader {
             published: position,
             start: position,
             producer: position,
-            taken: Cell::new(position),
+            taken: AtomicUsize::new(position),
             size,
             patience,
         }
@@ -84,13 +88,13 @@ impl Reader {
 
     /// Looks how far the producer has come, and begins a new batch. Records that were taken and not published come again.
     pub(super) fn begin(&mut self, memory: &impl Memory<usize>) {
-        self.taken.set(self.published);
+        *self.taken.get_mut() = self.published;
         self.producer = memory.load(Word::Producer, Acquire);
         let mut walk = self.walk();
         // Passes discarded records: there may be more than a portion of them. Damage is found again by whoever takes records.
         let _ = walk.find(|offset| header(memory, offset));
         self.start = walk.position;
-        self.taken.set(walk.position);
+        *self.taken.get_mut() = walk.position;
     }
 
     /// Whether [`Reader::seek`] would find a record or damage.
@@ -109,7 +113,7 @@ impl Reader {
     #[inline]
     pub(super) fn walk(&self) -> Walk {
         Walk {
-            position: self.taken.get(),
+            position: self.taken.load(Relaxed),
             producer: self.producer,
             size: self.size,
         }
@@ -160,14 +164,14 @@ impl Reader {
     #[inline]
     fn note_taken(&self, walk: &Walk) {
         let taken = |position: usize| position.wrapping_sub(self.start);
-        if taken(walk.position) > taken(self.taken.get()) {
-            self.taken.set(walk.position);
+        if taken(walk.position) > taken(self.taken.load(Relaxed)) {
+            self.taken.store(walk.position, Relaxed);
         }
     }
 
     /// Tells the kernel that everything taken so far may be overwritten, and says whether that was news.
     pub(super) fn publish(&mut self, memory: &impl Memory<usize>) -> bool {
-        let position = self.taken.get();
+        let position = *self.taken.get_mut();
         if position == self.published {
             return false;
         }
