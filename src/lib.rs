@@ -50,6 +50,7 @@ mod kinds;
 pub mod load;
 pub mod map;
 pub mod mounts;
+mod near_functions;
 mod object_file;
 pub mod open;
 pub mod probe;

@@ -25,6 +25,9 @@ use std::path::{Path, PathBuf};
 /// Where tracefs is mounted as a rule: by itself, and inside debugfs.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
+/// Where debugfs is mounted as a rule.
+const DEBUGFS: &str = "/sys/kernel/debug";
+
 /// Where the BPF file system is mounted as a rule.
 const BPFFS: &str = "/sys/fs/bpf";
 
@@ -46,6 +49,16 @@ pub(crate) fn tracefs() -> Result<Folder> {
     match usual().or_else(elsewhere).or_else(inside) {
         Some(folder) => Ok(folder),
         None => Folder::own("tracefs", c"tracefs", TRACEFS[0]),
+    }
+}
+
+/// debugfs, where kprobes are listed and switched.
+pub(crate) fn debugfs() -> Result<Folder> {
+    let at = |place: &Path| Folder::open(place, FileSystem::Debugfs);
+    let elsewhere = || mount_points("debugfs").find_map(|place| at(&place));
+    match at(Path::new(DEBUGFS)).or_else(elsewhere) {
+        Some(folder) => Ok(folder),
+        None => Folder::own("debugfs", c"debugfs", DEBUGFS),
     }
 }
 

@@ -3,14 +3,17 @@
 use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event::{self, Way};
-use super::{duplicates, grammar};
+use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
 use crate::load::{advice, kernel_files};
+use crate::mounts;
+use crate::near_functions::NearFunctions;
 use crate::program::Program;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
-use crate::{Errno, Error, ErrorKind, Result, did_you_mean, probe};
+use crate::{Errno, Error, ErrorKind, Result, probe};
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
@@ -200,6 +203,11 @@ impl Program {
 }
 
 fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
+    let start_of = match &at.place {
+        Place::Function(name) if at.offset == 0 => Some(name.as_str()),
+        _ => None,
+    };
+    switches::check_kprobes(start_of)?;
     if let (Place::Function(name), Some(module)) = (&at.place, &at.module) {
         let by_address = Kprobe {
             place: Place::Address(duplicates::in_module(name, module)?),
@@ -292,19 +300,48 @@ fn refused(errno: Errno, at: &Kprobe) -> Error {
 
 /// Says that there is no such function; `None` if there is.
 pub(super) fn no_function(name: &str) -> Option<Error> {
-    let functions = symbols(|symbol| Some(symbol.to_owned()));
+    let functions = functions();
     if functions.is_empty() || functions.iter().any(|function| function == name) {
         return None;
     }
-    let near = did_you_mean(name, functions.iter().map(String::as_str));
-    let message = format!("this kernel has no function `{name}`{near}");
-    Some(Error::new(ErrorKind::NotFound, message))
+    let near = near(name, &functions);
+    let message = format!(
+        "this kernel has no function `{name}`{}",
+        near.did_you_mean()
+    );
+    let error = Error::new(ErrorKind::NotFound, message);
+    Some(match near.hint() {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
 }
 
-/// The kernel's symbols that `choose` wants, for messages.
-pub(super) fn symbols(choose: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut chosen = Vec::new();
-    let all = kernel_files::kallsyms(&mut |_, _, symbol| chosen.extend(choose(symbol)));
-    // Without the list there is nothing to compare with.
-    all.map(|()| chosen).unwrap_or_default()
+/// The functions that may have been meant, as far as they can be probed.
+fn near(name: &str, functions: &[String]) -> NearFunctions {
+    let debugfs = mounts::debugfs().ok();
+    let refused = debugfs.and_then(|debugfs| debugfs.read("kprobes/blacklist").ok());
+    // `0xffffffff81000000-0xffffffff81000010  name`
+    let refused = refused.iter().flat_map(|list| list.lines());
+    let refused: HashSet<&str> = refused
+        .filter_map(|line| line.split_ascii_whitespace().nth(1))
+        .collect();
+    let traceable = tracefs::traceable_functions().unwrap_or_default();
+    let mut names: Vec<&str> = tracefs::names(&traceable).collect();
+    if names.is_empty() {
+        names.extend(functions.iter().map(String::as_str));
+    }
+    names.retain(|name| !refused.contains(name));
+    NearFunctions::among(name, &names)
+}
+
+/// The kernel's functions; none where there is no list of them. Those of BPF programs are in the list, but not of the kernel.
+fn functions() -> Vec<String> {
+    let mut functions = Vec::new();
+    let listed = kernel_files::kernel_symbols(&mut |symbol| {
+        let is_program = symbol.module == Some("bpf");
+        if symbol.is_function() && !is_program {
+            functions.push(symbol.name.to_owned());
+        }
+    });
+    listed.map(|_| functions).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use super::duplicates::KERNEL;
 use super::link::Link;
 use super::many::Wanted;
-use super::{glob, grammar, kprobe, tracefs};
+use super::{glob, grammar, kprobe, switches, tracefs};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::{advice, kernel_files};
 use crate::mounts;
@@ -88,6 +88,7 @@ impl Program {
 
 fn attach(program: &Program, at: &KprobeMulti) -> Result<Link> {
     at.functions.check_cookies(&at.cookies)?;
+    switches::check_ftrace()?;
     match &at.functions {
         Wanted::Pattern(pattern) if glob::is_pattern(pattern) || pattern.contains(':') => {
             create(program, at, Functions::Addresses(&matching(pattern)?))
@@ -192,9 +193,13 @@ fn refused(errno: Errno, at: &KprobeMulti, program: &Program) -> Error {
             Some(error) => error.with_errno(Errno::ENOENT),
             None => error.with_hint("the function exists, but cannot be traced"),
         },
-        (Errno::ESRCH, _) => {
-            error.with_hint("at least one of the functions does not exist or cannot be traced")
+        (Errno::ESRCH, Wanted::Names(names)) => {
+            let missing = names.iter().find_map(|name| kprobe::no_function(name));
+            missing.unwrap_or(error).with_errno(errno)
         }
+        (Errno::ESRCH, Wanted::Numbers(_)) => error.with_hint(
+            "at least one of the addresses is not that of a function that can be traced",
+        ),
         (Errno::EINVAL, _) => {
             let Some(attach_type) = program.attach_type() else {
                 return error.with_hint(

@@ -41,6 +41,7 @@ mod sampling;
 mod socket;
 mod sockmap;
 mod struct_ops;
+mod switches;
 mod tc;
 mod tc_hook;
 mod tcx;

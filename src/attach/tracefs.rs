@@ -34,6 +34,12 @@ fn unreadable(error: io::Error, folder: &Folder, file: &str) -> Error {
     }
 }
 
+/// All names in such a list.
+pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.lines()
+        .filter_map(|line| line.split_ascii_whitespace().next())
+}
+
 /// The names in such a list that a pattern means, of the modules that `of` admits (`None` is the kernel proper).
 pub(super) fn matching_names<'l>(
     list: &'l str,

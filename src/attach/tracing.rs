@@ -2,6 +2,7 @@
 //! `freplace`.
 
 use super::link::Link;
+use super::switches;
 use crate::kinds::AttachType;
 use crate::load::advice;
 use crate::program::Program;
@@ -34,6 +35,9 @@ pub(super) fn attach_loaded(program: &Program, cookie: u64) -> Result<Link> {
         return Err(Error::new(ErrorKind::InvalidArgument, message)
             .with_hint("name it in the section, as in SEC(\"fentry/vfs_read\"), or set an attach target before loading")
             .context(doing()));
+    }
+    if is_at_function(program) {
+        switches::check_ftrace().map_err(|e| e.context(doing()))?;
     }
     let made = match program.attach_type() {
         Some(attach_type) => link(program, attach_type, cookie),
@@ -81,6 +85,21 @@ fn had_no_links(attach_type: AttachType) -> bool {
             | AttachType::TRACE_FEXIT
             | AttachType::MODIFY_RETURN
     )
+}
+
+/// Whether a trampoline runs the program where a function of the kernel is entered or left.
+fn is_at_function(program: &Program) -> bool {
+    let by_trampoline = matches!(
+        program.attach_type(),
+        Some(
+            AttachType::TRACE_FENTRY
+                | AttachType::TRACE_FEXIT
+                | AttachType::TRACE_FSESSION
+                | AttachType::MODIFY_RETURN
+                | AttachType::LSM_MAC
+        )
+    );
+    by_trampoline && matches!(program.attach_target(), Some(AttachTarget::Btf { .. }))
 }
 
 /// The name of what the program was loaded for.

@@ -3,14 +3,16 @@
 use super::grammar;
 use super::link::Link;
 use super::many::Wanted;
-use super::tracefs;
+use super::{switches, tracefs};
 use crate::btf::{Btf, Kind, Type};
 use crate::kinds::AttachType;
 use crate::load::advice;
+use crate::near_functions::NearFunctions;
 use crate::program::Program;
 use crate::reloc::{AttachTarget, Module, Target};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, ErrorKind, Result, TypeId, did_you_mean};
+use crate::{Errno, Error, ErrorKind, Result, TypeId};
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 
 /// Trampolines pass so many arguments, of so many bytes each.
@@ -94,6 +96,7 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
         ));
     }
     at.functions.check_cookies(&at.cookies)?;
+    switches::check_ftrace()?;
     let ids = match &at.functions {
         Wanted::Pattern(pattern) => matching(loaded_for(program), pattern)?,
         Wanted::Names(names) => by_names(loaded_for(program), names)?,
@@ -193,7 +196,12 @@ fn by_names(module: Option<&Module>, names: &[String]) -> Result<Vec<u32>> {
 #[cold]
 fn no_function(btf: &Btf<'_>, name: &str) -> Error {
     let functions = btf.types().filter(|ty| ty.kind() == Kind::Func);
-    let near = did_you_mean(name, functions.map(|ty| ty.name()));
+    let names: HashSet<&str> = functions.map(|ty| ty.name()).collect();
+    let list = tracefs::traceable_functions().unwrap_or_default();
+    let traceable: Vec<&str> = tracefs::names(&list)
+        .filter(|name| names.contains(name))
+        .collect();
+    let near = NearFunctions::among(name, &traceable).did_you_mean();
     let message = format!("the kernel's types have no function `{name}`{near}");
     Error::new(ErrorKind::NotFound, message).with_errno(Errno::ESRCH)
 }

@@ -9,6 +9,7 @@ use super::plan::AttachTarget;
 use super::target::Target;
 use crate::btf::{Btf, Kind};
 use crate::kinds::{AttachType, ProgramType};
+use crate::near_functions::NearFunctions;
 use crate::open::{OpenProgram, SectionFlags};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::collections::BTreeSet;
@@ -236,6 +237,10 @@ fn near(btf: &Btf<'_>, prefix: &str, kind: Kind, full: &str) -> String {
         .filter(|ty| ty.kind() == kind)
         .map(|ty| ty.name())
         .filter(|n| n.starts_with(prefix));
+    if kind == Kind::Func && prefix.is_empty() {
+        let names: Vec<&str> = names.collect();
+        return NearFunctions::among(full, &names).did_you_mean();
+    }
     let near = crate::near_names(full, names);
     if near.is_empty() {
         return String::new();

@@ -20,6 +20,8 @@ pub enum FileSystem {
     Procfs,
     /// Where tracepoints and legacy probes are.
     Tracefs,
+    /// Where the kernel shows what helps to find faults in it.
+    Debugfs,
     /// Control groups, version 2.
     Cgroup2,
     /// Something else.
@@ -62,12 +64,14 @@ impl FileSystem {
         const SYSFS: u32 = libc::SYSFS_MAGIC as u32;
         const PROCFS: u32 = libc::PROC_SUPER_MAGIC as u32;
         const TRACEFS: u32 = libc::TRACEFS_MAGIC as u32;
+        const DEBUGFS: u32 = libc::DEBUGFS_MAGIC as u32;
         const CGROUP2: u32 = libc::CGROUP2_SUPER_MAGIC as u32;
         match magic.into() as u32 {
             BPF => Self::Bpf,
             SYSFS => Self::Sysfs,
             PROCFS => Self::Procfs,
             TRACEFS => Self::Tracefs,
+            DEBUGFS => Self::Debugfs,
             CGROUP2 => Self::Cgroup2,
             _ => Self::Other,
         }

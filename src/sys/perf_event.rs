@@ -5,6 +5,7 @@
 //! (PMU) of that name, whose number is found in sysfs (since Linux 4.17).
 
 use super::attr::{Attr, PerfEventAttr};
+use super::system::first_online_cpu;
 use super::{errno, fd};
 use crate::Errno;
 use std::ffi::CStr;
@@ -149,7 +150,8 @@ pub enum SampleRate {
 /// Whose events are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerfScope {
-    /// Everybody's. Probes and tracepoints fire everywhere, whichever CPU the event is opened on: this opens it on the first.
+    /// Everybody's. Probes and tracepoints fire everywhere, whichever CPU the event is opened on: this opens it on the first
+    /// that is online, which need not be number 0.
     Everyone,
     /// One process, on every CPU; 0 is the caller.
     Process(i32),
@@ -163,7 +165,7 @@ impl PerfScope {
     fn pid_and_cpu(self) -> (i32, i32) {
         let number = |cpu| i32::try_from(cpu).unwrap_or(i32::MAX);
         match self {
-            Self::Everyone => (-1, 0),
+            Self::Everyone => (-1, number(first_online_cpu())),
             Self::Process(pid) => (pid, -1),
             Self::Cpu(cpu) => (-1, number(cpu)),
             Self::ProcessOnCpu(pid, cpu) => (pid, number(cpu)),
@@ -336,7 +338,12 @@ mod tests {
 
     #[test]
     fn scopes_follow_the_kernels_rules() {
-        assert_eq!(PerfScope::Everyone.pid_and_cpu(), (-1, 0));
+        let (pid, cpu) = PerfScope::Everyone.pid_and_cpu();
+        let online = crate::sys::system::online_cpus().unwrap();
+        assert_eq!(
+            (pid, u32::try_from(cpu).ok()),
+            (-1, online.first().copied())
+        );
         assert_eq!(PerfScope::Process(0).pid_and_cpu(), (0, -1));
         assert_eq!(PerfScope::Cpu(3).pid_and_cpu(), (-1, 3));
     }

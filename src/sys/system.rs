@@ -69,6 +69,16 @@ pub fn online_cpus() -> Result<Vec<u32>, Errno> {
     Ok(list.into_iter().flatten().collect())
 }
 
+/// The first CPU that is online. Where sysfs is missing, another one that is: that which runs this.
+pub fn first_online_cpu() -> u32 {
+    let first = online_cpus().ok().and_then(|cpus| cpus.first().copied());
+    first.unwrap_or_else(|| {
+        // SAFETY: the call takes nothing, and gives a number.
+        let own = unsafe { libc::sched_getcpu() };
+        u32::try_from(own).unwrap_or(0)
+    })
+}
+
 type CpuRange = std::ops::RangeInclusive<u32>;
 
 fn read_cpu_list(path: &str) -> Result<Vec<CpuRange>, Errno> {

@@ -151,6 +151,21 @@ fn a_function_is_where_the_program_headers_say() {
     }
 }
 
+#[test]
+fn a_huge_file_costs_no_more_than_what_is_asked_of_it() {
+    require!(Need::Bpf, Need::Btf, Need::Uprobes);
+    let _alone = alone();
+    let object = load_fixture("uprobe", |_| Ok(())).unwrap();
+    let code = Code::new("x.so", &library(&["wanted"]).bytes());
+    let file = File::options().write(true).open(&code.path).unwrap();
+    file.set_len(200 << 30).unwrap();
+    let at = Uprobe::entry(&code.path, "wanted");
+    let link = object.program("call").unwrap().attach_uprobe(&at).unwrap();
+    code.call(0, 7);
+    assert_eq!(number(&object, "last_arg"), 7);
+    drop(link);
+}
+
 /// A stripped library, and its symbols wherever they may be.
 #[test]
 fn symbols_that_were_moved_out_of_a_file_are_found() {
