@@ -73,7 +73,13 @@ impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
     #[doc(alias = "bpf_map__lookup_and_delete_elem")]
     #[doc(alias = "bpf_map_lookup_and_delete_elem")]
     pub fn take(&self, key: &K) -> Result<Option<V::Owned>> {
-        self.take_bytes(key_bytes(self, key)?)
+        self.take_bytes(key_bytes(self, key)?, 0)
+    }
+
+    /// As [`Map::take`], holding the `bpf_spin_lock` that is part of the value. Hashes since Linux 5.14.
+    #[doc(alias = "bpf_map_lookup_and_delete_elem_flags")]
+    pub fn take_locked(&self, key: &K) -> Result<Option<V::Owned>> {
+        self.take_bytes(key_bytes(self, key)?, LOCK)
     }
 }
 
@@ -136,7 +142,7 @@ impl<V: Layout> Map<(), V> {
 
     /// Takes the next value off a queue or a stack.
     pub fn pop(&self) -> Result<Option<V>> {
-        self.take_bytes(&[])
+        self.take_bytes(&[], 0)
     }
 
     /// Reads the next value of a queue or a stack.
@@ -177,7 +183,15 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
             Err(Errno::EINVAL) if flags & LOCK != 0 => Err(self.no_lock("cannot read an element")),
-            Err(errno) => Err(self.no_elements(errno, "cannot read an element")),
+            Err(errno) => {
+                let error = self.no_elements(errno, "cannot read an element");
+                Err(match errno {
+                    Errno::EPERM => error.with_hint(
+                        "the map was created or opened write-only, or this process may not read maps",
+                    ),
+                    _ => error,
+                })
+            }
         }
     }
 
@@ -226,7 +240,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
                 self.max_entries()
             )),
             Errno::EPERM => error.with_hint(
-                "the map is frozen or was opened read-only, or this process may not write maps",
+                "the map is frozen, was created or opened read-only, or this process may not write maps",
             ),
             Errno::EEXIST => error.with_hint("the key is there already (UpdateMode::NoExist)"),
             Errno::ENOENT => error.with_hint("the key is not there (UpdateMode::Exist)"),
@@ -259,14 +273,15 @@ impl<K: ?Sized, V: Value + ?Sized> Map<K, V> {
         Ok(found.then_some(value))
     }
 
-    pub(super) fn take_bytes(&self, key: &[u8]) -> Result<Option<V::Owned>> {
+    pub(super) fn take_bytes(&self, key: &[u8], flags: u64) -> Result<Option<V::Owned>> {
         let mut value = self.new_value()?;
         match self
             .raw()
-            .lookup_and_delete(key, V::bytes_mut(&mut value), 0)
+            .lookup_and_delete(key, V::bytes_mut(&mut value), flags)
         {
             Ok(()) => Ok(Some(value)),
             Err(Errno::ENOENT) => Ok(None),
+            Err(Errno::EINVAL) if flags & LOCK != 0 => Err(self.no_lock("cannot take an element")),
             Err(errno) => Err(self.fail(errno, "cannot take an element")),
         }
     }

@@ -1,6 +1,6 @@
 //! The handle: where maps come from, and what is known about them.
 
-use super::pin;
+use super::pin::{self, OpenAccess};
 use crate::btf::Btf;
 use crate::by_id;
 use crate::sys::bpf::{self, MapFd, MapInfo, NoMap, ObjectKind};
@@ -95,7 +95,14 @@ impl Map {
     /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`.
     #[doc(alias = "bpf_map_get_fd_by_id")]
     pub fn from_id(id: u32) -> Result<Self> {
-        Self::from_fd(by_id::open(ObjectKind::Map, id)?)
+        Self::from_id_with(id, OpenAccess::ReadWrite)
+    }
+
+    /// [`Map::from_id`] with a descriptor that cannot do more than this. Since Linux 4.15.
+    #[doc(alias = "bpf_map_get_fd_by_id_opts")]
+    pub fn from_id_with(id: u32, access: OpenAccess) -> Result<Self> {
+        let fd = bpf::fd_by_id_with(ObjectKind::Map, id, access.flags());
+        Self::from_fd(fd.map_err(|errno| by_id::refused(ObjectKind::Map, id, errno))?)
     }
 
     /// The ids of all maps of the kernel, in ascending order. Since Linux 4.13. A map can be gone before its id is used:
@@ -111,8 +118,16 @@ impl Map {
     /// The map that is pinned at `path`.
     #[doc(alias = "bpf_obj_get")]
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Self> {
+        Self::from_pin_with(path, OpenAccess::ReadWrite)
+    }
+
+    /// [`Map::from_pin`] with a descriptor that cannot do more than this. Since Linux 4.15.
+    ///
+    /// Who may only read the pin's file can open it with [`OpenAccess::ReadOnly`].
+    #[doc(alias = "bpf_obj_get_opts")]
+    pub fn from_pin_with(path: impl AsRef<Path>, access: OpenAccess) -> Result<Self> {
         let path = path.as_ref();
-        let (fd, info) = MapFd::from_fd(pin::open(pin::Place::At(path))?)
+        let (fd, info) = MapFd::from_fd(pin::open_with(path, access)?)
             .map_err(|no| no_map(&format!("what is pinned at {}", path.display()), no))?;
         Ok(Self::new(fd, info.name))
     }

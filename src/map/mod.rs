@@ -39,5 +39,6 @@ pub use handle::{Map, MapTypes};
 pub use iter::{Iter, Keys};
 pub use lpm::LpmKey;
 pub use per_cpu::PerCpu;
+pub use pin::OpenAccess;
 pub use typed::{ViewKey, ViewValue};
 pub use view::{Key, Value};

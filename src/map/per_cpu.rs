@@ -1,9 +1,10 @@
 //! The values of a per-CPU map, one for each possible CPU.
 
+use super::typed::key_bytes;
 use super::view::Value;
 use super::{Map, UpdateMode};
 use crate::btf::Layout;
-use crate::sys::bpf::MapFd;
+use crate::sys::bpf::{Cpus, MapFd};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt;
 use std::marker::PhantomData;
@@ -116,13 +117,7 @@ impl<V: ?Sized> Value for PerCpu<V> {
     }
 }
 
-/// `BPF_F_CPU`: the value of the CPU whose number is in the flags' upper half. Since Linux 7.0.
-const ONE_CPU: u64 = 8;
-
-fn one_cpu(cpu: u32) -> u64 {
-    u64::from(cpu) << 32 | ONE_CPU
-}
-
+/// One value instead of one for each CPU.
 impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
     /// Zeros for all possible CPUs, to be filled in.
     pub fn new_per_cpu(&self) -> Result<PerCpu<V>> {
@@ -133,22 +128,11 @@ impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such CPU.
+    #[doc(alias = "BPF_F_CPU")]
     pub fn get_cpu(&self, key: &K, cpu: u32) -> Result<Option<V>> {
-        self.check_cpu(cpu)?;
-        if !self.copies_one_cpu() {
-            let all = self.get(key)?;
-            return Ok(all.and_then(|all| all.get(cpu as usize)));
-        }
         let mut value = V::new_zeroed();
-        let key = super::typed::key_bytes(self, key)?;
-        match self
-            .raw()
-            .lookup_one_cpu(key, value.as_mut_bytes(), one_cpu(cpu))
-        {
-            Ok(()) => Ok(Some(value)),
-            Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(self.fail(errno, "cannot read the value of one CPU")),
-        }
+        let found = self.lookup_cpu(key_bytes(self, key)?, cpu, value.as_mut_bytes())?;
+        Ok(found.then_some(value))
     }
 
     /// Writes the value of one CPU at `key`; those of the others stay, or become zero if the key is new. Since Linux 7.0.
@@ -156,24 +140,77 @@ impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
     /// # Errors
     /// `Unsupported` on older kernels: there, reading all values and writing them back would undo what programs count
     /// meanwhile.
+    #[doc(alias = "BPF_F_CPU")]
     pub fn insert_cpu(&self, key: &K, cpu: u32, value: &V, mode: UpdateMode) -> Result<()> {
+        self.update_cpu(key_bytes(self, key)?, cpu, value.as_bytes(), mode)
+    }
+
+    /// Writes the same value for every CPU at `key`. Since Linux 7.0 the kernel copies it; before that, as many copies are
+    /// written as there are CPUs.
+    #[doc(alias = "BPF_F_ALL_CPUS")]
+    pub fn insert_all_cpus(&self, key: &K, value: &V, mode: UpdateMode) -> Result<()> {
+        self.update_all_cpus(key_bytes(self, key)?, value.as_bytes(), mode)
+    }
+}
+
+/// What views and bytes have in common.
+impl<K: ?Sized, V: ?Sized> Map<K, V> {
+    fn lookup_cpu(&self, key: &[u8], cpu: u32, value: &mut [u8]) -> Result<bool> {
+        self.check_cpu(cpu)?;
+        if !self.copies_one_cpu() {
+            let all = self.view_as::<[u8], PerCpu>().lookup_owned(key, 0)?;
+            let all = all.as_ref();
+            let Some(one) = all.and_then(|all| all.get(cpu as usize)) else {
+                return Ok(false);
+            };
+            value.copy_from_slice(one);
+            return Ok(true);
+        }
+        match self.raw().lookup_one_cpu(key, value, cpu) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(self.fail(errno, "cannot read the value of one CPU")),
+        }
+    }
+
+    fn update_cpu(&self, key: &[u8], cpu: u32, value: &[u8], mode: UpdateMode) -> Result<()> {
         self.check_cpu(cpu)?;
         if !self.copies_one_cpu() {
             let message =
                 "this kernel writes the values of all CPUs or none (one alone needs Linux 7.0)";
             let error = Error::new(ErrorKind::Unsupported, message);
-            return Err(self
-                .blame(error)
-                .with_hint("write all of them with `insert`"));
+            return Err(self.blame(error).with_hint(
+                "write all of them with `insert`, or one value for all with `insert_all_cpus`",
+            ));
         }
-        let key = super::typed::key_bytes(self, key)?;
         self.raw()
-            .update_one_cpu(key, value.as_bytes(), mode.flags() | one_cpu(cpu))
+            .update_cpus(key, value, Cpus::One(cpu), mode.flags())
             .map_err(|errno| self.explain_write(errno))
     }
 
+    fn update_all_cpus(&self, key: &[u8], value: &[u8], mode: UpdateMode) -> Result<()> {
+        // The kernel does not combine this with a condition on the key.
+        if mode == UpdateMode::Any && self.copies_one_cpu() {
+            return self
+                .raw()
+                .update_cpus(key, value, Cpus::All, mode.flags())
+                .map_err(|errno| self.explain_write(errno));
+        }
+        let mut all = self.zeros()?;
+        for cpu in 0..all.len() {
+            if let Some(place) = all.get_mut(cpu) {
+                place.copy_from_slice(value);
+            }
+        }
+        self.update(key, &all.bytes, mode.flags())
+    }
+
+    fn zeros(&self) -> Result<PerCpu> {
+        PerCpu::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
+    }
+
     fn check_cpu(&self, cpu: u32) -> Result<()> {
-        let cpus = self.new_per_cpu()?.len();
+        let cpus = self.zeros()?.len();
         if (cpu as usize) < cpus {
             return Ok(());
         }
@@ -186,12 +223,28 @@ impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
         self.has_one_cpu(|| {
             let key = vec![0; self.key_size()];
             let mut value = vec![0; self.value_size()];
-            let asked = self.raw().lookup_one_cpu(&key, &mut value, one_cpu(0));
+            let asked = self.raw().lookup_one_cpu(&key, &mut value, 0);
             !matches!(
                 asked,
                 Err(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP)
             )
         })
+    }
+
+    fn check_value_of_one_cpu(&self, value: &[u8]) -> Result<()> {
+        self.check_per_cpu()?;
+        if value.len() == self.value_size() {
+            return Ok(());
+        }
+        Err(self.wrong_length("value", value.len(), self.value_size()))
+    }
+
+    pub(super) fn check_per_cpu(&self) -> Result<()> {
+        if self.kind().is_per_cpu() {
+            return Ok(());
+        }
+        let message = format!("a map of type {} has one value for all CPUs", self.kind());
+        Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
     }
 }
 
@@ -205,7 +258,7 @@ impl Map {
     /// Values of zero for all possible CPUs, to be filled in.
     pub fn new_per_cpu(&self) -> Result<PerCpu> {
         self.check_per_cpu()?;
-        PerCpu::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
+        self.zeros()
     }
 
     /// Writes the values of all possible CPUs.
@@ -217,12 +270,34 @@ impl Map {
         self.view_as::<[u8], PerCpu>().insert(key, values, mode)
     }
 
-    pub(super) fn check_per_cpu(&self) -> Result<()> {
-        if self.kind().is_per_cpu() {
-            return Ok(());
-        }
-        let message = format!("a map of type {} has one value for all CPUs", self.kind());
-        Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
+    /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that one is copied.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if there is no such CPU.
+    #[doc(alias = "BPF_F_CPU")]
+    pub fn get_cpu(&self, key: &[u8], cpu: u32) -> Result<Option<Vec<u8>>> {
+        self.check_per_cpu()?;
+        let mut value = vec![0; self.value_size()];
+        let found = self.lookup_cpu(key_bytes(self, key)?, cpu, &mut value)?;
+        Ok(found.then_some(value))
+    }
+
+    /// Writes the value of one CPU at `key`; those of the others stay, or become zero if the key is new. Since Linux 7.0.
+    ///
+    /// # Errors
+    /// `Unsupported` on older kernels.
+    #[doc(alias = "BPF_F_CPU")]
+    pub fn insert_cpu(&self, key: &[u8], cpu: u32, value: &[u8], mode: UpdateMode) -> Result<()> {
+        self.check_value_of_one_cpu(value)?;
+        self.update_cpu(key_bytes(self, key)?, cpu, value, mode)
+    }
+
+    /// Writes the same value for every CPU at `key`. Since Linux 7.0 the kernel copies it; before that, as many copies are
+    /// written as there are CPUs.
+    #[doc(alias = "BPF_F_ALL_CPUS")]
+    pub fn insert_all_cpus(&self, key: &[u8], value: &[u8], mode: UpdateMode) -> Result<()> {
+        self.check_value_of_one_cpu(value)?;
+        self.update_all_cpus(key_bytes(self, key)?, value, mode)
     }
 }
 

@@ -3,13 +3,39 @@
 use crate::load::advice;
 use crate::sys::bpf;
 use crate::sys::file_system::FileSystem;
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, MapFlags, Result};
 use std::ffi::CString;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+
+/// What user space may do with a map's elements through one descriptor. Programs are not bound by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[doc(alias = "open_flags")]
+#[doc(alias = "file_flags")]
+pub enum OpenAccess {
+    /// Read and write them.
+    #[default]
+    ReadWrite,
+    /// Read them.
+    #[doc(alias = "BPF_F_RDONLY")]
+    ReadOnly,
+    /// Write them.
+    #[doc(alias = "BPF_F_WRONLY")]
+    WriteOnly,
+}
+
+impl OpenAccess {
+    pub(super) fn flags(self) -> u32 {
+        match self {
+            Self::ReadWrite => 0,
+            Self::ReadOnly => MapFlags::RDONLY.bits(),
+            Self::WriteOnly => MapFlags::WRONLY.bits(),
+        }
+    }
+}
 
 /// Where something is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,14 +159,19 @@ pub(crate) fn unpin(path: &Path) -> Result<()> {
 /// Opens what is pinned somewhere.
 pub(crate) fn open(place: Place<'_>) -> Result<OwnedFd> {
     match place {
-        Place::At(path) => open_at(path, path),
+        Place::At(path) => open_with(path, OpenAccess::ReadWrite),
         Place::Below(path) => open_below(path),
     }
 }
 
+/// Opens what is pinned at `path`; anything but maps with full access only.
+pub(super) fn open_with(path: &Path, access: OpenAccess) -> Result<OwnedFd> {
+    open_at(path, path, access)
+}
+
 /// Opens what is pinned at `path`, which messages call `shown`.
-fn open_at(path: &Path, shown: &Path) -> Result<OwnedFd> {
-    bpf::obj_get(None, &c_path(path)?, 0).map_err(|errno| {
+fn open_at(path: &Path, shown: &Path, access: OpenAccess) -> Result<OwnedFd> {
+    bpf::obj_get(None, &c_path(path)?, access.flags()).map_err(|errno| {
         let message = format!("cannot open the pin {}", shown.display());
         if path.is_dir() {
             return is_folder(path, shown, errno, "open the pin");
@@ -180,10 +211,10 @@ fn open_below(path: &Path) -> Result<OwnedFd> {
     let by_descriptor = format!("/proc/thread-self/fd/{}", found.as_raw_fd());
     let by_descriptor = Path::new(&by_descriptor);
     if by_descriptor.exists() {
-        open_at(by_descriptor, path)
+        open_at(by_descriptor, path, OpenAccess::ReadWrite)
     } else {
         // Without procfs, somebody who may write to the folder can put a link there now.
-        open_at(path, path)
+        open_with(path, OpenAccess::ReadWrite)
     }
 }
 

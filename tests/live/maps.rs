@@ -1,7 +1,7 @@
 //! Maps in the kernel: elements, iteration, values of every CPU, batches, pins, memory.
 
 use crate::support::{Need, PinFolder, lift_memlock};
-use rawbpf::map::{Access, BatchCursor, BatchMode, Map, UpdateMode};
+use rawbpf::map::{Access, BatchCursor, BatchMode, Map, OpenAccess, UpdateMode};
 use rawbpf::sys::bpf::{self, MapCreate};
 use rawbpf::{Errno, ErrorKind, MapFlags, MapType};
 use std::collections::BTreeMap;
@@ -152,6 +152,43 @@ fn every_cpu_has_its_own_value() {
     assert_eq!(map.get_per_cpu(&key(8)).unwrap(), None);
     let other = hash("t_no_percpu").get_per_cpu(&key(1)).unwrap_err();
     assert_eq!(other.kind(), ErrorKind::InvalidArgument);
+    let one = map.get_cpu(&key(9), 0).unwrap();
+    assert_eq!(one, Some(vec![1; 12]));
+    assert_eq!(map.get_cpu(&key(8), 0).unwrap(), None);
+    let short = map.insert_cpu(&key(9), 0, &[0; 8], UpdateMode::Any);
+    assert_eq!(short.unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn one_value_is_written_for_all_cpus() {
+    require!(Need::Bpf);
+    let map = create(&MapCreate {
+        kind: MapType::PERCPU_HASH,
+        key_size: 4,
+        value_size: 12,
+        max_entries: 4,
+        name: "t_all_cpus",
+        ..MapCreate::default()
+    });
+    let all = |at| {
+        let values = map.get_per_cpu(&key(at)).unwrap().unwrap();
+        assert!(values.iter().all(|one| one == values.get(0).unwrap()));
+        values.get(0).unwrap().to_vec()
+    };
+    for (byte, mode) in [
+        (1, UpdateMode::NoExist),
+        (2, UpdateMode::Any),
+        (3, UpdateMode::Exist),
+    ] {
+        map.insert_all_cpus(&key(1), &[byte; 12], mode).unwrap();
+        assert_eq!(all(1), [byte; 12], "{mode:?}");
+    }
+    let there = map.insert_all_cpus(&key(1), &[4; 12], UpdateMode::NoExist);
+    assert_eq!(there.unwrap_err().errno(), Some(Errno::EEXIST));
+    let short = map.insert_all_cpus(&key(1), &[4; 8], UpdateMode::Any);
+    assert_eq!(short.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    let other = hash("t_no_percpu").insert_all_cpus(&key(1), &value(1), UpdateMode::Any);
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::InvalidArgument);
 }
 
 #[test]
@@ -246,6 +283,25 @@ fn a_pinned_map_is_found_again() {
     assert_eq!(found.id().unwrap(), map.id().unwrap());
     assert_eq!(found.name(), "t_pin");
     assert_eq!(found.get(&key(1)).unwrap().unwrap(), value(5));
+
+    type Open<'a> = &'a dyn Fn(OpenAccess) -> rawbpf::Result<Map>;
+    let id = map.id().unwrap();
+    let ways: [Open<'_>; 2] = [&|access| Map::from_id_with(id, access), &|access| {
+        Map::from_pin_with(&path, access)
+    }];
+    for open in ways {
+        let read = open(OpenAccess::ReadOnly).unwrap();
+        assert_eq!(read.get(&key(1)).unwrap().unwrap(), value(5));
+        let refused = read.insert(&key(1), &value(6), UpdateMode::Any);
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.errno(), Some(Errno::EPERM));
+        assert!(refused.hint().unwrap().contains("read-only"), "{refused}");
+        let write = open(OpenAccess::WriteOnly).unwrap();
+        write.insert(&key(1), &value(5), UpdateMode::Any).unwrap();
+        let refused = write.get(&key(1)).unwrap_err();
+        assert_eq!(refused.errno(), Some(Errno::EPERM));
+        assert!(refused.hint().unwrap().contains("write-only"), "{refused}");
+    }
 
     map.unpin(&path).unwrap();
     let gone = Map::from_pin(&path).unwrap_err();

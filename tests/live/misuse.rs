@@ -1,7 +1,7 @@
 //! What is wrong about a use of a map is said, with both sides; and uses of maps that few have.
 
 use crate::maps::create;
-use crate::support::{Cgroup, Need, PinFolder, fixture, in_own_network};
+use crate::support::{Cgroup, Need, PinFolder, check, fixture, in_own_network};
 use rawbpf::load::{Live, Object};
 use rawbpf::map::{BatchCursor, BatchMode, Fd, Map, UpdateMode};
 use rawbpf::probe::map_kind;
@@ -170,6 +170,13 @@ fn values_with_a_lock_are_copied_while_it_is_held() {
     assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
     let error = without.insert_locked(&1, &1, UpdateMode::Any).unwrap_err();
     assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
+    if check(&[Need::Linux(5, 14)]).is_ok() {
+        assert_eq!(map.take_locked(&1).unwrap(), Some(value));
+        assert_eq!(map.take_locked(&1).unwrap(), None);
+        without.insert(&1, &1, UpdateMode::Any).unwrap();
+        let error = without.take_locked(&1).unwrap_err();
+        assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
+    }
 }
 
 /// Tasks by pidfd, files by their descriptor, cgroups by their folder's.

@@ -196,6 +196,9 @@ fn the_value_of_one_cpu_is_written_alone_or_not_at_all() {
         assert_eq!(map.get_cpu(&1, 0).unwrap(), Some(42));
         assert_eq!(map.get(&1).unwrap().unwrap().get(0), Some(42));
     }
+    map.insert_all_cpus(&1, &43, UpdateMode::Any).unwrap();
+    let all = map.get(&1).unwrap().unwrap();
+    assert!(all.iter().all(|one| one == 43), "{all:?}");
 }
 
 #[test]

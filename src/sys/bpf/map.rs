@@ -18,8 +18,26 @@ use crate::sys::{fd, system};
 use crate::{Errno, MapFlags, MapType, TypeId};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// `BPF_F_CPU`: the value of one CPU, whose number is in the flags' upper half.
-const ONE_CPU: u64 = 8;
+/// Which of a per-CPU map's values a call is about. Since Linux 7.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cpus {
+    /// That of one CPU.
+    #[doc(alias = "BPF_F_CPU")]
+    One(u32),
+    /// Those of all CPUs, which become equal.
+    #[doc(alias = "BPF_F_ALL_CPUS")]
+    All,
+}
+
+impl Cpus {
+    /// As element flags, which have the CPU's number in their upper half.
+    fn flags(self) -> u64 {
+        match self {
+            Self::One(cpu) => u64::from(cpu) << 32 | 1 << 3,
+            Self::All => 1 << 4,
+        }
+    }
+}
 
 /// What to create a map with (`BPF_MAP_CREATE`); what is left at its default is not sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -287,12 +305,12 @@ impl MapFd {
         unsafe { bpf(cmd, &mut attr) }.map(drop)
     }
 
-    /// Copies the value of one CPU at `key` to `value`, which has as many bytes as one value; `flags` name the CPU. Since Linux
-    /// 7.0; older kernels refuse the flags.
-    pub fn lookup_one_cpu(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
+    /// Copies the value of one CPU at `key` to `value`, which has as many bytes as one value. Since Linux 7.0; older kernels
+    /// refuse the flag.
+    pub fn lookup_one_cpu(&self, key: &[u8], value: &mut [u8], cpu: u32) -> Result<(), Errno> {
         self.check_key(key)?;
-        self.check_one_value(value, flags)?;
-        let mut attr = self.elem(flags);
+        self.check_one_value(value)?;
+        let mut attr = self.elem(Cpus::One(cpu).flags());
         attr.key = address(key);
         attr.value = address_mut(value);
         // SAFETY: the slices have just been found to have the lengths of a key and of one value, and live through the call. A
@@ -300,16 +318,22 @@ impl MapFd {
         unsafe { bpf(Command::MapLookupElem, &mut attr) }.map(drop)
     }
 
-    /// Writes the value of one CPU at `key`; `flags` name the CPU. Since Linux 7.0.
-    pub fn update_one_cpu(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
+    /// Writes one value at `key`, for the CPUs that `cpus` says. Since Linux 7.0; older kernels refuse the flags.
+    pub fn update_cpus(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        cpus: Cpus,
+        flags: u64,
+    ) -> Result<(), Errno> {
         self.check_key(key)?;
-        self.check_one_value(value, flags)?;
+        self.check_one_value(value)?;
         // A kernel that does not know the flag reads the values of all CPUs before it refuses it.
         let mut all = vec![0; self.value_len()?.max(value.len())];
         all.get_mut(..value.len())
             .ok_or(Errno::EINVAL)?
             .copy_from_slice(value);
-        let mut attr = self.elem(flags);
+        let mut attr = self.elem(flags | cpus.flags());
         attr.key = address(key);
         attr.value = address(&all);
         // SAFETY: the key has just been found to have its length, the value has at least as many bytes as the kernel may read,
@@ -317,9 +341,9 @@ impl MapFd {
         unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
     }
 
-    fn check_one_value(&self, value: &[u8], flags: u64) -> Result<(), Errno> {
+    fn check_one_value(&self, value: &[u8]) -> Result<(), Errno> {
         let is_one = value.len() == self.shape.value_size as usize;
-        if is_one && self.shape.kind.is_per_cpu() && flags & ONE_CPU != 0 {
+        if is_one && self.shape.kind.is_per_cpu() {
             Ok(())
         } else {
             Err(Errno::EINVAL)

@@ -153,6 +153,15 @@ impl std::iter::FusedIterator for Ids {}
 #[doc(alias = "bpf_btf_get_fd_by_id")]
 #[doc(alias = "bpf_link_get_fd_by_id")]
 pub fn fd_by_id(kind: ObjectKind, id: u32) -> Result<OwnedFd, Errno> {
+    fd_by_id_with(kind, id, 0)
+}
+
+/// [`fd_by_id`] with `open_flags`: of maps, `BPF_F_RDONLY` or `BPF_F_WRONLY`. Programs and links have none.
+#[doc(alias = "bpf_prog_get_fd_by_id_opts")]
+#[doc(alias = "bpf_map_get_fd_by_id_opts")]
+#[doc(alias = "bpf_btf_get_fd_by_id_opts")]
+#[doc(alias = "bpf_link_get_fd_by_id_opts")]
+pub fn fd_by_id_with(kind: ObjectKind, id: u32, open_flags: u32) -> Result<OwnedFd, Errno> {
     let command = match kind {
         ObjectKind::Program => Command::ProgGetFdById,
         ObjectKind::Map => Command::MapGetFdById,
@@ -161,6 +170,7 @@ pub fn fd_by_id(kind: ObjectKind, id: u32) -> Result<OwnedFd, Errno> {
     };
     let mut attr = IdAttr {
         id,
+        open_flags,
         ..IdAttr::default()
     };
     // SAFETY: no pointers; the command makes a descriptor.
