@@ -2,7 +2,7 @@
 
 use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
-use super::perf_event::{self, Way};
+use super::perf_event::{self, PerfEventOptions, Way};
 use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
 use crate::load::{advice, kernel_files};
@@ -232,7 +232,8 @@ fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
         None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => by_tracefs(at)?,
         None => return Err(legacy::no_source(ProbeFile::Kprobes)),
     };
-    perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
+    let options = PerfEventOptions::of(at.cookie, at.mode.way());
+    perf_event::attach(program, event, &options, legacy)
 }
 
 fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<OwnedFd> {

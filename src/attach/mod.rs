@@ -73,6 +73,7 @@ pub use netfilter::{Netfilter, NetfilterFamily, NetfilterHook};
 pub use netkit::{Netkit, NetkitSide};
 pub use netns::Netns;
 pub use order::Anchor;
+pub use perf_event::PerfEventOptions;
 pub use point::{AttachOptions, AttachPoint};
 pub use sampling::{HardwareEvent, Sampling, SoftwareEvent};
 pub use tc::Tc;

@@ -12,9 +12,10 @@ use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Which way to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Way {
     /// A link, or else the older way.
+    #[default]
     Best,
     /// A link and nothing else.
     Link,
@@ -22,35 +23,106 @@ pub(super) enum Way {
     Ioctl,
 }
 
+/// When an event starts to run its program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Start {
+    /// At once.
+    #[default]
+    Now,
+    /// When the caller starts it.
+    Later,
+}
+
+/// How a program is attached to a perf event.
+///
+/// ```
+/// use rawbpf::attach::PerfEventOptions;
+/// let options = PerfEventOptions::new().cookie(7).dont_enable();
+/// ```
+#[derive(Debug, Clone, Default)]
+#[doc(alias = "bpf_perf_event_opts")]
+pub struct PerfEventOptions {
+    cookie: u64,
+    way: Way,
+    start: Start,
+}
+
+impl PerfEventOptions {
+    /// By a link where the kernel has them for perf events (Linux 5.15), without a cookie, running at once.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn of(cookie: u64, way: Way) -> Self {
+        Self {
+            cookie,
+            way,
+            start: Start::Now,
+        }
+    }
+
+    /// A number that the program can ask for. Since Linux 5.15.
+    #[doc(alias = "bpf_cookie")]
+    pub fn cookie(mut self, cookie: u64) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// By the `ioctl` of old kernels, even where there are links. It has no cookies.
+    pub fn force_ioctl_attach(mut self) -> Self {
+        self.way = Way::Ioctl;
+        self
+    }
+
+    /// Leaves the event as it is: one that was opened stopped (`disabled`) runs the program only once the caller has started it
+    /// with [`enable`](crate::sys::perf_event::enable), by a clone of its descriptor.
+    pub fn dont_enable(mut self) -> Self {
+        self.start = Start::Later;
+        self
+    }
+}
+
 impl Program {
     /// Attaches to a perf event that the caller opened, such as a sampled counter. The event starts with that, and stops
     /// when the link is dropped.
     #[doc(alias = "bpf_program__attach_perf_event")]
     pub fn attach_perf_event(&self, event: OwnedFd) -> Result<Link> {
-        attach(self, event, 0, Way::Best, None)
+        self.attach_perf_event_with(event, &PerfEventOptions::new())
+    }
+
+    /// [`Program::attach_perf_event`] with a cookie, by the older way, or leaving it to the caller to start the event.
+    #[doc(alias = "bpf_program__attach_perf_event_opts")]
+    pub fn attach_perf_event_with(
+        &self,
+        event: OwnedFd,
+        options: &PerfEventOptions,
+    ) -> Result<Link> {
+        attach(self, event, options, None)
+            .map_err(|e| e.context(format!("attaching `{}` to a perf event", self.name())))
     }
 }
 
 /// Hangs the program on the event, and starts the event.
-#[doc(alias = "bpf_program__attach_perf_event_opts")]
 pub(super) fn attach(
     program: &Program,
     event: OwnedFd,
-    cookie: u64,
-    way: Way,
+    options: &PerfEventOptions,
     legacy: Option<LegacyProbe>,
 ) -> Result<Link> {
-    let link = if way == Way::Ioctl {
+    let cookie = options.cookie;
+    let link = if options.way == Way::Ioctl {
         no_cookie(cookie)?;
         None
     } else {
-        link(program, event.as_fd(), cookie, way)?
+        link(program, event.as_fd(), cookie, options.way)?
     };
     if link.is_none() {
         perf_event::set_program(event.as_fd(), program.as_fd()).map_err(refused)?;
     }
-    let started = perf_event::enable(event.as_fd());
-    started.map_err(|errno| Error::from_errno(errno, "cannot start the perf event"))?;
+    if options.start == Start::Now {
+        let started = perf_event::enable(event.as_fd());
+        started.map_err(|errno| Error::from_errno(errno, "cannot start the perf event"))?;
+    }
     let hold = PerfHold {
         stop: if link.is_none() {
             Stop::ByHand

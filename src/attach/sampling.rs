@@ -2,7 +2,7 @@
 
 use super::attachment::Attachment;
 use super::link::Link;
-use super::perf_event::{self, Way};
+use super::perf_event::{self, PerfEventOptions};
 use super::uprobe::Processes;
 use crate::load::advice;
 use crate::program::Program;
@@ -187,7 +187,12 @@ impl Program {
             rate: at.rate,
         };
         let event = perf_event_open(&event, scope).map_err(|errno| refused(errno, at))?;
-        perf_event::attach(self, event, at.cookie, Way::Best, None)
+        perf_event::attach(
+            self,
+            event,
+            &PerfEventOptions::new().cookie(at.cookie),
+            None,
+        )
     }
 }
 

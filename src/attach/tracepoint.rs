@@ -1,7 +1,7 @@
 //! Tracepoints, through perf events.
 
 use super::link::Link;
-use super::perf_event::{self, Way};
+use super::perf_event::{self, PerfEventOptions};
 use super::{kprobe, tracefs};
 use crate::Result;
 use crate::program::Program;
@@ -29,7 +29,7 @@ impl Program {
         let link = || {
             let id = tracefs::event_id(category, name)?;
             let event = kprobe::open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
-            perf_event::attach(self, event, cookie, Way::Best, None)
+            perf_event::attach(self, event, &PerfEventOptions::new().cookie(cookie), None)
         };
         link().map_err(|e| {
             e.context(format!(

@@ -4,7 +4,8 @@ use super::binary::Binary;
 use super::kprobe::{self, ProbeMode};
 use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
-use super::{perf_event, user_functions};
+use super::perf_event::{self, PerfEventOptions};
+use super::user_functions;
 use crate::load::advice;
 use crate::program::Program;
 use crate::sys::perf_event::{
@@ -170,7 +171,8 @@ fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
         }
         None => return Err(legacy::no_source(ProbeFile::Uprobes)),
     };
-    perf_event::attach(program, event, at.cookie, at.mode.way(), legacy)
+    let options = PerfEventOptions::of(at.cookie, at.mode.way());
+    perf_event::attach(program, event, &options, legacy)
 }
 
 /// Bytes from the start of the file that the kernel knows.

@@ -10,6 +10,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::netlink::{Refusal, Request};
+use crate::sys::system;
 use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -223,12 +224,27 @@ fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Er
             facts.name(),
             at.mode.map_or("any mode".to_owned(), |mode| format!("{mode:?}")),
         )),
-        Errno::EINVAL | Errno::ERANGE | Errno::E2BIG if !frags(program) => error.with_hint(format!(
-            "the MTU of {} is {}: packets that do not fit into a page need a program of SEC(\"xdp.frags\"), or a lower MTU; \
-             XDP programs for devmap or cpumap are not attached to interfaces",
-            facts.name(),
-            facts.mtu().unwrap_or_default(),
-        )),
+        Errno::EINVAL
+            if matches!(
+                program.attach_type(),
+                AttachType::XDP_DEVMAP | AttachType::XDP_CPUMAP
+            ) =>
+        {
+            error.with_hint(
+                "an XDP program for a devmap or cpumap is put into a map, not attached to an interface",
+            )
+        }
+        Errno::EINVAL | Errno::ERANGE | Errno::E2BIG if !frags(program) && is_large(&facts) => {
+            error.with_hint(format!(
+                "the MTU of {} is {}: packets that do not fit into a page need a program of SEC(\"xdp.frags\"), or a lower MTU",
+                facts.name(),
+                facts.mtu().unwrap_or_default(),
+            ))
+        }
+        Errno::EINVAL => error.with_hint(
+            "a program that was loaded for one interface (OpenProgram::set_ifindex) is attached to that one only, and not in \
+             generic mode",
+        ),
         errno => refusal::explain(errno, error),
     }
 }
@@ -252,6 +268,12 @@ fn taken(facts: &LinkFacts) -> String {
         facts.name(),
         programs.join(", ")
     )
+}
+
+/// Whether packets of the interface may not fit into a page, with what the kernel keeps beside them.
+fn is_large(facts: &LinkFacts) -> bool {
+    let room = system::page_size() / 4 * 3;
+    facts.mtu().is_some_and(|mtu| mtu as usize > room)
 }
 
 fn frags(program: &Program) -> bool {

@@ -7,7 +7,7 @@ pub(crate) use super::rights::{
     for_files, for_ids, for_mount, for_network, for_perf_buffer, for_perf_event, for_permission,
     for_pins,
 };
-use super::{kernel_files, since};
+use super::{device, kernel_files, since};
 use crate::insn::Helper;
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, Ref, RefKind};
@@ -181,6 +181,7 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
             newer_map(kind)
                 // Some maps need types, and those need the capability.
                 .or_else(|| missing_capability(map_capabilities(kind)))
+                .or_else(|| device::for_map(plan))
                 .or_else(|| left_to_the_user(plan))
                 .or_else(|| {
                     let linked = plan.flags & MapFlags::LINK.bits() != 0;
@@ -278,7 +279,7 @@ fn series(version: KernelVersion) -> String {
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
-fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
+pub(super) fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {
     let (since, running) = (since?, kernel_files::version().ok()?);
     let needed = || {
         format!(

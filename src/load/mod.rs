@@ -7,6 +7,7 @@
 
 pub(crate) mod advice;
 mod described;
+mod device;
 mod each;
 mod exclusive;
 mod fill;

@@ -1,10 +1,10 @@
 //! Loading one program of a plan.
 
-use super::advice;
 use super::log::{LogText, load_with_log};
 use super::modules::ModuleFds;
 use super::options::LoadOptions;
 use super::verifier_log::{LogNames, summarize};
+use super::{advice, device};
 use crate::btf::{Btf, Kind};
 use crate::insn::Insn;
 use crate::kinds::{ProgramFlags, ProgramType};
@@ -67,6 +67,7 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
         kernel_version: context.kernel_version,
         flags: ProgramFlags::from_bits_retain(plan.flags),
         name: if context.named { &plan.name } else { "" },
+        ifindex: plan.ifindex,
         expected_attach_type: plan.expected_attach_type,
         btf: context.btf,
         func_info: with_info.map_or_else(Records::default, |_| records(&plan.func_info)),
@@ -322,13 +323,15 @@ impl Refusal {
         };
         let flags = ProgramFlags::from_bits_retain(plan.flags);
         let advice = if gist.is_empty() {
-            advice::for_program(
-                self.errno,
-                plan.kind,
-                plan.expected_attach_type,
-                flags,
-                plan.insns.len(),
-            )
+            device::for_program(self.errno, plan).or_else(|| {
+                advice::for_program(
+                    self.errno,
+                    plan.kind,
+                    plan.expected_attach_type,
+                    flags,
+                    plan.insns.len(),
+                )
+            })
         } else {
             let attach_type = plan.expected_attach_type;
             advice::newer_program(plan.kind, attach_type)

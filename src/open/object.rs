@@ -133,6 +133,8 @@ pub struct OpenProgram {
     pub(crate) attach_target: Option<String>,
     /// The loaded program that function is in; `None` for the kernel's.
     pub(crate) attach_program: Option<Arc<OwnedFd>>,
+    /// The network interface that the program is for; 0 for none.
+    pub(crate) ifindex: u32,
 }
 
 /// Where a map's definition comes from.

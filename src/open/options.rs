@@ -272,6 +272,7 @@ impl OpenOptions {
                     autoattach: true,
                     attach_target: None,
                     attach_program: None,
+                    ifindex: 0,
                 }
             })
             .collect()

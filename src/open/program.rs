@@ -120,6 +120,23 @@ impl OpenProgram {
         self
     }
 
+    /// The index of the network interface that the program is for; 0 for none.
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Says which network interface an XDP or tc program is for.
+    ///
+    /// With [`ProgramFlags::XDP_DEV_BOUND_ONLY`] (since Linux 6.3) the CPU runs it as any other, and it may call the kfuncs that
+    /// read a packet's metadata, such as `bpf_xdp_metadata_rx_hash`; it can be attached to that interface only, and not in
+    /// generic mode. Without the flag the network card itself is to run it, which few can.
+    #[doc(alias = "bpf_program__set_ifindex")]
+    #[doc(alias = "prog_ifindex")]
+    pub fn set_ifindex(&mut self, ifindex: u32) -> &mut Self {
+        self.ifindex = ifindex;
+        self
+    }
+
     /// Whether it is loaded with the object; a `?` before the section's name turns this off.
     #[doc(alias = "bpf_program__autoload")]
     pub fn autoload(&self) -> bool {

@@ -353,6 +353,7 @@ fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
         autoattach: program.autoattach,
         flags: flags(program),
         attach_program: program.attach_program.clone(),
+        ifindex: program.ifindex,
         ..ProgramPlan::default()
     }
 }

@@ -161,6 +161,8 @@ pub struct ProgramPlan {
     pub attach_target: Option<AttachTarget>,
     /// The loaded program that the function of [`AttachTarget::Program`] is in.
     pub attach_program: Option<Arc<OwnedFd>>,
+    /// The network interface that the program is for; 0 for none.
+    pub ifindex: u32,
     /// The instructions, with zero where a descriptor goes (see `refs`).
     pub insns: Vec<Insn>,
     /// What the instructions refer to, in the order of instructions.

@@ -88,6 +88,7 @@ pub(super) fn add_program(
         autoattach: true,
         attach_target: None,
         attach_program: None,
+        ifindex: 0,
     });
     object.programs.len() - 1
 }

@@ -150,6 +150,17 @@ kernel_struct! {
         44 pid: u32,
     }
 
+    /// Arm for fentry.multi and its kin.
+    TracingMultiInfo: 40 {
+        0 attach_type: u32,
+        4 count: u32,
+        8 btf_obj_id: u32,
+        12 pad: u32,
+        16 ids: u64,
+        24 addrs: u64,
+        32 cookies: u64,
+    }
+
     /// Arm for perf events; what follows the name differs by `kind`.
     PerfEventInfo: 48 {
         0 kind: u32,

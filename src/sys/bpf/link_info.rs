@@ -8,7 +8,7 @@ use super::object::object_info;
 use super::sort::ensure_link;
 use crate::sys::attr::{
     CgroupInfo, IterInfo, KprobeMultiInfo, NetfilterArm, PerfEventInfo, RawLinkInfo,
-    RawTracepointInfo, TargetInfo, TracingInfo, UprobeMultiInfo,
+    RawTracepointInfo, TargetInfo, TracingInfo, TracingMultiInfo, UprobeMultiInfo,
 };
 use crate::{AttachType, Errno, LinkType, TypeId};
 use std::os::fd::BorrowedFd;
@@ -56,8 +56,19 @@ pub enum LinkDetails {
         /// Given to the program. Since Linux 6.17.
         cookie: u64,
     },
-    /// Many kernel functions by type. The kernel does not say which.
-    TracingMulti,
+    /// Many kernel functions by type. Which ones, the kernel says since Linux 7.3.
+    TracingMulti {
+        /// Entry, exit, or both.
+        attach_type: AttachType,
+        /// Id of the BTF (kernel, module) that has the functions.
+        target_id: u32,
+        /// The functions in those types.
+        functions: Vec<TypeId>,
+        /// Where they are; zeros for those who may not see kernel addresses.
+        addresses: Vec<u64>,
+        /// One for each function; zeros without.
+        cookies: Vec<u64>,
+    },
     /// A cgroup.
     Cgroup {
         /// Number of the cgroup: the inode of its folder; 0 once it is gone.
@@ -262,7 +273,7 @@ fn details(
     Ok(match kind {
         LinkType::RAW_TRACEPOINT => raw_tracepoint(link)?,
         LinkType::TRACING => tracing(&arm(first)),
-        LinkType::TRACING_MULTI => LinkDetails::TracingMulti,
+        LinkType::TRACING_MULTI => tracing_multi(link, &arm(first))?,
         LinkType::CGROUP => cgroup(&arm(first)),
         LinkType::ITER => iter(link)?,
         LinkType::NETNS => LinkDetails::Netns {
@@ -348,6 +359,28 @@ fn tracing(info: &TracingInfo) -> LinkDetails {
         function: TypeId(info.target_btf_id),
         cookie: info.cookie,
     }
+}
+
+fn tracing_multi(link: BorrowedFd<'_>, first: &TracingMultiInfo) -> Result<LinkDetails, Errno> {
+    let mut ids = vec![0u32; first.count as usize];
+    let mut addresses = vec![0u64; ids.len()];
+    let mut cookies = addresses.clone();
+    let wanted = TracingMultiInfo {
+        count: first.count,
+        ids: address_mut(&mut ids),
+        addrs: address_mut(&mut addresses),
+        cookies: address_mut(&mut cookies),
+        ..TracingMultiInfo::default()
+    };
+    // SAFETY: it is such a link, as `details` found; the lists are as long as the count says.
+    let info = unsafe { ask_again(link, &wanted) }?;
+    Ok(LinkDetails::TracingMulti {
+        attach_type: AttachType(info.attach_type),
+        target_id: info.btf_obj_id,
+        functions: ids.into_iter().map(TypeId).collect(),
+        addresses,
+        cookies,
+    })
 }
 
 fn cgroup(info: &CgroupInfo) -> LinkDetails {

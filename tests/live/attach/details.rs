@@ -201,11 +201,55 @@ fn functions_are_told_by_type() {
     let target = rawbpf::sys::bpf::fd_by_id(target, target_id).unwrap();
     let target = rawbpf::sys::bpf::btf_info(target.as_fd()).unwrap();
     assert_eq!(target.name, "vmlinux");
-    if check(&[Need::Linux(7, 2)]).is_ok() {
-        let at = TracingMulti::names(["vfs_read"]);
-        let many = told_of("fentry_multi", |program| program.attach_tracing_multi(&at));
-        assert_eq!(many, LinkDetails::TracingMulti);
+}
+
+#[test]
+fn many_functions_are_told_by_type() {
+    require!(Need::Bpf, Need::Btf, Need::Fentry, Need::Linux(7, 2));
+    let names = ["vfs_read", "vfs_write"];
+    let at = TracingMulti::names(names).cookies([1, 77]);
+    let details = told_of("fentry_multi", |program| program.attach_tracing_multi(&at));
+    let LinkDetails::TracingMulti {
+        attach_type,
+        target_id,
+        functions,
+        addresses,
+        cookies,
+    } = details
+    else {
+        panic!("{details:?}");
+    };
+    if functions.is_empty() {
+        // The kernel does not tell (before Linux 7.3).
+        assert_eq!((attach_type, target_id), (AttachType(0), 0));
+        assert!(addresses.is_empty() && cookies.is_empty());
+        return;
     }
+    assert_eq!(attach_type, AttachType::TRACE_FENTRY_MULTI);
+    let target = rawbpf::sys::bpf::ObjectKind::Btf;
+    let target = rawbpf::sys::bpf::fd_by_id(target, target_id).unwrap();
+    let target = rawbpf::sys::bpf::btf_info(target.as_fd()).unwrap();
+    assert_eq!(target.name, "vmlinux");
+    let kernel = Target::running();
+    let types = kernel.vmlinux_btf().unwrap();
+    let mut told: Vec<_> = functions
+        .iter()
+        .map(|id| types.get(*id).unwrap().name())
+        .zip(addresses)
+        .zip(cookies)
+        .collect();
+    told.sort_unstable();
+    let [read, write] = names.map(super::kprobe::addresses_of);
+    // Behind the instruction that only marks where calls may go.
+    let near = |told: u64, start: u64| [0, 4].contains(&(told - start));
+    let [((first, at_read), 1), ((second, at_write), 77)] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!([first, second], names);
+    assert!(
+        near(at_read, read[0]) && near(at_write, write[0]),
+        "{told:x?}"
+    );
 }
 
 fn scope(object: &Object, program: &str, over: IterTarget<'_>) -> (String, IterScope) {

@@ -4,8 +4,10 @@ use super::{Trial, number, tracer};
 use crate::matrix::{refused, works};
 use crate::support::Need;
 use rawbpf::ErrorKind;
-use rawbpf::attach::{HardwareEvent, Processes, Sampling, SoftwareEvent};
+use rawbpf::attach::{HardwareEvent, PerfEventOptions, Processes, Sampling, SoftwareEvent};
 use rawbpf::load::Object;
+use rawbpf::sys::perf_event::{PerfEvent, PerfScope, SampleRate, disable, enable, perf_event_open};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Keeps a CPU busy.
@@ -65,6 +67,56 @@ fn a_counter_of_one_thread_runs_the_program_every_so_many_counts() {
         work,
         |object| number(object, "last_cookie") == 77,
     );
+}
+
+/// A clock of this thread, which the caller of the library opened.
+fn own_clock() -> OwnedFd {
+    let clock = PerfEvent::Sampled {
+        kind: 1,
+        config: SoftwareEvent::TaskClock as u64,
+        rate: SampleRate::Period(1_000_000),
+    };
+    perf_event_open(&clock, PerfScope::Process(0)).unwrap()
+}
+
+#[test]
+fn an_event_of_the_callers_starts_when_the_caller_says_so() {
+    require!(Need::Bpf, Need::Btf);
+    let later = PerfEventOptions::new().dont_enable();
+    for options in [later.clone(), later.force_ioctl_attach()] {
+        let object = tracer("sample").unwrap();
+        let (event, program) = (own_clock(), object.program("sample").unwrap());
+        let own = event.try_clone().unwrap();
+        disable(own.as_fd()).unwrap();
+        let link = program.attach_perf_event_with(event, &options).unwrap();
+        work();
+        assert!(!has_hits(&object), "{options:?}");
+        enable(own.as_fd()).unwrap();
+        work();
+        assert!(has_hits(&object), "{options:?}");
+        drop(link);
+        let end = number(&object, "hits");
+        work();
+        assert_eq!(number(&object, "hits"), end, "{options:?}");
+    }
+}
+
+#[test]
+fn an_event_of_the_callers_has_a_cookie_if_it_has_a_link() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 15));
+    let object = tracer("sample_cookie").unwrap();
+    let program = object.program("sample_cookie").unwrap();
+    let options = PerfEventOptions::new().cookie(77);
+    let link = program.attach_perf_event_with(own_clock(), &options);
+    let link = link.unwrap();
+    assert!(link.fd().is_some());
+    work();
+    assert_eq!(number(&object, "last_cookie"), 77);
+    let forced = options.force_ioctl_attach();
+    let error = program.attach_perf_event_with(own_clock(), &forced);
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.hint().unwrap().contains("links"), "{error}");
 }
 
 /// Virtual machines often have no hardware counters.

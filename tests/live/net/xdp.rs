@@ -3,9 +3,9 @@
 use super::{Wire, in_network, load_only, number, send_through_veth, until, veth};
 use crate::matrix::{refused, unless_refused, works};
 use crate::support::{Need, check};
-use rawbpf::attach::{Xdp, XdpMode};
+use rawbpf::attach::{Interface, Xdp, XdpMode};
 use rawbpf::load::Object;
-use rawbpf::{Errno, ErrorKind, LinkType};
+use rawbpf::{Errno, ErrorKind, LinkType, ProgramFlags};
 
 const UDP: i32 = 17;
 
@@ -140,6 +140,62 @@ fn the_driver_of_a_veth_runs_programs() {
                 .map_or(!must_tell, |features| features & 1 == 1),
             "{status:?}"
         );
+    });
+}
+
+/// `XDP_DEV_BOUND_ONLY`: what such a program may call is known when it is loaded, so it stays with that interface.
+#[test]
+fn a_program_for_one_interface_is_attached_there_only() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 9));
+    in_network(|| {
+        veth(1500);
+        let bound_to = |ifindex| {
+            load_only("xdp", &["count_packets"], |object| {
+                object.variable_mut("drop_protocol")?.set(&-1)?;
+                let program = object.program_mut("count_packets")?;
+                program.set_flags(ProgramFlags::XDP_DEV_BOUND_ONLY);
+                program.set_ifindex(ifindex);
+                Ok(())
+            })
+        };
+        let index = Interface::from("vb").index().unwrap();
+        let object = match bound_to(index) {
+            Ok(object) => object,
+            Err(error) => {
+                assert!(check(&[Need::Linux(6, 3)]).is_err(), "{error}");
+                assert!(error.to_string().contains("Linux 6.3"), "{error}");
+                return;
+            }
+        };
+        let error = bound_to(4711).unwrap_err();
+        assert!(error.hint().unwrap().contains("4711"), "{error}");
+        let program = object.program("count_packets").unwrap();
+        for other in [Xdp::on("va"), Xdp::on("vb").mode(XdpMode::Generic)] {
+            let error = program.attach_xdp(&other).unwrap_err();
+            assert_eq!(error.errno(), Some(Errno::EINVAL), "{error}");
+            assert!(error.hint().unwrap().contains("set_ifindex"), "{error}");
+        }
+        let _link = program.attach_xdp(&Xdp::on("vb")).unwrap();
+        until("a packet", || {
+            send_through_veth();
+            number(&object, "seen") > 0
+        });
+    });
+}
+
+/// Without the flag the network card would have to run it, and a veth is none.
+#[test]
+fn what_no_network_card_runs_is_refused_in_words() {
+    require!(Need::Bpf, Need::Btf);
+    in_network(|| {
+        veth(1500);
+        let index = Interface::from("vb").index().unwrap();
+        let object = load_only("xdp", &["count_packets"], |object| {
+            object.program_mut("count_packets")?.set_ifindex(index);
+            Ok(())
+        });
+        let error = object.unwrap_err();
+        assert!(error.hint().unwrap().contains("network card"), "{error}");
     });
 }
 
