@@ -7,6 +7,7 @@ use std::env;
 use std::ffi::{CString, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -62,6 +63,16 @@ impl Binary {
             search(name, &text)?
         };
         Ok(Self { path, member: None })
+    }
+
+    /// The file that `fd` is open on, whatever is at its path; `name` says which member of an archive is meant.
+    pub(super) fn of_descriptor(fd: BorrowedFd<'_>, name: &Path) -> Self {
+        let name = name.to_string_lossy();
+        let member = name.split_once("!/").map(|(_, member)| member.to_owned());
+        Self {
+            path: format!("/proc/thread-self/fd/{}", fd.as_raw_fd()).into(),
+            member,
+        }
     }
 
     /// Opens the file, and finds the member in it.

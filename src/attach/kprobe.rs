@@ -81,6 +81,19 @@ impl Kprobe {
         Self::at(Place::Address(address), ProbeMoment::Entry)
     }
 
+    /// At the entry of the kernel's function for a system call, such as `openat`. Its name differs between machines, and before
+    /// Linux 4.17; the running kernel is asked which one it uses.
+    #[doc(alias = "bpf_ksyscall_opts")]
+    pub fn syscall(name: &str) -> Self {
+        let prefix = if probe::has(Feature::SyscallWrapper) {
+            WRAPPER
+        } else {
+            "__se_sys_"
+        };
+        let function = format!("{prefix}{name}");
+        Self::at(Place::Function(function), ProbeMoment::Entry)
+    }
+
     fn function(name: &str, moment: ProbeMoment) -> Self {
         let (module, function) = grammar::module_and_rest(name);
         Self {
@@ -158,27 +171,15 @@ const WRAPPER: &str = if cfg!(target_arch = "x86_64") {
 };
 
 impl Program {
-    /// Attaches to the kernel's function for a system call, such as `openat`.
-    ///
-    /// The function's name differs between machines, and before Linux 4.17.
+    /// Attaches to the kernel's function for a system call, such as `openat`. With a cookie: [`Kprobe::syscall`].
     #[doc(alias = "bpf_program__attach_ksyscall")]
     pub fn attach_ksyscall(&self, name: &str) -> Result<Link> {
-        self.ksyscall(name, ProbeMoment::Entry)
+        self.attach_kprobe(&Kprobe::syscall(name))
     }
 
     /// Attaches to the return of the kernel's function for a system call.
     pub fn attach_kretsyscall(&self, name: &str) -> Result<Link> {
-        self.ksyscall(name, ProbeMoment::Return)
-    }
-
-    fn ksyscall(&self, name: &str, moment: ProbeMoment) -> Result<Link> {
-        let prefix = if probe::has(Feature::SyscallWrapper) {
-            WRAPPER
-        } else {
-            "__se_sys_"
-        };
-        let function = format!("{prefix}{name}");
-        self.attach_kprobe(&Kprobe::at(Place::Function(function), moment))
+        self.attach_kprobe(&Kprobe::syscall(name).on_return())
     }
 
     /// Attaches to a kernel function.

@@ -6,10 +6,11 @@ use super::uprobe::Processes;
 use super::{glob, user_functions};
 use crate::load::advice;
 use crate::program::Program;
-use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};
 use crate::{AttachType, Errno, Error, ErrorKind, ProgramType, Result};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `BPF_F_UPROBE_MULTI_RETURN`
 const RETURN: u32 = 1;
@@ -24,6 +25,7 @@ const RETURN: u32 = 1;
 #[doc(alias = "bpf_uprobe_multi_opts")]
 pub struct UprobeMulti {
     binary: PathBuf,
+    descriptor: Option<Arc<OwnedFd>>,
     places: Wanted,
     flags: u32,
     processes: Processes,
@@ -61,12 +63,23 @@ impl UprobeMulti {
     fn of(binary: &Path, places: Wanted) -> Self {
         Self {
             binary: binary.to_owned(),
+            descriptor: None,
             places,
             flags: 0,
             processes: Processes::All,
             ref_ctr_offsets: Vec::new(),
             cookies: Vec::new(),
         }
+    }
+
+    /// In the file that this descriptor is open on, whatever the path leads to now: another may have replaced the file, or see
+    /// other mounts. The path then says which member of an archive is meant, and names the file in messages.
+    ///
+    /// The kernel takes the descriptor since Linux 7.2; before that, and to read the file's symbols, it is found through `/proc`.
+    #[doc(alias = "path_fd")]
+    pub fn descriptor(mut self, file: impl Into<OwnedFd>) -> Self {
+        self.descriptor = Some(Arc::new(file.into()));
+        self
     }
 
     /// When the functions return, not when they are entered. (A program of `uprobe.session` sees both.)
@@ -117,7 +130,10 @@ impl Program {
 }
 
 fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
-    let file = Binary::find(&at.binary)?;
+    let file = match &at.descriptor {
+        Some(fd) => Binary::of_descriptor(fd.as_fd(), &at.binary),
+        None => Binary::find(&at.binary)?,
+    };
     let offsets = offsets(&file, at)?;
     for list in [&at.cookies, &at.ref_ctr_offsets] {
         let fits = list.is_empty() || list.len() == offsets.len();
@@ -133,22 +149,31 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
         let message = "a program of `uprobe.session` sees both ends of a call, not returns alone";
         return Err(Error::new(ErrorKind::InvalidArgument, message));
     }
-    let path = file.c_path()?;
-    let create = LinkCreate {
+    let (path, pid) = (file.c_path()?, pid(at.processes)?);
+    let create = |file| LinkCreate {
         source: program.as_fd(),
         target: LinkTarget::None,
         attach_type,
         flags: 0,
         options: LinkOptions::UprobeMulti {
-            path: &path,
+            file,
             flags: at.flags,
             offsets: &offsets,
             ref_ctr_offsets: &at.ref_ctr_offsets,
             cookies: &at.cookies,
-            pid: pid(at.processes)?,
+            pid,
         },
     };
-    let fd = bpf::link_create(&create).map_err(|errno| refused(errno, at, program))?;
+    let by_path = || bpf::link_create(&create(UprobeFile::Path(&path)));
+    let fd = match &at.descriptor {
+        Some(fd) => match bpf::link_create(&create(UprobeFile::Fd(fd.as_fd()))) {
+            // An older kernel, or a descriptor that is no more than a place (O_PATH).
+            Err(Errno::EINVAL | Errno::EBADF) => by_path(),
+            result => result,
+        },
+        None => by_path(),
+    };
+    let fd = fd.map_err(|errno| refused(errno, at, program))?;
     Ok(Link::kernel(program.name(), fd))
 }
 
@@ -202,6 +227,7 @@ fn refused(errno: Errno, at: &UprobeMulti, program: &Program) -> Error {
         (Errno::ESRCH, Processes::Pid(pid)) => {
             error.with_hint(format!("there is no process {pid}"))
         }
+        (Errno::EBADF, _) => error.with_hint("only regular files have places for probes"),
         (Errno::EINVAL, _) => {
             let Some(attach_type) = program.attach_type() else {
                 return error.with_hint(

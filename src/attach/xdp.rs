@@ -227,7 +227,7 @@ fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Er
         Errno::EINVAL
             if matches!(
                 program.attach_type(),
-                AttachType::XDP_DEVMAP | AttachType::XDP_CPUMAP
+                Some(AttachType::XDP_DEVMAP | AttachType::XDP_CPUMAP)
             ) =>
         {
             error.with_hint(

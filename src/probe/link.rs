@@ -5,7 +5,7 @@ use super::answer::{Answer, refusal, unless_refused};
 use super::program::{NOTHING, load, load_for};
 use crate::Errno;
 use crate::kinds::{AttachType, ProgramType};
-use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
+use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
@@ -57,7 +57,7 @@ pub(super) fn has_uprobe_multi(token: Token<'_>) -> Answer {
             flags: 0,
             options: LinkOptions::UprobeMulti {
                 // A folder, which no probe can be in.
-                path: c"/",
+                file: UprobeFile::Path(c"/"),
                 flags: 0,
                 offsets: &[0],
                 ref_ctr_offsets: &[],

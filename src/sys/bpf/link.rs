@@ -121,6 +121,16 @@ pub enum Functions<'a> {
     Addresses(&'a [u64]),
 }
 
+/// The file of an uprobe.multi link.
+#[derive(Debug, Clone, Copy)]
+pub enum UprobeFile<'a> {
+    /// By path.
+    Path(&'a CStr),
+    /// By a descriptor that is open on it. Since Linux 7.2.
+    #[doc(alias = "BPF_F_UPROBE_MULTI_PATH_FD")]
+    Fd(BorrowedFd<'a>),
+}
+
 /// What a kind of link takes besides program, target and attach type.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum LinkOptions<'a> {
@@ -153,7 +163,7 @@ pub enum LinkOptions<'a> {
     /// Many places in a file. Since Linux 6.6.
     UprobeMulti {
         /// The executable or library.
-        path: &'a CStr,
+        file: UprobeFile<'a>,
         /// 1 for returns.
         flags: u32,
         /// Where in the file.
@@ -225,21 +235,19 @@ pub fn link_create(create: &LinkCreate<'_>) -> Result<OwnedFd, Errno> {
             cookies,
         } => kprobe_multi_arm(flags, functions, cookies, &mut names)?,
         LinkOptions::UprobeMulti {
-            path,
+            file,
             flags,
             offsets,
             ref_ctr_offsets,
             cookies,
             pid,
         } => arm(&UprobeMultiArm {
-            path: address(path.to_bytes_with_nul()),
             offsets: address(offsets),
             ref_ctr_offsets: address_of_as_many(ref_ctr_offsets, offsets.len())?,
             cookies: address_of_as_many(cookies, offsets.len())?,
             cnt: length(offsets)?,
-            flags,
             pid: pid.cast_unsigned(),
-            path_fd: 0,
+            ..uprobe_file(file, flags)
         }),
         LinkOptions::TracingMulti { ids, cookies } => arm(&TracingMultiArm {
             ids: address(ids),
@@ -332,6 +340,22 @@ fn iter_arm(target: IterTarget<'_>, room: &mut [u64; 2]) -> Result<LinkArm, Errn
     }))
 }
 
+/// The arm of a file, with flags and nothing else.
+fn uprobe_file(file: UprobeFile<'_>, flags: u32) -> UprobeMultiArm {
+    /// `BPF_F_UPROBE_MULTI_PATH_FD`
+    const PATH_FD: u32 = 1 << 1;
+    let (path, path_fd, by_fd) = match file {
+        UprobeFile::Path(path) => (address(path.to_bytes_with_nul()), 0, 0),
+        UprobeFile::Fd(fd) => (0, raw(fd), PATH_FD),
+    };
+    UprobeMultiArm {
+        path,
+        path_fd,
+        flags: flags | by_fd,
+        ..UprobeMultiArm::default()
+    }
+}
+
 fn kprobe_multi_arm(
     flags: u32,
     functions: Functions<'_>,
@@ -404,6 +428,7 @@ pub fn iter_create(link: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     #[test]
     fn arms_keep_their_layout() {
@@ -423,6 +448,17 @@ mod tests {
                 0
             ]
         );
+    }
+
+    #[test]
+    fn a_file_is_named_by_path_or_descriptor() {
+        let arm = uprobe_file(UprobeFile::Path(c"/bin/true"), 1);
+        assert!(arm.path != 0);
+        assert_eq!((arm.flags, arm.path_fd), (1, 0));
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        let arm = uprobe_file(UprobeFile::Fd(file.as_fd()), 1);
+        assert_eq!((arm.path, arm.flags), (0, 3));
+        assert_eq!(arm.path_fd, raw(file.as_fd()));
     }
 
     #[test]

@@ -201,6 +201,22 @@ fn a_probe_has_a_cookie() {
     );
 }
 
+/// Both ends of it: a return has a cookie, too.
+#[test]
+fn a_probe_of_a_system_call_has_a_cookie() {
+    require!(Need::Bpf, Need::Btf, Need::Kprobes, Need::Linux(5, 15));
+    let entry = Kprobe::syscall("getppid").cookie(77);
+    let exit = entry.clone().on_return().cookie(78);
+    for (at, cookie) in [(entry, 77), (exit, 78)] {
+        let object = tracer("kprobe_cookie").unwrap();
+        let program = object.program("kprobe_cookie").unwrap();
+        let link = program.attach_kprobe(&at).unwrap();
+        call_getppid(1);
+        assert_eq!(number(&object, "last_cookie"), cookie);
+        drop(link);
+    }
+}
+
 #[test]
 fn system_calls_are_probed_as_their_sections_say() {
     require!(Need::Bpf, Need::Btf, Need::Tracefs);

@@ -6,7 +6,11 @@ use crate::matrix::{refused, unless_refused, works};
 use crate::support::{Need, check};
 use rawbpf::attach::{Processes, UprobeMulti};
 use rawbpf::load::Object;
-use rawbpf::{ErrorKind, LinkType};
+use rawbpf::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};
+use rawbpf::{AttachType, ErrorKind, LinkType};
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 
 macro_rules! targets {
     ($($name:ident)*) => {
@@ -60,6 +64,52 @@ fn each_function_has_a_cookie_of_its_own() {
     drop(link);
     call_all();
     assert_eq!(number(&object, "calls"), 3);
+}
+
+/// A path may lead to another file by now, or to none.
+#[test]
+fn a_descriptor_says_which_file() {
+    require!(Need::Bpf, Need::Btf, Need::UprobeMulti);
+    let _alone = alone();
+    let place = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH)
+        .open(OWN)
+        .unwrap();
+    for file in [File::open(OWN).unwrap(), place] {
+        let object = load();
+        let at = UprobeMulti::names("/nowhere/at/all", ["rawbpf_multi_a"])
+            .descriptor(file)
+            .processes(Processes::Own);
+        let program = object.program("call").unwrap();
+        let link = program.attach_uprobe_multi(&at).unwrap();
+        call_all();
+        assert_eq!(number(&object, "calls"), 1);
+        drop(link);
+    }
+    let object = load();
+    let program = object.program("call").unwrap();
+    if check(&[Need::Linux(7, 2)]).is_ok() {
+        let file = File::open(OWN).unwrap();
+        let link = bpf::link_create(&LinkCreate {
+            source: program.as_fd(),
+            target: LinkTarget::None,
+            attach_type: AttachType::TRACE_UPROBE_MULTI,
+            flags: 0,
+            options: LinkOptions::UprobeMulti {
+                file: UprobeFile::Fd(file.as_fd()),
+                flags: 0,
+                offsets: &[0x1000],
+                ref_ctr_offsets: &[],
+                cookies: &[],
+                pid: 0,
+            },
+        });
+        link.expect("a kernel that takes the descriptor itself");
+    }
+    let folder = UprobeMulti::file_offsets("folder", [1]).descriptor(File::open("/").unwrap());
+    let error = program.attach_uprobe_multi(&folder).unwrap_err();
+    assert!(error.hint().unwrap().contains("regular"), "{error}");
 }
 
 #[test]
