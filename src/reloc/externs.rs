@@ -294,10 +294,11 @@ fn mismatch(
     };
     let name = &ext.name;
     let local = object.btf.as_ref();
-    let declared = local.map_or_else(String::new, |btf| spelled(btf, ext.declared_type));
+    let declared = local.map(|btf| btf.declaration(ext.declared_type, name));
     let message = format!(
-        "extern {what} `{name}`: the object declares it as `{declared}`, which does not agree with `{}` of {place}",
-        spelled(found.btf, kernel)
+        "extern {what} `{name}`: the object declares it as `{}`, which does not agree with `{}` of {place}",
+        declared.unwrap_or_default(),
+        found.btf.declaration(kernel, essential_name(name))
     );
     let hint = match local.and_then(|btf| announced(btf, ext.declared_type)) {
         Some(ty) => format!(
@@ -306,18 +307,6 @@ fn mismatch(
         None => format!("declare `{name}` as {place} does"),
     };
     Error::new(ErrorKind::Extern, message).with_hint(hint)
-}
-
-/// The type of a function or variable, as C writes it.
-fn spelled(btf: &Btf<'_>, id: TypeId) -> String {
-    match btf.get(id) {
-        Ok(ty) if ty.kind() == Kind::FuncProto => {
-            let params: Vec<_> = ty.params().map(|p| btf.type_name(p.type_id)).collect();
-            let result = btf.type_name(ty.target().unwrap_or(TypeId::VOID));
-            format!("{result} ({})", params.join(", "))
-        }
-        _ => btf.type_name(id),
-    }
 }
 
 /// A struct or union without members that this type, or a function's argument or result, refers to.
@@ -567,10 +556,30 @@ mod tests {
         let other = one(&mut object, function("kfunc", int), true, &target).unwrap();
         assert_eq!(other, Resolved::Absent);
         let error = one(&mut object, function("kfunc", int), false, &target).unwrap_err();
-        let expected = "declares it as `int`, which does not agree with `void (int)` of the kernel";
+        let expected = "declares it as `int kfunc`, which does not agree with `void kfunc(int n)` of the kernel";
         assert!(error.to_string().contains(expected), "{error}");
         let error = one(&mut object, function("gone", proto), false, &target).unwrap_err();
         assert!(error.to_string().contains("`gone` not found"), "{error}");
+    }
+
+    /// Callbacks were once written as `function(, , ) *`.
+    #[test]
+    fn prototypes_are_written_out() {
+        let target = kernel(KernelVersion::new(6, 1, 0), |editor| {
+            let (int, ptr, _) = types(editor);
+            let constant = editor.add_reference(Kind::Const, "", int);
+            let constants = editor.add_reference(Kind::Ptr, "", constant);
+            let called = editor.add_func_proto(int, &[("", ptr), ("", int), ("", constants)]);
+            let callback = editor.add_reference(Kind::Ptr, "", called);
+            let proto = editor.add_func_proto(int, &[("timer", ptr), ("callback", callback)]);
+            editor.add_type("set", crate::btf::Info::of(Kind::Func), proto.0, &[]);
+        });
+        let (mut object, (_, _, proto)) = typed_object();
+        let ext = an_extern("set___old", ExternKind::Kfunc, proto);
+        let error = one(&mut object, ext, false, &target).unwrap_err();
+        let expected = "declares it as `void set___old(int n)`, which does not agree with \
+                        `int set(int *timer, int (*callback)(int *, int, const int *))` of the kernel";
+        assert!(error.to_string().contains(expected), "{error}");
     }
 
     #[test]
