@@ -152,6 +152,7 @@ mod tests {
 
     /// Each declaration of `x` as C writes it, with the type's own name.
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of all kinds")]
     fn every_kind_reads_like_c() {
         let mut b = BtfEditor::new();
         let int = b.add_int("int", 4, 0);
