@@ -1,6 +1,6 @@
 //! Programs, maps, type information and links by the numbers that the kernel gives them.
 
-use crate::load::advice;
+use crate::rights;
 use crate::sys::bpf::{self, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
@@ -30,7 +30,7 @@ pub(crate) fn refused(kind: ObjectKind, id: u32, errno: Errno) -> Error {
 fn explain(errno: Errno, message: String) -> Error {
     let error = Error::from_errno(errno, message);
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_ids()),
+        Errno::EPERM => error.with_hint(rights::for_ids()),
         _ => error,
     }
 }
@@ -46,10 +46,6 @@ mod tests {
         assert!(error.to_string().contains("no BTF blob with id 7"));
         let error = refused(ObjectKind::Map, 7, Errno::EPERM);
         assert_eq!(error.kind(), ErrorKind::Permission);
-        assert!(
-            error
-                .hint()
-                .is_some_and(|hint| hint.contains("CAP_SYS_ADMIN"))
-        );
+        assert_eq!(error.hint(), Some(rights::for_ids().as_str()));
     }
 }

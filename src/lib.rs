@@ -56,6 +56,7 @@ pub mod open;
 pub mod probe;
 pub mod program;
 pub mod reloc;
+mod rights;
 pub mod ring;
 mod sha256;
 pub mod symbols;

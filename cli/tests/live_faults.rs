@@ -137,7 +137,7 @@ impl Run {
             .iter()
             .any(|item| reason.starts_with(item));
         assert!(
-            named || reason.contains("type information"),
+            named || reason.contains("type information") || reason.contains("BTF blob with id"),
             "{what}: no item named: {self:?}"
         );
         let first = reason.lines().next().unwrap_or_default();

@@ -26,7 +26,6 @@ pub(crate) mod places;
 mod prepared;
 mod program;
 mod reuse;
-mod rights;
 mod session;
 mod shortcut;
 pub(crate) mod since;

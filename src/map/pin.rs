@@ -1,6 +1,6 @@
 //! Names in a BPF file system, for objects of any kind.
 
-use crate::load::advice;
+use crate::rights;
 use crate::sys::bpf;
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, MapFlags, Result};
@@ -97,7 +97,7 @@ fn pin_into(object: BorrowedFd<'_>, parent: &Path, path: &Path) -> Result<()> {
                 "a folder has this name: choose another, or one for the pin in the folder",
             ),
             Errno::EEXIST => error.with_hint("the name is taken: remove it, or choose another"),
-            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_pins()),
+            Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_pins()),
             _ => error,
         }
     })
@@ -186,7 +186,7 @@ fn open_at(path: &Path, shown: &Path, access: OpenAccess) -> Result<OwnedFd> {
                 .with_kind(ErrorKind::InvalidArgument)
                 .with_hint("what has this name is an ordinary file, not a pin"),
             // Some kernels say so before they look whether anything is there.
-            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_pins()),
+            Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_pins()),
             _ => error,
         }
     })

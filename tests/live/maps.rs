@@ -268,6 +268,9 @@ fn batches_read_write_and_remove() {
     );
 }
 
+/// A way to open a map that exists.
+type Open<'a> = &'a dyn Fn(OpenAccess) -> rawbpf::Result<Map>;
+
 #[test]
 fn a_pinned_map_is_found_again() {
     require!(Need::Bpf, Need::Bpffs);
@@ -284,7 +287,6 @@ fn a_pinned_map_is_found_again() {
     assert_eq!(found.name(), "t_pin");
     assert_eq!(found.get(&key(1)).unwrap().unwrap(), value(5));
 
-    type Open<'a> = &'a dyn Fn(OpenAccess) -> rawbpf::Result<Map>;
     let id = map.id().unwrap();
     let ways: [Open<'_>; 2] = [&|access| Map::from_id_with(id, access), &|access| {
         Map::from_pin_with(&path, access)

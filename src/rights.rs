@@ -1,7 +1,7 @@
 //! What this process may do, and what keeps it from doing more: for hints about `EPERM`, which has many reasons.
 
-use super::kernel_files;
 use crate::KernelVersion;
+use crate::load::kernel_files;
 use std::fs;
 
 /// A capability that the kernel asks for.
