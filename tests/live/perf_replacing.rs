@@ -74,13 +74,20 @@ fn a_reader_by_another_handle_gets_all_events() {
     let map = events_for_all("t_perf_handles");
     let other = Map::from_id(map.id().unwrap()).unwrap();
     replace(&map, &other);
+}
+
+#[test]
+fn a_reader_by_another_handle_gets_all_events_without_sys_admin() {
+    require!(Need::Bpf, Need::Linux(5, 8), Need::PerfWithoutSysAdmin);
+    let map = events_for_all("t_perf_no_admin");
+    let other = Map::from_id(map.id().unwrap()).unwrap();
     give_up_sys_admin();
     replace(&map, &other);
 }
 
 #[test]
 fn a_reader_that_replaces_another_gets_all_events_without_sys_admin() {
-    require!(Need::Bpf, Need::Linux(5, 8));
+    require!(Need::Bpf, Need::Linux(5, 8), Need::PerfWithoutSysAdmin);
     let map = events_for_all("t_perf_less");
     give_up_sys_admin();
     replace(&map, &map);
@@ -107,7 +114,7 @@ fn a_dropped_reader_gives_back_what_is_still_its_own() {
 #[test]
 fn without_sys_admin_a_dropped_reader_leaves_its_slots_to_the_next() {
     const ENOSPC: i32 = -28;
-    require!(Need::Bpf, Need::Linux(5, 8));
+    require!(Need::Bpf, Need::Linux(5, 8), Need::PerfWithoutSysAdmin);
     let map = events_for_all("t_perf_left");
     let program = sender(&map, 7);
     give_up_sys_admin();

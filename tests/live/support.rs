@@ -68,12 +68,22 @@ pub(crate) enum Need {
     Module(&'static str),
     /// User namespaces.
     UserNamespaces,
+    /// Perf events that see all processes, without CAP_SYS_ADMIN. Debian's kernels ask for it where `kernel.perf_event_paranoid` is 3.
+    PerfWithoutSysAdmin,
     /// A Python that was built with USDT probes.
     Python,
     /// The program strace, which can make system calls fail. Guests do not have it.
     Strace,
     /// A guest of `cargo xtask vm`, whose abilities are known.
     Guest,
+}
+
+fn perf_without_sys_admin() -> Result<(), Unmet> {
+    let level = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
+    impossible_unless(
+        level.trim().parse().is_ok_and(|level: i32| level < 3),
+        "kernel.perf_event_paranoid is 3: perf events that see all processes take CAP_SYS_ADMIN",
+    )
 }
 
 /// Why a need is not met.
@@ -145,6 +155,7 @@ impl Need {
             Need::Linux(major, minor) => (major, minor),
             Need::Fentry => (5, 5),
             Need::Lsm => (5, 7),
+            Need::PerfWithoutSysAdmin => (5, 8),
             Need::Iterator(_) => (5, 9),
             Need::ModuleBtf | Need::Module(_) => (5, 11),
             Need::KprobeMulti => (5, 18),
@@ -175,6 +186,7 @@ impl Need {
             Need::Fentry => fentry(),
             Need::Lsm => fentry().and_then(|()| lsm()),
             Need::Iterator(kind) => iterator(kind),
+            Need::PerfWithoutSysAdmin => perf_without_sys_admin(),
             Need::ModuleBtf => linux(self.since()).and_then(|()| module_btf()),
             Need::Module(name) => linux(self.since())
                 .and_then(|()| module_btf())

@@ -54,13 +54,22 @@ fn tracepoints_are_found_wherever_tracefs_is() {
         let attached = without(places, || object.attach().map(drop));
         attached.unwrap_or_else(|error| panic!("without {places:?}: {error}"));
     }
+}
+
+#[test]
+fn tracefs_is_used_wherever_it_is_mounted_without_the_right_to_mount() {
+    require!(
+        Need::Bpf,
+        Need::Btf,
+        Need::Linux(5, 8),
+        Need::PerfWithoutSysAdmin
+    );
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("with a blank");
     std::fs::create_dir(&place).unwrap();
     let elsewhere = || {
         use rustix::mount::{MountFlags, mount};
         mount("tracefs", &place, "tracefs", MountFlags::empty(), None).unwrap();
-        // What is mounted is used, without the right to mount.
         with_only(CapabilitySet::BPF | CapabilitySet::PERFMON, is_seen)
     };
     assert!(without(TRACING, elsewhere).unwrap());
