@@ -6,6 +6,7 @@ use rawbpf::load::Object;
 use rawbpf::{ErrorKind, OpenObject, Result};
 use rustix::mount::{MountFlags, mount};
 use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Need, check, fixture};
 
 #[macro_use]
@@ -36,6 +37,12 @@ fn object(name: &str) -> Object {
         .unwrap()
 }
 
+/// One test at a time: what one switches off, others need.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn assert_silenced<T: std::fmt::Debug>(attached: Result<T>, switch: &str) {
     let error = attached.expect_err("it would never run");
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
@@ -52,6 +59,7 @@ fn what_would_never_run_is_not_attached() {
         Need::Kprobes,
         Need::Tracefs
     );
+    let _alone = alone();
     let kprobes = object("kprobe_latency");
     let kprobe = |at: Kprobe| kprobes.program("read_enter").unwrap().attach_kprobe(&at);
     let fentry = check(&[Need::Fentry]).is_ok().then(|| object("fentry"));
@@ -98,6 +106,7 @@ fn functions_that_were_meant_can_be_probed() {
         Need::Kprobes,
         Need::Tracefs
     );
+    let _alone = alone();
     let kprobes = object("kprobe_latency");
     let program = kprobes.program("read_enter").unwrap();
     for wanted in [
