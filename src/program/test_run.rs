@@ -2,7 +2,7 @@
 
 use super::Program;
 use crate::kinds::ProgramType;
-use crate::load::advice;
+use crate::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
@@ -184,7 +184,7 @@ impl Program {
 }
 
 /// The kernel counts runs and run time of all programs as long as this lives; see
-/// [`ProgInfo::run_count`](crate::sys::bpf::ProgInfo). Returned by [`enable_stats`].
+/// [`ProgramInfo::run_count`](super::ProgramInfo). Returned by [`enable_stats`].
 #[derive(Debug)]
 pub struct Stats {
     _on: OwnedFd,
@@ -199,7 +199,7 @@ pub fn enable_stats() -> Result<Stats> {
     let on = bpf::enable_run_time_stats().map_err(|errno| {
         let error = Error::from_errno(errno, "cannot turn the statistics of programs on");
         match errno {
-            Errno::EPERM => error.with_hint(advice::for_ids()),
+            Errno::EPERM => error.with_hint(rights::for_ids()),
             Errno::EINVAL => error.with_hint("this needs Linux 5.8"),
             _ => error,
         }
