@@ -10,7 +10,7 @@
 //!
 //! Not here: what is in these file systems.
 
-use crate::load::advice;
+use crate::rights;
 use crate::sys::file_system::FileSystem;
 use crate::sys::mount;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -210,7 +210,7 @@ fn refused(errno: Errno, name: &str, kind: &CStr, usual: &str) -> Error {
         Errno::ENOSYS => ("a mount for this process alone needs Linux 5.2", mount),
         Errno::EPERM | Errno::EACCES => (
             "this process may not mount it for itself",
-            format!("{}; or have it mounted: {mount}", advice::for_mount()),
+            format!("{}; or have it mounted: {mount}", rights::for_mount()),
         ),
         _ => ("it cannot be mounted for this process alone", mount),
     };

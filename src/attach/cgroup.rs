@@ -7,9 +7,9 @@ use super::order::{BEFORE, REPLACE, Side, Wanted, order_methods};
 use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::advice;
 use crate::mounts;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, probe};
@@ -279,7 +279,7 @@ impl Request<'_> {
             Errno::EPERM => error.with_hint(format!(
                 "either a program of another mode is in the way, here or in a cgroup above ({}), or: {}",
                 "one that is exclusive or may only be overridden leaves no room for this",
-                advice::for_network()
+                rights::for_network()
             )),
             Errno::EBADF => error
                 .with_kind(ErrorKind::InvalidArgument)

@@ -3,8 +3,8 @@
 use super::link::Link;
 use super::tracing::target_name;
 use crate::kinds::AttachType;
-use crate::load::advice;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::bpf::{
     self, IterScope, IterTarget, LinkCreate, LinkDetails, LinkOptions, LinkTarget,
 };
@@ -73,7 +73,7 @@ fn check_scope(link: BorrowedFd<'_>, target: IterTarget<'_>) -> Result<()> {
 fn refused(errno: Errno) -> Error {
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_perf_event()),
+        Errno::EPERM => error.with_hint(rights::for_perf_event()),
         Errno::EBADF => error
             .with_kind(ErrorKind::InvalidArgument)
             .with_hint("an iterator over a map's elements must be told which map"),

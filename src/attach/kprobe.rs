@@ -5,10 +5,11 @@ use super::link::Link;
 use super::perf_event::{self, PerfEventOptions, Way};
 use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
-use crate::load::{advice, kernel_files};
+use crate::load::kernel_files;
 use crate::mounts;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
@@ -278,7 +279,7 @@ pub(super) fn open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd> {
     perf_event_open(event, scope).map_err(|errno| {
         let error = Error::from_errno(errno, "the kernel does not open the perf event");
         match errno {
-            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_perf_event()),
+            Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_perf_event()),
             _ => error,
         }
     })
@@ -287,7 +288,7 @@ pub(super) fn open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd> {
 fn refused(errno: Errno, at: &Kprobe) -> Error {
     let generic = || Error::from_errno(errno, "the kernel does not make the probe");
     match (errno, &at.place) {
-        (Errno::EPERM | Errno::EACCES, _) => generic().with_hint(advice::for_perf_event()),
+        (Errno::EPERM | Errno::EACCES, _) => generic().with_hint(rights::for_perf_event()),
         (Errno::EADDRNOTAVAIL, Place::Function(name)) => duplicates::ambiguous(name).with_errno(errno),
         (Errno::ENOENT | Errno::EINVAL, Place::Function(name)) => match no_function(name) {
             Some(error) => error.with_errno(errno),

@@ -8,6 +8,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::load::{advice, kernel_files};
 use crate::mounts;
 use crate::program::Program;
+use crate::rights;
 use crate::symbols::{self, Addresses};
 use crate::sys::bpf::{self, Functions, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result};
@@ -188,7 +189,7 @@ fn c_string(text: &str) -> Result<CString> {
 fn refused(errno: Errno, at: &KprobeMulti, program: &Program) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, &at.functions) {
-        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
+        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(rights::for_perf_event()),
         (Errno::ESRCH, Wanted::Pattern(name)) => match kprobe::no_function(name) {
             Some(error) => error.with_errno(Errno::ENOENT),
             None => error.with_hint("the function exists, but cannot be traced"),

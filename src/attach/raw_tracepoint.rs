@@ -2,9 +2,9 @@
 
 use super::link::Link;
 use crate::btf::Kind;
-use crate::load::advice;
 use crate::program::Program;
 use crate::reloc::Target;
+use crate::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::ffi::CString;
@@ -62,7 +62,7 @@ fn refused(errno: Errno, name: &str, cookie: u64) -> Error {
             "it is attached there already: before Linux 6.10, a program can be attached to a raw tracepoint once",
         ),
         Errno::EPERM | Errno::EACCES => Error::from_errno(errno, "the kernel does not attach it")
-            .with_hint(advice::for_perf_event()),
+            .with_hint(rights::for_perf_event()),
         Errno::EINVAL => Error::from_errno(errno, "the kernel does not attach it")
             .with_hint("does the program read more arguments than the tracepoint has?"),
         _ => Error::from_errno(errno, "the kernel does not attach it"),

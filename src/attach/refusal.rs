@@ -1,6 +1,7 @@
 //! Why the kernel does not attach something, in words that all kinds of places share.
 
 use crate::load::advice;
+use crate::rights;
 use crate::{Errno, Error, ErrorKind, KernelVersion};
 
 /// A version of Linux that brought something.
@@ -20,7 +21,7 @@ pub(super) fn unknown(what: &str, since: KernelVersion, errno: Errno) -> Error {
 /// What the kernel's numbers mean wherever programs are attached to networks, sockets and cgroups.
 pub(super) fn explain(errno: Errno, error: Error) -> Error {
     match errno {
-        Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_network()),
+        Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_network()),
         Errno::ESTALE => error.with_hint(
             "the order has been changed since; ask for its revision again, and decide again",
         ),

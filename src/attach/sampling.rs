@@ -4,8 +4,8 @@ use super::attachment::Attachment;
 use super::link::Link;
 use super::perf_event::{self, PerfEventOptions};
 use super::uprobe::Processes;
-use crate::load::advice;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::perf_event::{PerfEvent, PerfScope, SampleRate, perf_event_open};
 use crate::sys::system::online_cpus;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -217,7 +217,7 @@ impl Attachment for EachCpu {
 fn refused(errno: Errno, at: &Sampling) -> Error {
     let error = Error::from_errno(errno, "the kernel does not open the counter");
     match errno {
-        Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_perf_event()),
+        Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_perf_event()),
         Errno::ENOENT | Errno::EOPNOTSUPP | Errno::ENODEV => {
             let message = format!("this machine has no counter {} of type {}", at.config, at.kind);
             Error::new(ErrorKind::NotFound, message)

@@ -1,8 +1,8 @@
 //! Trace events and traceable functions: what is in tracefs.
 
 use super::glob;
-use crate::load::advice;
 use crate::mounts::{self, Folder};
+use crate::rights;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -26,7 +26,7 @@ fn unreadable(error: io::Error, folder: &Folder, file: &str) -> Error {
     let errno = error.raw_os_error().map(Errno);
     let error = Error::from_io(error, "read", &folder.shown(file));
     match errno {
-        Some(Errno::EACCES) => error.with_hint(advice::for_files()),
+        Some(Errno::EACCES) => error.with_hint(rights::for_files()),
         Some(Errno::EPERM) => error.with_hint(
             "a locked-down kernel lets nobody read this (see /sys/kernel/security/lockdown)",
         ),

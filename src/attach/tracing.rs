@@ -4,9 +4,9 @@
 use super::link::Link;
 use super::switches;
 use crate::kinds::AttachType;
-use crate::load::advice;
 use crate::program::Program;
 use crate::reloc::AttachTarget;
+use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, TypeId};
 use std::os::fd::{AsFd, OwnedFd};
@@ -115,7 +115,7 @@ pub(super) fn target_name(program: &Program) -> &str {
 pub(super) fn refused(errno: Errno, cookie: u64) -> Error {
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_perf_event()),
+        Errno::EPERM => error.with_hint(rights::for_perf_event()),
         Errno::EBUSY => error.with_hint(
             "something else is attached there and wants to be alone, such as a livepatch",
         ),

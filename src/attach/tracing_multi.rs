@@ -6,10 +6,10 @@ use super::many::Wanted;
 use super::{switches, tracefs};
 use crate::btf::{Btf, Kind, Type};
 use crate::kinds::AttachType;
-use crate::load::advice;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
 use crate::reloc::{AttachTarget, Module, Target};
+use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, TypeId};
 use std::collections::HashSet;
@@ -209,7 +209,7 @@ fn no_function(btf: &Btf<'_>, name: &str) -> Error {
 fn refused(errno: Errno) -> Error {
     let error = Error::from_errno(errno, "the kernel does not attach it");
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_perf_event()),
+        Errno::EPERM => error.with_hint(rights::for_perf_event()),
         Errno::EINVAL => error.with_hint(
             "at least one of the functions cannot be watched by a trampoline, or the kernel is older than Linux 7.2",
         ),

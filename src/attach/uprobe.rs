@@ -6,8 +6,8 @@ use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
 use super::link::Link;
 use super::perf_event::{self, PerfEventOptions};
 use super::user_functions;
-use crate::load::advice;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
@@ -223,7 +223,7 @@ fn by_tracefs(at: &Uprobe, file: &Binary, offset: u64) -> Result<(OwnedFd, Optio
 fn refused(errno: Errno, at: &Uprobe) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probe");
     match (errno, at.processes) {
-        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
+        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(rights::for_perf_event()),
         (Errno::ESRCH, Processes::Pid(pid)) => error.with_hint(format!("there is no process {pid}")),
         (Errno::EINVAL, _) => {
             error.with_hint("the place must be inside a regular file that can be executed, at the start of an instruction")

@@ -6,6 +6,7 @@ use super::uprobe::Processes;
 use super::{glob, user_functions};
 use crate::load::advice;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};
 use crate::{AttachType, Errno, Error, ErrorKind, ProgramType, Result};
 use std::os::fd::{AsFd, OwnedFd};
@@ -223,7 +224,7 @@ fn offsets_in(file: &Binary, contents: &Contents, places: &Wanted) -> Result<Vec
 fn refused(errno: Errno, at: &UprobeMulti, program: &Program) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, at.processes) {
-        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(advice::for_perf_event()),
+        (Errno::EPERM | Errno::EACCES, _) => error.with_hint(rights::for_perf_event()),
         (Errno::ESRCH, Processes::Pid(pid)) => {
             error.with_hint(format!("there is no process {pid}"))
         }

@@ -7,9 +7,6 @@ use crate::insn::Helper;
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, Ref, RefKind};
 use crate::rights::{Capability, missing_capability, permission};
-pub(crate) use crate::rights::{
-    for_files, for_ids, for_mount, for_network, for_perf_buffer, for_perf_event, for_permission,
-};
 use crate::{Errno, KernelVersion};
 
 /// Since when programs can hand their functions to helpers.

@@ -1,11 +1,12 @@
 //! The types of the running kernel and its modules.
 
+use super::kernel_files;
 use super::places::first_usable;
-use super::{advice, kernel_files};
 use crate::btf::{Btf, SharedBytes};
 use crate::by_id;
 use crate::files::{Limit, open_regular, read_opened};
 use crate::reloc::{Module, ModuleBtf};
+use crate::rights;
 use crate::sys::bpf::{self, ObjectKind};
 use crate::sys::file_system::FileSystem;
 use crate::sys::mapping::KernelBtf;
@@ -173,7 +174,7 @@ fn cannot(errno: Errno, what: &str) -> Error {
         format!("cannot {what} type information of the kernel"),
     );
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_ids()),
+        Errno::EPERM => error.with_hint(rights::for_ids()),
         _ => error,
     }
 }

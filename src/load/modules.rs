@@ -1,7 +1,7 @@
 //! Descriptors of modules' type information, opened when something refers to them.
 
-use super::advice;
 use crate::reloc::Module;
+use crate::rights;
 use crate::sys::bpf::{self, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -28,7 +28,7 @@ impl ModuleFds {
             let message = format!("cannot open the types of module {}", module.name);
             let error = Error::from_errno(errno, message);
             match errno {
-                Errno::EPERM => error.with_hint(advice::for_ids()),
+                Errno::EPERM => error.with_hint(rights::for_ids()),
                 Errno::ENOENT => error.with_hint("the module was unloaded meanwhile"),
                 _ => error,
             }

@@ -1,7 +1,7 @@
 //! Handing the object's types to the kernel.
 
-use super::advice;
 use super::log::{LogText, load_with_log};
+use crate::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -25,7 +25,7 @@ fn refusal(errno: Errno, log: LogText) -> Error {
         .with_errno(errno)
         .with_verifier_log(VerifierLog::new(log.into_full(), reason));
     match errno {
-        Errno::EPERM => error.with_hint(advice::for_permission()),
+        Errno::EPERM => error.with_hint(rights::for_permission()),
         _ => error,
     }
 }

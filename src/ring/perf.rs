@@ -2,8 +2,8 @@
 
 use super::typed;
 use super::wait::{First, new_epoll, wait_until, watch};
-use crate::load::advice;
 use crate::map::{Map, UpdateMode};
+use crate::rights;
 use crate::sys::epoll::Epoll;
 use crate::sys::ring::{PerfEntry, PerfMapping, RingDamage};
 use crate::sys::system::online_cpus;
@@ -235,7 +235,7 @@ impl PerfBufferBuilder<'_> {
             format!("cannot open a perf buffer of {} pages", self.pages),
         );
         match errno {
-            Errno::EPERM | Errno::EACCES => error.with_hint(advice::for_perf_buffer()),
+            Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_perf_buffer()),
             Errno::ENODEV => error.with_hint("this CPU is not online"),
             Errno::ENOMEM => error.with_hint("are fewer pages enough?"),
             _ => error,
