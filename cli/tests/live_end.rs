@@ -1,10 +1,13 @@
 //! How the command ends, whenever it is asked to: soon, and with nothing left behind. Needs root; skipped with a printed reason
 //! elsewhere, and failing then with `CI=true`.
 
+mod common;
+
+use common::{can_load, fixture};
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,23 +18,6 @@ static PINNED: Mutex<()> = Mutex::new(());
 
 /// An end that is sooner than this is soon: without the signal all of these would go on for minutes.
 const SOON: Duration = Duration::from_secs(15);
-
-fn fixture(name: &str) -> PathBuf {
-    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
-    std::env::var_os("RAWBPF_FIXTURES")
-        .map_or_else(here, PathBuf::from)
-        .join(name)
-}
-
-fn can_load(test: &str) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    if !root {
-        assert!(std::env::var("CI").is_err(), "CI must not skip {test}");
-        println!("skipped: {test}: needs root");
-    }
-    root
-}
 
 /// The name of the pin, for one test alone; `None` if there is no BPF file system.
 fn pin(test: &str) -> Option<MutexGuard<'static, ()>> {

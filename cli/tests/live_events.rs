@@ -1,27 +1,13 @@
 //! What `run` says of events, and what it is told about the kernel. Needs root; skipped with a printed reason elsewhere, and failing
 //! then with `CI=true`.
 
+mod common;
+
+use common::{can_load, fixture};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-
-fn fixture(name: &str) -> PathBuf {
-    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
-    std::env::var_os("RAWBPF_FIXTURES")
-        .map_or_else(here, PathBuf::from)
-        .join(name)
-}
-
-fn can_load(test: &str) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
-    if !root {
-        assert!(std::env::var("CI").is_err(), "CI must not skip {test}");
-        println!("skipped: {test}: needs root");
-    }
-    root
-}
 
 /// What it printed and said, and whether it succeeded.
 struct Outcome {
