@@ -41,7 +41,7 @@ pub enum ErrorKind {
     Verifier,
     /// The kernel refused a system call for another reason; see [`Error::errno`].
     Kernel,
-    /// Data read from the kernel or from shared memory contradicts itself.
+    /// Data read from the kernel or from shared memory contradicts itself, or is no value of the type that it was read as.
     Corrupt,
     /// The caller asked for an end before the work was done; what had been made was given back.
     Interrupted,

@@ -6,7 +6,10 @@
 use super::query::MAX_CHAIN;
 use super::{Btf, Kind, Member, Type};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use std::num::{
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64,
+};
+use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
 /// Plain data that programs and user space exchange: keys, values, events, global variables.
 ///
@@ -27,7 +30,22 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 /// ```
 ///
 /// `impl Layout for Event {}` does as well; then only the size is compared.
-pub trait Layout: FromBytes + IntoBytes + Immutable {
+///
+/// Types that not all bytes are valid for, such as `bool` and enums, derive `TryFromBytes` instead. Bytes that are none of their
+/// values are an error when they are read:
+///
+/// ```
+/// use zerocopy::{Immutable, IntoBytes, TryFromBytes};
+///
+/// #[derive(Clone, Copy, TryFromBytes, IntoBytes, Immutable)]
+/// #[repr(u32)]
+/// enum State {
+///     Idle = 0,
+///     Busy = 1,
+/// }
+/// rawbpf::layout!(State);
+/// ```
+pub trait Layout: TryFromBytes + IntoBytes + Immutable {
     /// What the type consists of.
     fn shape() -> Shape {
         Shape::Opaque
@@ -40,7 +58,7 @@ pub trait Layout: FromBytes + IntoBytes + Immutable {
 pub enum Shape {
     /// Bytes that nothing more is known about.
     Opaque,
-    /// A number.
+    /// A number, a `bool` or an enum.
     Number,
     /// Equal elements in a row.
     Array {
@@ -80,7 +98,7 @@ impl Field {
     }
 }
 
-/// Implements [`Layout`](crate::btf::Layout) for a structure, all of whose fields have to be named.
+/// Implements [`Layout`](crate::btf::Layout) for a structure, all of whose fields have to be named, or for an enum without fields.
 ///
 /// ```
 /// # use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -91,6 +109,13 @@ impl Field {
 /// ```
 #[macro_export]
 macro_rules! layout {
+    ($name:ident) => {
+        impl $crate::btf::Layout for $name {
+            fn shape() -> $crate::btf::Shape {
+                $crate::btf::Shape::Number
+            }
+        }
+    };
     ($name:ident { $($field:ident),* $(,)? }) => {
         impl $crate::btf::Layout for $name {
             #[allow(clippy::used_underscore_binding, reason = "padding is a field, too")]
@@ -119,7 +144,8 @@ macro_rules! numbers {
     )*};
 }
 numbers!(
-    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, bool, NonZeroU8,
+    NonZeroU16, NonZeroU32, NonZeroU64, NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64
 );
 
 /// No bytes: the key of a queue.
@@ -305,6 +331,7 @@ const MAX_MEMBERS: usize = 1 << 16;
 mod tests {
     use super::super::BtfEditor;
     use super::*;
+    use zerocopy::FromBytes;
 
     #[derive(FromBytes, IntoBytes, Immutable)]
     #[repr(C)]

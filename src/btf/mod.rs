@@ -19,6 +19,7 @@ mod layout;
 mod name;
 mod parse;
 mod query;
+mod room;
 mod sanitize;
 mod types;
 mod validate;
@@ -33,6 +34,7 @@ pub use layout::{Field, Layout, Shape};
 pub use parse::{Btf, SharedBytes};
 pub use query::{Found, NameMatch, essential_name};
 pub(crate) use query::{MAX_CHAIN, Wanted};
+pub(crate) use room::{Room, Rooms, hex, not_valid};
 pub use types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
 #[doc(inline)]
 pub use value::{Columns, Json, Value};

@@ -1,7 +1,7 @@
 //! Global variables after loading: read and written where the programs have them.
 
 use super::object::Object;
-use crate::btf::Layout;
+use crate::btf::{Layout, Room};
 use crate::map::{Access, Map, MapMemory};
 use crate::open::Variable;
 use crate::sys::arena::ArenaMemory;
@@ -10,6 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, PoisonError};
+use zerocopy::FromBytes;
 
 impl Object {
     /// The object's global variables, if it was loaded from an opened object.
@@ -200,18 +201,33 @@ impl<T> fmt::Debug for Live<T> {
     }
 }
 
-impl<T: Layout> Live<T> {
+impl<T: Layout + FromBytes> Live<T> {
     /// What it is now.
     #[inline]
     pub fn get(&self) -> T {
         let mut value = T::new_zeroed();
-        let bytes = value.as_mut_bytes();
+        self.read(value.as_mut_bytes());
+        value
+    }
+}
+
+impl<T: Layout> Live<T> {
+    /// What it is now, if that is a value of this type: for `bool` and enums, of which not all bytes are.
+    ///
+    /// # Errors
+    /// `Corrupt` if a program wrote something else.
+    pub fn try_get(&self) -> Result<T> {
+        let mut room = Room::<T>::new();
+        self.read(room.bytes_mut());
+        room.value().map_err(|e| e.context("global variable"))
+    }
+
+    fn read(&self, bytes: &mut [u8]) {
         // Inside the memory, as was found when this was made.
         let _ = match &self.memory {
             Memory::Map(memory) => memory.read(self.offset, bytes),
             Memory::Arena(memory) => memory.read(self.offset, bytes),
         };
-        value
     }
 
     /// Changes it.

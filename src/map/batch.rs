@@ -4,7 +4,7 @@
 //! [`Errno::ENOTSUPP`]; older kernels do not know the command. Both are noticed at the first batch.
 
 use super::{Map, UpdateMode};
-use crate::btf::Layout;
+use crate::btf::{Layout, Rooms};
 use crate::sys::bpf::{self, BatchMode, BatchStopped, MapFd};
 use crate::{Errno, Error, ErrorKind, Result};
 use zerocopy::IntoBytes;
@@ -162,21 +162,19 @@ pub struct Batches<K, V> {
     map: Map<K, V>,
     cursor: BatchCursor,
     mode: BatchMode,
-    keys: Vec<K>,
-    values: Vec<V>,
+    keys: Rooms<K>,
+    values: Rooms<V>,
 }
 
 impl<K: Layout, V: Layout> Batches<K, V> {
     fn new(map: &Map<K, V>, mode: BatchMode) -> Self {
-        let mut batches = Self {
+        Self {
             map: map.clone(),
             cursor: BatchCursor::default(),
             mode,
-            keys: Vec::new(),
-            values: Vec::new(),
-        };
-        batches.resize(FIRST_BATCH);
-        batches
+            keys: Rooms::new(FIRST_BATCH),
+            values: Rooms::new(FIRST_BATCH),
+        }
     }
 
     /// Elements that a batch has at most. The room grows by itself when a bucket of a hash needs more.
@@ -186,14 +184,17 @@ impl<K: Layout, V: Layout> Batches<K, V> {
     }
 
     fn resize(&mut self, elements: usize) {
-        self.keys.resize_with(elements, K::new_zeroed);
-        self.values.resize_with(elements, V::new_zeroed);
+        self.keys = Rooms::new(elements);
+        self.values = Rooms::new(elements);
     }
 
     /// The next elements, or `None` after the last.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes of a key or value are none of the view's type; the next call goes on behind this batch.
     pub fn next_batch(&mut self) -> Result<Option<(&[K], &[V])>> {
         while !self.cursor.is_finished() {
-            let (keys, values) = (self.keys.as_mut_bytes(), self.values.as_mut_bytes());
+            let (keys, values) = (self.keys.bytes_mut(), self.values.bytes_mut());
             let count = match self
                 .map
                 .read_batch(&mut self.cursor, keys, values, self.mode)
@@ -206,7 +207,11 @@ impl<K: Layout, V: Layout> Batches<K, V> {
                 }
                 Err(errno) => return Err(self.map.fail(errno, "cannot read a batch of elements")),
             };
-            return Ok(self.keys.get(..count).zip(self.values.get(..count)));
+            let keys = self.keys.values(count);
+            let keys = keys.map_err(|e| self.map.blame(e.context("key")))?;
+            let values = self.values.values(count);
+            let values = values.map_err(|e| self.map.blame(e.context("value")))?;
+            return Ok(Some((keys, values)));
         }
         Ok(None)
     }

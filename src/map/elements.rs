@@ -3,7 +3,7 @@
 use super::Map;
 use super::typed::key_bytes;
 use super::view::{Key, Value};
-use crate::btf::Layout;
+use crate::btf::{Layout, Room, hex};
 use crate::{Errno, Error, ErrorKind, MapType, Result};
 
 /// What has to be true of the key when an element is written.
@@ -36,6 +36,9 @@ const LOCK: u64 = 4;
 
 impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
     /// The value at `key`, or `None` if there is none. Bytes of a per-CPU map: all values, see [`Map::get_per_cpu`].
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes are no value of the view's type: 2 is no `bool`.
     #[doc(alias = "bpf_map__lookup_elem")]
     #[doc(alias = "bpf_map_lookup_elem")]
     pub fn get(&self, key: &K) -> Result<Option<V::Owned>> {
@@ -50,7 +53,14 @@ impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
 
     /// Copies the value at `key` to `value`, and says whether there is one. Bytes must be as many as [`Map::value_len`] says.
     pub fn get_into(&self, key: &K, value: &mut V::Owned) -> Result<bool> {
-        self.lookup(key_bytes(self, key)?, V::bytes_mut(value), 0)
+        let key = key_bytes(self, key)?;
+        let mut found = Ok(false);
+        let read = |bytes: &mut [u8]| {
+            found = self.lookup(key, bytes, 0);
+            matches!(found, Ok(true))
+        };
+        V::replace(value, read).map_err(|e| self.blame(about_value(e, key)))?;
+        found
     }
 
     /// Writes an element. Bytes must be as many as [`Map::value_len`] says.
@@ -161,10 +171,19 @@ impl<V: Layout> Map<(), V> {
             return Err(self.blame(error).with_hint("only bloom filters can"));
         }
         // The value is read, not written; the kernel takes it where others get theirs.
-        let mut asked = V::new_zeroed();
-        asked.as_mut_bytes().copy_from_slice(value.as_bytes());
-        self.lookup(&[], asked.as_mut_bytes(), 0)
+        let mut asked = Room::<V>::new();
+        asked.bytes_mut().copy_from_slice(value.as_bytes());
+        self.lookup(&[], asked.bytes_mut(), 0)
     }
+}
+
+/// Says of which key the value is that an error is about.
+#[cold]
+pub(super) fn about_value(error: Error, key: &[u8]) -> Error {
+    if key.is_empty() {
+        return error.context("value");
+    }
+    error.context(format!("value of key {}", hex(key)))
 }
 
 /// What all views come down to.
@@ -268,25 +287,31 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
 
 impl<K: ?Sized, V: Value + ?Sized> Map<K, V> {
     pub(super) fn lookup_owned(&self, key: &[u8], flags: u64) -> Result<Option<V::Owned>> {
-        let mut value = self.new_value()?;
-        let found = self.lookup(key, V::bytes_mut(&mut value), flags)?;
-        Ok(found.then_some(value))
+        let mut room = self.room()?;
+        if !self.lookup(key, V::room_bytes_mut(&mut room), flags)? {
+            return Ok(None);
+        }
+        self.value_in(room, key).map(Some)
     }
 
     pub(super) fn take_bytes(&self, key: &[u8], flags: u64) -> Result<Option<V::Owned>> {
-        let mut value = self.new_value()?;
+        let mut room = self.room()?;
         match self
             .raw()
-            .lookup_and_delete(key, V::bytes_mut(&mut value), flags)
+            .lookup_and_delete(key, V::room_bytes_mut(&mut room), flags)
         {
-            Ok(()) => Ok(Some(value)),
+            Ok(()) => self.value_in(room, key).map(Some),
             Err(Errno::ENOENT) => Ok(None),
             Err(Errno::EINVAL) if flags & LOCK != 0 => Err(self.no_lock("cannot take an element")),
             Err(errno) => Err(self.fail(errno, "cannot take an element")),
         }
     }
 
-    fn new_value(&self) -> Result<V::Owned> {
-        V::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the possible CPUs"))
+    fn room(&self) -> Result<V::Room> {
+        V::room(self.raw()).map_err(|errno| self.fail(errno, "cannot count the possible CPUs"))
+    }
+
+    fn value_in(&self, room: V::Room, key: &[u8]) -> Result<V::Owned> {
+        V::from_room(room).map_err(|e| self.blame(about_value(e, key)))
     }
 }

@@ -1,7 +1,7 @@
 //! Walking over the keys and elements of a map.
 
 use super::{Key, Map, Value};
-use crate::{Errno, Error, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt;
 
 impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
@@ -22,7 +22,8 @@ impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
 }
 
 impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
-    /// The elements, in the map's own order; see [`Map::keys`]. Elements that are removed meanwhile are left out.
+    /// The elements, in the map's own order; see [`Map::keys`]. Elements that are removed meanwhile are left out. The walk goes
+    /// on behind a key or value that is none of the view's type, which is an error by itself ([`ErrorKind::Corrupt`]).
     pub fn iter(&self) -> Iter<K, V> {
         Iter {
             map: self.clone(),
@@ -43,15 +44,15 @@ impl<K: Key + ?Sized, V: Value + ?Sized> IntoIterator for &Map<K, V> {
 /// The keys of a map. Returned by [`Map::keys`].
 pub struct Keys<K: Key + ?Sized = [u8]> {
     map: Map<K>,
-    ahead: Ahead<K::Owned>,
+    ahead: Ahead<K::Room>,
     left: u32,
 }
 
 /// What the kernel said of the next key.
-enum Ahead<O> {
+enum Ahead<R> {
     /// It has not been asked for any.
     First,
-    Key(O),
+    Key(R),
     Failed(Error),
     End,
 }
@@ -66,21 +67,19 @@ impl<K: Key + ?Sized> fmt::Debug for Keys<K> {
 }
 
 impl<K: Key + ?Sized> Keys<K> {
-    fn after(&self, key: Option<&K>) -> Ahead<K::Owned> {
-        let mut next = K::zeroed(self.map.key_size());
-        let key = key.map(K::bytes);
-        match self.map.raw().next_key(key, K::bytes_mut(&mut next)) {
+    /// Asks the kernel for the key behind this one.
+    fn after(&self, key: Option<&K::Room>) -> Ahead<K::Room> {
+        let mut next = K::room(self.map.key_size());
+        let key = key.map(K::room_bytes);
+        match self.map.raw().next_key(key, K::room_bytes_mut(&mut next)) {
             Ok(()) => Ahead::Key(next),
             Err(Errno::ENOENT) => Ahead::End,
             Err(errno) => Ahead::Failed(self.map.fail(errno, "cannot go on to the next key")),
         }
     }
-}
 
-impl<K: Key + ?Sized> Iterator for Keys<K> {
-    type Item = Result<K::Owned>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+    /// The next key, whatever its bytes.
+    fn next_room(&mut self) -> Option<Result<K::Room>> {
         self.left = self.left.checked_sub(1)?;
         if let Ahead::First = self.ahead {
             self.ahead = self.after(None);
@@ -88,13 +87,26 @@ impl<K: Key + ?Sized> Iterator for Keys<K> {
         match std::mem::replace(&mut self.ahead, Ahead::End) {
             Ahead::Key(key) => {
                 if self.left > 0 {
-                    self.ahead = self.after(Some(K::borrow(&key)));
+                    self.ahead = self.after(Some(&key));
                 }
                 Some(Ok(key))
             }
             Ahead::Failed(error) => Some(Err(error)),
             Ahead::First | Ahead::End => None,
         }
+    }
+
+    fn key_in(&self, room: K::Room) -> Result<K::Owned> {
+        K::from_room(room).map_err(|e| self.map.blame(e.context("key")))
+    }
+}
+
+impl<K: Key + ?Sized> Iterator for Keys<K> {
+    type Item = Result<K::Owned>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let room = self.next_room()?;
+        Some(room.and_then(|room| self.key_in(room)))
     }
 }
 
@@ -117,13 +129,17 @@ impl<K: Key + ?Sized, V: Value + ?Sized> Iterator for Iter<K, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let key = match self.keys.next()? {
-                Ok(key) => key,
+            let room = match self.keys.next_room()? {
+                Ok(room) => room,
                 Err(error) => return Some(Err(error)),
             };
-            match self.map.get(K::borrow(&key)) {
-                Ok(Some(value)) => return Some(Ok((key, value))),
+            match self.map.lookup_owned(K::room_bytes(&room), 0) {
+                Ok(Some(value)) => {
+                    return Some(self.keys.key_in(room).map(|key| (key, value)));
+                }
                 Ok(None) => {}
+                // The next value may be one of the view's type.
+                Err(error) if error.kind() == ErrorKind::Corrupt => return Some(Err(error)),
                 Err(error) => {
                     self.keys.left = 0;
                     return Some(Err(error));

@@ -15,6 +15,8 @@
 //! | `Map<LpmKey<4>, V>` | the prefix of a trie | plain data |
 //! | `Map<K, Fd>` | plain data | descriptors in, ids out: program arrays, maps of maps, maps of sockets |
 //! | `Map<Fd, V>` | the descriptor of the element's owner: local storage | plain data |
+//!
+//! Plain data may be types that not all bytes are valid for (`bool`, enums): what a program wrote is checked when it is read.
 
 mod batch;
 mod elements;

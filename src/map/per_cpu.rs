@@ -1,13 +1,15 @@
 //! The values of a per-CPU map, one for each possible CPU.
 
+use super::elements::about_value;
 use super::typed::key_bytes;
 use super::view::Value;
 use super::{Map, UpdateMode};
-use crate::btf::Layout;
+use crate::btf::{Layout, Room};
 use crate::sys::bpf::{Cpus, MapFd};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt;
 use std::marker::PhantomData;
+use zerocopy::FromZeros;
 
 /// One value for each possible CPU, by CPU number: plain data in a view ([`Map::typed`]), otherwise bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,7 +83,7 @@ impl<V: Layout> PerCpu<V> {
     /// The value of one CPU.
     pub fn get(&self, cpu: usize) -> Option<V> {
         let bytes = self.chunks().nth(cpu)?;
-        V::read_from_bytes(bytes).ok()
+        V::try_read_from_bytes(bytes).ok()
     }
 
     /// Changes the value of one CPU, and says whether there is such a CPU.
@@ -95,44 +97,80 @@ impl<V: Layout> PerCpu<V> {
     /// The values, CPU 0 first.
     pub fn iter(&self) -> impl Iterator<Item = V> {
         self.chunks()
-            .filter_map(|bytes| V::read_from_bytes(bytes).ok())
+            .filter_map(|bytes| V::try_read_from_bytes(bytes).ok())
     }
 }
 
-impl<V: ?Sized> Value for PerCpu<V> {
+impl<V: Value + ?Sized> Value for PerCpu<V> {
     type Owned = Self;
+    type Room = Self;
 
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    fn zeroed(map: &MapFd) -> Result<Self, Errno> {
+    fn room(map: &MapFd) -> Result<Self, Errno> {
         let size = map.shape().value_size as usize;
         let padded = size.next_multiple_of(8).max(1);
         Self::zeroed_for(map.value_len()? / padded, size).ok_or(Errno::E2BIG)
     }
 
-    fn bytes_mut(owned: &mut Self) -> &mut [u8] {
-        &mut owned.bytes
+    fn room_bytes_mut(room: &mut Self) -> &mut [u8] {
+        &mut room.bytes
+    }
+
+    fn from_room(room: Self) -> Result<Self> {
+        room.check_each()?;
+        Ok(room)
+    }
+
+    fn check(_: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn replace(owned: &mut Self, read: impl FnOnce(&mut [u8]) -> bool) -> Result<()> {
+        if read(&mut owned.bytes) {
+            owned.check_each()?;
+        }
+        Ok(())
+    }
+}
+
+impl<V: Value + ?Sized> PerCpu<V> {
+    fn check_each(&self) -> Result<()> {
+        let mut values = self.chunks().enumerate();
+        values.try_for_each(|(cpu, value)| {
+            V::check(value).map_err(|e| e.context(format!("value of CPU {cpu}")))
+        })
+    }
+}
+
+impl<K: super::Key + ?Sized, V: Layout + FromZeros> Map<K, PerCpu<V>> {
+    /// Zeros for all possible CPUs, to be filled in. (An enum that has no value of zero is written with
+    /// [`Map::insert_all_cpus`] first.)
+    pub fn new_per_cpu(&self) -> Result<PerCpu<V>> {
+        PerCpu::room(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
     }
 }
 
 /// One value instead of one for each CPU.
 impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
-    /// Zeros for all possible CPUs, to be filled in.
-    pub fn new_per_cpu(&self) -> Result<PerCpu<V>> {
-        PerCpu::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
-    }
-
     /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that one is copied.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such CPU.
     #[doc(alias = "BPF_F_CPU")]
     pub fn get_cpu(&self, key: &K, cpu: u32) -> Result<Option<V>> {
-        let mut value = V::new_zeroed();
-        let found = self.lookup_cpu(key_bytes(self, key)?, cpu, value.as_mut_bytes())?;
-        Ok(found.then_some(value))
+        let key = key_bytes(self, key)?;
+        let mut room = Room::<V>::new();
+        if !self.lookup_cpu(key, cpu, room.bytes_mut())? {
+            return Ok(None);
+        }
+        let value = room.value().map_err(|e| {
+            let error = e.context(format!("value of CPU {cpu}"));
+            self.blame(about_value(error, key))
+        });
+        value.map(Some)
     }
 
     /// Writes the value of one CPU at `key`; those of the others stay, or become zero if the key is new. Since Linux 7.0.
@@ -206,7 +244,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     }
 
     fn zeros(&self) -> Result<PerCpu> {
-        PerCpu::zeroed(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
+        PerCpu::room(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
     }
 
     fn check_cpu(&self, cpu: u32) -> Result<()> {

@@ -3,36 +3,48 @@
 //! [`Map`](super::Map) is written once for all of them, over the two traits of this file.
 
 use super::PerCpu;
-use crate::Errno;
-use crate::btf::Layout;
+use crate::btf::{Layout, Room, not_valid};
 use crate::sys::bpf::MapFd;
+use crate::{Errno, Result};
 
 /// What a key may be: `[u8]`, or plain data ([`Layout`]).
 pub trait Key: private::Sealed {
     /// The key by itself, when it is not borrowed.
     type Owned;
+    /// Where the kernel writes a key.
+    type Room;
 
     /// The key as the kernel reads it.
     fn bytes(&self) -> &[u8];
-    /// A key of `len` zeros.
-    fn zeroed(len: usize) -> Self::Owned;
-    /// Room for the kernel to write a key into.
-    fn bytes_mut(owned: &mut Self::Owned) -> &mut [u8];
-    /// What the kernel wrote.
-    fn borrow(owned: &Self::Owned) -> &Self;
+    /// Room for a key of `len` bytes.
+    fn room(len: usize) -> Self::Room;
+    /// The bytes in it.
+    fn room_bytes(room: &Self::Room) -> &[u8];
+    /// The bytes in it, to be written.
+    fn room_bytes_mut(room: &mut Self::Room) -> &mut [u8];
+    /// What the kernel wrote, if it is a key of this type.
+    fn from_room(room: Self::Room) -> Result<Self::Owned>;
 }
 
 /// What a value may be: `[u8]`, plain data ([`Layout`]), or one of those for each CPU ([`PerCpu`]).
 pub trait Value: private::Sealed {
     /// The value by itself, when it is not borrowed.
     type Owned;
+    /// Where the kernel writes a value.
+    type Room;
 
     /// The value as the kernel reads it.
     fn bytes(&self) -> &[u8];
-    /// Zeros, as many as the map's values have.
-    fn zeroed(map: &MapFd) -> Result<Self::Owned, Errno>;
-    /// Room for the kernel to write a value into.
-    fn bytes_mut(owned: &mut Self::Owned) -> &mut [u8];
+    /// Room for a value of the map.
+    fn room(map: &MapFd) -> Result<Self::Room, Errno>;
+    /// The bytes in it, to be written.
+    fn room_bytes_mut(room: &mut Self::Room) -> &mut [u8];
+    /// What the kernel wrote, if it is a value of this type.
+    fn from_room(room: Self::Room) -> Result<Self::Owned>;
+    /// Says why these bytes, as many as a value has, are none of this type.
+    fn check(bytes: &[u8]) -> Result<()>;
+    /// Has `read` write a value in place of `owned`, which stays if it says that it did not.
+    fn replace(owned: &mut Self::Owned, read: impl FnOnce(&mut [u8]) -> bool) -> Result<()>;
 }
 
 mod private {
@@ -45,72 +57,116 @@ mod private {
 
 impl Key for [u8] {
     type Owned = Vec<u8>;
+    type Room = Vec<u8>;
 
     fn bytes(&self) -> &[u8] {
         self
     }
 
-    fn zeroed(len: usize) -> Vec<u8> {
+    fn room(len: usize) -> Vec<u8> {
         vec![0; len]
     }
 
-    fn bytes_mut(owned: &mut Vec<u8>) -> &mut [u8] {
-        owned
+    fn room_bytes(room: &Vec<u8>) -> &[u8] {
+        room
     }
 
-    fn borrow(owned: &Vec<u8>) -> &[u8] {
-        owned
+    fn room_bytes_mut(room: &mut Vec<u8>) -> &mut [u8] {
+        room
+    }
+
+    fn from_room(room: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(room)
     }
 }
 
 impl<K: Layout> Key for K {
     type Owned = K;
+    type Room = Room<K>;
 
     fn bytes(&self) -> &[u8] {
         self.as_bytes()
     }
 
-    fn zeroed(_: usize) -> K {
-        K::new_zeroed()
+    fn room(_: usize) -> Room<K> {
+        Room::new()
     }
 
-    fn bytes_mut(owned: &mut K) -> &mut [u8] {
-        owned.as_mut_bytes()
+    fn room_bytes(room: &Room<K>) -> &[u8] {
+        room.bytes()
     }
 
-    fn borrow(owned: &K) -> &K {
-        owned
+    fn room_bytes_mut(room: &mut Room<K>) -> &mut [u8] {
+        room.bytes_mut()
+    }
+
+    fn from_room(room: Room<K>) -> Result<K> {
+        room.value()
     }
 }
 
 impl Value for [u8] {
     type Owned = Vec<u8>;
+    type Room = Vec<u8>;
 
     fn bytes(&self) -> &[u8] {
         self
     }
 
-    fn zeroed(map: &MapFd) -> Result<Vec<u8>, Errno> {
+    fn room(map: &MapFd) -> Result<Vec<u8>, Errno> {
         Ok(vec![0; map.value_len()?])
     }
 
-    fn bytes_mut(owned: &mut Vec<u8>) -> &mut [u8] {
-        owned
+    fn room_bytes_mut(room: &mut Vec<u8>) -> &mut [u8] {
+        room
+    }
+
+    fn from_room(room: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(room)
+    }
+
+    fn check(_: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn replace(owned: &mut Vec<u8>, read: impl FnOnce(&mut [u8]) -> bool) -> Result<()> {
+        read(owned);
+        Ok(())
     }
 }
 
 impl<V: Layout> Value for V {
     type Owned = V;
+    type Room = Room<V>;
 
     fn bytes(&self) -> &[u8] {
         self.as_bytes()
     }
 
-    fn zeroed(_: &MapFd) -> Result<V, Errno> {
-        Ok(V::new_zeroed())
+    fn room(_: &MapFd) -> Result<Room<V>, Errno> {
+        Ok(Room::new())
     }
 
-    fn bytes_mut(owned: &mut V) -> &mut [u8] {
-        owned.as_mut_bytes()
+    fn room_bytes_mut(room: &mut Room<V>) -> &mut [u8] {
+        room.bytes_mut()
+    }
+
+    fn from_room(room: Room<V>) -> Result<V> {
+        room.value()
+    }
+
+    fn check(bytes: &[u8]) -> Result<()> {
+        match V::try_read_from_bytes(bytes) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(not_valid::<V>(bytes)),
+        }
+    }
+
+    fn replace(owned: &mut V, read: impl FnOnce(&mut [u8]) -> bool) -> Result<()> {
+        let mut room = Room::new();
+        if read(room.bytes_mut()) {
+            *owned = room.value()?;
+        }
+        Ok(())
     }
 }

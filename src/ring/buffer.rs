@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// Reads the records that programs put into ring buffers. Since Linux 5.8.
 ///
@@ -276,15 +276,21 @@ impl<'b> Record<'b> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] if the record has not exactly as many bytes as `T`, or if `T` is aligned to more than
-    /// 8. For records of varying length see [`Record::bytes`].
-    pub fn view<T: FromBytes + KnownLayout + Immutable>(&self) -> Result<&'b T> {
-        typed::view(self.bytes)
+    /// 8; [`ErrorKind::Corrupt`] if its bytes are none of the values of `T` (2 is no `bool`). For records of varying length see
+    /// [`Record::bytes`].
+    pub fn view<T: TryFromBytes + KnownLayout + Immutable>(&self) -> Result<&'b T> {
+        typed::view(self.bytes).map_err(|e| self.blame(e))
     }
 
     /// What the program wrote, as a value that outlives the batch. Errors are those of [`Record::view`], except that any
     /// alignment will do.
-    pub fn read<T: FromBytes>(&self) -> Result<T> {
-        typed::read(self.bytes, 0)
+    pub fn read<T: TryFromBytes>(&self) -> Result<T> {
+        typed::read(self.bytes, 0).map_err(|e| self.blame(e))
+    }
+
+    #[cold]
+    fn blame(&self, error: Error) -> Error {
+        error.context(format!("record of ring {}", self.ring))
     }
 
     /// Which ring it came from: 0 for the first map, and so on.

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use zerocopy::FromBytes;
+use zerocopy::TryFromBytes;
 
 pub use crate::sys::perf_event::Wakeup;
 
@@ -367,9 +367,10 @@ impl<'b> Sample<'b> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the sample is shorter than `T`, or longer by more than its padding can be.
-    pub fn read<T: FromBytes>(&self) -> Result<T> {
-        typed::read(self.bytes, 7)
+    /// [`ErrorKind::InvalidArgument`] if the sample is shorter than `T`, or longer by more than its padding can be;
+    /// [`ErrorKind::Corrupt`] if its bytes are none of the values of `T` (2 is no `bool`).
+    pub fn read<T: TryFromBytes>(&self) -> Result<T> {
+        typed::read(self.bytes, 7).map_err(|e| e.context(format!("sample of CPU {}", self.cpu)))
     }
 
     /// Which CPU wrote it.

@@ -1,31 +1,36 @@
 //! Bytes as values of the caller's types.
 
+use crate::btf::not_valid;
 use crate::{Error, ErrorKind, Result};
 use std::any::type_name;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use zerocopy::{Immutable, KnownLayout, TryCastError, TryFromBytes};
 
 /// A record as a `T`, in place.
-pub(super) fn view<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<&T> {
+pub(super) fn view<T: TryFromBytes + KnownLayout + Immutable>(bytes: &[u8]) -> Result<&T> {
     check_len::<T>(bytes, 0)?;
-    T::ref_from_bytes(bytes).map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
-                "`{}` is aligned to {} bytes, the record is not",
-                type_name::<T>(),
-                align_of::<T>()
-            ),
-        )
-        .with_hint("`read` copies the record, and does not mind")
+    T::try_ref_from_bytes(bytes).map_err(|error| match error {
+        TryCastError::Alignment(_) => not_aligned::<T>(),
+        _ => not_valid::<T>(bytes),
     })
 }
 
+#[cold]
+fn not_aligned<T>() -> Error {
+    let message = format!(
+        "`{}` is aligned to {} bytes, the record is not",
+        type_name::<T>(),
+        align_of::<T>()
+    );
+    Error::new(ErrorKind::InvalidArgument, message)
+        .with_hint("`read` copies the record, and does not mind")
+}
+
 /// A copy of a record, which may be padded by so many bytes, as a `T`.
-pub(super) fn read<T: FromBytes>(bytes: &[u8], padding: usize) -> Result<T> {
+pub(super) fn read<T: TryFromBytes>(bytes: &[u8], padding: usize) -> Result<T> {
     check_len::<T>(bytes, padding)?;
-    match T::read_from_prefix(bytes) {
+    match T::try_read_from_prefix(bytes) {
         Ok((value, _)) => Ok(value),
-        Err(_) => Err(wrong_len::<T>(bytes)),
+        Err(_) => Err(not_valid::<T>(bytes)),
     }
 }
 
@@ -83,5 +88,48 @@ mod tests {
         let error = view::<u32>(&bytes[1..5]).unwrap_err().to_string();
         assert!(error.contains("aligned to 4 bytes"), "{error}");
         assert_eq!(read::<u32>(&bytes[1..5], 0).unwrap(), 0x0101_0101);
+    }
+
+    #[derive(Debug, PartialEq, TryFromBytes, KnownLayout, Immutable)]
+    #[repr(C)]
+    struct Event {
+        state: State,
+        enabled: bool,
+        _pad: [u8; 3],
+    }
+
+    #[derive(Debug, PartialEq, TryFromBytes, KnownLayout, Immutable)]
+    #[repr(u32)]
+    enum State {
+        Idle,
+        Busy = 7,
+    }
+
+    #[test]
+    fn only_valid_bytes_become_enums_and_bools() {
+        let memory = Eight([7, 0, 0, 0, 1, 0, 0, 0]);
+        let event = Event {
+            state: State::Busy,
+            enabled: true,
+            _pad: [0; 3],
+        };
+        assert_eq!(view::<Event>(&memory.0).unwrap(), &event);
+        assert_eq!(read::<Event>(&memory.0, 0).unwrap(), event);
+        assert_eq!(read::<State>(&memory.0, 7).unwrap(), State::Busy);
+        for wrong in [[6, 0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 2, 0, 0, 0]] {
+            let memory = Eight(wrong);
+            for error in [
+                view::<Event>(&memory.0).unwrap_err(),
+                read::<Event>(&memory.0, 0).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), ErrorKind::Corrupt);
+                let text = error.to_string();
+                assert!(
+                    text.contains("00 00 00") && text.contains("Event`"),
+                    "{text}"
+                );
+            }
+        }
+        assert_eq!(State::Idle as u32, 0);
     }
 }

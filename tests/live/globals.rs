@@ -7,7 +7,7 @@ use rawbpf::program::TestRun;
 use rawbpf::reloc::Target;
 use rawbpf::{ErrorKind, OpenObject, OpenOptions};
 use std::sync::atomic::Ordering;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, TryFromBytes};
 
 /// `struct point` of `fixtures/src/globals.bpf.c`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -73,6 +73,32 @@ fn counters_are_changed_as_atomics() {
     assert_eq!(
         object.read_variable("counter").unwrap(),
         12_u32.to_ne_bytes()
+    );
+}
+
+/// `enum colour` of `fixtures/src/globals.bpf.c`.
+#[derive(Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable)]
+#[repr(i32)]
+#[allow(dead_code, reason = "the others are read, not made")]
+enum Colour {
+    Red = 0,
+    Green = 5,
+    Blue = -1,
+}
+rawbpf::layout!(Colour);
+
+#[test]
+fn enums_and_bools_are_values_if_their_bytes_are() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 5));
+    let object = globals();
+    assert!(object.live::<bool>("flag").unwrap().try_get().unwrap());
+    let colour = object.live::<Colour>("colour").unwrap();
+    assert_eq!(colour.try_get().unwrap(), Colour::Green);
+    let error = object.live::<bool>("byte").unwrap().try_get().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(
+        error.to_string().contains("a5 are not a valid `bool`"),
+        "{error}"
     );
 }
 

@@ -9,7 +9,7 @@ use rawbpf::sys::bpf::MapCreate;
 use rawbpf::{Errno, ErrorKind, MapFlags, MapType, OpenObject};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, TryFromBytes};
 
 /// `struct key` of `fixtures/src/maps.bpf.c`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
@@ -440,4 +440,96 @@ fn layouts_of_arrays_and_bytes_agree_with_btf() {
         "a struct of three is no number"
     );
     assert!(!agrees::<[u8; 8], [u64; 2]>(hash), "a struct is no array");
+}
+
+/// What not all bytes are a value of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable)]
+#[repr(u32)]
+enum State {
+    Idle = 1,
+    Busy = 7,
+}
+rawbpf::layout!(State);
+
+fn shaped(kind: MapType, value_size: u32) -> rawbpf::map::Map {
+    create(&MapCreate {
+        kind,
+        key_size: 4,
+        value_size,
+        max_entries: 8,
+        name: "shaped",
+        ..MapCreate::default()
+    })
+}
+
+#[test]
+fn enums_and_bools_are_checked_as_they_are_read() {
+    require!(Need::Bpf);
+    let bytes = shaped(MapType::HASH, 1);
+    let flags = bytes.typed::<State, bool>().unwrap();
+    flags.insert(&State::Idle, &true, UpdateMode::Any).unwrap();
+    flags.insert(&State::Busy, &false, UpdateMode::Any).unwrap();
+    assert_eq!(flags.get(&State::Idle).unwrap(), Some(true));
+    let mut flag = true;
+    assert!(flags.get_into(&State::Busy, &mut flag).unwrap());
+    assert!(!flag);
+
+    let wrong_value = |error: rawbpf::Error| {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        let text = error.to_string();
+        let key = 7_u32.to_ne_bytes().map(|b| format!("{b:02x}")).join(" ");
+        assert!(text.contains(&format!("value of key {key}")), "{text}");
+        assert!(text.contains("02 are not a valid `bool`"), "{text}");
+    };
+    let busy = 7_u32.to_ne_bytes();
+    bytes.insert(&busy, &[2], UpdateMode::Any).unwrap();
+    wrong_value(flags.get(&State::Busy).unwrap_err());
+    wrong_value(flags.get_into(&State::Busy, &mut flag).unwrap_err());
+    assert!(!flag, "what was there stays");
+    // The walk goes on behind what is wrong.
+    let (good, bad): (Vec<_>, Vec<_>) = flags.iter().partition(Result::is_ok);
+    assert_eq!((good.len(), bad.len()), (1, 1));
+    for error in bad {
+        wrong_value(error.unwrap_err());
+    }
+    let error = flags.batches().next_batch().unwrap_err().to_string();
+    assert!(
+        error.contains("of the batch") && error.contains("02 are not"),
+        "{error}"
+    );
+    wrong_value(flags.take(&State::Busy).unwrap_err());
+
+    bytes.insert(&[9; 4], &[1], UpdateMode::Any).unwrap();
+    let keys: Vec<_> = flags.keys().collect();
+    assert_eq!(keys.iter().filter(|key| key.is_ok()).count(), 1);
+    let wrong = keys.into_iter().find_map(Result::err).unwrap();
+    assert_eq!(wrong.kind(), ErrorKind::Corrupt);
+    assert!(
+        wrong.to_string().contains("09 09 09 09 are not a valid"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn the_value_of_the_wrong_cpu_is_named() {
+    require!(Need::Bpf);
+    let bytes = shaped(MapType::PERCPU_ARRAY, 4);
+    let states = bytes.typed::<u32, PerCpu<State>>().unwrap();
+    let error = states.get(&0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let text = error.to_string();
+    assert!(
+        text.contains("value of CPU 0: the bytes 00 00 00 00"),
+        "{text}"
+    );
+    let error = states.get_cpu(&0, 0).unwrap_err().to_string();
+    assert!(error.contains("value of CPU 0: the bytes"), "{error}");
+    states
+        .insert_all_cpus(&0, &State::Busy, UpdateMode::Any)
+        .unwrap();
+    let mut all = states.get(&0).unwrap().unwrap();
+    assert!(all.iter().all(|state| state == State::Busy));
+    assert!(all.set(0, &State::Idle));
+    states.insert(&0, &all, UpdateMode::Any).unwrap();
+    assert_eq!(states.get_cpu(&0, 0).unwrap(), Some(State::Idle));
 }
