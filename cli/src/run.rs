@@ -65,14 +65,7 @@ fn show<'o>(
     };
     let links = object.attach_unless(stop.flag())?;
     if links.is_empty() {
-        return Err(Error::new(
-            ErrorKind::InvalidObject,
-            "no program says by its section's name what to attach it to",
-        )
-        .context(args.object.display().to_string())
-        .with_hint(
-            "`rawbpf load` loads it without attaching; `rawbpf inspect` lists the sections",
-        ));
+        return Err(nothing_attached(object).context(args.object.display().to_string()));
     }
     let attached = plural(links.len(), "program");
     say(
@@ -106,6 +99,23 @@ fn show<'o>(
     let shown = plural(shown, "event");
     say(stop, format_args!("rawbpf: {shown} shown, {lost}"));
     Ok(())
+}
+
+/// Why attaching the whole object attached nothing, by the example of its first program.
+fn nothing_attached(object: &Object) -> Error {
+    let message = "no program says by its section's name what to attach it to";
+    let elsewhere = "`rawbpf load` loads it without attaching; `rawbpf inspect` lists the sections";
+    let error = Error::new(ErrorKind::InvalidObject, message);
+    let first = object.programs().iter().find(|p| p.autoattach());
+    // It was passed over just now, so this attaches nothing.
+    match first.and_then(|program| program.attach().err()) {
+        Some(first) => error.with_hint(format!(
+            "{}; {}; {elsewhere}",
+            first.message(),
+            first.hint().unwrap_or_default()
+        )),
+        None => error.with_hint(elsewhere),
+    }
 }
 
 fn open_readers<'o>(

@@ -577,6 +577,26 @@ fn the_verifiers_log_of_a_loaded_program_is_shown_on_request() {
 }
 
 #[test]
+fn an_object_that_nothing_is_attached_of_says_what_is_missing() {
+    if !can_load("an_object_that_nothing_is_attached_of_says_what_is_missing") {
+        return;
+    }
+    let output = rawbpf(&["run"], &fixture("xdp.bpf.o")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = message(&output);
+    for words in [
+        "no program says by its section's name what to attach it to",
+        "section `xdp` of program `count_packets` does not say where to attach it",
+        "Program::attach_xdp(",
+    ] {
+        assert!(
+            message.contains(words),
+            "`{words}` is missing in: {message}"
+        );
+    }
+}
+
+#[test]
 fn an_unknown_section_is_named() {
     if !can_load("an_unknown_section_is_named") {
         return;

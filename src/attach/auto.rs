@@ -6,6 +6,7 @@ use super::kprobe_multi::KprobeMulti;
 use super::link::Link;
 use super::links::Links;
 use super::tracing_multi::TracingMulti;
+use super::unsaid;
 use super::uprobe::{Processes, Uprobe};
 use super::uprobe_multi::UprobeMulti;
 use super::usdt::Usdt;
@@ -15,13 +16,12 @@ use crate::program::{Origin, Program};
 use crate::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const BY_CALL: &str = "attach it by call, with the method for its kind";
-
 impl Program {
     /// Attaches to what the program's section names, such as `SEC("kprobe/vfs_read")`.
     ///
     /// # Errors
-    /// `Unsupported` if the section does not say, besides the errors of the kind of attachment.
+    /// `Unsupported` if the section does not say; the hint names the method that takes what is missing. Besides, the errors of
+    /// the kind of attachment.
     #[doc(alias = "bpf_program__attach")]
     pub fn attach(&self) -> Result<Link> {
         let Some(origin) = self.origin() else {
@@ -29,16 +29,9 @@ impl Program {
                 "nothing says what to attach program `{}` to: it came from an id, a pin or a descriptor, not from an object",
                 self.name()
             );
-            return Err(Error::new(ErrorKind::Unsupported, message).with_hint(BY_CALL));
+            return Err(Error::new(ErrorKind::Unsupported, message).with_hint(unsaid::hint(self)));
         };
-        attach_if_said(self, origin)?.ok_or_else(|| {
-            let message = format!(
-                "section `{}` of program `{}` does not say what to attach it to",
-                origin.section,
-                self.name()
-            );
-            Error::new(ErrorKind::Unsupported, message).with_hint(BY_CALL)
-        })
+        attach_if_said(self, origin)?.ok_or_else(|| unsaid::error(self, &origin.section))
     }
 }
 
@@ -98,7 +91,7 @@ fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
     if how == AutoAttach::Usdt {
         return usdt(program, section);
     }
-    let Some(tail) = grammar::tail(section) else {
+    let Some(tail) = tail(program, section)? else {
         return Ok(None);
     };
     attach_to(program, section, how, tail)
@@ -107,6 +100,15 @@ fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
             ErrorKind::InvalidObject => error.context(format!("program `{}`", program.name())),
             _ => error,
         })
+}
+
+/// What follows the slash. A slash with nothing behind it promises a target, so its absence is a mistake, where no slash at
+/// all leaves the target to the caller.
+fn tail<'s>(program: &Program, section: &'s str) -> Result<Option<&'s str>> {
+    match grammar::tail(section) {
+        Some("") => Err(unsaid::error(program, section).with_kind(ErrorKind::InvalidObject)),
+        tail => Ok(tail),
+    }
 }
 
 fn attach_loaded(program: &Program, how: AutoAttach) -> Result<Link> {
@@ -151,7 +153,7 @@ fn attach_to(program: &Program, section: &str, how: AutoAttach, tail: &str) -> R
 }
 
 /// Whether the first word of the section is that of a return probe: `kretprobe`, `uretprobe.s`.
-fn is_return(section: &str) -> bool {
+pub(super) fn is_return(section: &str) -> bool {
     let word = section.split('/').next().unwrap_or_default();
     word.get(1..).is_some_and(|rest| rest.starts_with("ret"))
 }
@@ -191,7 +193,7 @@ fn usdt(program: &Program, section: &str) -> Result<Option<Link>> {
             .context(format!("program `{}`", program.name()))
             .with_hint("attach it with Program::attach_usdt, and turn off its autoattach to attach the others"));
     }
-    let Some(tail) = grammar::tail(section) else {
+    let Some(tail) = tail(program, section)? else {
         return Ok(None);
     };
     let [binary, provider, name] =

@@ -39,7 +39,7 @@ impl Program {
                     cookie: 0,
                 },
             };
-            let fd = bpf::link_create(&create).map_err(|errno| tracing::refused(errno, 0))?;
+            let fd = bpf::link_create(&create).map_err(|errno| tracing::refused(errno, self, 0))?;
             Ok(Link::kernel(self.name(), fd))
         };
         attach().map_err(|e: Error| {

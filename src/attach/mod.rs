@@ -50,6 +50,7 @@ mod tracepoint;
 mod tracing;
 mod tracing_multi;
 mod unlinked;
+mod unsaid;
 mod uprobe;
 mod uprobe_multi;
 mod usdt;

@@ -188,11 +188,15 @@ fn link(
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Some(link)),
+        Err(errno) if probe::has_links(program.as_fd(), AttachType::PERF_EVENT) => {
+            Err(refused(errno))
+        }
         Err(Errno::EINVAL | Errno::E2BIG) if way == Way::Best => no_cookie(cookie).map(|()| None),
-        Err(errno) if !probe::has_links(program.as_fd(), AttachType::PERF_EVENT) => Err(
-            refusal::unknown("links of perf events", linux(5, 15), errno),
-        ),
-        Err(errno) => Err(refused(errno)),
+        Err(errno) => Err(refusal::unknown(
+            "links of perf events",
+            linux(5, 15),
+            errno,
+        )),
     }
 }
 
@@ -215,7 +219,10 @@ fn refused(errno: Errno) -> Error {
     );
     match errno {
         Errno::EINVAL => error.with_hint("is it a program of the right type for this event?"),
-        Errno::EEXIST => error.with_hint("before Linux 4.15 an event took one program only"),
+        Errno::EEXIST => error.with_hint(
+            "this program is attached to the same trace event already, or the perf event has another program: it takes one",
+        ),
+        Errno::E2BIG => error.with_hint("a trace event takes 64 programs, and has them already"),
         _ => error,
     }
 }

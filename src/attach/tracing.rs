@@ -3,7 +3,7 @@
 
 use super::link::Link;
 use super::switches;
-use crate::kinds::AttachType;
+use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::reloc::AttachTarget;
 use crate::rights;
@@ -49,7 +49,13 @@ pub(super) fn attach_loaded(program: &Program, cookie: u64) -> Result<Link> {
             cookie,
         ),
     };
-    let fd = made.map_err(|errno| refused(errno, cookie).context(doing()))?;
+    let fd = made.map_err(|errno| {
+        let error = refused(errno, program, cookie);
+        let again =
+            program.kind() == ProgramType::EXT && matches!(errno, Errno::ENOENT | Errno::EINVAL);
+        let error = if again { error.with_hint(AGAIN) } else { error };
+        error.context(doing())
+    })?;
     Ok(Link::kernel(program.name(), fd))
 }
 
@@ -112,19 +118,106 @@ pub(super) fn target_name(program: &Program) -> &str {
     }
 }
 
-pub(super) fn refused(errno: Errno, cookie: u64) -> Error {
+pub(super) fn refused(errno: Errno, program: &Program, cookie: u64) -> Error {
     let error = Error::from_errno(errno, "the kernel does not attach it");
+    let is_replacement = program.kind() == ProgramType::EXT;
     match errno {
         Errno::EPERM => error.with_hint(rights::for_perf_event()),
-        Errno::EBUSY => error.with_hint(
-            "something else is attached there and wants to be alone, such as a livepatch",
-        ),
-        Errno::EINVAL | Errno::E2BIG if cookie != 0 => {
+        Errno::EBUSY => error.with_hint(busy(program)),
+        Errno::EINVAL if cookie != 0 => {
             error.with_hint("cookies of tracing programs came with Linux 6.0")
         }
+        Errno::E2BIG if cookie != 0 => error.with_hint(format!(
+            "{FULL}; or the kernel knows no cookies of tracing programs, which came with Linux 6.0"
+        )),
+        Errno::E2BIG => error.with_hint(FULL),
+        Errno::EINVAL if is_replacement => error.with_hint(
+            "does the function have the same parameters and result as its replacement?",
+        ),
+        Errno::ENOENT => error.with_hint(
+            "the program is attached there already, or was before: until Linux 5.13 a program can be attached only once",
+        ),
         Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
             error.with_hint("this machine or kernel has no BPF trampolines for the function")
         }
         _ => error,
+    }
+}
+
+/// A replacement is loaded for one target, which it gives away when it is attached.
+const AGAIN: &str = "has it been attached before? then its target has to be named again, with Program::attach_freplace";
+
+/// `BPF_MAX_TRAMP_LINKS`, and a page for the machine code.
+const FULL: &str = "a function takes 38 programs of fentry, fexit, fmod_ret and LSM in all, and has as many already";
+
+/// Who may be in the way at a function (`bpf_trampoline_link_prog`, `register_ftrace_direct`).
+fn busy(program: &Program) -> &'static str {
+    match program.attach_target() {
+        _ if program.kind() == ProgramType::EXT => {
+            "the function has a replacement already, or is traced by fentry or fexit, which rules out replacing it; or its \
+             program is in a program array for tail calls, which does so, too"
+        }
+        Some(AttachTarget::Program { .. }) => {
+            "the program is attached there already, or the function has a replacement (freplace), which rules out tracing it"
+        }
+        _ => {
+            "the program is attached there already, or something other than BPF has taken the function: a module that \
+             redirects it (a direct call of ftrace), before Linux 6.0 also a livepatch or a kprobe with a post handler, which \
+             fexit and fmod_ret could not share a function with before Linux 6.18"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::{Origin, ProgramParts};
+    use std::sync::Arc;
+
+    /// A program that was loaded for this. Its descriptor is not looked at.
+    fn loaded_for(kind: ProgramType, target: AttachTarget) -> Program {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        Program::new(ProgramParts {
+            fd: Arc::new(null.into()),
+            name: "p".to_owned(),
+            kind,
+            attach_type: Some(AttachType::TRACE_FENTRY),
+            origin: Some(Origin {
+                section: "fentry".to_owned(),
+                def: None,
+                attach_target: Some(target),
+                autoattach: true,
+                usdt: None,
+                log: None,
+            }),
+        })
+    }
+
+    #[test]
+    fn who_is_in_the_way_depends_on_the_place() {
+        let function = "f".to_owned();
+        let of_program = AttachTarget::Program { function };
+        let of_kernel = AttachTarget::Btf {
+            id: TypeId(1),
+            module: None,
+            name: "vfs_read".to_owned(),
+        };
+        let fentry = loaded_for(ProgramType::TRACING, of_kernel);
+        let fentry_of_program = loaded_for(ProgramType::TRACING, of_program.clone());
+        let replacement = loaded_for(ProgramType::EXT, of_program);
+        for (program, errno, words) in [
+            (&fentry, Errno::EBUSY, "attached there already"),
+            (&fentry, Errno::EBUSY, "direct call of ftrace"),
+            (&fentry, Errno::ENOENT, "attached there already"),
+            (&fentry, Errno::E2BIG, "38 programs"),
+            (&fentry_of_program, Errno::EBUSY, "(freplace)"),
+            (&replacement, Errno::EBUSY, "has a replacement already"),
+            (&replacement, Errno::EBUSY, "tail calls"),
+            (&replacement, Errno::EINVAL, "same parameters and result"),
+        ] {
+            let error = refused(errno, program, 0);
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(words), "`{words}` is missing in: {hint}");
+        }
     }
 }

@@ -33,5 +33,6 @@ pub use object::{
 };
 pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
 pub use options::{OpenOptions, TokenSource, UnknownAttributes};
+pub(crate) use section_name::TargetForm;
 pub use section_name::{AutoAttach, SectionDef, SectionFlags};
 pub use variable::VariableMut;

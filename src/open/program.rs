@@ -163,10 +163,11 @@ impl OpenProgram {
         self
     }
 
-    /// What it attaches to: what the caller said, or what follows the first `/` in the section's name.
+    /// What it attaches to: what the caller said, or what follows the first `/` in the section's name; `None` if nothing does.
     pub fn attach_target(&self) -> Option<&str> {
         let from_section = || self.section.split_once('/').map(|(_, target)| target);
-        self.attach_target.as_deref().or_else(from_section)
+        let named = self.attach_target.as_deref().or_else(from_section);
+        named.filter(|target| !target.is_empty())
     }
 
     /// Says which function (or tracepoint, or hook; `module:function` for one of a module) it is checked against, instead of

@@ -69,6 +69,17 @@ pub enum AutoAttach {
     Iter,
 }
 
+/// What the name of a section may say of the place its programs are attached to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TargetForm {
+    /// What it is, in words.
+    pub(crate) what: &'static str,
+    /// One that most kernels or machines have.
+    pub(crate) example: &'static str,
+    /// The section's name with the example.
+    pub(crate) section: String,
+}
+
 /// A program of a type without attach types says 0, which is what the kernel expects there.
 const NO_ATTACH_TYPE: AttachType = AttachType(0);
 
@@ -125,6 +136,53 @@ impl SectionDef {
     /// Whether its programs may sleep.
     pub fn is_sleepable(&self) -> bool {
         self.flags.contains(SLEEPABLE)
+    }
+
+    /// What may follow the first slash: where its programs are attached. `None` if nothing may.
+    pub(crate) fn target(&self) -> Option<TargetForm> {
+        let (what, example) = match (self.auto_attach, self.attach_type) {
+            (Some(AutoAttach::Kprobe), _) => ("a kernel function", "vfs_read"),
+            (Some(AutoAttach::Uprobe), _) => {
+                ("a file and a function in it", "/usr/bin/bash:readline")
+            }
+            (
+                Some(
+                    AutoAttach::KprobeMulti | AutoAttach::KprobeSession | AutoAttach::TracingMulti,
+                ),
+                _,
+            ) => ("a pattern of kernel functions", "tcp_*"),
+            (Some(AutoAttach::UprobeMulti), _) => {
+                ("a file and a pattern of its functions", "libc.so.6:mem*")
+            }
+            (Some(AutoAttach::Ksyscall), _) => ("a system call", "openat"),
+            (Some(AutoAttach::Usdt), _) => (
+                "a file, a provider and a probe",
+                "/usr/bin/python3:python:gc__start",
+            ),
+            (Some(AutoAttach::Tracepoint), _) => {
+                ("a tracepoint with its category", "sched/sched_switch")
+            }
+            (Some(AutoAttach::RawTracepoint), _) | (_, A::TRACE_RAW_TP) => {
+                ("a tracepoint", "sched_switch")
+            }
+            (Some(AutoAttach::Lsm), _) => ("an LSM hook", "file_open"),
+            (_, A::LSM_CGROUP) => ("an LSM hook", "socket_bind"),
+            (Some(AutoAttach::Iter), _) => ("what to iterate over", "task"),
+            (Some(AutoAttach::Trace), A::MODIFY_RETURN) => {
+                ("a kernel function", "security_file_open")
+            }
+            (Some(AutoAttach::Trace), _) if self.program_type == P::EXT => {
+                ("a function of another program", "FUNCTION")
+            }
+            (Some(AutoAttach::Trace), _) => ("a kernel function", "vfs_read"),
+            (None, _) => return None,
+        };
+        let word = self.pattern.trim_end_matches('+');
+        Some(TargetForm {
+            what,
+            example,
+            section: format!("{word}/{example}"),
+        })
     }
 
     /// Whether its programs are checked against a type or function of the kernel or of another program.
@@ -299,6 +357,18 @@ mod tests {
         assert_eq!(pattern("usdt.s/x:y:z"), Some("usdt.s+"));
         assert_eq!(pattern(".text"), None);
         assert_eq!(pattern(""), None);
+    }
+
+    #[test]
+    fn what_may_follow_the_slash_has_an_example_of_the_same_section() {
+        for def in SectionDef::ALL {
+            let takes_target = def.auto_attach.is_some() || def.needs_attach_target();
+            let target = def.target();
+            assert_eq!(target.is_some(), takes_target, "{}", def.pattern);
+            if let Some(target) = target {
+                assert_eq!(pattern(&target.section), Some(def.pattern));
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::target::Target;
 use crate::btf::{Btf, Kind};
 use crate::kinds::{AttachType, ProgramType};
 use crate::near_functions::NearFunctions;
-use crate::open::{OpenProgram, SectionFlags};
+use crate::open::{OpenProgram, SectionDef, SectionFlags};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ fn wanted(program: &OpenProgram) -> Wanted<'_> {
         .is_some_and(|def| def.flags.contains(SectionFlags::ATTACH_BTF));
     let name = match (&program.attach_target, by_section) {
         (Some(name), _) => Some(name.as_str()),
-        (None, true) => program.section.split_once('/').map(|(_, name)| name),
+        (None, true) => program.attach_target(),
         (None, false) => return Wanted::None,
     };
     let Some(name) = name else {
@@ -103,9 +103,7 @@ fn is_for_many(attach_type: AttachType) -> bool {
 
 /// The module before the colon of `module:pattern`; `None` for the kernel proper.
 fn module_of_many(program: &OpenProgram) -> Option<&str> {
-    let tail = || program.section.split_once('/').map(|(_, tail)| tail);
-    let name = program.attach_target.as_deref().or_else(tail)?;
-    let (module, _) = name.split_once(':')?;
+    let (module, _) = program.attach_target()?.split_once(':')?;
     (module != "vmlinux").then_some(module)
 }
 
@@ -133,20 +131,33 @@ pub(super) fn resolve(
         Wanted::Program(function) => Ok(Some(AttachTarget::Program {
             function: function.to_string(),
         })),
-        Wanted::Unnamed => Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!(
-                "section `{}` does not say what the program attaches to",
-                program.section
-            ),
-        )
-        .with_hint(format!(
-            "write SEC(\"{}/NAME\"), or set the attach target before loading",
-            program.section
-        ))),
+        Wanted::Unnamed => Err(unnamed(program)),
         Wanted::Kernel(name) => find(name, target, types).map(Some),
         Wanted::Module(name) => module(name, target).map(Some),
     }
+}
+
+fn unnamed(program: &OpenProgram) -> Error {
+    let section = &program.section;
+    let Some(target) = program.def.and_then(SectionDef::target) else {
+        let message = format!("section `{section}` does not name what the program attaches to");
+        return Error::new(ErrorKind::InvalidArgument, message)
+            .with_hint("call OpenProgram::set_attach_target before loading");
+    };
+    let message = format!(
+        "section `{section}` does not name {} to attach to",
+        target.what
+    );
+    let also = match program.kind {
+        ProgramType::EXT => {
+            "; the program that has the function is given by OpenProgram::set_attach_program"
+        }
+        _ => "",
+    };
+    Error::new(ErrorKind::InvalidArgument, message).with_hint(format!(
+        "name it in the section, as in SEC(\"{}\"), or call OpenProgram::set_attach_target(\"{}\") before loading{also}",
+        target.section, target.example
+    ))
 }
 
 fn module(name: &str, target: &Target) -> Result<AttachTarget> {
@@ -334,13 +345,46 @@ mod tests {
             name: "do_unlinkat".to_string(),
         };
         assert_eq!(found, expected);
-        let error = look_up("fentry", None).unwrap_err().to_string();
-        assert!(error.contains("SEC(\"fentry/NAME\")"), "{error}");
         let function = "main".to_string();
         assert_eq!(
             look_up("freplace/main", None).unwrap(),
             Some(AttachTarget::Program { function })
         );
+    }
+
+    #[test]
+    fn a_section_without_a_target_is_told_what_is_missing() {
+        for (section, what, example) in [
+            ("fentry", "a kernel function", "SEC(\"fentry/vfs_read\")"),
+            ("fentry/", "a kernel function", "SEC(\"fentry/vfs_read\")"),
+            ("fexit.s", "a kernel function", "SEC(\"fexit.s/vfs_read\")"),
+            (
+                "fmod_ret",
+                "a kernel function",
+                "SEC(\"fmod_ret/security_file_open\")",
+            ),
+            ("tp_btf/", "a tracepoint", "SEC(\"tp_btf/sched_switch\")"),
+            ("lsm", "an LSM hook", "SEC(\"lsm/file_open\")"),
+            (
+                "lsm_cgroup/",
+                "an LSM hook",
+                "SEC(\"lsm_cgroup/socket_bind\")",
+            ),
+            ("iter", "what to iterate over", "SEC(\"iter/task\")"),
+            (
+                "freplace/",
+                "a function of another program",
+                "set_attach_program",
+            ),
+        ] {
+            let error = look_up(section, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+            let error = error.to_string();
+            let message = format!("section `{section}` does not name {what} to attach to");
+            for words in [message.as_str(), example, "set_attach_target(\""] {
+                assert!(error.contains(words), "`{words}` is missing in: {error}");
+            }
+        }
     }
 
     #[test]

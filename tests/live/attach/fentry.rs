@@ -7,6 +7,7 @@ use crate::load::load_fixture;
 use crate::matrix::{refused, unless_refused, works};
 use crate::net::{in_network, send_through_veth, veth};
 use crate::support::{Need, check};
+use rawbpf::Errno;
 use rawbpf::attach::TracingMulti;
 use rawbpf::load::Object;
 use rawbpf::program::{Program, TestRun};
@@ -217,6 +218,17 @@ fn a_hook_of_a_cgroup_is_loaded() {
     );
 }
 
+#[test]
+fn a_function_has_a_program_once() {
+    require!(Need::Bpf, Need::Btf, Need::Fentry);
+    let object = load_fixture("fentry", own_process).unwrap();
+    let program = &object.programs()[0];
+    let _link = program.attach().unwrap();
+    let error = program.attach().unwrap_err();
+    let hint = error.hint().unwrap_or_default();
+    assert!(hint.contains("attached there already"), "{error}");
+}
+
 const LATE_FREPLACE: &str = "freplace of a target given when attaching";
 /// What is seen of a replaced function.
 const ANSWERS: &str = "the program gets the other function's answer, until it is detached";
@@ -282,8 +294,13 @@ fn a_function_of_a_program_is_replaced() {
     let program = replacing.program("new_answer").unwrap();
     let link = program.attach().unwrap();
     let replaced = asked(&first) == 0;
+    let error = program.attach_freplace(target, "answer").unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EBUSY), "{error}");
+    assert!(error.hint().unwrap().contains("a replacement already"));
     link.detach().unwrap();
     works("freplace", ANSWERS, replaced && asked(&first) > 0);
+    let error = program.attach().unwrap_err();
+    assert!(error.hint().unwrap().contains("attach_freplace"), "{error}");
 
     let error = program
         .attach_freplace(target, "anser")

@@ -1,9 +1,9 @@
 //! What is said where attaching cannot work, whatever the kernel.
 
-use super::counter;
+use super::{counter, counters};
 use crate::support::{Need, PinFolder};
-use rawbpf::ErrorKind;
 use rawbpf::attach::{Link, Sampling, SoftwareEvent};
+use rawbpf::{Errno, ErrorKind};
 use std::process::Command;
 
 #[test]
@@ -30,6 +30,62 @@ fn a_program_whose_section_does_not_say_where_is_left_alone() {
     assert!(object.attach().unwrap().is_empty());
     let error = object.programs()[0].attach().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("SEC(\"kprobe/vfs_read\")"), "{hint}");
+    assert!(hint.contains("Program::attach_kprobe("), "{hint}");
+}
+
+#[test]
+fn a_slash_without_a_target_is_no_target() {
+    require!(Need::Bpf, Need::Btf);
+    let error = counter("raw_tp/").attach().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidObject, "{error}");
+    assert!(
+        error.to_string().contains("does not name a tracepoint"),
+        "{error}"
+    );
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains("SEC(\"raw_tp/sched_switch\")"),
+        "{error}"
+    );
+}
+
+/// A trace event that nothing waits for.
+const QUIET: &str = "tracepoint/syscalls/sys_enter_getsid";
+
+#[test]
+fn a_trace_event_has_a_program_once() {
+    require!(Need::Bpf, Need::Btf);
+    let object = counter(QUIET);
+    let program = &object.programs()[0];
+    let _link = program.attach().unwrap();
+    let error = program.attach().unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EEXIST), "{error}");
+    assert!(error.hint().unwrap().contains("attached"), "{error}");
+}
+
+/// The cookie was blamed for the lack of room once.
+#[test]
+fn a_trace_event_has_64_programs_at_most() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 15));
+    let object = counters(&[QUIET; 65]);
+    let mut links = Vec::new();
+    let (category, name) = ("syscalls", "sys_enter_getsid");
+    let error = object.programs().iter().find_map(|program| {
+        match program.attach_tracepoint_with_cookie(category, name, 7) {
+            Ok(link) => {
+                links.push(link);
+                None
+            }
+            Err(error) => Some(error),
+        }
+    });
+    let error = error.expect("the 65th is refused");
+    assert_eq!(error.errno(), Some(Errno::E2BIG), "{error}");
+    assert!(error.hint().unwrap().contains("64 programs"), "{error}");
 }
 
 #[test]
