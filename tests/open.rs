@@ -282,6 +282,16 @@ fn variables_can_be_set_by_value() {
         .unwrap_err();
     assert_eq!(error.message(), "it takes 4 bytes, the value has 8");
     assert!(error.to_string().contains("variable `targ_tgid`"));
+    let mut refused = |name: &str, value: i32| {
+        let error = object.variable_mut(name).unwrap().set(&value).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        error.to_string()
+    };
+    let text = refused("targ_tgid", -1);
+    assert!(
+        text.contains("variable `targ_tgid`: `i32` as `") && text.contains("-1 does not fit"),
+        "{text}"
+    );
 }
 
 #[test]

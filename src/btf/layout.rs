@@ -59,7 +59,7 @@ pub enum Shape {
     /// Bytes that nothing more is known about.
     Opaque,
     /// A number, a `bool` or an enum.
-    Number,
+    Number(Number),
     /// Equal elements in a row.
     Array {
         /// How many.
@@ -71,6 +71,19 @@ pub enum Shape {
     },
     /// Named fields.
     Struct(Vec<Field>),
+}
+
+/// How the bits of a number are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// From zero up; a `bool`, too.
+    Unsigned,
+    /// In two's complement.
+    Signed,
+    /// Floating point.
+    Float,
+    /// As the number of an enum's value.
+    Enum,
 }
 
 /// A field of a Rust structure. A name that starts with `_` stands for padding and is not looked for.
@@ -112,7 +125,7 @@ macro_rules! layout {
     ($name:ident) => {
         impl $crate::btf::Layout for $name {
             fn shape() -> $crate::btf::Shape {
-                $crate::btf::Shape::Number
+                $crate::btf::Shape::Number($crate::btf::Number::Enum)
             }
         }
     };
@@ -135,17 +148,18 @@ macro_rules! layout {
 }
 
 macro_rules! numbers {
-    ($($number:ty),*) => {$(
+    ($($kind:ident: $($number:ty),*;)*) => {$($(
         impl Layout for $number {
             fn shape() -> Shape {
-                Shape::Number
+                Shape::Number(Number::$kind)
             }
         }
-    )*};
+    )*)*};
 }
 numbers!(
-    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, bool, NonZeroU8,
-    NonZeroU16, NonZeroU32, NonZeroU64, NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64
+    Unsigned: u8, u16, u32, u64, u128, usize, bool, NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64;
+    Signed: i8, i16, i32, i64, i128, isize, NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64;
+    Float: f32, f64;
 );
 
 /// No bytes: the key of a queue.
@@ -207,7 +221,7 @@ impl<'b> Comparison<'b> {
         }
         match rust.shape {
             Shape::Opaque | Shape::Array { size: 1, .. } => Ok(()),
-            Shape::Number => self.number(id),
+            Shape::Number(_) => self.number(id),
             Shape::Array { len, size, element } => {
                 let element = Rust {
                     size: *size,

@@ -30,7 +30,7 @@ pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, ExtSection};
 pub use header::ByteOrder;
 pub use kind::{KIND_COUNT, Kind};
-pub use layout::{Field, Layout, Shape};
+pub use layout::{Field, Layout, Number, Shape};
 pub use parse::{Btf, SharedBytes};
 pub use query::{Found, NameMatch, essential_name};
 pub(crate) use query::{MAX_CHAIN, Wanted};

@@ -21,7 +21,7 @@ mod struct_ops;
 mod struct_ops_field;
 #[cfg(test)]
 mod tests;
-mod text;
+mod values;
 mod variable;
 
 pub use core_relocation::CoreRelocation;

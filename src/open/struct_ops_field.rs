@@ -1,11 +1,10 @@
 //! The data members of a `struct_ops` variable, one by one, before the object is loaded.
 
 use super::OpenMapMut;
-use super::text::Encoder;
-use crate::btf::Kind;
+use super::values::Encoder;
+use crate::btf::{Kind, Layout};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::ops::Range;
-use zerocopy::{Immutable, IntoBytes};
 
 /// A member that holds data.
 struct Field {
@@ -25,19 +24,19 @@ impl OpenMapMut<'_> {
         image.get(field.place).ok_or_else(|| self.outside(member))
     }
 
-    /// Sets a data member of a `struct_ops` variable to a value of the same size, such as flags or a name. Functions are set
-    /// by [`OpenMapMut::set_member`].
+    /// Sets a data member of a `struct_ops` variable to a value that fits its type, such as flags or a name; see
+    /// [`VariableMut::set`](super::VariableMut::set). Functions are set by [`OpenMapMut::set_member`].
     ///
     /// # Errors
-    /// It is no `struct_ops` map, has no such member, the member holds no data, or the sizes differ (the message states both).
+    /// It is no `struct_ops` map, has no such member, the member holds no data, or size or type differ (the message states both).
     #[doc(alias = "shadow")]
-    pub fn set_field<T: IntoBytes + Immutable + ?Sized>(
-        &mut self,
-        member: &str,
-        value: &T,
-    ) -> Result<&mut Self> {
+    pub fn set_field<T: Layout>(&mut self, member: &str, value: &T) -> Result<&mut Self> {
         let field = self.find_field(member)?;
-        self.write_field(member, field, value.as_bytes())
+        let bytes = value.as_bytes();
+        self.check_field_size(member, &field, bytes)?;
+        let fits = self.encoder().check(field.ty, value);
+        fits.map_err(|e| e.context(format!("member `{member}`")))?;
+        self.write_field(member, field, bytes)
     }
 
     /// Sets a data member of a `struct_ops` variable to what a text says, by the member's type: a number, the name of an
@@ -47,21 +46,29 @@ impl OpenMapMut<'_> {
     /// As for [`OpenMapMut::set_field`]; or the text is no value of the type.
     pub fn set_field_from_text(&mut self, member: &str, text: &str) -> Result<&mut Self> {
         let field = self.find_field(member)?;
-        let encoder = Encoder {
-            btf: self.object().btf.as_ref(),
-            order: self.object().byte_order,
-        };
-        let bytes = encoder.encode(field.ty, field.size, text);
+        let bytes = self.encoder().encode(field.ty, field.size, text);
         let bytes = bytes.map_err(|e| e.context(format!("member `{member}`")))?;
         self.write_field(member, field, &bytes)
     }
 
-    fn write_field(&mut self, member: &str, field: Field, bytes: &[u8]) -> Result<&mut Self> {
-        if usize::try_from(field.size) != Ok(bytes.len()) {
-            let (size, given) = (field.size, bytes.len());
-            let message = format!("member `{member}` takes {size} bytes, the value has {given}");
-            return Err(self.error(ErrorKind::InvalidArgument, message));
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            btf: self.object().btf.as_ref(),
+            order: self.object().byte_order,
         }
+    }
+
+    fn check_field_size(&self, member: &str, field: &Field, bytes: &[u8]) -> Result<()> {
+        if usize::try_from(field.size) == Ok(bytes.len()) {
+            return Ok(());
+        }
+        let (size, given) = (field.size, bytes.len());
+        let message = format!("member `{member}` takes {size} bytes, the value has {given}");
+        Err(self.error(ErrorKind::InvalidArgument, message))
+    }
+
+    fn write_field(&mut self, member: &str, field: Field, bytes: &[u8]) -> Result<&mut Self> {
+        self.check_field_size(member, &field, bytes)?;
         let outside = self.outside(member);
         let index = self.index();
         let image = self.object_mut().image_mut(index);

@@ -1,9 +1,9 @@
 //! Global variables: finding them, reading what they start as, and setting them before the object is loaded.
 
-use super::text::Encoder;
+use super::values::Encoder;
 use super::{ExternKind, OpenObject, Variable};
+use crate::btf::Layout;
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
-use zerocopy::{Immutable, IntoBytes};
 
 impl OpenObject {
     /// The global variable of this name.
@@ -119,40 +119,59 @@ impl VariableMut<'_> {
         self.object.value_of(&self.variable)
     }
 
-    /// Sets it to a value of the same size: an integer, a `bool`, an array or structure of them.
+    /// Sets it to a value: an integer, a `bool`, an array of them, or any other plain data ([`Layout`]).
+    ///
+    /// What [`VariableMut::set_from_text`] refuses is refused here, too: a number that the variable's type does not have, such as
+    /// -1 for an `unsigned int` or 2 for a `bool`; a number for a structure or an array; an integer for a `float`. Signed and
+    /// unsigned integers may be mixed as long as the value fits. Arrays of bytes stand for anything of their size.
     ///
     /// # Errors
-    /// The sizes differ; the message states both.
-    pub fn set<T: IntoBytes + Immutable + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.set_bytes(value.as_bytes())
+    /// `InvalidArgument`: sizes or types differ; the message has both.
+    pub fn set<T: Layout>(&mut self, value: &T) -> Result<()> {
+        let bytes = value.as_bytes();
+        self.check_size(bytes)?;
+        self.encoder()
+            .check(self.variable.type_id, value)
+            .map_err(|error| self.error(error))?;
+        self.set_bytes(bytes)
     }
 
-    /// Sets it to these bytes.
+    /// Sets it to these bytes, whatever its type.
     ///
     /// # Errors
     /// The sizes differ; the message states both.
     pub fn set_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let error = || {
-            let message = format!(
-                "it takes {} bytes, the value has {}",
-                self.variable.size,
-                bytes.len()
-            );
-            self.error(Error::new(ErrorKind::InvalidArgument, message))
-        };
-        if usize::try_from(self.variable.size) != Ok(bytes.len()) {
-            return Err(error());
-        }
-        let Some((start, size)) = self.variable.range() else {
-            return Err(error());
-        };
+        self.check_size(bytes)?;
         let image = self.object.image_mut(self.variable.map);
-        let Some(place) = image.get_mut(start..).and_then(|b| b.get_mut(..size)) else {
+        let place = self.variable.range().and_then(|(start, size)| {
+            let rest = image.get_mut(start..)?;
+            rest.get_mut(..size)
+        });
+        let Some(place) = place else {
             let message = "it lies outside the data of its map";
             return Err(self.error(Error::new(ErrorKind::Corrupt, message)));
         };
         place.copy_from_slice(bytes);
         Ok(())
+    }
+
+    fn check_size(&self, bytes: &[u8]) -> Result<()> {
+        if usize::try_from(self.variable.size) == Ok(bytes.len()) {
+            return Ok(());
+        }
+        let message = format!(
+            "it takes {} bytes, the value has {}",
+            self.variable.size,
+            bytes.len()
+        );
+        Err(self.error(Error::new(ErrorKind::InvalidArgument, message)))
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            btf: self.object.btf.as_ref(),
+            order: self.object.byte_order,
+        }
     }
 
     /// Sets it to what a text says, by its type: a number (`42`, `-1`, `0xff`), `true` or `false`, the name of an
@@ -161,11 +180,8 @@ impl VariableMut<'_> {
     /// # Errors
     /// The text is no value of the type, or does not fit; the message says what would.
     pub fn set_from_text(&mut self, text: &str) -> Result<()> {
-        let encoder = Encoder {
-            btf: self.object.btf.as_ref(),
-            order: self.object.byte_order,
-        };
-        let bytes = encoder
+        let bytes = self
+            .encoder()
             .encode(self.variable.type_id, self.variable.size, text)
             .map_err(|error| self.error(error))?;
         self.set_bytes(&bytes)

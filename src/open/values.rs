@@ -1,9 +1,10 @@
-//! Values of variables as people write them on a command line.
+//! Values of variables, as people write them on a command line or as Rust values: what fits a variable's type.
 
-use crate::btf::{Btf, ByteOrder, Kind, Type};
+use crate::btf::{Btf, ByteOrder, Kind, Layout, Number, Shape, Type};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
+use std::any::type_name;
 
-/// Turns a text into the bytes of a variable.
+/// Turns a text into the bytes of a variable, and says which Rust values it can have.
 pub(super) struct Encoder<'b> {
     pub(super) btf: Option<&'b Btf<'b>>,
     pub(super) order: ByteOrder,
@@ -20,6 +21,62 @@ impl Encoder<'_> {
             Some(btf) if !id.is_void() => self.typed(&btf.get(id)?.resolved()?, size, text),
             _ => self.untyped(size, text),
         }
+    }
+
+    /// Says why a variable of this type cannot have a Rust value: it is laid out otherwise, or would be refused as a text, too.
+    /// Of structures and arrays of bytes only the layout is compared.
+    pub(super) fn check<T: Layout>(&self, id: TypeId, value: &T) -> Result<()> {
+        let Some(btf) = self.btf.filter(|_| !id.is_void()) else {
+            return Ok(());
+        };
+        btf.check_layout::<T>(id)?;
+        self.check_shape(&btf.get(id)?.resolved()?, &T::shape(), value.as_bytes())
+            .map_err(|e| {
+                let name = type_name::<T>();
+                e.context(format!("`{name}` as `{}`", btf.type_name(id)))
+            })
+    }
+
+    fn check_shape(&self, ty: &Type<'_>, shape: &Shape, bytes: &[u8]) -> Result<()> {
+        match shape {
+            Shape::Number(number) => self.check_number(ty, *number, bytes),
+            Shape::Array { size, element, .. } if *size > 1 => {
+                let (Some(array), Some(btf)) = (ty.array(), self.btf) else {
+                    return Ok(());
+                };
+                let ty = btf.get(array.element)?.resolved()?;
+                let mut each = bytes.chunks_exact(*size);
+                each.try_for_each(|bytes| self.check_shape(&ty, element, bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_number(&self, ty: &Type<'_>, number: Number, bytes: &[u8]) -> Result<()> {
+        let is_float = number == Number::Float;
+        match ty.kind() {
+            Kind::Float if is_float => Ok(()),
+            Kind::Float => Err(unfit("it is a floating-point number, the value an integer")),
+            Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Ptr if is_float => {
+                Err(unfit("it is an integer, the value a floating-point number"))
+            }
+            Kind::Int | Kind::Enum | Kind::Enum64 if number != Number::Enum => {
+                let value = value_of(number, bytes);
+                value.map_or(Ok(()), |value| self.check_integer(ty, value))
+            }
+            Kind::Struct => Err(unfit("it is a structure, the value a number")),
+            Kind::Union => Err(unfit("it is a union, the value a number")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_integer(&self, ty: &Type<'_>, value: i128) -> Result<()> {
+        let text = value.to_string();
+        if is_bool(ty) && !matches!(value, 0 | 1) {
+            return Err(neither_true_nor_false(&text));
+        }
+        self.integer(value, ty.size_field(), Sign::of(ty), &text)
+            .map(drop)
     }
 
     /// Without a type, any number that fits is good.
@@ -51,29 +108,19 @@ impl Encoder<'_> {
     }
 
     fn int(&self, ty: &Type<'_>, text: &str) -> Result<Vec<u8>> {
-        let encoding = ty.int_encoding();
-        if encoding.is_some_and(|int| int.bool) && ty.size_field() == 1 {
+        if is_bool(ty) {
             return match text {
                 "true" | "1" | "yes" | "y" => Ok(vec![1]),
                 "false" | "0" | "no" | "n" => Ok(vec![0]),
-                _ => Err(unfit(format!("`{text}` is neither true nor false"))),
+                _ => Err(neither_true_nor_false(text)),
             };
         }
-        let sign = if encoding.is_some_and(|int| int.signed) {
-            Sign::Signed
-        } else {
-            Sign::Unsigned
-        };
-        self.integer(number(text)?, ty.size_field(), sign, text)
+        self.integer(number(text)?, ty.size_field(), Sign::of(ty), text)
     }
 
     fn constant(&self, ty: &Type<'_>, text: &str) -> Result<Vec<u8>> {
         let named = ty.enumerators().find(|constant| constant.name == text);
-        let sign = if ty.kflag() {
-            Sign::Signed
-        } else {
-            Sign::Unsigned
-        };
+        let sign = Sign::of(ty);
         let value = match named {
             Some(constant) if ty.kind() == Kind::Enum64 && sign == Sign::Unsigned => {
                 i128::from(constant.value.cast_unsigned())
@@ -168,6 +215,45 @@ enum Sign {
     Unsigned,
 }
 
+impl Sign {
+    /// That of an integer or enumeration.
+    fn of(ty: &Type<'_>) -> Self {
+        let signed = match ty.int_encoding() {
+            Some(int) => int.signed,
+            None => ty.kflag(),
+        };
+        if signed { Self::Signed } else { Self::Unsigned }
+    }
+}
+
+fn is_bool(ty: &Type<'_>) -> bool {
+    ty.int_encoding().is_some_and(|int| int.bool) && ty.size_field() == 1
+}
+
+#[cold]
+fn neither_true_nor_false(text: &str) -> Error {
+    unfit(format!("`{text}` is neither true nor false"))
+}
+
+/// The value of a Rust integer of up to 64 bits.
+fn value_of(number: Number, bytes: &[u8]) -> Option<i128> {
+    let bits = u32::try_from(bytes.len()).ok()?.checked_mul(8)?;
+    if !(1..=64).contains(&bits) {
+        return None;
+    }
+    let add = |value: i128, byte: &u8| value << 8 | i128::from(*byte);
+    let value = if cfg!(target_endian = "little") {
+        bytes.iter().rev().fold(0, add)
+    } else {
+        bytes.iter().fold(0, add)
+    };
+    let one: i128 = 1;
+    if number == Number::Signed && value >= one << (bits - 1) {
+        return Some(value - (one << bits));
+    }
+    Some(value)
+}
+
 /// `42`, `-1`, `0xff`, `0o17`, `0b101`, or a character as `'x'`.
 fn number(text: &str) -> Result<i128> {
     if let [b'\'', byte, b'\''] = text.as_bytes() {
@@ -206,6 +292,9 @@ mod tests {
         shorts: TypeId,
         float: TypeId,
         constant: TypeId,
+        pair: TypeId,
+        single: TypeId,
+        pointer: TypeId,
     }
 
     fn types() -> Types {
@@ -219,6 +308,10 @@ mod tests {
         let shorts = b.add_array(u16, int, 3);
         let float = b.add_type("float", crate::btf::Info::of(Kind::Float), 4, &[]);
         let constant = b.add_reference(Kind::Const, "", int);
+        let members = [("a", int, 0), ("b", int, 32)];
+        let pair = b.add_composite(Kind::Struct, "pair", 8, &members);
+        let single = b.add_composite(Kind::Struct, "single", 4, &[("a", int, 0)]);
+        let pointer = b.add_reference(Kind::Ptr, "", int);
         Types {
             btf: Btf::from_vec(b.finish()).unwrap(),
             u8,
@@ -229,6 +322,9 @@ mod tests {
             shorts,
             float,
             constant,
+            pair,
+            single,
+            pointer,
         }
     }
 
@@ -292,6 +388,74 @@ mod tests {
         assert_eq!(encode(&t, t.shorts, 6, "1, 2"), Ok(list));
         assert!(encode(&t, t.shorts, 6, "1,2,3,4").is_err());
         assert!(encode(&t, t.shorts, 6, "1,x").is_err());
+    }
+
+    fn check<T: Layout>(types: &Types, id: TypeId, value: &T) -> Result<(), String> {
+        let encoder = Encoder {
+            btf: Some(&types.btf),
+            order: ByteOrder::Native,
+        };
+        encoder.check(id, value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn rust_values_are_refused_where_texts_are() {
+        let t = types();
+        let says = |result: Result<(), String>, words: &str| {
+            let error = result.unwrap_err();
+            assert!(error.contains(words), "{error}");
+        };
+        assert_eq!(check(&t, t.int, &-1), Ok(()));
+        assert_eq!(check(&t, t.int, &7_u32), Ok(()), "the value fits");
+        says(
+            check(&t, t.int, &u32::MAX),
+            "`u32` as `int`: 4294967295 does not fit",
+        );
+        assert_eq!(check(&t, t.u8, &1_i8), Ok(()));
+        says(
+            check(&t, t.u8, &-1_i8),
+            "-1 does not fit in 1 bytes: it must be from 0 to 255",
+        );
+        assert_eq!(check(&t, t.bool, &true), Ok(()));
+        assert_eq!(check(&t, t.bool, &1_u8), Ok(()));
+        says(
+            check(&t, t.bool, &2_u8),
+            "`u8` as `bool`: `2` is neither true nor false",
+        );
+        assert_eq!(check(&t, t.color, &2_u32), Ok(()));
+        says(
+            check(&t, t.color, &-1_i32),
+            "`i32` as `enum color`: -1 does not fit",
+        );
+        assert_eq!(check(&t, t.shorts, &[1_i16, 2, 3]), Ok(()));
+        says(check(&t, t.shorts, &[1_i16, 2, -3]), "-3 does not fit");
+        says(check(&t, t.shorts, &[1_u32; 3]), "6 bytes, not 12");
+        assert_eq!(check(&t, t.chars, b"8 bytes."), Ok(()));
+        says(
+            check(&t, t.chars, &8_u64),
+            "`unsigned char[8]` is not a number",
+        );
+        assert_eq!(check(&t, t.float, &1.5_f32), Ok(()));
+        says(
+            check(&t, t.float, &1_u32),
+            "`u32` as `float`: it is a floating-point number",
+        );
+        says(
+            check(&t, t.int, &1.5_f32),
+            "`f32` as `int`: it is an integer",
+        );
+        says(check(&t, t.pair, &1_u64), "`u64` as `struct pair`");
+        says(
+            check(&t, t.single, &1_u32),
+            "it is a structure, the value a number",
+        );
+        assert_eq!(
+            check(&t, t.pair, &[0_u8; 8]),
+            Ok(()),
+            "bytes stand for anything"
+        );
+        assert_eq!(check(&t, t.pointer, &1_u64), Ok(()));
+        assert_eq!(check(&t, TypeId::VOID, &-1), Ok(()));
     }
 
     #[test]
