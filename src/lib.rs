@@ -34,6 +34,17 @@
 //! - **pin**: give a map or link a name in the BPF file system, under which it outlives its process.
 //! - **probe**: find out what the running kernel supports, by a small experiment.
 //! - **BTF**: the type information of an object or kernel ([`btf`]). **CO-RE**: relocation of field offsets and the like by it.
+//!
+//! # Features
+//!
+//! - `gz` (default): reads the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables.
+//! - `xz` (default): reads the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes.
+//! - `tokio`: `ring::Async`, which waits for events in tasks of tokio.
+
+// Compiles what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod attach;
 pub mod btf;

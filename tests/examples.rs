@@ -51,3 +51,31 @@ fn each_says_what_it_shows_and_needs_and_is_short() {
         assert!(lines <= 120, "{name} has {lines} lines");
     }
 }
+
+/// So it is compiled, and loaded on every kernel; its Rust side is a documentation test.
+#[test]
+fn the_first_program_of_the_readme_is_a_fixture() {
+    let source = read("fixtures/src/exec.bpf.c");
+    let block = format!("```c\n{source}```");
+    assert!(read("README.md").contains(&block));
+}
+
+#[test]
+fn each_feature_is_told_of() {
+    let manifest = read("Cargo.toml");
+    let (_, features) = manifest.split_once("[features]").unwrap();
+    let (features, _) = features.split_once("\n[").unwrap();
+    let names = features
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "default");
+    for name in names {
+        for (file, words) in [
+            ("README.md", format!("| `{name}` |")),
+            ("src/lib.rs", format!("//! - `{name}`")),
+        ] {
+            assert!(read(file).contains(&words), "{name}: {file}");
+        }
+    }
+}

@@ -484,6 +484,7 @@ fn fixtures_for_all_kernels_load() {
         "core_kinds",
         "count_raw_tp",
         "count_tp_btf",
+        "exec",
         "execsnoop",
         "globals",
         "iter_task",
