@@ -387,8 +387,7 @@ impl VerifierLog {
 
 /// Words that resemble `wanted`, best first, at most three; for "no such ..." messages.
 pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut found: Vec<(usize, &str)> = names
-        .into_iter()
+    let mut found: Vec<(usize, &str)> = comparable(names)
         .filter_map({
             let resembles = Resemblance::to(wanted);
             move |name| Some((resembles.distance(name)?, name))
@@ -397,6 +396,23 @@ pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) ->
     found.sort_unstable();
     found.dedup();
     found.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// The names that a wanted one is compared with: none that nobody would type, and no more than one search has time for.
+pub(crate) fn comparable<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> impl Iterator<Item = &'a str> {
+    /// A kernel has some hundred thousand functions, with two or three million bytes of names.
+    const MOST_BYTES: usize = 1 << 23;
+    /// Bytes that a name counts for beside its own.
+    const EACH: usize = 8;
+    const LONGEST: usize = 256;
+    let mut left = MOST_BYTES;
+    let within_reach = names.into_iter().map_while(move |name| {
+        left = left.checked_sub(name.len().min(LONGEST).saturating_add(EACH))?;
+        Some(name)
+    });
+    within_reach.filter(|name| name.len() <= LONGEST)
 }
 
 /// Whether `part` is in the name, from the start of one of its words on: `unlink` is in `do_unlinkat`, `asks` not in `tasks`.
@@ -444,6 +460,7 @@ impl<'a> Resemblance<'a> {
 
 /// The set of letters in a word, capitals taken for small ones. Bytes that share a bit only make sets look more alike.
 fn letters(word: &str) -> u64 {
+    crate::work::did(word.len());
     let bit = |byte: u8| 1 << (byte.to_ascii_lowercase() & 63);
     word.bytes().fold(0, |set, byte| set | bit(byte))
 }
@@ -462,27 +479,36 @@ pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) 
 /// (the restricted distance of Damerau and Levenshtein). `None` if it is above `limit` or the words are long.
 fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
     const LONGEST: usize = 128;
+    /// More than any distance that is looked for.
+    const FAR: u8 = 200;
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > limit || a.len() > LONGEST || b.len() > LONGEST {
         return None;
     }
-    // Cell `j` of a row tells how far what has been read of `a` is from the first `j` letters of `b`.
-    let mut row: [usize; LONGEST + 1] = std::array::from_fn(|j| j);
+    let limit = u8::try_from(limit).unwrap_or(FAR).min(FAR);
+    let reach = usize::from(limit);
+    // Cell `j` of a row tells how far what has been read of `a` is from the first `j` letters of `b`. Cells further from the
+    // diagonal than `limit` are above it, and are not worked out.
+    let mut row: [u8; LONGEST + 1] = std::array::from_fn(|j| u8::try_from(j).unwrap_or(FAR));
     let mut before = row;
     let same = |x: Option<&u8>, y: Option<&u8>| matches!((x, y), (Some(x), Some(y)) if x.eq_ignore_ascii_case(y));
     for i in 0..a.len() {
-        let mut next = [i + 1; LONGEST + 1];
-        let mut least = i + 1;
-        for j in 0..b.len() {
-            let cell = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX);
-            let other = usize::from(!same(a.get(i), b.get(j)));
-            let mut best = (cell(&row, j) + other)
-                .min(cell(&row, j + 1) + 1)
-                .min(cell(&next, j) + 1);
+        let mut next = [FAR; LONGEST + 1];
+        let mut least = u8::try_from(i + 1).unwrap_or(FAR);
+        next[0] = least;
+        let near = i.saturating_sub(reach)..b.len().min(i + reach + 1);
+        crate::work::did(near.len());
+        for j in near {
+            let cell = |row: &[u8], j: usize| row.get(j).copied().unwrap_or(FAR);
+            let other = u8::from(!same(a.get(i), b.get(j)));
+            let mut best = cell(&row, j)
+                .saturating_add(other)
+                .min(cell(&row, j + 1).saturating_add(1))
+                .min(cell(&next, j).saturating_add(1));
             let swapped =
                 i > 0 && j > 0 && same(a.get(i), b.get(j - 1)) && same(a.get(i - 1), b.get(j));
             if swapped {
-                best = best.min(cell(&before, j - 1) + 1);
+                best = best.min(cell(&before, j - 1).saturating_add(1));
             }
             if let Some(place) = next.get_mut(j + 1) {
                 *place = best;
@@ -495,7 +521,8 @@ fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
         }
         (before, row) = (row, next);
     }
-    row.get(b.len()).copied().filter(|d| *d <= limit)
+    let distance = row.get(b.len()).copied().filter(|d| *d <= limit);
+    distance.map(usize::from)
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ pub mod ring;
 mod sha256;
 pub mod symbols;
 pub mod sys;
+mod work;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
 pub use ids::{KernelVersion, SectionIndex, TypeId};

@@ -4,7 +4,7 @@
 //! (`__x64_sys_openat`), and the list of symbols has names that nothing can be attached to. Not here: where the names come
 //! from.
 
-use crate::near_names;
+use crate::error::{comparable, near_names};
 
 /// So many are named.
 const SHOWN: usize = 3;
@@ -50,7 +50,8 @@ pub(crate) struct NearFunctions {
 
 impl NearFunctions {
     /// Those among `names`, which are all functions of one kernel.
-    pub(crate) fn among(wanted: &str, names: &[&str]) -> Self {
+    pub(crate) fn among<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let names: Vec<&str> = comparable(names).collect();
         let own = WRAPPERS
             .into_iter()
             .find(|wrapper| names.iter().any(|name| name.starts_with(wrapper)));
@@ -173,7 +174,7 @@ mod tests {
     ];
 
     fn near(wanted: &str, names: &[&'static str]) -> (Vec<String>, Option<String>) {
-        let near = NearFunctions::among(wanted, names);
+        let near = NearFunctions::among(wanted, names.iter().copied());
         (near.names, near.system_call)
     }
 
@@ -219,10 +220,10 @@ mod tests {
 
     #[test]
     fn sentences_are_made_of_them() {
-        let near = NearFunctions::among("sys_nanosleep", &X86);
+        let near = NearFunctions::among("sys_nanosleep", X86);
         assert_eq!(near.did_you_mean(), "; did you mean `__x64_sys_nanosleep`?");
         assert!(near.hint().unwrap().contains("ksyscall/nanosleep"));
-        let none = NearFunctions::among("zzzzzz", &X86);
+        let none = NearFunctions::among("zzzzzz", X86);
         assert_eq!((none.did_you_mean().as_str(), none.hint()), ("", None));
     }
 }

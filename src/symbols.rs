@@ -49,7 +49,9 @@ impl Symbols {
         let mut symbols = Self::default();
         each_in_kallsyms(text, &mut |symbol| {
             if symbol.address != 0 && symbol.is_function() {
-                symbols.push(symbol.address, symbol.name);
+                let name = symbols.keep(symbol.name);
+                let address = symbol.address;
+                symbols.functions.push(Function { address, name });
             }
         });
         symbols.sorted()
@@ -74,9 +76,15 @@ impl Symbols {
         }
         let mut symbols = Self::default();
         let mut order = Vec::new();
-        functions.each(&|_| true, &mut |name, place| {
-            order.push(place.index);
-            symbols.push(place.offset, name);
+        functions.each(&|_| true, &mut |name, places| {
+            let name = symbols.keep(name);
+            for place in places {
+                order.push(place.index);
+                symbols.functions.push(Function {
+                    address: place.offset,
+                    name: name.clone(),
+                });
+            }
         })?;
         let mut listed: Vec<_> = order.into_iter().zip(symbols.functions).collect();
         listed.sort_by_key(|(index, _)| *index);
@@ -105,13 +113,10 @@ impl Symbols {
         self.functions.is_empty()
     }
 
-    fn push(&mut self, address: u64, name: &str) {
+    fn keep(&mut self, name: &str) -> Range<usize> {
         let start = self.names.len();
         self.names.push_str(name);
-        self.functions.push(Function {
-            address,
-            name: start..self.names.len(),
-        });
+        start..self.names.len()
     }
 
     fn sorted(mut self) -> Self {
@@ -283,8 +288,8 @@ mod tests {
         let functions = Functions::open(&bytes).unwrap();
         let mut known = None;
         functions
-            .each(&|name| name.contains("symbols"), &mut |name, place| {
-                known = Some((name.to_owned(), place.offset));
+            .each(&|name| name.contains("symbols"), &mut |name, places| {
+                known = Some((name.to_owned(), places[0].offset));
             })
             .unwrap();
         let (name, place) = known.unwrap();

@@ -68,6 +68,7 @@ fn pure_rooms_do_not_reach_the_kernel() {
         "error",
         "symbols",
         "near_functions",
+        "work",
     ] {
         let effects = ["sys", "load", "attach", "probe", "map", "program", "ring"];
         let found = lines_with(room, |code| {

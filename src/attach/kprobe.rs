@@ -334,7 +334,7 @@ fn near(name: &str, functions: &[String]) -> NearFunctions {
         names.extend(functions.iter().map(String::as_str));
     }
     names.retain(|name| !refused.contains(name));
-    NearFunctions::among(name, &names)
+    NearFunctions::among(name, names)
 }
 
 /// The kernel's functions; none where there is no list of them. Those of BPF programs are in the list, but not of the kernel.

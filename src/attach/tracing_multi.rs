@@ -198,10 +198,8 @@ fn no_function(btf: &Btf<'_>, name: &str) -> Error {
     let functions = btf.types().filter(|ty| ty.kind() == Kind::Func);
     let names: HashSet<&str> = functions.map(|ty| ty.name()).collect();
     let list = tracefs::traceable_functions().unwrap_or_default();
-    let traceable: Vec<&str> = tracefs::names(&list)
-        .filter(|name| names.contains(name))
-        .collect();
-    let near = NearFunctions::among(name, &traceable).did_you_mean();
+    let traceable = tracefs::names(&list).filter(|name| names.contains(name));
+    let near = NearFunctions::among(name, traceable).did_you_mean();
     let message = format!("the kernel's types have no function `{name}`{near}");
     Error::new(ErrorKind::NotFound, message).with_errno(Errno::ESRCH)
 }

@@ -34,8 +34,8 @@ pub(super) fn matching(binary: &Binary, contents: &Contents, pattern: &str) -> R
         functions = found.add_to(functions)?;
     }
     let mut offsets = Vec::new();
-    functions.each(&|name| glob::matches(pattern, name), &mut |_, place| {
-        offsets.push(place.offset);
+    functions.each(&|name| glob::matches(pattern, name), &mut |_, places| {
+        offsets.extend(places.iter().map(|place| place.offset));
     })?;
     offsets.sort_unstable();
     offsets.dedup();

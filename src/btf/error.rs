@@ -61,6 +61,16 @@ pub enum BtfError {
     /// A string offset past the string section.
     #[error("string offset {0:#x} is out of bounds")]
     NoString(u32),
+    /// A string with more bytes than the kernel allows a name.
+    #[error(
+        "the string at offset {offset:#x} has more than {longest} bytes, which no kernel takes for a name"
+    )]
+    LongString {
+        /// Where it starts in the string section.
+        offset: u32,
+        /// Bytes that it may have.
+        longest: usize,
+    },
     /// A chain of types that is deeper than a sane one, most likely a loop.
     #[error("type [{0}] leads through more than 32 others, most likely in a loop")]
     TooDeep(TypeId),

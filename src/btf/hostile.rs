@@ -264,3 +264,77 @@ fn a_kind_from_the_future_is_stepped_over_when_the_layout_describes_it() {
     assert_eq!(btf.find("after", Kind::Typedef), Some(TypeId(3)));
     assert!(btf.get(ptr).is_err());
 }
+
+/// So many structures with a member each, all of whose names end where the same long string does.
+fn types_with_overlapping_names(count: u32) -> Vec<u8> {
+    let mut b = BtfEditor::new();
+    let int = b.add_int("int", 4, 0);
+    let long = b.add_string(&"a".repeat(usize::try_from(count).unwrap() * 2));
+    for number in 0..count {
+        let id = b.add_composite(Kind::Struct, "", 4, &[("", int, 0)]);
+        b.set_word(id, 0, long + 2 * number);
+        b.set_word(id, 3, long + 2 * number + 1);
+    }
+    b.finish()
+}
+
+/// The steps of all that is done for each name of a blob.
+fn steps_for_names(blob: &[u8]) -> u64 {
+    let btf = Btf::parse(blob).unwrap();
+    let (readable, steps) = crate::work::steps_of(|| {
+        btf.validate().unwrap();
+        let members = btf.types().flat_map(|ty| ty.members());
+        let names = members.map(|member| member.name);
+        let names: Vec<&str> = names.chain(btf.types().map(|ty| ty.name())).collect();
+        let near = crate::did_you_mean("aaaaaaa", names.iter().copied());
+        assert!(near.contains("`aaa`"), "{near}");
+        names.iter().filter(|name| !name.is_empty()).count()
+    });
+    // `int`, and those that the kernel would take.
+    assert_eq!(readable, 1 + crate::btf::LONGEST_NAME);
+    steps
+}
+
+#[test]
+fn twice_the_overlapping_names_take_twice_the_steps() {
+    let one = steps_for_names(&types_with_overlapping_names(20_000));
+    let two = steps_for_names(&types_with_overlapping_names(40_000));
+    assert!(two * 10 <= one * 23, "{one} steps become {two}");
+}
+
+#[test]
+fn twice_the_flavours_in_one_string_take_twice_the_steps() {
+    let steps = |count| {
+        let mut b = BtfEditor::new();
+        b.add_int(&"a___b".repeat(count), 4, 0);
+        b.add_int(&"a____".repeat(count), 4, 0);
+        b.add_int("a___b", 4, 0);
+        let btf = Btf::from_vec(b.finish()).unwrap();
+        let (found, steps) = crate::work::steps_of(|| btf.find_all(&["a"], NameMatch::Essential));
+        assert_eq!(found.len(), 1);
+        steps
+    };
+    let (one, two) = (steps(20_000), steps(40_000));
+    assert!(two * 10 <= one * 23, "{one} steps become {two}");
+}
+
+#[test]
+fn a_name_may_be_as_long_as_the_kernel_says() {
+    let mut b = BtfEditor::new();
+    let names = ["n".repeat(512), "n".repeat(513)];
+    for name in &names {
+        b.add_int(name, 4, 0);
+    }
+    let btf = Btf::from_vec(b.finish()).unwrap();
+    let [fits, too_long] = [1, 2].map(|id| btf.get(TypeId(id)).unwrap());
+    assert_eq!((fits.name(), too_long.name()), (names[0].as_str(), ""));
+    let error = btf.string_bytes_at(too_long.name_offset()).unwrap_err();
+    assert!(error.to_string().contains("more than 512 bytes"), "{error}");
+    // As in libbpf, that is for the kernel to refuse.
+    assert_eq!(btf.validate(), Ok(()));
+    assert_eq!(btf.type_name(TypeId(2)), "?");
+    assert_eq!(
+        btf.section_name_at(too_long.name_offset()),
+        Some(names[1].as_str())
+    );
+}

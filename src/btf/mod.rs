@@ -31,7 +31,7 @@ pub use ext::{BtfExt, CoreRelo, ExtSection};
 pub use header::ByteOrder;
 pub use kind::{KIND_COUNT, Kind};
 pub use layout::{Field, Layout, Number, Shape};
-pub use parse::{Btf, SharedBytes};
+pub use parse::{Btf, LONGEST_NAME, SharedBytes};
 pub use query::{Found, NameMatch, essential_name};
 pub(crate) use query::{MAX_CHAIN, Wanted};
 pub(crate) use room::{Room, Rooms, hex, not_valid};

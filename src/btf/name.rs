@@ -9,6 +9,8 @@ use crate::TypeId;
 
 /// So many types are looked at for one text. A prototype of twelve callbacks takes fewer; damaged types could take any number.
 const MOST_TYPES: u32 = 400;
+/// So many bytes of names are written for one text.
+const MOST_BYTES: usize = 1 << 12;
 /// Functions among the parameters of functions are written out so deep.
 const DEEPEST: u32 = 4;
 
@@ -24,6 +26,7 @@ impl Btf<'_> {
         let mut writer = Writer {
             btf: self,
             left: MOST_TYPES,
+            room: MOST_BYTES,
         };
         writer.declaration(id, name, 0)
     }
@@ -33,11 +36,13 @@ struct Writer<'a, 'b> {
     btf: &'a Btf<'b>,
     /// How many more types are looked at.
     left: u32,
+    /// How many more bytes names may take.
+    room: usize,
 }
 
 impl Writer<'_, '_> {
     fn declaration(&mut self, id: TypeId, name: &str, depth: u32) -> String {
-        let mut text = name.to_owned();
+        let mut text = self.fitting(name).to_owned();
         let mut qualifiers: Vec<String> = Vec::new();
         let mut now = id;
         for _ in 0..MAX_CHAIN {
@@ -66,7 +71,7 @@ impl Writer<'_, '_> {
                 }
                 Kind::TypeTag | Kind::Var => {}
                 _ => {
-                    qualifiers.push(plain(&ty));
+                    qualifiers.push(self.plain(&ty));
                     return around(&qualifiers.join(" "), &text);
                 }
             }
@@ -98,6 +103,35 @@ impl Writer<'_, '_> {
         }
         texts.join(", ")
     }
+
+    /// A type that stands for itself.
+    fn plain(&mut self, ty: &Type<'_>) -> String {
+        let name = match (ty.name(), ty.name_offset()) {
+            ("", 0) => "{...}",
+            // No text, or too long.
+            ("", _) => "?",
+            (name, _) => self.fitting(name),
+        };
+        match ty.kind() {
+            Kind::Void => "void".to_string(),
+            Kind::Enum | Kind::Enum64 => format!("enum {name}"),
+            Kind::Fwd if ty.kflag() => format!("union {name}"),
+            Kind::Struct | Kind::Fwd => format!("struct {name}"),
+            Kind::Union => format!("union {name}"),
+            _ => name.to_string(),
+        }
+    }
+
+    /// A name, as long as there is room.
+    fn fitting<'n>(&mut self, name: &'n str) -> &'n str {
+        match self.room.checked_sub(name.len()) {
+            Some(room) => {
+                self.room = room;
+                name
+            }
+            None => "...",
+        }
+    }
 }
 
 /// `*`, `*const`, `*const name`
@@ -126,23 +160,6 @@ fn around(base: &str, text: &str) -> String {
         " "
     };
     format!("{base}{space}{text}")
-}
-
-/// A type that stands for itself.
-fn plain(ty: &Type<'_>) -> String {
-    let name = if ty.name().is_empty() {
-        "{...}"
-    } else {
-        ty.name()
-    };
-    match ty.kind() {
-        Kind::Void => "void".to_string(),
-        Kind::Enum | Kind::Enum64 => format!("enum {name}"),
-        Kind::Fwd if ty.kflag() => format!("union {name}"),
-        Kind::Struct | Kind::Fwd => format!("struct {name}"),
-        Kind::Union => format!("union {name}"),
-        _ => name.to_string(),
-    }
 }
 
 #[cfg(test)]

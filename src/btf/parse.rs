@@ -3,9 +3,16 @@
 use super::header::{HEADER_LEN, Header};
 use super::index::{Index, kind_number};
 use super::{BtfError, ByteOrder, Kind, Type, foreign};
-use crate::TypeId;
+use crate::{TypeId, work};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+
+/// Bytes that a name may have: as many as the kernel allows in the types it is given, and in the names of its own symbols.
+#[doc(alias = "KSYM_NAME_LEN")]
+pub const LONGEST_NAME: usize = 512;
+
+/// Bytes that the name of a section may have: `SEC("uprobe/PATH:FUNCTION")` holds a path.
+const LONGEST_SECTION_NAME: usize = 1 << 12;
 
 /// Bytes that several owners share: a memory map, or a vector.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -205,11 +212,40 @@ impl<'a> Btf<'a> {
     }
 
     /// The string at this offset, without its NUL.
+    ///
+    /// # Errors
+    /// There is none, or it has more than [`LONGEST_NAME`] bytes. The kernel refuses such a name; in a damaged blob, any number
+    /// of types may share the bytes of one long string.
     #[doc(alias = "btf__str_by_offset")]
     pub fn string_bytes_at(&self, offset: u32) -> Result<&[u8], BtfError> {
+        self.string_up_to(offset, LONGEST_NAME)
+    }
+
+    /// The name of an ELF section at this offset. It may hold the path of a file, and the kernel never sees it.
+    pub(crate) fn section_name_at(&self, offset: u32) -> Option<&str> {
+        let name = self.string_up_to(offset, LONGEST_SECTION_NAME).ok()?;
+        std::str::from_utf8(name).ok()
+    }
+
+    fn string_up_to(&self, offset: u32, longest: usize) -> Result<&[u8], BtfError> {
+        let tail = self.strings_from(offset)?;
+        let window = tail.get(..=longest).unwrap_or(tail);
+        work::did(window.len());
+        if window.is_empty() {
+            return Ok(&[]);
+        }
+        let len = memchr::memchr(0, window).ok_or(BtfError::LongString { offset, longest })?;
+        window.get(..len).ok_or(BtfError::NoString(offset))
+    }
+
+    /// The strings from this offset on. They end with a NUL, unless there are none at all.
+    ///
+    /// # Errors
+    /// The offset is that of no string.
+    pub(super) fn strings_from(&self, offset: u32) -> Result<&[u8], BtfError> {
         let Some(own) = offset.checked_sub(self.first_string) else {
             return match &self.base {
-                Some(base) => base.string_bytes_at(offset),
+                Some(base) => base.strings_from(offset),
                 None => Err(BtfError::NoString(offset)),
             };
         };
@@ -218,14 +254,11 @@ impl<'a> Btf<'a> {
             return Ok(&[]);
         }
         let tail = usize::try_from(own).ok().and_then(|own| strings.get(own..));
-        let tail = tail
-            .filter(|tail| !tail.is_empty())
-            .ok_or(BtfError::NoString(offset))?;
-        let len = memchr::memchr(0, tail).ok_or(BtfError::NoString(offset))?;
-        tail.get(..len).ok_or(BtfError::NoString(offset))
+        tail.filter(|tail| !tail.is_empty())
+            .ok_or(BtfError::NoString(offset))
     }
 
-    /// The string at this offset, if there is one and it is text.
+    /// The string at this offset, if there is one, it is text, and has no more than [`LONGEST_NAME`] bytes.
     pub fn str_at(&self, offset: u32) -> Option<&str> {
         if offset == 0 {
             return Some("");

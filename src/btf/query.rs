@@ -1,7 +1,7 @@
 //! Questions about types: find by name, size, alignment.
 
-use super::{Btf, BtfError, Kind, Type};
-use crate::TypeId;
+use super::{Btf, BtfError, Kind, LONGEST_NAME, Type};
+use crate::{TypeId, work};
 use memchr::memmem;
 use std::collections::HashMap;
 
@@ -257,21 +257,40 @@ pub fn essential_name(name: &str) -> &str {
     flavour.and_then(|at| name.get(..=at)).unwrap_or(name)
 }
 
+/// What separates a name from its flavour.
+const CUT: &[u8] = b"___";
+
 /// Whether a string that goes on with `rest` after `name` has `name` as its essential name.
 fn ends_essential_name(name: &str, rest: &[u8]) -> bool {
     if rest.first() == Some(&0) {
         // `a___b` as a wanted name can only equal a string's essential name if cutting leaves it as it is.
         return essential_name(name).len() == name.len();
     }
-    if !rest.starts_with(b"___") || name.ends_with('_') {
-        return false;
-    }
-    let len = memchr::memchr(0, rest).unwrap_or(rest.len());
-    let Some(flavour) = rest.get(..len).and_then(|f| std::str::from_utf8(f).ok()) else {
+    let Some(flavour) = rest.strip_prefix(CUT).filter(|_| !name.ends_with('_')) else {
         return false;
     };
-    // The cut is at the last `___`, so the flavour itself must not hold another one.
-    essential_name(&format!("x{flavour}")) == "x"
+    let longest = LONGEST_NAME.saturating_sub(name.len() + CUT.len());
+    let flavour = flavour.get(..=longest).unwrap_or(flavour);
+    if matches!(flavour.first(), None | Some(0 | b'_')) {
+        return false;
+    }
+    // The cut is at the last `___`, so another one in the flavour decides. Looking on after it would take quadratic time for a
+    // string that repeats the name and a flavour.
+    let mut underscores = 0;
+    for (at, byte) in flavour.iter().enumerate() {
+        work::did(1);
+        match byte {
+            0 => {
+                return flavour
+                    .get(..at)
+                    .is_some_and(|f| std::str::from_utf8(f).is_ok());
+            }
+            b'_' => underscores += 1,
+            _ if underscores == CUT.len() => return false,
+            _ => underscores = 0,
+        }
+    }
+    false
 }
 
 /// Size of the filter of [`NameTable`], in words of 64 bits.

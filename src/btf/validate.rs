@@ -26,7 +26,9 @@ impl Btf<'_> {
                 Err(BtfError::NoType(target))
             }
         };
-        self.string_bytes_at(ty.name_offset())?;
+        // As in libbpf, the place of a name is checked and not its length: a kernel that finds one too long refuses the types,
+        // and most objects can do without.
+        self.strings_from(ty.name_offset())?;
         if let Some(target) = ty.target() {
             known(target)?;
         }
@@ -39,7 +41,7 @@ impl Btf<'_> {
             }
             Kind::Struct | Kind::Union | Kind::FuncProto | Kind::Enum | Kind::Enum64 => {
                 for (name_off, target) in ty.element_words() {
-                    self.string_bytes_at(name_off)?;
+                    self.strings_from(name_off)?;
                     if !ty.kind().is_any_enum() {
                         known(TypeId(target))?;
                     }

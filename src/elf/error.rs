@@ -64,6 +64,10 @@ pub(crate) enum ElfError {
         "the name of symbol {symbol} (offset {offset:#x} in the symbol names) is out of bounds or no text"
     )]
     SymbolName { symbol: usize, offset: u32 },
+    #[error(
+        "the file is damaged: the names of its {0} overlap each other, and come to many times what holds them"
+    )]
+    OverlappingNames(&'static str),
 }
 
 impl From<ElfError> for Error {

@@ -1,7 +1,7 @@
 //! The file as a whole: header and section table.
 
 use super::section::string_at;
-use super::{ElfError, Section};
+use super::{ElfError, NameBudget, Section};
 use crate::SectionIndex;
 use crate::btf::ByteOrder;
 use object::Endianness;
@@ -123,6 +123,16 @@ impl<'a> ElfFile<'a> {
             offset,
         })?;
         self.raw_section(index, name)
+    }
+
+    /// What the names of all sections may come to.
+    pub(crate) fn section_name_budget(&self) -> NameBudget {
+        let number = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        NameBudget::of_table(
+            "sections",
+            number(self.names.len()),
+            number(self.sections.len()),
+        )
     }
 
     /// All sections but the empty first one.

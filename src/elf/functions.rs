@@ -160,8 +160,8 @@ impl<'r> Functions<'r> {
             .collect()
     }
 
-    /// Calls `visit` with the name and place of every function whose name `matches`, with its version or without. They are
-    /// those of the full symbol table, or else of the dynamic one; without a full one in this file, those of the file of debug
+    /// Calls `visit` with each name that `matches`, with its version or without, and the places of the functions that share it
+    /// in the symbol table. They are those of the full symbol table, or else of the dynamic one; without a full one in this file, those of the file of debug
     /// information, too.
     ///
     /// # Errors
@@ -170,21 +170,23 @@ impl<'r> Functions<'r> {
     pub fn each(
         &self,
         matches: &dyn Fn(&str) -> bool,
-        visit: &mut dyn FnMut(&str, FunctionPlace),
+        visit: &mut dyn FnMut(&str, &[FunctionPlace]),
     ) -> Result<()> {
         for source in [Source::Full, Source::Debug, Source::Dynamic] {
             let Some(table) = self.table(source)? else {
                 continue;
             };
             let mut found = false;
-            each_name(&table, LONGEST_NAME, &mut |name, symbol| {
+            each_name(&table, LONGEST_NAME, &mut |name, symbols| {
                 let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
-                if let CodePlace::At(offset) = self.file.code_at(symbol.address)
-                    && (matches(plain) || matches(name))
-                {
+                if !matches(plain) && !matches(name) {
+                    return;
+                }
+                let places = symbols.iter().filter_map(|symbol| self.place(symbol));
+                let places: Vec<FunctionPlace> = places.collect();
+                if !places.is_empty() {
                     found = true;
-                    let index = symbol.index;
-                    visit(name, FunctionPlace { offset, index });
+                    visit(name, &places);
                 }
             })?;
             if found && source == Source::Full {
@@ -192,6 +194,17 @@ impl<'r> Functions<'r> {
             }
         }
         Ok(())
+    }
+
+    /// `None` if there is no code.
+    fn place(&self, symbol: &Symbol) -> Option<FunctionPlace> {
+        match self.file.code_at(symbol.address) {
+            CodePlace::At(offset) => Some(FunctionPlace {
+                offset,
+                index: symbol.index,
+            }),
+            CodePlace::NotExecuted | CodePlace::NotLoaded => None,
+        }
     }
 
     fn table(&self, source: Source) -> Result<Option<SymbolTable<'r>>> {
@@ -208,10 +221,11 @@ impl<'r> Functions<'r> {
         for source in SOURCES {
             if let Ok(Some(table)) = self.table(source) {
                 // What cannot be read is not worth a suggestion either.
-                let _ = each_name(&table, LONGEST_SUGGESTION, &mut |name, symbol| {
-                    let is_code = matches!(self.file.code_at(symbol.address), CodePlace::At(_));
+                let _ = each_name(&table, LONGEST_SUGGESTION, &mut |name, symbols| {
                     // Whoever made the file may have put escape sequences of terminals into it.
-                    if is_code && !name.contains(char::is_control) {
+                    if !name.contains(char::is_control)
+                        && symbols.iter().any(|symbol| self.place(symbol).is_some())
+                    {
                         visit(name);
                     }
                 });
@@ -327,33 +341,23 @@ fn candidates(table: &SymbolTable<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Vec<
     let longest = by_name.keys().map(|name| name.len()).max().unwrap_or(0);
     let mut found: Vec<Vec<Candidate>> = wanted.iter().map(|_| Vec::new()).collect();
     let keep = |kind| kind != SymbolKind::Other;
-    table.scan(&keep, longest + LONGEST_VERSION, &mut |bytes, symbol| {
-        // No more is looked at than the longest wanted name has: names may overlap.
-        let window = bytes.get(..=longest).unwrap_or(bytes);
-        let Some(end) = memchr::memchr2(0, b'@', window) else {
-            return Ok(());
-        };
-        let Some(numbers) = window.get(..end).and_then(|name| by_name.get(name)) else {
-            return Ok(());
-        };
-        let candidate = candidate(table, symbol, bytes.get(end..).unwrap_or_default());
-        for number in numbers {
-            if let Some(found) = found
-                .get_mut(*number)
-                .filter(|f| f.len() < MOST_OF_ONE_NAME)
-            {
-                found.push(candidate.clone());
+    table.scan(&keep, longest + LONGEST_VERSION, &mut |full, symbols| {
+        let end = memchr::memchr(b'@', full).unwrap_or(full.len());
+        let (name, version) = full.split_at(end);
+        for number in by_name.get(name).into_iter().flatten() {
+            if let Some(found) = found.get_mut(*number) {
+                let room = MOST_OF_ONE_NAME.saturating_sub(found.len());
+                let symbols = symbols.iter().take(room);
+                found.extend(symbols.map(|symbol| candidate(table, symbol, version)));
             }
         }
-        Ok(())
     })?;
     Ok(found)
 }
 
 /// A symbol with its version, which stands behind its name (`@V1`, `@@V2`), or beside it in the table.
 fn candidate(table: &SymbolTable<'_>, symbol: &Symbol, tail: &[u8]) -> Candidate {
-    let tail = tail.get(..memchr::memchr(0, tail).unwrap_or(0));
-    let tail = String::from_utf8_lossy(tail.unwrap_or_default());
+    let tail = String::from_utf8_lossy(tail);
     let (version, is_default) = if let Some(version) = tail.strip_prefix("@@") {
         (Some(version.to_owned()), true)
     } else if let Some(version) = tail.strip_prefix('@') {
@@ -372,30 +376,17 @@ fn candidate(table: &SymbolTable<'_>, symbol: &Symbol, tail: &[u8]) -> Candidate
     }
 }
 
-/// Calls `visit` with each function of a table whose name is text of at most `longest` bytes.
+/// Calls `visit` with each name of at most `longest` bytes that is text, and the functions of a table that share it.
 fn each_name(
     table: &SymbolTable<'_>,
     longest: usize,
-    visit: &mut dyn FnMut(&str, &Symbol),
+    visit: &mut dyn FnMut(&str, &[Symbol]),
 ) -> Result<()> {
-    // Linkers let a name end within another, and share those that are equal. More than that is made to cost time.
-    let mut left = table.names_len().saturating_mul(4).saturating_add(1 << 20);
     let keep = |kind| kind == SymbolKind::Function;
-    let mut last = None;
-    table.scan(&keep, longest + 1, &mut |bytes, symbol| {
-        let end = memchr::memchr(0, bytes);
-        if last.replace(symbol.name) != Some(symbol.name) {
-            let cost = end.unwrap_or(bytes.len()) as u64;
-            left = left.checked_sub(cost).ok_or_else(|| {
-                let message = "the file is damaged: the names of its symbols overlap each other";
-                Error::new(ErrorKind::Elf, message)
-            })?;
+    table.scan(&keep, longest, &mut |name, symbols| {
+        if let Ok(name) = std::str::from_utf8(name) {
+            visit(name, symbols);
         }
-        let name = end.and_then(|end| std::str::from_utf8(bytes.get(..end)?).ok());
-        if let Some(name) = name {
-            visit(name, symbol);
-        }
-        Ok(())
     })
 }
 

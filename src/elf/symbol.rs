@@ -1,7 +1,7 @@
 //! The symbol table.
 
 use super::section::string_at;
-use super::{ElfError, ElfFile, Section};
+use super::{ElfError, ElfFile, NameBudget, Section};
 use crate::SectionIndex;
 use object::Endianness;
 use object::elf::{self, Sym64};
@@ -79,6 +79,12 @@ impl<'a> SymbolTable<'a> {
         self.symbols
             .get(index)
             .map(|raw| Symbol::decode(index, raw, self.endian))
+    }
+
+    /// What the names of all symbols may come to.
+    pub(crate) fn name_budget(&self) -> NameBudget {
+        let number = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
+        NameBudget::of_table("symbols", number(self.strings.len()), number(self.len()))
     }
 
     /// All symbols, in order; the first is the empty one.

@@ -1,14 +1,14 @@
 //! The symbol tables of programs and libraries, read piece by piece.
 //!
 //! Such tables can have millions of entries, and whoever owns the file can make their names overlap. So the entries are read in
-//! batches and sorted by the place of their name, the names are read once in that order, and who looks for a name sees the
-//! bytes at its place: how many of them are looked at is up to him.
+//! batches and sorted by the place of their name, the names are read once in that order, and the
+//! symbols that share a name are visited together.
 
-use super::dynamic;
 use super::executable::Executable;
 use super::format::{Format, Section, structure};
 use super::read_at::{self, Extent, ReadAt};
-use crate::{Error, ErrorKind, Result};
+use super::{NameBudget, dynamic};
+use crate::{Error, ErrorKind, Result, work};
 use object::Endianness;
 use object::elf;
 
@@ -177,10 +177,6 @@ impl<'r> SymbolTable<'r> {
         self.reader.read_at(part.offset, into).ok()
     }
 
-    pub(super) fn names_len(&self) -> u64 {
-        self.names.len
-    }
-
     /// A short name.
     fn name(&self, at: u32) -> Option<String> {
         let part = self.names.part(at.into(), LONGEST_VERSION)?;
@@ -198,24 +194,36 @@ impl<'r> SymbolTable<'r> {
         Some(name)
     }
 
-    /// Calls `visit` with each symbol that is to be kept, and with the bytes at the place of its name: `look` of them, or what
-    /// there is up to the table's end. The order is that of the names' places, within each million of symbols.
+    /// Calls `visit` with each name of at most `longest` bytes, and all symbols that share its place, if they are to be kept:
+    /// what a name means is worked out once. The order is that of the names' places, within each million of symbols.
+    ///
+    /// # Errors
+    /// The table cannot be read, or its names overlap each other too much.
     pub(super) fn scan(
         &self,
         keep: &dyn Fn(SymbolKind) -> bool,
-        look: usize,
-        visit: &mut dyn FnMut(&[u8], &Symbol) -> Result<()>,
+        longest: usize,
+        visit: &mut dyn FnMut(&[u8], &[Symbol]),
     ) -> Result<()> {
         let count = self.symbols.len / self.format.symbol_len() as u64;
+        let mut budget = NameBudget::of_table("symbols", self.names.len, count);
         let mut first = 0;
         while first < count {
             let end = count.min(first + BATCH);
             let mut batch = self.batch(first..end, keep)?;
             batch.sort_unstable_by_key(|symbol| (symbol.name, symbol.index));
-            let mut names = Names::new(self, look);
-            for symbol in &batch {
-                if let Some(bytes) = names.at(symbol.name)? {
-                    visit(bytes, symbol)?;
+            let mut names = Names::new(self, longest + 1);
+            for symbols in batch.chunk_by(|one, next| one.name == next.name) {
+                let place = symbols.first().map_or(0, |symbol| symbol.name);
+                let Some(bytes) = names.at(place)? else {
+                    continue;
+                };
+                let end = memchr::memchr(0, bytes);
+                let looked_at = end.unwrap_or(bytes.len());
+                work::did(looked_at);
+                budget.spend(looked_at)?;
+                if let Some(name) = end.and_then(|end| bytes.get(..end)) {
+                    visit(name, symbols);
                 }
             }
             first = end;

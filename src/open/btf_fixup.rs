@@ -116,6 +116,7 @@ impl Fixer<'_, '_> {
     }
 
     fn section(&mut self, section: &Type<'_>, externs: &Externs) -> Result<()> {
+        self.btf.string_bytes_at(section.name_offset())?;
         let mut variables: Vec<VarSecinfo> = section.variables().collect();
         let id = Some(section.id());
         if id == externs.ksyms_section {
@@ -221,9 +222,8 @@ impl Fixer<'_, '_> {
             if matches!(var.linkage(), Some(Linkage::Static | Linkage::Extern)) {
                 continue;
             }
-            let symbol = self.symbols.get(var.name()).ok_or_else(|| {
-                invalid(format!("there is no symbol of variable `{}`", var.name()))
-            })?;
+            let symbol = self.symbols.get(var.name());
+            let symbol = symbol.ok_or_else(|| no_symbol(&var))?;
             if unknown {
                 variable.offset = u32::try_from(symbol.value).map_err(|_| {
                     invalid(format!(
@@ -246,9 +246,16 @@ fn by_name(externs: &[Extern]) -> HashMap<&str, &Extern> {
 }
 
 fn no_symbol(declared: &Type<'_>) -> Error {
+    // A name that cannot be read is none that a symbol could have.
+    if let Err(error) = declared.btf().string_bytes_at(declared.name_offset()) {
+        return error.into();
+    }
+    let kind = match declared.kind() {
+        Kind::Var => "variable",
+        kind => kind.name(),
+    };
     invalid(format!(
-        "there is no symbol of {} `{}`",
-        declared.kind(),
+        "there is no symbol of {kind} `{}`",
         declared.name()
     ))
 }

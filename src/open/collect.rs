@@ -53,8 +53,11 @@ impl<'a> Collected<'a> {
         let elf = ElfFile::parse(bytes)?;
         elf.check_bpf()?;
         let mut sections = Vec::with_capacity(elf.section_count());
+        let mut names = elf.section_name_budget();
         for section in elf.sections() {
-            sections.push((section?, Role::Other));
+            let section = section?;
+            names.spend(section.name.len())?;
+            sections.push((section, Role::Other));
         }
         let mut collected = Self {
             elf,
@@ -336,7 +339,14 @@ fn symbol_table<'a>(
         ));
     }
     table.check_entry_size(24)?;
-    Ok(elf.symbols(table)?)
+    let symbols = elf.symbols(table)?;
+    // Names of functions and variables are copied, some of them several times.
+    let mut names = symbols.name_budget();
+    for symbol in symbols.iter() {
+        let name = symbols.name(&symbol).unwrap_or_default();
+        names.spend(name.len())?;
+    }
+    Ok(symbols)
 }
 
 /// Sections that are not even checked.

@@ -41,7 +41,7 @@ impl OpenObject {
             let name = self
                 .btf
                 .as_ref()
-                .and_then(|b| b.str_at(group.section_name_off));
+                .and_then(|b| b.section_name_at(group.section_name_off));
             let name = name.unwrap_or_default();
             let section = sections.get(name).copied();
             group

@@ -69,6 +69,7 @@ fn map(
     let var = btf.get(place.type_id)?;
     let name = var.name();
     let within = |error: Error| error.context(format!("map `{name}`"));
+    btf.string_bytes_at(var.name_offset())?;
     if name.is_empty() || var.kind() != Kind::Var {
         return Err(invalid(format!(
             "section `.maps`: the map at offset {:#x} is no named variable",

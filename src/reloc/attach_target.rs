@@ -235,7 +235,14 @@ fn not_found(name: Name<'_>, full: &str, target: &Target) -> Error {
         Ok(btf) => {
             let (btf, full) = (Arc::clone(btf), full.to_owned());
             let (prefix, kind) = (name.prefix, name.kind);
-            error.with_suggestion(move || near(&btf, prefix, kind, &full))
+            let searches = target.suggestions().clone();
+            error.with_suggestion(move || {
+                if searches.take() {
+                    near(&btf, prefix, kind, &full)
+                } else {
+                    String::new()
+                }
+            })
         }
         Err(_) => error,
     }
@@ -249,8 +256,7 @@ fn near(btf: &Btf<'_>, prefix: &str, kind: Kind, full: &str) -> String {
         .map(|ty| ty.name())
         .filter(|n| n.starts_with(prefix));
     if kind == Kind::Func && prefix.is_empty() {
-        let names: Vec<&str> = names.collect();
-        return NearFunctions::among(full, &names).did_you_mean();
+        return NearFunctions::among(full, names).did_you_mean();
     }
     let near = crate::near_names(full, names);
     if near.is_empty() {
@@ -405,6 +411,28 @@ mod tests {
             resolve(program, &target, &types).unwrap(),
             Some(AttachTarget::Program { function })
         );
+    }
+
+    /// Each error looks for names that resemble the missing one when it is read.
+    #[test]
+    fn twice_the_missing_targets_take_twice_the_steps() {
+        let steps = |count: usize| {
+            let target = kernel(KernelVersion::new(6, 12, 0), |editor| {
+                for number in 0..count {
+                    add_function(editor, &format!("{}{number:06}", "f".repeat(100)), 1);
+                }
+            });
+            let mut object = object();
+            for _ in 0..count {
+                let section = format!("fentry/{}x", "f".repeat(106));
+                add_program(&mut object, &section, vec![nop()], &[]);
+            }
+            let plan = object.relocate(&target).unwrap();
+            let read = || plan.programs.iter().map(|p| p.error.as_ref().unwrap());
+            crate::work::steps_of(|| read().map(|error| error.to_string().len()).sum::<usize>()).1
+        };
+        let (one, two) = (steps(200), steps(400));
+        assert!(two * 10 <= one * 23, "{one} steps become {two}");
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn places(object: &OpenObject, ext: &BtfExt, wanted: &[bool]) -> Result<Vec<Plac
         let name = object
             .btf
             .as_ref()
-            .and_then(|btf| btf.str_at(group.section_name_off))
+            .and_then(|btf| btf.section_name_at(group.section_name_off))
             .unwrap_or_default();
         let Some(section) = sections.get(name) else {
             continue;

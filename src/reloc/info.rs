@@ -19,7 +19,10 @@ impl<'o> InfoTables<'o> {
     pub(super) fn new(object: &'o OpenObject, ext: &'o BtfExt) -> Self {
         let sections = super::core_relos::sections_by_name(object);
         let by_section = |group: ExtSection<'o>| {
-            let name = object.btf.as_ref()?.str_at(group.section_name_off)?;
+            let name = object
+                .btf
+                .as_ref()?
+                .section_name_at(group.section_name_off)?;
             Some((*sections.get(name)?, group))
         };
         Self {

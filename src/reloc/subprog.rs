@@ -14,6 +14,7 @@
 
 use super::core_relos::Code;
 use super::plan::{Ref, RefKind};
+use super::target::Searches;
 use crate::btf::{Kind, Linkage};
 use crate::insn::{INSN_SIZE, Insn, pseudo};
 use crate::open::{Function, FunctionLinkage, OpenObject, RelocKind};
@@ -283,6 +284,8 @@ struct Callbacks<'o> {
     misplaced: Option<String>,
     /// The functions of `.text`; empty if there is no tag.
     subprograms: HashMap<&'o str, usize>,
+    /// How many more names are compared with all subprograms.
+    suggestions: Searches,
 }
 
 impl<'o> Callbacks<'o> {
@@ -336,7 +339,11 @@ impl<'o> Callbacks<'o> {
         }
         let Some(name) = name else { return Ok(None) };
         let index = self.subprograms.get(name).copied().ok_or_else(|| {
-            let near = crate::did_you_mean(name, self.subprograms.keys().copied());
+            let near = if self.suggestions.take() {
+                crate::did_you_mean(name, self.subprograms.keys().copied())
+            } else {
+                String::new()
+            };
             fail(format!(
                 "its exception callback `{name}` is not a function of `.text`{near}"
             ))

@@ -5,6 +5,7 @@ use crate::feature::Feature;
 use crate::{Error, ErrorKind, KernelVersion, Result};
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Where the facts about a kernel come from. The running kernel implements it in `load`; files do in [`OfflineKernel`].
@@ -78,6 +79,33 @@ pub struct Target {
     given_kconfig: Option<Vec<u8>>,
     version: Option<KernelVersion>,
     features: [OnceLock<bool>; Feature::ALL.len()],
+    suggestions: Searches,
+}
+
+/// How many more searches for names that resemble a wanted one are made. One goes through all of a kernel's types, and an object
+/// may have any number of programs that want what is not there.
+#[derive(Debug, Clone)]
+pub(super) struct Searches(Arc<AtomicU32>);
+
+impl Searches {
+    /// More than anybody reads.
+    const MOST: u32 = 32;
+
+    /// Whether another one may be made.
+    pub(super) fn take(&self) -> bool {
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        taken.is_ok()
+    }
+}
+
+impl Default for Searches {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU32::new(Self::MOST)))
+    }
 }
 
 impl fmt::Debug for Target {
@@ -100,7 +128,13 @@ impl Target {
             given_kconfig: None,
             version: None,
             features: [const { OnceLock::new() }; Feature::ALL.len()],
+            suggestions: Searches::default(),
         }
+    }
+
+    /// How many searches for names that were meant its types are still gone through for.
+    pub(super) fn suggestions(&self) -> &Searches {
+        &self.suggestions
     }
 
     /// Any kernel, described by files.

@@ -35,8 +35,9 @@ fn named(library: &Library, matches: &dyn Fn(&str) -> bool) -> Vec<(String, u64)
     let mut found = Vec::new();
     Functions::open(&bytes)
         .unwrap()
-        .each(matches, &mut |name, place| {
-            found.push((name.to_owned(), place.offset - TEXT_AT));
+        .each(matches, &mut |name, places| {
+            let offsets = places.iter().map(|place| place.offset - TEXT_AT);
+            found.extend(offsets.map(|offset| (name.to_owned(), offset)));
         })
         .unwrap();
     found
@@ -313,27 +314,22 @@ fn packed_symbols_are_unpacked_up_to_a_limit() {
     );
 }
 
-/// A million symbols, whose names all end where the same long name does.
-#[test]
-fn overlapping_names_do_not_cost_names_times_length() {
-    const COUNT: usize = 1_000_000;
+/// A library with these names in a row, and a function for each place among them.
+fn with_names_at(names: &[u8], places: &[usize]) -> Vec<u8> {
     let mut bytes = exporting(&[]).bytes();
     let names_at = bytes.len() as u64;
-    let mut names = vec![b'a'; COUNT];
-    names.extend(b"\0f\0");
-    bytes.extend(&names);
+    bytes.extend(names);
     let symbols_at = bytes.len() as u64;
     bytes.extend([0; 24]);
-    let entry = |name: usize, address: u64| {
-        let mut entry = u32::try_from(name).unwrap().to_le_bytes().to_vec();
-        entry.extend([0x12, 0, 1, 0]);
-        entry.extend([address, 4].map(u64::to_le_bytes).concat());
-        entry
-    };
-    for name in 0..COUNT {
-        bytes.extend(entry(name, library::TEXT));
+    for (number, place) in (0..).zip(places) {
+        bytes.extend(u32::try_from(*place).unwrap().to_le_bytes());
+        bytes.extend([0x12, 0, 1, 0]);
+        bytes.extend(
+            [library::TEXT + number % 64, 4]
+                .map(u64::to_le_bytes)
+                .concat(),
+        );
     }
-    bytes.extend(entry(COUNT + 1, library::TEXT + 7));
     let symbols_len = bytes.len() as u64 - symbols_at;
     // The sections `.dynsym` and `.dynstr`.
     let headers = usize::try_from(u64::from_le_bytes(bytes[40..48].try_into().unwrap())).unwrap();
@@ -344,13 +340,56 @@ fn overlapping_names_do_not_cost_names_times_length() {
         let header = headers + section * 64 + 24;
         bytes[header..header + 16].copy_from_slice(&[at, len].map(u64::to_le_bytes).concat());
     }
+    bytes
+}
+
+/// A million symbols, whose names all end where the same long name does.
+#[test]
+fn overlapping_names_are_refused() {
+    const COUNT: usize = 1_000_000;
+    let mut names = vec![b'a'; COUNT];
+    names.extend(b"\0f\0");
+    let places: Vec<usize> = (0..COUNT).chain([COUNT + 1]).collect();
+    let bytes = with_names_at(&names, &places);
     let functions = Functions::open(&bytes).unwrap();
-    assert_eq!(functions.offset("f").unwrap(), TEXT_AT + 7);
-    assert_eq!(functions.offset("aaa").unwrap(), TEXT_AT);
     let error = functions.each(&|name| name.ends_with('b'), &mut |_, _| {});
     let error = error.unwrap_err();
     assert!(error.message().contains("overlap"), "{error}");
-    assert!(functions.offset("aab").is_err());
+    assert!(functions.offset("f").is_err());
+    assert!(crate::symbols::Symbols::from_executable(&bytes).is_err());
+}
+
+/// All symbols have the same long name: what it means is worked out once.
+#[test]
+fn twice_the_symbols_of_one_name_take_twice_the_steps() {
+    let steps = |count| {
+        let mut names = vec![b'a'; LONGEST_NAME];
+        names.extend(b"\0ab\0");
+        let mut places = vec![0; count];
+        places.push(LONGEST_NAME + 1);
+        let bytes = with_names_at(&names, &places);
+        let functions = Functions::open(&bytes).unwrap();
+        let compared = std::cell::Cell::new(0);
+        let matches = |name: &str| {
+            compared.set(compared.get() + name.len() as u64);
+            true
+        };
+        let (found, steps) = crate::work::steps_of(|| {
+            let mut found = 0;
+            functions
+                .each(&matches, &mut |_, places| found += places.len())
+                .unwrap();
+            let error = functions.offset("abc").unwrap_err();
+            assert!(error.message().contains("`ab`"), "{error}");
+            found
+        });
+        assert_eq!(found, count + 1);
+        let symbols = crate::symbols::Symbols::from_executable(&bytes).unwrap();
+        assert_eq!(symbols.name_of(TEXT_AT + 1).unwrap().0.len(), LONGEST_NAME);
+        steps + compared.get() + count as u64
+    };
+    let (one, two) = (steps(100_000), steps(200_000));
+    assert!(two * 10 <= one * 23, "{one} steps become {two}");
 }
 
 #[test]
@@ -377,7 +416,9 @@ fn the_c_library_has_versions() {
     assert_eq!(by_segments.offset("malloc").unwrap(), plain);
     let mut names = [Vec::new(), Vec::new()];
     for (functions, names) in [&functions, &by_segments].into_iter().zip(&mut names) {
-        let mut visit = |name: &str, place: FunctionPlace| names.push((name.to_owned(), place));
+        let mut visit = |name: &str, places: &[FunctionPlace]| {
+            names.extend(places.iter().map(|place| (name.to_owned(), *place)));
+        };
         functions.each(&|_| true, &mut visit).unwrap();
     }
     // The full table, if it was not stripped, has more.

@@ -110,6 +110,8 @@ impl<'a> Candidates<'a> {
 
     fn find(&mut self, local: &Type<'a>, budget: &mut Budget) -> Result<Vec<Candidate<'a>>> {
         if local.name().is_empty() {
+            // It may have a name that cannot be read.
+            local.btf().string_bytes_at(local.name_offset())?;
             return Err(CoreError::Anonymous.into());
         }
         self.look_up([local.name()])?;

@@ -148,6 +148,10 @@ fn match_enumerator<'a>(
     if !ty.kind().is_any_enum() {
         return Ok(Err(Mismatch::NoEnumeration(ty)));
     }
+    // Names that cannot be read are empty, and not the same for that.
+    if wanted.is_empty() {
+        return Ok(Err(Mismatch::NoEnumerator(wanted)));
+    }
     let essential = essential_name(wanted);
     for (index, found) in (0..).zip(ty.enumerators()) {
         budget.spend_on(found.name)?;
