@@ -74,7 +74,7 @@ pub(crate) fn relocate(
     Ok(plan)
 }
 
-fn warn(warnings: &[Error], stop: &Stop) {
+pub(crate) fn warn(warnings: &[Error], stop: &Stop) {
     for warning in warnings {
         say(stop, format_args!("rawbpf: warning: {warning}"));
     }

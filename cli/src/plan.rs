@@ -4,6 +4,7 @@ use crate::args::PlanArgs;
 use crate::output::{HelperJson, Hex, Rows, Shown, Table, print_json};
 use crate::stop::Stop;
 use crate::target;
+use rawbpf::Error;
 use rawbpf::insn::{self, Helper, INSN_SIZE, Insn};
 use rawbpf::reloc::{
     AttachTarget, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
@@ -24,8 +25,12 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf
     }
     let target = target::planned(&args.kernel)?;
     let plan = crate::relocate(&object, &target, stop)?;
+    let refused = plan.maps_to_be_refused(&target);
+    crate::warn(&refused, stop);
     let written = if args.json {
-        print_json(out, &PlanJson(&plan))
+        let odd = object.warnings();
+        let warnings = [&odd, &plan.warnings, &refused];
+        print_json(out, &PlanJson(&plan, warnings))
     } else {
         print_plan(out, &plan)
     };
@@ -33,17 +38,21 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf
 }
 
 /// The whole plan. The field names are an interface: other tools read them.
-struct PlanJson<'p>(&'p LoadPlan);
+struct PlanJson<'p>(&'p LoadPlan, [&'p Vec<Error>; 3]);
 
 impl Serialize for PlanJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plan = self.0;
         let btf_size = plan.btf.as_ref().map_or(0, Vec::len);
-        let mut document = serializer.serialize_struct("Plan", 6)?;
+        let mut document = serializer.serialize_struct("Plan", 7)?;
         document.serialize_field("object", &plan.object_name)?;
         document.serialize_field("target", &plan.target_name)?;
         document.serialize_field("license", &plan.license)?;
         document.serialize_field("btf_size", &btf_size)?;
+        document.serialize_field(
+            "warnings",
+            &Rows(|| self.1.into_iter().flatten().map(Shown)),
+        )?;
         document.serialize_field("maps", &Rows(|| plan.maps.iter().map(MapJson::from)))?;
         document.serialize_field("programs", &Rows(|| plan.programs.iter().map(ProgramJson)))?;
         document.end()

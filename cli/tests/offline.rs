@@ -45,6 +45,48 @@ fn program<'r>(report: &'r serde_json::Value, name: &str) -> &'r serde_json::Val
 }
 
 #[test]
+fn maps_that_break_a_rule_are_told_before_the_kernel_refuses_them() {
+    let plan = json(&planned(&["--json"], "maps_refused.bpf.o"));
+    let warnings: Vec<_> = plan["warnings"].as_array().unwrap().iter().collect();
+    let words = [
+        "map `ring_with_value`: the kernel is going to refuse it: a map of type ringbuf has no value",
+        "map `trie_preallocated`: the kernel is going to refuse it: a map of type lpm_trie needs the flag BPF_F_NO_PREALLOC",
+        "map `queue_with_key`: the kernel is going to refuse it: a map of type queue has no key",
+        "map `array_by_u64`",
+        "inner map",
+    ];
+    for words in words {
+        let said = warnings
+            .iter()
+            .any(|warning| warning.as_str().unwrap().contains(words));
+        assert!(said, "`{words}` is missing in: {warnings:?}");
+    }
+    assert!(
+        !warnings
+            .iter()
+            .any(|warning| warning.as_str().unwrap().contains("`fine`"))
+    );
+
+    let btf = fixture("btf/6.18.btf");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+    let output = command
+        .args(["plan", "--btf"])
+        .args([&btf, &fixture("maps_refused.bpf.o")])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
+    assert!(
+        message
+            .contains("rawbpf: warning: map `ring_with_value`: the kernel is going to refuse it"),
+        "{message}"
+    );
+
+    let plan = json(&planned(&["--json"], "opensnoop.bpf.o"));
+    assert_eq!(plan["warnings"], serde_json::json!([]));
+}
+
+#[test]
 fn helper_functions_have_names_and_numbers() {
     let text = planned(&[], "reject.bpf.o");
     assert!(text.contains(": call bpf_map_lookup_elem#1\n"), "{text}");

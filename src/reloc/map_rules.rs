@@ -296,9 +296,10 @@ pub(crate) fn broken(errno: Errno, plan: &MapPlan, page_size: u32) -> Vec<String
             found.extend(frames(plan));
             found.extend(types(plan));
             found.extend(nesting(plan));
+            found.extend(limit(plan, page_size));
         }
         Errno::ENOTSUPP => flags(rules, plan, &mut found),
-        Errno::E2BIG => found.extend(limit(plan, page_size)),
+        Errno::E2BIG => found.extend(limit(plan, page_size).or_else(|| close_to_limit(plan))),
         _ => {}
     }
     let name = plan.kind.name().unwrap_or("map");
@@ -379,6 +380,9 @@ fn extra(plan: &MapPlan, page_size: u32) -> Option<String> {
     }
 }
 
+/// `PERF_MAX_STACK_DEPTH`
+const FRAMES: u32 = 127;
+
 fn frames(plan: &MapPlan) -> Option<String> {
     if plan.kind != MapType::STACK_TRACE {
         return None;
@@ -390,20 +394,22 @@ fn frames(plan: &MapPlan) -> Option<String> {
         (8, "")
     };
     let size = plan.value_size;
-    (size == 0 || !size.is_multiple_of(bytes)).then(|| {
-        format!("has a value of {bytes} bytes for each frame{why}: value_size must not be {size}")
+    if size == 0 || !size.is_multiple_of(bytes) {
+        return Some(format!(
+            "has a value of {bytes} bytes for each frame{why}: value_size must not be {size}"
+        ));
+    }
+    (size / bytes > FRAMES).then(|| {
+        format!(
+            "has a value of at most {FRAMES} frames{why}, unless the sysctl kernel.perf_event_max_stack allows more: \
+             value_size must not be {size}"
+        )
     })
 }
 
 fn types(plan: &MapPlan) -> Option<String> {
-    let storage = [
-        MapType::SK_STORAGE,
-        MapType::INODE_STORAGE,
-        MapType::TASK_STORAGE,
-        MapType::CGRP_STORAGE,
-    ];
     let untyped = plan.btf_key_type_id.is_void() || plan.btf_value_type_id.is_void();
-    (storage.contains(&plan.kind) && untyped).then(|| {
+    (STORAGE.contains(&plan.kind) && untyped).then(|| {
         "needs the types of its key and value (__type(key, int) and __type(value, ...) in its definition)".into()
     })
 }
@@ -416,27 +422,55 @@ fn nesting(plan: &MapPlan) -> Option<String> {
         .then(|| "holds maps that hold no maps themselves".into())
 }
 
+/// `MAX_BPF_STACK`
+const STACK: u32 = 512;
+const CPU_STORAGE: MapType = MapType::PERCPU_CGROUP_STORAGE;
+const STORAGE: [MapType; 4] = [
+    MapType::SK_STORAGE,
+    MapType::INODE_STORAGE,
+    MapType::TASK_STORAGE,
+    MapType::CGRP_STORAGE,
+];
+
 /// What is too large. The kernel does not say which of its limits it means, but there are few.
 fn limit(plan: &MapPlan, page_size: u32) -> Option<String> {
     /// `PCPU_MIN_UNIT_SIZE`
     const OF_A_CPU: u32 = 32 << 10;
-    /// `MAX_BPF_STACK`
-    const STACK: u32 = 512;
+    /// Buckets are counted in 32 bits of bytes.
+    const BUCKETS: u32 = 1 << 28;
     // What `kmalloc` gives in one piece, or less than that.
     let piece = u64::from(page_size) << 10;
-    let (key, value) = (plan.key_size, plan.value_size);
-    let pages = u64::from(plan.max_entries) * u64::from(page_size);
+    let (key, value, count) = (plan.key_size, plan.value_size, plan.max_entries);
+    let (element, pages) = (
+        u64::from(key) + u64::from(value),
+        u64::from(count) * u64::from(page_size),
+    );
     match plan.kind {
-        MapType::PERCPU_HASH | MapType::LRU_PERCPU_HASH | MapType::PERCPU_ARRAY
+        MapType::PERCPU_HASH | MapType::LRU_PERCPU_HASH | MapType::PERCPU_ARRAY | CPU_STORAGE
             if value > OF_A_CPU =>
         {
             Some(format!(
                 "has a value of at most {OF_A_CPU} bytes for each CPU: value_size must not be {value}"
             ))
         }
-        MapType::HASH | MapType::LRU_HASH if u64::from(key) + u64::from(value) > piece => {
+        MapType::HASH | MapType::LRU_HASH | MapType::PERCPU_HASH | MapType::LRU_PERCPU_HASH
+            if count > BUCKETS =>
+        {
             Some(format!(
-                "has a key and value of at most some {piece} bytes together: value_size must not be {value}"
+                "has at most {BUCKETS} entries: max_entries must not be {count}"
+            ))
+        }
+        MapType::PERCPU_HASH | MapType::LRU_PERCPU_HASH if u64::from(key) >= piece => Some(
+            format!("has a key of less than {piece} bytes: key_size must not be {key}"),
+        ),
+        MapType::HASH | MapType::LRU_HASH | MapType::LPM_TRIE if element >= piece => {
+            let (what, size) = if key > value {
+                ("key", key)
+            } else {
+                ("value", value)
+            };
+            Some(format!(
+                "has a key and value of less than {piece} bytes together: {what}_size must not be {size}"
             ))
         }
         MapType::SOCKHASH if key > STACK => Some(format!(
@@ -447,19 +481,43 @@ fn limit(plan: &MapPlan, page_size: u32) -> Option<String> {
                 "has a value of at most {piece} bytes: value_size must not be {value}"
             ))
         }
+        MapType::CGROUP_STORAGE if value > 0xffff => close_to_limit(plan),
+        kind if STORAGE.contains(&kind) && value > 0xffff => close_to_limit(plan),
+        MapType::ARENA if pages > 1 << 32 => Some(format!(
+            "has at most 4 GiB: max_entries counts pages of {page_size} bytes, and must not be {count}"
+        )),
+        _ => None,
+    }
+}
+
+/// What must be meant by `E2BIG`, though the limit itself depends on how the kernel was built.
+fn close_to_limit(plan: &MapPlan) -> Option<String> {
+    let value = plan.value_size;
+    match plan.kind {
         MapType::CPUMAP => Some(format!(
             "has at most as many entries as the kernel was built for CPUs (CONFIG_NR_CPUS): max_entries must not be {}",
             plan.max_entries
         )),
-        MapType::SK_STORAGE
-        | MapType::INODE_STORAGE
-        | MapType::TASK_STORAGE
-        | MapType::CGRP_STORAGE => Some(format!(
-            "has a value of less than 64 KiB: value_size must not be {value}"
+        MapType::CGROUP_STORAGE | CPU_STORAGE => Some(format!(
+            "has a value of at most a page on old kernels, and of less than 64 KiB on newer ones: value_size must not be {value}"
         )),
-        MapType::ARENA if pages > 1 << 32 => Some(format!(
-            "has at most 4 GiB: max_entries counts pages of {page_size} bytes, and must not be {}",
-            plan.max_entries
+        MapType::HASH
+        | MapType::LRU_HASH
+        | MapType::PERCPU_HASH
+        | MapType::LRU_PERCPU_HASH
+        | MapType::HASH_OF_MAPS
+            if plan.key_size > STACK =>
+        {
+            Some(format!(
+                "has a key of at most {STACK} bytes on old kernels: key_size must not be {}",
+                plan.key_size
+            ))
+        }
+        MapType::ARRAY => Some(format!(
+            "has a value of at most 4 MiB on old kernels, and of 2 GiB on newer ones: value_size must not be {value}"
+        )),
+        kind if STORAGE.contains(&kind) => Some(format!(
+            "has a value of less than 64 KiB: value_size must not be {value}"
         )),
         _ => None,
     }
@@ -510,9 +568,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_large_is_named() {
+        for (kind, key, value, count, words) in [
+            (MapType::HASH, 4, 5 << 20, 1, "5242880"),
+            (MapType::LPM_TRIE, 8, 4 << 20, 1, "4194304"),
+            (MapType::PERCPU_HASH, 4 << 20, 4, 1, "key_size"),
+            (MapType::PERCPU_ARRAY, 4, 32776, 1, "for each CPU"),
+            (MapType::LRU_HASH, 4, 4, 1 << 29, "max_entries"),
+            (MapType::CPUMAP, 4, 4, 1 << 20, "CONFIG_NR_CPUS"),
+            (MapType::SK_STORAGE, 4, 65480, 0, "64 KiB"),
+            (MapType::ARENA, 0, 0, (1 << 20) + 1, "4 GiB"),
+        ] {
+            let rules = broken(Errno::E2BIG, &plan(kind, key, value, count), 4096);
+            assert!(
+                matches!(&rules[..], [rule] if rule.contains(words)),
+                "{kind}: {rules:?}"
+            );
+        }
+        // More is a matter of a sysctl.
+        assert!(refused(&plan(MapType::STACK_TRACE, 4, 1016, 1)).is_empty());
+        let frames = refused(&plan(MapType::STACK_TRACE, 4, 1024, 1));
+        assert!(frames[0].contains("127 frames"), "{frames:?}");
+    }
+
+    #[test]
     fn nothing_is_said_of_what_the_kernel_did_not_mean() {
         assert!(refused(&plan(MapType::HASH, 4, 4, 1)).is_empty());
-        assert!(broken(Errno::E2BIG, &plan(MapType::ARRAY, 8, 4, 8), 4096).is_empty());
+        assert!(broken(Errno::E2BIG, &plan(MapType::DEVMAP, 8, 4, 8), 4096).is_empty());
         assert!(broken(Errno::ENOMEM, &plan(MapType::ARRAY, 8, 4, 8), 4096).is_empty());
         assert!(refused(&plan(MapType::STRUCT_OPS, 9, 9, 9)).is_empty());
         let mut odd = plan(MapType::HASH, 4, 4, 1);

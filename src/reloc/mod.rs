@@ -21,6 +21,7 @@ mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
 mod plan;
+mod refused_maps;
 mod sanitize_insns;
 mod struct_ops;
 mod subprog;

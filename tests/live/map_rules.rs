@@ -95,7 +95,10 @@ fn judged(target: &Target, smallest: &Smallest, word: &str, change: &dyn Fn(&mut
         return false;
     };
     // What is refused for want of memory or rights breaks no rule.
-    if !matches!(error.errno(), Some(Errno::EINVAL | Errno::ENOTSUPP)) {
+    if !matches!(
+        error.errno(),
+        Some(Errno::EINVAL | Errno::ENOTSUPP | Errno::E2BIG)
+    ) {
         return false;
     }
     let rule = format!(
@@ -150,6 +153,128 @@ fn every_refusal_of_a_map_has_its_rule() {
         }
     }
     assert!(refusals > 300, "only {refusals}");
+}
+
+/// Sizes that no memory is taken for in vain: one entry each.
+#[test]
+fn every_size_that_is_too_large_has_its_rule() {
+    require!(Need::Bpf, Need::Btf);
+    let target = Target::running();
+    let mut refusals = 0;
+    for smallest in SMALLEST {
+        if made(&target, smallest, &|_| {}).is_err() {
+            continue;
+        }
+        let &(_, key, value, ..) = smallest;
+        let mut judge = |word: &str, change: &dyn Fn(&mut MapPlan)| {
+            refusals += u32::from(judged(&target, smallest, word, change));
+        };
+        for bytes in [513, 1016, 1024, 32 << 10, 32_776, 1 << 16, 4 << 20, 5 << 20] {
+            if key != 0 {
+                judge("key", &|map| map.key_size = bytes);
+            }
+            // Values that need types must have the size of their type.
+            if value != 0 && !is_storage(smallest) {
+                judge("value", &|map| map.value_size = bytes);
+            }
+        }
+    }
+    assert!(refusals > 200, "only {refusals}");
+    let hash = SMALLEST.first().unwrap();
+    let buckets = |map: &mut MapPlan| map.max_entries = (1 << 28) + 1;
+    let no_prealloc = |map: &mut MapPlan| {
+        buckets(map);
+        map.flags = MapFlags::NO_PREALLOC.bits();
+    };
+    assert!(judged(&target, hash, "max_entries", &no_prealloc));
+}
+
+/// Maps that hold maps, and their templates: either may break a rule.
+#[test]
+fn maps_of_maps_and_their_templates_are_explained() {
+    require!(Need::Bpf, Need::Btf);
+    let target = Target::running();
+    let template = |kind, key_size, inner: Option<MapPlan>| {
+        Some(Box::new(MapPlan {
+            name: "template".into(),
+            kernel_name: "template".into(),
+            kind,
+            key_size,
+            value_size: 4,
+            max_entries: 1,
+            inner: inner.map(Box::new),
+            ..MapPlan::default()
+        }))
+    };
+    for kind in [MapType::ARRAY_OF_MAPS, MapType::HASH_OF_MAPS] {
+        let smallest = (kind, 4, 4, 1, NONE);
+        let hash = |map: &mut MapPlan| map.inner = template(MapType::HASH, 4, None);
+        made(&target, &smallest, &hash).unwrap();
+        for bytes in [0, 1, 8, 5 << 20] {
+            let value = |map: &mut MapPlan| {
+                hash(map);
+                map.value_size = bytes;
+            };
+            assert!(judged(&target, &smallest, "value", &value));
+        }
+        let empty = |map: &mut MapPlan| {
+            hash(map);
+            map.max_entries = 0;
+        };
+        assert!(judged(&target, &smallest, "max_entries", &empty));
+        let flag = |map: &mut MapPlan| {
+            hash(map);
+            map.flags = MapFlags::MMAPABLE.bits();
+        };
+        assert!(judged(&target, &smallest, "BPF_F_MMAPABLE", &flag));
+        let deep = |map: &mut MapPlan| {
+            let innermost = template(MapType::HASH, 4, None).map(|inner| *inner);
+            map.inner = template(MapType::ARRAY_OF_MAPS, 4, innermost);
+        };
+        assert!(judged(&target, &smallest, "hold no maps", &deep));
+
+        let wide = |map: &mut MapPlan| map.inner = template(MapType::ARRAY, 8, None);
+        let error = made(&target, &smallest, &wide).unwrap_err().to_string();
+        for words in [
+            "map `tried`: inner map `template`",
+            "a map of type array has a key of 4 bytes",
+        ] {
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
+
+/// What is told beforehand is what the kernel then refuses.
+#[test]
+fn what_is_foretold_comes_true() {
+    require!(Need::Bpf, Need::Btf);
+    let target = Target::running();
+    let mut foretold = 0;
+    for smallest in SMALLEST {
+        if made(&target, smallest, &|_| {}).is_err() {
+            continue;
+        }
+        let mut told = |change: &dyn Fn(&mut MapPlan)| {
+            let mut plan = one(&target, smallest);
+            plan.maps.iter_mut().for_each(change);
+            if !plan.maps_to_be_refused(&target).is_empty() {
+                plan.load(&target).unwrap_err();
+                foretold += 1;
+            }
+        };
+        told(&|_| {});
+        for bytes in [0, 1, 4, 8, 512, 1016, 32_776, 5 << 20] {
+            told(&|map| map.key_size = bytes);
+            told(&|map| map.value_size = bytes);
+        }
+        for count in [0, 1, 4097] {
+            told(&|map| map.max_entries = count);
+        }
+        for bit in FLAGS.chain(ARENA_FLAGS) {
+            told(&|map| map.flags ^= 1 << bit);
+        }
+    }
+    assert!(foretold > 200, "only {foretold}");
 }
 
 #[test]
