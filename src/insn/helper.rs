@@ -1,6 +1,7 @@
 //! The kernel's numbering of helper functions.
 
 use crate::kinds::kinds;
+use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::fmt;
 
 kinds! {
@@ -229,6 +230,26 @@ impl Helper {
         Self::from_name(name).or_else(|| Self::from_name(&format!("bpf_{name}")))
     }
 
+    /// As [`Helper::parse`], with an error that lists the nearest names.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such helper.
+    pub fn find(name: &str) -> Result<Self> {
+        Self::parse(name).ok_or_else(|| {
+            let with_prefix = format!("bpf_{name}");
+            let wanted = if name.starts_with("bpf_") {
+                name
+            } else {
+                &with_prefix
+            };
+            let near = did_you_mean(wanted, Self::ALL.iter().filter_map(|one| one.name()));
+            let message = format!("there is no helper function `{name}`{near}");
+            Error::new(ErrorKind::NotFound, message).with_hint(
+                "kernel functions (kfuncs) are not helpers: an object declares them as externs",
+            )
+        })
+    }
+
     /// What a `call` of this helper has as its immediate.
     pub const fn immediate(self) -> i32 {
         self.0.cast_signed()
@@ -260,5 +281,11 @@ mod tests {
         }
         assert_eq!(Helper::parse("sys_bpf"), Some(Helper::SYS_BPF));
         assert_eq!(Helper::parse("probe_read_kernal"), None);
+        for name in ["probe_read_kernal", "bpf_probe_read_kernal"] {
+            let error = Helper::find(name).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            let text = error.to_string();
+            assert!(text.contains("`bpf_probe_read_kernel`"), "{text}");
+        }
     }
 }

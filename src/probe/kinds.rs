@@ -1,13 +1,14 @@
 //! Which types of programs and maps, and which helper functions, the running kernel has.
 
 use super::program::NOTHING;
-use crate::btf::BtfEditor;
-use crate::insn::Insn;
+use crate::btf::{BtfEditor, Kind};
+use crate::insn::{Helper, Insn};
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::load::{kernel_files, since};
+use crate::reloc::Target;
 use crate::sys::bpf::{self, Log, MapCreate, ProgLoad};
 use crate::sys::system;
-use crate::{Errno, KernelVersion, TypeId};
+use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, did_you_mean};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Whether the running kernel has something.
@@ -109,42 +110,216 @@ pub fn program_kind(kind: ProgramType) -> Support {
     Support::of(has, since::program_type(kind))
 }
 
-/// Whether programs of this type can call this helper function, by its number.
+/// What the verifier says to a call of a helper function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Called {
+    /// Programs of this type can call it.
+    Known,
+    /// Programs of other types may.
+    NotHere,
+    /// The kernel has no function of this number.
+    NoSuch,
+    Unknown,
+}
+
+/// Whether any program can call this helper function, such as `probe_read_kernel` (or `bpf_probe_read_kernel`).
+///
+/// For programs of one type see [`helper_in`]. `struct_ops` programs are not tried.
+///
+/// # Errors
+/// `NotFound` if no kernel has a helper of this name; the message lists the nearest names.
 #[doc(alias = "libbpf_probe_bpf_helper")]
-pub fn helper(kind: ProgramType, helper: u32) -> Support {
-    let Ok(number) = i32::try_from(helper) else {
-        return Support::No { since: None };
-    };
-    let trial = Trial::of(kind);
-    if trial.refusal.is_some() {
-        return Support::Unknown;
+pub fn helper(name: &str) -> Result<Support> {
+    /// The one helper that only `struct_ops` programs have.
+    const NOT_TRIED: Helper = Helper::TCP_SEND_ACK;
+    let helper = Helper::find(name)?;
+    let mut unknown = helper == NOT_TRIED;
+    for kind in ProgramType::ALL {
+        match call(*kind, helper) {
+            Called::Known => return Ok(Support::Yes),
+            Called::NoSuch => return Ok(Support::No { since: None }),
+            Called::NotHere => {}
+            Called::Unknown => {
+                unknown |= !matches!(*kind, ProgramType::EXT | ProgramType::STRUCT_OPS)
+            }
+        }
+    }
+    Ok(if unknown {
+        Support::Unknown
+    } else {
+        Support::No { since: None }
+    })
+}
+
+/// Whether programs of this type can call this helper function; see [`Helper::find`] for its number by name.
+#[doc(alias = "libbpf_probe_bpf_helper")]
+pub fn helper_in(kind: ProgramType, helper: Helper) -> Support {
+    match call(kind, helper) {
+        Called::Known => Support::Yes,
+        Called::NotHere | Called::NoSuch => Support::No { since: None },
+        Called::Unknown => Support::Unknown,
+    }
+}
+
+fn call(kind: ProgramType, helper: Helper) -> Called {
+    if kind == ProgramType::UNSPEC || i32::try_from(helper.0).is_err() {
+        return Called::NotHere;
     }
     let insns = [
-        Insn::new(Insn::CALL, 0, 0, 0, number),
+        Insn::new(Insn::CALL, 0, 0, 0, helper.immediate()),
         Insn::new(Insn::EXIT, 0, 0, 0, 0),
     ];
-    let mut log = [0u8; 4096];
-    match trial.load(kind, &insns, &mut log) {
-        Ok(_) => Support::Yes,
+    if Trial::of(kind).refusal.is_some() {
+        return call_in_place(kind, &insns);
+    }
+    match Trial::of(kind).call(kind, &insns) {
+        Some(called) => called,
         // The type itself is not there, or may not be loaded: the verifier was never asked.
-        Err(_) if log[0] == 0 => match program_kind(kind) {
-            Support::Yes => Support::Yes,
-            other => other,
+        None => match program_kind(kind) {
+            Support::Yes => Called::Known,
+            Support::No { .. } => Called::NotHere,
+            Support::Unknown => Called::Unknown,
         },
-        // Wrong arguments are complained about only where the function itself is known.
-        Err(_) => {
-            const UNKNOWN: [&str; 3] = [
-                "invalid func ",
-                "unknown func ",
-                "program of this type cannot use helper ",
-            ];
-            Support::of(!UNKNOWN.iter().any(|words| says(&log, words)), None)
+    }
+}
+
+/// For programs that are checked against something of the kernel's: what each has that most kernels have.
+fn call_in_place(kind: ProgramType, insns: &[Insn]) -> Called {
+    const NONE: ProgramFlags = ProgramFlags::empty();
+    const PLACES: [(ProgramType, AttachType, ProgramFlags, Kind, &str); 6] = [
+        (
+            ProgramType::TRACING,
+            AttachType::TRACE_RAW_TP,
+            NONE,
+            Kind::Typedef,
+            "btf_trace_sys_enter",
+        ),
+        (
+            ProgramType::TRACING,
+            AttachType::TRACE_FENTRY,
+            NONE,
+            Kind::Func,
+            "bpf_fentry_test1",
+        ),
+        (
+            ProgramType::TRACING,
+            AttachType::TRACE_FEXIT,
+            NONE,
+            Kind::Func,
+            "bpf_fentry_test1",
+        ),
+        (
+            ProgramType::TRACING,
+            AttachType::TRACE_ITER,
+            NONE,
+            Kind::Func,
+            "bpf_iter_task",
+        ),
+        (
+            ProgramType::LSM,
+            AttachType::LSM_MAC,
+            NONE,
+            Kind::Func,
+            "bpf_lsm_file_open",
+        ),
+        (
+            ProgramType::LSM,
+            AttachType::LSM_MAC,
+            ProgramFlags::SLEEPABLE,
+            Kind::Func,
+            "bpf_lsm_file_open",
+        ),
+    ];
+    let target = Target::running();
+    let Ok(types) = target.vmlinux_btf() else {
+        return Called::Unknown;
+    };
+    let mut best = Called::Unknown;
+    for (_, attach_type, flags, what, name) in PLACES.iter().filter(|place| place.0 == kind) {
+        let Some(attach_btf_id) = types.find(name, *what) else {
+            continue;
+        };
+        let trial = Trial {
+            attach_type: *attach_type,
+            flags: *flags,
+            attach_btf_id,
+            refusal: None,
+        };
+        match trial.call(kind, insns) {
+            Some(Called::NotHere) => best = Called::NotHere,
+            Some(called) => return called,
+            None => {}
         }
+    }
+    best
+}
+
+impl Trial {
+    /// What the verifier says to a program that calls a helper; `None` if it was not asked.
+    fn call(&self, kind: ProgramType, insns: &[Insn]) -> Option<Called> {
+        let mut log = [0u8; 4096];
+        if self.load(kind, insns, &mut log).is_ok() {
+            return Some(Called::Known);
+        }
+        if log.first() == Some(&0) {
+            return None;
+        }
+        // Wrong arguments are complained about only where the function itself is known.
+        Some(if says(&log, "invalid func ") {
+            Called::NoSuch
+        } else if says(&log, "unknown func ")
+            || says(&log, "program of this type cannot use helper ")
+        {
+            Called::NotHere
+        } else {
+            Called::Known
+        })
     }
 }
 
 fn says(log: &[u8], words: &str) -> bool {
     memchr::memmem::find(log, words.as_bytes()).is_some()
+}
+
+/// Whether the running kernel has maps of this type, such as `ringbuf` (or `BPF_MAP_TYPE_RINGBUF`).
+///
+/// # Errors
+/// `NotFound` if no kernel has a type of this name; the message lists the nearest names.
+#[doc(alias = "libbpf_probe_bpf_map_type")]
+pub fn map(name: &str) -> Result<Support> {
+    let plain = plain_name(name, "bpf_map_type_");
+    let known = || MapType::ALL.iter().filter_map(|kind| kind.name());
+    let kind = MapType::from_name(&plain);
+    kind.map(map_kind)
+        .ok_or_else(|| no_type("map", name, &did_you_mean(&plain, known())))
+}
+
+/// Whether the running kernel has programs of this type, such as `xdp` (or `BPF_PROG_TYPE_XDP`).
+///
+/// # Errors
+/// `NotFound` if no kernel has a type of this name; the message lists the nearest names.
+#[doc(alias = "libbpf_probe_bpf_prog_type")]
+pub fn program(name: &str) -> Result<Support> {
+    let plain = plain_name(name, "bpf_prog_type_");
+    let known = || ProgramType::ALL.iter().filter_map(|kind| kind.name());
+    let kind = ProgramType::from_name(&plain);
+    kind.map(program_kind)
+        .ok_or_else(|| no_type("program", name, &did_you_mean(&plain, known())))
+}
+
+/// A name in C, or the short one, as the short one.
+fn plain_name(name: &str, prefix: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    match name.strip_prefix(prefix) {
+        Some(plain) => plain.to_owned(),
+        None => name,
+    }
+}
+
+#[cold]
+fn no_type(what: &str, name: &str, near: &str) -> Error {
+    let message = format!("there is no {what} type `{name}`{near}");
+    Error::new(ErrorKind::NotFound, message)
 }
 
 /// Whether the running kernel has maps of this type.
@@ -209,17 +384,7 @@ fn shape(map_type: MapType) -> MapCreate<'static> {
 fn storage_types() -> Option<OwnedFd> {
     let mut editor = BtfEditor::new();
     let int = editor.add_int("int", 4, 1);
-    let lock = editor.add_composite(
-        crate::btf::Kind::Struct,
-        "bpf_spin_lock",
-        4,
-        &[("val", int, 0)],
-    );
-    editor.add_composite(
-        crate::btf::Kind::Struct,
-        "val",
-        8,
-        &[("cnt", int, 0), ("l", lock, 32)],
-    );
+    let lock = editor.add_composite(Kind::Struct, "bpf_spin_lock", 4, &[("val", int, 0)]);
+    editor.add_composite(Kind::Struct, "val", 8, &[("cnt", int, 0), ("l", lock, 32)]);
     bpf::btf_load(&editor.finish(), None, None).ok()
 }

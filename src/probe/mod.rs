@@ -14,7 +14,7 @@ mod map;
 mod program;
 
 pub(crate) use feature::{has, has_with};
-pub use kinds::{Support, helper, map_kind, program_kind};
+pub use kinds::{Support, helper, helper_in, map, map_kind, program, program_kind};
 pub(crate) use link::{has_links, knows_attach_type};
 
 /// The token whose rights are used besides those of this process, if any.

@@ -637,19 +637,67 @@ fn running() -> KernelVersion {
     Target::running().version().unwrap()
 }
 
-const MAP_LOOKUP: u32 = 1;
-const GET_CURRENT_TASK: u32 = 35;
-const XDP_ADJUST_HEAD: u32 = 44;
-
 #[test]
 fn helpers_are_seen_where_they_may_be_called() {
     require!(Need::Bpf);
-    let of = probe::helper;
-    assert_eq!(of(ProgramType::SOCKET_FILTER, MAP_LOOKUP), Support::Yes);
-    assert_eq!(of(ProgramType::TRACEPOINT, GET_CURRENT_TASK), Support::Yes);
-    assert_eq!(of(ProgramType::XDP, XDP_ADJUST_HEAD), Support::Yes);
+    let of = |kind, name| probe::helper_in(kind, Helper::find(name).unwrap());
     let no = Support::No { since: None };
-    assert_eq!(of(ProgramType::TRACEPOINT, XDP_ADJUST_HEAD), no);
-    assert_eq!(of(ProgramType::SOCKET_FILTER, 100_000), no);
-    assert_eq!(of(ProgramType::EXT, MAP_LOOKUP), Support::Unknown);
+    for (kind, name, expected) in [
+        (ProgramType::SOCKET_FILTER, "map_lookup_elem", Support::Yes),
+        (ProgramType::TRACEPOINT, "get_current_task", Support::Yes),
+        (ProgramType::XDP, "xdp_adjust_head", Support::Yes),
+        (ProgramType::TRACEPOINT, "xdp_adjust_head", no),
+        (ProgramType::EXT, "map_lookup_elem", Support::Unknown),
+    ] {
+        assert_eq!(of(kind, name), expected, "{kind}: {name}");
+    }
+    let beyond = probe::helper_in(ProgramType::SOCKET_FILTER, Helper(100_000));
+    assert_eq!(beyond, no);
+}
+
+#[test]
+fn helpers_of_tracing_are_seen_with_the_kernels_types() {
+    require!(Need::Bpf, Need::Btf);
+    let of = |name| probe::helper_in(ProgramType::TRACING, Helper::find(name).unwrap());
+    assert_eq!(of("get_current_task_btf"), supported_since(5, 11));
+    assert_eq!(of("xdp_adjust_head"), Support::No { since: None });
+}
+
+/// What is in mainline since this version, and not left out of Debian's kernels.
+fn supported_since(major: u8, minor: u8) -> Support {
+    if running() >= KernelVersion::new(major, minor, 0) {
+        Support::Yes
+    } else {
+        Support::No { since: None }
+    }
+}
+
+#[test]
+fn helpers_and_types_are_found_by_name() {
+    require!(Need::Bpf);
+    assert_eq!(probe::helper("probe_read_kernel").unwrap(), Support::Yes);
+    assert_eq!(probe::helper("bpf_xdp_adjust_head").unwrap(), Support::Yes);
+    assert_eq!(probe::helper("tcp_send_ack").unwrap(), Support::Unknown);
+    let newest = probe::helper("bpf_cgrp_storage_get").unwrap();
+    assert_eq!(newest, supported_since(6, 2));
+    for (found, near) in [
+        (
+            probe::helper("probe_read_kernal"),
+            "`bpf_probe_read_kernel`",
+        ),
+        (probe::map("ringbuff"), "`ringbuf`"),
+        (probe::program("xpd"), "`xdp`"),
+    ] {
+        let error = found.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains(near), "{error}");
+    }
+    for name in ["hash", "BPF_MAP_TYPE_HASH", "bpf_map_type_hash"] {
+        assert_eq!(probe::map(name).unwrap(), Support::Yes);
+    }
+    assert_eq!(
+        probe::map("ringbuf").unwrap(),
+        probe::map_kind(MapType::RINGBUF)
+    );
+    assert_eq!(probe::program("BPF_PROG_TYPE_XDP").unwrap(), Support::Yes);
 }
