@@ -17,6 +17,7 @@ mod options;
 mod program;
 mod relocs;
 mod section_name;
+mod single;
 mod struct_ops;
 mod struct_ops_field;
 #[cfg(test)]

@@ -140,7 +140,7 @@ pub fn helper(name: &str) -> Result<Support> {
             Called::NoSuch => return Ok(Support::No { since: None }),
             Called::NotHere => {}
             Called::Unknown => {
-                unknown |= !matches!(*kind, ProgramType::EXT | ProgramType::STRUCT_OPS)
+                unknown |= !matches!(*kind, ProgramType::EXT | ProgramType::STRUCT_OPS);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Objects and kernels made by hand, for the tests of this room.
 
 use super::target::{KernelSource, ModuleBtf, OfflineKernel, Target};
-use crate::btf::{Btf, BtfEditor, ByteOrder, Info, Kind};
+use crate::btf::{Btf, BtfEditor, Info, Kind};
 use crate::feature::Feature;
 use crate::insn::Insn;
 use crate::open::{
-    Extern, ExternKind, Function, FunctionLinkage, OpenObject, OpenProgram, RelocKind, Relocation,
+    Extern, ExternKind, Function, FunctionLinkage, OpenObject, RelocKind, Relocation,
 };
 use crate::{KernelVersion, Result, SectionIndex, TypeId};
 use std::sync::Arc;
@@ -16,28 +16,8 @@ pub(super) const TEXT: SectionIndex = SectionIndex(1);
 /// An object with nothing in it but a section `.text`.
 pub(super) fn object() -> OpenObject {
     OpenObject {
-        name: "test".to_string(),
-        path: None,
-        license: "GPL".to_string(),
-        kernel_version: None,
-        byte_order: ByteOrder::Native,
-        btf: None,
-        btf_ext: None,
-        functions: Vec::new(),
-        code_without_functions: Vec::new(),
         text_section: Some(TEXT),
-        programs: Vec::new(),
-        maps: Vec::new(),
-        externs: Vec::new(),
-        variables: Vec::new(),
-        kconfig_map: None,
-        user_kconfig: String::new(),
-        pin_root: None,
-        arena_map: None,
-        arena_data: Vec::new(),
-        jump_tables: Vec::new(),
-        btf_path: None,
-        token: crate::open::TokenSource::None,
+        ..OpenObject::empty("test")
     }
 }
 
@@ -61,35 +41,15 @@ pub(super) fn add_program(
     insns: Vec<Insn>,
     relocations: &[(usize, RelocKind)],
 ) -> usize {
-    let number = u32::try_from(object.functions.len()).unwrap() + 10;
-    let name = format!("program_{number}");
-    object.functions.push(Function {
-        section: SectionIndex(number),
-        section_name: section.to_string(),
-        relocations: relocations
-            .iter()
-            .map(|(insn, kind)| Relocation {
-                insn: *insn,
-                kind: *kind,
-            })
-            .collect(),
-        ..subprogram(&name, 0, insns)
-    });
-    let def = crate::open::SectionDef::find(section);
-    object.programs.push(OpenProgram {
-        function: object.functions.len() - 1,
-        name,
-        section: section.to_string(),
-        def,
-        kind: def.map_or_else(Default::default, |def| def.program_type),
-        attach_type: def.map_or_else(Default::default, |def| def.attach_type),
-        flags: 0,
-        autoload: true,
-        autoattach: true,
-        attach_target: None,
-        attach_program: None,
-        ifindex: 0,
-    });
+    let name = format!("program_{}", object.functions.len() + 10);
+    let relocations = relocations
+        .iter()
+        .map(|(insn, kind)| Relocation {
+            insn: *insn,
+            kind: *kind,
+        })
+        .collect();
+    object.add_program(&name, section, insns, relocations);
     object.programs.len() - 1
 }
 

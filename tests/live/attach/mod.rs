@@ -7,6 +7,7 @@ mod iter;
 mod kprobe;
 mod link;
 mod own_mounts;
+mod probing;
 mod refusals;
 mod sampling;
 mod struct_ops;
