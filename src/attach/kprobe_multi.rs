@@ -30,6 +30,14 @@ pub struct KprobeMulti {
     functions: Wanted<u64>,
     flags: u32,
     cookies: Vec<u64>,
+    matches: Matches,
+}
+
+/// How many functions a pattern may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Matches {
+    Many,
+    One,
 }
 
 impl KprobeMulti {
@@ -54,12 +62,20 @@ impl KprobeMulti {
             functions,
             flags: 0,
             cookies: Vec::new(),
+            matches: Matches::Many,
         }
     }
 
     /// When the functions return, not when they are entered. (A program of `kprobe.session` sees both.)
     pub fn on_return(mut self) -> Self {
         self.flags = RETURN;
+        self
+    }
+
+    /// Refuses a pattern that matches more than one traceable function: for names that a compiler may have given a suffix, such
+    /// as `do_exit*`. Lists and addresses stay as they are.
+    pub fn unique_match(mut self) -> Self {
+        self.matches = Matches::One;
         self
     }
 
@@ -74,7 +90,8 @@ impl Program {
     /// Attaches to many kernel functions. Since Linux 5.18; the program must be of `kprobe.multi` or `kprobe.session`.
     ///
     /// # Errors
-    /// `NotFound` if no traceable function matches.
+    /// `NotFound` if no traceable function matches; `InvalidArgument` if [`KprobeMulti::unique_match`] was asked for and several
+    /// do.
     #[doc(alias = "bpf_program__attach_kprobe_multi_opts")]
     pub fn attach_kprobe_multi(&self, at: &KprobeMulti) -> Result<Link> {
         attach(self, at).map_err(|e| {
@@ -92,12 +109,26 @@ fn attach(program: &Program, at: &KprobeMulti) -> Result<Link> {
     switches::check_ftrace()?;
     match &at.functions {
         Wanted::Pattern(pattern) if glob::is_pattern(pattern) || pattern.contains(':') => {
-            create(program, at, Functions::Addresses(&matching(pattern)?))
+            let addresses = matching(pattern)?;
+            check_unique(at.matches, pattern, &addresses)?;
+            create(program, at, Functions::Addresses(&addresses))
         }
         Wanted::Pattern(name) => by_names(program, at, std::slice::from_ref(name)),
         Wanted::Names(names) => by_names(program, at, names),
         Wanted::Numbers(addresses) => create(program, at, Functions::Addresses(addresses)),
     }
+}
+
+fn check_unique(matches: Matches, pattern: &str, addresses: &[u64]) -> Result<()> {
+    if matches == Matches::Many || addresses.len() == 1 {
+        return Ok(());
+    }
+    let message = format!(
+        "`{pattern}` matches {} traceable kernel functions, and is to match one",
+        addresses.len()
+    );
+    Err(Error::new(ErrorKind::InvalidArgument, message)
+        .with_hint("available_filter_functions in tracefs lists them"))
 }
 
 fn by_names(program: &Program, at: &KprobeMulti, names: &[String]) -> Result<Link> {
@@ -220,6 +251,15 @@ fn refused(errno: Errno, at: &KprobeMulti, program: &Program) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unique_match_is_one_function() {
+        assert!(check_unique(Matches::Many, "tcp_*", &[1, 2]).is_ok());
+        assert!(check_unique(Matches::One, "do_exit*", &[1]).is_ok());
+        let error = check_unique(Matches::One, "tcp_*", &[1, 2]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.message().contains("matches 2 traceable"), "{error}");
+    }
 
     #[test]
     fn the_list_with_addresses_is_read() {

@@ -35,7 +35,8 @@ impl LoadOptions {
     /// [`Error::verifier_log`](crate::Error::verifier_log) that of a refused program.
     ///
     /// A program then takes longer to load.
-    #[doc(alias = "bpf_program__set_log_level")]
+    /// [`OpenProgram::set_log_level`](crate::open::OpenProgram::set_log_level) asks for that of one program alone.
+    #[doc(alias = "kernel_log_level")]
     pub fn log_level(mut self, level: u32) -> Self {
         self.log_level = level;
         self

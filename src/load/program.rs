@@ -84,7 +84,11 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
         ..ProgLoad::default()
     };
     let options = context.options;
-    let (level, limit) = (options.level(), options.limit());
+    let level = match plan.log_level {
+        0 => options.level(),
+        own => own,
+    };
+    let limit = options.limit();
     match load_with_log(level, limit, |log| bpf::prog_load(&request, log)) {
         // A log that nobody asked for is one of a refusal that did not repeat itself.
         (Ok(fd), _) if level == 0 => Ok(LoadedProgram { fd, log: None }),

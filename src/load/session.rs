@@ -292,7 +292,7 @@ impl<'p> Session<'p> {
             let map = self.made.maps.get(*index).and_then(Option::as_ref);
             if let Some(map) = map.filter(|_| self.made.binds && !names(*index)) {
                 // Before Linux 5.10 there is no such command.
-                self.made.binds = bpf::prog_bind_map(program, map.as_fd()).is_ok();
+                self.made.binds = bpf::prog_bind_map(program, map.as_fd(), 0).is_ok();
             }
         }
     }

@@ -37,7 +37,7 @@ fn from_mount(path: &Path) -> Result<OwnedFd> {
     let folder = folder
         .open(path)
         .map_err(|e| Error::from_io(e, "open the file system of BPF tokens at", path))?;
-    bpf::token_create(folder.as_fd()).map_err(|errno| refused(errno, path))
+    bpf::token_create(folder.as_fd(), 0).map_err(|errno| refused(errno, path))
 }
 
 fn refused(errno: Errno, path: &Path) -> Error {

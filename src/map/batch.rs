@@ -3,6 +3,7 @@
 //! Linux 5.6 brought batches for hashes and arrays, later kernels for others. A map that has none answers with
 //! [`Errno::ENOTSUPP`]; older kernels do not know the command. Both are noticed at the first batch.
 
+use super::elements::LOCK;
 use super::{Map, UpdateMode};
 use crate::btf::{Layout, Rooms};
 use crate::sys::bpf::{self, BatchMode, BatchStopped, MapFd};
@@ -68,6 +69,33 @@ impl Map {
         values: &mut [u8],
         mode: BatchMode,
     ) -> Result<usize> {
+        self.check_room(keys, values)?;
+        self.read_batch(cursor, keys, values, (mode, 0))
+            .map_err(|errno| self.fail(errno, "cannot read a batch of elements"))
+    }
+
+    /// [`Map::get_batch`], with each element's lock held while it is read: the values have a `struct bpf_spin_lock`.
+    ///
+    /// # Errors
+    /// Those of [`Map::get_batch`], and `InvalidArgument` if the values have no lock.
+    #[doc(alias = "BPF_F_LOCK")]
+    #[doc(alias = "bpf_map_batch_opts")]
+    pub fn get_batch_locked(
+        &self,
+        cursor: &mut BatchCursor,
+        keys: &mut [u8],
+        values: &mut [u8],
+        mode: BatchMode,
+    ) -> Result<usize> {
+        self.check_room(keys, values)?;
+        let read = self.read_batch(cursor, keys, values, (mode, LOCK));
+        read.map_err(|errno| match errno {
+            Errno::EINVAL => self.no_lock("cannot read a batch of elements"),
+            _ => self.fail(errno, "cannot read a batch of elements"),
+        })
+    }
+
+    fn check_room(&self, keys: &[u8], values: &[u8]) -> Result<()> {
         for (what, given, least) in [
             ("key", keys.len(), self.key_size()),
             ("value", values.len(), self.value_len()?),
@@ -78,13 +106,28 @@ impl Map {
                 return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
             }
         }
-        self.read_batch(cursor, keys, values, mode)
-            .map_err(|errno| self.fail(errno, "cannot read a batch of elements"))
+        Ok(())
     }
 
     /// Writes as many elements as `keys` and `values` hold. In one call since Linux 5.6, before that one by one.
     #[doc(alias = "bpf_map_update_batch")]
     pub fn insert_batch(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
+        self.check_elements(keys, values)?;
+        self.write_batch(keys, values, mode.flags())
+    }
+
+    /// [`Map::insert_batch`], with each element's lock held while it is written: the values have a `struct bpf_spin_lock`.
+    ///
+    /// # Errors
+    /// Those of [`Map::insert_batch`], and `InvalidArgument` if the values have no lock.
+    #[doc(alias = "BPF_F_LOCK")]
+    #[doc(alias = "bpf_map_batch_opts")]
+    pub fn insert_batch_locked(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
+        self.check_elements(keys, values)?;
+        self.write_batch(keys, values, mode.flags() | LOCK)
+    }
+
+    fn check_elements(&self, keys: &[u8], values: &[u8]) -> Result<()> {
         let value_len = self.value_len()?;
         let counts = [(keys, self.key_size()), (values, value_len)].map(|(bytes, one)| {
             bytes
@@ -101,8 +144,7 @@ impl Map {
             );
             return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
         };
-        self.check_counts(key_count, value_count)?;
-        self.write_batch(keys, values, mode)
+        self.check_counts(key_count, value_count)
     }
 
     /// Removes as many elements as `keys` holds. In one call since Linux 5.6, before that one by one.
@@ -147,7 +189,7 @@ impl<K: Layout, V: Layout> Map<K, V> {
     /// Writes elements: the first key with the first value, and so on. In one call since Linux 5.6, before that one by one.
     pub fn insert_batch(&self, keys: &[K], values: &[V], mode: UpdateMode) -> Result<()> {
         self.check_counts(keys.len(), values.len())?;
-        self.write_batch(keys.as_bytes(), values.as_bytes(), mode)
+        self.write_batch(keys.as_bytes(), values.as_bytes(), mode.flags())
     }
 
     /// Removes elements; those that are not there stop it. In one call since Linux 5.6, before that one by one.
@@ -197,7 +239,7 @@ impl<K: Layout, V: Layout> Batches<K, V> {
             let (keys, values) = (self.keys.bytes_mut(), self.values.bytes_mut());
             let count = match self
                 .map
-                .read_batch(&mut self.cursor, keys, values, self.mode)
+                .read_batch(&mut self.cursor, keys, values, (self.mode, 0))
             {
                 Ok(0) => continue,
                 Ok(count) => count,
@@ -231,7 +273,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         cursor: &mut BatchCursor,
         keys: &mut [u8],
         values: &mut [u8],
-        mode: BatchMode,
+        (mode, elem_flags): (BatchMode, u64),
     ) -> Result<usize, Errno> {
         let value_len = self.raw().value_len()?;
         if keys.len() < self.key_size() || values.len() < value_len {
@@ -239,7 +281,10 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         }
         if let Position::Kernel(kernel) = &mut cursor.0 {
             let first = !kernel.is_started();
-            match self.raw().lookup_batch(kernel, keys, values, mode, 0) {
+            match self
+                .raw()
+                .lookup_batch(kernel, keys, values, mode, elem_flags)
+            {
                 Err(errno) if first && has_no_batches(errno) => {
                     cursor.0 = Position::After(Vec::new());
                 }
@@ -251,7 +296,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
             .zip(values.chunks_exact_mut(value_len.max(1)));
         let mut done = 0;
         for (key, value) in pairs {
-            if !read_one(self.raw(), &mut cursor.0, key, value, mode)? {
+            if !read_one(self.raw(), &mut cursor.0, (key, value), (mode, elem_flags))? {
                 break;
             }
             done += 1;
@@ -259,11 +304,11 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         Ok(done)
     }
 
-    fn write_batch(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
+    fn write_batch(&self, keys: &[u8], values: &[u8], elem_flags: u64) -> Result<()> {
         if keys.is_empty() {
             return Ok(());
         }
-        match self.raw().update_batch(keys, values, mode.flags()) {
+        match self.raw().update_batch(keys, values, elem_flags) {
             Err(BatchStopped { done: 0, errno }) if has_no_batches(errno) => {}
             result => {
                 return result.map_err(|stopped| {
@@ -277,7 +322,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
             .chunks_exact(self.key_size().max(1))
             .zip(values.chunks_exact(value_len.max(1)));
         for (done, (key, value)) in pairs.enumerate() {
-            self.update(key, value, mode.flags())
+            self.update(key, value, elem_flags)
                 .map_err(|e| e.context(format!("batch, after {done} elements")))?;
         }
         Ok(())
@@ -308,9 +353,8 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
 fn read_one(
     map: &MapFd,
     position: &mut Position,
-    key: &mut [u8],
-    value: &mut [u8],
-    mode: BatchMode,
+    (key, value): (&mut [u8], &mut [u8]),
+    (mode, elem_flags): (BatchMode, u64),
 ) -> Result<bool, Errno> {
     while let Position::After(last) = position {
         // What is removed cannot be gone on from: the first key is the next one.
@@ -328,7 +372,7 @@ fn read_one(
         }
         last.clear();
         last.extend_from_slice(key);
-        match map.lookup(key, value, 0) {
+        match map.lookup(key, value, elem_flags) {
             Ok(()) => {}
             // Somebody else has removed it meanwhile.
             Err(Errno::ENOENT) => continue,

@@ -32,7 +32,7 @@ impl UpdateMode {
 }
 
 /// Spin-locked values are copied with their lock held.
-const LOCK: u64 = 4;
+pub(super) const LOCK: u64 = 4;
 
 impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
     /// The value at `key`, or `None` if there is none. Bytes of a per-CPU map: all values, see [`Map::get_per_cpu`].
@@ -223,7 +223,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     }
 
     #[cold]
-    fn no_lock(&self, doing: &str) -> Error {
+    pub(super) fn no_lock(&self, doing: &str) -> Error {
         let error = self.fail(Errno::EINVAL, doing);
         error.with_kind(ErrorKind::InvalidArgument).with_hint(
             "its values have no lock: one is a member of type `struct bpf_spin_lock`, known by BTF",

@@ -133,6 +133,8 @@ pub struct OpenProgram {
     pub(crate) attach_target: Option<String>,
     /// The loaded program that function is in; `None` for the kernel's.
     pub(crate) attach_program: Option<Arc<OwnedFd>>,
+    /// The verifier's log; 0 leaves it to the load.
+    pub(crate) log_level: u32,
     /// The network interface that the program is for; 0 for none.
     pub(crate) ifindex: u32,
 }

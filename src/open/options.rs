@@ -272,6 +272,7 @@ impl OpenOptions {
                     autoattach: true,
                     attach_target: None,
                     attach_program: None,
+                    log_level: 0,
                     ifindex: 0,
                 }
             })

@@ -137,6 +137,23 @@ impl OpenProgram {
         self
     }
 
+    /// The level of the verifier's log for this program; 0 unless set.
+    #[doc(alias = "bpf_program__log_level")]
+    pub fn log_level(&self) -> u32 {
+        self.log_level
+    }
+
+    /// Asks for the verifier's log of this program, whatever becomes of it, at a level of its own (see
+    /// [`LoadOptions::log_level`](crate::load::LoadOptions::log_level), which is for all programs; 0 leaves it to that).
+    /// [`Program::verifier_log`](crate::program::Program::verifier_log) has the log; how much of it is kept says
+    /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit).
+    #[doc(alias = "bpf_program__set_log_level")]
+    #[doc(alias = "bpf_program__set_log_buf")]
+    pub fn set_log_level(&mut self, level: u32) -> &mut Self {
+        self.log_level = level;
+        self
+    }
+
     /// Whether it is loaded with the object; a `?` before the section's name turns this off.
     #[doc(alias = "bpf_program__autoload")]
     pub fn autoload(&self) -> bool {

@@ -70,6 +70,7 @@ impl OpenObject {
             autoattach: true,
             attach_target: None,
             attach_program: None,
+            log_level: 0,
             ifindex: 0,
         });
     }

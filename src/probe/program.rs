@@ -108,7 +108,7 @@ pub(super) fn can_bind_maps(token: Token<'_>) -> Answer {
     let (Some(program), Some(map)) = (program, map) else {
         return Ok(false);
     };
-    let bound = bpf::prog_bind_map(program.as_fd(), map.as_fd());
+    let bound = bpf::prog_bind_map(program.as_fd(), map.as_fd(), 0);
     Ok(unless_refused(bound)?.is_some())
 }
 

@@ -12,7 +12,7 @@ impl Program {
     /// say, for those who look at it. Since Linux 5.10.
     #[doc(alias = "bpf_prog_bind_map")]
     pub fn bind_map(&self, map: &Map) -> Result<()> {
-        bpf::prog_bind_map(self.as_fd(), map.as_fd()).map_err(|errno| {
+        bpf::prog_bind_map(self.as_fd(), map.as_fd(), 0).map_err(|errno| {
             let doing = format!("cannot tie map `{}` to it", map.name());
             match errno {
                 // Every kernel answers so to a command that it does not know; there is nothing else to be wrong.

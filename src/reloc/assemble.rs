@@ -354,6 +354,7 @@ fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
         flags: flags(program),
         attach_program: program.attach_program.clone(),
         ifindex: program.ifindex,
+        log_level: program.log_level,
         ..ProgramPlan::default()
     }
 }

@@ -163,15 +163,20 @@ pub struct ProgramPlan {
     pub attach_program: Option<Arc<OwnedFd>>,
     /// The network interface that the program is for; 0 for none.
     pub ifindex: u32,
+    /// The level of the verifier's log for this program; 0 for that of [`LoadOptions`](crate::load::LoadOptions::log_level).
+    pub log_level: u32,
     /// The instructions, with zero where a descriptor goes (see `refs`).
     pub insns: Vec<Insn>,
     /// What the instructions refer to, in the order of instructions.
     pub refs: Vec<Ref>,
     /// Modules whose descriptors go into the descriptor array, the first at index 1 (index 0 is the kernel proper).
     pub fd_array: Vec<Module>,
-    /// Which function each part of the instructions is.
+    /// Which function each part of the instructions is: `struct bpf_func_info` by `struct bpf_func_info`.
+    #[doc(alias = "bpf_program__func_info")]
     pub func_info: InfoRecords,
-    /// Which source line each part of the instructions is.
+    /// Which source line each part of the instructions is: `struct bpf_line_info` by `struct bpf_line_info`. Of a loaded
+    /// program [`Program::line_info`](crate::program::Program::line_info) tells them, with their text.
+    #[doc(alias = "bpf_program__line_info")]
     pub line_info: InfoRecords,
     /// What CO-RE did.
     pub core: Vec<CoreStep>,

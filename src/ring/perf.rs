@@ -64,6 +64,7 @@ pub struct PerfBufferBuilder<'m> {
     pages: usize,
     wakeup: Wakeup,
     cpus: Option<Vec<u32>>,
+    keys: Option<Vec<u32>>,
 }
 
 impl AsFd for PerfBuffer {
@@ -88,6 +89,7 @@ impl PerfBuffer {
             pages: 64,
             wakeup: Wakeup::Events(1),
             cpus: None,
+            keys: None,
         }
     }
 
@@ -156,12 +158,22 @@ impl PerfBufferBuilder<'_> {
         self
     }
 
+    /// In which slot of the map each of the [chosen CPUs](PerfBufferBuilder::cpus) has its buffer; its own number unless told.
+    /// A program that sends with `BPF_F_CURRENT_CPU` writes into the slot of its CPU's number; one that names a slot itself can
+    /// only name one whose buffer is of the CPU that it runs on.
+    #[doc(alias = "perf_buffer_raw_opts")]
+    #[doc(alias = "map_keys")]
+    pub fn keys(mut self, keys: &[u32]) -> Self {
+        self.keys = Some(keys.to_vec());
+        self
+    }
+
     /// Opens a buffer for each CPU and puts it into the map.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] if the map is no perf event array or has no slot for one of the CPUs, or if the
-    /// number of pages is no power of two; [`ErrorKind::Permission`] without `CAP_PERFMON`.
+    /// number of pages is no power of two, or if there are not as many keys as CPUs; [`ErrorKind::Permission`] without `CAP_PERFMON`.
     pub fn build(self) -> Result<PerfBuffer> {
         self.check().map_err(|error| self.map.blame(error))?;
         let mut reader = PerfBuffer {
@@ -172,8 +184,9 @@ impl PerfBufferBuilder<'_> {
         };
         let online = || online_cpus().map_err(|e| self.map.fail(e, "cannot list the CPUs"));
         let cpus = self.cpus.clone().map_or_else(online, Ok)?;
-        for cpu in cpus {
-            self.add(&mut reader, cpu)
+        for (at, cpu) in cpus.into_iter().enumerate() {
+            let key = self.keys.as_ref().and_then(|keys| keys.get(at));
+            self.add(&mut reader, cpu, *key.unwrap_or(&cpu))
                 .map_err(|error| self.map.blame(error.context(format!("CPU {cpu}"))))?;
         }
         Ok(reader)
@@ -190,6 +203,14 @@ impl PerfBufferBuilder<'_> {
                 ),
             ));
         }
+        let chosen = self.cpus.as_ref().map_or(0, Vec::len);
+        if let Some(keys) = self.keys.as_ref().filter(|keys| keys.len() != chosen) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{} keys were given for {chosen} chosen CPUs", keys.len()),
+            )
+            .with_hint("PerfBufferBuilder::cpus chooses the CPUs, in the order of the keys"));
+        }
         if !self.pages.is_power_of_two() {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
@@ -200,12 +221,12 @@ impl PerfBufferBuilder<'_> {
         Ok(())
     }
 
-    fn add(&self, reader: &mut PerfBuffer, cpu: u32) -> Result<()> {
+    fn add(&self, reader: &mut PerfBuffer, cpu: u32, key: u32) -> Result<()> {
         let slots = self.map.max_entries();
-        if cpu >= slots {
+        if key >= slots {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                format!("the map has {slots} slots, for the CPUs below {slots}"),
+                format!("the map has {slots} slots, and none of number {key}"),
             )
             .with_hint(
                 "leave `max_entries` away in the object: the map then has a slot for every CPU",
@@ -220,7 +241,7 @@ impl PerfBufferBuilder<'_> {
         let descriptor = memory.as_fd().as_raw_fd().to_ne_bytes();
         reader
             .slots
-            .insert(&cpu.to_ne_bytes(), &descriptor, UpdateMode::Any)?;
+            .insert(&key.to_ne_bytes(), &descriptor, UpdateMode::Any)?;
         reader.cpus.push(CpuBuffer {
             cpu,
             memory,

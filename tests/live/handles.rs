@@ -168,6 +168,9 @@ fn a_part_that_has_grown_is_read_whole() {
     let map = object.map("lru_hash").unwrap();
     assert!(!before.contains(&map.id().unwrap()));
     program.bind_map(map).unwrap();
+    // The kernel has no flags for this yet.
+    let refused = rawbpf::sys::bpf::prog_bind_map(program.as_fd(), map.as_fd(), 1);
+    assert_eq!(refused, Err(rawbpf::Errno::EINVAL));
     let after = program.map_ids().unwrap();
     assert_eq!(after.len(), before.len() + 1);
     assert!(after.contains(&map.id().unwrap()));

@@ -55,6 +55,20 @@ fn the_log_of_an_accepted_program_is_there_if_it_was_asked_for() {
 }
 
 #[test]
+fn one_program_alone_has_its_log() {
+    require!(Need::Bpf, Need::Btf);
+    let mut open =
+        rawbpf::OpenObject::from_file(crate::support::fixture("count_tp_btf.bpf.o")).unwrap();
+    let program = open.program_mut("count_switch").unwrap();
+    assert_eq!(program.set_log_level(1).log_level(), 1);
+    let object = open.load().unwrap();
+    let log = |name: &str| object.program(name).unwrap().verifier_log();
+    let own = log("count_switch").unwrap();
+    assert!(own.summary().starts_with("processed "), "{own:?}");
+    assert_eq!(log("count_sys_enter"), None);
+}
+
+#[test]
 fn a_log_past_its_limit_says_what_is_missing() {
     require!(Need::Bpf);
     let options = LoadOptions::new().log_level(2).log_limit(4096);

@@ -151,6 +151,34 @@ fn owners(maps: &[&str]) -> Object {
     open.load().unwrap()
 }
 
+/// Batches of a hash with a lock, which has `value` at key 1, are copied with the lock held; those of others are not.
+fn locked_batches(map: &Map, value: &Locked) {
+    let (keys, values) = ([1u32, 2].as_bytes(), [*value, *value]);
+    map.insert_batch_locked(keys, values.as_bytes(), UpdateMode::Any)
+        .unwrap();
+    let (mut found, mut copies) = ([0; 64 * 4], [0; 64 * size_of::<Locked>()]);
+    let mut cursor = BatchCursor::default();
+    let count = map.get_batch_locked(&mut cursor, &mut found, &mut copies, BatchMode::Keep);
+    assert_eq!(count.unwrap(), 2);
+    let (first, _) = Locked::read_from_prefix(&copies).unwrap();
+    assert_eq!(&first, value);
+    map.remove_batch(2u32.as_bytes()).unwrap();
+
+    let without = hash("t_no_lock_batch");
+    let error = without
+        .insert_batch_locked(1u32.as_bytes(), 1u64.as_bytes(), UpdateMode::Any)
+        .unwrap_err();
+    assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
+    without
+        .insert_batch(1u32.as_bytes(), 1u64.as_bytes(), UpdateMode::Any)
+        .unwrap();
+    let mut cursor = BatchCursor::default();
+    let error = without
+        .get_batch_locked(&mut cursor, &mut found, &mut copies, BatchMode::Keep)
+        .unwrap_err();
+    assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
+}
+
 #[test]
 fn values_with_a_lock_are_copied_while_it_is_held() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 1));
@@ -170,6 +198,7 @@ fn values_with_a_lock_are_copied_while_it_is_held() {
     assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
     let error = without.insert_locked(&1, &1, UpdateMode::Any).unwrap_err();
     assert!(error.hint().unwrap().contains("bpf_spin_lock"), "{error}");
+    locked_batches(object.map("with_lock").unwrap(), &value);
     if check(&[Need::Linux(5, 14)]).is_ok() {
         assert_eq!(map.take_locked(&1).unwrap(), Some(value));
         assert_eq!(map.take_locked(&1).unwrap(), None);

@@ -56,6 +56,12 @@ pub(crate) fn events_for_all(name: &str) -> Map {
 
 /// A socket filter that sends an [`Event`] with `number` and the length of its packet, and returns what came of it.
 pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
+    // On whichever CPU this is: all ones in 32 bits.
+    sender_to(map, number, -1)
+}
+
+/// The same, to one slot of the map.
+fn sender_to(map: &Map, number: i32, slot: i32) -> OwnedFd {
     let fd = map.as_fd().as_raw_fd();
     let insns = [
         Insn::new(class::LDX | size::W | mode::MEM, 6, 1, 0, 0),
@@ -65,8 +71,7 @@ pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
         Insn::new(class::STX | size::DW | mode::MEM, 10, 7, -8, 0),
         Insn::new(Insn::LD_IMM64, 2, pseudo::MAP_FD, 0, fd),
         Insn::default(),
-        // On whichever CPU this is: all ones in 32 bits.
-        Insn::new(class::ALU | 0xb0, 3, 0, 0, -1),
+        Insn::new(class::ALU | 0xb0, 3, 0, 0, slot),
         Insn::new(MOV_REG, 4, 10, 0, 0),
         Insn::new(ADD_IMM, 4, 0, 0, -24),
         Insn::new(MOV_IMM, 5, 0, 0, 24),
@@ -130,6 +135,35 @@ fn samples_arrive_from_every_cpu_in_order() {
     drop(batch);
     assert!(reader.poll().is_empty());
     assert_eq!(reader.lost(), 0);
+}
+
+#[test]
+fn a_chosen_cpu_has_a_slot_of_its_own() {
+    require!(Need::Bpf);
+    let map = events("t_perf_keys", 3);
+    let cpu = *online_cpus().unwrap().last().unwrap();
+    stay_on(cpu);
+    let mut reader = PerfBuffer::builder(&map)
+        .cpus(&[cpu])
+        .keys(&[2])
+        .build()
+        .unwrap();
+    write(&sender_to(&map, 7, 2), 20);
+    let batch = reader.wait(LONG).unwrap();
+    let PerfRecord::Sample(sample) = batch.iter().next().unwrap().unwrap() else {
+        panic!("nothing was lost");
+    };
+    assert_eq!(sample.cpu(), cpu);
+    drop(batch);
+
+    for (keys, words) in [
+        (&[3][..], "none of number 3"),
+        (&[0, 1], "2 keys were given for 1 chosen"),
+    ] {
+        let builder = PerfBuffer::builder(&map).cpus(&[cpu]).keys(keys);
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }
 
 #[test]

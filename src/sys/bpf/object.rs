@@ -234,11 +234,12 @@ pub fn enable_run_time_stats() -> Result<OwnedFd, Errno> {
     unsafe { bpf_fd(Command::EnableStats, &mut EnableStatsAttr { kind: 0 }) }
 }
 
-/// Makes a token from a BPF file system that was mounted with delegation options. Since Linux 6.9.
+/// Makes a token from a BPF file system that was mounted with delegation options. Since Linux 6.9. No kernel up to 7.2 has any
+/// `flags`: it answers `EINVAL` to them.
 #[doc(alias = "bpf_token_create")]
-pub fn token_create(bpffs: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+pub fn token_create(bpffs: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
     let mut attr = TokenCreateAttr {
-        flags: 0,
+        flags,
         bpffs_fd: raw(bpffs),
     };
     // SAFETY: no pointers; the command makes a descriptor.

@@ -14,7 +14,7 @@ use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How often a load is tried while the kernel answers `EAGAIN` (a signal arrived in the middle of verification).
+/// How often a load is tried unless told.
 const LOAD_ATTEMPTS: u32 = 5;
 
 /// Where the verifier (or the BTF checker) writes its log.
@@ -115,6 +115,9 @@ pub struct ProgLoad<'a> {
     pub token: Option<BorrowedFd<'a>>,
     /// Once set, the load is not tried (again): the answer is `EAGAIN`.
     pub stop: Option<&'a AtomicBool>,
+    /// How often the load is tried while the kernel answers `EAGAIN` (a signal arrived in the middle of verification); 0 for
+    /// five times.
+    pub attempts: u32,
 }
 
 impl ProgLoad<'_> {
@@ -167,7 +170,7 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
     // SAFETY: every pointer was made from a slice that `load` borrows, with the length of that slice next to it. `fd_array`
     // may have no length: the verifier then reads the entries that instructions name, by copying from user memory, which
     // fails cleanly beyond what is mapped.
-    let (result, after) = unsafe { load_with(attr, log.as_deref_mut(), load.stop) };
+    let (result, after) = unsafe { load_with(attr, log.as_deref_mut(), load) };
     match result {
         Err(Errno::E2BIG) => {}
         other => return other,
@@ -185,7 +188,7 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
         attr.line_info = address(bytes);
     }
     // SAFETY: as above; the two replaced pointers are those of copies of equal length.
-    unsafe { load_with(attr, log, load.stop) }.0
+    unsafe { load_with(attr, log, load) }.0
 }
 
 /// One load, `EAGAIN` aside; with the attributes as the kernel left them.
@@ -196,7 +199,7 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
 unsafe fn load_with(
     attr: ProgLoadAttr,
     log: Option<&mut Log<'_>>,
-    stop: Option<&AtomicBool>,
+    load: &ProgLoad<'_>,
 ) -> (Result<OwnedFd, Errno>, ProgLoadAttr) {
     let mut attr = attr;
     let mut log = log;
@@ -210,8 +213,12 @@ unsafe fn load_with(
     }
     let mut result = Err(Errno::EAGAIN);
     let mut after = attr;
-    for _ in 0..LOAD_ATTEMPTS {
-        if stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+    let attempts = match load.attempts {
+        0 => LOAD_ATTEMPTS,
+        attempts => attempts,
+    };
+    for _ in 0..attempts {
+        if load.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
             break;
         }
         after = attr;
@@ -317,13 +324,18 @@ pub fn prog_test_run(
     })
 }
 
-/// Keeps a map alive as long as a program, though no instruction refers to it. Since Linux 5.10.
+/// Keeps a map alive as long as a program, though no instruction refers to it. Since Linux 5.10. No kernel up to 7.2 has any
+/// `flags`: it answers `EINVAL` to them.
 #[doc(alias = "bpf_prog_bind_map")]
-pub fn prog_bind_map(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> Result<(), Errno> {
+pub fn prog_bind_map(
+    program: BorrowedFd<'_>,
+    map: BorrowedFd<'_>,
+    flags: u32,
+) -> Result<(), Errno> {
     let mut attr = ProgBindMapAttr {
         prog_fd: raw(program),
         map_fd: raw(map),
-        flags: 0,
+        flags,
     };
     // SAFETY: no pointers.
     unsafe { bpf_done(Command::ProgBindMap, &mut attr) }

@@ -289,6 +289,19 @@ fn many_functions_are_probed_as_their_sections_say() {
     );
 }
 
+#[test]
+fn a_pattern_may_have_to_match_one_function() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::KprobeMulti);
+    let object = tracer("kprobe_multi").unwrap();
+    let program = object.program("kprobe_multi").unwrap();
+    let one = KprobeMulti::pattern("vfs_rea?").unique_match();
+    drop(program.attach_kprobe_multi(&one).unwrap());
+    let many = KprobeMulti::pattern("vfs_*").unique_match();
+    let error = program.attach_kprobe_multi(&many).unwrap_err();
+    assert_eq!(error.kind(), rawbpf::ErrorKind::InvalidArgument, "{error}");
+    assert!(error.message().contains("is to match one"), "{error}");
+}
+
 /// The addresses of the kernel functions of this name, as `/proc/kallsyms` has them.
 pub(crate) fn addresses_of(function: &str) -> Vec<u64> {
     let list = fs::read_to_string("/proc/kallsyms").unwrap();
