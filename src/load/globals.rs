@@ -2,13 +2,13 @@
 
 use super::object::Object;
 use crate::btf::{Layout, Room};
-use crate::map::{Access, Map, MapMemory};
+use crate::map::{Access, Map, MapMemory, SharedU32};
 use crate::open::Variable;
 use crate::sys::arena::ArenaMemory;
 use crate::{Error, ErrorKind, MapFlags, MapType, Result, did_you_mean};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError};
 use zerocopy::FromBytes;
 
@@ -257,7 +257,7 @@ macro_rules! atomics {
             ///
             /// # Errors
             /// `InvalidArgument` for a constant.
-            pub fn atomic(&self) -> Result<&$atomic> {
+            pub fn atomic(&self) -> Result<$atomic> {
                 match &self.memory {
                     Memory::Map(memory) => memory.$get(self.offset),
                     Memory::Arena(memory) => memory.$get(self.offset),
@@ -267,4 +267,4 @@ macro_rules! atomics {
         }
     )*};
 }
-atomics!(u32: AtomicU32, atomic_u32; u64: AtomicU64, atomic_u64);
+atomics!(u32: SharedU32<'_>, atomic_u32; u64: &AtomicU64, atomic_u64);

@@ -33,6 +33,7 @@ mod view;
 pub use crate::sys::bpf::{BatchMode, MapInfo};
 #[doc(inline)]
 pub use crate::sys::mapping::{Access, MapMemory};
+pub use crate::sys::words::SharedU32;
 pub use batch::{BatchCursor, Batches};
 pub use elements::UpdateMode;
 pub use fd::Fd;

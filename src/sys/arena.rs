@@ -1,13 +1,13 @@
 #![allow(unsafe_code)]
 //! The memory of an arena map, at the address that its program uses, too.
 
-use super::mapping::{Mapped, cell_u32, cell_u64, copy_in, copy_out};
+use super::words::{Mapped, SharedU32, copy_in, copy_out, shared_u32, word};
 use super::{errno, system};
 use crate::sys::bpf::MapFd;
 use crate::{Errno, MapType};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
 /// An arena, mapped. Since Linux 6.9.
 ///
@@ -71,13 +71,13 @@ impl ArenaMemory {
         self.len == 0
     }
 
-    /// Copies `from` to `offset` on; `None` if it does not fit. An aligned piece of up to eight bytes is copied in one access.
+    /// Copies `from` to `offset` on; `None` if it does not fit. Bytes of the same aligned eight are written at once.
     pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
         copy_in(self, offset, from)
     }
 
-    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside. An aligned piece of up to eight bytes is
-    /// copied in one access.
+    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside. Bytes of the same aligned eight
+    /// are read at once.
     ///
     /// Pages that nobody has written are allocated by this, unless the arena was made with `BPF_F_SEGV_ON_FAULT`: then the
     /// process gets a signal.
@@ -86,17 +86,17 @@ impl ArenaMemory {
     }
 
     /// The 32 bits at `offset`, shared with programs; `None` off their alignment and outside.
-    pub fn atomic_u32(&self, offset: usize) -> Option<&AtomicU32> {
-        cell_u32(self, offset)
+    pub fn atomic_u32(&self, offset: usize) -> Option<SharedU32<'_>> {
+        shared_u32(self, offset)
     }
 
     /// The 64 bits at `offset`, shared with programs; `None` off their alignment and outside.
     pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
-        cell_u64(self, offset)
+        word(self, offset)
     }
 }
 
-// SAFETY: the mapping lives as long as the value, starts at a page, and is not lent other than as atomics.
+// SAFETY: the mapping lives as long as the value and starts at a page, and nothing else in this file accesses it.
 unsafe impl Mapped for ArenaMemory {
     fn start(&self) -> *mut u8 {
         self.start.as_ptr()

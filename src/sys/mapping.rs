@@ -3,13 +3,12 @@
 
 use super::bpf::MapFd;
 use super::file_system::{FileSystem, open_genuine};
+use super::words::{Mapped, SharedU32, copy_in, copy_out, shared_u32, word};
 use super::{errno, system};
 use crate::{Errno, MapFlags, MapType};
 use memmap2::{Mmap, MmapOptions, MmapRaw};
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::atomic::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
-};
+use std::sync::atomic::AtomicU64;
 
 /// The running kernel's BTF, mapped.
 #[derive(Debug)]
@@ -111,16 +110,16 @@ impl MapMemory {
 
     /// The 32 bits at `offset`, shared with programs and other processes; `None` off their alignment, outside, and in a
     /// read-only mapping.
-    pub fn atomic_u32(&self, offset: usize) -> Option<&AtomicU32> {
+    pub fn atomic_u32(&self, offset: usize) -> Option<SharedU32<'_>> {
         self.check(offset, 4)?;
-        (self.access == Access::ReadWrite).then(|| cell_u32(&self.raw, offset))?
+        (self.access == Access::ReadWrite).then(|| shared_u32(&self.raw, offset))?
     }
 
     /// The 64 bits at `offset`, shared with programs and other processes; `None` off their alignment, outside, and in a
     /// read-only mapping.
     pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
         self.check(offset, 8)?;
-        (self.access == Access::ReadWrite).then(|| cell_u64(&self.raw, offset))?
+        (self.access == Access::ReadWrite).then(|| word(&self.raw, offset))?
     }
 
     fn check(&self, offset: usize, len: usize) -> Option<()> {
@@ -128,20 +127,8 @@ impl MapMemory {
     }
 }
 
-/// Memory that is mapped: shared with the kernel, touched through atomics only.
-///
-/// # Safety
-///
-/// From `start` on, `len` bytes may be read as long as the value lives, and start at a page. Nothing in this program
-/// borrows them other than as atomics.
-pub(super) unsafe trait Mapped {
-    /// Where the memory starts.
-    fn start(&self) -> *mut u8;
-    /// Bytes.
-    fn len(&self) -> usize;
-}
-
-// SAFETY: a mapping of memmap2 lives as long as its value, starts at a page, and lends pointers only.
+// SAFETY: a mapping of memmap2 lives as long as its value, starts at a page, and lends nothing but pointers. The only parts of
+// such mappings that this crate reads otherwise are records that are lent, to which nobody writes as long as they are.
 unsafe impl Mapped for MmapRaw {
     fn start(&self) -> *mut u8 {
         self.as_mut_ptr()
@@ -151,89 +138,6 @@ unsafe impl Mapped for MmapRaw {
         self.len()
     }
 }
-
-/// Copies bytes out of shared memory. An aligned piece of up to eight bytes is copied in one access.
-#[inline]
-pub(super) fn copy_out(memory: &impl Mapped, offset: usize, into: &mut [u8]) -> Option<()> {
-    // A number in its place. Where the compiler knows the length, nothing but one of these loads is left.
-    match into.len() {
-        8 if offset.is_multiple_of(8) => {
-            into.copy_from_slice(&cell_u64(memory, offset)?.load(Relaxed).to_ne_bytes());
-            Some(())
-        }
-        4 if offset.is_multiple_of(4) => {
-            into.copy_from_slice(&cell_u32(memory, offset)?.load(Relaxed).to_ne_bytes());
-            Some(())
-        }
-        _ => copy_out_pieces(memory, offset, into),
-    }
-}
-
-#[inline(never)]
-fn copy_out_pieces(memory: &impl Mapped, offset: usize, into: &mut [u8]) -> Option<()> {
-    let mut at = offset;
-    let mut rest = into;
-    while !rest.is_empty() {
-        let width = piece_width(at, rest.len());
-        let (piece, tail) = rest.split_at_mut_checked(width)?;
-        match width {
-            8 => piece.copy_from_slice(&cell_u64(memory, at)?.load(Relaxed).to_ne_bytes()),
-            4 => piece.copy_from_slice(&cell_u32(memory, at)?.load(Relaxed).to_ne_bytes()),
-            2 => piece.copy_from_slice(&cell_u16(memory, at)?.load(Relaxed).to_ne_bytes()),
-            _ => piece.copy_from_slice(&[cell_u8(memory, at)?.load(Relaxed)]),
-        }
-        at += width;
-        rest = tail;
-    }
-    Some(())
-}
-
-/// Copies bytes into shared memory that may be written. An aligned piece of up to eight bytes is copied in one access.
-#[inline]
-pub(super) fn copy_in(memory: &impl Mapped, offset: usize, from: &[u8]) -> Option<()> {
-    let mut at = offset;
-    let mut rest = from;
-    while !rest.is_empty() {
-        let width = piece_width(at, rest.len());
-        let (piece, tail) = rest.split_at_checked(width)?;
-        match width {
-            8 => cell_u64(memory, at)?.store(u64::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-            4 => cell_u32(memory, at)?.store(u32::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-            2 => cell_u16(memory, at)?.store(u16::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-            _ => cell_u8(memory, at)?.store(u8::from_ne_bytes(piece.try_into().ok()?), Relaxed),
-        }
-        at += width;
-        rest = tail;
-    }
-    Some(())
-}
-
-/// Bytes to copy in one access: a power of two up to 8 that divides the offset and does not exceed what is left.
-#[inline]
-fn piece_width(at: usize, left: usize) -> usize {
-    let aligned = 1 << at.trailing_zeros().min(3);
-    let fitting = 1 << left.ilog2().min(3);
-    aligned.min(fitting)
-}
-
-macro_rules! cells {
-    ($($name:ident: $atomic:ident),*) => {$(
-        /// A cell of a mapping; `None` outside of it and off its alignment.
-        #[inline]
-        pub(super) fn $name<M: Mapped>(memory: &M, at: usize) -> Option<&$atomic> {
-            let end = at.checked_add(size_of::<$atomic>())?;
-            if end > memory.len() || at % size_of::<$atomic>() != 0 {
-                return None;
-            }
-            let cell = memory.start().wrapping_add(at).cast();
-            // SAFETY: just found to be inside the mapping (which lives as long as the borrow) and, as mappings start at a
-            // page, aligned. Whoever else has the memory mapped is outside of this program, or uses atomics as well. A
-            // relaxed or acquiring load of this size is allowed on read-only memory; nobody stores to a read-only mapping.
-            Some(unsafe { $atomic::from_ptr(cell) })
-        }
-    )*};
-}
-cells!(cell_u8: AtomicU8, cell_u16: AtomicU16, cell_u32: AtomicU32, cell_u64: AtomicU64, cell_usize: AtomicUsize);
 
 #[cfg(test)]
 mod tests {
@@ -245,31 +149,6 @@ mod tests {
             raw,
             access: Access::ReadWrite,
             len,
-        }
-    }
-
-    #[test]
-    fn pieces_are_aligned_and_fit() {
-        assert_eq!(piece_width(0, 100), 8);
-        assert_eq!(piece_width(4, 100), 4);
-        assert_eq!(piece_width(6, 100), 2);
-        assert_eq!(piece_width(7, 100), 1);
-        assert_eq!(piece_width(8, 7), 4);
-        assert_eq!(piece_width(8, 1), 1);
-    }
-
-    #[test]
-    fn what_is_written_is_read_back_at_any_offset() {
-        let memory = memory(64);
-        let bytes: Vec<u8> = (1..=32).collect();
-        for offset in 0..32 {
-            for len in 0..=32 {
-                let (from, _) = bytes.split_at(len);
-                memory.write(offset, from).unwrap();
-                let mut back = vec![0; len];
-                memory.read(offset, &mut back).unwrap();
-                assert_eq!(back, from, "offset {offset}, length {len}");
-            }
         }
     }
 

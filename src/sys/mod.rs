@@ -24,3 +24,4 @@ pub mod ring;
 pub mod rlimit;
 pub mod socket;
 pub mod system;
+pub mod words;

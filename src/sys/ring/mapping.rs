@@ -6,12 +6,12 @@
 //! published by `&mut` methods only, and a map has one [`RingMapping`] at a time in a process.
 
 use super::damage::RingDamage;
-use super::memory::{Memory, Word};
+use super::memory::{Memory, Word, header, position, position_word};
 use super::only_one::OnlyOne;
 use super::reader::{Patience, Reader};
 use super::walk::{Found, Walk};
 use crate::sys::bpf::{MapFd, map_info};
-use crate::sys::mapping::{cell_u32, cell_usize};
+use crate::sys::words::{load, store};
 use crate::sys::{errno, system};
 use crate::{Errno, MapFlags, MapType};
 use memmap2::{MmapOptions, MmapRaw};
@@ -163,20 +163,16 @@ impl<'a> RingCursor<'a> {
 impl Memory<usize> for Pages {
     fn load(&self, word: Word, order: Ordering) -> usize {
         match word {
-            Word::Consumer => cell_usize(&self.consumer, 0).map_or(0, |cell| cell.load(order)),
-            Word::Producer => cell_usize(&self.producer, 0).map_or(0, |cell| cell.load(order)),
-            Word::Header(offset) => {
-                cell_u32(&self.data, offset).map_or(usize::MAX, |cell| cell.load(order) as usize)
-            }
+            Word::Consumer => load(&self.consumer, 0, order).map_or(0, position),
+            Word::Producer => load(&self.producer, 0, order).map_or(0, position),
+            Word::Header(offset) => load(&self.data, offset, order).map_or(usize::MAX, header),
         }
     }
 
     fn store(&self, word: Word, value: usize, order: Ordering) {
         // The rest is mapped read-only.
-        if word == Word::Consumer
-            && let Some(cell) = cell_usize(&self.consumer, 0)
-        {
-            cell.store(value, order);
+        if word == Word::Consumer {
+            store(&self.consumer, 0, position_word(value), order);
         }
     }
 
@@ -189,6 +185,7 @@ impl Memory<usize> for Pages {
 mod tests {
     use super::super::walk::{BUSY, DISCARDED};
     use super::*;
+    use crate::sys::words::copy_in;
     use proptest::prelude::*;
     use std::sync::atomic::AtomicU32;
 
@@ -222,8 +219,7 @@ mod tests {
         /// Four bytes of the data, which the kernel maps twice in a row.
         fn put_word(&self, offset: usize, word: u32) {
             for offset in [offset % SIZE, offset % SIZE + SIZE] {
-                let cell = cell_u32(&self.ring.pages.data, offset).unwrap();
-                cell.store(word, Ordering::Relaxed);
+                copy_in(&self.ring.pages.data, offset, &word.to_ne_bytes()).unwrap();
             }
         }
 
@@ -264,8 +260,7 @@ mod tests {
     }
 
     fn put(page: &MmapRaw, position: usize) {
-        let cell = cell_usize(page, 0).unwrap();
-        cell.store(position, Ordering::Relaxed);
+        store(page, 0, position_word(position), Ordering::Relaxed);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! they do not know. It is a mapping of the kernel's in earnest, ordinary memory in tests, and memory that goes through every
 //! possible interleaving in `interleavings`.
 
+use crate::sys::words::{first_bytes, starting_with};
 use std::sync::atomic::Ordering;
 
 /// A word that both sides know.
@@ -32,4 +33,28 @@ pub(super) trait Memory<N> {
     fn pause(&self) {
         std::hint::spin_loop();
     }
+}
+
+/// A position: an `unsigned long` of the kernel, with which its word begins.
+#[inline]
+pub(super) fn position(word: u64) -> usize {
+    usize::from_ne_bytes(first_bytes(word))
+}
+
+/// The word that holds a position.
+#[inline]
+pub(super) fn position_word(position: usize) -> u64 {
+    starting_with(position.to_ne_bytes())
+}
+
+/// The length and flags of a record, with which its header begins.
+#[inline]
+pub(super) fn header(word: u64) -> usize {
+    u32::from_ne_bytes(first_bytes(word)) as usize
+}
+
+/// The header of a record with this length and these flags.
+#[inline]
+pub(super) fn header_word(header: u32) -> u64 {
+    starting_with(header.to_ne_bytes())
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// A lock (0 or 1), and the ids of the maps that are in use (0 in unused places).
-type Claims = [AtomicU32; 4096];
+type Claims = [AtomicU32; if cfg!(miri) { 64 } else { 4096 }];
 
 #[cfg(not(miri))]
 std::arch::global_asm!(".comm rawbpf_rings_in_use, 16384, 4");
@@ -26,7 +26,7 @@ unsafe extern "C" {
 
 /// Miri runs no linker.
 #[cfg(miri)]
-static IN_USE: Claims = [const { AtomicU32::new(0) }; 4096];
+static IN_USE: Claims = [const { AtomicU32::new(0) }; 64];
 
 /// A claim, as long as it lives. Meanwhile a mapping keeps its map alive, whose id is therefore not given to another one.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use super::damage::RingDamage;
 use super::memory::{Memory, Word};
 use super::perf_reader::{FoundPerf, HEADER, PerfEntry, PerfReader};
 use crate::Errno;
-use crate::sys::mapping::cell_u64;
 use crate::sys::perf_event::{PerfEvent, PerfScope, Wakeup, enable, perf_event_open};
+use crate::sys::words::{load, store};
 use crate::sys::{errno, system};
 use memmap2::{MmapOptions, MmapRaw};
 use std::fs::File;
@@ -194,15 +194,13 @@ impl Memory<u64> for Pages {
             Word::Producer => DATA_HEAD,
             Word::Header(offset) => self.page.saturating_add(offset),
         };
-        cell_u64(&self.memory, at).map_or(u64::MAX, |cell| cell.load(order))
+        load(&self.memory, at, order).unwrap_or(u64::MAX)
     }
 
     fn store(&self, word: Word, value: u64, order: Ordering) {
         // The rest is the kernel's to write.
-        if word == Word::Consumer
-            && let Some(cell) = cell_u64(&self.memory, DATA_TAIL)
-        {
-            cell.store(value, order);
+        if word == Word::Consumer {
+            store(&self.memory, DATA_TAIL, value, order);
         }
     }
 
@@ -280,9 +278,7 @@ mod tests {
 
     impl Pages {
         fn put_word(&self, at: usize, value: u64) {
-            cell_u64(&self.memory, at)
-                .unwrap()
-                .store(value, Ordering::Relaxed);
+            store(&self.memory, at, value, Ordering::Relaxed);
         }
     }
 

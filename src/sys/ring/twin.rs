@@ -39,7 +39,7 @@ fn a_map_has_one_reader_across_versions() {
 #[test]
 fn of_many_who_claim_at_once_one_succeeds() {
     const ID: u32 = self::ID - 3;
-    for _ in 0..20 {
+    for _ in 0..if cfg!(miri) { 3 } else { 20 } {
         let claims: Vec<_> = std::thread::scope(|scope| {
             let claim = || scope.spawn(|| OnlyOne::claim(ID));
             let threads: Vec<_> = std::iter::repeat_with(claim).take(4).collect();

@@ -5,12 +5,12 @@
 //! thus spoil what programs read, and nothing here.
 
 use super::damage::RingDamage;
-use super::memory::{Memory, Word};
+use super::memory::{Memory, Word, header, header_word, position, position_word};
 use super::only_one::OnlyOne;
 use super::walk::HEADER;
 use super::writer::{Fate, Reserved, Writer};
 use crate::sys::bpf::{MapFd, map_info};
-use crate::sys::mapping::{cell_u32, cell_usize, copy_in};
+use crate::sys::words::{copy_in, load, store};
 use crate::sys::{errno, system};
 use crate::{Errno, MapType};
 use memmap2::{MmapOptions, MmapRaw};
@@ -153,29 +153,23 @@ impl Pages {
 impl Memory<usize> for Pages {
     fn load(&self, word: Word, order: Ordering) -> usize {
         match word {
-            Word::Consumer => cell_usize(&self.consumer, 0).map_or(0, |cell| cell.load(order)),
-            Word::Producer => cell_usize(&self.producer, 0).map_or(0, |cell| cell.load(order)),
-            Word::Header(offset) => cell_u32(&self.producer, self.page.saturating_add(offset))
-                .map_or(usize::MAX, |cell| cell.load(order) as usize),
+            Word::Consumer => load(&self.consumer, 0, order).map_or(0, position),
+            Word::Producer => load(&self.producer, 0, order).map_or(0, position),
+            Word::Header(offset) => load(&self.producer, self.page.saturating_add(offset), order)
+                .map_or(usize::MAX, header),
         }
     }
 
     fn store(&self, word: Word, value: usize, order: Ordering) {
-        match word {
-            // Mapped read-only.
-            Word::Consumer => {}
-            Word::Producer => {
-                if let Some(cell) = cell_usize(&self.producer, 0) {
-                    cell.store(value, order);
-                }
+        let (at, value) = match (word, u32::try_from(value)) {
+            (Word::Producer, _) => (0, position_word(value)),
+            (Word::Header(offset), Ok(header)) => {
+                (self.page.saturating_add(offset), header_word(header))
             }
-            Word::Header(offset) => {
-                let cell = cell_u32(&self.producer, self.page.saturating_add(offset));
-                if let (Some(cell), Ok(value)) = (cell, u32::try_from(value)) {
-                    cell.store(value, order);
-                }
-            }
-        }
+            // The consumer's position is mapped read-only.
+            _ => return,
+        };
+        store(&self.producer, at, value, order);
     }
 
     fn fence(&self, order: Ordering) {
