@@ -92,7 +92,7 @@ impl Gist<'_> {
         }
         let index = offset_in_range(number, POISON_EXTERN)?;
         let name = insn.and_then(|insn| names.refs.iter().find(|r| r.insn == insn));
-        Some(Poison::kfunc(name.map(|r| r.name.as_str()), index))
+        Some(Poison::kfunc(name.map(|r| &*r.name), index))
     }
 }
 

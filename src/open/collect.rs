@@ -2,7 +2,9 @@
 
 use super::{Function, FunctionLinkage};
 use crate::btf::ByteOrder;
-use crate::elf::{ElfError, ElfFile, Rel, Section, Symbol, SymbolPlace, SymbolTable, Visibility};
+use crate::elf::{
+    ElfError, ElfFile, NameBudget, Rel, Section, Symbol, SymbolPlace, SymbolTable, Visibility,
+};
 use crate::insn::{INSN_SIZE, Insn};
 use crate::{Error, ErrorKind, KernelVersion, Result, SectionIndex};
 
@@ -196,6 +198,9 @@ impl<'a> Collected<'a> {
     pub(super) fn functions(&self) -> Result<Vec<Function>> {
         let mut functions = Vec::new();
         let mut room = Room::default();
+        // Each keeps the name of its section.
+        let count = u64::try_from(self.symbols.len()).unwrap_or(u64::MAX);
+        let mut names = NameBudget::of_table("functions' sections", 0, count);
         for symbol in self.symbols.iter() {
             let SymbolPlace::Section(index) = symbol.place else {
                 continue;
@@ -206,6 +211,7 @@ impl<'a> Collected<'a> {
             if let Some((section, _)) = self.section(index) {
                 let function = self.function(section, &symbol)?;
                 room.take(section, &function)?;
+                names.spend(section.name.len())?;
                 functions.push(function);
             }
         }

@@ -3,7 +3,7 @@
 use super::arg_ctx::ContextTags;
 use super::attach_target;
 use super::core_relos::{self, Code};
-use super::data::References;
+use super::data::{References, SharedNames};
 use super::externs::{self, Externs};
 use super::info::InfoTables;
 use super::jump_tables::JumpTables;
@@ -96,11 +96,17 @@ impl OpenObject {
     }
 }
 
+/// How many bytes the descriptions of CO-RE relocations may take in all programs of an object. Each program has copies of those of
+/// its subprograms.
+const MOST_DESCRIBED: usize = 1 << 28;
+
 /// What programs add to the object's maps and types.
 struct Output<'o> {
     tables: JumpTables<'o>,
     types: Option<BtfEditor>,
     tags: ContextTags,
+    /// How many more bytes the descriptions of CO-RE relocations may take.
+    room: usize,
 }
 
 struct Assembler<'o> {
@@ -110,6 +116,7 @@ struct Assembler<'o> {
     externs: Externs,
     maps: Vec<MapPlan>,
     arena: ArenaPlace,
+    names: SharedNames,
     bindings: Bindings,
     infos: InfoTables<'o>,
     /// For each program, whether it is to be loaded.
@@ -154,6 +161,7 @@ impl<'o> Assembler<'o> {
             Some(ext) if autoload.contains(&true) => InfoTables::new(object, ext),
             _ => InfoTables::default(),
         };
+        let names = SharedNames::of(object, &maps);
         let assembler = Self {
             object,
             target,
@@ -161,6 +169,7 @@ impl<'o> Assembler<'o> {
             externs,
             maps,
             arena,
+            names,
             bindings,
             infos,
             autoload,
@@ -182,6 +191,7 @@ impl<'o> Assembler<'o> {
             } else {
                 ContextTags::of(object, self.target)
             },
+            room: MOST_DESCRIBED,
         };
         let mut programs = Vec::with_capacity(object.programs.len());
         let chosen = self.autoload.iter().zip(errors).enumerate();
@@ -254,6 +264,7 @@ impl<'o> Assembler<'o> {
             maps: &self.maps,
             externs: &self.externs,
             arena: self.arena,
+            names: &self.names,
         };
         let refs = references.relocate(&mut linked, &mut output.tables);
         sanitize_insns::sanitize(&mut linked.insns, self.target);
@@ -262,18 +273,7 @@ impl<'o> Assembler<'o> {
         self.fill_info(plan, &linked)?;
         let Output { tags, types, .. } = output;
         tags.fix(self.object, plan, types);
-        for part in &linked.parts {
-            let shifted = linker
-                .code()
-                .steps(part.function)
-                .iter()
-                .cloned()
-                .map(|mut step| {
-                    step.insn = step.insn.saturating_add(part.start);
-                    step
-                });
-            plan.core.extend(shifted);
-        }
+        describe(plan, &linked, linker.code(), &mut output.room)?;
         if plan
             .refs
             .iter()
@@ -315,6 +315,31 @@ impl<'o> Assembler<'o> {
         plan.attach_target = attach_target::resolve(program, self.target, &self.types)?;
         Ok(())
     }
+}
+
+/// Tells what CO-RE did to all parts of a program.
+fn describe(
+    plan: &mut ProgramPlan,
+    linked: &Linked,
+    code: &Code<'_>,
+    room: &mut usize,
+) -> Result<()> {
+    for part in &linked.parts {
+        for step in code.steps(part.function) {
+            *room = room.checked_sub(step.text_len()).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidObject,
+                    format!(
+                        "what CO-RE does to all programs takes more than {MOST_DESCRIBED} bytes to describe"
+                    ),
+                )
+            })?;
+            let mut step = step.clone();
+            step.insn = step.insn.saturating_add(part.start);
+            plan.core.push(step);
+        }
+    }
+    Ok(())
 }
 
 /// The names that have to be looked up among the kernel's types, for the whole object.

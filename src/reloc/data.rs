@@ -17,6 +17,7 @@ use crate::insn::{Insn, pseudo};
 use crate::kinds::MapType;
 use crate::open::{OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
+use std::sync::Arc;
 
 /// `call` of this number plus a map's index: the map was not created.
 pub(super) const POISON_MAP: i32 = 2_001_000_000;
@@ -30,6 +31,40 @@ pub(super) struct References<'a> {
     pub(super) maps: &'a [MapPlan],
     pub(super) externs: &'a Externs,
     pub(super) arena: ArenaPlace,
+    pub(super) names: &'a SharedNames,
+}
+
+/// What an instruction refers to, and its name.
+type Found = (RefKind, Arc<str>);
+
+/// The names of all that references lead to, by index. A file may refer to one long name any number of times.
+#[derive(Debug)]
+pub(super) struct SharedNames {
+    maps: Vec<Arc<str>>,
+    externs: Vec<Arc<str>>,
+    jump_tables: Arc<str>,
+}
+
+impl SharedNames {
+    pub(super) fn of(object: &OpenObject, maps: &[MapPlan]) -> Self {
+        Self {
+            maps: maps.iter().map(|map| map.name.as_str().into()).collect(),
+            externs: object
+                .externs
+                .iter()
+                .map(|ext| ext.name.as_str().into())
+                .collect(),
+            jump_tables: jump_tables::NAME.into(),
+        }
+    }
+
+    fn of_map(&self, map: usize) -> Arc<str> {
+        self.maps.get(map).cloned().unwrap_or_default()
+    }
+
+    fn of_extern(&self, ext: usize) -> Arc<str> {
+        self.externs.get(ext).cloned().unwrap_or_default()
+    }
 }
 
 impl References<'_> {
@@ -53,7 +88,11 @@ impl References<'_> {
                         symbol_size,
                     } => pair(&mut linked.insns, insn).and_then(|pair| {
                         let map = tables.map(symbol_value, symbol_size, *part)?;
-                        Ok(Some(load_jump_table(pair, map)))
+                        Ok(Some(load_jump_table(
+                            pair,
+                            map,
+                            Arc::clone(&self.names.jump_tables),
+                        )))
                     }),
                     kind => self.resolve(&mut linked.insns, insn, kind),
                 };
@@ -70,12 +109,7 @@ impl References<'_> {
         Ok(refs)
     }
 
-    fn resolve(
-        &self,
-        insns: &mut [Insn],
-        at: usize,
-        kind: RelocKind,
-    ) -> Result<Option<(RefKind, String)>> {
+    fn resolve(&self, insns: &mut [Insn], at: usize, kind: RelocKind) -> Result<Option<Found>> {
         match kind {
             RelocKind::Map { map } => self.load_map(pair(insns, at)?, map),
             RelocKind::Data { map, symbol_value } => {
@@ -100,22 +134,17 @@ impl References<'_> {
         })
     }
 
-    fn load_map(&self, pair: Pair<'_>, map: usize) -> Result<Option<(RefKind, String)>> {
+    fn load_map(&self, pair: Pair<'_>, map: usize) -> Result<Option<Found>> {
         let plan = self.map(map)?;
         if !plan.autocreate {
             return Ok(pair.poison(POISON_MAP, map));
         }
         let high = pair.high.imm;
         pair.set(pseudo::MAP_FD, 0, high);
-        Ok(Some((RefKind::Map { map }, plan.name.clone())))
+        Ok(Some((RefKind::Map { map }, self.names.of_map(map))))
     }
 
-    fn load_data(
-        &self,
-        pair: Pair<'_>,
-        map: usize,
-        symbol_value: u64,
-    ) -> Result<Option<(RefKind, String)>> {
+    fn load_data(&self, pair: Pair<'_>, map: usize, symbol_value: u64) -> Result<Option<Found>> {
         let plan = self.map(map)?;
         if !plan.autocreate {
             return Ok(pair.poison(POISON_MAP, map));
@@ -131,11 +160,11 @@ impl References<'_> {
             .wrapping_add(low_half(symbol_value))
             .wrapping_add(low_half(base));
         pair.set(pseudo::MAP_VALUE, 0, offset);
-        Ok(Some((RefKind::MapValue { map }, plan.name.clone())))
+        Ok(Some((RefKind::MapValue { map }, self.names.of_map(map))))
     }
 
-    fn load_extern(&self, pair: Pair<'_>, ext: usize) -> Result<Option<(RefKind, String)>> {
-        let (name, resolved) = self.externs.get(self.object, ext)?;
+    fn load_extern(&self, pair: Pair<'_>, ext: usize) -> Result<Option<Found>> {
+        let resolved = self.externs.get(ext)?;
         let kind = match resolved {
             Resolved::Kconfig { offset } => {
                 let map = self.object.kconfig_map.ok_or_else(|| {
@@ -163,20 +192,15 @@ impl References<'_> {
                 RefKind::Ksym
             }
         };
-        Ok(Some((kind, name.to_string())))
+        Ok(Some((kind, self.names.of_extern(ext))))
     }
 
-    fn call_extern(
-        &self,
-        insns: &mut [Insn],
-        at: usize,
-        ext: usize,
-    ) -> Result<Option<(RefKind, String)>> {
+    fn call_extern(&self, insns: &mut [Insn], at: usize, ext: usize) -> Result<Option<Found>> {
         let insn = insns
             .get_mut(at)
             .filter(|insn| insn.code == Insn::CALL)
             .ok_or_else(|| shape("an extern function to call"))?;
-        let (name, resolved) = self.externs.get(self.object, ext)?;
+        let resolved = self.externs.get(ext)?;
         let Resolved::Function { id, module, index } = resolved else {
             *insn = poison(POISON_EXTERN, ext);
             return Ok(None);
@@ -184,15 +208,15 @@ impl References<'_> {
         *insn = insn.with_src(pseudo::KFUNC_CALL);
         (insn.imm, insn.off) = (id_imm(*id), *index);
         let module = module.clone();
-        Ok(Some((RefKind::Kfunc { module }, name.to_string())))
+        Ok(Some((RefKind::Kfunc { module }, self.names.of_extern(ext))))
     }
 }
 
-fn load_jump_table(pair: Pair<'_>, map: usize) -> (RefKind, String) {
+fn load_jump_table(pair: Pair<'_>, map: usize, name: Arc<str>) -> Found {
     pair.low.off = 0;
     let high = pair.high.imm;
     pair.set(pseudo::MAP_VALUE, 0, high);
-    (RefKind::MapValue { map }, jump_tables::NAME.to_string())
+    (RefKind::MapValue { map }, name)
 }
 
 /// The two slots of a 64-bit immediate load.
@@ -283,6 +307,7 @@ mod tests {
             maps,
             externs,
             arena: ArenaPlace { offset: 0x1000 },
+            names: &SharedNames::of(object, maps),
         };
         let refs = references.relocate(&mut linked, &mut JumpTables::new(object))?;
         Ok((linked.insns, refs))
@@ -312,7 +337,7 @@ mod tests {
         let array = a_map(".data", MapType::ARRAY, true);
         let ([low, high], refs) = one_load(data, array);
         assert_eq!((low.src(), low.imm, high.imm), (pseudo::MAP_VALUE, 0, 21));
-        assert_eq!((refs[0].insn, refs[0].name.as_str()), (0, ".data"));
+        assert_eq!((refs[0].insn, &*refs[0].name), (0, ".data"));
 
         let arena = a_map("arena", MapType::ARENA, true);
         let ([_, high], _) = one_load(data, arena);
@@ -408,6 +433,7 @@ mod tests {
             maps: &[],
             externs: &Externs::default(),
             arena: ArenaPlace::default(),
+            names: &SharedNames::of(&object, &[]),
         };
         let mut tables = JumpTables::new(&object);
         references.relocate(&mut linked, &mut tables).unwrap();

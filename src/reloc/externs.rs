@@ -47,19 +47,13 @@ pub(super) struct Externs {
 
 impl Externs {
     /// An extern's name, and what became of it.
-    pub(super) fn get<'a>(
-        &'a self,
-        object: &'a OpenObject,
-        ext: usize,
-    ) -> Result<(&'a str, &'a Resolved)> {
-        let missing = || {
+    pub(super) fn get(&self, ext: usize) -> Result<&Resolved> {
+        self.resolved.get(ext).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidObject,
                 format!("it refers to extern {ext}, which does not exist"),
             )
-        };
-        let name = &object.externs.get(ext).ok_or_else(missing)?.name;
-        Ok((name, self.resolved.get(ext).ok_or_else(missing)?))
+        })
     }
 
     /// Resolves all externs of the object.

@@ -6,13 +6,20 @@ use crate::btf::{BtfExt, ExtSection};
 use crate::insn::INSN_SIZE;
 use crate::open::{Function, OpenObject};
 use crate::{Error, ErrorKind, Result, SectionIndex};
+use std::cell::Cell;
 use std::collections::HashMap;
+
+/// How many bytes of records all programs of an object may come to. They have copies of their subprograms' records, of which there
+/// may be any number.
+const MOST_BYTES: usize = 1 << 28;
 
 /// The records of an object by section.
 #[derive(Debug, Default)]
 pub(super) struct InfoTables<'o> {
     functions: HashMap<SectionIndex, ExtSection<'o>>,
     lines: HashMap<SectionIndex, ExtSection<'o>>,
+    /// How many bytes of records all programs have taken.
+    taken: Cell<usize>,
 }
 
 impl<'o> InfoTables<'o> {
@@ -28,6 +35,7 @@ impl<'o> InfoTables<'o> {
         Self {
             functions: ext.func_info().filter_map(by_section).collect(),
             lines: ext.line_info().filter_map(by_section).collect(),
+            taken: Cell::default(),
         }
     }
 
@@ -37,46 +45,70 @@ impl<'o> InfoTables<'o> {
 
     /// Which function each part of the program is.
     pub(super) fn func_info(&self, object: &OpenObject, linked: &Linked) -> Result<InfoRecords> {
-        collect(&self.functions, "function", object, linked)
+        self.collect(&self.functions, "function", object, linked)
     }
 
     /// Which source line each part of the program is.
     pub(super) fn line_info(&self, object: &OpenObject, linked: &Linked) -> Result<InfoRecords> {
-        collect(&self.lines, "line", object, linked)
+        self.collect(&self.lines, "line", object, linked)
     }
-}
 
-/// The records of all parts. If the entry has none, the others' are left out, too; if it has some, all must.
-fn collect(
-    table: &HashMap<SectionIndex, ExtSection<'_>>,
-    what: &str,
-    object: &OpenObject,
-    linked: &Linked,
-) -> Result<InfoRecords> {
-    let mut info = InfoRecords::default();
-    for part in &linked.parts {
-        let Some(function) = object.functions.get(part.function) else {
-            continue;
-        };
-        let group = table.get(&function.section);
-        let records = group.map_or(&[][..], |group| records_of(group, function));
-        if records.is_empty() {
-            if info.bytes.is_empty() {
-                return Ok(InfoRecords::default());
+    /// The records of all parts. If the entry has none, the others' are left out, too; if it has some, all must.
+    fn collect(
+        &self,
+        table: &HashMap<SectionIndex, ExtSection<'_>>,
+        what: &str,
+        object: &OpenObject,
+        linked: &Linked,
+    ) -> Result<InfoRecords> {
+        let mut info = InfoRecords::default();
+        for part in &linked.parts {
+            let Some(function) = object.functions.get(part.function) else {
+                continue;
+            };
+            let group = table.get(&function.section);
+            let records = group.map_or(&[][..], |group| records_of(group, function));
+            if records.is_empty() {
+                if info.bytes.is_empty() {
+                    return Ok(InfoRecords::default());
+                }
+                return Err(Error::new(
+                    ErrorKind::InvalidObject,
+                    format!(
+                        "function `{}` has no {what} information, though the program that leads to it has some",
+                        function.name
+                    ),
+                )
+                .with_hint("compile all files of the object with -g"));
             }
-            return Err(Error::new(
-                ErrorKind::InvalidObject,
-                format!(
-                    "function `{}` has no {what} information, though the program that leads to it has some",
-                    function.name
-                ),
-            )
-            .with_hint("compile all files of the object with -g"));
+            // Any number of them may be about one instruction, and each program with this function gets a copy of all.
+            let count = records.len() / group.map_or(1, |group| group.record_size.max(1) as usize);
+            if count > function.insns.len() {
+                return Err(Error::new(
+                    ErrorKind::InvalidObject,
+                    format!(
+                        "function `{}` has {count} records of {what} information for {} instructions, and the kernel takes one for each",
+                        function.name,
+                        function.insns.len()
+                    ),
+                ));
+            }
+            let taken = self.taken.get().saturating_add(records.len());
+            if taken > MOST_BYTES {
+                return Err(Error::new(
+                    ErrorKind::InvalidObject,
+                    format!(
+                        "with function `{}` the {what} information of all programs comes to more than {MOST_BYTES} bytes",
+                        function.name
+                    ),
+                ));
+            }
+            self.taken.set(taken);
+            info.record_size = group.map_or(0, |group| group.record_size);
+            append(&mut info, records, function, *part);
         }
-        info.record_size = group.map_or(0, |group| group.record_size);
-        append(&mut info, records, function, *part);
+        Ok(info)
     }
-    Ok(info)
 }
 
 /// The records that lie in this function. They are sorted by offset, or the kernel would refuse them.

@@ -254,8 +254,8 @@ pub struct Ref {
     pub insn: usize,
     /// What it refers to, and thereby what the loader has to fill in.
     pub kind: RefKind,
-    /// The name of what it refers to.
-    pub name: String,
+    /// The name of what it refers to, shared by all references to it.
+    pub name: Arc<str>,
 }
 
 /// What an instruction refers to.
@@ -343,6 +343,15 @@ pub struct CoreStep {
     pub value_after: Option<u64>,
     /// What became of the instruction.
     pub outcome: CoreOutcome,
+}
+
+impl CoreStep {
+    /// How many bytes it takes to describe.
+    pub(super) fn text_len(&self) -> usize {
+        let lists = self.candidates.iter().chain(&self.mismatches);
+        let texts = lists.chain(&self.missing).map(String::len);
+        texts.sum::<usize>().saturating_add(self.spec.len())
+    }
 }
 
 /// What became of an instruction with a CO-RE relocation.

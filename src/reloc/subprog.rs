@@ -20,8 +20,9 @@ use crate::insn::{INSN_SIZE, Insn, pseudo};
 use crate::open::{Function, FunctionLinkage, OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
-/// How many instructions all programs of an object may come to. The kernel takes a million for one program; a file whose
+/// How many instructions and relocations all programs of an object may come to. The kernel takes a million for one program; a file whose
 /// programs share a large `.text` could otherwise ask for any amount of memory.
 const MOST_INSNS: usize = 1 << 24;
 
@@ -55,6 +56,8 @@ pub(super) struct Linker<'a, 'o> {
     /// Where each function was appended in the program at hand.
     positions: Vec<Option<usize>>,
     budget: usize,
+    /// The functions' names, for the references to them.
+    names: Vec<Arc<str>>,
     callbacks: Callbacks<'o>,
 }
 
@@ -80,6 +83,11 @@ impl<'a, 'o> Linker<'a, 'o> {
             code,
             positions: vec![None; object.functions.len()],
             budget: MOST_INSNS,
+            names: object
+                .functions
+                .iter()
+                .map(|f| f.name.as_str().into())
+                .collect(),
             callbacks: Callbacks::of(object),
         }
     }
@@ -134,11 +142,14 @@ impl<'a, 'o> Linker<'a, 'o> {
             )
         })?;
         let insns = self.code.insns(index);
-        self.budget = self.budget.checked_sub(insns.len()).ok_or_else(|| {
+        // Any number of relocations may be about one instruction.
+        let relocations = function.relocations.len() + self.code.steps(index).len();
+        let cost = insns.len().saturating_add(relocations);
+        self.budget = self.budget.checked_sub(cost).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidObject,
                 format!(
-                    "with function `{}` the programs come to more than {MOST_INSNS} instructions",
+                    "with function `{}` the programs come to more than {MOST_INSNS} instructions and relocations",
                     function.name
                 ),
             )
@@ -196,7 +207,7 @@ impl<'a, 'o> Linker<'a, 'o> {
             if let Some(insn) = linked.insns.get_mut(at) {
                 insn.imm = distance(start, at);
             }
-            let name = self.object.functions.get(callee).map(|f| f.name.clone());
+            let name = self.names.get(callee).cloned();
             linked.refs.push(Ref {
                 insn: at,
                 kind: RefKind::Func,

@@ -2,6 +2,7 @@
 
 use super::super::{Btf, Kind};
 use super::Value;
+use super::show::text;
 use crate::TypeId;
 
 /// The columns of a table whose rows are values of one type: one for each member, nested ones under `outer.inner`; what is no structure
@@ -112,10 +113,13 @@ fn flatten_into(value: &Value, name: &str, fields: &mut Vec<(String, String)>) {
         return;
     };
     for (member, value) in members {
+        let mut shown = String::new();
+        // Writing to a string does not fail.
+        let _ = text(&mut shown, member);
         let full = if name.is_empty() {
-            member.clone()
+            shown
         } else {
-            format!("{name}.{member}").chars().take(MAX_NAME).collect()
+            format!("{name}.{shown}").chars().take(MAX_NAME).collect()
         };
         flatten_into(value, &full, fields);
     }

@@ -22,10 +22,21 @@ impl Btf<'_> {
     #[doc(alias = "btf_dump__dump_type_data")]
     pub fn decode(&self, id: TypeId, bytes: &[u8]) -> Result<Value, BtfError> {
         let budget = bytes.len().saturating_mul(BUDGET_PER_BYTE);
-        let mut decoder = Decoder {
-            bytes,
-            budget: budget.saturating_add(LEAST_BUDGET),
-        };
+        self.decode_within(id, bytes, &mut budget.saturating_add(LEAST_BUDGET))
+    }
+
+    /// Like [`Btf::decode`], but with a budget that many values share: nobody says that the variables of an object do not lie
+    /// upon each other. Each value, character of a member's name, and byte that is copied costs one.
+    ///
+    /// # Errors
+    /// Those of [`Btf::decode`]; `TooMuch` if the budget is spent.
+    pub fn decode_within(
+        &self,
+        id: TypeId,
+        bytes: &[u8],
+        budget: &mut usize,
+    ) -> Result<Value, BtfError> {
+        let mut decoder = Decoder { bytes, budget };
         let place = Place {
             offset: 0,
             size: size_of(self, id)?,
@@ -50,16 +61,16 @@ struct Place<'n> {
     is_end: bool,
 }
 
-struct Decoder<'r> {
+struct Decoder<'r, 'b> {
     bytes: &'r [u8],
     /// What may still be spent: one for each value, character of a name, and byte that is copied.
-    budget: usize,
+    budget: &'b mut usize,
 }
 
-impl<'r> Decoder<'r> {
+impl<'r> Decoder<'r, '_> {
     fn spend(&mut self, ty: &Type<'_>, cost: usize) -> Result<(), BtfError> {
         let left = self.budget.checked_sub(cost);
-        self.budget = left.ok_or(BtfError::TooMuch(ty.id()))?;
+        *self.budget = left.ok_or(BtfError::TooMuch(ty.id()))?;
         Ok(())
     }
 

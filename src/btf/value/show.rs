@@ -12,9 +12,9 @@ impl Display for Value {
             Self::Float(x) => x.fmt(f),
             Self::Enum {
                 name: Some(name), ..
-            } => f.write_str(name),
+            } => text(f, name),
             Self::Enum { name: None, value } => value.fmt(f),
-            Self::Text(text) => text.chars().try_for_each(|c| escaped(f, c)),
+            Self::Text(shown) => text(f, shown),
             Self::Pointer(p) => write!(f, "{p:#x}"),
             Self::Ip(ip) => ip.fmt(f),
             Self::Bytes(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02x}")),
@@ -28,7 +28,9 @@ impl Display for Value {
             Self::Struct(members) => {
                 f.write_str("{")?;
                 for (i, (name, value)) in members.iter().enumerate() {
-                    write!(f, "{}{name}: {value}", if i == 0 { "" } else { ", " })?;
+                    f.write_str(if i == 0 { "" } else { ", " })?;
+                    text(f, name)?;
+                    write!(f, ": {value}")?;
                 }
                 f.write_str("}")
             }
@@ -37,12 +39,16 @@ impl Display for Value {
     }
 }
 
-/// Text from a program must not move the cursor or break the line.
-fn escaped(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
+/// Text from a program, and names from a file, must not move the cursor or break the line.
+pub(super) fn text(f: &mut impl Write, text: &str) -> fmt::Result {
+    text.chars().try_for_each(|c| escaped(f, c))
+}
+
+fn escaped(f: &mut impl Write, c: char) -> fmt::Result {
     if matches!(c, '"' | '\'') {
         f.write_char(c)
     } else {
-        c.escape_debug().fmt(f)
+        write!(f, "{}", c.escape_debug())
     }
 }
 
@@ -117,7 +123,7 @@ fn string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
             '\t' => f.write_str("\\t")?,
-            c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
+            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
             c => f.write_char(c)?,
         }
     }

@@ -378,3 +378,30 @@ fn values_stand_in_columns() {
         ["VALUE", "longer"]
     );
 }
+
+#[test]
+fn names_and_texts_give_no_orders_to_terminals() {
+    let orders = "\u{1b}[m\u{9b}\u{7f}\n";
+    let value = Value::Struct(vec![
+        (orders.into(), Value::Text(orders.into())),
+        (
+            "e".into(),
+            Value::Enum {
+                name: Some(orders.into()),
+                value: 1,
+            },
+        ),
+    ]);
+    let shown = r"\u{1b}[m\u{9b}\u{7f}\n";
+    assert_eq!(
+        value.to_string(),
+        format!("{{{shown}: {shown}, e: {shown}}}")
+    );
+    let columns = Columns::for_rows(std::slice::from_ref(&value));
+    let rows = [columns.heading(), columns.row(&value)].concat();
+    assert!(!rows.contains(char::is_control), "{rows:?}");
+    let json = value.json().to_string();
+    assert!(!json.contains(char::is_control), "{json}");
+    let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(parsed[orders], orders);
+}

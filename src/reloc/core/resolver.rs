@@ -6,7 +6,7 @@ use super::error::CoreError;
 use super::kind::{RelocKind, kind_word};
 use super::matching::{Mismatch, match_candidate};
 use super::patch::patch;
-use super::spec::Spec;
+use super::spec::{Spec, described};
 use super::value::{Answer, Verdict};
 use crate::btf::{Btf, CoreRelo, essential_name};
 use crate::insn::Insn;
@@ -96,9 +96,9 @@ impl<'a> CoreResolver<'a> {
         let local = self.question(record).map_err(|e| at(e.into()))?;
         let answer = self
             .answer(&local)
-            .map_err(|e| at(e.context(local.to_string())))?;
+            .map_err(|e| at(e.context(described(&local))))?;
         let patched = patch(insns, insn, &answer.verdict)
-            .map_err(|e| at(Error::from(e).context(local.to_string())))?;
+            .map_err(|e| at(Error::from(e).context(described(&local))))?;
         let mut mismatches = answer.mismatches;
         let poisoned = patched.outcome == CoreOutcome::Poisoned;
         if poisoned && answer.verdict.after.is_some() {
@@ -107,7 +107,7 @@ impl<'a> CoreResolver<'a> {
         Ok(CoreStep {
             insn,
             kind: local.kind.name(),
-            spec: local.to_string(),
+            spec: described(&local),
             candidates: answer.matching,
             missing: poisoned.then(|| local.in_words()),
             mismatches,
@@ -269,8 +269,8 @@ impl<'a> Search<'a> {
 
 fn show(candidate: &Candidate<'_>, spec: &Spec<'_>) -> String {
     match candidate.module {
-        Some(module) => format!("{spec} of module {module}"),
-        None => spec.to_string(),
+        Some(module) => format!("{} of module {module}", described(spec)),
+        None => described(spec),
     }
 }
 

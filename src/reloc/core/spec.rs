@@ -204,6 +204,38 @@ pub(super) fn describe(ty: &Type<'_>) -> String {
     format!("{} {}", kind_word(ty.kind()), excerpt(name))
 }
 
+/// The start of a description: a path may have sixty-four long names. libbpf keeps 255 bytes.
+pub(super) fn described(what: &Spec<'_>) -> String {
+    start_of(|text| fmt::Write::write_fmt(text, format_args!("{what}")))
+}
+
+fn start_of(write: impl FnOnce(&mut Start) -> fmt::Result) -> String {
+    let mut start = Start(String::new());
+    let written = write(&mut start);
+    let Start(mut text) = start;
+    if written.is_err() {
+        text.push_str("...");
+    }
+    text
+}
+
+/// Takes in no more of a text than there is room for.
+struct Start(String);
+
+impl Start {
+    const MOST: usize = 1 << 10;
+}
+
+impl fmt::Write for Start {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        if self.0.len().saturating_add(more.len()) > Self::MOST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(more);
+        Ok(())
+    }
+}
+
 /// The start of a name that may be absurdly long.
 fn cut(name: &str) -> &str {
     name.char_indices()
@@ -239,9 +271,7 @@ impl Spec<'_> {
         match (self.kind.class(), last) {
             (RelocClass::Enumval, Some(name)) => format!("enumerator `{}` of `{root}`", cut(name)),
             (RelocClass::Field, _) => {
-                let mut path = String::new();
-                // Writing into a text does not fail.
-                let _ = self.write_path(&mut path);
+                let path = start_of(|text| self.write_path(text));
                 match path.trim_start_matches('.') {
                     "" => format!("`{root}`"),
                     path => format!("field `{path}` of `{root}`"),
