@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::escape::Format;
 use clap::{Args, Parser, Subcommand};
 use rawbpf::KernelVersion;
 use std::path::PathBuf;
@@ -26,6 +27,19 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Load an object, report on each map and program, and unload it
     Load(LoadArgs),
+}
+
+impl Command {
+    /// What it prints.
+    pub(crate) fn format(&self) -> Format {
+        let json = match self {
+            Self::Run(args) => args.json,
+            Self::Inspect(args) => args.json,
+            Self::Plan(args) => args.json,
+            Self::Load(args) => args.json,
+        };
+        if json { Format::Json } else { Format::Text }
+    }
 }
 
 #[derive(Debug, Args)]

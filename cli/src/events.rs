@@ -1,6 +1,7 @@
 //! Events on their way to the terminal: decoded by type, one column a field, or one JSON object a line.
 
 use crate::cannot_print;
+use crate::escape;
 use crate::outlet::say;
 use crate::output::Hex;
 use crate::sources::{EventSource, EventType, Lengths, structures_of};
@@ -171,7 +172,7 @@ impl<'b> Printer<'b> {
     /// The first column.
     fn label(&self, text: &str) -> String {
         self.label
-            .map(|width| format!("{text:width$}  "))
+            .map(|width| format!("{:width$}  ", escape::name(text)))
             .unwrap_or_default()
     }
 }

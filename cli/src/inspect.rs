@@ -2,14 +2,17 @@
 
 use crate::args::InspectArgs;
 use crate::cannot_print;
-use crate::output::{HelperJson, Rows, Table, print_json};
+use crate::escape;
+use crate::output::{HelperJson, Rows, print_json, print_table};
 use crate::stop::Stop;
 use rawbpf::insn::Helper;
 use rawbpf::open::{Extern, ExternKind, OpenMap, OpenObject, OpenProgram, Variable};
 use rawbpf::reloc::core_kind_name;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::Write;
 
 pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
@@ -25,6 +28,10 @@ pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> 
     };
     written.map_err(cannot_print)
 }
+
+/// What decoding the variables of an object may cost together. They may lie upon each other, or on megabytes of zeroes that take no
+/// room in the file.
+const MOST_DECODED: usize = 1 << 22;
 
 /// What an object holds. The field names are an interface: other tools read them.
 struct Report<'o> {
@@ -117,11 +124,23 @@ impl<'o> Report<'o> {
 
     fn variables(&self) -> impl Iterator<Item = VariableReport<'o>> {
         let variables = self.object.variables().iter();
-        variables.map(|variable| VariableReport::of(self.object, variable))
+        let (object, mut budget) = (self.object, MOST_DECODED);
+        variables.map(move |variable| VariableReport::of(object, variable, &mut budget))
     }
 
     fn externs(&self) -> impl Iterator<Item = ExternReport<'o>> {
         self.object.externs().iter().map(ExternReport::of)
+    }
+
+    /// Who calls each helper function.
+    fn callers(&self) -> BTreeMap<Helper, Callers<'o>> {
+        let mut callers = BTreeMap::<Helper, Callers<'_>>::new();
+        for (program, helpers) in self.object.programs().iter().zip(&self.helpers) {
+            for helper in helpers {
+                callers.entry(*helper).or_default().add(program.name());
+            }
+        }
+        callers
     }
 
     fn core_relocations(&self) -> impl Iterator<Item = CoreReport<'o>> {
@@ -167,12 +186,16 @@ impl<'o> MapReport<'o> {
 }
 
 impl<'o> VariableReport<'o> {
-    fn of(object: &'o OpenObject, variable: &'o Variable) -> Self {
+    fn of(object: &'o OpenObject, variable: &'o Variable, budget: &mut usize) -> Self {
         let type_id = variable.type_id();
-        let bytes = object.value_of(variable);
-        let value = object.btf().filter(|_| !type_id.is_void());
-        let value = value
-            .and_then(|btf| btf.decode(type_id, bytes).ok())
+        let is_affordable = usize::try_from(variable.size()).is_ok_and(|size| size <= *budget);
+        let value = object
+            .btf()
+            .filter(|_| is_affordable && !type_id.is_void())
+            .and_then(|btf| {
+                let bytes = object.value_of(variable);
+                btf.decode_within(type_id, bytes, budget).ok()
+            })
             .map(|v| v.to_string());
         Self {
             name: variable.name(),
@@ -207,69 +230,120 @@ fn print_report(out: &mut impl Write, report: &Report<'_>) -> std::io::Result<()
     writeln!(
         out,
         "object {} ({}), license {:?}",
-        report.object.name(),
+        escape::name(report.object.name()),
         report.object.byte_order().name(),
         report.object.license()
     )?;
-    let mut programs = Table::new(&["name", "section", "type", "instructions", "autoload"]);
-    for p in report.programs() {
-        let autoload = if p.autoload { "yes" } else { "no" };
-        programs.add_row([
-            p.name,
-            p.section,
-            p.type_name,
-            &p.insns.to_string(),
-            autoload,
-        ]);
-    }
-    programs.print(out, "programs")?;
-    let mut maps = Table::new(&["name", "type", "key", "value", "entries", "flags"]);
-    for m in report.maps() {
-        let sizes = [m.key_size, m.value_size, m.max_entries].map(|n| n.to_string());
-        let [key, value, entries] = &sizes;
-        maps.add_row([
-            m.name,
-            m.type_name,
-            key,
-            value,
-            entries,
-            &format!("{:#x}", m.flags),
-        ]);
-    }
-    maps.print(out, "maps")?;
-    let mut variables = Table::new(&["name", "type", "map", "offset", "size", "value"]);
-    for v in report.variables() {
-        let [offset, size] = [v.offset, v.size].map(|n| n.to_string());
-        let value = v.value.as_deref().unwrap_or("-");
-        variables.add_row([v.name, &v.type_name, v.map, &offset, &size, value]);
-    }
-    variables.print(out, "variables")?;
-    let mut externs = Table::new(&["name", "kind", "weak"]);
-    for e in report.externs() {
-        externs.add_row([e.name, e.kind, if e.weak { "yes" } else { "no" }]);
-    }
-    externs.print(out, "externs")?;
-    let mut core = Table::new(&["function", "instruction", "question", "type", "access"]);
-    for c in report.core_relocations() {
-        core.add_row([
-            c.function,
-            &c.insn.to_string(),
-            c.kind,
-            c.type_name,
-            c.access,
-        ]);
-    }
-    core.print(out, "CO-RE relocations")?;
-    let mut callers = BTreeMap::<Helper, Vec<&str>>::new();
-    for (program, helpers) in report.object.programs().iter().zip(&report.helpers) {
-        for helper in helpers {
-            callers.entry(*helper).or_default().push(program.name());
+    let programs = || {
+        report.programs().map(|p| {
+            let autoload = if p.autoload { "yes" } else { "no" };
+            let insns = p.insns.to_string();
+            [
+                p.name.into(),
+                p.section.into(),
+                p.type_name.into(),
+                insns.into(),
+                autoload.into(),
+            ]
+        })
+    };
+    let headings = ["name", "section", "type", "instructions", "autoload"];
+    print_table(out, "programs", headings, programs)?;
+    let maps = || {
+        report.maps().map(|m| {
+            let sizes = [m.key_size, m.value_size, m.max_entries];
+            let [key, value, entries] = sizes.map(|n| n.to_string().into());
+            let flags = format!("{:#x}", m.flags).into();
+            [
+                m.name.into(),
+                m.type_name.into(),
+                key,
+                value,
+                entries,
+                flags,
+            ]
+        })
+    };
+    let headings = ["name", "type", "key", "value", "entries", "flags"];
+    print_table(out, "maps", headings, maps)?;
+    let variables = || {
+        report.variables().map(|v| {
+            let [offset, size] = [v.offset, v.size].map(|n| n.to_string().into());
+            let value = v.value.map_or("-".into(), Cow::Owned);
+            [
+                v.name.into(),
+                v.type_name.into(),
+                v.map.into(),
+                offset,
+                size,
+                value,
+            ]
+        })
+    };
+    let headings = ["name", "type", "map", "offset", "size", "value"];
+    print_table(out, "variables", headings, variables)?;
+    let externs = || {
+        report.externs().map(|e| {
+            let weak = if e.weak { "yes" } else { "no" };
+            [e.name.into(), e.kind.into(), weak.into()]
+        })
+    };
+    print_table(out, "externs", ["name", "kind", "weak"], externs)?;
+    let core = || {
+        report.core_relocations().map(|c| {
+            let insn = c.insn.to_string().into();
+            [
+                c.function.into(),
+                insn,
+                c.kind.into(),
+                c.type_name.into(),
+                c.access.into(),
+            ]
+        })
+    };
+    let headings = ["function", "instruction", "question", "type", "access"];
+    print_table(out, "CO-RE relocations", headings, core)?;
+    let callers = report.callers();
+    let helpers = || {
+        callers.iter().map(|(helper, callers)| {
+            let name = helper.name().unwrap_or("unknown");
+            [
+                name.into(),
+                helper.0.to_string().into(),
+                callers.to_string().into(),
+            ]
+        })
+    };
+    let headings = ["name", "number", "called by"];
+    print_table(out, "helper functions", headings, helpers)
+}
+
+/// The programs that call a helper function.
+#[derive(Default)]
+struct Callers<'o> {
+    first: Vec<&'o str>,
+    more: usize,
+}
+
+impl<'o> Callers<'o> {
+    /// So many are named.
+    const SHOWN: usize = 100;
+
+    fn add(&mut self, program: &'o str) {
+        if self.first.len() < Self::SHOWN {
+            self.first.push(program);
+        } else {
+            self.more += 1;
         }
     }
-    let mut helpers = Table::new(&["name", "number", "called by"]);
-    for (helper, programs) in callers {
-        let name = helper.name().unwrap_or("unknown");
-        helpers.add_row([name, &helper.0.to_string(), &programs.join(", ")]);
+}
+
+impl fmt::Display for Callers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.first.join(", "))?;
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
-    helpers.print(out, "helper functions")
 }

@@ -2,7 +2,8 @@
 
 use crate::args::LoadArgs;
 use crate::cannot_print;
-use crate::output::{Table, print_json};
+use crate::escape;
+use crate::output::{Row, print_json, print_table};
 use crate::pins;
 use crate::stop::Stop;
 use crate::target;
@@ -238,7 +239,41 @@ fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Re
     }
 }
 
+impl MapReport {
+    fn row(&self) -> Row<'_, 4> {
+        let id = self.id.map_or("-".into(), |id| id.to_string().into());
+        let verdict = match &self.error {
+            Some(error) => &error.told.reason,
+            None if self.id.is_some() => "created",
+            None => "not created",
+        };
+        [
+            self.name.as_str().into(),
+            self.type_name.into(),
+            id,
+            verdict.into(),
+        ]
+    }
+}
+
 impl ProgramReport {
+    fn row(&self) -> Row<'_, 6> {
+        let verdict = match &self.told {
+            Some(told) => told.reason.as_str(),
+            None if self.loaded => "loaded",
+            None if !self.autoload => "autoload is off",
+            None => "not loaded",
+        };
+        [
+            self.name.as_str().into(),
+            self.section.as_str().into(),
+            self.type_name.into(),
+            self.id.map_or("-".into(), |id| id.to_string().into()),
+            self.tag.as_deref().unwrap_or("-").into(),
+            verdict.into(),
+        ]
+    }
+
     fn set_refused(&mut self, error: &Error) {
         self.error_kind = Some(error.kind().name());
         self.errno = error.errno().map(|e| e.0);
@@ -432,32 +467,12 @@ fn print_report(out: &mut impl Write, report: &Report, with_logs: bool) -> std::
         true => "loaded in part",
         false => "not loaded",
     };
-    writeln!(out, "object {}: {loaded}", report.object)?;
-    let mut maps = Table::new(&["name", "type", "id", "verdict"]);
-    for map in &report.maps {
-        let id = map.id.map_or("-".to_string(), |id| id.to_string());
-        let verdict = match &map.error {
-            Some(error) => &error.told.reason,
-            None if map.id.is_some() => "created",
-            None => "not created",
-        };
-        maps.add_row([map.name.as_str(), map.type_name, &id, verdict]);
-    }
-    maps.print(out, "maps")?;
-    let mut programs = Table::new(&["name", "section", "type", "id", "tag", "verdict"]);
-    for program in &report.programs {
-        let verdict = match &program.told {
-            Some(told) => told.reason.as_str(),
-            None if program.loaded => "loaded",
-            None if !program.autoload => "autoload is off",
-            None => "not loaded",
-        };
-        let id = program.id.map_or("-".to_string(), |id| id.to_string());
-        let tag = program.tag.as_deref().unwrap_or("-");
-        let (name, section) = (program.name.as_str(), program.section.as_str());
-        programs.add_row([name, section, program.type_name, &id, tag, verdict]);
-    }
-    programs.print(out, "programs")?;
+    writeln!(out, "object {}: {loaded}", escape::name(&report.object))?;
+    let maps = || report.maps.iter().map(MapReport::row);
+    print_table(out, "maps", ["name", "type", "id", "verdict"], maps)?;
+    let programs = || report.programs.iter().map(ProgramReport::row);
+    let headings = ["name", "section", "type", "id", "tag", "verdict"];
+    print_table(out, "programs", headings, programs)?;
     for map in &report.maps {
         let details = map
             .error
@@ -475,7 +490,7 @@ fn print_report(out: &mut impl Write, report: &Report, with_logs: bool) -> std::
             writeln!(
                 out,
                 "verifier log of program {}:\n{}",
-                program.name,
+                escape::name(&program.name),
                 log.trim_end()
             )?;
         }
@@ -494,7 +509,7 @@ fn print_details(
     let Some(details) = details else {
         return Ok(());
     };
-    writeln!(out, "{what} {name}:")?;
+    writeln!(out, "{what} {}:", escape::name(name))?;
     details
         .iter()
         .try_for_each(|line| writeln!(out, "  {line}"))

@@ -2,6 +2,7 @@
 
 mod args;
 mod elements;
+mod escape;
 mod events;
 #[cfg(test)]
 mod hints;
@@ -22,6 +23,7 @@ mod target;
 
 use args::{Cli, Command};
 use clap::Parser;
+use escape::Escaping;
 use outlet::{Outlet, say};
 use rawbpf::reloc::{LoadPlan, Target};
 use rawbpf::{Error, ErrorKind, OpenObject};
@@ -33,7 +35,8 @@ use stop::Stop;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let stop = Stop::default();
-    let mut out = BufWriter::new(Outlet::stdout(&stop));
+    let format = cli.command.format();
+    let mut out = BufWriter::new(Escaping::new(Outlet::stdout(&stop), format));
     let done = match &cli.command {
         Command::Run(args) => run::run(args, &stop, &mut out),
         Command::Inspect(args) => inspect::inspect(args, &stop, &mut out),
@@ -41,7 +44,8 @@ fn main() -> ExitCode {
         Command::Load(args) => load::load(args, &stop, &mut out),
     };
     // First what was printed, then why there is no more of it.
-    let printed = out.flush().map_err(cannot_print);
+    let printed = out.flush().and_then(|()| out.get_mut().finish());
+    let printed = printed.map_err(cannot_print);
     match done.and(printed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

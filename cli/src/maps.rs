@@ -3,10 +3,11 @@
 use crate::args::MapArg;
 use crate::cannot_print;
 use crate::elements::{self, Element};
+use crate::escape;
 use crate::events::Style;
 use crate::histogram::{self, Histogram};
 use crate::outlet::say;
-use crate::output::Table;
+use crate::output::print_table;
 use crate::stop::Stop;
 use rawbpf::btf::{Columns, Kind, Value};
 use rawbpf::load::Object;
@@ -165,9 +166,9 @@ impl MapTable<'_> {
             elements.sort_by_key(|element| std::cmp::Reverse(count(&element.value)));
         }
         if elements.is_empty() {
-            return writeln!(out, "{name}: nothing");
+            return writeln!(out, "{}: nothing", escape::name(name));
         }
-        writeln!(out, "{name}:")?;
+        writeln!(out, "{}:", escape::name(name))?;
         match &self.content {
             Content::Stacks(_) => print_stacks(out, &elements),
             Content::Slots => {
@@ -269,7 +270,7 @@ fn print_histograms(out: &mut impl Write, title: &str, histograms: &[Histogram])
         } else {
             ", "
         };
-        writeln!(out, "  {title}{gap}{place}")?;
+        writeln!(out, "  {title}{gap}{}", escape::name(place))?;
         histogram.print(out, "    ")?;
     }
     Ok(())
@@ -278,7 +279,6 @@ fn print_histograms(out: &mut impl Write, title: &str, histograms: &[Histogram])
 /// A section: a line for each variable, then the histograms among them.
 fn print_variables(out: &mut impl Write, name: &str, elements: Vec<Element>) -> io::Result<()> {
     let mut histograms = Vec::new();
-    let mut table = Table::new(&["variable", "value"]);
     let mut variables = Vec::new();
     for element in elements {
         let (found, rest) = histogram::split("", element.value);
@@ -288,14 +288,15 @@ fn print_variables(out: &mut impl Write, name: &str, elements: Vec<Element>) -> 
         }
     }
     if variables.is_empty() {
-        writeln!(out, "{name}:")?;
+        writeln!(out, "{}:", escape::name(name))?;
     }
-    for (name, value) in &variables {
-        table.add_row([name.as_str(), &value.to_string()]);
-    }
-    table.print(out, name)?;
+    let rows = || {
+        let rows = variables.iter();
+        rows.map(|(name, value)| [name.as_str().into(), value.to_string().into()])
+    };
+    print_table(out, name, ["variable", "value"], rows)?;
     for histogram in histograms.iter().filter(|histogram| !histogram.is_empty()) {
-        writeln!(out, "  {}", histogram.place)?;
+        writeln!(out, "  {}", escape::name(&histogram.place))?;
         histogram.print(out, "    ")?;
     }
     Ok(())

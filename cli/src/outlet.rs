@@ -1,5 +1,6 @@
 //! Standard output and standard error, whose readers may be slow or gone: a write never keeps the command from ending.
 
+use crate::escape::{Escaping, Format};
 use crate::stop::Stop;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -31,6 +32,11 @@ impl<'s> Outlet<'s> {
     pub(crate) fn stdout(stop: &'s Stop) -> Self {
         // What the standard library's own buffer holds is nothing: nobody else prints.
         Self::new(rustix::stdio::stdout(), stop)
+    }
+
+    /// Standard error.
+    pub(crate) fn stderr(stop: &'s Stop) -> Self {
+        Self::new(rustix::stdio::stderr(), stop)
     }
 
     fn new(file: BorrowedFd<'static>, stop: &'s Stop) -> Self {
@@ -83,10 +89,7 @@ impl Write for Outlet<'_> {
 
 /// Says something on standard error. Whether it arrives is nobody's business.
 pub(crate) fn say(stop: &Stop, message: fmt::Arguments<'_>) {
-    say_bytes(stop, format!("{message}\n").as_bytes());
-}
-
-/// Passes bytes on to standard error.
-pub(crate) fn say_bytes(stop: &Stop, bytes: &[u8]) {
-    let _ = Outlet::new(rustix::stdio::stderr(), stop).write_all(bytes);
+    let mut stderr = Escaping::new(Outlet::stderr(stop), Format::Text);
+    let written = stderr.write_all(format!("{message}\n").as_bytes());
+    let _ = written.and_then(|()| stderr.finish());
 }

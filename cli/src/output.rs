@@ -1,50 +1,80 @@
 //! What all commands print with: tables, JSON, hexadecimal text.
 
+use crate::escape;
 use rawbpf::insn::Helper;
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
-use tabwriter::TabWriter;
 
-/// Rows of text under a heading, to be printed in columns.
-pub(crate) struct Table {
-    heading: String,
-    rows: Vec<String>,
+/// The texts of a row, one for each column.
+pub(crate) type Row<'r, const COLUMNS: usize> = [Cow<'r, str>; COLUMNS];
+
+/// A cell that is wider does not widen its column: it pushes what follows it to the right, in its own row only.
+const WIDEST: usize = 100;
+
+/// Prints a title and rows in columns under it, unless there are none. They are made twice, to be measured and to be printed, and
+/// never kept: there may be many, of long texts.
+pub(crate) fn print_table<'r, const COLUMNS: usize, I>(
+    out: &mut impl Write,
+    title: &str,
+    headings: [&str; COLUMNS],
+    rows: impl Fn() -> I,
+) -> io::Result<()>
+where
+    I: Iterator<Item = Row<'r, COLUMNS>>,
+{
+    let mut widths = headings.map(str::len);
+    let mut is_empty = true;
+    for row in rows() {
+        is_empty = false;
+        for (width, cell) in widths.iter_mut().zip(&row) {
+            let found = in_a_cell(cell).chars().count();
+            *width = if found > WIDEST {
+                *width
+            } else {
+                found.max(*width)
+            };
+        }
+    }
+    if is_empty {
+        return Ok(());
+    }
+    writeln!(out, "{}:", escape::name(title))?;
+    print_row(
+        out,
+        widths,
+        &headings.map(|heading| heading.to_uppercase().into()),
+    )?;
+    rows().try_for_each(|row| print_row(out, widths, &row))
 }
 
-impl Table {
-    /// An empty table with these headings.
-    pub(crate) fn new(headings: &[&str]) -> Self {
-        Self {
-            heading: headings.join("\t").to_uppercase(),
-            rows: Vec::new(),
+fn print_row<const COLUMNS: usize>(
+    out: &mut impl Write,
+    widths: [usize; COLUMNS],
+    row: &Row<'_, COLUMNS>,
+) -> io::Result<()> {
+    // What comes before the next text, once there is one: no line ends with spaces.
+    let mut gap = 2;
+    for (width, cell) in widths.iter().zip(row) {
+        let text = in_a_cell(cell);
+        if !text.is_empty() {
+            write!(out, "{:gap$}{text}", "")?;
+            gap = 0;
         }
+        gap += width.saturating_sub(text.chars().count()) + 2;
     }
+    writeln!(out)
+}
 
-    /// Adds a row, with a text for each heading.
-    pub(crate) fn add_row<const COLUMNS: usize>(&mut self, texts: [impl AsRef<str>; COLUMNS]) {
-        // What ends a cell or a row must not stand in one.
-        self.rows.push(
-            texts
-                .map(|text| text.as_ref().replace(['\t', '\n'], " "))
-                .join("\t"),
-        );
-    }
-
-    /// Prints a title and the table under it, unless the table is empty.
-    pub(crate) fn print(&self, out: &mut impl Write, title: &str) -> io::Result<()> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        writeln!(out, "{title}:")?;
-        let mut columns = TabWriter::new(Vec::new());
-        for row in std::iter::once(&self.heading).chain(&self.rows) {
-            writeln!(columns, "  {row}")?;
-        }
-        let text = columns
-            .into_inner()
-            .map_err(|error| io::Error::other(error.to_string()))?;
-        out.write_all(&text)
+/// What ends a cell or a row must not stand in one.
+fn in_a_cell(text: &str) -> Cow<'_, str> {
+    if text.contains(['\t', '\n']) {
+        escape::name(&text.replace(['\t', '\n'], " "))
+            .into_owned()
+            .into()
+    } else {
+        escape::name(text)
     }
 }
 
@@ -118,18 +148,30 @@ impl From<Helper> for HelperJson {
 mod tests {
     use super::*;
 
+    /// A table of these rows.
+    fn table(rows: &[[&str; 3]]) -> String {
+        let mut out = Vec::new();
+        let rows = || rows.iter().map(|row| row.map(Cow::Borrowed));
+        print_table(&mut out, "things", ["name", "id", "more"], rows).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
     #[test]
     fn tables_stand_in_columns() {
-        let mut table = Table::new(&["name", "id"]);
-        table.add_row(["a long name", "1"]);
-        table.add_row(["b\tc", "22"]);
-        let mut out = Vec::new();
-        table.print(&mut out, "things").unwrap();
-        let text = String::from_utf8(out).unwrap();
         assert_eq!(
-            text,
-            "things:\n  NAME         ID\n  a long name  1\n  b c          22\n"
+            table(&[["a long name", "1", ""], ["b\tc", "22", "x"]]),
+            "things:\n  NAME         ID  MORE\n  a long name  1\n  b c          22  x\n"
         );
+        assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn a_cell_that_is_too_wide_widens_no_column() {
+        let wide = "w".repeat(WIDEST + 1);
+        let text = table(&[["a", "", "z"], [&wide, "1", "x"]]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[2], "  a         z");
+        assert_eq!(lines[3], format!("  {wide}  1   x"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `rawbpf plan`: what loading would ask of a kernel, without asking.
 
 use crate::args::PlanArgs;
-use crate::output::{HelperJson, Hex, Rows, Shown, Table, print_json};
+use crate::escape;
+use crate::output::{HelperJson, Hex, Row, Rows, Shown, print_json, print_table};
 use crate::stop::Stop;
 use crate::target;
 use rawbpf::Error;
@@ -269,13 +270,14 @@ fn print_plan(out: &mut impl Write, plan: &LoadPlan) -> std::io::Result<()> {
     writeln!(
         out,
         "object {} for kernel {}",
-        plan.object_name, plan.target_name
+        escape::name(&plan.object_name),
+        escape::name(&plan.target_name)
     )?;
     writeln!(out, "license {:?}", plan.license)?;
     if let Some(btf) = &plan.btf {
         writeln!(out, "type information to upload: {} bytes", btf.len())?;
     }
-    let mut maps = Table::new(&[
+    let headings = [
         "name",
         "kernel name",
         "type",
@@ -284,29 +286,32 @@ fn print_plan(out: &mut impl Write, plan: &LoadPlan) -> std::io::Result<()> {
         "entries",
         "flags",
         "first value",
-    ]);
-    for map in &plan.maps {
-        let initial = match &map.initial {
-            _ if !map.autocreate => "not created".to_string(),
-            Some(bytes) if map.freeze => format!("{} bytes, frozen", bytes.len()),
-            Some(bytes) => format!("{} bytes", bytes.len()),
-            None => String::new(),
-        };
-        maps.add_row([
-            map.name.clone(),
-            map.kernel_name.clone(),
-            map.kind.name().unwrap_or("unknown").to_string(),
-            map.key_size.to_string(),
-            map.value_size.to_string(),
-            map.max_entries.to_string(),
-            format!("{:#x}", map.flags),
-            initial,
-        ]);
-    }
-    maps.print(out, "maps")?;
+    ];
+    print_table(out, "maps", headings, || plan.maps.iter().map(map_row))?;
     plan.programs
         .iter()
         .try_for_each(|program| print_program(out, program))
+}
+
+fn map_row(map: &MapPlan) -> Row<'_, 8> {
+    let initial = match &map.initial {
+        _ if !map.autocreate => "not created".to_string(),
+        Some(bytes) if map.freeze => format!("{} bytes, frozen", bytes.len()),
+        Some(bytes) => format!("{} bytes", bytes.len()),
+        None => String::new(),
+    };
+    let sizes = [map.key_size, map.value_size, map.max_entries];
+    let [key, value, entries] = sizes.map(|n| n.to_string().into());
+    [
+        map.name.as_str().into(),
+        map.kernel_name.as_str().into(),
+        map.kind.name().unwrap_or("unknown").into(),
+        key,
+        value,
+        entries,
+        format!("{:#x}", map.flags).into(),
+        initial.into(),
+    ]
 }
 
 fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result<()> {
@@ -314,7 +319,8 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
     writeln!(
         out,
         "program {} (section {}, type {kind}):",
-        program.name, program.section
+        escape::name(&program.name),
+        escape::name(&program.section)
     )?;
     if !program.autoload {
         return writeln!(
@@ -326,7 +332,11 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
         writeln!(out, "  cannot be loaded: {error}")?;
     }
     if let Some(AttachTarget::Btf { id, name, .. }) = &program.attach_target {
-        writeln!(out, "  checked against {name} (BTF id {id})")?;
+        writeln!(
+            out,
+            "  checked against {} (BTF id {id})",
+            escape::name(name)
+        )?;
     }
     for step in &program.core {
         let after = step
@@ -336,10 +346,13 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
         writeln!(
             out,
             "  insn {}: {} {}: {before} -> {after}",
-            step.insn, step.kind, step.spec
+            step.insn,
+            step.kind,
+            escape::name(&step.spec)
         )?;
         if let Some(missing) = &step.missing {
             let why = step.mismatches.join("; ");
+            let (missing, why) = (escape::name(missing), escape::name(&why));
             writeln!(out, "    this kernel does not give {missing}: {why}")?;
         }
     }
@@ -349,7 +362,8 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
         write!(out, "  {index:5}: {line}")?;
         while refs.next_if(|reference| reference.insn < index).is_some() {}
         if let Some(reference) = refs.next_if(|reference| reference.insn == index) {
-            write!(out, "  ; {} {}", reference.kind.name(), reference.name)?;
+            let name = escape::name(&reference.name);
+            write!(out, "  ; {} {name}", reference.kind.name())?;
         }
         writeln!(out)?;
     }

@@ -60,7 +60,7 @@ fn show<'o>(
     let mut sights = Sights {
         readers: open_readers(args, object, sources, stop)?,
         tables: MapTables::new(&args.maps, object, style(args), args.per_cpu, stop)?,
-        streams: Streams::new(object, style(args))?,
+        streams: Streams::new(object, style(args), stop)?,
         stop,
     };
     let links = object.attach_unless(stop.flag())?;
@@ -84,7 +84,7 @@ fn show<'o>(
     object.unpin_new_maps()?;
     stop.nothing_to_undo();
     shown += sights.readers.print_rest(out)?;
-    sights.streams.print(stop, out)?;
+    sights.streams.print(out)?;
     sights.tables.print_all(out)?;
     if sources.is_empty() {
         return Ok(());
@@ -179,7 +179,7 @@ impl Sights<'_> {
             let waits = [left, self.tables.next_due(), Some(TICK)];
             let tick = waits.into_iter().flatten().min().unwrap_or(TICK);
             shown += self.readers.print(tick, out)?;
-            self.streams.print(self.stop, out)?;
+            self.streams.print(out)?;
             self.tables.print_due(self.stop, out)?;
         }
         Ok(shown)

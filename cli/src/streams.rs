@@ -1,8 +1,9 @@
 //! What the programs of an object write to their streams, passed on.
 
 use crate::cannot_print;
+use crate::escape::{Escaping, Format};
 use crate::events::Style;
-use crate::outlet::say_bytes;
+use crate::outlet::Outlet;
 use crate::stop::Stop;
 use rawbpf::btf::Value;
 use rawbpf::load::Object;
@@ -21,11 +22,13 @@ pub(crate) struct Streams<'o> {
     programs: &'o [Program],
     buffer: Vec<u8>,
     style: Style,
+    /// A character may be in two pieces of what is read.
+    stderr: Escaping<Outlet<'o>>,
 }
 
 impl<'o> Streams<'o> {
     /// The streams of all programs of an object.
-    pub(crate) fn new(object: &'o Object, style: Style) -> Result<Self> {
+    pub(crate) fn new(object: &'o Object, style: Style, stop: &'o Stop) -> Result<Self> {
         let mut programs = object.programs();
         if let Some(first) = programs.first() {
             match first.read_stream(Stream::Stdout, &mut []) {
@@ -37,11 +40,12 @@ impl<'o> Streams<'o> {
             programs,
             buffer: vec![0; READ],
             style,
+            stderr: Escaping::new(Outlet::stderr(stop), Format::Text),
         })
     }
 
     /// Prints what was written since: to standard output and standard error, or as JSON.
-    pub(crate) fn print(&mut self, stop: &Stop, out: &mut impl Write) -> Result<()> {
+    pub(crate) fn print(&mut self, out: &mut impl Write) -> Result<()> {
         for program in self.programs {
             for stream in Stream::ALL {
                 for _ in 0..READS {
@@ -50,10 +54,10 @@ impl<'o> Streams<'o> {
                         break;
                     }
                     let text = self.buffer.get(..read).unwrap_or_default();
-                    let text = String::from_utf8_lossy(text);
                     match (self.style, stream) {
-                        (Style::Table, Stream::Stderr) => say_bytes(stop, text.as_bytes()),
-                        _ => print(out, program.name(), stream, &text, self.style)?,
+                        // Whether it arrives is nobody's business.
+                        (Style::Table, Stream::Stderr) => drop(self.stderr.write_all(text)),
+                        _ => print(out, program.name(), stream, text, self.style)?,
                     }
                 }
             }
@@ -66,7 +70,7 @@ fn print(
     out: &mut impl Write,
     program: &str,
     stream: Stream,
-    text: &str,
+    text: &[u8],
     style: Style,
 ) -> Result<()> {
     let name = match stream {
@@ -74,8 +78,9 @@ fn print(
         Stream::Stderr => "stderr",
     };
     match style {
-        Style::Table => write!(out, "{text}"),
+        Style::Table => out.write_all(text),
         Style::Json => {
+            let text = String::from_utf8_lossy(text);
             let line = Value::Struct(vec![
                 ("program".into(), Value::Text(program.into())),
                 (name.into(), Value::Text(text.into())),
