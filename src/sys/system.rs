@@ -48,7 +48,10 @@ fn text(field: &[libc::c_char]) -> String {
         .unwrap_or_default()
 }
 
-/// How many CPUs could ever be plugged in: the length of a value in a per-CPU map depends on it. Asked once.
+/// How many CPUs could ever be plugged in, according to `/sys`. Asked once.
+///
+/// Somebody may have mounted something else over that file, so no memory safety depends on it: see
+/// [`MapFd::value_len`](super::bpf::MapFd::value_len).
 #[doc(alias = "libbpf_num_possible_cpus")]
 pub fn possible_cpus() -> Result<u32, Errno> {
     static COUNT: OnceLock<u32> = OnceLock::new();

@@ -10,13 +10,15 @@ use super::call::{
     object_name, raw, raw_or_zero,
 };
 use super::fdinfo::map_info_from_fdinfo;
+use super::map_width;
 use super::object::{ObjectKind, object_info};
 use super::program::Log;
 use super::sort::{ensure_map_or_btf, program_or_link};
 use crate::sys::attr::{MapCreateAttr, MapElemAttr, RawMapInfo};
-use crate::sys::{fd, system};
+use crate::sys::fd;
 use crate::{Errno, MapFlags, MapType, TypeId};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 /// Which of a per-CPU map's values a call is about. Since Linux 7.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,7 @@ impl MapCreate<'_> {
                 // The token's flag is about the call, not the map.
                 flags: self.all_flags() - MapFlags::TOKEN_FD,
             },
+            of_all_cpus: OnceLock::new(),
         }
     }
 }
@@ -190,6 +193,8 @@ impl NoMap {
 pub struct MapFd {
     fd: OwnedFd,
     shape: MapShape,
+    /// How many bytes the values of all CPUs take, once the kernel has been asked.
+    of_all_cpus: OnceLock<usize>,
 }
 
 impl AsFd for MapFd {
@@ -222,7 +227,12 @@ impl MapFd {
             max_entries: info.max_entries,
             flags: info.flags,
         };
-        Ok((Self { fd, shape }, info))
+        let map = Self {
+            fd,
+            shape,
+            of_all_cpus: OnceLock::new(),
+        };
+        Ok((map, info))
     }
 
     /// The descriptor alone.
@@ -242,16 +252,21 @@ impl MapFd {
     }
 
     /// Bytes that user space reads and writes for a value: in per-CPU maps one value for each possible CPU, each padded
-    /// to 8 bytes.
+    /// to 8 bytes. The kernel is asked how many there are, once for each map.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the kernel cannot be asked: a per-CPU map has no element that may be read, may not be written, and this process
+    /// may not create another one.
     pub fn value_len(&self) -> Result<usize, Errno> {
-        let one = self.shape.value_size as usize;
         if !self.shape.kind.is_per_cpu() {
-            return Ok(one);
+            return Ok(self.shape.value_size as usize);
         }
-        let cpus = system::possible_cpus()? as usize;
-        one.checked_next_multiple_of(8)
-            .and_then(|padded| padded.checked_mul(cpus))
-            .ok_or(Errno::E2BIG)
+        if let Some(len) = self.of_all_cpus.get() {
+            return Ok(*len);
+        }
+        let len = map_width::of_all_cpus(self)?;
+        Ok(*self.of_all_cpus.get_or_init(|| len))
     }
 
     fn check_key(&self, key: &[u8]) -> Result<(), Errno> {
@@ -270,7 +285,7 @@ impl MapFd {
         }
     }
 
-    fn elem(&self, flags: u64) -> MapElemAttr {
+    pub(super) fn elem(&self, flags: u64) -> MapElemAttr {
         MapElemAttr {
             map_fd: raw(self.fd.as_fd()),
             flags,

@@ -12,6 +12,7 @@ mod link;
 mod link_info;
 mod map;
 mod map_batch;
+mod map_width;
 mod object;
 mod program;
 mod program_info;
