@@ -1,7 +1,8 @@
 //! Another kernel, described by files on this machine.
 
-use super::{kernel_btf, kernel_files};
+use super::kernel_files;
 use crate::Result;
+use crate::btf::Btf;
 use crate::reloc::{OfflineKernel, Target};
 use std::path::Path;
 
@@ -12,7 +13,7 @@ impl OfflineKernel {
     /// The file cannot be read, or holds no BTF.
     pub fn from_btf_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let btf = kernel_btf::from_file(path)?;
+        let btf = Btf::from_file(path)?;
         Ok(Self {
             name: path.display().to_string(),
             btf: Some(btf.bytes().to_vec()),
@@ -36,7 +37,7 @@ impl Target {
     /// # Errors
     /// The file cannot be read, or holds no BTF.
     pub fn with_core_btf_file(self, path: impl AsRef<Path>) -> Result<Self> {
-        Ok(self.with_core_btf(kernel_btf::from_file(path.as_ref())?))
+        Ok(self.with_core_btf(Btf::from_file(path)?))
     }
 
     /// [`Target::with_kconfig`] with the configuration in this file, plain or compressed with gzip.

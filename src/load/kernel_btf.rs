@@ -1,5 +1,6 @@
 //! The types of the running kernel and its modules.
 
+use super::btf_file::from_image;
 use super::kernel_files;
 use super::places::first_usable;
 use crate::btf::{Btf, SharedBytes};
@@ -11,10 +12,8 @@ use crate::sys::bpf::{self, ObjectKind};
 use crate::sys::file_system::FileSystem;
 use crate::sys::mapping::KernelBtf;
 use crate::{Errno, Error, ErrorKind, Result};
-use object::{Object as _, ObjectSection as _, ReadCache};
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,18 +34,8 @@ fn vmlinux_of(release: &str, places: &[PathBuf]) -> Result<Btf<'static>> {
         let file = open_regular(path, Limit::KERNEL_IMAGE)?;
         match FileSystem::of_file(file.as_fd()) {
             Ok(FileSystem::Sysfs) => from_sysfs(file, path),
-            _ => from_image(file, path),
+            _ => from_image(file, path, None),
         }
-    })
-}
-
-/// The types in a file that the caller named.
-pub(super) fn from_file(path: &Path) -> Result<Btf<'static>> {
-    let file = open_regular(path, Limit::KERNEL_IMAGE)?;
-    from_image(file, path).map_err(|e| {
-        e.context(path.display().to_string()).with_hint(
-            "wanted is a kernel's BTF, such as a copy of its /sys/kernel/btf/vmlinux, or an ELF file with a section `.BTF`",
-        )
     })
 }
 
@@ -72,30 +61,6 @@ fn places_of(release: &str) -> [PathBuf; 8] {
         format!("/usr/lib/debug/lib/modules/{release}/vmlinux"),
     ]
     .map(PathBuf::from)
-}
-
-/// The `.BTF` section of an ELF image, of which no more than that is read, or the whole file if it is no ELF file.
-fn from_image(file: File, path: &Path) -> Result<Btf<'static>> {
-    let mut magic = [0; 4];
-    if file.read_exact_at(&mut magic, 0).is_err() || magic != *b"\x7fELF" {
-        let bytes = read_opened(file, path, Limit::BTF)?;
-        return Btf::from_vec(bytes).map_err(Error::from);
-    }
-    let elf_error = |e: object::Error| Error::new(ErrorKind::Elf, e.to_string()).with_source(e);
-    let parts = ReadCache::new(file);
-    let file = object::File::parse(&parts).map_err(elf_error)?;
-    let section = file.section_by_name(".BTF").ok_or_else(|| {
-        Error::new(
-            ErrorKind::NotFound,
-            "it is a kernel image without a section `.BTF`",
-        )
-    })?;
-    if section.size() > Limit::BTF.bytes() {
-        return Err(Limit::BTF
-            .exceeded(path, Some(section.size()))
-            .context("section `.BTF`"));
-    }
-    Btf::from_vec(section.data().map_err(elf_error)?.to_vec()).map_err(Error::from)
 }
 
 /// The types of all loaded modules, each split from `vmlinux`; none without the right to see them.
@@ -237,47 +202,5 @@ mod tests {
         places.push(make("good", &btf));
         let found = vmlinux_of("6.1.0", &places).expect("the last is good");
         assert!(found.find("task_struct", Kind::Struct).is_some());
-    }
-
-    #[test]
-    fn images_without_types_are_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("vmlinux");
-        let refused = |bytes: &[u8]| {
-            std::fs::write(&path, bytes).expect("a file");
-            from_file(&path).expect_err("no image")
-        };
-        assert_eq!(refused(b"\x7fELF").kind(), ErrorKind::Elf);
-        assert_eq!(refused(b"nonsense").kind(), ErrorKind::Btf);
-        assert_eq!(refused(b"").kind(), ErrorKind::Btf);
-    }
-
-    #[test]
-    fn of_an_image_only_the_types_are_read() {
-        let object = std::fs::read(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/fixtures/opensnoop.bpf.o"
-        ));
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("vmlinux");
-        std::fs::write(&path, object.expect("a fixture")).expect("a file");
-        // As large as an image may be, and nothing there.
-        let file = File::options().write(true).open(&path).expect("the file");
-        file.set_len(Limit::KERNEL_IMAGE.bytes()).expect("a length");
-        let types = from_file(&path).expect("types");
-        assert!(types.find("event", Kind::Struct).is_some());
-        file.set_len(Limit::KERNEL_IMAGE.bytes() + 1)
-            .expect("a length");
-        let error = from_file(&path).expect_err("too large");
-        assert_eq!(error.errno(), Some(Errno::EFBIG), "{error}");
-        // Neither ELF nor type information of a size that is read.
-        std::fs::write(&path, "nonsense").expect("a file");
-        let file = File::options().write(true).open(&path).expect("the file");
-        file.set_len(Limit::BTF.bytes() + 1).expect("a length");
-        let error = from_file(&path).expect_err("too large");
-        assert!(
-            error.message().contains("type information may have"),
-            "{error}"
-        );
     }
 }

@@ -6,6 +6,8 @@
 //! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
 
 pub(crate) mod advice;
+mod btf_file;
+mod clone;
 mod described;
 mod device;
 mod each;
@@ -34,6 +36,7 @@ mod token;
 mod upload;
 pub(crate) mod verifier_log;
 
+pub use clone::CloneOptions;
 pub use each::{LoadedEach, Outcome};
 pub use globals::Live;
 pub use object::Object;

@@ -8,6 +8,7 @@ use crate::open::OpenObject;
 use crate::reloc::{LoadPlan, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::{Error, ErrorKind, Result, did_you_mean};
+use std::sync::OnceLock;
 
 /// An object whose maps were created and filled, and whose programs wait to be loaded: for those who want to put something
 /// into a map, or to hand it to somebody, before the first program can run. Returned by [`OpenObject::prepare`].
@@ -16,9 +17,12 @@ use crate::{Error, ErrorKind, Result, did_you_mean};
 #[derive(Debug)]
 #[doc(alias = "bpf_object__prepare")]
 pub struct PreparedObject {
-    open: OpenObject,
-    plan: LoadPlan,
-    made: Made,
+    pub(super) open: OpenObject,
+    pub(super) plan: LoadPlan,
+    pub(super) made: Made,
+    /// For each program, whether it was relocated, as those are that were to be loaded then.
+    pub(super) relocated: Vec<bool>,
+    running: OnceLock<Target>,
 }
 
 impl OpenObject {
@@ -43,8 +47,10 @@ impl OpenObject {
         .map_err(|e| self.blame(e))
         .map(|made| PreparedObject {
             open: self,
+            relocated: plan.programs.iter().map(|p| p.autoload).collect(),
             plan,
             made,
+            running: OnceLock::new(),
         })
     }
 }
@@ -57,6 +63,15 @@ fn make_maps(plan: &LoadPlan, target: &Target) -> Result<Made> {
 }
 
 impl PreparedObject {
+    /// The running kernel, for what is looked up later.
+    pub(super) fn running(&self) -> Result<&Target> {
+        if let Some(target) = self.running.get() {
+            return Ok(target);
+        }
+        let target = self.open.running_target()?;
+        Ok(self.running.get_or_init(|| target))
+    }
+
     /// The object's name.
     #[doc(alias = "bpf_object__name")]
     pub fn name(&self) -> &str {
@@ -108,7 +123,9 @@ impl PreparedObject {
 
     /// [`PreparedObject::load`] with options.
     pub fn load_with(self, options: &LoadOptions) -> Result<Object> {
-        let Self { open, plan, made } = self;
+        let Self {
+            open, plan, made, ..
+        } = self;
         let mut session = Session::resume(&plan, options, made);
         session.load_programs().map_err(|e| open.blame(e))?;
         let mut object = session.finish();

@@ -21,7 +21,7 @@ use crate::sys::bpf::{self, MapFd};
 use crate::{Error, ErrorKind, Result};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 impl LoadPlan {
     /// Asks the running kernel for everything in the plan, in order. All or nothing: if one item is refused, those before
@@ -69,6 +69,7 @@ pub(super) struct Made {
     token: Option<OwnedFd>,
     /// Whether programs can take a USDT probe's number from a cookie; asked only of objects with such programs.
     usdt_by_cookie: bool,
+    usdt: OnceLock<Option<Arc<UsdtMaps>>>,
     btf: Option<OwnedFd>,
     pub(super) maps: Vec<Option<Map>>,
     pub(super) arena: Option<ArenaMemory>,
@@ -114,6 +115,7 @@ impl Made {
             token: token.map(duplicate).transpose()?,
             usdt_by_cookie: plan.maps.iter().any(|map| map.name == usdt::SPECS)
                 && target.supports(Feature::BpfCookie),
+            usdt: OnceLock::new(),
             btf,
             maps: none(plan.maps.len()),
             arena: None,
@@ -124,6 +126,49 @@ impl Made {
             binds: true,
             warnings,
         })
+    }
+}
+
+impl Made {
+    /// Loads a program with what was made of the plan that it belongs to.
+    fn load(
+        &mut self,
+        plan: &LoadPlan,
+        program: &ProgramPlan,
+        options: &LoadOptions,
+    ) -> Result<LoadedProgram> {
+        for module in program::modules(program) {
+            self.modules.open(module)?;
+        }
+        let context = ProgramContext {
+            license: &self.license,
+            kernel_version: plan.kernel_version,
+            btf: self.btf.as_ref().map(AsFd::as_fd),
+            named: self.named,
+            token: self.token.as_ref().map(AsFd::as_fd),
+            map_plans: &plan.maps,
+            maps: &self.maps,
+            modules: &self.modules,
+            options,
+        };
+        program::load(&context, program)
+    }
+
+    /// Loads a program that does not become a part of the object.
+    pub(super) fn load_apart(
+        &mut self,
+        plan: &LoadPlan,
+        program: &ProgramPlan,
+        options: &LoadOptions,
+    ) -> Result<Program> {
+        let loaded = self.load(plan, program, options)?;
+        Ok(handle(program, loaded, self.usdt()))
+    }
+
+    /// What programs need to be attached to USDT probes: one for all of them, whenever they were loaded.
+    fn usdt(&self) -> Option<Arc<UsdtMaps>> {
+        let find = || UsdtMaps::find(&self.maps, self.usdt_by_cookie);
+        self.usdt.get_or_init(find).clone()
     }
 }
 
@@ -240,22 +285,7 @@ impl<'p> Session<'p> {
     }
 
     fn load(&mut self, plan: &ProgramPlan) -> Result<LoadedProgram> {
-        for module in program::modules(plan) {
-            self.made.modules.open(module)?;
-        }
-        let Made { btf, token, .. } = &self.made;
-        let context = ProgramContext {
-            license: &self.made.license,
-            kernel_version: self.plan.kernel_version,
-            btf: btf.as_ref().map(AsFd::as_fd),
-            named: self.made.named,
-            token: token.as_ref().map(AsFd::as_fd),
-            map_plans: &self.plan.maps,
-            maps: &self.made.maps,
-            modules: &self.made.modules,
-            options: self.options,
-        };
-        program::load(&context, plan)
+        self.made.load(self.plan, plan, self.options)
     }
 
     /// Loads the program of this index with other maps, by index, in the place of those that were made.
@@ -351,8 +381,8 @@ impl<'p> Session<'p> {
         let map_places = made.maps.iter();
         let map_places = map_places.map(|map| map.as_ref().and_then(|_| next.next()));
         let map_places = map_places.collect();
+        let usdt = made.usdt();
         let maps: Vec<_> = made.maps.into_iter().flatten().collect();
-        let usdt = UsdtMaps::find(&maps, made.usdt_by_cookie);
         let programs = plan.programs.iter().zip(made.programs);
         let programs =
             programs.filter_map(|(plan, loaded)| Some(handle(plan, loaded?, usdt.clone())));

@@ -3,7 +3,7 @@
 use super::each::LoadedEach;
 use super::object::Object;
 use super::options::LoadOptions;
-use super::{kernel_btf, session};
+use super::session;
 use crate::btf::Btf;
 use crate::map::MapTypes;
 use crate::open::OpenObject;
@@ -81,7 +81,7 @@ impl OpenObject {
         let target = Target::running_with_token(self.token.clone());
         match &self.btf_path {
             Some(path) => {
-                let types = kernel_btf::from_file(path).map_err(|e| self.blame(e))?;
+                let types = Btf::from_file(path).map_err(|e| self.blame(e))?;
                 Ok(target.with_core_btf(types))
             }
             None => Ok(target),

@@ -31,8 +31,11 @@ struct Ids {
 impl UsdtMaps {
     /// `None` if the object has no such maps.
     #[doc(alias = "usdt_manager_new")]
-    pub(crate) fn find(maps: &[Map], by_cookie: bool) -> Option<Arc<Self>> {
-        let named = |name| maps.iter().find(|map| map.name() == name).cloned();
+    pub(crate) fn find(maps: &[Option<Map>], by_cookie: bool) -> Option<Arc<Self>> {
+        let named = |name| {
+            let mut maps = maps.iter().flatten();
+            maps.find(|map| map.name() == name).cloned()
+        };
         Some(Arc::new(Self {
             specs: named(SPECS)?,
             ip_to_spec_id: named(IP_TO_SPEC_ID)?,

@@ -160,6 +160,17 @@ fn unnamed(program: &OpenProgram) -> Error {
     ))
 }
 
+/// [`resolve`] for a program by itself, whose object was relocated before.
+pub(crate) fn resolve_alone(
+    program: &OpenProgram,
+    target: &Target,
+) -> Result<Option<AttachTarget>> {
+    let mut names = BTreeSet::new();
+    wanted_types(program, &mut names);
+    let types = KernelTypes::look_up(target, &names, BTreeSet::new)?;
+    resolve(program, target, &types)
+}
+
 fn module(name: &str, target: &Target) -> Result<AttachTarget> {
     let modules = target.module_btfs()?.iter().map(|one| &one.module);
     if let Some(module) = modules.clone().find(|module| module.name == name) {

@@ -29,6 +29,7 @@ mod target;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use core::core_kind_name;
 pub use plan::{
     AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, Pinning,

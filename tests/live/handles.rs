@@ -2,12 +2,13 @@
 
 use crate::attach::{alone, call_getppid, number, own_process};
 use crate::load::load_fixture;
-use crate::support::{Need, PinFolder};
+use crate::support::{Need, PinFolder, fixture};
 use rawbpf::btf::Kind;
 use rawbpf::insn::INSN_SIZE;
+use rawbpf::load::{CloneOptions, LoadOptions};
 use rawbpf::map::Map;
 use rawbpf::program::{Program, TestRun};
-use rawbpf::{AttachType, ErrorKind, ProgramType};
+use rawbpf::{AttachType, ErrorKind, OpenObject, ProgramType};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The kernel's answer, in words that name the program.
@@ -321,4 +322,61 @@ fn the_types_of_a_program_are_those_of_its_object() {
     let program = object.program("add_up").unwrap();
     let types = program.btf().unwrap().unwrap();
     assert!(types.find("shape", Kind::Struct).is_some());
+}
+
+#[test]
+fn one_program_is_loaded_for_several_tracepoints() {
+    require!(Need::Bpf, Need::Btf);
+    let _alone = alone();
+    let mut open = OpenObject::from_file(fixture("count_tp_btf.bpf.o")).unwrap();
+    own_process(&mut open).unwrap();
+    let nr = libc::SYS_getppid;
+    open.variable_mut("targ_nr").unwrap().set(&nr).unwrap();
+    open.program_mut("count_switch")
+        .unwrap()
+        .set_autoload(false);
+    let mut prepared = open.prepare().unwrap();
+    let same = prepared.clone_program("count_sys_enter", &CloneOptions::new());
+    let same = same.unwrap();
+    let log = LoadOptions::new().log_level(1);
+    let exit = CloneOptions::new()
+        .attach_target("sched_switch")
+        .load_options(log);
+    let exit = prepared.clone_program("count_sys_enter", &exit).unwrap();
+    assert!(exit.verifier_log().is_some() && same.verifier_log().is_none());
+    assert_ne!(same.id().unwrap(), exit.id().unwrap());
+    assert_eq!(same.tag().unwrap(), exit.tag().unwrap());
+    let target = |program: &Program| program.attach_target().cloned();
+    assert_ne!(target(&same), target(&exit));
+
+    refused(
+        prepared.clone_program("count_switch", &CloneOptions::new()),
+        ErrorKind::InvalidArgument,
+        &[
+            "clone of program `count_switch`",
+            "autoload was off",
+            "skip_program",
+        ],
+    );
+    refused(
+        prepared.clone_program("count_sys_entr", &CloneOptions::new()),
+        ErrorKind::NotFound,
+        &["did you mean `count_sys_enter`"],
+    );
+    let nowhere = CloneOptions::new().attach_target("no_such_tracepoint");
+    refused(
+        prepared.clone_program("count_sys_enter", &nowhere),
+        ErrorKind::NotFound,
+        &["no_such_tracepoint"],
+    );
+
+    // The template itself is not loaded; its clones use the object's maps.
+    prepared.skip_program("count_sys_enter").unwrap();
+    let object = prepared.load().unwrap();
+    assert!(object.programs().is_empty());
+    let link = same.attach_tracing().unwrap();
+    call_getppid(5);
+    drop(link);
+    assert_eq!(number(&object, "sys_enters"), 5);
+    exit.attach_tracing().unwrap().detach().unwrap();
 }
