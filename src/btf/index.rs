@@ -27,6 +27,7 @@ pub(super) struct Index {
 impl Index {
     /// Walks over the section once, and calls `visit` with the index and the name's offset of each type. Every step moves
     /// on by at least twelve bytes, so this ends.
+    #[inline]
     pub(super) fn walk(
         types: &[u8],
         layout: &[u8],
@@ -46,7 +47,7 @@ impl Index {
                 // Either the end, or less than a record is left.
                 break (start != types.len()).then(|| index.cut(first_id, start));
             };
-            let [name_off, info, _] = super::types::words(head);
+            let [name_off, info, _]: [u32; 3] = zerocopy::transmute!(*head);
             let Some(len) = record_len(info, &index.tails) else {
                 break Some(BtfError::UnknownKind {
                     id: index.next_id(first_id),
@@ -108,6 +109,7 @@ impl Index {
     ///
     /// Every eighth place comes from the table: the processor can walk through several stretches at a time, where one
     /// chain from start to start would let it wait for each.
+    #[inline]
     pub(super) fn for_each_name(&self, types: &[u8], mut visit: impl FnMut(u32, u32)) {
         let indices = (0..self.len).step_by(STRIDE as usize);
         for (first, kept) in indices.zip(&self.kept) {
@@ -116,7 +118,7 @@ impl Index {
                 let Some(head) = types.get(start..).and_then(<[u8]>::first_chunk::<12>) else {
                     return;
                 };
-                let [name_off, info, _] = super::types::words(head);
+                let [name_off, info, _]: [u32; 3] = zerocopy::transmute!(*head);
                 visit(index, name_off);
                 let len = record_len(info, &self.tails).and_then(|len| usize::try_from(len).ok());
                 start = start.saturating_add(len.unwrap_or(usize::MAX));
@@ -125,15 +127,17 @@ impl Index {
     }
 
     /// Where the type after the one at `start` begins.
+    #[inline]
     fn next(&self, types: &[u8], start: usize) -> Option<usize> {
         let head = types.get(start..)?.first_chunk::<12>()?;
-        let [_, info, _] = super::types::words(head);
+        let [_, info, _]: [u32; 3] = zerocopy::transmute!(*head);
         let len = usize::try_from(record_len(info, &self.tails)?).ok()?;
         start.checked_add(len)
     }
 }
 
 /// The kind's number in the info word: seven bits since Linux 7.1, five before, with the others zero.
+#[inline]
 pub(super) fn kind_number(info: u32) -> u32 {
     info >> 24 & 0x7f
 }
@@ -157,6 +161,7 @@ impl Tails {
         Self(table)
     }
 
+    #[inline]
     pub(super) fn of(&self, info: u32) -> Option<(u8, u8)> {
         usize::try_from(kind_number(info))
             .ok()
@@ -182,6 +187,7 @@ const KNOWN_TAILS: (u64, u64) = {
 };
 
 /// How long the record with this `info` word is; `None` for a kind that nobody described.
+#[inline]
 fn record_len(info: u32, tails: &Tails) -> Option<u64> {
     let vlen = u64::from(info & 0x00ff_ffff);
     let kind = kind_number(info);

@@ -128,6 +128,7 @@ impl<'a> Btf<'a> {
     }
 
     /// Calls `visit` with the number and the name's offset of each own type, in order.
+    #[inline]
     pub(super) fn for_each_name(&self, mut visit: impl FnMut(TypeId, u32)) {
         let first_id = self.first_id;
         let visit = |index: u32, name_off| visit(TypeId(first_id.saturating_add(index)), name_off);
@@ -140,6 +141,7 @@ impl<'a> Btf<'a> {
     }
 
     /// Walks over the types, and calls `visit` with the index and the name's offset of each.
+    #[inline]
     fn walk(&self, visit: impl FnMut(u32, u32)) -> Index {
         Index::walk(self.type_bytes(), self.layout_bytes(), self.first_id, visit)
     }

@@ -382,6 +382,7 @@ impl OffsetFilter {
         ((hash >> 6) as usize & 63, 1 << (hash & 63))
     }
 
+    #[inline]
     fn may_hold(&self, offset: u32) -> bool {
         let (word, bit) = Self::place(offset);
         self.0.get(word).is_some_and(|word| word & bit != 0)

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 /// Executables, ready to run.
 #[derive(Debug)]
 pub(crate) struct Binaries {
-    /// The `rawbpf` command: release profile, stripped, linked statically.
+    /// The `rawbpf` command: stripped, linked statically.
     pub(crate) rawbpf: PathBuf,
     /// What it was built for.
     pub(crate) rawbpf_target: String,
@@ -19,6 +19,25 @@ pub(crate) struct Binaries {
     pub(crate) reference: PathBuf,
 }
 
+/// How programs are built.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Profile {
+    /// As what is published: small, and slow to build.
+    Dist,
+    /// As `cargo build --release` does, in a third of the time.
+    Release,
+}
+
+impl Profile {
+    /// What cargo calls it, and the folder that it builds to.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dist => "dist",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// A folder of its own for static programs: other flags would make the next ordinary build start afresh.
 const STATIC_FOLDER: &str = "target/static";
 const STATIC: &str = "-C target-feature=+crt-static";
@@ -26,8 +45,13 @@ const STATIC: &str = "-C target-feature=+crt-static";
 impl Binaries {
     /// Builds what runs on this machine, or finds that it is fresh.
     pub(crate) fn build() -> Result<Self> {
-        let peers = build_peers()?;
-        Self::with_peers_in(peers.parent().unwrap_or(&peers))
+        Self::build_as(Profile::Dist)
+    }
+
+    /// The same by another profile.
+    pub(crate) fn build_as(profile: Profile) -> Result<Self> {
+        let peers = build_peers_as(profile)?;
+        Self::with_peers_in(peers.parent().unwrap_or(&peers), profile)
     }
 
     /// As [`Binaries::build`], with no program needing a library.
@@ -37,7 +61,8 @@ impl Binaries {
         let target = target("gnu");
         let what = [
             "build",
-            "--release",
+            "--profile",
+            Profile::Dist.name(),
             "--locked",
             "--bins",
             "--features",
@@ -46,11 +71,12 @@ impl Binaries {
         let place = ["--target", &target, "--target-dir", STATIC_FOLDER];
         cargo(&peers, &[&what[..], &place].concat(), STATIC)
             .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
-        Self::with_peers_in(&peers.join(STATIC_FOLDER).join(target).join("release"))
+        let built = peers.join(STATIC_FOLDER).join(target);
+        Self::with_peers_in(&built.join(Profile::Dist.name()), Profile::Dist)
     }
 
-    fn with_peers_in(built: &Path) -> Result<Self> {
-        let (rawbpf, rawbpf_target) = static_rawbpf()?;
+    fn with_peers_in(built: &Path, profile: Profile) -> Result<Self> {
+        let (rawbpf, rawbpf_target) = static_rawbpf(profile)?;
         let (peers, reference) = (built.join("peers"), built.join("reference"));
         Ok(Self {
             rawbpf,
@@ -63,14 +89,19 @@ impl Binaries {
 
 /// Builds the program that runs other loaders beside rawbpf, or finds that it is fresh.
 pub(crate) fn build_peers() -> Result<PathBuf> {
+    build_peers_as(Profile::Dist)
+}
+
+fn build_peers_as(profile: Profile) -> Result<PathBuf> {
     let peers = workspace()?.join("benches/peers");
-    cargo(&peers, &["build", "--release", "--locked", "--bins"], "")
+    let what = ["build", "--profile", profile.name(), "--locked", "--bins"];
+    cargo(&peers, &what, "")
         .context("build benches/peers (it needs the packages libelf-dev and zlib1g-dev)")?;
-    Ok(peers.join("target/release/peers"))
+    Ok(peers.join("target").join(profile.name()).join("peers"))
 }
 
 /// Builds the command, with the smaller musl as its C library where Rust's half of that is installed.
-fn static_rawbpf() -> Result<(PathBuf, String)> {
+fn static_rawbpf(profile: Profile) -> Result<(PathBuf, String)> {
     let root = workspace()?;
     let musl = target("musl");
     let target = if is_installed(&musl) {
@@ -80,7 +111,8 @@ fn static_rawbpf() -> Result<(PathBuf, String)> {
     };
     let what = [
         "build",
-        "--release",
+        "--profile",
+        profile.name(),
         "--locked",
         "--package",
         "rawbpf-cli",
@@ -92,7 +124,8 @@ fn static_rawbpf() -> Result<(PathBuf, String)> {
     let built = root
         .join(STATIC_FOLDER)
         .join(&target)
-        .join("release/rawbpf");
+        .join(profile.name())
+        .join("rawbpf");
     Ok((built, target))
 }
 

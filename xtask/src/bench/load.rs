@@ -10,7 +10,7 @@ use super::figures::median_of;
 use super::footprint;
 use super::rounds::{OURS, Rounds};
 use super::sample::Measure;
-use crate::binaries::{Binaries, workspace};
+use crate::binaries::{Binaries, Profile, workspace};
 
 /// What `cargo xtask bench load` can be told.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// How many rounds to take the median of.
     #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// How to build all loaders.
+    #[arg(long, value_enum, default_value_t = Profile::Dist)]
+    profile: Profile,
     /// The object to load; fixtures/opensnoop.bpf.o when left out.
     object: Option<PathBuf>,
 }
@@ -31,7 +34,7 @@ const PEERS: [&str; 2] = ["libbpf", "aya"];
 pub(crate) fn run(args: &Args) -> Result<()> {
     let opensnoop = workspace()?.join("fixtures/opensnoop.bpf.o");
     let object = args.object.as_deref().unwrap_or(&opensnoop);
-    let binaries = Binaries::build()?;
+    let binaries = Binaries::build_as(args.profile)?;
     let mut loads = Rounds::new(&binaries.peers, "load", &PEERS, Some(object))?;
     let mut parses = Rounds::new(&binaries.peers, "btf-parse", &PEERS, None)?;
     for round in 0..args.rounds {
