@@ -118,6 +118,12 @@ errnos! {
 impl Errno {
     /// The kernel's internal "not supported" (524), which leaks out of some BPF commands.
     pub const ENOTSUPP: Self = Self(524);
+
+    /// Whether the process or the machine has run out of something: that says nothing about what was asked for, least of all
+    /// that it is not there.
+    pub(crate) fn is_shortage(self) -> bool {
+        matches!(self, Self::EMFILE | Self::ENFILE | Self::ENOMEM)
+    }
 }
 
 impl fmt::Debug for Errno {

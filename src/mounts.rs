@@ -41,37 +41,89 @@ pub(crate) struct Folder {
 
 /// tracefs, where trace events and probes are.
 pub(crate) fn tracefs() -> Result<Folder> {
-    let at = |place: &Path| Folder::open(place, FileSystem::Tracefs);
-    let usual = || TRACEFS.iter().find_map(|place| at(Path::new(place)));
-    let elsewhere = || mount_points("tracefs").find_map(|place| at(&place));
-    // The kernel mounts it inside debugfs by itself.
-    let inside = || mount_points("debugfs").find_map(|place| at(&place.join("tracing")));
-    match usual().or_else(elsewhere).or_else(inside) {
-        Some(folder) => Ok(folder),
-        None => Folder::own("tracefs", c"tracefs", TRACEFS[0]),
+    let mut search = Search::of(FileSystem::Tracefs);
+    if let Some(folder) = search.first_of(TRACEFS)? {
+        return Ok(folder);
     }
+    if let Some(folder) = search.first_of(mount_points("tracefs")?)? {
+        return Ok(folder);
+    }
+    // The kernel mounts it inside debugfs by itself.
+    let inside = mount_points("debugfs")?.map(|place| place.join("tracing"));
+    if let Some(folder) = search.first_of(inside)? {
+        return Ok(folder);
+    }
+    search.or_own("tracefs", c"tracefs", TRACEFS[0])
 }
 
 /// debugfs, where kprobes are listed and switched.
 pub(crate) fn debugfs() -> Result<Folder> {
-    let at = |place: &Path| Folder::open(place, FileSystem::Debugfs);
-    let elsewhere = || mount_points("debugfs").find_map(|place| at(&place));
-    match at(Path::new(DEBUGFS)).or_else(elsewhere) {
-        Some(folder) => Ok(folder),
-        None => Folder::own("debugfs", c"debugfs", DEBUGFS),
+    let mut search = Search::of(FileSystem::Debugfs);
+    if let Some(folder) = search.first_of([DEBUGFS])? {
+        return Ok(folder);
+    }
+    if let Some(folder) = search.first_of(mount_points("debugfs")?)? {
+        return Ok(folder);
+    }
+    search.or_own("debugfs", c"debugfs", DEBUGFS)
+}
+
+/// A search for a file system of the kernel's in places that need not have it.
+struct Search {
+    kind: FileSystem,
+    /// A place that could not be looked into: it may be there.
+    closed: Option<Error>,
+}
+
+impl Search {
+    fn of(kind: FileSystem) -> Self {
+        Self { kind, closed: None }
+    }
+
+    /// The first of these places that has it.
+    fn first_of<P: AsRef<Path>>(
+        &mut self,
+        places: impl IntoIterator<Item = P>,
+    ) -> Result<Option<Folder>> {
+        for place in places {
+            match Folder::open(place.as_ref(), self.kind) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(error) if error.kind() == ErrorKind::Permission => {
+                    self.closed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A mount of this process's own, as it was found nowhere. Where that is refused too, the reason is the closed place.
+    fn or_own(self, name: &str, kind: &CStr, usual: &str) -> Result<Folder> {
+        match (Folder::own(name, kind, usual), self.closed) {
+            (Err(own), Some(closed)) if own.kind() == ErrorKind::Permission => {
+                Err(closed.with_hint(rights::for_files()))
+            }
+            (own, _) => own,
+        }
     }
 }
 
-/// Where file systems of a type are mounted, as far as this process sees them.
-pub(crate) fn mount_points(kind: &str) -> impl Iterator<Item = PathBuf> {
-    let mounts = fs::read("/proc/thread-self/mounts").unwrap_or_default();
+/// Where file systems of a type are mounted, as far as this process sees them; nowhere if it sees no `/proc`.
+pub(crate) fn mount_points(kind: &str) -> Result<impl Iterator<Item = PathBuf>> {
+    let list = Path::new("/proc/thread-self/mounts");
+    let mounts = match fs::read(list) {
+        Ok(mounts) => mounts,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Error::from_io(error, "read", list)),
+    };
     let lines = mounts.split(|byte| *byte == b'\n');
     let found = lines.filter_map(|line| {
         let mut words = line.split(|byte| *byte == b' ').skip(1);
         let (place, found) = (words.next()?, words.next()?);
         (found == kind.as_bytes()).then(|| unescaped(place))
     });
-    found.collect::<Vec<_>>().into_iter()
+    Ok(found.collect::<Vec<_>>().into_iter())
 }
 
 /// Blanks and the like stand in the list as a backslash and three octal digits.
@@ -125,7 +177,7 @@ impl OwnBpffs {
     /// # Errors
     /// Those of [`OwnBpffs::mount`].
     pub fn unless_mounted() -> Result<Option<Self>> {
-        match Folder::open(Path::new(BPFFS), FileSystem::Bpf) {
+        match Folder::open(Path::new(BPFFS), FileSystem::Bpf)? {
             Some(_) => Ok(None),
             None => Self::mount().map(Some),
         }
@@ -138,18 +190,22 @@ impl OwnBpffs {
 }
 
 impl Folder {
-    /// The folder at `place`, if it is of this file system.
-    fn open(place: &Path, kind: FileSystem) -> Option<Self> {
+    /// The folder at `place`, if there is one and it is of this file system.
+    fn open(place: &Path, kind: FileSystem) -> Result<Option<Self>> {
         let mut options = OpenOptions::new();
         let options = options
             .read(true)
             .custom_flags(libc::O_PATH | libc::O_DIRECTORY);
-        let fd = OwnedFd::from(options.open(place).ok()?);
+        let fd = match options.open(place) {
+            Ok(folder) => OwnedFd::from(folder),
+            Err(error) if is_absence(&error) => return Ok(None),
+            Err(error) => return Err(Error::from_io(error, "open", place)),
+        };
         let right = FileSystem::of_file(fd.as_fd()) == Ok(kind);
-        right.then(|| Self {
+        Ok(right.then(|| Self {
             fd,
             shown: place.to_owned(),
-        })
+        }))
     }
 
     /// A mount of this process's own.
@@ -180,8 +236,12 @@ impl Folder {
     }
 
     /// Whether there is such a file.
-    pub(crate) fn has(&self, path: &str) -> bool {
-        self.file(path, libc::O_PATH).is_ok()
+    pub(crate) fn has(&self, path: &str) -> Result<bool> {
+        match self.file(path, libc::O_PATH) {
+            Ok(_) => Ok(true),
+            Err(error) if is_absence(&error) => Ok(false),
+            Err(error) => Err(Error::from_io(error, "look for", &self.shown(path))),
+        }
     }
 
     fn file(&self, path: &str, flags: i32) -> io::Result<File> {
@@ -193,12 +253,24 @@ impl Folder {
     }
 }
 
+/// Whether this is how the kernel says that there is no such file or folder.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
 /// Why there is no mount of our own, and what to do.
 fn refused(errno: Errno, name: &str, kind: &CStr, usual: &str) -> Error {
     let error_kind = match errno {
         Errno::EPERM | Errno::EACCES => ErrorKind::Permission,
         Errno::ENODEV => ErrorKind::Unsupported,
-        _ => ErrorKind::NotFound,
+        Errno::ENOSYS => ErrorKind::NotFound,
+        _ => {
+            let doing = format!("cannot mount {name} for this process alone");
+            return Error::from_errno(errno, doing);
+        }
     };
     let ty = kind.to_string_lossy();
     let mount = format!("mount -t {ty} {ty} {usual}");
@@ -208,11 +280,10 @@ fn refused(errno: Errno, name: &str, kind: &CStr, usual: &str) -> Error {
             "it was built without it".to_owned(),
         ),
         Errno::ENOSYS => ("a mount for this process alone needs Linux 5.2", mount),
-        Errno::EPERM | Errno::EACCES => (
+        _ => (
             "this process may not mount it for itself",
             format!("{}; or have it mounted: {mount}", rights::for_mount()),
         ),
-        _ => ("it cannot be mounted for this process alone", mount),
     };
     Error::new(error_kind, format!("{name} is not mounted, and {why}"))
         .with_errno(errno)
@@ -234,14 +305,25 @@ mod tests {
 
     #[test]
     fn what_is_mounted_is_found() {
-        let found: Vec<_> = mount_points("proc").collect();
+        let found: Vec<_> = mount_points("proc").unwrap().collect();
         assert!(found.contains(&"/proc".into()), "{found:?}");
-        assert_eq!(mount_points("no_such_type").next(), None);
-        let usual = Folder::open(Path::new("/sys"), FileSystem::Sysfs).unwrap();
-        assert!(usual.has("kernel") && !usual.has("no/such"));
-        assert!(usual.read("a\0b").is_err());
-        assert!(Folder::open(Path::new("/sys"), FileSystem::Tracefs).is_none());
-        assert!(Folder::open(Path::new("/proc/self/stat"), FileSystem::Other).is_none());
+        assert_eq!(mount_points("no_such_type").unwrap().next(), None);
+        let open = |place: &str, kind| Folder::open(Path::new(place), kind);
+        let usual = open("/sys", FileSystem::Sysfs).unwrap().unwrap();
+        assert!(usual.has("kernel").unwrap() && !usual.has("no/such").unwrap());
+        assert!(usual.read("a\0b").is_err() && usual.has("a\0b").is_err());
+        assert!(open("/sys", FileSystem::Tracefs).unwrap().is_none());
+        assert!(
+            open("/proc/self/stat", FileSystem::Other)
+                .unwrap()
+                .is_none()
+        );
+        assert!(open("/no/such", FileSystem::Other).unwrap().is_none());
+        let too_long = "/x".repeat(5000);
+        assert_eq!(
+            open(&too_long, FileSystem::Other).unwrap_err().errno(),
+            Some(Errno(libc::ENAMETOOLONG))
+        );
     }
 
     #[test]
@@ -258,5 +340,8 @@ mod tests {
         );
         assert_eq!(said(Errno::EPERM).kind(), ErrorKind::Permission);
         assert_eq!(said(Errno::ENODEV).kind(), ErrorKind::Unsupported);
+        let full = said(Errno::EMFILE);
+        assert!(!full.message().contains("not mounted"), "{full}");
+        assert_eq!(full.errno(), Some(Errno::EMFILE));
     }
 }

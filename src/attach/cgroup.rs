@@ -308,12 +308,16 @@ impl Request<'_> {
             "it is no folder of a cgroup2 file system",
         )
         .with_errno(errno);
-        Some(match mounts::mount_points("cgroup2").next() {
-            Some(place) => error.with_hint(format!("cgroup2 is mounted at {}", place.display())),
-            None => {
-                error.with_hint("cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
-            }
-        })
+        Some(
+            match mounts::mount_points("cgroup2").map(|mut all| all.next()) {
+                Ok(Some(place)) => {
+                    error.with_hint(format!("cgroup2 is mounted at {}", place.display()))
+                }
+                Ok(None) => error
+                    .with_hint("cgroup2 is not mounted: mount -t cgroup2 cgroup2 /sys/fs/cgroup"),
+                Err(_) => error,
+            },
+        )
     }
 }
 

@@ -163,11 +163,10 @@ fn matching(pattern: &str) -> Result<Vec<u64>> {
     let (module, name) = grammar::module_and_rest(pattern);
     let is_of = |of: Option<&str>| module.is_none_or(|wanted| wanted == of.unwrap_or(KERNEL));
     // Since Linux 6.5 the list comes with addresses.
-    let with_addresses = mounts::tracefs()?.read("available_filter_functions_addrs");
-    let addresses = if let Ok(list) = with_addresses {
-        listed(&list, &is_of, name)
-    } else {
-        looked_up(&is_of, name)?
+    let addresses = match mounts::tracefs()?.read("available_filter_functions_addrs") {
+        Ok(list) => listed(&list, &is_of, name),
+        // Whatever else stands in the way stands in the way of the older list, too.
+        Err(_) => looked_up(&is_of, name)?,
     };
     if addresses.is_empty() {
         let message = format!("no traceable kernel function matches `{pattern}`");

@@ -5,10 +5,13 @@
 
 use super::tracefs;
 use crate::mounts::{self, Folder};
+use crate::sys::system;
 use crate::{Errno, Error, ErrorKind, Result};
+use std::collections::hash_map::RandomState;
+use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::unix::fs::MetadataExt as _;
 
 /// The kernel's limit for a name, less the zero byte.
 const MAX_NAME: usize = 63;
@@ -91,7 +94,8 @@ impl LegacyProbe {
         let (file, group) = file.file_and_group();
         let folder = mounts::tracefs()?;
         let path = folder.shown(file);
-        if !folder.has(file) {
+        check_place(place)?;
+        if !folder.has(file)? {
             let message = format!(
                 "this kernel makes no probes: there is no {}",
                 path.display()
@@ -100,7 +104,7 @@ impl LegacyProbe {
                 .with_hint("it was built without CONFIG_KPROBE_EVENTS (or CONFIG_UPROBE_EVENTS)"));
         }
         remove_orphans(&folder, file, group);
-        let name = probe_name(std::process::id(), label);
+        let name = probe_name(&Owner::this_process(), label);
         let letter = match letter {
             Letter::Place => 'p',
             Letter::Return => 'r',
@@ -127,16 +131,57 @@ impl LegacyProbe {
     }
 }
 
-/// `rawbpf_<process>_<number>_<label>`, with an underscore for what a name cannot have.
+/// # Errors
+/// `InvalidArgument` for a place that the kernel would take apart: it cuts a line into words, begins a new one after a newline,
+/// and drops what stands behind a `#`.
+fn check_place(place: &str) -> Result<()> {
+    let splits = |c: char| c.is_whitespace() || c.is_control() || c == '#';
+    if !place.contains(splits) {
+        return Ok(());
+    }
+    let message = format!("{place:?} cannot be the place of a probe that is made through tracefs");
+    Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(
+        "a path or function name with blanks, control characters or `#` cannot be written there; the kernel's perf events for \
+         probes (Linux 4.17, ProbeMode::PerfEvent) take any path",
+    ))
+}
+
+/// Whose probe it is: a process, by its number in its own namespace of process numbers.
+#[derive(Debug, PartialEq, Eq)]
+struct Owner {
+    process: u32,
+    /// The inode of the namespace, 0 where that cannot be read.
+    namespace: u64,
+}
+
+impl Owner {
+    fn this_process() -> Self {
+        Self {
+            process: std::process::id(),
+            namespace: fs::metadata("/proc/self/ns/pid").map_or(0, |found| found.ino()),
+        }
+    }
+
+    /// Whether it is certain that there is no such process any more; of another namespace, nothing is.
+    fn is_gone(&self, seen_from: &Self) -> bool {
+        self.namespace != 0
+            && self.namespace == seen_from.namespace
+            && !system::is_process(self.process)
+    }
+}
+
+/// `rawbpf_<process>_<namespace>_<random>_<label>`, with an underscore for what a name cannot have. A random number, as
+/// processes of several namespaces can have the same number where none can be read.
 #[doc(alias = "gen_probe_legacy_event_name")]
-fn probe_name(process: u32, label: &str) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+fn probe_name(owner: &Owner, label: &str) -> String {
+    // The keys of each of these are random.
+    let random = RandomState::new().build_hasher().finish();
     let label: String = label
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    let mut name = format!("{PREFIX}{process}_{number}_{label}");
+    let Owner { process, namespace } = owner;
+    let mut name = format!("{PREFIX}{process}_{namespace:x}_{random:x}_{label}");
     name.truncate(MAX_NAME);
     name
 }
@@ -147,13 +192,10 @@ fn remove(folder: &Folder, file: &str, group: &str, name: &str) -> io::Result<()
 
 /// Removes the probes of processes that were killed.
 fn remove_orphans(folder: &Folder, file: &str, group: &str) {
-    // Without /proc, nobody can be told to be gone.
-    if !Path::new("/proc/self").exists() {
-        return;
-    }
+    let here = Owner::this_process();
     let listed = folder.read(file).unwrap_or_default();
-    for (name, process) in listed.lines().filter_map(|line| ours(line, group)) {
-        if !Path::new("/proc").join(process.to_string()).exists() {
+    for (name, owner) in listed.lines().filter_map(|line| ours(line, group)) {
+        if owner.is_gone(&here) {
             // One that is still in use by somebody else stays.
             let _ = remove(folder, file, group, name);
         }
@@ -161,12 +203,16 @@ fn remove_orphans(folder: &Folder, file: &str, group: &str) {
 }
 
 /// The name of a listed probe that this library made, and the process that asked for it.
-fn ours<'l>(line: &'l str, group: &str) -> Option<(&'l str, u32)> {
+fn ours<'l>(line: &'l str, group: &str) -> Option<(&'l str, Owner)> {
     let (_, rest) = line.split_once(':')?;
     let name = rest.strip_prefix(group)?.strip_prefix('/')?;
     let name = name.split_whitespace().next()?;
-    let (process, _) = name.strip_prefix(PREFIX)?.split_once('_')?;
-    Some((name, process.parse().ok()?))
+    let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '_');
+    let owner = Owner {
+        process: parts.next()?.parse().ok()?,
+        namespace: u64::from_str_radix(parts.next()?, 16).ok()?,
+    };
+    Some((name, owner))
 }
 
 #[cfg(test)]
@@ -175,25 +221,81 @@ mod tests {
 
     #[test]
     fn names_are_unique_short_and_plain() {
-        let first = probe_name(77, "vfs_read.isra.0+0x10");
-        let second = probe_name(77, "vfs_read.isra.0+0x10");
+        let owner = Owner::this_process();
+        let first = probe_name(&owner, "vfs_read.isra.0+0x10");
+        let second = probe_name(&owner, "vfs_read.isra.0+0x10");
         assert_ne!(first, second);
         assert!(first.ends_with("_vfs_read_isra_0_0x10"), "{first}");
-        assert_eq!(probe_name(77, &"x".repeat(100)).len(), MAX_NAME);
+        assert_eq!(probe_name(&owner, &"x".repeat(100)).len(), MAX_NAME);
     }
 
     #[test]
     fn own_probes_are_told_from_others() {
-        let line = "p:kprobes/rawbpf_4242_0_vfs_read_0x0 vfs_read";
+        let owner = |process, namespace| Owner { process, namespace };
+        let line = "p:kprobes/rawbpf_4242_f0000001_7_vfs_read_0x0 vfs_read";
         assert_eq!(
             ours(line, "kprobes"),
-            Some(("rawbpf_4242_0_vfs_read_0x0", 4242))
+            Some((
+                "rawbpf_4242_f0000001_7_vfs_read_0x0",
+                owner(4242, 0xf000_0001)
+            ))
         );
         assert_eq!(ours(line, "uprobes"), None);
+        let this = Owner::this_process();
+        let line = format!("r:kprobes/{} f", probe_name(&this, "f"));
+        assert_eq!(ours(&line, "kprobes").unwrap().1, this);
         assert_eq!(ours("p:kprobes/libbpf_4242_0_x vfs_read", "kprobes"), None);
         assert_eq!(
-            ours("r16:kprobes/rawbpf_7_1_f f", "kprobes"),
-            Some(("rawbpf_7_1_f", 7))
+            ours("r16:kprobes/rawbpf_7_1_2_f f", "kprobes"),
+            Some(("rawbpf_7_1_2_f", owner(7, 1)))
         );
+        assert_eq!(ours("p:kprobes/rawbpf_7_vfs_read f", "kprobes"), None);
+    }
+
+    #[test]
+    fn only_who_is_certainly_gone_is_gone() {
+        let here = Owner::this_process();
+        assert!(!here.is_gone(&here), "this process");
+        // No number of a process is as high.
+        let process = i32::MAX.unsigned_abs();
+        let gone = |namespace| Owner { process, namespace }.is_gone(&here);
+        assert!(gone(here.namespace));
+        assert!(
+            !gone(here.namespace + 1) && !gone(0),
+            "of another namespace"
+        );
+        for process in [0, u32::MAX] {
+            let nobody = Owner {
+                process,
+                ..Owner::this_process()
+            };
+            assert!(
+                !nobody.is_gone(&here),
+                "{process} is no number of a process"
+            );
+        }
+    }
+
+    #[test]
+    fn a_place_is_one_word() {
+        for place in [
+            "vfs_read+0x10",
+            "/usr/lib/libc.so.6:0x1234",
+            "/tmp/a:b:0x1",
+            "f.isra.0",
+        ] {
+            check_place(place).unwrap();
+        }
+        for place in [
+            "/tmp/a b:0x1",
+            "/a\np:kprobes/x vfs_read",
+            "/a#b:0x1",
+            "\u{1b}",
+            "/a\u{a0}",
+        ] {
+            let refused = check_place(place).expect_err(place);
+            assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+            assert!(!refused.message().contains(char::is_control), "{refused}");
+        }
     }
 }

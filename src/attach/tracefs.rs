@@ -86,7 +86,7 @@ pub(super) fn event_id(category: &str, name: &str) -> Result<u64> {
 }
 
 fn no_event(folder: &Folder, category: &str, name: &str) -> Error {
-    if !folder.has("events") {
+    if !folder.has("events").unwrap_or(true) {
         let message = format!(
             "there are no trace events: {} is missing",
             folder.shown("events").display()

@@ -1,12 +1,13 @@
 //! Looking for a fact about the kernel in several places, of which any may be absent, damaged or something else entirely.
 
 use crate::sys::file_system::FileSystem;
-use crate::{Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// What the first place gives from which `read` succeeds. If none does, the error begins with `missing` and names each place and
-/// what is wrong with it, one a line; `advice` is its hint, unless a file system has to be mounted first.
+/// what is wrong with it, one a line; `advice` is its hint, unless a file system has to be mounted first. Being out of memory or
+/// descriptors is told as it is: it is no property of a place.
 pub(super) fn first_usable<T>(
     places: &[PathBuf],
     missing: &str,
@@ -18,6 +19,7 @@ pub(super) fn first_usable<T>(
     for place in places {
         let error = match read(place) {
             Ok(found) => return Ok(found),
+            Err(error) if error.errno().is_some_and(Errno::is_shortage) => return Err(error),
             Err(error) => error,
         };
         let reason = match Unmounted::below(place) {
@@ -97,6 +99,16 @@ impl Unmounted {
 mod tests {
     use super::*;
     use crate::files::{Limit, read_regular};
+
+    #[test]
+    fn a_shortage_is_no_property_of_a_place() {
+        let places = ["/proc/version"].map(PathBuf::from);
+        let full =
+            |_: &Path| -> Result<()> { Err(Error::from_errno(Errno::EMFILE, "cannot read")) };
+        let error = first_usable(&places, "nothing here", "", full).expect_err("no descriptors");
+        assert_eq!(error.errno(), Some(Errno::EMFILE));
+        assert!(!error.message().contains("nothing here"), "{error}");
+    }
 
     #[test]
     fn every_place_is_named_with_its_reason() {

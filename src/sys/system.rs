@@ -48,6 +48,17 @@ fn text(field: &[libc::c_char]) -> String {
         .unwrap_or_default()
 }
 
+/// Whether there is a process of this number in this process's namespace. `false` only if the kernel is sure; of numbers that no
+/// process can have it is not asked.
+pub fn is_process(number: u32) -> bool {
+    let Some(number) = i32::try_from(number).ok().filter(|number| *number > 0) else {
+        return true;
+    };
+    // SAFETY: the call takes numbers only, and signal 0 is sent to nobody.
+    let result = unsafe { libc::kill(number, 0) };
+    errno::check(result.into()) != Err(Errno::ESRCH)
+}
+
 /// How many CPUs could ever be plugged in, according to `/sys`. Asked once.
 ///
 /// Somebody may have mounted something else over that file, so no memory safety depends on it: see
