@@ -6,11 +6,9 @@
 mod common;
 
 use common::{Args, Outcome, mapped_file, started, text};
+use rawbpf::attach::{Sampling, SoftwareEvent};
 use rawbpf::open::OpenObject;
-use rawbpf::reloc::Target;
 use rawbpf::symbols::Symbols;
-use rawbpf::sys::perf_event::{PerfEvent, PerfScope, SampleRate, perf_event_open};
-use rawbpf::{Errno, Error};
 use std::{collections::HashMap, fs};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -39,13 +37,6 @@ rawbpf::layout!(Sample {
     comm
 });
 
-/// `PERF_TYPE_SOFTWARE`, `PERF_COUNT_SW_CPU_CLOCK`
-const CLOCK: PerfEvent<'_> = PerfEvent::Sampled {
-    kind: 1,
-    config: 0,
-    rate: SampleRate::Frequency(99),
-};
-
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let pid: Option<u32> = args.option("--pid");
@@ -55,18 +46,11 @@ fn main() -> Outcome {
     open.variable_mut("targ_tgid")?
         .set(&pid.unwrap_or_default())?;
     let object = open.load()?;
-    let mut links = Vec::new();
-    for cpu in 0..Target::running().possible_cpus()? {
-        match perf_event_open(&CLOCK, PerfScope::Cpu(cpu)) {
-            Ok(event) => links.push(object.program("tick")?.attach_perf_event(event)?),
-            // It is switched off.
-            Err(Errno::ENODEV) => {}
-            Err(errno) => return Err(Error::from_errno(errno, "cannot open the clock").into()),
-        }
-    }
+    let clock = Sampling::software(SoftwareEvent::CpuClock).frequency(99);
+    let link = object.program("tick")?.attach_sampling(&clock)?;
     started("sampling stacks");
     until.sleep();
-    drop(links);
+    drop(link);
 
     let stacks = object.map("stacks")?.typed::<u32, [u64; 127]>()?;
     let frames = |id: i32| -> rawbpf::Result<Vec<u64>> {

@@ -231,6 +231,17 @@ kinds! {
     15 TRACING_MULTI "tracing_multi",
 }
 
+kinds! {
+    /// What a descriptor with a program is (`enum bpf_task_fd_type`).
+    TaskFdType "descriptor type":
+    0 RAW_TRACEPOINT "raw_tracepoint",
+    1 TRACEPOINT "tracepoint",
+    2 KPROBE "kprobe",
+    3 KRETPROBE "kretprobe",
+    4 UPROBE "uprobe",
+    5 URETPROBE "uretprobe",
+}
+
 impl MapType {
     /// Whether each possible CPU has its own copy of every value.
     pub const fn is_per_cpu(self) -> bool {
@@ -374,6 +385,7 @@ mod tests {
         check(&rows!(ProgramType), 33);
         check(&rows!(AttachType), 62);
         check(&rows!(LinkType), 16);
+        check(&rows!(TaskFdType), 6);
     }
 
     #[test]

@@ -76,5 +76,5 @@ mod work;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
 pub use ids::{KernelVersion, SectionIndex, TypeId};
-pub use kinds::{AttachType, LinkType, MapFlags, MapType, ProgramFlags, ProgramType};
+pub use kinds::{AttachType, LinkType, MapFlags, MapType, ProgramFlags, ProgramType, TaskFdType};
 pub use open::{OpenObject, OpenOptions};

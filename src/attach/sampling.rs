@@ -9,6 +9,7 @@ use crate::rights;
 use crate::sys::perf_event::{PerfEvent, PerfScope, SampleRate, perf_event_open};
 use crate::sys::system::online_cpus;
 use crate::{Errno, Error, ErrorKind, Result};
+use std::os::fd::OwnedFd;
 
 /// Counters that the kernel keeps (`PERF_TYPE_SOFTWARE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,6 +128,27 @@ impl Sampling {
         self
     }
 
+    /// Opens the counter without a program: one descriptor for each CPU if it counts everybody, else one. For maps of type
+    /// `perf_event_array`, whose programs read it (`bpf_perf_event_read_value`), and for
+    /// [`Program::attach_perf_event`]. The cookie is not used.
+    ///
+    /// # Errors
+    /// Those of [`Program::attach_sampling`].
+    #[doc(alias = "perf_event_open")]
+    pub fn open(&self) -> Result<Vec<OwnedFd>> {
+        let scopes = self.scopes()?.into_iter();
+        scopes.map(|scope| self.open_for(scope)).collect()
+    }
+
+    fn open_for(&self, scope: PerfScope) -> Result<OwnedFd> {
+        let event = PerfEvent::Sampled {
+            kind: self.kind,
+            config: self.config,
+            rate: self.rate,
+        };
+        perf_event_open(&event, scope).map_err(|errno| refused(errno, self))
+    }
+
     /// One scope for each event to open: one that counts everybody is for one CPU.
     fn scopes(&self) -> Result<Vec<PerfScope>> {
         let pid = match self.processes {
@@ -181,15 +203,9 @@ impl Program {
     }
 
     fn sample(&self, at: &Sampling, scope: PerfScope) -> Result<Link> {
-        let event = PerfEvent::Sampled {
-            kind: at.kind,
-            config: at.config,
-            rate: at.rate,
-        };
-        let event = perf_event_open(&event, scope).map_err(|errno| refused(errno, at))?;
         perf_event::attach(
             self,
-            event,
+            at.open_for(scope)?,
             &PerfEventOptions::new().cookie(at.cookie),
             None,
         )

@@ -8,7 +8,7 @@ use crate::by_id;
 use crate::files::{Limit, open_regular, read_opened};
 use crate::reloc::{Module, ModuleBtf};
 use crate::rights;
-use crate::sys::bpf::{self, ObjectKind};
+use crate::sys::bpf::{self, BtfInfo, ObjectKind};
 use crate::sys::file_system::FileSystem;
 use crate::sys::mapping::KernelBtf;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -107,6 +107,19 @@ impl Btf<'static> {
             None => Self::from_vec(blob),
         };
         btf.map_err(|e| Error::from(e).context(format!("type information {id} of the kernel")))
+    }
+}
+
+impl Btf<'static> {
+    /// What the kernel tells about the type information with this id, besides the types: its name, and whether it is the
+    /// kernel's (or a module's). Since Linux 5.11 it has a name.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`.
+    #[doc(alias = "bpf_btf_get_info_by_fd")]
+    pub fn info(id: u32) -> Result<BtfInfo> {
+        let fd = by_id::open(ObjectKind::Btf, id)?;
+        bpf::btf_info(fd.as_fd()).map_err(|errno| cannot(errno, "ask about"))
     }
 }
 

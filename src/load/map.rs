@@ -109,7 +109,7 @@ fn create_and_fill(
 }
 
 #[doc(alias = "bpf_object__create_map")]
-fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
+pub(super) fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
     // The kernel copies the shape of the template, and does not keep it.
     let template = match plan.inner.as_deref() {
         Some(inner) if inner.reused.is_none() => {

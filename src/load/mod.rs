@@ -20,6 +20,7 @@ mod log;
 mod map;
 mod memlock;
 mod modules;
+mod new_map;
 mod object;
 mod options;
 mod pin;
@@ -36,6 +37,8 @@ mod token;
 mod upload;
 pub(crate) mod verifier_log;
 
+#[doc(inline)]
+pub use crate::sys::bpf::BtfInfo;
 pub use clone::CloneOptions;
 pub use each::{LoadedEach, Outcome};
 pub use globals::Live;

@@ -1,10 +1,26 @@
 //! Handing the object's types to the kernel.
 
 use super::log::{LogText, load_with_log};
+use crate::btf::Btf;
 use crate::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// Bytes of a refusal's reasons that are kept where nobody says how many.
+pub(super) const LOG_LIMIT: usize = 1 << 20;
+
+impl Btf<'_> {
+    /// Hands the types to the kernel, which keeps them as long as the descriptor, or a map or program that refers to them. For
+    /// types that continue no others. Loading an object does this by itself.
+    ///
+    /// # Errors
+    /// The kernel's refusal, with its reason.
+    #[doc(alias("btf__load_into_kernel", "bpf_btf_load"))]
+    pub fn load_into_kernel(&self) -> Result<OwnedFd> {
+        btf(self.bytes(), None, LOG_LIMIT)
+    }
+}
 
 /// Uploads the blob. A refused one is sent once more, to be told why, in at most `limit` bytes.
 #[doc(alias = "bpf_object__sanitize_and_load_btf")]
@@ -17,9 +33,9 @@ fn refusal(errno: Errno, log: LogText) -> Error {
     let reason = log.end().lines().last().unwrap_or_default();
     let reason = reason.trim().to_owned();
     let message = if reason.is_empty() {
-        "the kernel does not take the object's type information".to_owned()
+        "the kernel does not take the type information".to_owned()
     } else {
-        format!("the kernel does not take the object's type information: {reason}")
+        format!("the kernel does not take the type information: {reason}")
     };
     let error = Error::new(ErrorKind::Kernel, message)
         .with_errno(errno)

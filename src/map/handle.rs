@@ -3,6 +3,7 @@
 use super::pin::{self, OpenAccess};
 use crate::btf::Btf;
 use crate::by_id;
+use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd, MapInfo, NoMap, ObjectKind};
 use crate::sys::mapping::{Access, MapMemory};
 use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result, TypeId};
@@ -286,6 +287,28 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
                 error
             }
         })
+    }
+
+    /// SHA-256 of the values of an array that is [frozen](Map::freeze), by which signed loaders trust it. Since Linux 6.18.
+    #[doc(alias = "hash_size")]
+    pub fn sha256(&self) -> Result<[u8; 32]> {
+        bpf::map_hash(self.as_fd()).map_err(|errno| {
+            let error = self.fail(errno, "the kernel does not tell the hash of its contents");
+            error.with_hint("it does for arrays that are frozen, since Linux 6.18")
+        })
+    }
+
+    /// The memory of an arena, at this address in this process; 0 leaves the choice to the kernel. Since Linux 6.9.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the map is no arena.
+    pub fn arena_memory(&self, address: u64) -> Result<ArenaMemory> {
+        if self.kind() != MapType::ARENA {
+            let message = format!("a map of type {} is no arena", self.kind());
+            return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
+        }
+        ArenaMemory::map(self.raw(), address)
+            .map_err(|errno| self.fail(errno, "cannot map the arena into memory"))
     }
 
     /// The same map by another open file, which the kernel gives to those only who have `CAP_SYS_ADMIN`.

@@ -1,6 +1,6 @@
 //! Using maps: handles, elements as bytes or as Rust types, iteration, batches, values of every CPU, pins.
 //!
-//! In: a descriptor of a map that exists (from `load`, a pin, an id). Out: bytes or plain data, [`crate::Error`]s that name
+//! In: a descriptor of a map that exists (from `load`, a pin, an id), or what to create one with ([`NewMap`]). Out: bytes or plain data, [`crate::Error`]s that name
 //! the map. Not here: decoding by type alone (see `btf`), creating the maps of an object (see `load`), reading ring
 //! buffers (see `ring`).
 //!
@@ -24,11 +24,14 @@ mod fd;
 mod handle;
 mod iter;
 mod lpm;
+mod new;
 mod per_cpu;
 pub(crate) mod pin;
 mod typed;
 mod view;
 
+#[doc(inline)]
+pub use crate::sys::arena::ArenaMemory;
 #[doc(inline)]
 pub use crate::sys::bpf::{BatchMode, MapInfo};
 #[doc(inline)]
@@ -41,6 +44,7 @@ pub(crate) use handle::no_map;
 pub use handle::{Map, MapTypes};
 pub use iter::{Iter, Keys};
 pub use lpm::LpmKey;
+pub use new::NewMap;
 pub use per_cpu::PerCpu;
 pub use pin::OpenAccess;
 pub use typed::{ViewKey, ViewValue};

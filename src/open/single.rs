@@ -1,4 +1,4 @@
-//! Objects that are made here, not read from a file: for experiments with one small program.
+//! Objects that are made of instructions, not read from a file.
 
 use super::{
     Function, FunctionLinkage, OpenObject, OpenProgram, Relocation, SectionDef, TokenSource,
@@ -8,6 +8,37 @@ use crate::btf::ByteOrder;
 use crate::insn::Insn;
 
 impl OpenObject {
+    /// An object with one program of these instructions, which nobody compiled. What it is follows from the name of its section,
+    /// as for a program in a file: `fentry/vfs_read`. It is changed and loaded like any other.
+    ///
+    /// Instructions name maps that exist by their descriptors ([`pseudo::MAP_FD`](crate::insn::pseudo::MAP_FD)), which must stay
+    /// open until it is loaded. Its license is GPL unless it is [set](Self::set_license).
+    ///
+    /// ```no_run
+    /// use rawbpf::OpenObject;
+    /// use rawbpf::insn::{Insn, class};
+    ///
+    /// let insns = vec![
+    ///     Insn::new(class::ALU64 | 0xb0, 0, 0, 0, 2), // r0 = 2 (XDP_PASS)
+    ///     Insn::new(Insn::EXIT, 0, 0, 0, 0),
+    /// ];
+    /// let object = OpenObject::from_instructions("pass", "xdp", insns).load()?;
+    /// let program = object.program("pass")?;
+    /// # Ok::<(), rawbpf::Error>(())
+    /// ```
+    #[doc(alias = "bpf_prog_load")]
+    pub fn from_instructions(name: &str, section: &str, insns: Vec<Insn>) -> Self {
+        let mut object = Self::empty(name);
+        object.add_program(name, section, insns, Vec::new());
+        object
+    }
+
+    /// Sets the license, which decides about the helpers that the kernel lets programs call.
+    pub fn set_license(&mut self, license: impl Into<String>) -> &mut Self {
+        self.license = license.into();
+        self
+    }
+
     /// An object with nothing in it.
     pub(crate) fn empty(name: &str) -> Self {
         Self {

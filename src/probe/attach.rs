@@ -139,13 +139,12 @@ fn try_out(def: &SectionDef, section: &str, target: &str) -> Result<Attachable> 
         return Err(Error::new(ErrorKind::InvalidArgument, message)
             .with_hint(format!("name it, as in `{}`", form.section)));
     }
-    let mut open = OpenObject::empty("probe");
-    open.add_program("trial", section, harmless(def), Vec::new());
+    let open = OpenObject::from_instructions("probe", section, harmless(def));
     let object = match open.load_into(&Target::running(), &LoadOptions::default()) {
         Ok(object) => object,
         Err(error) => return Ok(Attachable::No(error)),
     };
-    let program = object.program("trial")?;
+    let program = object.program("probe")?;
     Ok(match place.attach(program).map(drop) {
         Ok(()) => Attachable::Yes,
         Err(error) => Attachable::LoadsOnly(error),

@@ -216,6 +216,7 @@ impl Target {
     }
 
     /// How many CPUs it may ever have.
+    #[doc(alias = "libbpf_num_possible_cpus")]
     pub fn possible_cpus(&self) -> Result<u32> {
         self.source.possible_cpus()
     }

@@ -10,6 +10,7 @@ mod archive;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod attach;
+mod by_hand;
 mod globals;
 mod handles;
 mod jump_tables;

@@ -161,7 +161,7 @@ fn a_map_that_needs_types_says_why_there_are_none() {
     assert!(error.to_string().contains("map `of_socket`"), "{error}");
     let hint = error.hint().unwrap();
     assert!(
-        hint.contains("does not take the object's type information"),
+        hint.contains("does not take the type information"),
         "{hint}"
     );
 }

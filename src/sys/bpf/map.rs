@@ -472,7 +472,7 @@ pub fn map_info(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     })
 }
 
-/// The hash by which an exclusive map knows its program. Since Linux 6.18.
+/// SHA-256 of the values of an array that is frozen. Since Linux 6.18.
 pub fn map_hash(map: BorrowedFd<'_>) -> Result<[u8; 32], Errno> {
     ensure_map_or_btf(map)?;
     let mut hash = [0u8; 32];

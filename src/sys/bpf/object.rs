@@ -5,6 +5,7 @@ use super::call::{
     Command, address, address_mut, bpf, bpf_done, bpf_fd, length, name_text, raw, raw_or_zero,
 };
 use crate::Errno;
+use crate::kinds::TaskFdType;
 use crate::sys::attr::{
     EnableStatsAttr, IdAttr, InfoAttr, ObjAttr, TaskFdQueryAttr, TokenCreateAttr,
 };
@@ -189,14 +190,14 @@ pub fn btf_by_id_with_token(id: u32, token: BorrowedFd<'_>) -> Result<OwnedFd, E
     unsafe { bpf_fd(Command::BtfGetFdById, &mut attr) }
 }
 
-/// What a perf-event descriptor of another process is about. Returned by [`task_fd_query`].
+/// What a descriptor of a process is about. Returned by [`task_fd`](crate::attach::task_fd).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskFd {
     /// Id of the program.
     pub program_id: u32,
-    /// `BPF_FD_TYPE_*`: raw tracepoint 0, tracepoint 1, kprobe 2, kretprobe 3, uprobe 4, uretprobe 5.
-    pub kind: u32,
+    /// What it is.
+    pub kind: TaskFdType,
     /// Tracepoint, symbol or file.
     pub name: String,
     /// Distance from the symbol or from the start of the file.
@@ -220,7 +221,7 @@ pub fn task_fd_query(pid: u32, fd: u32) -> Result<TaskFd, Errno> {
     unsafe { bpf(Command::TaskFdQuery, &mut attr) }?;
     Ok(TaskFd {
         program_id: attr.prog_id,
-        kind: attr.fd_type,
+        kind: TaskFdType(attr.fd_type),
         name: name_text(&name),
         offset: attr.probe_offset,
         address: attr.probe_addr,

@@ -1,0 +1,125 @@
+//! Creating one map by hand.
+
+use super::map::{MapContext, create};
+use super::modules::ModuleFds;
+use super::{advice, memlock, upload};
+use crate::feature::Feature;
+use crate::kinds::MapFlags;
+use crate::map::{Map, NewMap};
+use crate::reloc::{MapPlan, Target};
+use crate::{Error, ErrorKind, Result, TypeId};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+impl Map {
+    /// Creates a map without an object. It is gone when the last handle is dropped, unless it is pinned or something else in the
+    /// kernel holds it.
+    ///
+    /// ```no_run
+    /// use rawbpf::MapType;
+    /// use rawbpf::map::{Map, NewMap};
+    ///
+    /// let map = Map::create(&NewMap::new(MapType::HASH, 4, 8, 1024).name("counts"))?;
+    /// let counts = map.typed::<u32, u64>()?;
+    /// # Ok::<(), rawbpf::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` if the name is none that the kernel takes; the kernel's refusal, with the rule of the map's type that was
+    /// broken.
+    #[doc(alias = "bpf_map_create")]
+    pub fn create(new: &NewMap) -> Result<Self> {
+        Self::create_for(new, &Target::running())
+    }
+
+    /// [`Map::create`] for `target`, which describes the running kernel, with the rights of its token. A target that creates many
+    /// maps asks the kernel only once what it can do.
+    pub fn create_for(new: &NewMap, target: &Target) -> Result<Self> {
+        let created = check_name(&new.name).and_then(|()| create_new(new, target));
+        created.map_err(|e| match new.name.as_str() {
+            "" => e.context(format!("new map of type {}", new.kind)),
+            name => e.context(format!("map `{name}`")),
+        })
+    }
+}
+
+fn create_new(new: &NewMap, target: &Target) -> Result<Map> {
+    memlock::ensure(target);
+    let token = target.token()?;
+    let types = new.types.as_ref();
+    let btf = types.map(|types| upload::btf(types.btf.bytes(), token, upload::LOG_LIMIT));
+    let btf = btf.transpose()?;
+    let plan = plan(new)?;
+    let context = MapContext {
+        target,
+        btf: btf.as_ref().map(AsFd::as_fd),
+        without_btf: None,
+        named: target.supports(Feature::ProgName),
+        token,
+        maps: &[],
+        programs: &[],
+        modules: &ModuleFds::default(),
+    };
+    let fd = create(&context, &plan).map_err(|error| match advice::left_to_the_user(&plan) {
+        Some(_) => error.with_hint("NewMap::new is told the sizes and the number of elements"),
+        None => error,
+    })?;
+    let map = Map::new(fd, new.name.clone());
+    if let Some(types) = types {
+        map.set_types(types.clone());
+    }
+    Ok(map)
+}
+
+/// What an object's map of this shape would be.
+fn plan(new: &NewMap) -> Result<MapPlan> {
+    let mut flags = new.flags;
+    if new.numa_node.is_some() {
+        flags |= MapFlags::NUMA_NODE;
+    }
+    let type_of =
+        |id: fn(&crate::map::MapTypes) -> TypeId| new.types.as_ref().map_or(TypeId::VOID, id);
+    Ok(MapPlan {
+        name: new.name.clone(),
+        kernel_name: new.name.clone(),
+        kind: new.kind,
+        key_size: new.key_size,
+        value_size: new.value_size,
+        max_entries: new.max_entries,
+        flags: flags.bits(),
+        extra: new.extra,
+        numa_node: new.numa_node.unwrap_or_default(),
+        ifindex: new.ifindex,
+        btf_key_type_id: type_of(|types| types.key),
+        btf_value_type_id: type_of(|types| types.value),
+        inner: new.inner.as_ref().map(template).transpose()?.map(Box::new),
+        ..MapPlan::default()
+    })
+}
+
+/// A map that exists, as the template of those that a map of maps holds.
+fn template(inner: &Map) -> Result<MapPlan> {
+    let copy: OwnedFd = inner.as_fd().try_clone_to_owned().map_err(|error| {
+        let message = format!("cannot copy the descriptor of map `{}`", inner.name());
+        Error::new(ErrorKind::Io, message).with_source(error)
+    })?;
+    Ok(MapPlan {
+        name: inner.name().to_owned(),
+        kind: inner.kind(),
+        reused: Some(Arc::new(copy)),
+        ..MapPlan::default()
+    })
+}
+
+/// Letters, digits, dots and underscores.
+fn check_name(name: &str) -> Result<()> {
+    let refused = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    match name.chars().find(|c| refused(*c)) {
+        None => Ok(()),
+        Some(wrong) => {
+            let message = format!("the kernel takes no name with {wrong:?} in it");
+            Err(Error::new(ErrorKind::InvalidArgument, message)
+                .with_hint("letters, digits, dots and underscores make a name"))
+        }
+    }
+}
