@@ -8,7 +8,7 @@ use crate::attach::{
 use crate::insn::Insn;
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::LoadOptions;
-use crate::open::{OpenObject, SectionDef};
+use crate::open::{OpenObject, SectionDef, SectionFlags};
 use crate::program::Program;
 use crate::reloc::Target;
 use crate::{Error, ErrorKind, Result, did_you_mean};
@@ -108,8 +108,11 @@ fn def_of(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<&'
             .iter()
             .filter(|def| def.program_type == kind)
     };
-    let exact = of_kind().find(|def| def.attach_type == attach_type);
-    exact.ok_or_else(|| {
+    let fits = || of_kind().filter(|def| def.attach_type == attach_type);
+    // What works on more kernels first.
+    let special = SectionFlags::SLEEPABLE | SectionFlags::XDP_FRAGS;
+    let plain = fits().find(|def| !def.flags.intersects(special));
+    plain.or_else(|| fits().next()).ok_or_else(|| {
         if of_kind().next().is_none() {
             return nothing_to_try(kind);
         }

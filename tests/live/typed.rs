@@ -497,7 +497,13 @@ fn enums_and_bools_are_checked_as_they_are_read() {
         error.contains("of the batch") && error.contains("02 are not"),
         "{error}"
     );
-    wrong_value(flags.take(&State::Busy).unwrap_err());
+    let taken = flags.take(&State::Busy).unwrap_err();
+    // Hashes have it since Linux 5.14.
+    if taken.kind() == ErrorKind::Unsupported {
+        bytes.remove(&busy).unwrap();
+    } else {
+        wrong_value(taken);
+    }
 
     bytes.insert(&[9; 4], &[1], UpdateMode::Any).unwrap();
     let keys: Vec<_> = flags.keys().collect();

@@ -7,6 +7,7 @@ use crate::support::Need;
 use rawbpf::attach::{Link, ProbeMode, Processes, Uprobe, UprobeMulti};
 use rawbpf::{ErrorKind, LinkType};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 /// What the user-space probes are put on.
 #[expect(unsafe_code, reason = "the probe finds the function by this name")]
@@ -124,18 +125,24 @@ fn a_probe_of_a_process_that_was_killed_is_removed_by_the_next() {
         .unwrap()
         .join("uprobe_events");
     let own = std::env::current_exe().unwrap();
-    // No process has this number: it is above the limit of 4194304.
-    let left = format!(
-        "p:uprobes/rawbpf_99999999_0_left {}:0x1000\n",
-        own.display()
-    );
-    let written = fs::OpenOptions::new().append(true).open(&list);
-    std::io::Write::write_all(&mut written.unwrap(), left.as_bytes()).unwrap();
+    let write = |line: &str| {
+        let mut list = fs::OpenOptions::new().append(true).open(&list).unwrap();
+        std::io::Write::write_all(&mut list, line.as_bytes()).unwrap();
+    };
+    // No process has this number: it is above the limit of 4194304. In another namespace, that says nothing.
+    let here = fs::metadata("/proc/self/ns/pid").unwrap().ino();
+    let name = |namespace: u64| format!("uprobes/rawbpf_99999999_{namespace:x}_0_left");
+    let (left, foreign) = (name(here), name(here + 1));
+    for name in [&left, &foreign] {
+        write(&format!("p:{name} {}:0x1000\n", own.display()));
+    }
     let object = load_fixture("uprobe", |_| Ok(())).unwrap();
     let at = Uprobe::entry(own, "rawbpf_uprobe_target").mode(ProbeMode::Tracefs);
     let link = object.program("ret").unwrap().attach_uprobe(&at).unwrap();
     let listed = fs::read_to_string(&list).unwrap();
-    assert!(!listed.contains("rawbpf_99999999_"), "{listed}");
+    write(&format!("-:{foreign}\n"));
+    assert!(!listed.contains(&left), "{listed}");
+    assert!(listed.contains(&foreign), "{listed}");
     drop(link);
 }
 
