@@ -265,8 +265,9 @@ mod tests {
 
     #[test]
     fn records_are_lent_whole_at_any_place_of_the_ring() {
+        let step = if cfg!(miri) { 32 } else { 8 };
         // Over the end of the ring, and over that of the numbers.
-        for start in (0..SIZE).step_by(8).chain([usize::MAX - 23]) {
+        for start in (0..SIZE).step_by(step).chain([usize::MAX - 23]) {
             let mut kernel = Hostile::starting_at(start);
             let long: Vec<u8> = (0..=40).collect();
             kernel.record(&long);
