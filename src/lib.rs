@@ -41,6 +41,10 @@
 //! - `xz` (default): reads the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes.
 //! - `tokio`: `ring::Async`, which waits for events in tasks of tokio.
 
+// What panics by itself: printing to a closed pipe, and sums of times that overflow (clippy.toml excepts plain numbers).
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+#![deny(clippy::arithmetic_side_effects)]
+
 // Compiles what the README shows.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -208,6 +208,13 @@ mod tests {
         assert!(assignment("a").is_err());
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         assert!(seconds("-1").is_err());
+        assert!(seconds("1e19").is_ok(), "it fits a duration");
+        for text in ["1e20", "1e999", "inf", "nan", ""] {
+            assert!(
+                seconds(text).is_err() && map(&format!("m:{text}")).is_err(),
+                "{text}"
+            );
+        }
         let of_map = event("events=called").unwrap();
         assert_eq!(of_map.map.as_deref(), Some("events"));
         assert_eq!(of_map.type_name, "called");

@@ -1,5 +1,13 @@
 //! The `rawbpf` command: run, inspect, plan and load eBPF objects.
 
+// What panics by itself: printing to a closed pipe (`outlet` does not), and sums of times that overflow (clippy.toml excepts plain
+// numbers).
+#![deny(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::arithmetic_side_effects
+)]
+
 mod args;
 mod elements;
 mod escape;

@@ -28,6 +28,7 @@ pub(crate) struct MapTables<'o> {
 struct MapTable<'o> {
     map: &'o Map,
     interval: Option<Duration>,
+    /// Never, if there is no interval or it is longer than a clock can count.
     due: Option<Instant>,
     content: Content,
 }
@@ -66,7 +67,7 @@ impl<'o> MapTables<'o> {
             Ok(MapTable {
                 map,
                 interval: *interval,
-                due: interval.map(|interval| Instant::now() + interval),
+                due: interval.and_then(|interval| Instant::now().checked_add(interval)),
                 content: Content::of(map, stop)?,
             })
         };
@@ -90,7 +91,9 @@ impl<'o> MapTables<'o> {
         let (style, each_cpu) = (self.style, self.each_cpu);
         for table in &mut self.tables {
             if table.due.is_some_and(|due| due <= now) {
-                table.due = table.interval.map(|interval| now + interval);
+                table.due = table
+                    .interval
+                    .and_then(|interval| now.checked_add(interval));
                 table.print(style, each_cpu, &|| !stop.asked(), out)?;
             }
         }

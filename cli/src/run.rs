@@ -169,7 +169,8 @@ struct Sights<'o> {
 impl Sights<'_> {
     /// Prints what there is until the time is over or a signal comes; says how many events that were.
     fn print(&mut self, duration: Option<Duration>, out: &mut impl Write) -> Result<usize> {
-        let end = duration.map(|duration| Instant::now() + duration);
+        // What is longer than a clock can count does not end.
+        let end = duration.and_then(|duration| Instant::now().checked_add(duration));
         let mut shown = 0;
         while !self.stop.asked() {
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));

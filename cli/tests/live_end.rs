@@ -231,3 +231,20 @@ fn a_run_that_fails_leaves_no_pin() {
     assert!(said.contains("what to attach it to"), "{said}");
     assert!(!Path::new("/sys/fs/bpf/rawbpf_pinned").exists());
 }
+
+/// 1e19 seconds fit a duration and no clock.
+#[test]
+fn a_time_that_no_clock_can_count_never_comes() {
+    if !can_load("a_time_that_no_clock_can_count_never_comes") {
+        return;
+    }
+    let object = fixture("tables.bpf.o");
+    let object = object.to_str().unwrap();
+    let args = ["run", object, "--duration", "1e19", "--map", "calls:1e19"];
+    let mut running = Running::start(&args);
+    running.wait_for("attached");
+    std::thread::sleep(Duration::from_millis(500));
+    running.send("-TERM");
+    let (status, said) = running.end();
+    assert!(status.success(), "{said}");
+}

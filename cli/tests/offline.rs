@@ -134,3 +134,13 @@ fn programs_with_autoload_off_are_planned_on_request_only() {
     assert_eq!(insns(&["--json"]), (false.into(), false));
     assert_eq!(insns(&["--json", "--all"]), (true.into(), true));
 }
+
+/// Aborting would leave behind what the command made.
+#[test]
+fn no_profile_aborts_at_a_panic() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    assert!(manifest.contains("[profile.release]"));
+    let mut lines = manifest.lines();
+    assert!(!lines.any(|line| line.trim_start().starts_with("panic")));
+}

@@ -42,7 +42,7 @@ fn offloaded(kind: ProgramType, flags: ProgramFlags, ifindex: u32) -> String {
             "only XDP and tc programs are for an interface, and this one is of type {kind}"
         );
     }
-    let other = flags - ProgramFlags::XDP_DEV_BOUND_ONLY;
+    let other = flags.difference(ProgramFlags::XDP_DEV_BOUND_ONLY);
     if !other.is_empty() {
         return format!(
             "network cards run programs without flags only, and this one has {other:?}"

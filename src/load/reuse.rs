@@ -64,7 +64,7 @@ fn take_over(own: &mut OpenMap, info: &MapInfo, fd: Arc<OwnedFd>) {
     own.key_size = info.key_size;
     own.value_size = info.value_size;
     own.max_entries = info.max_entries;
-    own.flags = (info.flags - MapFlags::TOKEN_FD).bits();
+    own.flags = info.flags.difference(MapFlags::TOKEN_FD).bits();
     own.extra = info.map_extra;
     own.reused = Some(fd);
 }

@@ -126,7 +126,7 @@ impl MapCreate<'_> {
                 value_size: self.value_size,
                 max_entries: self.max_entries,
                 // The token's flag is about the call, not the map.
-                flags: self.all_flags() - MapFlags::TOKEN_FD,
+                flags: self.all_flags().difference(MapFlags::TOKEN_FD),
             },
             of_all_cpus: OnceLock::new(),
         }
