@@ -24,7 +24,7 @@ pub(crate) struct Binaries {
 pub(crate) enum Profile {
     /// As what is published: small, and slow to build.
     Dist,
-    /// As `cargo build --release` does, in a third of the time.
+    /// As `cargo build --release` does, in half the time.
     Release,
 }
 
