@@ -115,9 +115,20 @@ fn with_a_full_pipe() -> Running {
     running
 }
 
+/// Whether programs that this one starts ignore a signal, as shells without job control have those do that run in the background.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    ignored >> (signal - 1) & 1 == 1
+}
+
 #[test]
 fn a_pipe_that_nobody_reads_keeps_no_plan_from_ending() {
     for (signal, number) in [("-TERM", 15), ("-INT", 2)] {
+        if is_ignored(number) {
+            continue;
+        }
         let object = fixture("slow.bpf.o");
         let running = Running::start(&["plan", "--json", object.to_str().unwrap()]);
         std::thread::sleep(Duration::from_secs(1));
