@@ -11,6 +11,8 @@ for name in arena big_endian globals kconfig kfunc maps struct_ops subprogs; do
     cp "$object" "corpus/elf_open/$name"
     "$objcopy" --dump-section .BTF="corpus/btf/$name" --dump-section .BTF.ext="corpus/btf_ext/$name" "$object" /dev/null
 done
+# A section of zeroes of 928 MiB, with a variable that is looked at.
+cp seeds/huge_bss_variable corpus/elf_open
 mkdir corpus/verifier_log
 cp ../fixtures/logs/*.log corpus/verifier_log
 mkdir corpus/user_elf

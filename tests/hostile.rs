@@ -69,6 +69,10 @@ fn a_huge_bss_is_planned_without_being_made() {
     let object = OpenObject::from_file(fixtures().join("hostile/huge_bss.bpf.o")).unwrap();
     let map = object.map(".bss").unwrap();
     assert_eq!(map.value_size(), 369_098_784);
+    for variable in object.variables() {
+        let value = object.value_of(variable);
+        assert!(value.iter().all(|byte| *byte == 0));
+    }
     for _ in 0..100 {
         let copy = object.clone();
         for plan in plans(&copy) {

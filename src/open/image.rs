@@ -29,6 +29,18 @@ impl Image {
         self.bytes.get_or_init(|| vec![0; self.len])
     }
 
+    /// Some bytes of it. Where it is all zeroes, up to four megabytes are lent without making it.
+    pub(crate) fn part(&self, start: usize, size: usize) -> Option<&[u8]> {
+        /// Takes no space in the file, and no memory until it is read.
+        static ZEROES: [u8; 4 << 20] = [0; 4 << 20];
+        if self.bytes.get().is_none()
+            && let Some(zeroes) = ZEROES.get(..size)
+        {
+            return (start.checked_add(size)? <= self.len).then_some(zeroes);
+        }
+        self.bytes().get(start..)?.get(..size)
+    }
+
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         self.zeroes = false;
         self.bytes.get_or_init(|| vec![0; self.len]);
@@ -77,6 +89,20 @@ impl Clone for Image {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zeroes_are_lent_without_being_made() {
+        let image = Image::zeroed(1 << 40);
+        assert_eq!(image.part((1 << 40) - 8, 8), Some(&[0; 8][..]));
+        for (start, size) in [((1 << 40) - 7, 8), (usize::MAX, 8), (1 << 41, 0)] {
+            assert_eq!(image.part(start, size), None);
+        }
+        assert!(image.bytes.get().is_none());
+        let mut image = Image::zeroed(16);
+        image.bytes_mut()[9] = 7;
+        assert_eq!(image.part(8, 2), Some(&[0, 7][..]));
+        assert_eq!(image.part(8, 9), None);
+    }
 
     #[test]
     fn zeroes_are_made_when_they_are_looked_at() {

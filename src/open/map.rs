@@ -50,15 +50,20 @@ impl OpenObject {
         Error::new(ErrorKind::NotFound, message).context(format!("object {}", self.name))
     }
 
-    /// The contents that variables of this map are in.
-    pub(super) fn image(&self, map: usize) -> &[u8] {
+    /// How long the contents are that variables of this map are in.
+    pub(super) fn image_len(&self, map: usize) -> usize {
         if Some(map) == self.arena_map {
-            return &self.arena_data;
+            return self.arena_data.len();
         }
-        self.maps
-            .get(map)
-            .map(|map| map.image.bytes())
-            .unwrap_or_default()
+        self.maps.get(map).map_or(0, |map| map.image.len())
+    }
+
+    /// Some bytes of the contents that variables of this map are in.
+    pub(super) fn part_of_image(&self, map: usize, start: usize, size: usize) -> Option<&[u8]> {
+        if Some(map) == self.arena_map {
+            return self.arena_data.get(start..)?.get(..size);
+        }
+        self.maps.get(map)?.image.part(start, size)
     }
 
     pub(super) fn image_mut(&mut self, map: usize) -> &mut [u8] {
@@ -372,7 +377,7 @@ impl OpenMapMut<'_> {
     #[doc(alias = "bpf_map__set_initial_value")]
     pub fn set_initial_value(&mut self, bytes: &[u8]) -> Result<&mut Self> {
         let is_kconfig = Some(self.index) == self.object.kconfig_map;
-        let len = self.object.image(self.index).len();
+        let len = self.object.image_len(self.index);
         if is_kconfig || len == 0 {
             let message = "it holds nothing at first that could be set";
             return Err(self.error(ErrorKind::InvalidArgument, message));

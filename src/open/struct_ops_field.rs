@@ -20,8 +20,10 @@ impl OpenMapMut<'_> {
     /// It is no `struct_ops` map, has no such member, or the member holds no data.
     pub fn field(&self, member: &str) -> Result<&[u8]> {
         let field = self.find_field(member)?;
-        let image = self.object().image(self.index());
-        image.get(field.place).ok_or_else(|| self.outside(member))
+        let Range { start, end } = field.place;
+        end.checked_sub(start)
+            .and_then(|size| self.object().part_of_image(self.index(), start, size))
+            .ok_or_else(|| self.outside(member))
     }
 
     /// Sets a data member of a `struct_ops` variable to a value that fits its type, such as flags or a name; see

@@ -39,7 +39,7 @@ impl OpenObject {
     pub fn value_of(&self, variable: &Variable) -> &[u8] {
         variable
             .range()
-            .and_then(|(start, size)| self.image(variable.map).get(start..)?.get(..size))
+            .and_then(|(start, size)| self.part_of_image(variable.map, start, size))
             .unwrap_or_default()
     }
 
