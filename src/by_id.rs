@@ -27,7 +27,8 @@ pub(crate) fn refused(kind: ObjectKind, id: u32, errno: Errno) -> Error {
     }
 }
 
-fn explain(errno: Errno, message: String) -> Error {
+/// The error of something that needs the right to open objects by their numbers.
+pub(crate) fn explain(errno: Errno, message: String) -> Error {
     let error = Error::from_errno(errno, message);
     match errno {
         Errno::EPERM => error.with_hint(rights::for_ids()),

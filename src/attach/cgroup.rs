@@ -284,7 +284,7 @@ impl Request<'_> {
             Errno::EBADF => error
                 .with_kind(ErrorKind::InvalidArgument)
                 .with_hint(FOLDER_IS_MEANT),
-            Errno::EINVAL if !for_cgroups(self.program.kind()) => error.with_kind(ErrorKind::InvalidArgument).with_hint(format!(
+            Errno::EINVAL if !is_of_cgroups(self.program.kind()) && self.program.kind() != ProgramType::LSM => error.with_kind(ErrorKind::InvalidArgument).with_hint(format!(
                 "programs of type {} are not attached to cgroups",
                 self.program.kind()
             )),
@@ -321,7 +321,8 @@ impl Request<'_> {
     }
 }
 
-fn for_cgroups(kind: ProgramType) -> bool {
+/// Whether programs of this type are attached to cgroups and nothing else.
+pub(crate) fn is_of_cgroups(kind: ProgramType) -> bool {
     matches!(
         kind,
         ProgramType::CGROUP_SKB
@@ -331,6 +332,5 @@ fn for_cgroups(kind: ProgramType) -> bool {
             | ProgramType::CGROUP_SYSCTL
             | ProgramType::CGROUP_DEVICE
             | ProgramType::SOCK_OPS
-            | ProgramType::LSM
     )
 }

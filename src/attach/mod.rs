@@ -64,6 +64,7 @@ pub use crate::sys::bpf::{
     Attached, AttachedProgram, CgroupOrder, IterScope, IterTarget, LinkDetails, LinkInfo,
     PerfEventDetails,
 };
+pub(crate) use cgroup::is_of_cgroups;
 pub use cgroup::{Cgroup, CgroupMode};
 pub use interface::Interface;
 pub use iter::IterReader;

@@ -7,7 +7,6 @@ use crate::btf::{Btf, SharedBytes};
 use crate::by_id;
 use crate::files::{Limit, open_regular, read_opened};
 use crate::reloc::{Module, ModuleBtf};
-use crate::rights;
 use crate::sys::bpf::{self, BtfInfo, ObjectKind};
 use crate::sys::file_system::FileSystem;
 use crate::sys::mapping::KernelBtf;
@@ -147,14 +146,10 @@ fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
 }
 
 fn cannot(errno: Errno, what: &str) -> Error {
-    let error = Error::from_errno(
+    by_id::explain(
         errno,
         format!("cannot {what} type information of the kernel"),
-    );
-    match errno {
-        Errno::EPERM => error.with_hint(rights::for_ids()),
-        _ => error,
-    }
+    )
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::program::{EXIT, NOTHING, mov};
 use crate::attach::{
     Cgroup, Link, Netfilter, NetfilterFamily, NetfilterHook, Netkit, Netns, Sampling,
-    SoftwareEvent, Tc, TcHook, Tcx, Xdp,
+    SoftwareEvent, Tc, TcHook, Tcx, Xdp, is_of_cgroups,
 };
 use crate::insn::Insn;
 use crate::kinds::{AttachType, ProgramType};
@@ -167,23 +167,14 @@ fn harmless(def: &SectionDef) -> Vec<Insn> {
         ProgramType::SCHED_CLS => TCX_NEXT,
         ProgramType::FLOW_DISSECTOR => FLOW_DISSECTOR_CONTINUE,
         ProgramType::NETFILTER | ProgramType::SK_LOOKUP => ALLOW,
-        kind if is_of_cgroups(kind, def.attach_type) => ALLOW,
+        kind if goes_to_a_cgroup(kind, def.attach_type) => ALLOW,
         _ => return NOTHING.to_vec(),
     };
     vec![mov(0, verdict), EXIT]
 }
 
-fn is_of_cgroups(kind: ProgramType, attach_type: AttachType) -> bool {
-    matches!(
-        kind,
-        ProgramType::CGROUP_SKB
-            | ProgramType::CGROUP_SOCK
-            | ProgramType::CGROUP_SOCK_ADDR
-            | ProgramType::CGROUP_SOCKOPT
-            | ProgramType::CGROUP_SYSCTL
-            | ProgramType::CGROUP_DEVICE
-            | ProgramType::SOCK_OPS
-    ) || attach_type == AttachType::LSM_CGROUP
+fn goes_to_a_cgroup(kind: ProgramType, attach_type: AttachType) -> bool {
+    is_of_cgroups(kind) || attach_type == AttachType::LSM_CGROUP
 }
 
 /// How the program is attached, and to what.
@@ -217,7 +208,7 @@ impl<'t> Place<'t> {
             }
         };
         Ok(match (def.program_type, def.attach_type) {
-            (kind, attach_type) if is_of_cgroups(kind, attach_type) => {
+            (kind, attach_type) if goes_to_a_cgroup(kind, attach_type) => {
                 Self::Cgroup(need("a cgroup")?)
             }
             _ if def.auto_attach.is_some() => Self::Section,
