@@ -4,7 +4,7 @@ use super::{alone, number};
 use crate::load::load_fixture;
 use crate::matrix::{refused, unless_refused, works};
 use crate::support::{Need, check};
-use rawbpf::attach::{Processes, UprobeMulti};
+use rawbpf::attach::{LinkDetails, Processes, UprobeMulti};
 use rawbpf::load::Object;
 use rawbpf::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};
 use rawbpf::{AttachType, ErrorKind, LinkType};
@@ -76,6 +76,7 @@ fn a_descriptor_says_which_file() {
         .custom_flags(libc::O_PATH)
         .open(OWN)
         .unwrap();
+    let mut function = Vec::new();
     for file in [File::open(OWN).unwrap(), place] {
         let object = load();
         let at = UprobeMulti::names("/nowhere/at/all", ["rawbpf_multi_a"])
@@ -85,11 +86,15 @@ fn a_descriptor_says_which_file() {
         let link = program.attach_uprobe_multi(&at).unwrap();
         call_all();
         assert_eq!(number(&object, "calls"), 1);
-        drop(link);
+        if let LinkDetails::UprobeMulti { offsets, .. } = link.info().unwrap().details {
+            function = offsets;
+        }
     }
     let object = load();
     let program = object.program("call").unwrap();
     if check(&[Need::Linux(7, 2)]).is_ok() {
+        // Anywhere else the kernel may find bytes that are no instruction and refuse them.
+        assert_eq!(function.len(), 1);
         let file = File::open(OWN).unwrap();
         let link = bpf::link_create(&LinkCreate {
             source: program.as_fd(),
@@ -99,7 +104,7 @@ fn a_descriptor_says_which_file() {
             options: LinkOptions::UprobeMulti {
                 file: UprobeFile::Fd(file.as_fd()),
                 flags: 0,
-                offsets: &[0x1000],
+                offsets: &function,
                 ref_ctr_offsets: &[],
                 cookies: &[],
                 pid: 0,
