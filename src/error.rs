@@ -393,11 +393,14 @@ impl VerifierLog {
 
 /// Words that resemble `wanted`, best first, at most three; for "no such ..." messages.
 pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    nearest(wanted, &mut names.into_iter())
+}
+
+/// [`near_names`], compiled once and not for each kind of iterator.
+fn nearest<'a>(wanted: &str, names: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let resembles = Resemblance::to(wanted);
     let mut found: Vec<(usize, &str)> = comparable(names)
-        .filter_map({
-            let resembles = Resemblance::to(wanted);
-            move |name| Some((resembles.distance(name)?, name))
-        })
+        .filter_map(|name| Some((resembles.distance(name)?, name)))
         .collect();
     found.sort_unstable();
     found.dedup();
@@ -473,7 +476,10 @@ fn letters(word: &str) -> u64 {
 
 /// The sentence end for [`near_names`]: `""`, or `"; did you mean `a` or `b`?"`.
 pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    let near = near_names(wanted, names);
+    suggestion(&near_names(wanted, names))
+}
+
+fn suggestion(near: &[&str]) -> String {
     if near.is_empty() {
         return String::new();
     }

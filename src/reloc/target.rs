@@ -89,7 +89,7 @@ pub(super) struct Searches(Arc<AtomicU32>);
 
 impl Searches {
     /// More than anybody reads.
-    const MOST: u32 = 32;
+    const MOST: u32 = 8;
 
     /// Whether another one may be made.
     pub(super) fn take(&self) -> bool {
