@@ -1,6 +1,6 @@
 //! Doors for the fuzzer to readers of untrusted bytes that have no public door of their own. Exists in builds of `cargo fuzz` only.
 
-use crate::load::verifier_log::{LogNames, summarize};
+use crate::verifier_log::{LogNames, summarize};
 use crate::{elf, sys};
 
 /// Looks up a member of a zip archive.

@@ -1,7 +1,7 @@
 //! What this process may do, and what keeps it from doing more: for hints about `EPERM`, which has many reasons.
 
 use crate::KernelVersion;
-use crate::load::kernel_files;
+use crate::kernel::files;
 use std::fs;
 
 /// A capability that the kernel asks for.
@@ -132,7 +132,7 @@ impl Rights {
             lockdown: lockdown(&read("/sys/kernel/security/lockdown")),
             modules: security_modules(&read("/sys/kernel/security/lsm")),
             unprivileged_off: unprivileged.trim().parse().unwrap_or(0),
-            running: kernel_files::version().unwrap_or_default(),
+            running: files::version().unwrap_or_default(),
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! A link since Linux 5.7. Without links a program is kept by the cgroup itself: it stays there after its process.
 
+use super::anchor::{BEFORE, REPLACE, Side, Wanted, order_methods};
 use super::link::Link;
-use super::order::{BEFORE, REPLACE, Side, Wanted, order_methods};
 use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};

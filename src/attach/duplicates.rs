@@ -1,6 +1,6 @@
 //! Kernel functions whose name is not unique: static functions of different files, or of modules.
 
-use crate::load::kernel_files;
+use crate::kernel::files;
 use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
@@ -20,7 +20,7 @@ struct Function {
 /// All functions of this name.
 fn functions(name: &str) -> Result<Vec<Function>> {
     let mut found = Vec::new();
-    kernel_files::kernel_symbols(&mut |symbol| {
+    files::kernel_symbols(&mut |symbol| {
         if symbol.name == name && symbol.is_function() {
             found.push(Function {
                 address: symbol.address,

@@ -1,6 +1,6 @@
 //! Network interfaces by number or name.
 
-use super::route::{self, LinkFacts, Route};
+use super::rtnetlink::{self, LinkFacts, Route};
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 
 /// A network interface, by its number or its name, in the network namespace of the thread that attaches.
@@ -64,7 +64,10 @@ impl Interface {
                 {
                     Err(self.absent())
                 }
-                Err(refusal) => Err(route::explained(&refusal, format!("cannot look {self} up"))),
+                Err(refusal) => Err(rtnetlink::explained(
+                    &refusal,
+                    format!("cannot look {self} up"),
+                )),
             },
         }
     }
@@ -73,7 +76,7 @@ impl Interface {
     pub(super) fn absent(&self) -> Error {
         let all = Route::open().and_then(|route| {
             LinkFacts::all(&route)
-                .map_err(|refusal| route::error(&refusal, "cannot list the interfaces"))
+                .map_err(|refusal| rtnetlink::error(&refusal, "cannot list the interfaces"))
         });
         let names: Vec<_> = all
             .unwrap_or_default()

@@ -5,7 +5,7 @@ use super::link::Link;
 use super::perf_event::{self, PerfEventOptions, Way};
 use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
-use crate::load::kernel_files;
+use crate::kernel::files;
 use crate::mounts;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
@@ -340,7 +340,7 @@ fn near(name: &str, functions: &[String]) -> NearFunctions {
 /// The kernel's functions; none where there is no list of them. Those of BPF programs are in the list, but not of the kernel.
 fn functions() -> Vec<String> {
     let mut functions = Vec::new();
-    let listed = kernel_files::kernel_symbols(&mut |symbol| {
+    let listed = files::kernel_symbols(&mut |symbol| {
         let is_program = symbol.module == Some("bpf");
         if symbol.is_function() && !is_program {
             functions.push(symbol.name.to_owned());

@@ -1,11 +1,11 @@
 //! Many kernel functions with one link.
 
 use super::duplicates::KERNEL;
+use super::functions::Wanted;
 use super::link::Link;
-use super::many::Wanted;
 use super::{glob, grammar, kprobe, switches, tracefs};
+use crate::kernel::{advice, files};
 use crate::kinds::{AttachType, ProgramType};
-use crate::load::{advice, kernel_files};
 use crate::mounts;
 use crate::program::Program;
 use crate::rights;
@@ -196,7 +196,7 @@ fn looked_up(is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Result<Vec<
     let list = tracefs::traceable_functions()?;
     let names = tracefs::matching_names(&list, is_of, pattern);
     let mut addresses = Vec::new();
-    let told = kernel_files::kernel_symbols(&mut |symbol| {
+    let told = files::kernel_symbols(&mut |symbol| {
         if symbol.is_function() && is_of(symbol.module) && names.contains(symbol.name) {
             addresses.push(symbol.address);
         }

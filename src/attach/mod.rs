@@ -11,12 +11,14 @@
 //! Three words that are easily mixed up: a *trace event* is a place in tracefs; a *tracepoint* is a trace event that
 //! kernel developers put into the code; a *perf event* is a descriptor that a program of the older kinds hangs on.
 
+mod anchor;
 mod attachment;
 mod auto;
 mod binary;
 mod cgroup;
 mod duplicates;
 mod freplace;
+mod functions;
 mod glob;
 mod grammar;
 mod interface;
@@ -27,16 +29,14 @@ mod legacy;
 mod link;
 mod links;
 mod lsm;
-mod many;
 mod netfilter;
 mod netkit;
 mod netns;
-mod order;
 mod perf_event;
 mod point;
 mod raw_tracepoint;
 mod refusal;
-mod route;
+mod rtnetlink;
 mod sampling;
 mod socket;
 mod sockmap;
@@ -64,6 +64,7 @@ pub use crate::sys::bpf::{
     Attached, AttachedProgram, CgroupOrder, IterScope, IterTarget, LinkDetails, LinkInfo,
     PerfEventDetails,
 };
+pub use anchor::Anchor;
 pub(crate) use cgroup::is_of_cgroups;
 pub use cgroup::{Cgroup, CgroupMode};
 pub use interface::Interface;
@@ -75,7 +76,6 @@ pub use links::Links;
 pub use netfilter::{Netfilter, NetfilterFamily, NetfilterHook};
 pub use netkit::{Netkit, NetkitSide};
 pub use netns::Netns;
-pub use order::Anchor;
 pub use perf_event::PerfEventOptions;
 pub use point::{AttachOptions, AttachPoint};
 pub use sampling::{HardwareEvent, Sampling, SoftwareEvent};

@@ -1,8 +1,8 @@
 //! Packets of a netkit pair, the device that connects a container with BPF programs in between. Since Linux 6.7.
 
+use super::anchor::{Wanted, order_methods};
 use super::interface::Interface;
 use super::link::Link;
-use super::order::{Wanted, order_methods};
 use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;

@@ -1,9 +1,9 @@
 //! The places that `BPF_PROG_ATTACH` and `BPF_PROG_QUERY` know: what is attached there, and attaching without a link.
 
+use super::anchor::{Wanted, order_methods};
 use super::interface::Interface;
 use super::link::Link;
 use super::netkit::NetkitSide;
-use super::order::{Wanted, order_methods};
 use super::refusal::{self, linux};
 use super::tcx::Direction;
 use super::unlinked::{self, Place};

@@ -1,6 +1,6 @@
 //! Why the kernel does not attach something, in words that all kinds of places share.
 
-use crate::load::advice;
+use crate::kernel::advice;
 use crate::rights;
 use crate::{Errno, Error, ErrorKind, KernelVersion};
 

@@ -5,7 +5,7 @@
 
 use super::interface::Interface;
 use super::link::Link;
-use super::route::Route;
+use super::rtnetlink::Route;
 use super::tc_hook::{KIND, OPTIONS, TcFilter, TcHook, filter};
 use super::tcx::Direction;
 use super::unlinked::{self, Place};

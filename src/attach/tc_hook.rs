@@ -1,7 +1,7 @@
 //! Where classic traffic control (`tc`) has filters: a qdisc of an interface, and what hangs on it.
 
 use super::interface::Interface;
-use super::route::{self, Route};
+use super::rtnetlink::{self, Route};
 use super::tcx::Direction;
 use crate::sys::netlink::{Attributes, Refusal, Request};
 use crate::{Errno, Error, ErrorKind, Result};
@@ -256,7 +256,7 @@ impl TcHook {
     }
 
     pub(super) fn refused(&self, refusal: &Refusal, message: &str) -> Error {
-        let error = route::explained(refusal, message);
+        let error = rtnetlink::explained(refusal, message);
         match refusal.errno {
             Errno::ENODEV => self.interface.absent(),
             Errno::ENOENT if refusal.words.is_none() => error.with_hint(

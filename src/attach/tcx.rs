@@ -1,8 +1,8 @@
 //! Packets that come in or go out at an interface (tcx): a link since Linux 6.6, a classic filter (`tc`) before.
 
+use super::anchor::{Wanted, order_methods};
 use super::interface::Interface;
 use super::link::Link;
-use super::order::{Wanted, order_methods};
 use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use super::tc::Tc;

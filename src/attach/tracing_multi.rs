@@ -1,8 +1,8 @@
 //! The entry or exit of many kernel functions with one link (`fentry.multi` and its kin).
 
+use super::functions::Wanted;
 use super::grammar;
 use super::link::Link;
-use super::many::Wanted;
 use super::{switches, tracefs};
 use crate::btf::{Btf, Kind, Type};
 use crate::kinds::AttachType;

@@ -4,7 +4,7 @@ use super::binary::{Binary, Contents};
 use super::link::Link;
 use super::uprobe::Processes;
 use super::{glob, user_functions};
-use crate::load::advice;
+use crate::kernel::advice;
 use crate::program::Program;
 use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};

@@ -3,7 +3,7 @@
 use super::interface::Interface;
 use super::link::Link;
 use super::refusal;
-use super::route::{self, LinkFacts, Route, link_body};
+use super::rtnetlink::{self, LinkFacts, Route, link_body};
 use super::unlinked::{self, Place};
 use super::xdp_status::{self, XdpStatus};
 use crate::kinds::{AttachType, ProgramType};
@@ -106,7 +106,7 @@ impl<'a> Xdp<'a> {
         let index = self.interface.index()?;
         let request = request(index, NOTHING, self.flags(), None);
         Route::open()?.ask(&request).map(drop).map_err(|refusal| {
-            let error = route::explained(
+            let error = rtnetlink::explained(
                 &refusal,
                 format!("cannot take the XDP program off {}", self.interface),
             );
@@ -195,7 +195,7 @@ fn request(index: u32, program: u32, flags: u32, expected: Option<u32>) -> Reque
 
 /// What to say about an interface, a mode and a program that do not go together.
 fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Error {
-    let error = route::error(refusal, "the kernel does not attach it");
+    let error = rtnetlink::error(refusal, "the kernel does not attach it");
     if program.kind() != ProgramType::XDP {
         return error
             .with_kind(ErrorKind::InvalidArgument)
@@ -207,7 +207,7 @@ fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Er
     let route = Route::open();
     let facts = route.and_then(|route| {
         let facts = LinkFacts::of(&route, index);
-        facts.map_err(|refusal| route::error(&refusal, "no interface"))
+        facts.map_err(|refusal| rtnetlink::error(&refusal, "no interface"))
     });
     let Ok(facts) = facts else {
         return at.interface.absent();
@@ -307,7 +307,7 @@ impl Place for OnInterface {
         match answer {
             Ok(_) => Ok(()),
             Err(refusal) if refusal.errno == Errno::EEXIST => Err(unlinked::replaced()),
-            Err(refusal) => Err(route::error(
+            Err(refusal) => Err(rtnetlink::error(
                 &refusal,
                 "the interface does not let go of it",
             )),
@@ -322,7 +322,7 @@ impl Place for OnInterface {
 impl OnInterface {
     fn has(&self, id: u32) -> Result<bool> {
         let facts = LinkFacts::of(&self.route, self.index);
-        let facts = facts.map_err(|refusal| route::error(&refusal, "the interface is gone"))?;
+        let facts = facts.map_err(|refusal| rtnetlink::error(&refusal, "the interface is gone"))?;
         Ok(XdpStatus::read(&facts)
             .programs
             .iter()

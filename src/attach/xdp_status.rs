@@ -1,7 +1,7 @@
 //! What an interface runs of XDP, and what its driver could.
 
 use super::interface::Interface;
-use super::route::{self, LinkFacts, Route};
+use super::rtnetlink::{self, LinkFacts, Route};
 use super::xdp::XdpMode;
 use crate::sys::netlink::{Attributes, Family, Refusal, Request};
 use crate::{Errno, Result};
@@ -73,7 +73,7 @@ pub(super) fn of(route: &Route, interface: &Interface) -> Result<XdpStatus> {
     let index = interface.index()?;
     let facts = LinkFacts::of(route, index).map_err(|refusal| match refusal.errno {
         Errno::ENODEV => interface.absent(),
-        _ => route::explained(&refusal, format!("cannot ask about {interface}")),
+        _ => rtnetlink::explained(&refusal, format!("cannot ask about {interface}")),
     })?;
     let mut status = XdpStatus::read(&facts);
     match features(index) {
@@ -88,7 +88,7 @@ pub(super) fn of(route: &Route, interface: &Interface) -> Result<XdpStatus> {
                 Errno::ENOENT | Errno::EOPNOTSUPP | Errno::ENODEV
             ) => {}
         Err(refusal) => {
-            return Err(route::explained(
+            return Err(rtnetlink::explained(
                 &refusal,
                 "cannot ask what the driver supports",
             ));

@@ -2,7 +2,7 @@
 
 use super::object::Object;
 use super::options::LoadOptions;
-use super::session::Session;
+use super::steps::Session;
 use crate::kinds::MapType;
 use crate::map::Map;
 use crate::reloc::{LoadPlan, ProgramPlan, RefKind, Target};

@@ -2,8 +2,9 @@
 
 use super::log::LogText;
 use super::modules::ModuleFds;
-use super::{advice, exclusive, fill, pin};
+use super::{exclusive, fill, pin};
 use crate::feature::Feature;
+use crate::kernel::advice;
 use crate::kinds::{MapFlags, MapType};
 use crate::map::Map;
 use crate::map::no_map;

@@ -5,37 +5,25 @@
 //! and programs; or an error that says what the kernel did not like. The facts about the running kernel come from here,
 //! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
 
-pub(crate) mod advice;
-mod btf_file;
 mod clone;
-mod described;
-mod device;
 mod each;
 mod exclusive;
 mod fill;
 mod globals;
-mod kernel_btf;
-pub(crate) mod kernel_files;
 mod log;
 mod map;
-mod memlock;
 mod modules;
 mod new_map;
 mod object;
 mod options;
 mod pin;
 mod pin_all;
-pub(crate) mod places;
 mod prepared;
 mod program;
 mod reuse;
-mod session;
-mod shortcut;
-pub(crate) mod since;
-mod target;
-mod token;
+mod steps;
 mod upload;
-pub(crate) mod verifier_log;
+mod verbs;
 
 #[doc(inline)]
 pub use crate::sys::bpf::BtfInfo;

@@ -2,8 +2,9 @@
 
 use super::map::{MapContext, create};
 use super::modules::ModuleFds;
-use super::{advice, memlock, upload};
+use super::upload;
 use crate::feature::Feature;
+use crate::kernel::{advice, memlock};
 use crate::kinds::MapFlags;
 use crate::map::{Map, NewMap};
 use crate::reloc::{MapPlan, Target};

@@ -3,15 +3,15 @@
 use super::log::{LogText, load_with_log};
 use super::modules::ModuleFds;
 use super::options::LoadOptions;
-use super::verifier_log::{LogNames, summarize};
-use super::{advice, device};
 use crate::btf::{Btf, Kind};
 use crate::insn::Insn;
+use crate::kernel::{advice, device};
 use crate::kinds::{ProgramFlags, ProgramType};
 use crate::map::Map;
 use crate::open::OpenProgram;
 use crate::reloc::{AttachTarget, InfoRecords, MapPlan, Module, ProgramPlan, Ref, RefKind};
 use crate::sys::bpf::{self, FdArray, ObjectKind, ProgLoad, Records};
+use crate::verifier_log::{LogNames, summarize};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -22,7 +22,7 @@ mod struct_ops;
 mod struct_ops_field;
 #[cfg(test)]
 mod tests;
-mod values;
+mod value_text;
 mod variable;
 
 pub use core_relocation::CoreRelocation;

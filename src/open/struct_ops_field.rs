@@ -1,7 +1,7 @@
 //! The data members of a `struct_ops` variable, one by one, before the object is loaded.
 
 use super::OpenMapMut;
-use super::values::Encoder;
+use super::value_text::Encoder;
 use crate::btf::{Kind, Layout};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Global variables: finding them, reading what they start as, and setting them before the object is loaded.
 
-use super::values::Encoder;
+use super::value_text::Encoder;
 use super::{ExternKind, OpenObject, Variable};
 use crate::btf::Layout;
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};

@@ -3,15 +3,13 @@
 //! In: what the object says, and a kernel as data. Out: everything that will be asked of the kernel, as plain data. Not
 //! here: asking it (see `load`).
 //!
-//! `assemble` is the way through; the other files are its steps.
+//! Start with `steps`, the way through; the other files are its steps, and `plan` what comes out.
 
 mod arg_ctx;
-mod assemble;
 mod attach_target;
 mod btf_upload;
 mod core;
 mod core_relos;
-mod data;
 mod externs;
 mod helpers;
 mod info;
@@ -21,8 +19,10 @@ mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
 mod plan;
+mod references;
 mod refused_maps;
 mod sanitize_insns;
+mod steps;
 mod struct_ops;
 mod subprog;
 mod target;

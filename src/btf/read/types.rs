@@ -1,0 +1,416 @@
+//! A type as it lies in the blob, decoded field by field when it is asked for.
+
+use crate::TypeId;
+use crate::btf::{Btf, BtfError, Kind};
+
+/// One type of a [`Btf`]: a cheap view, decoded in place. Returned by [`Btf::get`].
+#[derive(Clone, Copy)]
+#[doc(alias = "btf_type")]
+pub struct Type<'b> {
+    pub(super) btf: &'b Btf<'b>,
+    pub(super) id: TypeId,
+    pub(super) kind: Kind,
+    pub(super) name_off: u32,
+    pub(super) info: u32,
+    pub(super) size_or_target: u32,
+    /// What follows the common header: exactly as many bytes as kind and `vlen` say.
+    pub(super) tail: &'b [u8],
+}
+
+impl std::fmt::Debug for Type<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}] {} '{}'", self.id, self.kind, self.name())
+    }
+}
+
+/// A member of a structure or union.
+#[derive(Debug, Clone, Copy)]
+#[doc(alias = "btf_member")]
+pub struct Member<'b> {
+    /// Its name; empty for an anonymous structure or union.
+    pub name: &'b str,
+    /// Its type.
+    pub type_id: TypeId,
+    /// Bits from the start of the structure.
+    pub bit_offset: u32,
+    /// Width in bits if it is a bitfield, otherwise 0.
+    pub bitfield_size: u32,
+}
+
+/// A constant of an enumeration.
+#[derive(Debug, Clone, Copy)]
+#[doc(alias("btf_enum", "btf_enum64"))]
+pub struct Enumerator<'b> {
+    /// Its name.
+    pub name: &'b str,
+    /// Its value, sign-extended if the enumeration is signed and 32 bits wide.
+    pub value: i64,
+}
+
+/// A parameter of a function.
+#[derive(Debug, Clone, Copy)]
+#[doc(alias = "btf_param")]
+pub struct Param<'b> {
+    /// Its name; may be empty.
+    pub name: &'b str,
+    /// Its type; `void` without a name as the last parameter means variable arguments.
+    pub type_id: TypeId,
+}
+
+/// A variable's place in a section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "btf_var_secinfo")]
+pub struct VarSecinfo {
+    /// The variable (or, for externs, function).
+    pub type_id: TypeId,
+    /// Bytes from the start of the section; clang leaves 0 here.
+    pub offset: u32,
+    /// Bytes.
+    pub size: u32,
+}
+
+/// An array's element type, index type and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "btf_array")]
+pub struct Array {
+    /// What an element is.
+    pub element: TypeId,
+    /// The type of the index.
+    pub index: TypeId,
+    /// How many elements; 0 for a flexible array.
+    pub len: u32,
+}
+
+/// An integer's encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntEncoding {
+    /// Whether it is signed.
+    pub signed: bool,
+    /// Whether it is a character.
+    pub char: bool,
+    /// Whether it is a boolean.
+    pub bool: bool,
+    /// The flags as they are.
+    pub flags: u8,
+    /// Bits from the start of the storage; 0 except in old bitfields.
+    pub offset: u8,
+    /// Width in bits.
+    pub bits: u8,
+}
+
+impl IntEncoding {
+    /// Flag: signed.
+    pub const SIGNED: u8 = 1;
+    /// Flag: character.
+    pub const CHAR: u8 = 2;
+    /// Flag: boolean.
+    pub const BOOL: u8 = 4;
+}
+
+/// How a function or variable is visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linkage {
+    /// In its file only.
+    Static,
+    /// Everywhere.
+    Global,
+    /// Defined somewhere else.
+    Extern,
+    /// A number that is none of these.
+    Unknown(u32),
+}
+
+impl From<u32> for Linkage {
+    fn from(number: u32) -> Self {
+        match number {
+            0 => Self::Static,
+            1 => Self::Global,
+            2 => Self::Extern,
+            n => Self::Unknown(n),
+        }
+    }
+}
+
+impl<'b> Type<'b> {
+    /// `void`.
+    pub(super) fn void(btf: &'b Btf<'b>) -> Self {
+        let (id, kind) = (TypeId::VOID, Kind::Void);
+        Self {
+            btf,
+            id,
+            kind,
+            name_off: 0,
+            info: 0,
+            size_or_target: 0,
+            tail: &[],
+        }
+    }
+
+    /// The blob this type belongs to.
+    pub fn btf(&self) -> &'b Btf<'b> {
+        self.btf
+    }
+
+    /// Its number.
+    pub fn id(&self) -> TypeId {
+        self.id
+    }
+
+    /// What it describes.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its name; empty if it has none (or one that is not text).
+    pub fn name(&self) -> &'b str {
+        self.btf.str_at(self.name_off).unwrap_or_default()
+    }
+
+    /// Its name's offset in the string section: 0 if it has none.
+    pub fn name_offset(&self) -> u32 {
+        self.name_off
+    }
+
+    /// How many members, constants, parameters or variables follow.
+    pub fn vlen(&self) -> u32 {
+        self.info & 0x00ff_ffff
+    }
+
+    /// The kind-specific flag: bitfields in a structure, signedness of an enumeration, union for a forward declaration.
+    pub fn kflag(&self) -> bool {
+        self.info >> 31 != 0
+    }
+
+    /// The size field: meaningful for integers, structures, unions, enumerations, floats and sections. For the size of
+    /// any type see [`Btf::size_of`].
+    pub fn size_field(&self) -> u32 {
+        self.size_or_target
+    }
+
+    /// The type that a pointer, typedef, qualifier, function, variable or tag refers to (a prototype's result);
+    /// `None` for kinds that refer to none.
+    pub fn target(&self) -> Option<TypeId> {
+        matches!(
+            self.kind,
+            Kind::Ptr
+                | Kind::Typedef
+                | Kind::Volatile
+                | Kind::Const
+                | Kind::Restrict
+                | Kind::Func
+                | Kind::FuncProto
+                | Kind::Var
+                | Kind::DeclTag
+                | Kind::TypeTag
+        )
+        .then_some(TypeId(self.size_or_target))
+    }
+
+    /// Whether two views show the same type of the same blob.
+    pub fn is(&self, other: &Type<'_>) -> bool {
+        self.id == other.id && std::ptr::eq(self.tail, other.tail)
+    }
+
+    fn u32_at(&self, offset: usize) -> u32 {
+        self.tail
+            .get(offset..)
+            .and_then(|b| b.first_chunk())
+            .map_or(0, |b| u32::from_ne_bytes(*b))
+    }
+
+    /// The members of a structure or union; nothing for other kinds.
+    pub fn members(
+        &self,
+    ) -> impl ExactSizeIterator<Item = Member<'b>> + DoubleEndedIterator + use<'b> {
+        let tail = if self.kind.is_composite() {
+            self.tail
+        } else {
+            &[]
+        };
+        let ty = *self;
+        let raws = tail.as_chunks::<12>().0.iter();
+        raws.map(move |raw| ty.decode_member(raw))
+    }
+
+    fn decode_member(&self, raw: &[u8; 12]) -> Member<'b> {
+        let [name, type_id, offset] = words(raw);
+        let (bit_offset, bitfield_size) = if self.kflag() {
+            (offset & 0x00ff_ffff, offset >> 24)
+        } else {
+            (offset, 0)
+        };
+        Member {
+            name: self.btf.str_at(name).unwrap_or_default(),
+            type_id: TypeId(type_id),
+            bit_offset,
+            bitfield_size,
+        }
+    }
+
+    /// The member with this index.
+    pub fn member(&self, index: usize) -> Option<Member<'b>> {
+        let raw = self.tail.as_chunks().0.get(index)?;
+        self.kind.is_composite().then(|| self.decode_member(raw))
+    }
+
+    /// The constants of an enumeration of either width; nothing for other kinds.
+    pub fn enumerators(&self) -> impl Iterator<Item = Enumerator<'b>> + use<'b> {
+        let narrow = if self.kind == Kind::Enum {
+            self.tail
+        } else {
+            &[]
+        };
+        let wide = if self.kind == Kind::Enum64 {
+            self.tail
+        } else {
+            &[]
+        };
+        let ty = *self;
+        let narrow = narrow.as_chunks::<8>().0.iter();
+        let wide = wide.as_chunks::<12>().0.iter();
+        narrow
+            .map(move |raw| ty.decode_enumerator(words(raw)))
+            .chain(wide.map(move |raw| ty.decode_enumerator64(words(raw))))
+    }
+
+    fn decode_enumerator(&self, [name, value]: [u32; 2]) -> Enumerator<'b> {
+        let value = if self.kflag() {
+            i64::from(value.cast_signed())
+        } else {
+            i64::from(value)
+        };
+        Enumerator {
+            name: self.btf.str_at(name).unwrap_or_default(),
+            value,
+        }
+    }
+
+    fn decode_enumerator64(&self, [name, low, high]: [u32; 3]) -> Enumerator<'b> {
+        Enumerator {
+            name: self.btf.str_at(name).unwrap_or_default(),
+            value: (u64::from(high) << 32 | u64::from(low)).cast_signed(),
+        }
+    }
+
+    /// The constant with this index.
+    pub fn enumerator(&self, index: usize) -> Option<Enumerator<'b>> {
+        match self.kind {
+            Kind::Enum => {
+                let raw = self.tail.as_chunks::<8>().0.get(index)?;
+                Some(self.decode_enumerator(words(raw)))
+            }
+            Kind::Enum64 => {
+                let raw = self.tail.as_chunks::<12>().0.get(index)?;
+                Some(self.decode_enumerator64(words(raw)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The parameters of a prototype; nothing for other kinds.
+    pub fn params(
+        &self,
+    ) -> impl ExactSizeIterator<Item = Param<'b>> + DoubleEndedIterator + use<'b> {
+        let tail = if self.kind == Kind::FuncProto {
+            self.tail
+        } else {
+            &[]
+        };
+        let btf = self.btf;
+        tail.as_chunks::<8>().0.iter().map(move |raw| {
+            let [name, type_id] = words(raw);
+            Param {
+                name: btf.str_at(name).unwrap_or_default(),
+                type_id: TypeId(type_id),
+            }
+        })
+    }
+
+    /// The variables of a section; nothing for other kinds.
+    pub fn variables(&self) -> impl ExactSizeIterator<Item = VarSecinfo> + use<'b> {
+        let tail = if self.kind == Kind::Datasec {
+            self.tail
+        } else {
+            &[]
+        };
+        tail.as_chunks::<12>().0.iter().map(|raw| {
+            let [type_id, offset, size] = words(raw);
+            VarSecinfo {
+                type_id: TypeId(type_id),
+                offset,
+                size,
+            }
+        })
+    }
+
+    /// The first two words of each member, parameter or constant: the offset of its name, and its type or value.
+    pub(super) fn element_words(&self) -> impl Iterator<Item = (u32, u32)> + use<'b> {
+        let wide = matches!(self.kind, Kind::Struct | Kind::Union | Kind::Enum64);
+        let size = if wide { 12 } else { 8 };
+        self.tail.chunks_exact(size).filter_map(|raw| {
+            let [name_off, word] = words(raw.first_chunk::<8>()?);
+            Some((name_off, word))
+        })
+    }
+
+    /// An array's particulars.
+    pub fn array(&self) -> Option<Array> {
+        (self.kind == Kind::Array).then(|| Array {
+            element: TypeId(self.u32_at(0)),
+            index: TypeId(self.u32_at(4)),
+            len: self.u32_at(8),
+        })
+    }
+
+    /// An integer's encoding.
+    pub fn int_encoding(&self) -> Option<IntEncoding> {
+        (self.kind == Kind::Int).then(|| {
+            let [bits, _, offset, flags] = self.u32_at(0).to_le_bytes();
+            let flags = flags & 0x0f;
+            IntEncoding {
+                signed: flags & IntEncoding::SIGNED != 0,
+                char: flags & IntEncoding::CHAR != 0,
+                bool: flags & IntEncoding::BOOL != 0,
+                flags,
+                offset,
+                bits,
+            }
+        })
+    }
+
+    /// How a function or variable is visible.
+    pub fn linkage(&self) -> Option<Linkage> {
+        match self.kind {
+            Kind::Func => Some(self.vlen().into()),
+            Kind::Var => Some(self.u32_at(0).into()),
+            _ => None,
+        }
+    }
+
+    /// Which member or parameter a declaration tag is about; `None` if it is about the whole declaration.
+    pub fn tag_component(&self) -> Option<u32> {
+        (self.kind == Kind::DeclTag)
+            .then(|| self.u32_at(0))
+            .filter(|index| *index != u32::MAX)
+    }
+
+    /// This type with qualifiers, type tags and typedefs removed.
+    #[doc(alias = "skip_mods_and_typedefs")]
+    pub fn resolved(&self) -> Result<Type<'b>, BtfError> {
+        let mut now = *self;
+        for _ in 0..super::query::MAX_CHAIN {
+            if !now.kind.is_modifier() && now.kind != Kind::Typedef {
+                return Ok(now);
+            }
+            now = self.btf.get(TypeId(now.size_or_target))?;
+        }
+        Err(BtfError::TooDeep(self.id))
+    }
+}
+
+/// A record's 32-bit words.
+pub(super) fn words<const BYTES: usize, const WORDS: usize>(raw: &[u8; BYTES]) -> [u32; WORDS] {
+    const { assert!(BYTES == WORDS * 4) };
+    let (chunks, _) = raw.as_chunks::<4>();
+    std::array::from_fn(|i| chunks.get(i).map_or(0, |b| u32::from_ne_bytes(*b)))
+}

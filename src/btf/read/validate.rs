@@ -1,0 +1,112 @@
+//! The check of a whole blob: every number and every string offset leads somewhere.
+
+use crate::TypeId;
+use crate::btf::{Btf, BtfError, Kind, Type};
+
+impl Btf<'_> {
+    /// Checks all own types: that the types and strings they refer to exist, and that functions refer to prototypes.
+    ///
+    /// Reading does not need it (a dangling reference is an error when it is followed); libbpf refuses such blobs as a
+    /// whole, and so does opening an object.
+    ///
+    /// # Errors
+    /// The first type that refers to something that is not there.
+    #[doc(alias = "btf_sanity_check")]
+    pub fn validate(&self) -> Result<(), BtfError> {
+        let end = self.end_id();
+        self.records()
+            .try_for_each(|record| self.validate_type(&record?, end))
+    }
+
+    fn validate_type(&self, ty: &Type<'_>, end: u32) -> Result<(), BtfError> {
+        let known = |target: TypeId| {
+            if target.0 < end {
+                Ok(())
+            } else {
+                Err(BtfError::NoType(target))
+            }
+        };
+        // As in libbpf, the place of a name is checked and not its length: a kernel that finds one too long refuses the types,
+        // and most objects can do without.
+        self.strings_from(ty.name_offset())?;
+        if let Some(target) = ty.target() {
+            known(target)?;
+        }
+        match ty.kind() {
+            Kind::Array => {
+                if let Some(array) = ty.array() {
+                    known(array.element)?;
+                    known(array.index)?;
+                }
+            }
+            Kind::Struct | Kind::Union | Kind::FuncProto | Kind::Enum | Kind::Enum64 => {
+                for (name_off, target) in ty.element_words() {
+                    self.strings_from(name_off)?;
+                    if !ty.kind().is_any_enum() {
+                        known(TypeId(target))?;
+                    }
+                }
+            }
+            Kind::Datasec => ty
+                .variables()
+                .try_for_each(|variable| known(variable.type_id))?,
+            Kind::Func => {
+                let target = TypeId(ty.size_field());
+                if self.get(target)?.kind() != Kind::FuncProto {
+                    return Err(BtfError::Reference {
+                        id: ty.id(),
+                        target,
+                    });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::BtfEditor;
+
+    fn check<T>(build: impl FnOnce(&mut BtfEditor) -> T) -> Result<(), BtfError> {
+        let mut editor = BtfEditor::new();
+        build(&mut editor);
+        Btf::from_vec(editor.finish())?.validate()
+    }
+
+    #[test]
+    fn dangling_references_are_found() {
+        let gone = TypeId(77);
+        let no_type = Err(BtfError::NoType(gone));
+        assert_eq!(check(|b| b.add_reference(Kind::Ptr, "", gone)), no_type);
+        assert_eq!(check(|b| b.add_array(gone, TypeId(1), 1)), no_type);
+        assert_eq!(
+            check(|b| b.add_func_proto(TypeId::VOID, &[("a", gone)])),
+            no_type
+        );
+        assert_eq!(
+            check(|b| b.add_composite(Kind::Union, "u", 4, &[("m", gone, 0)])),
+            no_type
+        );
+        let bad_name = |b: &mut BtfEditor| {
+            let id = b.add_int("int", 4, 0);
+            b.set_word(id, 0, 1000);
+        };
+        assert_eq!(check(bad_name), Err(BtfError::NoString(1000)));
+    }
+
+    #[test]
+    fn a_function_must_refer_to_a_prototype() {
+        let build = |b: &mut BtfEditor| {
+            let int = b.add_int("int", 4, 0);
+            b.add_reference(Kind::Func, "f", int);
+        };
+        let error = BtfError::Reference {
+            id: TypeId(2),
+            target: TypeId(1),
+        };
+        assert_eq!(check(build), Err(error));
+    }
+}

@@ -1,0 +1,3 @@
+//! What types are good for reading: bytes as values.
+
+pub mod value;

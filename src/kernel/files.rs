@@ -1,0 +1,195 @@
+//! What the running kernel says about itself in files: its version, its configuration, its symbols.
+
+use super::places::{Unmounted, first_usable};
+use crate::files::{Limit, read_regular};
+use crate::reloc::kconfig;
+use crate::symbols::{self, Addresses, KernelSymbol, Symbols};
+use crate::sys::system::{self, KernelNames};
+use crate::{Errno, Error, ErrorKind, KernelVersion, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// `uname -r`.
+pub(crate) fn release() -> Result<String> {
+    Ok(names()?.release)
+}
+
+fn names() -> Result<KernelNames> {
+    system::kernel_names().map_err(|e| Error::from_errno(e, "cannot ask for the kernel's release"))
+}
+
+/// The version that programs state to old kernels, which compare it with their own `LINUX_VERSION_CODE`.
+#[doc(alias = "get_kernel_version")]
+pub(crate) fn version() -> Result<KernelVersion> {
+    let KernelNames {
+        release, version, ..
+    } = names()?;
+    let ubuntu = fs::read_to_string("/proc/version_signature").ok();
+    version_of(ubuntu.as_deref(), &version, &release).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Corrupt,
+            format!("the kernel's release `{release}` is no version number"),
+        )
+    })
+}
+
+/// Ubuntu and Debian print a release that hides the stable version (`6.1.0-9-amd64` is built from 6.1.27), and put the
+/// true one elsewhere: `Ubuntu 5.4.0-12.15-generic 5.4.8` and `#1 SMP Debian 6.1.27-1 (2023-05-08)`.
+fn version_of(ubuntu: Option<&str>, build: &str, release: &str) -> Option<KernelVersion> {
+    let ubuntu = ubuntu.and_then(|text| text.split_whitespace().nth(2));
+    let debian = build.split_once("Debian ").map(|(_, rest)| rest);
+    let places = [ubuntu, debian, Some(release)];
+    places.into_iter().flatten().find_map(KernelVersion::parse)
+}
+
+/// The kernel's configuration as text: the boot folder's file, else the one the kernel carries.
+pub(crate) fn kconfig() -> Result<Vec<u8>> {
+    let release = release()?;
+    let places = [
+        format!("/boot/config-{release}"),
+        "/proc/config.gz".to_owned(),
+    ]
+    .map(PathBuf::from);
+    let missing = format!("the configuration of the running kernel ({release}) cannot be read");
+    let advice = "give the configuration as text, or use a kernel with CONFIG_IKCONFIG_PROC";
+    first_usable(&places, &missing, advice, |path| {
+        let text = kconfig_of(path)?;
+        kconfig::check(&text)?;
+        Ok(text)
+    })
+}
+
+/// The configuration in a file that the caller named.
+pub(crate) fn kconfig_of(path: &Path) -> Result<Vec<u8>> {
+    plain(read_regular(path, Limit::KCONFIG)?, path)
+}
+
+/// The text of a configuration that may be compressed.
+fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        gunzip(&bytes, path)
+    } else {
+        Ok(bytes)
+    }
+}
+
+#[cfg(feature = "gz")]
+fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(bytes)
+        .take(Limit::KCONFIG.bytes() + 1)
+        .read_to_end(&mut text)
+        .map_err(|e| Error::from_io(e, "decompress", path))?;
+    // What was cut off would be options that seem not to be set.
+    if text.len() as u64 > Limit::KCONFIG.bytes() {
+        return Err(Limit::KCONFIG.exceeded(path, None).context("decompressing"));
+    }
+    Ok(text)
+}
+
+#[cfg(not(feature = "gz"))]
+fn gunzip(_bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "cannot decompress {}: rawbpf was built without its feature `gz`",
+            path.display()
+        ),
+    )
+    .with_hint("build rawbpf with the feature `gz`"))
+}
+
+/// Calls `visit` with the address, type letter and name of each symbol in `/proc/kallsyms`.
+pub(crate) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+    kernel_symbols(&mut |symbol| visit(symbol.address, symbol.letter, symbol.name)).map(|_| ())
+}
+
+/// Calls `visit` with each symbol in `/proc/kallsyms`; says whether their addresses are known.
+pub(crate) fn kernel_symbols(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+    Ok(symbols::each_in_kallsyms(&kallsyms_text()?, visit))
+}
+
+fn kallsyms_text() -> Result<Vec<u8>> {
+    let path = Path::new("/proc/kallsyms");
+    read_regular(path, Limit::KALLSYMS).map_err(|error| {
+        if error.errno() != Some(Errno::ENOENT) {
+            return error;
+        }
+        let built_without = "the kernel was built without CONFIG_KALLSYMS";
+        Unmounted::explain(error.with_hint(built_without), path)
+    })
+}
+
+impl Symbols {
+    /// The functions of the running kernel, from `/proc/kallsyms`.
+    ///
+    /// # Errors
+    /// The list cannot be read; `Permission` if it hides its addresses from this process.
+    pub fn of_kernel() -> Result<Self> {
+        let text = kallsyms_text()?;
+        match symbols::each_in_kallsyms(&text, &mut |_| {}) {
+            Addresses::Told => Ok(Self::from_kallsyms(&text)),
+            Addresses::Hidden => Err(symbols::hidden("addresses of the kernel have no names")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distributions_hide_the_version_in_different_places() {
+        let debian = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)";
+        let v = |major, minor, patch| Some(KernelVersion::new(major, minor, patch));
+        assert_eq!(version_of(None, debian, "6.1.0-9-amd64"), v(6, 1, 27));
+        let ubuntu = Some("Ubuntu 5.4.0-12.15-generic 5.4.8\n");
+        assert_eq!(
+            version_of(ubuntu, "#15-Ubuntu SMP", "5.4.0-12-generic"),
+            v(5, 4, 8)
+        );
+        assert_eq!(
+            version_of(None, "#1 SMP Thu May 1", "6.18.44-x"),
+            v(6, 18, 44)
+        );
+        assert_eq!(version_of(None, "", "six"), None);
+        // What cannot be read is passed over.
+        let odd = Some("Ubuntu 5.4.0-12.15-generic mainline");
+        assert_eq!(version_of(odd, "Debian x", "5.4.0"), v(5, 4, 0));
+    }
+
+    #[test]
+    fn a_kernel_without_a_boot_file_carries_its_configuration() {
+        if !Path::new("/proc/config.gz").exists() {
+            return;
+        }
+        let text = kconfig().expect("a configuration");
+        assert!(text.windows(14).any(|w| w == b"CONFIG_BPF_SYS"));
+    }
+
+    #[cfg(feature = "gz")]
+    #[test]
+    fn a_configuration_is_never_cut_off_silently() {
+        use flate2::{Compression, write::GzEncoder};
+        use std::io::Write;
+
+        let packed = |size: u64| {
+            let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+            let text = vec![b'#'; 1 << 20];
+            for _ in 0..size >> 20 {
+                packed.write_all(&text).unwrap();
+            }
+            let rest = usize::try_from(size & 0xf_ffff).unwrap();
+            packed.write_all(&text[..rest]).unwrap();
+            packed.finish().unwrap()
+        };
+        let path = Path::new("config.gz");
+        let most = Limit::KCONFIG.bytes();
+        assert_eq!(plain(packed(most), path).unwrap().len() as u64, most);
+        let error = plain(packed(most + 1), path).unwrap_err();
+        assert_eq!(error.errno(), Some(crate::Errno::EFBIG));
+        assert!(error.to_string().contains("(64 MiB) at most"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! The kernel that runs this process, as a [`Target`]: facts are fetched when they are first needed.
+
+use super::places::Unmounted;
+use super::{btf, files, memlock, token};
+use crate::btf::Btf;
+use crate::feature::Feature;
+use crate::open::TokenSource;
+use crate::reloc::{KernelSource, ModuleBtf, Target};
+use crate::sys::system;
+use crate::{Error, KernelVersion, Result, probe};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+impl Target {
+    /// The kernel that is running. Asks it nothing yet.
+    ///
+    /// Features are found out by trying; before the first try, the limit of locked memory is raised if this kernel still
+    /// counts BPF memory against it.
+    pub fn running() -> Self {
+        Self::running_with_token(TokenSource::default())
+    }
+
+    /// The kernel that is running, asked with the rights of a BPF token.
+    pub fn running_with_token(source: TokenSource) -> Self {
+        Self::new(Arc::new(RunningKernel {
+            token_source: source,
+            ..RunningKernel::default()
+        }))
+    }
+}
+
+#[derive(Debug, Default)]
+struct RunningKernel {
+    token_source: TokenSource,
+    /// The token, once it was asked for; without one, that there is none.
+    token: OnceLock<Option<OwnedFd>>,
+    /// Whether memory is charged to control groups, found out before anything else is created.
+    memcg: OnceLock<bool>,
+}
+
+impl RunningKernel {
+    fn has_memcg_accounting(&self) -> bool {
+        *self.memcg.get_or_init(|| {
+            let has = self.has(Feature::MemcgAccount);
+            if !has {
+                memlock::raise();
+            }
+            has
+        })
+    }
+
+    /// A token that cannot be had is an error of the load, not of a probe.
+    fn has(&self, feature: Feature) -> bool {
+        probe::has_with(feature, self.token().ok().flatten())
+    }
+}
+
+impl KernelSource for RunningKernel {
+    fn name(&self) -> String {
+        let release = files::release();
+        release.map_or_else(
+            |_| "the running kernel".into(),
+            |release| format!("Linux {release}"),
+        )
+    }
+
+    fn vmlinux_btf(&self) -> Result<Btf<'static>> {
+        btf::vmlinux()
+    }
+
+    fn module_btfs(&self, vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
+        if !self.supports(Feature::ModuleBtf) {
+            return Ok(Vec::new());
+        }
+        btf::modules(vmlinux)
+    }
+
+    fn version(&self) -> Result<KernelVersion> {
+        files::version()
+    }
+
+    fn kconfig(&self) -> Result<Vec<u8>> {
+        files::kconfig()
+    }
+
+    fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+        files::kallsyms(visit)
+    }
+
+    fn possible_cpus(&self) -> Result<u32> {
+        system::possible_cpus().map_err(|errno| {
+            let list = "/sys/devices/system/cpu/possible";
+            let message = format!("cannot read the list of CPUs in {list}");
+            Unmounted::explain(Error::from_errno(errno, message), Path::new(list))
+        })
+    }
+
+    fn page_size(&self) -> u32 {
+        u32::try_from(system::page_size()).unwrap_or(4096)
+    }
+
+    fn supports(&self, feature: Feature) -> bool {
+        let memcg = self.has_memcg_accounting();
+        match feature {
+            Feature::MemcgAccount => memcg,
+            other => self.has(other),
+        }
+    }
+
+    fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
+        let known = if let Some(known) = self.token.get() {
+            known
+        } else {
+            let made = token::obtain(&self.token_source)?;
+            self.token.get_or_init(|| made)
+        };
+        Ok(known.as_ref().map(AsFd::as_fd))
+    }
+}

@@ -1,0 +1,431 @@
+//! One walk over a plan: what has been made so far, and how to make the next item.
+
+use super::fill::{self, Programs};
+use super::map::{self, MapContext};
+use super::modules::ModuleFds;
+use super::object::{Object, StructOpsValue};
+use super::options::LoadOptions;
+use super::pin::NewPins;
+use super::program::{self, LoadedProgram, ProgramContext};
+use super::upload;
+use crate::feature::Feature;
+use crate::kernel::memlock;
+use crate::kinds::MapType;
+use crate::map::Map;
+use crate::open::{DataKind, MapOrigin};
+use crate::program::usdt::{self, UsdtMaps};
+use crate::program::{Origin, Program, ProgramParts};
+use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
+use crate::sys::arena::ArenaMemory;
+use crate::sys::bpf::{self, MapFd};
+use crate::{Error, ErrorKind, Result};
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, OnceLock};
+
+impl LoadPlan {
+    /// Asks the running kernel for everything in the plan, in order. All or nothing: if one item is refused, those before
+    /// it are given back.
+    ///
+    /// `target` is the one that the plan was made for; it says what the kernel can do.
+    ///
+    /// # Errors
+    /// The first refusal, with the map or program it was about.
+    #[doc(alias = "bpf_object__load")]
+    pub fn load(self, target: &Target) -> Result<Object> {
+        self.load_with(target, &LoadOptions::default())
+    }
+
+    /// [`LoadPlan::load`] with options.
+    pub fn load_with(mut self, target: &Target, options: &LoadOptions) -> Result<Object> {
+        let loaded = match self.first_error() {
+            Some(error) => Err(error),
+            None => load_all(&self, target, options),
+        };
+        loaded.map_err(|e| e.context(format!("object {}", self.object_name)))
+    }
+
+    /// What is known to be impossible before anything is made.
+    pub(super) fn first_error(&mut self) -> Option<Error> {
+        let mut wanted = self.programs.iter_mut().filter(|p| p.autoload);
+        wanted.find_map(|program| program.error.take())
+    }
+}
+
+/// Walks over the whole plan; what was made before a failure is given back.
+pub(super) fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
+    let mut session = Session::start(plan, target, options)?;
+    session.make_maps(target)?;
+    session.load_programs()?;
+    Ok(session.finish())
+}
+
+/// What has been made of a plan so far. Dropping it gives everything back.
+#[derive(Debug)]
+pub(super) struct Made {
+    license: CString,
+    /// Whether the kernel takes names.
+    named: bool,
+    token: Option<OwnedFd>,
+    /// Whether programs can take a USDT probe's number from a cookie; asked only of objects with such programs.
+    usdt_by_cookie: bool,
+    usdt: OnceLock<Option<Arc<UsdtMaps>>>,
+    btf: Option<OwnedFd>,
+    pub(super) maps: Vec<Option<Map>>,
+    pub(super) arena: Option<ArenaMemory>,
+    programs: Vec<Option<LoadedProgram>>,
+    modules: ModuleFds,
+    pins: NewPins,
+    /// The maps of constants, by index.
+    constants: Vec<usize>,
+    /// Whether the kernel ties maps to programs; assumed until it refuses.
+    binds: bool,
+    /// The first is the refusal of the object's types, if they were refused.
+    pub(super) warnings: Vec<Error>,
+}
+
+/// A plan, and what has been made of it.
+#[derive(Debug)]
+pub(super) struct Session<'p> {
+    plan: &'p LoadPlan,
+    options: &'p LoadOptions,
+    made: Made,
+}
+
+impl Made {
+    /// Lifts the memory limit if need be, and uploads the object's types.
+    fn start(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Self> {
+        let token = target.token()?;
+        memlock::ensure(target);
+        let mut warnings = Vec::new();
+        let upload = |blob| upload::btf(blob, token, options.limit());
+        let btf = match plan.btf.as_deref().map(upload).transpose() {
+            Ok(btf) => btf,
+            Err(error) if plan.btf_required => return Err(error),
+            Err(error) => {
+                warnings.push(error);
+                None
+            }
+        };
+        warnings.extend(plan.warnings.iter().map(Error::again));
+        let license = plan.license.split('\0').next().unwrap_or_default();
+        Ok(Self {
+            license: CString::new(license).unwrap_or_default(),
+            named: target.supports(Feature::ProgName),
+            token: token.map(duplicate).transpose()?,
+            usdt_by_cookie: plan.maps.iter().any(|map| map.name == usdt::SPECS)
+                && target.supports(Feature::BpfCookie),
+            usdt: OnceLock::new(),
+            btf,
+            maps: none(plan.maps.len()),
+            arena: None,
+            programs: none(plan.programs.len()),
+            modules: ModuleFds::default(),
+            pins: NewPins::default(),
+            constants: constants(plan),
+            binds: true,
+            warnings,
+        })
+    }
+}
+
+impl Made {
+    /// Loads a program with what was made of the plan that it belongs to.
+    fn load(
+        &mut self,
+        plan: &LoadPlan,
+        program: &ProgramPlan,
+        options: &LoadOptions,
+    ) -> Result<LoadedProgram> {
+        for module in program::modules(program) {
+            self.modules.open(module)?;
+        }
+        let context = ProgramContext {
+            license: &self.license,
+            kernel_version: plan.kernel_version,
+            btf: self.btf.as_ref().map(AsFd::as_fd),
+            named: self.named,
+            token: self.token.as_ref().map(AsFd::as_fd),
+            map_plans: &plan.maps,
+            maps: &self.maps,
+            modules: &self.modules,
+            options,
+        };
+        program::load(&context, program)
+    }
+
+    /// Loads a program that does not become a part of the object.
+    pub(super) fn load_apart(
+        &mut self,
+        plan: &LoadPlan,
+        program: &ProgramPlan,
+        options: &LoadOptions,
+    ) -> Result<Program> {
+        let loaded = self.load(plan, program, options)?;
+        Ok(handle(program, loaded, self.usdt()))
+    }
+
+    /// What programs need to be attached to USDT probes: one for all of them, whenever they were loaded.
+    fn usdt(&self) -> Option<Arc<UsdtMaps>> {
+        let find = || UsdtMaps::find(&self.maps, self.usdt_by_cookie);
+        self.usdt.get_or_init(find).clone()
+    }
+}
+
+fn constants(plan: &LoadPlan) -> Vec<usize> {
+    let maps = plan.maps.iter().enumerate();
+    let maps = maps.filter(|(_, map)| map.origin == MapOrigin::Data(DataKind::Rodata));
+    maps.map(|(index, _)| index).collect()
+}
+
+fn duplicate(token: BorrowedFd<'_>) -> Result<OwnedFd> {
+    token.try_clone_to_owned().map_err(|error| {
+        Error::new(ErrorKind::Io, "cannot copy the token's descriptor").with_source(error)
+    })
+}
+
+impl<'p> Session<'p> {
+    /// Makes what comes before maps and programs.
+    pub(super) fn start(
+        plan: &'p LoadPlan,
+        target: &Target,
+        options: &'p LoadOptions,
+    ) -> Result<Self> {
+        let made = Made::start(plan, target, options)?;
+        Ok(Self::resume(plan, options, made))
+    }
+
+    /// Goes on with what was made of the plan before.
+    pub(super) fn resume(plan: &'p LoadPlan, options: &'p LoadOptions, made: Made) -> Self {
+        Self {
+            plan,
+            options,
+            made,
+        }
+    }
+
+    /// What was made, to be gone on with.
+    pub(super) fn pause(self) -> Made {
+        self.made
+    }
+
+    /// Makes all maps of the plan.
+    pub(super) fn make_maps(&mut self, target: &Target) -> Result<()> {
+        (0..self.plan.maps.len()).try_for_each(|index| self.make_map(index, target))
+    }
+
+    /// Loads all programs that are to be loaded, and puts them where they belong.
+    pub(super) fn load_programs(&mut self) -> Result<()> {
+        for index in 0..self.plan.programs.len() {
+            if self.wants(index) {
+                self.load_program(index)?;
+            }
+        }
+        (0..self.plan.maps.len()).try_for_each(|index| self.put_programs(index))
+    }
+
+    /// Whether the program of this index is to be loaded.
+    pub(super) fn wants(&self, index: usize) -> bool {
+        self.plan.programs.get(index).is_some_and(|p| p.autoload)
+    }
+
+    /// Makes the map of this index, unless its autocreate is off.
+    pub(super) fn make_map(&mut self, index: usize, target: &Target) -> Result<()> {
+        let Some(plan) = self.plan.maps.get(index).filter(|map| map.autocreate) else {
+            return Ok(());
+        };
+        self.options.go_on()?;
+        let made = self.make(plan, target);
+        let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
+        if let Some(place) = self.made.maps.get_mut(index) {
+            *place = Some(Map::new(made, plan.name.clone()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn make(&mut self, plan: &MapPlan, target: &Target) -> Result<MapFd> {
+        if let Some(module) = &plan.value_type_module {
+            self.made.modules.open(module)?;
+        }
+        let btf_is_refused = self.plan.btf.is_some() && self.made.btf.is_none();
+        let context = MapContext {
+            target,
+            btf: self.made.btf.as_ref().map(AsFd::as_fd),
+            without_btf: self.made.warnings.first().filter(|_| btf_is_refused),
+            named: self.made.named,
+            token: self.made.token.as_ref().map(AsFd::as_fd),
+            maps: &self.plan.maps,
+            programs: &self.plan.programs,
+            modules: &self.made.modules,
+        };
+        match map::make(&context, plan, &self.made.maps, &mut self.made.pins)? {
+            map::Made::Found(map) => Ok(map),
+            map::Made::New(map) => {
+                if plan.kind == MapType::ARENA {
+                    self.made.arena = Some(fill::arena(&map, plan)?);
+                }
+                Ok(map)
+            }
+        }
+    }
+
+    /// Loads the program of this index.
+    pub(super) fn load_program(&mut self, index: usize) -> Result<()> {
+        let Some(plan) = self.plan.programs.get(index) else {
+            return Ok(());
+        };
+        self.options.go_on()?;
+        let loaded = self.load(plan);
+        let loaded = loaded.map_err(|e| e.context(format!("program `{}`", plan.name)))?;
+        self.bind_read_only_data(plan, loaded.as_fd());
+        if let Some(place) = self.made.programs.get_mut(index) {
+            *place = Some(loaded);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, plan: &ProgramPlan) -> Result<LoadedProgram> {
+        self.made.load(self.plan, plan, self.options)
+    }
+
+    /// Loads the program of this index with other maps, by index, in the place of those that were made.
+    pub(super) fn load_program_with(
+        &mut self,
+        index: usize,
+        maps: &mut [(usize, Option<Map>)],
+    ) -> Result<()> {
+        self.exchange(maps);
+        let loaded = self.load_program(index);
+        self.exchange(maps);
+        loaded
+    }
+
+    fn exchange(&mut self, maps: &mut [(usize, Option<Map>)]) {
+        for (index, map) in maps {
+            if let Some(place) = self.made.maps.get_mut(*index) {
+                std::mem::swap(place, map);
+            }
+        }
+    }
+
+    /// Keeps constants alive as long as the program, for those who look at it later. The maps that its instructions name
+    /// are tied to it anyway.
+    #[doc(alias = "bpf_prog_bind_map")]
+    fn bind_read_only_data(&mut self, plan: &ProgramPlan, program: BorrowedFd<'_>) {
+        let names = |index| {
+            plan.refs.iter().any(|r| match r.kind {
+                RefKind::Map { map } | RefKind::MapValue { map } => map == index,
+                _ => false,
+            })
+        };
+        for index in &self.made.constants {
+            let map = self.made.maps.get(*index).and_then(Option::as_ref);
+            if let Some(map) = map.filter(|_| self.made.binds && !names(*index)) {
+                // Before Linux 5.10 there is no such command.
+                self.made.binds = bpf::prog_bind_map(program, map.as_fd(), 0).is_ok();
+            }
+        }
+    }
+
+    /// Puts programs into the map of this index, if it is an array of them.
+    pub(super) fn put_programs(&self, index: usize) -> Result<()> {
+        let plan = self.plan.maps.get(index);
+        let map = self.made.maps.get(index).and_then(Option::as_ref);
+        match (plan, map) {
+            (Some(plan), Some(map)) => fill::programs(map.raw(), plan, &self.programs())
+                .map_err(|e| e.context(format!("map `{}`", plan.name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the `struct_ops` map of this index has all its functions.
+    ///
+    /// # Errors
+    /// It lacks one, and could not be attached.
+    pub(super) fn check_functions(&self, index: usize) -> Result<()> {
+        let plan = self.plan.maps.get(index);
+        plan.map_or(Ok(()), |plan| {
+            fill::functions_are_there(plan, &self.programs())
+                .map_err(|e| e.context(format!("map `{}`", plan.name)))
+        })
+    }
+
+    fn programs(&self) -> Programs<'_> {
+        Programs {
+            plans: &self.plan.programs,
+            loaded: &self.made.programs,
+        }
+    }
+
+    /// The values that register the struct_ops maps when they are attached.
+    fn struct_ops(&self) -> Vec<StructOpsValue> {
+        let programs = self.programs();
+        let made = self.plan.maps.iter().zip(&self.made.maps);
+        let made = made.filter(|(plan, fd)| plan.origin == MapOrigin::StructOps && fd.is_some());
+        made.map(|(plan, _)| StructOpsValue {
+            map: plan.name.clone(),
+            value: fill::struct_ops_value(plan, &programs),
+            autoattach: plan.autoattach,
+        })
+        .collect()
+    }
+
+    /// Hands over what was made.
+    pub(super) fn finish(self) -> Object {
+        let plan = self.plan;
+        let struct_ops = self.struct_ops();
+        let made = self.made;
+        let arena = plan.maps.iter().find(|map| map.kind == MapType::ARENA);
+        let arena_data = arena.map_or(0, |map| map.initial_offset);
+        let mut next = 0..;
+        let map_places = made.maps.iter();
+        let map_places = map_places.map(|map| map.as_ref().and_then(|_| next.next()));
+        let map_places = map_places.collect();
+        let usdt = made.usdt();
+        let maps: Vec<_> = made.maps.into_iter().flatten().collect();
+        let programs = plan.programs.iter().zip(made.programs);
+        let programs =
+            programs.filter_map(|(plan, loaded)| Some(handle(plan, loaded?, usdt.clone())));
+        Object {
+            name: plan.object_name.clone(),
+            maps,
+            map_places,
+            struct_ops,
+            arena: made.arena.map(Arc::new),
+            arena_data,
+            memories: Mutex::default(),
+            programs: programs.collect(),
+            not_loaded: names_of_rest(plan),
+            types: None,
+            variables: Vec::new(),
+            warnings: made.warnings,
+            new_pins: Mutex::new(made.pins.keep()),
+        }
+    }
+}
+
+fn none<T>(count: usize) -> Vec<Option<T>> {
+    std::iter::repeat_with(|| None).take(count).collect()
+}
+
+fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
+    let rest = plan.programs.iter().filter(|program| !program.autoload);
+    rest.map(|program| program.name.clone()).collect()
+}
+
+fn handle(plan: &ProgramPlan, loaded: LoadedProgram, usdt: Option<Arc<UsdtMaps>>) -> Program {
+    Program::new(ProgramParts {
+        fd: Arc::new(loaded.fd),
+        name: plan.name.clone(),
+        kind: plan.kind,
+        attach_type: Some(plan.expected_attach_type),
+        origin: Some(Origin {
+            section: plan.section.clone(),
+            def: plan.def,
+            attach_target: plan.attach_target.clone(),
+            autoattach: plan.autoattach,
+            usdt,
+            log: loaded.log,
+        }),
+    })
+}

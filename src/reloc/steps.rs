@@ -1,0 +1,496 @@
+//! Relocation as a whole, in libbpf's order: externs, maps, CO-RE, subprograms, references, attach targets, BTF.
+
+use super::arg_ctx::ContextTags;
+use super::attach_target;
+use super::core_relos::{self, Code};
+use super::externs::{self, Externs};
+use super::info::InfoTables;
+use super::jump_tables::JumpTables;
+use super::kernel_types::KernelTypes;
+use super::maps::{self, ArenaPlace};
+use super::plan::{LoadPlan, MapPlan, ProgramPlan, RefKind};
+use super::references::{References, SharedNames};
+use super::struct_ops::{self, Bindings};
+use super::subprog::{Linked, Linker};
+use super::target::Target;
+use super::{btf_upload, sanitize_insns};
+use crate::btf::{BtfEditor, ByteOrder};
+use crate::feature::Feature;
+use crate::kinds::{AttachType, ProgramFlags, ProgramType};
+use crate::open::{MapOrigin, OpenObject, OpenProgram, SectionFlags};
+use crate::{Error, ErrorKind, Result};
+use std::collections::BTreeSet;
+
+/// Which programs a plan is to load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Selection {
+    /// Those with autoload on.
+    Autoload,
+    /// The one of this index.
+    Only(usize),
+}
+
+impl OpenObject {
+    /// Works out everything that loading this object into `target` will ask of the kernel.
+    ///
+    /// What is wrong with one program is kept in its [`ProgramPlan::error`] and surfaces when it is to be loaded. Programs
+    /// with autoload off are listed with the instructions of the file.
+    ///
+    /// # Errors
+    /// What libbpf fails for as a whole: a strong extern that is not there, a subprogram's CO-RE relocation that cannot be
+    /// resolved, no BTF of the kernel where it is needed.
+    #[doc(alias("bpf_object__prepare", "bpf_object__relocate"))]
+    pub fn relocate(&self, target: &Target) -> Result<LoadPlan> {
+        Assembler::assemble(self, target, Selection::Autoload)
+            .map_err(|e| e.context(format!("object {}", self.label())))
+    }
+
+    /// Like [`OpenObject::relocate`], as if this program (by its index) alone had autoload on.
+    pub fn relocate_only(&self, target: &Target, program: usize) -> Result<LoadPlan> {
+        Assembler::assemble(self, target, Selection::Only(program))
+            .map_err(|e| e.context(format!("object {}", self.label())))
+    }
+
+    /// Like [`OpenObject::relocate`], but what one program needs of the kernel's types, and cannot have, is the mistake of
+    /// that program alone, where it would be the whole object's.
+    ///
+    /// # Errors
+    /// What is wrong even without any program.
+    pub fn relocate_each(&self, target: &Target) -> Result<LoadPlan> {
+        let whole = match self.relocate(target) {
+            Ok(plan) => return Ok(plan),
+            Err(error) => error,
+        };
+        let mut rest = self.clone();
+        for program in &mut rest.programs {
+            program.autoload = false;
+        }
+        if rest.relocate(target).is_err() {
+            return Err(whole);
+        }
+        let mut errors = Vec::new();
+        let wanted = self.programs.iter().zip(&mut rest.programs).enumerate();
+        for (index, (program, fine)) in wanted.filter(|(_, (program, _))| program.autoload) {
+            match Assembler::assemble(self, target, Selection::Only(index)) {
+                Ok(_) => fine.autoload = true,
+                Err(error) => {
+                    errors.push((index, error.context(format!("program `{}`", program.name))));
+                }
+            }
+        }
+        let mut plan = rest.relocate(target)?;
+        for (index, error) in errors {
+            if let Some(program) = plan.programs.get_mut(index) {
+                program.autoload = true;
+                program.error = Some(error);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn label(&self) -> String {
+        match &self.path {
+            Some(path) => path.display().to_string(),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// How many bytes the descriptions of CO-RE relocations may take in all programs of an object. Each program has copies of those of
+/// its subprograms.
+const MOST_DESCRIBED: usize = 1 << 28;
+
+/// What programs add to the object's maps and types.
+struct Output<'o> {
+    tables: JumpTables<'o>,
+    types: Option<BtfEditor>,
+    tags: ContextTags,
+    /// How many more bytes the descriptions of CO-RE relocations may take.
+    room: usize,
+}
+
+struct Assembler<'o> {
+    object: &'o OpenObject,
+    target: &'o Target,
+    types: KernelTypes<'o>,
+    externs: Externs,
+    maps: Vec<MapPlan>,
+    arena: ArenaPlace,
+    names: SharedNames,
+    bindings: Bindings,
+    infos: InfoTables<'o>,
+    /// For each program, whether it is to be loaded.
+    autoload: Vec<bool>,
+}
+
+impl<'o> Assembler<'o> {
+    fn assemble(
+        object: &'o OpenObject,
+        target: &'o Target,
+        selection: Selection,
+    ) -> Result<LoadPlan> {
+        if object.byte_order == ByteOrder::Foreign {
+            return Err(Error::new(
+                ErrorKind::InvalidObject,
+                "it is of the other byte order, so no kernel of this machine can load it",
+            )
+            .with_hint("compile it with -target bpf (or bpfel, bpfeb) for this machine"));
+        }
+        let mut autoload: Vec<bool> = object
+            .programs
+            .iter()
+            .enumerate()
+            .map(|(index, program)| match selection {
+                Selection::Autoload => program.autoload,
+                Selection::Only(only) => index == only,
+            })
+            .collect();
+        // First of all, so that features are looked for with its rights.
+        target.token()?;
+        let types = KernelTypes::look_up(target, &wanted_types(object, &autoload), || {
+            core_relos::wanted_types(object, target, &wanted_functions(object, &autoload))
+        })?;
+        let externs = Externs::resolve(object, target, &types)?;
+        let arena = ArenaPlace::of(object, target)?;
+        let mut maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;
+        let bindings = Bindings::bind(object, &types, &mut maps)?;
+        if selection == Selection::Autoload {
+            bindings.adjust_autoload(object, &mut autoload);
+        }
+        let infos = match &object.btf_ext {
+            Some(ext) if autoload.contains(&true) => InfoTables::new(object, ext),
+            _ => InfoTables::default(),
+        };
+        let names = SharedNames::of(object, &maps);
+        let assembler = Self {
+            object,
+            target,
+            types,
+            externs,
+            maps,
+            arena,
+            names,
+            bindings,
+            infos,
+            autoload,
+        };
+        assembler.run()
+    }
+
+    fn run(self) -> Result<LoadPlan> {
+        let object = self.object;
+        let wanted = wanted_functions(object, &self.autoload);
+        let mut code = Code::relocate(object, self.target, &wanted, &self.types)?;
+        let errors = self.program_errors(&mut code)?;
+        let mut linker = Linker::new(object, &code);
+        let mut output = Output {
+            tables: JumpTables::new(object),
+            types: None,
+            tags: if self.infos.is_empty() {
+                ContextTags::default()
+            } else {
+                ContextTags::of(object, self.target)
+            },
+            room: MOST_DESCRIBED,
+        };
+        let mut programs = Vec::with_capacity(object.programs.len());
+        let chosen = self.autoload.iter().zip(errors).enumerate();
+        for (program, (index, (autoload, error))) in object.programs.iter().zip(chosen) {
+            let mut plan = listed(program, *autoload);
+            if !*autoload {
+                let function = object.functions.get(program.function);
+                plan.insns = function.map(|f| f.insns.clone()).unwrap_or_default();
+            } else if let Some(error) = error {
+                // What was done before the mistake is worth seeing.
+                plan.insns = code.insns(program.function).to_vec();
+                plan.core = code.steps(program.function).to_vec();
+                plan.error = Some(error);
+            } else if let Err(error) = self.fill(&mut plan, index, &mut linker, &mut output) {
+                plan.error = Some(error.context(format!("program `{}`", program.name)));
+            }
+            programs.push(plan);
+        }
+        let btf = btf_upload::build(object, output.types, self.target)?;
+        let mut maps = self.maps;
+        maps.extend(output.tables.into_plans());
+        Ok(LoadPlan {
+            object_name: object.name.clone(),
+            target_name: self.target.name(),
+            license: object.license.clone(),
+            kernel_version: match object.kernel_version {
+                Some(version) => version,
+                None => self.target.version()?,
+            },
+            btf_required: object
+                .maps
+                .iter()
+                .any(|map| map.origin == MapOrigin::StructOps),
+            btf,
+            maps,
+            programs,
+            warnings: self.externs.warnings,
+        })
+    }
+
+    /// Why each program's own instructions could not be relocated. A subprogram's mistake is the whole object's.
+    fn program_errors(&self, code: &mut Code<'_>) -> Result<Vec<Option<Error>>> {
+        let object = self.object;
+        let errors = object.programs.iter().map(|program| {
+            let error = code.take_error(program.function)?;
+            Some(error.context(format!("program `{}`", program.name)))
+        });
+        let errors = errors.collect();
+        for (index, function) in object.functions.iter().enumerate() {
+            if let Some(error) = code.take_error(index) {
+                return Err(error.context(format!("function `{}`", function.name)));
+            }
+        }
+        Ok(errors)
+    }
+
+    fn fill(
+        &self,
+        plan: &mut ProgramPlan,
+        index: usize,
+        linker: &mut Linker<'_, '_>,
+        output: &mut Output<'_>,
+    ) -> Result<()> {
+        let Some(program) = self.object.programs.get(index) else {
+            return Ok(());
+        };
+        let mut linked = linker.link(program.function)?;
+        let references = References {
+            object: self.object,
+            maps: &self.maps,
+            externs: &self.externs,
+            arena: self.arena,
+            names: &self.names,
+        };
+        let refs = references.relocate(&mut linked, &mut output.tables);
+        sanitize_insns::sanitize(&mut linked.insns, self.target);
+        plan.insns = std::mem::take(&mut linked.insns);
+        plan.refs = refs?;
+        self.fill_info(plan, &linked)?;
+        let Output { tags, types, .. } = output;
+        tags.fix(self.object, plan, types);
+        describe(plan, &linked, linker.code(), &mut output.room)?;
+        if plan
+            .refs
+            .iter()
+            .any(|r| matches!(&r.kind, RefKind::Kfunc { module: Some(_) }))
+        {
+            plan.fd_array.clone_from(&self.externs.modules);
+        }
+        self.fill_kind(plan, program, index)
+    }
+
+    fn fill_info(&self, plan: &mut ProgramPlan, linked: &Linked) -> Result<()> {
+        if !self.infos.is_empty() && self.target.supports(Feature::BtfFunc) {
+            plan.func_info = self.infos.func_info(self.object, linked)?;
+            plan.line_info = self.infos.line_info(self.object, linked)?;
+        }
+        Ok(())
+    }
+
+    /// Type, attach type and attach target, as this kernel takes them.
+    fn fill_kind(&self, plan: &mut ProgramPlan, program: &OpenProgram, index: usize) -> Result<()> {
+        if program.kind == ProgramType::UNSPEC {
+            return Err(unknown_type(program));
+        }
+        if program.kind == ProgramType::STRUCT_OPS {
+            let (target, attach_type) = self.bindings.of(index)?;
+            plan.attach_target = Some(target.clone());
+            plan.expected_attach_type = *attach_type;
+            return Ok(());
+        }
+        let section = program.def.map_or(SectionFlags::empty(), |def| def.flags);
+        if section.contains(SectionFlags::ATTACH_TYPE_OPTIONAL)
+            && !self.target.supports(Feature::ExpAttachType)
+        {
+            plan.expected_attach_type = AttachType::default();
+        }
+        if section.contains(SectionFlags::USDT) && self.target.supports(Feature::UprobeMultiLink) {
+            plan.expected_attach_type = AttachType::TRACE_UPROBE_MULTI;
+        }
+        plan.attach_target = attach_target::resolve(program, self.target, &self.types)?;
+        Ok(())
+    }
+}
+
+/// Tells what CO-RE did to all parts of a program.
+fn describe(
+    plan: &mut ProgramPlan,
+    linked: &Linked,
+    code: &Code<'_>,
+    room: &mut usize,
+) -> Result<()> {
+    for part in &linked.parts {
+        for step in code.steps(part.function) {
+            *room = room.checked_sub(step.text_len()).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidObject,
+                    format!(
+                        "what CO-RE does to all programs takes more than {MOST_DESCRIBED} bytes to describe"
+                    ),
+                )
+            })?;
+            let mut step = step.clone();
+            step.insn = step.insn.saturating_add(part.start);
+            plan.core.push(step);
+        }
+    }
+    Ok(())
+}
+
+/// The names that have to be looked up among the kernel's types, for the whole object.
+fn wanted_types(object: &OpenObject, autoload: &[bool]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    externs::wanted_types(object, &mut names);
+    struct_ops::wanted_types(object, &mut names);
+    for (program, autoload) in object.programs.iter().zip(autoload) {
+        if *autoload {
+            attach_target::wanted_types(program, &mut names);
+        }
+    }
+    names
+}
+
+/// The functions whose CO-RE relocations count: the programs to be loaded, and every subprogram.
+fn wanted_functions(object: &OpenObject, autoload: &[bool]) -> Vec<bool> {
+    let mut wanted = vec![true; object.functions.len()];
+    for (program, autoload) in object.programs.iter().zip(autoload) {
+        if let Some(wanted) = wanted.get_mut(program.function) {
+            *wanted = *autoload;
+        }
+    }
+    wanted
+}
+
+/// What a program's plan says whether it is loaded or not.
+fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
+    ProgramPlan {
+        name: program.name.clone(),
+        section: program.section.clone(),
+        def: program.def,
+        kind: program.kind,
+        expected_attach_type: program.attach_type,
+        autoload,
+        autoattach: program.autoattach,
+        flags: flags(program),
+        attach_program: program.attach_program.clone(),
+        ifindex: program.ifindex,
+        log_level: program.log_level,
+        ..ProgramPlan::default()
+    }
+}
+
+/// The program's own flags and those that its section's name implies.
+fn flags(program: &OpenProgram) -> u32 {
+    let mut flags = ProgramFlags::from_bits_retain(program.flags);
+    if let Some(def) = program.def {
+        flags.set(
+            ProgramFlags::SLEEPABLE,
+            flags.contains(ProgramFlags::SLEEPABLE) || def.flags.contains(SectionFlags::SLEEPABLE),
+        );
+        if def.flags.contains(SectionFlags::XDP_FRAGS) && program.kind == ProgramType::XDP {
+            flags |= ProgramFlags::XDP_HAS_FRAGS;
+        }
+    }
+    flags.bits()
+}
+
+fn unknown_type(program: &OpenProgram) -> Error {
+    Error::new(
+        ErrorKind::InvalidObject,
+        format!(
+            "section `{}` does not say what type of program it is",
+            program.section
+        ),
+    )
+    .with_hint("give it a SEC() name that libbpf knows, such as SEC(\"kprobe/FUNCTION\"), or set the program's type")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::target::OfflineKernel;
+    use super::super::testing::{add_program, exit, kernel, nop, object};
+    use super::*;
+    use crate::KernelVersion;
+
+    /// What the kernel of this version gets of a program in this section: attach type and flags.
+    fn planned(section: &str, version: (u8, u8)) -> (AttachType, ProgramFlags) {
+        let mut object = object();
+        add_program(&mut object, section, vec![nop(), exit()], &[]);
+        let target = kernel(KernelVersion::new(version.0, version.1, 0), |_| {});
+        let plan = object.relocate(&target).unwrap();
+        let program = plan.programs.first().unwrap();
+        assert!(program.error.is_none(), "{:?}", program.error);
+        let flags = ProgramFlags::from_bits_retain(program.flags);
+        (program.expected_attach_type, flags)
+    }
+
+    #[test]
+    fn kernels_without_attach_types_get_none_where_it_is_optional() {
+        for def in crate::open::SectionDef::ALL {
+            let name = def.pattern.trim_end_matches('+');
+            let optional = def.flags.contains(SectionFlags::ATTACH_TYPE_OPTIONAL);
+            if def.needs_attach_target() || def.program_type == ProgramType::STRUCT_OPS {
+                continue;
+            }
+            let old = if optional {
+                AttachType(0)
+            } else {
+                def.attach_type
+            };
+            assert_eq!(planned(name, (4, 16)).0, old, "{name}");
+            if !def.flags.contains(SectionFlags::USDT) {
+                assert_eq!(planned(name, (7, 2)).0, def.attach_type, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_one_program_lacks_does_not_keep_the_others_from_being_relocated_each() {
+        let mut object = object();
+        for section in ["socket", "fentry/vfs_read", "xdp"] {
+            add_program(&mut object, section, vec![nop(), exit()], &[]);
+        }
+        let without_types = Target::offline(OfflineKernel::default());
+        let whole = object.relocate(&without_types).unwrap_err();
+        let plan = object.relocate_each(&without_types).unwrap();
+        let mut errors = plan.programs.iter().map(|program| program.error.as_ref());
+        let second = errors.nth(1).unwrap().unwrap();
+        assert!(errors.next().unwrap().is_none() && plan.programs.iter().all(|p| p.autoload));
+        assert_eq!(
+            (second.kind(), second.message()),
+            (whole.kind(), whole.message())
+        );
+        assert!(
+            second.chain().any(|what| what.starts_with("program")),
+            "{second}"
+        );
+        assert!(
+            plan.programs
+                .iter()
+                .all(|p| !p.insns.is_empty() || p.error.is_some())
+        );
+    }
+
+    #[test]
+    fn static_probes_become_multi_probes_where_there_are_some() {
+        assert_eq!(planned("usdt", (6, 5)).0, AttachType(0));
+        assert_eq!(planned("usdt", (6, 6)).0, AttachType::TRACE_UPROBE_MULTI);
+        assert_eq!(planned("usdt.s", (6, 6)).0, AttachType::TRACE_UPROBE_MULTI);
+        assert_eq!(planned("uprobe", (6, 6)).0, AttachType(0));
+    }
+
+    #[test]
+    fn sections_imply_flags() {
+        let flags = |section| planned(section, (7, 2)).1;
+        assert_eq!(flags("uprobe.s"), ProgramFlags::SLEEPABLE);
+        assert_eq!(flags("syscall"), ProgramFlags::SLEEPABLE);
+        assert_eq!(flags("xdp.frags"), ProgramFlags::XDP_HAS_FRAGS);
+        assert_eq!(flags("xdp.frags/cpumap"), ProgramFlags::XDP_HAS_FRAGS);
+        assert_eq!(flags("xdp"), ProgramFlags::empty());
+    }
+}
