@@ -75,6 +75,45 @@ impl fmt::Display for KernelVersion {
     }
 }
 
+/// Whose byte order a blob was written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// This machine's.
+    Native,
+    /// The other one.
+    Foreign,
+}
+
+impl ByteOrder {
+    /// `"little endian"` or `"big endian"`.
+    pub fn name(self) -> &'static str {
+        match (self, cfg!(target_endian = "little")) {
+            (Self::Native, true) | (Self::Foreign, false) => "little endian",
+            (Self::Native, false) | (Self::Foreign, true) => "big endian",
+        }
+    }
+
+    /// A 16-bit number, read in this order.
+    pub(crate) fn u16(self, bytes: [u8; 2]) -> u16 {
+        let n = u16::from_ne_bytes(bytes);
+        if self == Self::Native {
+            n
+        } else {
+            n.swap_bytes()
+        }
+    }
+
+    /// A 32-bit number, read in this order.
+    pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
+        let n = u32::from_ne_bytes(bytes);
+        if self == Self::Native {
+            n
+        } else {
+            n.swap_bytes()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::KernelVersion;

@@ -357,6 +357,16 @@ bitflags::bitflags! {
     }
 }
 
+/// How a map is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pinning {
+    /// Not, unless a path is set.
+    #[default]
+    None,
+    /// Under its name in the BPF file system: `LIBBPF_PIN_BY_NAME`.
+    ByName,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,7 +82,9 @@ mod verifier_log;
 mod work;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
-pub use ids::{KernelVersion, SectionIndex, TypeId};
+pub use ids::{ByteOrder, KernelVersion, SectionIndex, TypeId};
 pub use kernel::probe;
-pub use kinds::{AttachType, LinkType, MapFlags, MapType, ProgramFlags, ProgramType, TaskFdType};
+pub use kinds::{
+    AttachType, LinkType, MapFlags, MapType, Pinning, ProgramFlags, ProgramType, TaskFdType,
+};
 pub use open::{OpenObject, OpenOptions};

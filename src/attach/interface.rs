@@ -1,6 +1,7 @@
 //! Network interfaces by number or name.
 
 use super::rtnetlink::{self, LinkFacts, Route};
+use crate::kinds::AttachType;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 
 /// A network interface, by its number or its name, in the network namespace of the thread that attaches.
@@ -108,3 +109,29 @@ impl Interface {
 
 /// Not more than this many names in a message.
 const MOST_NAMES: usize = 12;
+
+/// Which way packets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the wire into the machine.
+    Ingress,
+    /// From the machine to the wire.
+    Egress,
+}
+
+impl Direction {
+    pub(super) fn tcx(self) -> AttachType {
+        match self {
+            Self::Ingress => AttachType::TCX_INGRESS,
+            Self::Egress => AttachType::TCX_EGRESS,
+        }
+    }
+
+    pub(super) fn of(attach_type: AttachType) -> Option<Self> {
+        match attach_type {
+            AttachType::TCX_INGRESS => Some(Self::Ingress),
+            AttachType::TCX_EGRESS => Some(Self::Egress),
+            _ => None,
+        }
+    }
+}

@@ -107,3 +107,14 @@ fn refused(errno: Errno, at: &Netkit<'_>) -> Error {
         _ => refusal::explain(errno, error),
     }
 }
+
+impl AttachPoint<'_> {
+    /// One side of a netkit pair, whose primary device this is. Since Linux 6.7.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no interface of this name.
+    pub fn netkit(interface: impl Into<Interface>, side: NetkitSide) -> Result<Self> {
+        let index = interface.into().index()?;
+        Ok(Self::of_interface(index, side.attach_type()))
+    }
+}

@@ -1,11 +1,8 @@
 //! The places that `BPF_PROG_ATTACH` and `BPF_PROG_QUERY` know: what is attached there, and attaching without a link.
 
 use super::anchor::{Wanted, order_methods};
-use super::interface::Interface;
 use super::link::Link;
-use super::netkit::NetkitSide;
 use super::refusal::{self, linux};
-use super::tcx::Direction;
 use super::unlinked::{self, Place};
 use crate::kinds::AttachType;
 use crate::map::Map;
@@ -77,24 +74,6 @@ impl<'a> AttachPoint<'a> {
     /// A map of sockets, for `SK_MSG_VERDICT` and the `SK_SKB` types. Can be queried since Linux 5.18.
     pub fn sockmap(map: &'a Map, attach_type: AttachType) -> Self {
         Self::of_fd(map.as_fd(), attach_type)
-    }
-
-    /// Packets that come in or go out at an interface, before (after) classic traffic control. Since Linux 6.6.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no interface of this name.
-    pub fn tcx(interface: impl Into<Interface>, direction: Direction) -> Result<Self> {
-        let index = interface.into().index()?;
-        Ok(Self::of_interface(index, direction.tcx()))
-    }
-
-    /// One side of a netkit pair, whose primary device this is. Since Linux 6.7.
-    ///
-    /// # Errors
-    /// `NotFound` if there is no interface of this name.
-    pub fn netkit(interface: impl Into<Interface>, side: NetkitSide) -> Result<Self> {
-        let index = interface.into().index()?;
-        Ok(Self::of_interface(index, side.attach_type()))
     }
 
     /// Any place that has a descriptor.

@@ -3,11 +3,10 @@
 //! There are no links for them. A filter stays after its process, and the qdisc `clsact` that it hangs on stays after the
 //! filter, because others may use it, too.
 
-use super::interface::Interface;
+use super::interface::{Direction, Interface};
 use super::link::Link;
 use super::rtnetlink::Route;
 use super::tc_hook::{KIND, OPTIONS, TcFilter, TcHook, filter};
-use super::tcx::Direction;
 use super::unlinked::{self, Place};
 use crate::program::Program;
 use crate::sys::netlink::Request;

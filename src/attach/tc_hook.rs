@@ -1,8 +1,7 @@
 //! Where classic traffic control (`tc`) has filters: a qdisc of an interface, and what hangs on it.
 
-use super::interface::Interface;
+use super::interface::{Direction, Interface};
 use super::rtnetlink::{self, Route};
-use super::tcx::Direction;
 use crate::sys::netlink::{Attributes, Refusal, Request};
 use crate::{Errno, Error, ErrorKind, Result};
 

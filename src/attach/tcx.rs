@@ -1,40 +1,14 @@
 //! Packets that come in or go out at an interface (tcx): a link since Linux 6.6, a classic filter (`tc`) before.
 
 use super::anchor::{Wanted, order_methods};
-use super::interface::Interface;
+use super::interface::{Direction, Interface};
 use super::link::Link;
 use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use super::tc::Tc;
-use crate::kinds::{AttachType, ProgramType};
+use crate::kinds::ProgramType;
 use crate::program::Program;
 use crate::{Errno, Error, ErrorKind, Result, probe};
-
-/// Which way packets go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From the wire into the machine.
-    Ingress,
-    /// From the machine to the wire.
-    Egress,
-}
-
-impl Direction {
-    pub(super) fn tcx(self) -> AttachType {
-        match self {
-            Self::Ingress => AttachType::TCX_INGRESS,
-            Self::Egress => AttachType::TCX_EGRESS,
-        }
-    }
-
-    fn of(attach_type: AttachType) -> Option<Self> {
-        match attach_type {
-            AttachType::TCX_INGRESS => Some(Self::Ingress),
-            AttachType::TCX_EGRESS => Some(Self::Egress),
-            _ => None,
-        }
-    }
-}
 
 /// Which packets of which interface, and where among the other programs.
 ///
@@ -131,5 +105,16 @@ fn refused(errno: Errno, program: &Program, at: &Tcx<'_>) -> Error {
             error.with_hint("the program to replace is held by a link; update that link")
         }
         _ => refusal::explain(errno, error),
+    }
+}
+
+impl AttachPoint<'_> {
+    /// Packets that come in or go out at an interface, before (after) classic traffic control. Since Linux 6.6.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no interface of this name.
+    pub fn tcx(interface: impl Into<Interface>, direction: Direction) -> Result<Self> {
+        let index = interface.into().index()?;
+        Ok(Self::of_interface(index, direction.tcx()))
     }
 }

@@ -5,7 +5,7 @@ use super::link::Link;
 use super::refusal;
 use super::rtnetlink::{self, LinkFacts, Route, link_body};
 use super::unlinked::{self, Place};
-use super::xdp_status::{self, XdpStatus};
+use super::xdp_status::{self, XdpMode, XdpStatus};
 use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
@@ -25,27 +25,6 @@ const IF_NONE: u32 = 1 << 0;
 const REPLACE: u32 = 1 << 4;
 /// No descriptor: -1.
 const NOTHING: u32 = u32::MAX;
-
-/// Who runs an XDP program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum XdpMode {
-    /// The network stack, for any interface, on packets that have a socket buffer already. (`XDP_FLAGS_SKB_MODE`)
-    Generic,
-    /// The driver, before it spends anything on the packet. (`XDP_FLAGS_DRV_MODE`)
-    Native,
-    /// The network card. (`XDP_FLAGS_HW_MODE`)
-    Offload,
-}
-
-impl XdpMode {
-    fn flag(self) -> u32 {
-        match self {
-            Self::Generic => 1 << 1,
-            Self::Native => 1 << 2,
-            Self::Offload => 1 << 3,
-        }
-    }
-}
 
 /// Which interface to attach an XDP program to, and how.
 ///

@@ -2,9 +2,30 @@
 
 use super::interface::Interface;
 use super::rtnetlink::{self, LinkFacts, Route};
-use super::xdp::XdpMode;
+
 use crate::sys::netlink::{Attributes, Family, Refusal, Request};
 use crate::{Errno, Result};
+
+/// Who runs an XDP program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum XdpMode {
+    /// The network stack, for any interface, on packets that have a socket buffer already. (`XDP_FLAGS_SKB_MODE`)
+    Generic,
+    /// The driver, before it spends anything on the packet. (`XDP_FLAGS_DRV_MODE`)
+    Native,
+    /// The network card. (`XDP_FLAGS_HW_MODE`)
+    Offload,
+}
+
+impl XdpMode {
+    pub(super) fn flag(self) -> u32 {
+        match self {
+            Self::Generic => 1 << 1,
+            Self::Native => 1 << 2,
+            Self::Offload => 1 << 3,
+        }
+    }
+}
 
 /// `IFLA_XDP`
 const XDP: u16 = 43;

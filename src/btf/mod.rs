@@ -11,9 +11,10 @@ mod read;
 mod show;
 mod write;
 
+#[doc(no_inline)]
+pub use crate::ids::ByteOrder;
 pub use error::BtfError;
 pub use read::ext::{BtfExt, CoreRelo, ExtSection};
-pub use read::header::ByteOrder;
 pub use read::kind::{KIND_COUNT, Kind};
 pub use read::layout::{Field, Layout, Number, Shape};
 pub use read::parse::{Btf, LONGEST_NAME, SharedBytes};

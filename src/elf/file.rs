@@ -3,7 +3,7 @@
 use super::section::string_at;
 use super::{ElfError, NameBudget, Section};
 use crate::SectionIndex;
-use crate::btf::ByteOrder;
+use crate::ids::ByteOrder;
 use object::Endianness;
 use object::elf::{self, FileHeader64, SectionHeader64};
 use object::read::elf::{FileHeader as _, SectionHeader as _};

@@ -1,9 +1,10 @@
 //! Maps that outlive the process: pinned under a name in a BPF file system, and found there again.
 
+use crate::kinds::Pinning;
 use crate::kinds::{MapFlags, MapType};
 use crate::map::no_map;
 use crate::map::pin::{self, Place};
-use crate::reloc::{MapPlan, Pinning};
+use crate::reloc::MapPlan;
 use crate::sys::bpf::{MapFd, MapInfo};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fs;

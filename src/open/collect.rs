@@ -1,10 +1,10 @@
 //! The first pass over the file: what each section is for, and the functions that the code sections hold.
 
 use super::{Function, FunctionLinkage};
-use crate::btf::ByteOrder;
 use crate::elf::{
     ElfError, ElfFile, NameBudget, Rel, Section, Symbol, SymbolPlace, SymbolTable, Visibility,
 };
+use crate::ids::ByteOrder;
 use crate::insn::{INSN_SIZE, Insn};
 use crate::{Error, ErrorKind, KernelVersion, Result, SectionIndex};
 

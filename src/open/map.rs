@@ -2,8 +2,8 @@
 
 use super::{MapOrigin, OpenMap, OpenObject};
 use crate::btf::{Array, Btf, BtfEditor, Kind};
+use crate::kinds::Pinning;
 use crate::kinds::{MapFlags, MapType};
-use crate::reloc::Pinning;
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use super::collect::{Collected, invalid};
 use super::{OpenMap, UnknownAttributes};
 use crate::btf::{Btf, Kind, Linkage, Member, Type, VarSecinfo};
 use crate::kinds::MapType;
-use crate::reloc::Pinning;
+use crate::kinds::Pinning;
 use crate::{Error, ErrorKind, Result, SectionIndex, TypeId};
 
 /// All maps of `.maps`, in the order of their offsets.

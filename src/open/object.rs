@@ -3,8 +3,8 @@
 use super::{Image, SectionDef, TokenSource};
 use crate::btf::{Btf, BtfExt, ByteOrder};
 use crate::insn::Insn;
+use crate::kinds::Pinning;
 use crate::kinds::{AttachType, MapType, ProgramType};
-use crate::reloc::Pinning;
 use crate::{KernelVersion, SectionIndex, TypeId};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;

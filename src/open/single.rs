@@ -4,7 +4,7 @@ use super::{
     Function, FunctionLinkage, OpenObject, OpenProgram, Relocation, SectionDef, TokenSource,
 };
 use crate::SectionIndex;
-use crate::btf::ByteOrder;
+use crate::ids::ByteOrder;
 use crate::insn::Insn;
 
 impl OpenObject {

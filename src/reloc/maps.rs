@@ -1,8 +1,9 @@
 //! What the kernel is asked for, map by map.
 
-use super::plan::{MapPlan, Pinning, SlotPlan, SlotTarget};
+use super::plan::{MapPlan, SlotPlan, SlotTarget};
 use super::target::Target;
 use crate::feature::Feature;
+use crate::kinds::Pinning;
 use crate::kinds::{MapFlags, MapType};
 use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, SlotRef};
 use crate::{Error, ErrorKind, Result, TypeId};

@@ -29,10 +29,12 @@ mod target;
 #[cfg(test)]
 mod testing;
 
+#[doc(no_inline)]
+pub use crate::kinds::Pinning;
 pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use core::core_kind_name;
 pub use plan::{
-    AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, Pinning,
-    ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget,
+    AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, ProgramPlan,
+    Ref, RefKind, SlotPlan, SlotTarget,
 };
 pub use target::{KernelSource, Module, ModuleBtf, OfflineKernel, Target};

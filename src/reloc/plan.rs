@@ -2,7 +2,7 @@
 
 use super::target::Module;
 use crate::insn::Insn;
-use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::kinds::{AttachType, MapType, Pinning, ProgramType};
 use crate::open::{MapOrigin, SectionDef};
 use crate::{Error, ErrorKind, KernelVersion, Result, TypeId, did_you_mean};
 use std::os::fd::OwnedFd;
@@ -108,16 +108,6 @@ impl MapPlan {
     pub fn initial_sha256(&self) -> Option<[u8; 32]> {
         self.initial.as_deref().map(crate::sha256::sha256)
     }
-}
-
-/// How a map is pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Pinning {
-    /// Not, unless a path is set.
-    #[default]
-    None,
-    /// Under its name in the BPF file system: `LIBBPF_PIN_BY_NAME`.
-    ByName,
 }
 
 /// An entry of a map that holds another map or a program.

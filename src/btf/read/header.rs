@@ -1,6 +1,7 @@
 //! The headers of BTF: 24 bytes, 32 since Linux 7.1 (with the layout section), and longer ones from the future.
 
 use crate::btf::BtfError;
+use crate::ids::ByteOrder;
 use std::ops::Range;
 
 /// The magic number in this machine's byte order.
@@ -9,45 +10,6 @@ pub(crate) const MAGIC: u16 = 0xeb9f;
 pub(crate) const HEADER_LEN: usize = 24;
 /// The header with the fields of the layout section.
 const HEADER_LEN_LAYOUT: usize = 32;
-
-/// Whose byte order a blob was written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByteOrder {
-    /// This machine's.
-    Native,
-    /// The other one.
-    Foreign,
-}
-
-impl ByteOrder {
-    /// `"little endian"` or `"big endian"`.
-    pub fn name(self) -> &'static str {
-        match (self, cfg!(target_endian = "little")) {
-            (Self::Native, true) | (Self::Foreign, false) => "little endian",
-            (Self::Native, false) | (Self::Foreign, true) => "big endian",
-        }
-    }
-
-    /// A 16-bit number, read in this order.
-    pub(crate) fn u16(self, bytes: [u8; 2]) -> u16 {
-        let n = u16::from_ne_bytes(bytes);
-        if self == Self::Native {
-            n
-        } else {
-            n.swap_bytes()
-        }
-    }
-
-    /// A 32-bit number, read in this order.
-    pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
-        let n = u32::from_ne_bytes(bytes);
-        if self == Self::Native {
-            n
-        } else {
-            n.swap_bytes()
-        }
-    }
-}
 
 /// The 16-bit number at `offset`.
 pub(crate) fn u16_at(bytes: &[u8], offset: usize, order: ByteOrder) -> Option<u16> {
