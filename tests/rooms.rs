@@ -68,9 +68,11 @@ fn pure_rooms_do_not_reach_the_kernel() {
         "error",
         "symbols",
         "near_functions",
+        "since",
+        "verifier_log",
         "work",
     ] {
-        let effects = ["sys", "load", "attach", "probe", "map", "program", "ring"];
+        let effects = ["sys", "kernel", "load", "attach", "map", "program", "ring"];
         let found = lines_with(room, |code| {
             effects.iter().any(|effect| imports(code, effect))
                 || code.contains("std::fs::")
@@ -109,7 +111,7 @@ fn handles_know_neither_loading_nor_attaching() {
 #[test]
 fn only_sys_is_unsafe() {
     for room in [
-        "elf", "btf", "insn", "open", "reloc", "load", "attach", "map", "program", "ring", "probe",
+        "elf", "btf", "insn", "open", "reloc", "load", "attach", "map", "program", "ring", "kernel",
     ] {
         let found = lines_with(room, |code| code.contains("unsafe"));
         assert!(found.is_empty(), "{found:#?}");
