@@ -7,16 +7,8 @@
 //! Instructions that relocation poisoned show up as calls of impossible helpers, such as `unknown#195896080`; they are
 //! put back into the words of the relocation that had no answer.
 
-use crate::reloc::{CoreStep, Ref};
+use crate::reloc::{CoreStep, Poison, Ref};
 
-/// What CO-RE leaves where there is no answer.
-const POISON_CORE: u32 = 195_896_080;
-/// First of the numbers for maps that were not created.
-const POISON_MAP: u32 = 2_001_000_000;
-/// First of the numbers for kernel functions that were not found.
-const POISON_EXTERN: u32 = 2_002_000_000;
-/// More externs or maps than any object has.
-const POISON_RANGE: u32 = 1_000_000;
 /// A reason is rarely longer; what comes before is context.
 const MAX_REASON_LINES: usize = 3;
 
@@ -57,11 +49,11 @@ impl Gist<'_> {
     fn print(&self, names: LogNames<'_>) -> String {
         let mut lines = Vec::new();
         let mut suggestion = self.suggestion.join(" ");
-        match self.poison(names) {
-            Some(poison) => {
-                lines.push(poison.reason);
-                lines.extend(poison.details);
-                suggestion = poison.suggestion.into();
+        match self.missing(names) {
+            Some(missing) => {
+                lines.push(missing.reason);
+                lines.extend(missing.details);
+                suggestion = missing.suggestion.into();
             }
             None if self.reason.is_empty() => {}
             None => lines.push(self.reason.join("; ")),
@@ -79,31 +71,29 @@ impl Gist<'_> {
     }
 
     /// What a call of an impossible helper stands for.
-    fn poison(&self, names: LogNames<'_>) -> Option<Poison> {
+    fn missing(&self, names: LogNames<'_>) -> Option<Missing> {
         let called = self.reason.iter().find_map(|line| unknown_helper(line));
         let number = called.or_else(|| unknown_helper(self.insn?.text))?;
         let insn = self.insn.map(|insn| insn.index);
-        if number == POISON_CORE {
-            return Some(Poison::core(names.core, insn));
-        }
-        if let Some(index) = offset_in_range(number, POISON_MAP) {
-            let name = usize::try_from(index).ok().and_then(|i| names.maps.get(i));
-            return Some(Poison::map(name.copied(), index));
-        }
-        let index = offset_in_range(number, POISON_EXTERN)?;
-        let name = insn.and_then(|insn| names.refs.iter().find(|r| r.insn == insn));
-        Some(Poison::kfunc(name.map(|r| &*r.name), index))
+        Some(match Poison::from_helper(number)? {
+            Poison::Core => Missing::core(names.core, insn),
+            Poison::Map(index) => Missing::map(names.maps.get(index).copied(), index),
+            Poison::Extern(index) => {
+                let name = insn.and_then(|insn| names.refs.iter().find(|r| r.insn == insn));
+                Missing::kfunc(name.map(|r| &*r.name), index)
+            }
+        })
     }
 }
 
-/// An instruction that relocation made impossible, in words.
-struct Poison {
+/// What a poisoned instruction needs, in words.
+struct Missing {
     reason: String,
     details: Vec<String>,
     suggestion: &'static str,
 }
 
-impl Poison {
+impl Missing {
     fn core(core: &[CoreStep], insn: Option<usize>) -> Self {
         // Both halves of a poisoned ldimm64 are calls; the relocation is the first half's.
         let step = insn.and_then(|insn| {
@@ -137,7 +127,7 @@ impl Poison {
         }
     }
 
-    fn map(name: Option<&str>, index: u32) -> Self {
+    fn map(name: Option<&str>, index: usize) -> Self {
         let shown = name.map_or_else(|| format!("number {index}"), |name| format!("`{name}`"));
         let why = if name.is_some_and(|name| name.starts_with('.')) {
             "its autocreate is off, or this kernel has no global variables, which need Linux 5.2"
@@ -151,7 +141,7 @@ impl Poison {
         }
     }
 
-    fn kfunc(name: Option<&str>, index: u32) -> Self {
+    fn kfunc(name: Option<&str>, index: usize) -> Self {
         let shown = name.map_or_else(|| format!("number {index}"), |name| format!("`{name}`"));
         Self {
             reason: format!(
@@ -161,10 +151,6 @@ impl Poison {
             suggestion: "guard the call with bpf_ksym_exists()",
         }
     }
-}
-
-fn offset_in_range(number: u32, first: u32) -> Option<u32> {
-    number.checked_sub(first).filter(|n| *n < POISON_RANGE)
 }
 
 /// The number in `... unknown#195896080`.
@@ -382,7 +368,11 @@ mod tests {
         assert_eq!(summarize("", LogNames::default()), "");
     }
 
-    fn poisoned(number: u32) -> String {
+    fn poisoned(missing: Poison) -> String {
+        calling(missing.helper())
+    }
+
+    fn calling(number: u32) -> String {
         format!(
             "; x = BPF_CORE_READ(t, gone); @ a.c:9\n5: (85) call unknown#{number}\n\
              invalid func unknown#{number}\nprocessed 5 insns (limit 1000000)\n"
@@ -438,7 +428,7 @@ mod tests {
             core: &core,
             ..LogNames::default()
         };
-        let gist = summarize(&poisoned(POISON_CORE), names);
+        let gist = summarize(&poisoned(Poison::Core), names);
         assert_eq!(
             gist.lines().take(5).collect::<Vec<_>>(),
             [
@@ -472,7 +462,7 @@ mod tests {
             core: std::slice::from_ref(&step),
             ..LogNames::default()
         };
-        let gist = summarize(&poisoned(POISON_CORE), names);
+        let gist = summarize(&poisoned(Poison::Core), names);
         assert!(
             gist.starts_with(
                 "it accesses field `prio` of `struct t`, which is another sort of field in this kernel\n\
@@ -494,19 +484,19 @@ mod tests {
             maps: &["start", "events"],
             ..LogNames::default()
         };
-        let map = summarize(&poisoned(POISON_MAP + 1), names);
+        let map = summarize(&poisoned(Poison::Map(1)), names);
         assert!(
             map.contains("uses map `events`, which was not created (its autocreate is off)"),
             "{map}"
         );
-        let kfunc = summarize(&poisoned(POISON_EXTERN + 4), names);
+        let kfunc = summarize(&poisoned(Poison::Extern(4)), names);
         assert!(
             kfunc.contains("kernel function `bpf_gone`, declared __weak")
                 && kfunc.contains("bpf_ksym_exists()"),
             "{kfunc}"
         );
         // An ordinary unknown helper keeps the verifier's words.
-        let helper = summarize(&poisoned(999), names);
+        let helper = summarize(&calling(999), names);
         assert!(helper.starts_with("invalid func unknown#999"), "{helper}");
     }
 }

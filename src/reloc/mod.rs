@@ -19,6 +19,7 @@ mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
 mod plan;
+mod poison;
 mod references;
 mod refused_maps;
 mod sanitize_insns;
@@ -37,4 +38,5 @@ pub use plan::{
     AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, ProgramPlan,
     Ref, RefKind, SlotPlan, SlotTarget,
 };
+pub(crate) use poison::Poison;
 pub use target::{KernelSource, Module, ModuleBtf, OfflineKernel, Target};

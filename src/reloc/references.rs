@@ -4,25 +4,20 @@
 //! global variable gets its offset, too: the instruction's own immediate (the offset, if the compiler named the section)
 //! plus the symbol's value (the offset, if it named the variable).
 //!
-//! What does not exist (a map that is not to be created, a weak kernel function) is poisoned: the instruction becomes a
-//! call of a helper function that no kernel has, with a number that tells what is missing. The verifier refuses the program
-//! only if the instruction can be reached.
+//! What does not exist (a map that is not to be created, a weak kernel function) is poisoned (see `poison`): the verifier
+//! refuses the program only if the instruction can be reached.
 
 use super::externs::{Externs, Resolved};
 use super::jump_tables::{self, JumpTables};
 use super::maps::ArenaPlace;
 use super::plan::{MapPlan, Ref, RefKind};
+use super::poison::Poison;
 use super::subprog::Linked;
 use crate::insn::{Insn, pseudo};
 use crate::kinds::MapType;
 use crate::open::{OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::sync::Arc;
-
-/// `call` of this number plus a map's index: the map was not created.
-pub(super) const POISON_MAP: i32 = 2_001_000_000;
-/// `call` of this number plus an extern's index: there is no such kernel function.
-pub(super) const POISON_EXTERN: i32 = 2_002_000_000;
 
 /// What references lead to.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +132,7 @@ impl References<'_> {
     fn load_map(&self, pair: Pair<'_>, map: usize) -> Result<Option<Found>> {
         let plan = self.map(map)?;
         if !plan.autocreate {
-            return Ok(pair.poison(POISON_MAP, map));
+            return Ok(pair.poison(Poison::Map(map)));
         }
         let high = pair.high.imm;
         pair.set(pseudo::MAP_FD, 0, high);
@@ -147,7 +142,7 @@ impl References<'_> {
     fn load_data(&self, pair: Pair<'_>, map: usize, symbol_value: u64) -> Result<Option<Found>> {
         let plan = self.map(map)?;
         if !plan.autocreate {
-            return Ok(pair.poison(POISON_MAP, map));
+            return Ok(pair.poison(Poison::Map(map)));
         }
         let base = if plan.kind == MapType::ARENA {
             self.arena.offset
@@ -171,7 +166,7 @@ impl References<'_> {
                     Error::new(ErrorKind::InvalidObject, "the object has no .kconfig map")
                 })?;
                 if !self.map(map)?.autocreate {
-                    return Ok(pair.poison(POISON_MAP, map));
+                    return Ok(pair.poison(Poison::Map(map)));
                 }
                 pair.set(pseudo::MAP_VALUE, 0, offset.cast_signed());
                 RefKind::MapValue { map }
@@ -202,7 +197,7 @@ impl References<'_> {
             .ok_or_else(|| shape("an extern function to call"))?;
         let resolved = self.externs.get(ext)?;
         let Resolved::Function { id, module, index } = resolved else {
-            *insn = poison(POISON_EXTERN, ext);
+            *insn = Poison::Extern(ext).insn();
             return Ok(None);
         };
         *insn = insn.with_src(pseudo::KFUNC_CALL);
@@ -232,9 +227,9 @@ impl Pair<'_> {
         self.high.imm = high;
     }
 
-    fn poison<T>(self, base: i32, index: usize) -> Option<T> {
-        *self.low = poison(base, index);
-        *self.high = poison(base, index);
+    fn poison<T>(self, missing: Poison) -> Option<T> {
+        *self.low = missing.insn();
+        *self.high = missing.insn();
         None
     }
 }
@@ -253,11 +248,6 @@ fn shape(what: &str) -> Error {
             "its relocation names {what}, but the instruction is not one that could refer to it"
         ),
     )
-}
-
-fn poison(base: i32, index: usize) -> Insn {
-    let index = i32::try_from(index).unwrap_or(0);
-    Insn::new(Insn::CALL, 0, 0, 0, base.saturating_add(index))
 }
 
 fn id_imm(id: TypeId) -> i32 {
@@ -348,7 +338,7 @@ mod tests {
     fn references_to_maps_that_are_not_created_are_poisoned() {
         let ([low, high], refs) =
             one_load(RelocKind::Map { map: 0 }, a_map("m", MapType::HASH, false));
-        assert_eq!(low, Insn::new(Insn::CALL, 0, 0, 0, POISON_MAP));
+        assert_eq!(low, Poison::Map(0).insn());
         assert_eq!(low, high);
         assert!(refs.is_empty());
     }
@@ -385,7 +375,7 @@ mod tests {
         .unwrap();
         let externs = Externs::resolve(&object, &target, &types).unwrap();
         let (insns, refs) = relocated(&object, &[], &externs).unwrap();
-        assert_eq!(insns[0], Insn::new(Insn::CALL, 0, 0, 0, POISON_EXTERN));
+        assert_eq!(insns[0], Poison::Extern(0).insn());
         assert!(refs.is_empty());
     }
 

@@ -3,12 +3,7 @@
 use super::error::CoreError;
 use super::value::{Check, Resize, Verdict};
 use crate::insn::{Insn, class, mode, size, source};
-use crate::reloc::CoreOutcome;
-
-/// The helper number in a poisoned instruction: the verifier refuses it with "invalid func unknown#195896080".
-///
-/// The same as libbpf's (`0xbad2310`), which tools and people know.
-pub(crate) const POISON_HELPER: i32 = 195_896_080;
+use crate::reloc::{CoreOutcome, Poison};
 
 /// What was done to an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +43,10 @@ fn unfit(insn: Insn, what: &'static str) -> CoreError {
     CoreError::UnfitInstruction { code, what }
 }
 
-/// Turns the instruction into a call of a helper that does not exist, which the verifier lets pass only where the
-/// program never gets to. Both halves of a 64-bit immediate are replaced, for else the verifier stumbles over the second.
+/// Makes the instruction one that the verifier lets pass only where the program never gets to.
 #[doc(alias = "bpf_core_poison_insn")]
 fn poison(insn: &mut Insn, second: Option<&mut Insn>, before: Option<u64>) -> Patched {
-    let call = Insn::new(Insn::CALL, 0, 0, 0, POISON_HELPER);
+    let call = Poison::Core.insn();
     if insn.is_ldimm64()
         && let Some(second) = second
     {

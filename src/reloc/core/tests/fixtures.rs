@@ -5,8 +5,7 @@
 use crate::btf::{Btf, BtfExt, CoreRelo};
 use crate::insn::{INSN_SIZE, Insn, class, from_bytes, size};
 use crate::reloc::core::CoreResolver;
-use crate::reloc::core::patch::POISON_HELPER;
-use crate::reloc::{OfflineKernel, Target};
+use crate::reloc::{OfflineKernel, Poison, Target};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use std::collections::BTreeSet;
 use std::fs;
@@ -65,7 +64,7 @@ impl Fixture {
 
 /// What happened to the instructions from `before` to `after`, in the words of the `.relocs` files.
 fn changes(at: usize, before: &[Insn], after: &[Insn], lines: &mut BTreeSet<String>, head: &str) {
-    let poisoned = |insn: &Insn| insn.code == Insn::CALL && insn.imm == POISON_HELPER;
+    let poisoned = |insn: &Insn| *insn == Poison::Core.insn();
     let (old, new) = (before[at], after[at]);
     if poisoned(&new) {
         lines.insert(format!("{head} {at} poison"));

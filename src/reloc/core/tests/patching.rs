@@ -5,12 +5,12 @@ use crate::TypeId;
 use crate::btf::{BtfEditor, IntEncoding, Kind};
 use crate::insn::{Insn, class, jump, mode, size, source};
 use crate::reloc::core::error::CoreError;
-use crate::reloc::core::patch::{POISON_HELPER, patch};
+use crate::reloc::core::patch::patch;
 use crate::reloc::core::resolver::CoreResolver;
 use crate::reloc::core::value::{Check, Resize, Verdict};
-use crate::reloc::{CoreOutcome, CoreStep};
+use crate::reloc::{CoreOutcome, CoreStep, Poison};
 
-const POISON: Insn = Insn::new(Insn::CALL, 0, 0, 0, POISON_HELPER);
+const POISON: Insn = Poison::Core.insn();
 
 fn verdict(before: u64, after: Option<u64>) -> Verdict {
     Verdict {
