@@ -77,6 +77,7 @@ pub mod ring;
 mod sha256;
 mod since;
 pub mod symbols;
+#[doc(hidden)]
 pub mod sys;
 mod verifier_log;
 mod work;

@@ -74,8 +74,8 @@ impl PerfEventOptions {
         self
     }
 
-    /// Leaves the event as it is: one that was opened stopped (`disabled`) runs the program only once the caller has started it
-    /// with [`enable`](crate::sys::perf_event::enable), by a clone of its descriptor.
+    /// Leaves the event as it is: one that was opened stopped (`disabled`) runs the program only once the caller has started it,
+    /// by the `ioctl` `PERF_EVENT_IOC_ENABLE` on a clone of its descriptor.
     pub fn dont_enable(mut self) -> Self {
         self.start = Start::Later;
         self

@@ -17,3 +17,6 @@ pub(crate) mod places;
 pub mod probe;
 mod running;
 pub(crate) mod token;
+
+#[doc(inline)]
+pub use crate::sys::bpf::BtfInfo;

@@ -25,8 +25,6 @@ mod steps;
 mod upload;
 mod verbs;
 
-#[doc(inline)]
-pub use crate::sys::bpf::BtfInfo;
 pub use clone::CloneOptions;
 pub use each::{LoadedEach, Outcome};
 pub use globals::Live;

@@ -70,7 +70,9 @@ impl<K: ?Sized, V: ?Sized> AsFd for Map<K, V> {
 }
 
 impl Map {
-    /// A map that has just been created, under the name that users know it by.
+    /// A map that has just been created, under the name that users know it by. [`Map::create`] creates one, [`Map::from_fd`] takes
+    /// a descriptor.
+    #[doc(hidden)]
     pub fn new(fd: MapFd, name: impl Into<String>) -> Self {
         Self {
             inner: Arc::new(Inner {

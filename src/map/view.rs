@@ -12,17 +12,23 @@ pub trait Key: private::Sealed {
     /// The key by itself, when it is not borrowed.
     type Owned;
     /// Where the kernel writes a key.
+    #[doc(hidden)]
     type Room;
 
     /// The key as the kernel reads it.
+    #[doc(hidden)]
     fn bytes(&self) -> &[u8];
     /// Room for a key of `len` bytes.
+    #[doc(hidden)]
     fn room(len: usize) -> Self::Room;
     /// The bytes in it.
+    #[doc(hidden)]
     fn room_bytes(room: &Self::Room) -> &[u8];
     /// The bytes in it, to be written.
+    #[doc(hidden)]
     fn room_bytes_mut(room: &mut Self::Room) -> &mut [u8];
     /// What the kernel wrote, if it is a key of this type.
+    #[doc(hidden)]
     fn from_room(room: Self::Room) -> Result<Self::Owned>;
 }
 
@@ -31,19 +37,26 @@ pub trait Value: private::Sealed {
     /// The value by itself, when it is not borrowed.
     type Owned;
     /// Where the kernel writes a value.
+    #[doc(hidden)]
     type Room;
 
     /// The value as the kernel reads it.
+    #[doc(hidden)]
     fn bytes(&self) -> &[u8];
     /// Room for a value of the map.
+    #[doc(hidden)]
     fn room(map: &MapFd) -> Result<Self::Room, Errno>;
     /// The bytes in it, to be written.
+    #[doc(hidden)]
     fn room_bytes_mut(room: &mut Self::Room) -> &mut [u8];
     /// What the kernel wrote, if it is a value of this type.
+    #[doc(hidden)]
     fn from_room(room: Self::Room) -> Result<Self::Owned>;
     /// Says why these bytes, as many as a value has, are none of this type.
+    #[doc(hidden)]
     fn check(bytes: &[u8]) -> Result<()>;
     /// Has `read` write a value in place of `owned`, which stays if it says that it did not.
+    #[doc(hidden)]
     fn replace(owned: &mut Self::Owned, read: impl FnOnce(&mut [u8]) -> bool) -> Result<()>;
 }
 

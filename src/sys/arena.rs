@@ -29,7 +29,7 @@ impl ArenaMemory {
     ///
     /// # Errors
     /// `EINVAL` for a map that is no arena, `EEXIST` if something else is mapped at the address.
-    pub fn map(map: &MapFd, address: u64) -> Result<Self, Errno> {
+    pub(crate) fn map(map: &MapFd, address: u64) -> Result<Self, Errno> {
         let shape = map.shape();
         if shape.kind != MapType::ARENA {
             return Err(Errno::EINVAL);

@@ -58,7 +58,7 @@ impl MapMemory {
     /// # Errors
     ///
     /// `EINVAL` for a map that is no array or not `BPF_F_MMAPABLE`, `EPERM` for writing to a frozen one.
-    pub fn map(map: &MapFd, access: Access) -> Result<Self, Errno> {
+    pub(crate) fn map(map: &MapFd, access: Access) -> Result<Self, Errno> {
         let shape = map.shape();
         if shape.kind != MapType::ARRAY || !shape.flags.contains(MapFlags::MMAPABLE) {
             return Err(Errno::EINVAL);

@@ -4,6 +4,10 @@
 //! [`Errno`](crate::Errno). This is the only room with `unsafe`; every function that can be called from outside is safe,
 //! and `UNSAFE.md` says why, file by file.
 //!
+//! Hidden from the documentation and outside of what versions promise: it may change with any release. It is `pub` for the tests
+//! and benchmarks of this project, which check the kernel against it. Types that users meet have their documented path in the
+//! rooms that hand them out (`map`, `program`, `attach`, `ring`, `kernel`).
+//!
 //! Not here: words. What an error number means for a map or a program is said by the rooms that know its name.
 
 pub mod arena;

@@ -80,7 +80,7 @@ pub fn prog_detach(detach: &ProgAttach<'_>) -> Result<(), Errno> {
     unsafe { bpf_done(Command::ProgDetach, &mut detach.attr()) }
 }
 
-/// What is attached to a target. Returned by [`prog_query`].
+/// What is attached to a target. Returned by [`AttachPoint::query`](crate::attach::AttachPoint::query).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[doc(alias = "bpf_prog_query_opts")]

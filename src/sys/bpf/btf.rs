@@ -42,7 +42,7 @@ pub fn btf_load(
     unsafe { fd::adopt(result?) }
 }
 
-/// What the kernel tells about BTF. Returned by [`btf_info`].
+/// What the kernel tells about BTF. Returned by [`Btf::info`](crate::btf::Btf::info).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_btf_info")]
@@ -51,7 +51,7 @@ pub struct BtfInfo {
     pub id: u32,
     /// Bytes in the blob.
     pub size: u32,
-    /// `"vmlinux"` or the module's name; empty for BTF that came through [`btf_load`]. Since Linux 5.11.
+    /// `"vmlinux"` or the module's name; empty for BTF that a process loaded. Since Linux 5.11.
     pub name: String,
     /// Whether it is the kernel's or a module's. Since Linux 5.11.
     pub is_kernel: bool,

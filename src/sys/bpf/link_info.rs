@@ -17,7 +17,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 /// Room for a name: the longest is a path.
 const NAME_SIZE: usize = 4096;
 
-/// What the kernel tells about a link. Returned by [`link_info`].
+/// What the kernel tells about a link. Returned by [`Link::info`](crate::attach::Link::info).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_link_info")]

@@ -413,7 +413,7 @@ impl MapFd {
     }
 }
 
-/// What the kernel tells about a map. Returned by [`map_info`].
+/// What the kernel tells about a map. Returned by [`Map::info`](crate::map::Map::info).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_map_info")]
