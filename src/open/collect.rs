@@ -283,20 +283,6 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// The function of a section that holds an instruction; `functions` are sorted.
-#[doc(alias = "find_prog_by_sec_insn")]
-pub(super) fn function_at(
-    functions: &[Function],
-    section: SectionIndex,
-    insn: usize,
-) -> Option<usize> {
-    let after = functions.partition_point(|f| (f.section, f.offset) <= (section, insn));
-    let index = after.checked_sub(1)?;
-    let function = functions.get(index)?;
-    let inside = function.section == section && insn - function.offset < function.insns.len();
-    inside.then_some(index)
-}
-
 /// Functions may overlap (aliases do), but not so much that a small file fills the memory.
 #[derive(Default)]
 struct Room(std::collections::HashMap<SectionIndex, usize>);

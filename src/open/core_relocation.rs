@@ -1,6 +1,5 @@
 //! The questions that an object asks about the kernel's types, as the object states them.
 
-use super::collect::function_at;
 use super::{Extern, ExternKind, OpenObject};
 use crate::btf::{BtfExt, CoreRelo};
 use crate::insn::INSN_SIZE;
@@ -57,15 +56,14 @@ impl OpenObject {
         relo: CoreRelo,
     ) -> CoreRelocation<'o> {
         let insn = usize::try_from(relo.insn_off).unwrap_or(usize::MAX) / INSN_SIZE;
-        let function = index
-            .and_then(|section| function_at(&self.functions, section, insn))
-            .and_then(|function| self.functions.get(function));
+        let at = index.and_then(|section| self.function_at(section, insn));
+        let function = at.and_then(|at| self.functions.get(at.index));
         let btf = self.btf.as_ref();
         let ty = btf.and_then(|btf| btf.get(relo.type_id).ok());
         CoreRelocation {
             section,
             function: function.map(|function| function.name.as_str()),
-            insn: insn.saturating_sub(function.map_or(0, |function| function.offset)),
+            insn: at.map_or(insn, |at| at.insn),
             kind: relo.kind,
             type_id: relo.type_id,
             type_name: ty.map(|ty| ty.name()).unwrap_or_default(),

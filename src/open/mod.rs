@@ -8,6 +8,7 @@ mod btf_fixup;
 mod collect;
 mod core_relocation;
 mod externs;
+mod functions;
 mod globals;
 mod image;
 mod map;

@@ -1,6 +1,7 @@
 //! Relocations: what instructions, map slots and function tables refer to.
 
-use super::collect::{Collected, LEGACY_MAPS_HINT, Role, function_at, invalid};
+use super::collect::{Collected, LEGACY_MAPS_HINT, Role, invalid};
+use super::functions::FunctionAt;
 use super::struct_ops::{check_function_member, members_by_offset};
 use super::{
     DataKind, InnerSlot, MapOrigin, OpenObject, RelocKind, Relocation, SlotRef, StructOpsMember,
@@ -202,13 +203,12 @@ impl Job<'_, '_> {
             .map(|offset| offset / INSN_SIZE);
         let insn = insn.ok_or_else(|| invalid("it is not at an instruction"))?;
         // Code that belongs to no function is what a linker left of weak functions.
-        let Some(function) = function_at(&object.functions, self.target, insn) else {
+        let Some(FunctionAt { index, insn }) = object.function_at(self.target, insn) else {
             return Ok(());
         };
-        let Some(function) = object.functions.get_mut(function) else {
+        let Some(function) = object.functions.get_mut(index) else {
             return Ok(());
         };
-        let insn = insn.saturating_sub(function.offset);
         let code = function.insns.get(insn).copied().unwrap_or_default();
         let kind = self
             .kind(code, place, object.text_section, object.arena_map)
@@ -445,10 +445,12 @@ impl Job<'_, '_> {
         check_function_member(btf, map.value_type, member).map_err(within)?;
         let insn = usize::try_from(self.symbol.value / 8).unwrap_or(usize::MAX);
         let function = match self.symbol.place {
-            SymbolPlace::Section(section) => function_at(&object.functions, section, insn),
+            SymbolPlace::Section(section) => object.function_at(section, insn),
             _ => None,
         };
-        let program = function.and_then(|f| self.index.programs.get(&f)).copied();
+        let program = function
+            .and_then(|at| self.index.programs.get(&at.index))
+            .copied();
         let fits = program
             .and_then(|number| object.programs.get(number))
             .is_some_and(|program| program.kind == ProgramType::STRUCT_OPS);

@@ -117,20 +117,6 @@ impl<'o> Code<'o> {
     }
 }
 
-/// The index of the function that holds this instruction of this section.
-pub(super) fn function_at(
-    object: &OpenObject,
-    section: SectionIndex,
-    insn: usize,
-) -> Option<usize> {
-    let functions = &object.functions;
-    let after = functions.partition_point(|f| (f.section, f.offset) <= (section, insn));
-    let index = after.checked_sub(1)?;
-    let function = functions.get(index)?;
-    let inside = function.section == section && insn - function.offset < function.insns.len();
-    inside.then_some(index)
-}
-
 /// The section of each name that holds functions.
 pub(super) fn sections_by_name(object: &OpenObject) -> HashMap<&str, SectionIndex> {
     let mut sections = HashMap::new();
@@ -181,17 +167,15 @@ fn places(object: &OpenObject, ext: &BtfExt, wanted: &[bool]) -> Result<Vec<Plac
                     ),
                 ));
             }
-            let insn = offset / INSN_SIZE;
-            let Some(index) = function_at(object, *section, insn) else {
+            let Some(at) = object.function_at(*section, offset / INSN_SIZE) else {
                 continue;
             };
-            if !wanted.get(index).copied().unwrap_or(false) {
+            if !wanted.get(at.index).copied().unwrap_or(false) {
                 continue;
             }
-            let start = object.functions.get(index).map_or(0, |f| f.offset);
             places.push(Place {
-                function: index,
-                insn: insn - start,
+                function: at.index,
+                insn: at.insn,
                 record,
             });
         }

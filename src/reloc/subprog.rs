@@ -228,15 +228,9 @@ impl<'a, 'o> Linker<'a, 'o> {
             .context(place())
             .with_hint("only functions without SEC() can be called; they are compiled into `.text`")
         })?;
-        let functions = &self.object.functions;
-        let found = usize::try_from(offset).ok().and_then(|offset| {
-            let after = functions.partition_point(|f| (f.section, f.offset) <= (text, offset));
-            let index = after.checked_sub(1)?;
-            let callee = functions.get(index)?;
-            let inside = callee.section == text && offset - callee.offset < callee.insns.len();
-            inside.then_some(index)
-        });
-        found.ok_or_else(|| {
+        let found = usize::try_from(offset).ok();
+        let found = found.and_then(|offset| self.object.function_at(text, offset));
+        found.map(|callee| callee.index).ok_or_else(|| {
             Error::new(
                 ErrorKind::InvalidObject,
                 format!("it leads to instruction {offset} of `.text`, where no function is"),
