@@ -10,6 +10,7 @@ use crate::program::Program;
 use crate::sys::bpf::{
     self, Attached, LinkCreate, LinkOptions, LinkTarget, ProgAttach, QUERY_EFFECTIVE,
 };
+use crate::sys::fd;
 use crate::{Errno, Error, Result, probe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -269,8 +270,7 @@ impl Place for Kept {
 
 /// A descriptor of the same file that lives as long as the attachment.
 pub(super) fn hold(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    fd.try_clone_to_owned().map_err(|error| {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno);
+    fd::duplicate(fd).map_err(|errno| {
         Error::from_errno(errno, "cannot hold on to the place that it is attached to")
     })
 }

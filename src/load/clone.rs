@@ -6,6 +6,7 @@ use crate::kinds::{AttachType, ProgramFlags};
 use crate::open::OpenProgram;
 use crate::program::Program;
 use crate::reloc::{ProgramPlan, attach_target_of};
+use crate::sys::fd;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -49,9 +50,9 @@ impl CloneOptions {
     /// The descriptor cannot be copied.
     #[doc(alias = "attach_prog_fd")]
     pub fn attach_program(mut self, program: impl AsFd) -> Result<Self> {
-        let copy = program.as_fd().try_clone_to_owned().map_err(|error| {
+        let copy = fd::duplicate(program.as_fd()).map_err(|errno| {
             let message = "cannot copy the descriptor of the program to attach to";
-            Error::new(ErrorKind::Io, message).with_source(error)
+            Error::from_errno(errno, message)
         })?;
         self.attach_program = Some(Arc::new(copy));
         Ok(self)

@@ -10,7 +10,8 @@ use crate::map::Map;
 use crate::map::no_map;
 use crate::reloc::{MapPlan, ProgramPlan, Target, map_rules};
 use crate::sys::bpf::{self, Log, MapCreate, MapFd};
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::sys::fd;
+use crate::{Errno, Error, Result};
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -90,9 +91,9 @@ pub(super) fn make(
 }
 
 fn handed_over(fd: &OwnedFd) -> Result<MapFd> {
-    let own = fd.try_clone().map_err(|error| {
+    let own = fd::duplicate(fd.as_fd()).map_err(|errno| {
         let message = "cannot copy the descriptor of the map that is to be reused";
-        Error::new(ErrorKind::Io, message).with_source(error)
+        Error::from_errno(errno, message)
     })?;
     let (map, _) = MapFd::from_fd(own).map_err(|no| no_map("what was given to be reused", no))?;
     Ok(map)

@@ -8,8 +8,9 @@ use crate::kernel::{advice, memlock};
 use crate::kinds::MapFlags;
 use crate::map::{Map, NewMap};
 use crate::reloc::{MapPlan, Target};
+use crate::sys::fd;
 use crate::{Error, ErrorKind, Result, TypeId};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 impl Map {
@@ -100,9 +101,9 @@ fn plan(new: &NewMap) -> Result<MapPlan> {
 
 /// A map that exists, as the template of those that a map of maps holds.
 fn template(inner: &Map) -> Result<MapPlan> {
-    let copy: OwnedFd = inner.as_fd().try_clone_to_owned().map_err(|error| {
+    let copy = fd::duplicate(inner.as_fd()).map_err(|errno| {
         let message = format!("cannot copy the descriptor of map `{}`", inner.name());
-        Error::new(ErrorKind::Io, message).with_source(error)
+        Error::from_errno(errno, message)
     })?;
     Ok(MapPlan {
         name: inner.name().to_owned(),

@@ -11,6 +11,7 @@ use crate::map::Map;
 use crate::open::OpenProgram;
 use crate::reloc::{AttachTarget, InfoRecords, MapPlan, Module, ProgramPlan, Ref, RefKind};
 use crate::sys::bpf::{self, FdArray, ObjectKind, ProgLoad, Records};
+use crate::sys::fd;
 use crate::verifier_log::{LogNames, summarize};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
@@ -221,13 +222,9 @@ impl OpenProgram {
     /// The descriptor cannot be copied.
     #[doc(alias = "bpf_program__set_attach_target")]
     pub fn set_attach_program(&mut self, program: impl AsFd) -> Result<&mut Self> {
-        let copy = program.as_fd().try_clone_to_owned().map_err(|error| {
-            let errno = Errno(error.raw_os_error().unwrap_or_default());
-            Error::from_errno(
-                errno,
-                "cannot copy the descriptor of the program to attach to",
-            )
-            .context(format!("program `{}`", self.name))
+        let copy = fd::duplicate(program.as_fd()).map_err(|errno| {
+            let message = "cannot copy the descriptor of the program to attach to";
+            Error::from_errno(errno, message).context(format!("program `{}`", self.name))
         })?;
         self.attach_program = Some(Arc::new(copy));
         Ok(self)

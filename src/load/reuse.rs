@@ -4,6 +4,7 @@ use crate::kinds::MapFlags;
 use crate::map::Map;
 use crate::open::{MapOrigin, OpenMap, OpenMapMut};
 use crate::sys::bpf::MapInfo;
+use crate::sys::fd;
 use crate::{Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -52,9 +53,9 @@ impl OpenMapMut<'_> {
 
 fn shared(map: &Map) -> Result<(MapInfo, Arc<OwnedFd>)> {
     let info = map.info()?;
-    let fd = map.as_fd().try_clone_to_owned().map_err(|error| {
+    let fd = fd::duplicate(map.as_fd()).map_err(|errno| {
         let message = format!("cannot copy the descriptor of map `{}`", map.name());
-        Error::new(ErrorKind::Io, message).with_source(error)
+        Error::from_errno(errno, message)
     })?;
     Ok((info, Arc::new(fd)))
 }

@@ -18,7 +18,8 @@ use crate::program::{Origin, Program, ProgramParts};
 use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd};
-use crate::{Error, ErrorKind, Result};
+use crate::sys::fd;
+use crate::{Error, Result};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -179,9 +180,8 @@ fn constants(plan: &LoadPlan) -> Vec<usize> {
 }
 
 fn duplicate(token: BorrowedFd<'_>) -> Result<OwnedFd> {
-    token.try_clone_to_owned().map_err(|error| {
-        Error::new(ErrorKind::Io, "cannot copy the token's descriptor").with_source(error)
-    })
+    fd::duplicate(token)
+        .map_err(|errno| Error::from_errno(errno, "cannot copy the token's descriptor"))
 }
 
 impl<'p> Session<'p> {

@@ -6,7 +6,7 @@
 
 use super::errno;
 use crate::Errno;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 const FIRST_FREE: RawFd = 3;
 
@@ -36,10 +36,38 @@ pub fn keep_clear_of_standard_streams(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
+/// A descriptor of the same open file, with a life of its own.
+pub fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    fd.try_clone_to_owned()
+        .map_err(|error| errno::from_io(&error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
+    use std::fs::{self, File};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt as _;
+
+    #[test]
+    fn a_duplicate_outlives_the_descriptor_that_it_was_made_of() {
+        let file = OwnedFd::from(File::open("/dev/null").unwrap());
+        let other = duplicate(file.as_fd()).unwrap();
+        assert_ne!(other.as_raw_fd(), file.as_raw_fd());
+        drop(file);
+        let kept = File::from(other).metadata().unwrap();
+        assert_eq!(kept.rdev(), fs::metadata("/dev/null").unwrap().rdev());
+    }
+
+    #[test]
+    fn duplicates_are_closed_on_exec_and_clear_of_the_standard_streams() {
+        let file = OwnedFd::from(File::open("/dev/null").unwrap());
+        let other = duplicate(file.as_fd()).unwrap();
+        assert!(other.as_raw_fd() >= FIRST_FREE);
+        // SAFETY: F_GETFD touches no memory.
+        let flags = unsafe { libc::fcntl(other.as_raw_fd(), libc::F_GETFD) };
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+    }
 
     #[test]
     fn ordinary_descriptors_stay_as_they_are() {
