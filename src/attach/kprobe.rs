@@ -1,8 +1,8 @@
-//! Probes at kernel functions: by PMU, or through tracefs where there is none.
+//! Probes at kernel functions.
 
-use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
+use super::legacy::LegacyProbe;
 use super::link::Link;
-use super::perf_event::{self, PerfEventOptions, Way};
+use super::probe_event::{ProbeEvent, ProbeMode, ProbeSource};
 use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
 use crate::kernel::files;
@@ -16,32 +16,6 @@ use crate::sys::perf_event::{
 use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::collections::HashSet;
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
-
-/// How a probe is made and held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[doc(alias = "probe_attach_mode")]
-pub enum ProbeMode {
-    /// The newest way that the kernel knows.
-    #[default]
-    Default,
-    /// A line in tracefs.
-    Tracefs,
-    /// A perf event without a link.
-    PerfEvent,
-    /// A perf event held by a link. Since Linux 5.15.
-    Link,
-}
-
-impl ProbeMode {
-    pub(super) fn way(self) -> Way {
-        match self {
-            Self::Default => Way::Best,
-            Self::Tracefs | Self::PerfEvent => Way::Ioctl,
-            Self::Link => Way::Link,
-        }
-    }
-}
 
 /// Which kernel function to probe, and how.
 ///
@@ -224,21 +198,14 @@ fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
             Error::new(ErrorKind::InvalidArgument, message).with_hint("leave out the offset")
         );
     }
-    let pmu = if at.mode == ProbeMode::Tracefs {
-        None
-    } else {
-        ProbePmu::find(ProbeKind::Kprobe).ok()
+    let event = match at.mode.source(ProbeKind::Kprobe)? {
+        ProbeSource::Pmu(pmu) => by_pmu(pmu, at)?,
+        ProbeSource::Tracefs => by_tracefs(at)?,
     };
-    let (event, legacy) = match pmu {
-        Some(pmu) => (by_pmu(pmu, at)?, None),
-        None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => by_tracefs(at)?,
-        None => return Err(legacy::no_source(ProbeFile::Kprobes)),
-    };
-    let options = PerfEventOptions::of(at.cookie, at.mode.way());
-    perf_event::attach(program, event, &options, legacy)
+    event.attach(program, at.mode, at.cookie)
 }
 
-fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<OwnedFd> {
+fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<ProbeEvent> {
     let (function, offset) = match &at.place {
         Place::Function(name) => (Some(c_string(name)?), at.offset),
         Place::Address(address) => (None, address.wrapping_add(at.offset)),
@@ -249,20 +216,17 @@ fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<OwnedFd> {
         function: function.as_deref(),
         offset,
     };
-    perf_event_open(&event, PerfScope::Everyone).map_err(|errno| refused(errno, at))
+    let event = perf_event_open(&event, PerfScope::Everyone);
+    event
+        .map(ProbeEvent::of_pmu)
+        .map_err(|errno| refused(errno, at))
 }
 
-fn by_tracefs(at: &Kprobe) -> Result<(OwnedFd, Option<LegacyProbe>)> {
-    let letter = match at.moment {
-        ProbeMoment::Entry => Letter::Place,
-        ProbeMoment::Return => Letter::Return,
-    };
+fn by_tracefs(at: &Kprobe) -> Result<ProbeEvent> {
     let place = at.place();
     let refused = |errno| refused(errno, at);
-    let probe = LegacyProbe::make(ProbeFile::Kprobes, letter, &place, &place, refused)?;
-    let id = probe.event_id()?;
-    let event = open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
-    Ok((event, Some(probe)))
+    let probe = LegacyProbe::make(ProbeKind::Kprobe, at.moment, &place, &place, refused)?;
+    ProbeEvent::of_tracefs(probe, PerfScope::Everyone)
 }
 
 fn c_string(text: &str) -> Result<CString> {
@@ -271,17 +235,6 @@ fn c_string(text: &str) -> Result<CString> {
             ErrorKind::InvalidArgument,
             format!("the name {text:?} has a zero byte"),
         )
-    })
-}
-
-/// Opens a perf event.
-pub(super) fn open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd> {
-    perf_event_open(event, scope).map_err(|errno| {
-        let error = Error::from_errno(errno, "the kernel does not open the perf event");
-        match errno {
-            Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_perf_event()),
-            _ => error,
-        }
     })
 }
 

@@ -5,6 +5,7 @@
 
 use super::tracefs;
 use crate::mounts::{self, Folder};
+use crate::sys::perf_event::{ProbeKind, ProbeMoment};
 use crate::sys::system;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::hash_map::RandomState;
@@ -18,27 +19,17 @@ const MAX_NAME: usize = 63;
 /// What all names start with; the process's number follows.
 const PREFIX: &str = "rawbpf_";
 
-/// The two files of tracefs that make probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ProbeFile {
-    /// In the kernel.
-    Kprobes,
-    /// In a program or library.
-    Uprobes,
-}
-
-impl ProbeFile {
-    const fn file_and_group(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Kprobes => ("kprobe_events", "kprobes"),
-            Self::Uprobes => ("uprobe_events", "uprobes"),
-        }
+/// The file of tracefs that makes such probes, and what their group is called.
+const fn file_and_group(kind: ProbeKind) -> (&'static str, &'static str) {
+    match kind {
+        ProbeKind::Kprobe => ("kprobe_events", "kprobes"),
+        ProbeKind::Uprobe => ("uprobe_events", "uprobes"),
     }
 }
 
-/// The error of who insists on a perf event of the kernel's own source of probes, where that is missing.
-pub(super) fn no_source(probes: ProbeFile) -> Error {
-    let (_, name) = probes.file_and_group();
+/// The error of who insists on the kernel's PMU for probes, where that is missing.
+pub(super) fn no_pmu(kind: ProbeKind) -> Error {
+    let (_, name) = file_and_group(kind);
     let message = format!("this kernel has no perf events for {name}");
     Error::new(ErrorKind::Unsupported, message)
         .with_errno(Errno::ENOENT)
@@ -46,15 +37,6 @@ pub(super) fn no_source(probes: ProbeFile) -> Error {
             "they need Linux 4.17, built with CONFIG_KPROBE_EVENTS (CONFIG_UPROBE_EVENTS); older kernels have \
              ProbeMode::Tracefs",
         )
-}
-
-/// Whether the probe fires at the place, or when the function there returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Letter {
-    /// `p`
-    Place,
-    /// `r`
-    Return,
 }
 
 /// A probe in tracefs, removed when this is dropped.
@@ -85,13 +67,13 @@ impl LegacyProbe {
 
     /// Makes a probe at `place` (`function+0x10`, or `/path:0x10`), called after `label`. `refused` explains the kernel's answer.
     pub(super) fn make(
-        file: ProbeFile,
-        letter: Letter,
+        kind: ProbeKind,
+        moment: ProbeMoment,
         place: &str,
         label: &str,
         refused: impl Fn(Errno) -> Error,
     ) -> Result<Self> {
-        let (file, group) = file.file_and_group();
+        let (file, group) = file_and_group(kind);
         let folder = mounts::tracefs()?;
         let path = folder.shown(file);
         check_place(place)?;
@@ -105,9 +87,9 @@ impl LegacyProbe {
         }
         remove_orphans(&folder, file, group);
         let name = probe_name(&Owner::this_process(), label);
-        let letter = match letter {
-            Letter::Place => 'p',
-            Letter::Return => 'r',
+        let letter = match moment {
+            ProbeMoment::Entry => 'p',
+            ProbeMoment::Return => 'r',
         };
         let line = format!("{letter}:{group}/{name} {place}");
         // The kernel takes a line a write.

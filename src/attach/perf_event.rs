@@ -6,8 +6,9 @@ use super::link::Link;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;
 use crate::program::Program;
+use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::sys::perf_event;
+use crate::sys::perf_event::{self, PerfEvent, PerfScope, perf_event_open};
 use crate::{Errno, Error, ErrorKind, Result, probe};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -100,6 +101,17 @@ impl Program {
         attach(self, event, options, None)
             .map_err(|e| e.context(format!("attaching `{}` to a perf event", self.name())))
     }
+}
+
+/// Opens a perf event.
+pub(super) fn open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd> {
+    perf_event_open(event, scope).map_err(|errno| {
+        let error = Error::from_errno(errno, "the kernel does not open the perf event");
+        match errno {
+            Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_perf_event()),
+            _ => error,
+        }
+    })
 }
 
 /// Hangs the program on the event, and starts the event.

@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use super::perf_event::{self, PerfEventOptions};
-use super::{kprobe, tracefs};
+use super::tracefs;
 use crate::Result;
 use crate::program::Program;
 use crate::sys::perf_event::{PerfEvent, PerfScope};
@@ -28,7 +28,7 @@ impl Program {
     ) -> Result<Link> {
         let link = || {
             let id = tracefs::event_id(category, name)?;
-            let event = kprobe::open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
+            let event = perf_event::open(&PerfEvent::Tracepoint { id }, PerfScope::Everyone)?;
             perf_event::attach(self, event, &PerfEventOptions::new().cookie(cookie), None)
         };
         link().map_err(|e| {

@@ -1,10 +1,9 @@
 //! Probes in programs and libraries.
 
 use super::binary::Binary;
-use super::kprobe::{self, ProbeMode};
-use super::legacy::{self, LegacyProbe, Letter, ProbeFile};
+use super::legacy::LegacyProbe;
 use super::link::Link;
-use super::perf_event::{self, PerfEventOptions};
+use super::probe_event::{ProbeEvent, ProbeMode, ProbeSource};
 use super::user_functions;
 use crate::program::Program;
 use crate::rights;
@@ -12,7 +11,6 @@ use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };
 use crate::{Errno, Error, ErrorKind, Result};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 /// Whose calls are seen.
@@ -159,20 +157,11 @@ impl Program {
 fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
     let file = Binary::find(&at.binary)?;
     let offset = offset_in(&file, at)?;
-    let pmu = if at.mode == ProbeMode::Tracefs {
-        None
-    } else {
-        ProbePmu::find(ProbeKind::Uprobe).ok()
+    let event = match at.mode.source(ProbeKind::Uprobe)? {
+        ProbeSource::Pmu(pmu) => by_pmu(pmu, at, &file, offset)?,
+        ProbeSource::Tracefs => by_tracefs(at, &file, offset)?,
     };
-    let (event, legacy) = match pmu {
-        Some(pmu) => (by_pmu(pmu, at, &file, offset)?, None),
-        None if matches!(at.mode, ProbeMode::Default | ProbeMode::Tracefs) => {
-            by_tracefs(at, &file, offset)?
-        }
-        None => return Err(legacy::no_source(ProbeFile::Uprobes)),
-    };
-    let options = PerfEventOptions::of(at.cookie, at.mode.way());
-    perf_event::attach(program, event, &options, legacy)
+    event.attach(program, at.mode, at.cookie)
 }
 
 /// Bytes from the start of the file that the kernel knows.
@@ -189,7 +178,7 @@ fn offset_in(file: &Binary, at: &Uprobe) -> Result<u64> {
     contents.in_file(start.saturating_add(at.offset))
 }
 
-fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Binary, offset: u64) -> Result<OwnedFd> {
+fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Binary, offset: u64) -> Result<ProbeEvent> {
     let path = file.c_path()?;
     let event = PerfEvent::Uprobe {
         pmu,
@@ -198,26 +187,23 @@ fn by_pmu(pmu: ProbePmu, at: &Uprobe, file: &Binary, offset: u64) -> Result<Owne
         offset,
         ref_ctr_offset: at.ref_ctr_offset,
     };
-    perf_event_open(&event, at.processes.scope()?).map_err(|errno| refused(errno, at))
+    let event = perf_event_open(&event, at.processes.scope()?);
+    event
+        .map(ProbeEvent::of_pmu)
+        .map_err(|errno| refused(errno, at))
 }
 
-fn by_tracefs(at: &Uprobe, file: &Binary, offset: u64) -> Result<(OwnedFd, Option<LegacyProbe>)> {
+fn by_tracefs(at: &Uprobe, file: &Binary, offset: u64) -> Result<ProbeEvent> {
     if at.ref_ctr_offset != 0 {
         let message = "a probe made through tracefs has no reference counter";
         return Err(Error::new(ErrorKind::Unsupported, message).with_errno(Errno::EOPNOTSUPP));
     }
-    let letter = match at.moment {
-        ProbeMoment::Entry => Letter::Place,
-        ProbeMoment::Return => Letter::Return,
-    };
     let place = format!("{}:{offset:#x}", file.path.display());
     let label = file.path.file_name().unwrap_or_default().to_string_lossy();
     let label = format!("{label}_{offset:#x}");
     let refused = |errno| refused(errno, at);
-    let probe = LegacyProbe::make(ProbeFile::Uprobes, letter, &place, &label, refused)?;
-    let id = probe.event_id()?;
-    let event = kprobe::open(&PerfEvent::Tracepoint { id }, at.processes.scope()?)?;
-    Ok((event, Some(probe)))
+    let probe = LegacyProbe::make(ProbeKind::Uprobe, at.moment, &place, &label, refused)?;
+    ProbeEvent::of_tracefs(probe, at.processes.scope()?)
 }
 
 fn refused(errno: Errno, at: &Uprobe) -> Error {
