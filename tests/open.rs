@@ -1,7 +1,7 @@
 //! Opening objects, looking at them and editing them: by the public interface, over the fixtures.
 
 use rawbpf::open::{
-    DataKind, ExternKind, KconfigType, MapOrigin, OpenProgram, SectionDef, SectionFlags, SlotRef,
+    DataKind, ExternKind, KconfigType, MapOrigin, OpenProgram, SectionDef, SectionFlags, SlotTarget,
 };
 use rawbpf::{
     AttachType, ErrorKind, KernelVersion, MapFlags, MapType, OpenObject, OpenOptions, ProgramFlags,
@@ -147,9 +147,9 @@ fn map_definitions_are_read_in_full() {
     assert_eq!(inner.name(), "array_of_maps.inner");
     assert_eq!((inner.kind(), inner.max_entries()), (MapType::ARRAY, 4));
     let slots = |name: &str| -> Vec<(u32, String)> {
-        let slot = |slot: &rawbpf::open::InnerSlot| match slot.target {
-            SlotRef::Map(map) => (slot.index, object.maps()[map].name().to_string()),
-            SlotRef::Program(program) => {
+        let slot = |slot: &rawbpf::open::MapSlot| match slot.target {
+            SlotTarget::Map(map) => (slot.index, object.maps()[map].name().to_string()),
+            SlotTarget::Program(program) => {
                 (slot.index, object.programs()[program].name().to_string())
             }
         };

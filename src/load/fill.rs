@@ -4,7 +4,7 @@ use super::program::LoadedProgram;
 use crate::kinds::MapType;
 use crate::map::Map;
 use crate::open::MapOrigin;
-use crate::reloc::{MapPlan, ProgramPlan, SlotPlan, SlotTarget};
+use crate::reloc::{MapPlan, MapSlot, ProgramPlan, SlotTarget};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::MapFd;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -207,12 +207,12 @@ pub(super) fn programs(array: &MapFd, plan: &MapPlan, programs: &Programs<'_>) -
     first_of(errors.into_iter())
 }
 
-fn not_loaded(program: &str, slot: SlotPlan) -> String {
+fn not_loaded(program: &str, slot: MapSlot) -> String {
     let at = slot.index;
     format!("the program `{program}` that goes to index {at} is not loaded")
 }
 
-fn put(map: &MapFd, slot: SlotPlan, held: BorrowedFd<'_>, what: &str) -> Result<()> {
+fn put(map: &MapFd, slot: MapSlot, held: BorrowedFd<'_>, what: &str) -> Result<()> {
     let value = held.as_raw_fd().to_ne_bytes();
     map.update(&slot.index.to_ne_bytes(), &value, 0)
         .map_err(|e| cannot(e, &format!("cannot put the {what} at index {}", slot.index)))

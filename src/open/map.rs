@@ -183,7 +183,7 @@ impl OpenMap {
     }
 
     /// The entries that the object fills.
-    pub fn slots(&self) -> &[super::InnerSlot] {
+    pub fn slots(&self) -> &[super::MapSlot] {
         &self.slots
     }
 

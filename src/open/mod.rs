@@ -19,6 +19,7 @@ mod program;
 mod relocs;
 mod section_name;
 mod single;
+mod slot;
 mod struct_ops;
 mod struct_ops_field;
 #[cfg(test)]
@@ -30,11 +31,12 @@ pub use core_relocation::CoreRelocation;
 pub(crate) use image::Image;
 pub use map::OpenMapMut;
 pub use object::{
-    DataKind, Extern, ExternKind, InnerSlot, KconfigType, MapOrigin, OpenMap, OpenObject,
-    OpenProgram, SlotRef, StructOpsMember, Variable,
+    DataKind, Extern, ExternKind, KconfigType, MapOrigin, OpenMap, OpenObject, OpenProgram,
+    StructOpsMember, Variable,
 };
 pub(crate) use object::{Function, FunctionLinkage, RelocKind, Relocation};
 pub use options::{OpenOptions, TokenSource, UnknownAttributes};
 pub(crate) use section_name::TargetForm;
 pub use section_name::{AutoAttach, SectionDef, SectionFlags};
+pub use slot::{MapSlot, SlotTarget};
 pub use variable::VariableMut;

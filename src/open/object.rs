@@ -1,6 +1,6 @@
 //! The types of an opened object.
 
-use super::{Image, SectionDef, TokenSource};
+use super::{Image, MapSlot, SectionDef, TokenSource};
 use crate::btf::{Btf, BtfExt, ByteOrder};
 use crate::insn::Insn;
 use crate::kinds::Pinning;
@@ -194,7 +194,7 @@ pub struct OpenMap {
     /// A map that exists and takes the place of this one, which is then not created.
     pub(crate) reused: Option<Arc<OwnedFd>>,
     /// Entries that are filled with other maps or programs.
-    pub(crate) slots: Vec<InnerSlot>,
+    pub(crate) slots: Vec<MapSlot>,
     /// `struct_ops`: which entry program each function pointer points to.
     pub(crate) members: Vec<StructOpsMember>,
     /// `struct_ops`: programs that the file names in a member, and the caller took out of it.
@@ -209,15 +209,6 @@ pub struct OpenMap {
     pub(crate) autoattach: bool,
 }
 
-/// An entry of a map-in-map or program array that the object fills statically.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InnerSlot {
-    /// The entry's index.
-    pub index: u32,
-    /// What it holds.
-    pub target: SlotRef,
-}
-
 /// A function pointer of a `struct_ops` variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StructOpsMember {
@@ -225,15 +216,6 @@ pub struct StructOpsMember {
     pub member: usize,
     /// The index of the entry program that it points to.
     pub program: usize,
-}
-
-/// What such an entry holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlotRef {
-    /// The map of this index.
-    Map(usize),
-    /// The entry program of this index.
-    Program(usize),
 }
 
 /// A global variable.

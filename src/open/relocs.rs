@@ -4,7 +4,7 @@ use super::collect::{Collected, LEGACY_MAPS_HINT, Role, invalid};
 use super::functions::FunctionAt;
 use super::struct_ops::{check_function_member, members_by_offset};
 use super::{
-    DataKind, InnerSlot, MapOrigin, OpenObject, RelocKind, Relocation, SlotRef, StructOpsMember,
+    DataKind, MapOrigin, MapSlot, OpenObject, RelocKind, Relocation, SlotTarget, StructOpsMember,
 };
 use crate::btf::{Kind, VarSecinfo};
 use crate::elf::{Rel, Section, Symbol, SymbolPlace};
@@ -372,12 +372,12 @@ impl Job<'_, '_> {
             .and_then(|at| u32::try_from(at / 8).ok());
         let index = slot.ok_or_else(|| invalid("it is not at a slot of `values`"))?;
         if let Some(map) = object.maps.get_mut(number) {
-            map.slots.push(InnerSlot { index, target });
+            map.slots.push(MapSlot { index, target });
         }
         Ok(())
     }
 
-    fn slot_target(&self, object: &OpenObject, kind: MapType, key_size: u32) -> Result<SlotRef> {
+    fn slot_target(&self, object: &OpenObject, kind: MapType, key_size: u32) -> Result<SlotTarget> {
         let name = self.name();
         if kind == MapType::PROG_ARRAY {
             let number = self.index.programs_by_name.get(name).copied();
@@ -394,7 +394,7 @@ impl Job<'_, '_> {
             if !is_start {
                 return Err(invalid(format!("`{name}` is not the start of a program")));
             }
-            return Ok(SlotRef::Program(number));
+            return Ok(SlotTarget::Program(number));
         }
         if !kind.is_map_of_maps() {
             return Err(invalid(format!(
@@ -411,7 +411,7 @@ impl Job<'_, '_> {
             )));
         }
         let map = self.index.maps_by_name.get(name).copied();
-        map.map(SlotRef::Map)
+        map.map(SlotTarget::Map)
             .ok_or_else(|| invalid(format!("`{name}` is no map")))
     }
 

@@ -1,11 +1,11 @@
 //! What the kernel is asked for, map by map.
 
-use super::plan::{MapPlan, SlotPlan, SlotTarget};
+use super::plan::MapPlan;
 use super::target::Target;
 use crate::feature::Feature;
 use crate::kinds::Pinning;
 use crate::kinds::{MapFlags, MapType};
-use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, SlotRef};
+use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::path::Path;
 
@@ -123,22 +123,12 @@ fn plan_map(map: &OpenMap, target: &Target) -> Result<MapPlan> {
         reused: map.reused.clone(),
         pinning: map.pinning,
         autocreate: map.autocreate,
-        slots: map.slots.iter().map(|slot| slot_plan(*slot)).collect(),
+        slots: map.slots.clone(),
         exclusive_program: map.exclusive_program,
         ifindex: map.ifindex,
         autoattach: map.autoattach,
         ..MapPlan::default()
     })
-}
-
-fn slot_plan(slot: crate::open::InnerSlot) -> SlotPlan {
-    SlotPlan {
-        index: slot.index,
-        target: match slot.target {
-            SlotRef::Map(map) => SlotTarget::Map(map),
-            SlotRef::Program(program) => SlotTarget::Program(program),
-        },
-    }
 }
 
 /// The kinds of maps for which the kernel refuses to be told types.

@@ -32,11 +32,13 @@ mod testing;
 
 #[doc(no_inline)]
 pub use crate::kinds::Pinning;
+#[doc(no_inline)]
+pub use crate::open::{MapSlot, SlotTarget};
 pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use core::core_kind_name;
 pub use plan::{
     AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, ProgramPlan,
-    Ref, RefKind, SlotPlan, SlotTarget,
+    Ref, RefKind,
 };
 pub(crate) use poison::Poison;
 pub use target::{KernelSource, Module, ModuleBtf, OfflineKernel, Target};

@@ -3,7 +3,7 @@
 use super::target::Module;
 use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, Pinning, ProgramType};
-use crate::open::{MapOrigin, SectionDef};
+use crate::open::{MapOrigin, MapSlot, SectionDef};
 use crate::{Error, ErrorKind, KernelVersion, Result, TypeId, did_you_mean};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ pub struct MapPlan {
     /// Whether it is frozen after that.
     pub freeze: bool,
     /// Entries that hold other maps or programs.
-    pub slots: Vec<SlotPlan>,
+    pub slots: Vec<MapSlot>,
     /// For `struct_ops`: where in `initial` the descriptors of loaded programs go.
     pub functions: Vec<FunctionSlot>,
     /// The only program that may use this map: its index in [`LoadPlan::programs`].
@@ -108,24 +108,6 @@ impl MapPlan {
     pub fn initial_sha256(&self) -> Option<[u8; 32]> {
         self.initial.as_deref().map(crate::sha256::sha256)
     }
-}
-
-/// An entry of a map that holds another map or a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SlotPlan {
-    /// The entry's index.
-    pub index: u32,
-    /// What it holds.
-    pub target: SlotTarget,
-}
-
-/// What an entry of a map-in-map or program array holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlotTarget {
-    /// A map: its index in [`LoadPlan::maps`].
-    Map(usize),
-    /// A program: its index in [`LoadPlan::programs`].
-    Program(usize),
 }
 
 /// One program.

@@ -7,7 +7,7 @@ use rawbpf::load::Object;
 use rawbpf::open::{DataKind, MapOrigin, OpenObject};
 use rawbpf::probe::{self, Support};
 use rawbpf::reloc::{
-    LoadPlan, MapPlan, Pinning, ProgramPlan, Ref, RefKind, SlotPlan, SlotTarget, Target,
+    LoadPlan, MapPlan, MapSlot, Pinning, ProgramPlan, Ref, RefKind, SlotTarget, Target,
 };
 use rawbpf::sys::bpf::{self, ObjectKind};
 use rawbpf::{ErrorKind, KernelVersion, MapFlags, MapType, ProgramType};
@@ -306,7 +306,7 @@ fn maps_and_programs_are_put_into_maps() {
     outer.value_size = 4;
     let template = own_name("t5");
     outer.inner = Some(Box::new(hash(&template)));
-    let slot = |index, target| vec![SlotPlan { index, target }];
+    let slot = |index, target| vec![MapSlot { index, target }];
     outer.slots = slot(3, SlotTarget::Map(0));
     let mut jumps = hash("rawbpf_t5_jumps");
     jumps.kind = MapType::PROG_ARRAY;
