@@ -98,6 +98,14 @@ pub(super) struct Raw<'a> {
     pub(super) replaced: Option<BorrowedFd<'a>>,
 }
 
+impl Raw<'_> {
+    /// With further flags.
+    pub(super) fn with_flags(mut self, flags: u32) -> Self {
+        self.flags |= flags;
+        self
+    }
+}
+
 impl Wanted<'_> {
     /// Whether anything was said that only an ordered place understands.
     pub(super) fn is_ordered(&self) -> bool {
@@ -109,6 +117,8 @@ impl Wanted<'_> {
         matches!(self.side, Side::Instead(_))
     }
 
+    /// # Errors
+    /// `InvalidArgument` for a neighbour that has no place in an order.
     pub(super) fn raw(&self) -> Result<Raw<'_>> {
         let (side, anchor, replaced) = match &self.side {
             Side::Any => (0, None, None),

@@ -2,9 +2,9 @@
 //!
 //! A link since Linux 5.7. Without links a program is kept by the cgroup itself: it stays there after its process.
 
-use super::anchor::{BEFORE, REPLACE, Side, Wanted, order_methods};
+use super::anchor::{BEFORE, REPLACE, Raw, Side, Wanted, order_methods};
 use super::link::Link;
-use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget, hold};
+use super::point::{AttachPoint, Kept, KeptTarget, hold};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, ProgramType};
 use crate::mounts;
@@ -186,7 +186,7 @@ fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
     let refused = |errno| request.refused(errno);
     match mode {
         Some(mode) => request.without_link(mode),
-        None => match request.link()? {
+        None => match request.link(at.wanted.raw()?) {
             Ok(link) => Ok(Link::kernel(program.name(), link)),
             Err(Errno::EINVAL)
                 if request.is_plain() && !probe::has_links(program.as_fd(), attach_type) =>
@@ -222,21 +222,21 @@ impl Request<'_> {
         !self.at.wanted.is_ordered() && self.at.flags == 0
     }
 
-    fn link(&self) -> Result<Result<OwnedFd, Errno>> {
-        let raw = self.at.wanted.raw()?;
-        Ok(bpf::link_create(&LinkCreate {
+    fn link(&self, wanted: Raw<'_>) -> Result<OwnedFd, Errno> {
+        bpf::link_create(&LinkCreate {
             source: self.program.as_fd(),
             target: LinkTarget::Fd(self.cgroup),
             attach_type: self.attach_type,
-            flags: self.at.flags | raw.flags,
-            options: LinkOptions::Order(raw.order),
-        }))
+            flags: self.at.flags | wanted.flags,
+            options: LinkOptions::Order(wanted.order),
+        })
     }
 
     fn without_link(&self, mode: CgroupMode) -> Result<Link> {
-        let options = AttachOptions::of(self.at.wanted, self.at.flags | mode.flag());
+        let wanted = self.at.wanted.raw()?;
+        let wanted = wanted.with_flags(self.at.flags | mode.flag());
         AttachPoint::of_fd(self.cgroup, self.attach_type)
-            .request(self.program.as_fd(), &options)?
+            .request(self.program.as_fd(), wanted)
             .map_err(|errno| self.refused(errno))?;
         let kept = Kept {
             target: KeptTarget::Fd(hold(self.cgroup)?),

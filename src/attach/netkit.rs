@@ -80,7 +80,7 @@ fn attach(program: &Program, at: &Netkit<'_>) -> Result<Link> {
     let index = at.interface.index()?;
     let point = AttachPoint::of_interface(index, at.side.attach_type());
     point
-        .link(program, &at.wanted)?
+        .link(program, at.wanted.raw()?)
         .map_err(|errno| refused(errno, at))
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A link since Linux 5.8. Before, flow dissectors were kept by the namespace itself.
 
+use super::anchor::Raw;
 use super::link::Link;
-use super::point::{AttachOptions, AttachPoint};
+use super::point::AttachPoint;
 use super::refusal;
 use super::unlinked::Place;
 use crate::kinds::{AttachType, ProgramType};
@@ -163,7 +164,7 @@ fn without_link(program: &Program, at: &Netns<'_>, attach_type: AttachType) -> R
             .with_hint("attach by a link, which needs Linux 5.8"));
     }
     own_namespace()
-        .request(program.as_fd(), &AttachOptions::new())?
+        .request(program.as_fd(), Raw::default())
         .map_err(|errno| refused(errno, attach_type))?;
     Ok(Link::unlinked(program, OwnNetns))
 }

@@ -1,6 +1,6 @@
 //! The places that `BPF_PROG_ATTACH` and `BPF_PROG_QUERY` know: what is attached there, and attaching without a link.
 
-use super::anchor::{Wanted, order_methods};
+use super::anchor::{Raw, Wanted, order_methods};
 use super::link::Link;
 use super::refusal::{self, linux};
 use super::unlinked::{self, Place};
@@ -54,8 +54,8 @@ impl<'a> AttachOptions<'a> {
         self
     }
 
-    pub(super) fn of(wanted: Wanted<'a>, flags: u32) -> Self {
-        Self { wanted, flags }
+    fn raw(&self) -> Result<Raw<'_>> {
+        Ok(self.wanted.raw()?.with_flags(self.flags))
     }
 
     order_methods!();
@@ -119,54 +119,45 @@ impl<'a> AttachPoint<'a> {
     #[doc(alias = "bpf_prog_attach")]
     #[doc(alias = "bpf_prog_attach_opts")]
     pub fn attach(&self, program: impl AsFd, options: &AttachOptions<'_>) -> Result<()> {
-        self.request(program.as_fd(), options)?.map_err(|errno| {
+        let attached = self.request(program.as_fd(), options.raw()?);
+        attached.map_err(|errno| {
             let message = format!("the kernel does not attach it here ({})", self.attach_type);
             self.explain(errno, Error::from_errno(errno, message))
         })
     }
 
     /// [`AttachPoint::attach`], whose refusal is yet to be put into words.
-    pub(super) fn request(
-        &self,
-        program: BorrowedFd<'_>,
-        options: &AttachOptions<'_>,
-    ) -> Result<Result<(), Errno>> {
-        let raw = options.wanted.raw()?;
-        Ok(bpf::prog_attach(&ProgAttach {
+    pub(super) fn request(&self, program: BorrowedFd<'_>, wanted: Raw<'_>) -> Result<(), Errno> {
+        bpf::prog_attach(&ProgAttach {
             target: self.target,
             program: Some(program),
             attach_type: self.attach_type,
-            flags: options.flags | raw.flags,
-            replaced: raw.replaced,
-            order: raw.order,
-        }))
+            flags: wanted.flags,
+            replaced: wanted.replaced,
+            order: wanted.order,
+        })
     }
 
     /// Attaches to an interface's order of programs: by a link, or in the place of a program that has none.
-    pub(super) fn link(
-        &self,
-        program: &Program,
-        wanted: &Wanted<'_>,
-    ) -> Result<Result<Link, Errno>> {
-        if let (true, LinkTarget::Interface(index)) = (wanted.replaces(), self.target) {
+    pub(super) fn link(&self, program: &Program, wanted: Raw<'_>) -> Result<Link, Errno> {
+        if let (Some(_), LinkTarget::Interface(index)) = (wanted.replaced, self.target) {
             let kept = Kept {
                 target: KeptTarget::Interface(index),
                 attach_type: self.attach_type,
                 hint: "attach it by a link, not in the place of a program that has none",
                 any: false,
             };
-            let answer = self.request(program.as_fd(), &AttachOptions::of(*wanted, 0))?;
-            return Ok(answer.map(|()| Link::unlinked(program, kept)));
+            self.request(program.as_fd(), wanted)?;
+            return Ok(Link::unlinked(program, kept));
         }
-        let raw = wanted.raw()?;
-        let answer = bpf::link_create(&LinkCreate {
+        let link = bpf::link_create(&LinkCreate {
             source: program.as_fd(),
             target: self.target,
             attach_type: self.attach_type,
-            flags: raw.flags,
-            options: LinkOptions::Order(raw.order),
-        });
-        Ok(answer.map(|link| Link::kernel(program.name(), link)))
+            flags: wanted.flags,
+            options: LinkOptions::Order(wanted.order),
+        })?;
+        Ok(Link::kernel(program.name(), link))
     }
 
     /// Takes a program off that was attached without a link.
@@ -184,14 +175,14 @@ impl<'a> AttachPoint<'a> {
         program: Option<BorrowedFd<'_>>,
         options: &AttachOptions<'_>,
     ) -> Result<()> {
-        let raw = options.wanted.raw()?;
+        let wanted = options.raw()?;
         let request = ProgAttach {
             target: self.target,
             program,
             attach_type: self.attach_type,
-            flags: options.flags | raw.flags,
+            flags: wanted.flags,
             replaced: None,
-            order: raw.order,
+            order: wanted.order,
         };
         bpf::prog_detach(&request).map_err(|errno| {
             let message = format!(

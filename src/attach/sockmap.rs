@@ -2,8 +2,9 @@
 //!
 //! A link since Linux 6.10. Before, a program was kept by the map itself: it stays there as long as the map lives.
 
+use super::anchor::Raw;
 use super::link::Link;
-use super::point::{AttachOptions, AttachPoint, Kept, KeptTarget};
+use super::point::{AttachPoint, Kept, KeptTarget};
 use super::refusal::{self, linux};
 use crate::kinds::{AttachType, MapType};
 use crate::map::Map;
@@ -51,7 +52,7 @@ fn attach(program: &Program, map: &Map) -> Result<Link> {
 
 fn without_link(program: &Program, map: &Map, attach_type: AttachType) -> Result<Link> {
     AttachPoint::sockmap(map, attach_type)
-        .request(program.as_fd(), &AttachOptions::new())?
+        .request(program.as_fd(), Raw::default())
         .map_err(|errno| refused(errno, attach_type, map))?;
     let kept = Kept {
         target: KeptTarget::Map(map.clone()),

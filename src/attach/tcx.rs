@@ -67,7 +67,7 @@ impl Program {
 fn attach(program: &Program, at: &Tcx<'_>) -> Result<Link> {
     let index = at.interface.index()?;
     let point = AttachPoint::of_interface(index, at.direction.tcx());
-    match point.link(program, &at.wanted)? {
+    match point.link(program, at.wanted.raw()?) {
         Ok(link) => Ok(link),
         Err(errno) if !probe::knows_attach_type(at.direction.tcx(), 0) => {
             if at.wanted.is_ordered() || at.wanted.replaces() {
