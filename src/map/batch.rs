@@ -69,9 +69,7 @@ impl Map {
         values: &mut [u8],
         mode: BatchMode,
     ) -> Result<usize> {
-        self.check_room(keys, values)?;
-        self.read_batch(cursor, keys, values, (mode, 0))
-            .map_err(|errno| self.fail(errno, "cannot read a batch of elements"))
+        self.get_elements(cursor, keys, values, (mode, 0))
     }
 
     /// [`Map::get_batch`], with each element's lock held while it is read: the values have a `struct bpf_spin_lock`.
@@ -87,10 +85,22 @@ impl Map {
         values: &mut [u8],
         mode: BatchMode,
     ) -> Result<usize> {
+        self.get_elements(cursor, keys, values, (mode, LOCK))
+    }
+
+    fn get_elements(
+        &self,
+        cursor: &mut BatchCursor,
+        keys: &mut [u8],
+        values: &mut [u8],
+        (mode, elem_flags): (BatchMode, u64),
+    ) -> Result<usize> {
         self.check_room(keys, values)?;
-        let read = self.read_batch(cursor, keys, values, (mode, LOCK));
+        let read = self.read_batch(cursor, keys, values, (mode, elem_flags));
         read.map_err(|errno| match errno {
-            Errno::EINVAL => self.no_lock("cannot read a batch of elements"),
+            Errno::EINVAL if elem_flags & LOCK != 0 => {
+                self.no_lock("cannot read a batch of elements")
+            }
             _ => self.fail(errno, "cannot read a batch of elements"),
         })
     }
