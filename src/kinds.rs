@@ -359,12 +359,23 @@ bitflags::bitflags! {
 
 /// How a map is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Pinning {
     /// Not, unless a path is set.
     #[default]
     None,
     /// Under its name in the BPF file system: `LIBBPF_PIN_BY_NAME`.
     ByName,
+}
+
+impl Pinning {
+    /// The word used in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ByName => "by_name",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -152,6 +152,7 @@ fn map_definitions_are_read_in_full() {
             SlotTarget::Program(program) => {
                 (slot.index, object.programs()[program].name().to_string())
             }
+            other => panic!("neither a map nor a program: {other:?}"),
         };
         map(name).slots().iter().map(slot).collect()
     };

@@ -6,7 +6,7 @@ use crate::escape;
 use crate::output::{HelperJson, Rows, print_json, print_table};
 use crate::stop::Stop;
 use rawbpf::insn::Helper;
-use rawbpf::open::{Extern, ExternKind, OpenMap, OpenObject, OpenProgram, Variable};
+use rawbpf::open::{Extern, OpenMap, OpenObject, OpenProgram, Variable};
 use rawbpf::reloc::core_kind_name;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -212,15 +212,9 @@ impl<'o> VariableReport<'o> {
 
 impl<'o> ExternReport<'o> {
     fn of(ext: &'o Extern) -> Self {
-        let kind = match ext.kind() {
-            ExternKind::Kconfig { .. } => "kconfig",
-            ExternKind::KsymTyped => "ksym",
-            ExternKind::KsymTypeless => "ksym_address",
-            ExternKind::Kfunc => "kfunc",
-        };
         Self {
             name: ext.name(),
-            kind,
+            kind: ext.kind().name(),
             weak: ext.is_weak(),
         }
     }

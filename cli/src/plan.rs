@@ -200,10 +200,7 @@ impl<'p> From<&'p MapPlan> for MapJson<'p> {
             numa_node: map.numa_node,
             btf_key_type_id: map.btf_key_type_id.0,
             btf_value_type_id: map.btf_value_type_id.0,
-            pinning: match map.pinning {
-                Pinning::None => None,
-                Pinning::ByName => Some("by_name"),
-            },
+            pinning: (map.pinning != Pinning::None).then(|| map.pinning.name()),
             pin_path: map.pin_path.as_ref().map(|path| Shown(path.display())),
             autocreate: map.autocreate,
             frozen: map.freeze,
@@ -221,8 +218,8 @@ impl<'p> From<&'p AttachTarget> for TargetJson<'p> {
                 btf_id: Some(id.0),
                 module: module.as_ref().map(|m| m.name.as_str()),
             },
-            AttachTarget::Program { function } => Self {
-                name: function,
+            other => Self {
+                name: other.name(),
                 btf_id: None,
                 module: None,
             },

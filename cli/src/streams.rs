@@ -47,7 +47,7 @@ impl<'o> Streams<'o> {
     /// Prints what was written since: to standard output and standard error, or as JSON.
     pub(crate) fn print(&mut self, out: &mut impl Write) -> Result<()> {
         for program in self.programs {
-            for stream in Stream::ALL {
+            for &stream in Stream::ALL {
                 for _ in 0..READS {
                     let read = program.read_stream(stream, &mut self.buffer)?;
                     if read == 0 {
@@ -73,17 +73,13 @@ fn print(
     text: &[u8],
     style: Style,
 ) -> Result<()> {
-    let name = match stream {
-        Stream::Stdout => "stdout",
-        Stream::Stderr => "stderr",
-    };
     match style {
         Style::Table => out.write_all(text),
         Style::Json => {
             let text = String::from_utf8_lossy(text);
             let line = Value::Struct(vec![
                 ("program".into(), Value::Text(program.into())),
-                (name.into(), Value::Text(text.into())),
+                (stream.name().into(), Value::Text(text.into())),
             ]);
             writeln!(out, "{}", line.json())
         }

@@ -26,6 +26,7 @@ const PREORDER: u32 = 1 << 6;
 
 /// How programs of a cgroup and of those below get along, where they are attached without links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CgroupMode {
     /// The only program, here and in all cgroups below.
     Exclusive,

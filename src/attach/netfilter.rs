@@ -15,6 +15,7 @@ const DEFRAGMENTING: i32 = -400;
 
 /// Which packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 #[doc(alias = "NFPROTO_IPV4")]
 pub enum NetfilterFamily {
     /// IPv4.
@@ -25,6 +26,7 @@ pub enum NetfilterFamily {
 
 /// Where on their way (`enum nf_inet_hooks`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 #[doc(alias = "nf_inet_hooks")]
 pub enum NetfilterHook {
     /// As they come in, before it is known where they go.

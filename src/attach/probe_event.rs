@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 
 /// How a probe is made and held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 #[doc(alias = "probe_attach_mode")]
 pub enum ProbeMode {
     /// The newest way that the kernel knows.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Whose calls are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Processes {
     /// Everybody's, also of programs started later.
     #[default]

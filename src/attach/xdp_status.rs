@@ -8,6 +8,7 @@ use crate::{Errno, Result};
 
 /// Who runs an XDP program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum XdpMode {
     /// The network stack, for any interface, on packets that have a socket buffer already. (`XDP_FLAGS_SKB_MODE`)
     Generic,

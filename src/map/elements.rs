@@ -8,6 +8,7 @@ use crate::{Errno, Error, ErrorKind, MapType, Result};
 
 /// What has to be true of the key when an element is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum UpdateMode {
     /// Nothing: the element is made or overwritten.
     #[default]

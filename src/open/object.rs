@@ -156,6 +156,7 @@ pub enum MapOrigin {
 
 /// The kinds of global data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DataKind {
     /// `.data`, `.data.*`
     Data,
@@ -249,6 +250,7 @@ pub struct Extern {
 
 /// What an extern is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ExternKind {
     /// A value of the kernel's configuration.
     Kconfig {
@@ -269,8 +271,21 @@ pub enum ExternKind {
     Kfunc,
 }
 
+impl ExternKind {
+    /// The word used in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kconfig { .. } => "kconfig",
+            Self::KsymTyped => "ksym",
+            Self::KsymTypeless => "ksym_address",
+            Self::Kfunc => "kfunc",
+        }
+    }
+}
+
 /// How a value of the kernel's configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KconfigType {
     /// `bool`
     Bool,

@@ -44,6 +44,7 @@ pub enum UnknownAttributes {
 /// Where the BPF token comes from: rights of the initial user namespace, delegated through a BPF file system to the
 /// user namespace of a container. Since Linux 6.9; processes with capabilities in the initial one need none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 #[doc(alias = "bpf_token_path")]
 pub enum TokenSource {
     /// The file system at the path in the environment variable `LIBBPF_BPF_TOKEN_PATH` (none, if that is empty). If it is

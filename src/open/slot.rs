@@ -11,6 +11,7 @@ pub struct MapSlot {
 
 /// What a [`MapSlot`] holds. The indexes are those of the object, which its plan keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SlotTarget {
     /// A map: its index in [`OpenObject::maps`](super::OpenObject::maps) and
     /// [`LoadPlan::maps`](crate::reloc::LoadPlan::maps).

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 
 /// One of the two streams of text that each program has. Since Linux 6.17.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stream {
     /// What the program prints with `bpf_stream_printk`.
     #[doc(alias = "BPF_STREAM_STDOUT")]
@@ -17,8 +18,16 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Stdout, Self::Stderr];
+
+    /// The word used in listings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
 
     fn id(self) -> u32 {
         match self {

@@ -232,6 +232,7 @@ pub struct Ref {
 
 /// What an instruction refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RefKind {
     /// A map: `imm` becomes its descriptor.
     Map {
@@ -275,6 +276,7 @@ impl RefKind {
 
 /// What a program is checked against at load time.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttachTarget {
     /// A type of the kernel or of a module.
     Btf {
@@ -290,6 +292,16 @@ pub enum AttachTarget {
         /// The function's name.
         function: String,
     },
+}
+
+impl AttachTarget {
+    /// The name of the type or function.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Btf { name, .. } => name,
+            Self::Program { function } => function,
+        }
+    }
 }
 
 /// What one CO-RE relocation did to one instruction.
@@ -328,6 +340,7 @@ impl CoreStep {
 
 /// What became of an instruction with a CO-RE relocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CoreOutcome {
     /// The value was written (it may be the same as before).
     Patched,

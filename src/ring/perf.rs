@@ -359,6 +359,7 @@ fn corrupt(cpu: u32, damage: RingDamage) -> Error {
 
 /// What a perf buffer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PerfRecord<'b> {
     /// What a program wrote.
     Sample(Sample<'b>),

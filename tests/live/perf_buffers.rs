@@ -102,7 +102,7 @@ pub(crate) fn stay_on(cpu: u32) {
 fn event(record: &PerfRecord<'_>) -> Event {
     match record {
         PerfRecord::Sample(sample) => sample.read().unwrap(),
-        PerfRecord::Lost { cpu, count } => panic!("{count} lost on CPU {cpu}"),
+        other => panic!("no sample: {other:?}"),
     }
 }
 
@@ -217,6 +217,7 @@ fn lost_events_are_counted_and_wrapped_records_are_whole() {
                     assert_eq!(of, cpu);
                     lost += count;
                 }
+                other => panic!("{other:?}"),
             }
         }
     }
@@ -227,6 +228,7 @@ fn lost_events_are_counted_and_wrapped_records_are_whole() {
         match record.unwrap() {
             PerfRecord::Sample(_) => seen += 1,
             PerfRecord::Lost { count, .. } => lost += count,
+            other => panic!("{other:?}"),
         }
     }
     assert_eq!(seen + lost, sent);

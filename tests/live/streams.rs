@@ -25,13 +25,14 @@ fn what_a_program_prints_is_read() {
     let object = open.load().unwrap();
     let program = object.program("speak_when_run").unwrap();
     for stream in Stream::ALL {
-        assert_eq!(said(program, stream), "");
+        assert_eq!(said(program, *stream), "");
     }
     program.test_run(&TestRun::new()).unwrap();
     let results = object.live::<[i32; 2]>("results").unwrap().get();
     if results == [-Errno::ENOMEM.0; 2] {
-        let none = Stream::ALL.map(|stream| said(program, stream));
-        assert_eq!(none, ["", ""]);
+        for stream in Stream::ALL {
+            assert_eq!(said(program, *stream), "");
+        }
         println!("skipped: what_a_program_prints_is_read: {NO_PAGES}");
         return;
     }

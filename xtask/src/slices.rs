@@ -354,8 +354,8 @@ impl<'b> Copier<'b> {
                 self.editor
                     .add_type(ty.name(), Info::of(Kind::Float), ty.size_field(), &[])
             }
-            kind @ (Kind::Void | Kind::Datasec | Kind::DeclTag) => {
-                bail!("{ty:?} of kind {kind} is part of a type")
+            kind => {
+                bail!("{ty:?} of kind {kind} cannot be part of a type")
             }
         })
     }

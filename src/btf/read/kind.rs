@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What a BTF type describes. The numbers are the kernel's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 #[repr(u8)]
 #[doc(alias = "BTF_KIND")]
 pub enum Kind {

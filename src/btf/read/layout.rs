@@ -75,6 +75,7 @@ pub enum Shape {
 
 /// How the bits of a number are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Number {
     /// From zero up; a `bool`, too.
     Unsigned,

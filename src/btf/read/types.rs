@@ -109,6 +109,7 @@ impl IntEncoding {
 
 /// How a function or variable is visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Linkage {
     /// In its file only.
     Static,

@@ -21,6 +21,7 @@ pub struct UsdtArg {
 
 /// Where an argument is when the probe is hit. Registers are named by their place in `struct pt_regs`, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ArgPlace {
     /// Nowhere: this is its value.
     Constant(i64),

@@ -4,6 +4,7 @@ use object::elf;
 
 /// A machine whose arguments can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Machine {
     /// x86-64
     X86_64,

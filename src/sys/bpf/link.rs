@@ -73,6 +73,7 @@ impl Neighbour<'_> {
 
 /// What an iterator walks over.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum IterTarget<'a> {
     /// The elements of a map.
     Map(BorrowedFd<'a>),
@@ -98,6 +99,7 @@ pub enum IterTarget<'a> {
 
 /// Which cgroups an iterator visits, from one on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[doc(alias = "bpf_cgroup_iter_order")]
 pub enum CgroupOrder {
     /// That one only.
