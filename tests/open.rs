@@ -403,7 +403,7 @@ fn externs_are_sorted_and_laid_out() {
     let kind = |name: &str| {
         let ext = object.externs().iter().find(|e| e.name() == name).unwrap();
         match ext.kind() {
-            ExternKind::Kconfig { ty, .. } => (ty, ext.is_weak()),
+            ExternKind::Kconfig { kind, .. } => (kind, ext.is_weak()),
             other => panic!("{other:?}"),
         }
     };
@@ -530,7 +530,7 @@ fn a_program_is_set_only_where_a_function_is_called() {
 
 static FROBNICATE: SectionDef = SectionDef {
     pattern: "frobnicate/",
-    program_type: ProgramType::SCHED_CLS,
+    kind: ProgramType::SCHED_CLS,
     attach_type: AttachType(0),
     flags: SectionFlags::SLEEPABLE,
     auto_attach: None,
@@ -538,7 +538,7 @@ static FROBNICATE: SectionDef = SectionDef {
 
 static ANYTHING: SectionDef = SectionDef {
     pattern: "",
-    program_type: ProgramType::XDP,
+    kind: ProgramType::XDP,
     attach_type: AttachType::XDP,
     flags: SectionFlags::empty(),
     auto_attach: None,

@@ -176,7 +176,7 @@ fn every_entry_says_what_libbpfs_does() {
             "the order counts: the first that matches is taken"
         );
         assert_eq!(
-            Some(def.program_type),
+            Some(def.kind),
             ProgramType::from_name(program_type),
             "{pattern}"
         );
@@ -232,7 +232,7 @@ fn a_program_of_every_entry_is_planned_as_its_entry_says() {
         .collect();
     for program in &plan.programs {
         let def = program.def.unwrap();
-        assert_eq!(program.kind, def.program_type, "{}", def.pattern);
+        assert_eq!(program.kind, def.kind, "{}", def.pattern);
         let mut flags = ProgramFlags::from_bits_retain(program.flags);
         assert_eq!(
             program.expected_attach_type,

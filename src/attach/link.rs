@@ -6,7 +6,7 @@ use crate::by_id;
 use crate::map::pin;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkDetails, LinkInfo, ObjectKind};
-use crate::{Errno, Error, ErrorKind, Result};
+use crate::{Errno, Error, ErrorKind, LinkType, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -260,6 +260,22 @@ impl Link {
     #[doc(alias = "bpf_link__disconnect")]
     pub fn forget(self) {
         std::mem::forget(self);
+    }
+
+    /// What sort of link it is. Since Linux 5.8.
+    ///
+    /// # Errors
+    /// `Unsupported` for an attachment that is no link, see [`Link::fd`].
+    pub fn kind(&self) -> Result<LinkType> {
+        self.info().map(|info| info.kind)
+    }
+
+    /// The link's number while it lives. Since Linux 5.8.
+    ///
+    /// # Errors
+    /// `Unsupported` for an attachment that is no link, see [`Link::fd`].
+    pub fn id(&self) -> Result<u32> {
+        self.info().map(|info| info.id)
     }
 
     /// What the kernel tells about the link. Since Linux 5.8.

@@ -195,7 +195,7 @@ mod tests {
         Program::new(ProgramParts {
             fd: Arc::new(null.into()),
             name: "p".to_owned(),
-            kind: def.program_type,
+            kind: def.kind,
             attach_type: Some(def.attach_type),
             origin: Some(Origin {
                 section: section.to_owned(),

@@ -62,7 +62,7 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
         .btf
         .filter(|_| !plan.func_info.is_empty() || !plan.line_info.is_empty());
     let request = ProgLoad {
-        program_type: plan.kind,
+        kind: plan.kind,
         insns: &insns,
         license: context.license,
         kernel_version: context.kernel_version,

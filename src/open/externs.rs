@@ -194,14 +194,14 @@ impl<'b> Declarations<'b> {
         }
         let target = TypeId(declared.size_field());
         // First of all the type: the alignment of a structure may take long to find.
-        let ty = kconfig_type(self.btf, target)?.ok_or_else(|| {
+        let kind = kconfig_type(self.btf, target)?.ok_or_else(|| {
             invalid("its type cannot hold a kernel configuration value").with_hint(
                 "use bool, char, an integer, enum libbpf_tristate, or an array of characters",
             )
         })?;
         let (size, align) = (self.btf.size_of(target)?, self.btf.align_of(target)?);
         Ok(ExternKind::Kconfig {
-            ty,
+            kind,
             size,
             align,
             offset: 0,

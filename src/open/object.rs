@@ -255,7 +255,7 @@ pub enum ExternKind {
     /// A value of the kernel's configuration.
     Kconfig {
         /// How it is read.
-        ty: KconfigType,
+        kind: KconfigType,
         /// Bytes.
         size: u32,
         /// Alignment in bytes.

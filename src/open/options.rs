@@ -112,7 +112,7 @@ impl OpenOptions {
     ///
     /// static WATCH: SectionDef = SectionDef {
     ///     pattern: "watch+", // SEC("watch/syscalls/sys_enter_openat")
-    ///     program_type: ProgramType::TRACEPOINT,
+    ///     kind: ProgramType::TRACEPOINT,
     ///     attach_type: AttachType(0),
     ///     flags: SectionFlags::empty(),
     ///     auto_attach: Some(AutoAttach::Tracepoint),
@@ -266,7 +266,7 @@ impl OpenOptions {
                     name: function.name.clone(),
                     section: section.to_string(),
                     def,
-                    kind: def.map(|def| def.program_type).unwrap_or_default(),
+                    kind: def.map(|def| def.kind).unwrap_or_default(),
                     attach_type: def.map(|def| def.attach_type).unwrap_or_default(),
                     flags: 0,
                     autoload,

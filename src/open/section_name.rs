@@ -28,7 +28,7 @@ pub struct SectionDef {
     /// The section's name or its part before the first `/`; ends in `+` if a target may follow, in `/` if one must.
     pub pattern: &'static str,
     /// The type of its programs.
-    pub program_type: ProgramType,
+    pub kind: ProgramType,
     /// What they attach to.
     pub attach_type: AttachType,
     /// The rest.
@@ -95,14 +95,14 @@ const USDT_SLEEPABLE: SectionFlags = USDT.union(SLEEPABLE);
 
 const fn def(
     pattern: &'static str,
-    program_type: ProgramType,
+    kind: ProgramType,
     attach_type: AttachType,
     flags: SectionFlags,
     auto_attach: Option<AutoAttach>,
 ) -> SectionDef {
     SectionDef {
         pattern,
-        program_type,
+        kind,
         attach_type,
         flags,
         auto_attach,
@@ -171,7 +171,7 @@ impl SectionDef {
             (Some(AutoAttach::Trace), A::MODIFY_RETURN) => {
                 ("a kernel function", "security_file_open")
             }
-            (Some(AutoAttach::Trace), _) if self.program_type == P::EXT => {
+            (Some(AutoAttach::Trace), _) if self.kind == P::EXT => {
                 ("a function of another program", "FUNCTION")
             }
             (Some(AutoAttach::Trace), _) => ("a kernel function", "vfs_read"),

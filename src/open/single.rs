@@ -94,7 +94,7 @@ impl OpenObject {
             name: name.to_owned(),
             section: section.to_owned(),
             def,
-            kind: def.map(|def| def.program_type).unwrap_or_default(),
+            kind: def.map(|def| def.kind).unwrap_or_default(),
             attach_type: def.map(|def| def.attach_type).unwrap_or_default(),
             flags: 0,
             autoload: true,

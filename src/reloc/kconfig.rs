@@ -21,7 +21,7 @@ struct Image<'o> {
 struct Slot<'o> {
     name: &'o str,
     weak: bool,
-    ty: KconfigType,
+    kind: KconfigType,
     /// Whether a character is signed.
     signed_char: bool,
     size: u32,
@@ -40,7 +40,7 @@ pub(super) fn image<'o>(
     };
     for ext in &object.externs {
         let ExternKind::Kconfig {
-            ty, size, offset, ..
+            kind, size, offset, ..
         } = ext.kind
         else {
             continue;
@@ -48,7 +48,7 @@ pub(super) fn image<'o>(
         let slot = Slot {
             name: &ext.name,
             weak: ext.weak,
-            ty,
+            kind,
             signed_char: is_signed(object, ext),
             size,
             offset,
@@ -179,7 +179,7 @@ impl Image<'_> {
             _ => {
                 let number = parse_number(value)
                     .ok_or_else(|| unfit(slot, value, "is neither y, n, m, text nor a number"))?;
-                if !matches!(slot.ty, KconfigType::Int { .. } | KconfigType::Char) {
+                if !matches!(slot.kind, KconfigType::Int { .. } | KconfigType::Char) {
                     return Err(unfit(slot, value, "is a number"));
                 }
                 self.set_number(slot, number)
@@ -188,7 +188,7 @@ impl Image<'_> {
     }
 
     fn set_tristate(&mut self, slot: Slot<'_>, letter: u8) -> Result<()> {
-        let bytes = match (slot.ty, letter) {
+        let bytes = match (slot.kind, letter) {
             (KconfigType::Bool, b'm') => return Err(unfit(slot, b"m", "is not yes or no")),
             (KconfigType::Bool, _) => vec![u8::from(letter == b'y')],
             (KconfigType::Char, _) => vec![letter],
@@ -208,7 +208,7 @@ impl Image<'_> {
 
     /// Text without its quotes, cut to what fits.
     fn set_string(&mut self, slot: Slot<'_>, value: &[u8]) -> Result<()> {
-        if slot.ty != KconfigType::String {
+        if slot.kind != KconfigType::String {
             return Err(unfit(slot, value, "is text"));
         }
         let text = value
@@ -224,7 +224,7 @@ impl Image<'_> {
 
     fn set_number(&mut self, slot: Slot<'_>, value: u64) -> Result<()> {
         let shown = value.to_string();
-        let signed = match slot.ty {
+        let signed = match slot.kind {
             KconfigType::Int { signed } => signed,
             KconfigType::Char => slot.signed_char,
             KconfigType::Bool if value > 1 => {
@@ -263,7 +263,7 @@ impl Image<'_> {
 fn unfit(slot: Slot<'_>, value: &[u8], why: &str) -> Error {
     let value = String::from_utf8_lossy(value.get(..80).unwrap_or(value)).into_owned();
     let sign = |signed| if signed { "signed" } else { "unsigned" };
-    let wants = match slot.ty {
+    let wants = match slot.kind {
         KconfigType::Bool => "a bool".to_string(),
         KconfigType::Tristate => "an enum libbpf_tristate".to_string(),
         KconfigType::Char => "a char".to_string(),
@@ -342,7 +342,7 @@ mod tests {
         object.user_kconfig = user.to_string();
         for (index, (name, ty, size, weak)) in externs.iter().enumerate() {
             let kind = ExternKind::Kconfig {
-                ty: *ty,
+                kind: *ty,
                 size: *size,
                 align: *size,
                 offset: u32::try_from(index * 8).unwrap(),
@@ -429,7 +429,7 @@ mod tests {
         let mut object = object();
         for (index, name) in ["CONFIG_A", "CONFIG_B"].into_iter().enumerate() {
             let kind = ExternKind::Kconfig {
-                ty: UNSIGNED,
+                kind: UNSIGNED,
                 size: 4,
                 align: 4,
                 offset: u32::try_from(index * 4).unwrap(),

@@ -434,7 +434,7 @@ mod tests {
         for def in crate::open::SectionDef::ALL {
             let name = def.pattern.trim_end_matches('+');
             let optional = def.flags.contains(SectionFlags::ATTACH_TYPE_OPTIONAL);
-            if def.needs_attach_target() || def.program_type == ProgramType::STRUCT_OPS {
+            if def.needs_attach_target() || def.kind == ProgramType::STRUCT_OPS {
                 continue;
             }
             let old = if optional {

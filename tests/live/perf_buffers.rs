@@ -79,7 +79,7 @@ fn sender_to(map: &Map, number: i32, slot: i32) -> OwnedFd {
         Insn::new(Insn::EXIT, 0, 0, 0, 0),
     ];
     let load = ProgLoad {
-        program_type: ProgramType::SOCKET_FILTER,
+        kind: ProgramType::SOCKET_FILTER,
         insns: &insns,
         license: c"GPL",
         name: "t_sender",

@@ -251,7 +251,7 @@ fn features_are_not_seen_before_mainline_has_them() {
 
 static FROBNICATE: SectionDef = SectionDef {
     pattern: "frobnicate/",
-    program_type: ProgramType::SOCKET_FILTER,
+    kind: ProgramType::SOCKET_FILTER,
     attach_type: AttachType(0),
     flags: SectionFlags::empty(),
     auto_attach: None,
@@ -259,7 +259,7 @@ static FROBNICATE: SectionDef = SectionDef {
 
 static WATCH: SectionDef = SectionDef {
     pattern: "raw_tp+",
-    program_type: ProgramType::RAW_TRACEPOINT,
+    kind: ProgramType::RAW_TRACEPOINT,
     auto_attach: Some(AutoAttach::RawTracepoint),
     ..FROBNICATE
 };

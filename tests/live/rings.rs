@@ -60,7 +60,7 @@ fn writer(map: &Map, number: i32, helper: i32) -> OwnedFd {
         Insn::new(Insn::EXIT, 0, 0, 0, 0),
     ];
     let load = ProgLoad {
-        program_type: ProgramType::SOCKET_FILTER,
+        kind: ProgramType::SOCKET_FILTER,
         insns: &insns,
         license: c"GPL",
         name: "t_writer",

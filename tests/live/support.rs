@@ -367,7 +367,7 @@ fn iterator(kind: &str) -> Result<(), Unmet> {
     ];
     let loaded = bpf::prog_load(
         &ProgLoad {
-            program_type: ProgramType::TRACING,
+            kind: ProgramType::TRACING,
             expected_attach_type: AttachType::TRACE_ITER,
             attach_btf_id,
             insns: &nothing,

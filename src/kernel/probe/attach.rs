@@ -103,11 +103,7 @@ fn def_of(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<&'
         };
         return SectionDef::find(word).ok_or_else(|| nothing_to_try(kind));
     }
-    let of_kind = || {
-        SectionDef::ALL
-            .iter()
-            .filter(|def| def.program_type == kind)
-    };
+    let of_kind = || SectionDef::ALL.iter().filter(|def| def.kind == kind);
     let fits = || of_kind().filter(|def| def.attach_type == attach_type);
     // What works on more kernels first.
     let special = SectionFlags::SLEEPABLE | SectionFlags::XDP_FRAGS;
@@ -162,7 +158,7 @@ fn harmless(def: &SectionDef) -> Vec<Insn> {
     const FLOW_DISSECTOR_CONTINUE: i32 = 129;
     /// Of cgroups, sockets and netfilter.
     const ALLOW: i32 = 1;
-    let verdict = match def.program_type {
+    let verdict = match def.kind {
         ProgramType::XDP => XDP_PASS,
         ProgramType::SCHED_CLS => TCX_NEXT,
         ProgramType::FLOW_DISSECTOR => FLOW_DISSECTOR_CONTINUE,
@@ -197,7 +193,7 @@ impl<'t> Place<'t> {
         let need = |what: &str| {
             let message = format!(
                 "programs of type {} are attached to {what}: which one?",
-                def.program_type
+                def.kind
             );
             let hint = "name it as the target of `probe::attach`";
             let missing = Error::new(ErrorKind::Unsupported, message).with_hint(hint);
@@ -207,7 +203,7 @@ impl<'t> Place<'t> {
                 Ok(target)
             }
         };
-        Ok(match (def.program_type, def.attach_type) {
+        Ok(match (def.kind, def.attach_type) {
             (kind, attach_type) if goes_to_a_cgroup(kind, attach_type) => {
                 Self::Cgroup(need("a cgroup")?)
             }

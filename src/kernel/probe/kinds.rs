@@ -80,7 +80,7 @@ impl Trial {
 
     fn load(&self, kind: ProgramType, insns: &[Insn], log: &mut [u8]) -> Result<OwnedFd, Errno> {
         let request = ProgLoad {
-            program_type: kind,
+            kind,
             insns,
             license: c"GPL",
             // Kprobes of kernels before 5.0 must name them exactly.

@@ -37,21 +37,21 @@ fn value_address(map: &MapFd, offset: i32) -> [Insn; 2] {
 }
 
 pub(super) fn load(
-    program_type: ProgramType,
+    kind: ProgramType,
     insns: &[Insn],
     token: Token<'_>,
 ) -> Result<Option<OwnedFd>, Errno> {
-    load_for(program_type, AttachType::default(), insns, token)
+    load_for(kind, AttachType::default(), insns, token)
 }
 
 pub(super) fn load_for(
-    program_type: ProgramType,
+    kind: ProgramType,
     expected_attach_type: AttachType,
     insns: &[Insn],
     token: Token<'_>,
 ) -> Result<Option<OwnedFd>, Errno> {
     let load = ProgLoad {
-        program_type,
+        kind,
         expected_attach_type,
         insns,
         license: c"GPL",
@@ -63,7 +63,7 @@ pub(super) fn load_for(
 
 pub(super) fn has_names(token: Token<'_>) -> Answer {
     let load = ProgLoad {
-        program_type: ProgramType::SOCKET_FILTER,
+        kind: ProgramType::SOCKET_FILTER,
         insns: &NOTHING,
         license: c"GPL",
         token,
@@ -149,7 +149,7 @@ pub(super) fn has_context_tag(token: Token<'_>) -> Answer {
         EXIT,
     ];
     let load = ProgLoad {
-        program_type: ProgramType::KPROBE,
+        kind: ProgramType::KPROBE,
         insns: &insns,
         license: c"GPL",
         token,
@@ -171,7 +171,7 @@ pub(super) fn has_wide_value_offsets(token: Token<'_>) -> Answer {
     };
     let [low, high] = value_address(&map, 1 << 30);
     let load = ProgLoad {
-        program_type: ProgramType::SOCKET_FILTER,
+        kind: ProgramType::SOCKET_FILTER,
         insns: &[low, high, EXIT],
         license: c"GPL",
         token,

@@ -82,7 +82,7 @@ pub enum FdArray<'a> {
 #[doc(alias = "bpf_prog_load_opts")]
 pub struct ProgLoad<'a> {
     /// What sort of program.
-    pub program_type: ProgramType,
+    pub kind: ProgramType,
     /// The instructions.
     pub insns: &'a [Insn],
     /// License; some helpers want one that is compatible with the GPL.
@@ -130,7 +130,7 @@ impl ProgLoad<'_> {
             FdArray::Bound(fds) => (fds, length(fds)?),
         };
         Ok(ProgLoadAttr {
-            prog_type: self.program_type.0,
+            prog_type: self.kind.0,
             insn_cnt: length(self.insns)?,
             insns: address(self.insns),
             license: address(self.license.to_bytes_with_nul()),

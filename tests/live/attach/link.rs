@@ -60,7 +60,8 @@ fn links_are_found_by_name_and_by_id() {
     let info = link.info().unwrap();
     let program = object.program("count_switch").unwrap();
     assert_eq!(info.program_id, program.id().unwrap());
-    assert_eq!(info.kind, LinkType::RAW_TRACEPOINT);
+    assert_eq!(link.kind().unwrap(), LinkType::RAW_TRACEPOINT);
+    assert_eq!(link.id().unwrap(), info.id);
     assert!(
         matches!(&info.details, LinkDetails::RawTracepoint { name, .. } if name == "sched_switch"),
         "{info:?}"

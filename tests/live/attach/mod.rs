@@ -233,7 +233,7 @@ fn counting_program(name: &str, section: &str) -> ProgramPlan {
         name: name.into(),
         section: section.into(),
         def: Some(def),
-        kind: def.program_type,
+        kind: def.kind,
         expected_attach_type: def.attach_type,
         autoload: true,
         autoattach: true,
