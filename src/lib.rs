@@ -35,11 +35,38 @@
 //! - **probe**: find out what the running kernel supports, by a small experiment.
 //! - **BTF**: the type information of an object or kernel ([`btf`]). **CO-RE**: relocation of field offsets and the like by it.
 //!
+//! # Rust types for events, keys, values and variables
+//!
+//! They are plain data as zerocopy defines it. Traits of another version of zerocopy would not count, so this crate has the one
+//! that it uses, [`zerocopy`]. Its derives work from there if they are told where they are, and the type's crate needs no
+//! dependency of its own:
+//!
+//! ```
+//! use rawbpf::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+//!
+//! #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+//! #[zerocopy(crate = "rawbpf::zerocopy")]
+//! #[repr(C)]
+//! struct Event {
+//!     pid: u32,
+//!     uid: u32,
+//! }
+//! rawbpf::layout!(Event { pid, uid });
+//! ```
+//!
+//! [`btf::Layout`] says what `layout!` is for, and what to derive for `bool` and enums.
+//!
 //! # Features
 //!
-//! - `gz` (default): reads the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables.
-//! - `xz` (default): reads the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes.
-//! - `tokio`: `ring::Async`, which waits for events in tasks of tokio.
+//! Each adds what it names and takes nothing away, and none needs a C compiler. `gz` and `xz` are on by default.
+//!
+//! | feature | what it adds | without it | what it costs |
+//! |---|---|---|---|
+//! | `gz` | the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables | it is found as `/boot/config-*` alone | `flate2`: 6 crates |
+//! | `xz` | the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes and [`symbols`] | those functions have no names | `lzma-rust2`: 11 crates |
+//! | `tokio` | `ring::Async`, which waits for events in tasks of tokio | a thread waits, or whatever watches the reader's descriptor | `tokio` with `net` and `rt`: 4 crates |
+//!
+//! The crate itself, without features, depends on `bitflags`, `libc`, `memchr`, `memmap2`, `object`, `thiserror` and `zerocopy`.
 
 // What panics by itself: printing to a closed pipe, and sums of times that overflow (clippy.toml excepts plain numbers).
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -81,6 +108,10 @@ pub mod symbols;
 pub mod sys;
 mod verifier_log;
 mod work;
+
+/// The version of zerocopy whose traits this crate asks for: what plain data is. See [above](crate#rust-types-for-events-keys-values-and-variables)
+/// for deriving them from here.
+pub use zerocopy;
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
 pub use ids::{ByteOrder, KernelVersion, SectionIndex, TypeId};
