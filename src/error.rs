@@ -5,7 +5,7 @@
 //! [`Error`] at the stage's door, where the file, the program and the section are known.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The result of every fallible operation in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -147,8 +147,10 @@ impl std::error::Error for Errno {}
 ///
 /// `Display` prints one paragraph: the chain of things that were being worked on, outermost first, then the reason, then
 /// the kernel's error number, then (on a line of its own) the hint.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -158,12 +160,13 @@ struct Inner {
     errno: Option<Errno>,
     hint: Option<String>,
     log: Option<VerifierLog>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// An end of the message that costs time to find, and is looked for when somebody reads it.
+#[derive(Clone)]
 struct Suggestion {
-    find: Box<dyn Fn() -> String + Send + Sync>,
+    find: Arc<dyn Fn() -> String + Send + Sync>,
     whole: OnceLock<String>,
 }
 
@@ -208,7 +211,7 @@ impl Error {
         };
         let mut result = Self::new(kind, format!("cannot {doing} {}: {error}", path.display()));
         result.0.errno = error.raw_os_error().map(Errno);
-        result.0.source = Some(Box::new(error));
+        result.0.source = Some(Arc::new(error));
         result
     }
 
@@ -237,7 +240,7 @@ impl Error {
         find: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
         self.0.suggestion = Some(Suggestion {
-            find: Box::new(find),
+            find: Arc::new(find),
             whole: OnceLock::new(),
         });
         self
@@ -274,17 +277,8 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
-    }
-
-    /// The same words once more. The verifier's log and the source stay with the first.
-    pub(crate) fn again(&self) -> Self {
-        let mut error = Self::new(self.kind(), self.message());
-        error.0.context.clone_from(&self.0.context);
-        error.0.errno = self.errno();
-        error.0.hint.clone_from(&self.0.hint);
-        error
     }
 
     /// What sort of error this is.

@@ -178,7 +178,7 @@ fn whole(
         let plan = crate::relocate(&object, target, stop)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
-        object.load_planned(plan, target, options)
+        plan.load_with(target, options)
     };
     match loading() {
         Ok(object) => {
@@ -348,10 +348,10 @@ fn each(
     }
     let loading = || {
         let plan = object.relocate_each(target)?;
-        crate::warn(&plan.warnings, stop);
+        crate::warn_of_plan(&object, &plan, stop);
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
-        object.load_each_planned(plan, target, options)
+        plan.load_each_with(target, options)
     };
     let error = match loading() {
         Ok(each) => {

@@ -82,8 +82,14 @@ pub(crate) fn relocate(
     stop: &Stop,
 ) -> rawbpf::Result<LoadPlan> {
     let plan = object.relocate(target)?;
-    warn(&plan.warnings, stop);
+    warn_of_plan(object, &plan, stop);
     Ok(plan)
+}
+
+/// Says what is odd about a plan. What is odd about its object comes first there, and was said when that was opened.
+pub(crate) fn warn_of_plan(object: &OpenObject, plan: &LoadPlan, stop: &Stop) {
+    let said = object.warnings().len();
+    warn(plan.warnings.get(said..).unwrap_or_default(), stop);
 }
 
 pub(crate) fn warn(warnings: &[Error], stop: &Stop) {

@@ -29,8 +29,7 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf
     let refused = plan.maps_to_be_refused(&target);
     crate::warn(&refused, stop);
     let written = if args.json {
-        let odd = object.warnings();
-        let warnings = [&odd, &plan.warnings, &refused];
+        let warnings = [&plan.warnings, &refused];
         print_json(out, &PlanJson(&plan, warnings))
     } else {
         print_plan(out, &plan)
@@ -39,7 +38,7 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf
 }
 
 /// The whole plan. The field names are an interface: other tools read them.
-struct PlanJson<'p>(&'p LoadPlan, [&'p Vec<Error>; 3]);
+struct PlanJson<'p>(&'p LoadPlan, [&'p Vec<Error>; 2]);
 
 impl Serialize for PlanJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

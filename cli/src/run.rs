@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     // What has been done so far leaves nothing behind.
     stop.catch_signals()?;
     let options = LoadOptions::new().stop_when(stop.flag());
-    let object = Unpinned(object.load_planned(plan, &target, &options)?);
+    let object = Unpinned(plan.load_with(&target, &options)?);
     show(args, &object.0, &sources, stop, out)
 }
 

@@ -1,12 +1,12 @@
 //! Loading a program of a prepared object once more, for another purpose.
 
+use super::context::copy_of_program;
 use super::options::LoadOptions;
 use super::prepared::PreparedObject;
 use crate::kinds::{AttachType, ProgramFlags};
-use crate::open::OpenProgram;
+use crate::open::{Held, OpenProgram};
 use crate::program::Program;
-use crate::reloc::{ProgramPlan, attach_target_of};
-use crate::sys::fd;
+use crate::reloc::attach_target_of;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -50,11 +50,7 @@ impl CloneOptions {
     /// The descriptor cannot be copied.
     #[doc(alias = "attach_prog_fd")]
     pub fn attach_program(mut self, program: impl AsFd) -> Result<Self> {
-        let copy = fd::duplicate(program.as_fd()).map_err(|errno| {
-            let message = "cannot copy the descriptor of the program to attach to";
-            Error::from_errno(errno, message)
-        })?;
-        self.attach_program = Some(Arc::new(copy));
+        self.attach_program = Some(copy_of_program(program.as_fd())?);
         Ok(self)
     }
 
@@ -91,7 +87,7 @@ impl CloneOptions {
             program.set_attach_target(name.as_str())?;
         }
         if let Some(other) = &self.attach_program {
-            program.attach_program = Some(Arc::clone(other));
+            program.attach_program = Some(Held::new(Arc::clone(other)));
         }
         Ok(())
     }
@@ -169,7 +165,7 @@ impl PreparedObject {
         else {
             return Err(Error::new(ErrorKind::NotFound, "the program is gone"));
         };
-        let mut plan = copy(plan);
+        let mut plan = plan.clone();
         if let Some(flags) = options.flags {
             plan.flags = flags.bits();
         }
@@ -185,33 +181,12 @@ impl PreparedObject {
             plan.expected_attach_type = options.attach_type.unwrap_or(plan.expected_attach_type);
             program.set_attach_type(plan.expected_attach_type);
             plan.attach_target = attach_target_of(&program, self.running()?)?;
-            plan.attach_program = program.attach_program;
+            plan.attach_program = program.attach_program.is_some();
         }
-        self.made.load_apart(&self.plan, &plan, &options.load)
-    }
-}
-
-/// The plan of a program that was relocated without an error.
-fn copy(plan: &ProgramPlan) -> ProgramPlan {
-    ProgramPlan {
-        name: plan.name.clone(),
-        section: plan.section.clone(),
-        def: plan.def,
-        kind: plan.kind,
-        expected_attach_type: plan.expected_attach_type,
-        autoload: plan.autoload,
-        autoattach: plan.autoattach,
-        flags: plan.flags,
-        attach_target: plan.attach_target.clone(),
-        attach_program: plan.attach_program.clone(),
-        ifindex: plan.ifindex,
-        log_level: plan.log_level,
-        insns: plan.insns.clone(),
-        refs: plan.refs.clone(),
-        fd_array: plan.fd_array.clone(),
-        func_info: plan.func_info.clone(),
-        line_info: plan.line_info.clone(),
-        core: plan.core.clone(),
-        error: None,
+        let mut load = options.load.for_object(&self.open);
+        if let Some(other) = &options.attach_program {
+            load = load.attach_program(name, other);
+        }
+        self.made.load_apart(&self.plan, &plan, &load)
     }
 }

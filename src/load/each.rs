@@ -38,22 +38,16 @@ impl LoadPlan {
     ///
     /// # Errors
     /// Only what concerns the object as a whole.
-    pub fn load_each(self, target: &Target) -> Result<LoadedEach> {
+    pub fn load_each(&self, target: &Target) -> Result<LoadedEach> {
         self.load_each_with(target, &LoadOptions::default())
     }
 
     /// [`LoadPlan::load_each`] with options.
-    pub fn load_each_with(mut self, target: &Target, options: &LoadOptions) -> Result<LoadedEach> {
-        self.load_each_of(target, options)
-            .map_err(|e| e.context(format!("object {}", self.object_name)))
+    pub fn load_each_with(&self, target: &Target, options: &LoadOptions) -> Result<LoadedEach> {
+        self.try_each(target, options).map_err(|e| self.blame(e))
     }
 
-    pub(super) fn load_each_of(
-        &mut self,
-        target: &Target,
-        options: &LoadOptions,
-    ) -> Result<LoadedEach> {
-        let hopeless: Vec<_> = self.programs.iter_mut().map(|p| p.error.take()).collect();
+    fn try_each(&self, target: &Target, options: &LoadOptions) -> Result<LoadedEach> {
         let mut session = Session::start(self, target, options)?;
         let mut maps = Vec::new();
         for (index, map) in self.maps.iter().enumerate().filter(|(_, m)| m.autocreate) {
@@ -66,10 +60,10 @@ impl LoadPlan {
         }
         let mut programs = Vec::new();
         let mut claims = Claims::default();
-        let planned = self.programs.iter().zip(hopeless).enumerate();
-        for (index, (program, hopeless)) in planned.filter(|(_, (p, _))| p.autoload) {
-            let error = match hopeless {
-                Some(error) => Some(error),
+        let planned = self.programs.iter().enumerate();
+        for (index, program) in planned.filter(|(_, p)| p.autoload) {
+            let error = match &program.error {
+                Some(error) => Some(error.clone()),
                 None => claims.load(&mut session, self, index, target).err(),
             };
             options.go_on()?;
@@ -167,7 +161,7 @@ fn arrays(plan: &LoadPlan, program: &ProgramPlan) -> Vec<usize> {
     let own = used.into_iter().filter(|index| {
         let map = plan.maps.get(*index);
         map.is_some_and(|map| {
-            map.kind == MapType::PROG_ARRAY && map.reused.is_none() && map.pin_path.is_none()
+            map.kind == MapType::PROG_ARRAY && !map.given && map.pin_path.is_none()
         })
     });
     own.collect()

@@ -1,5 +1,6 @@
 //! Creating one map of a plan.
 
+use super::context::LoadContext;
 use super::log::LogText;
 use super::modules::ModuleFds;
 use super::{exclusive, fill, pin};
@@ -13,7 +14,7 @@ use crate::sys::bpf::{self, Log, MapCreate, MapFd};
 use crate::sys::fd;
 use crate::{Errno, Error, Result};
 use std::fmt::Write as _;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// What a kernel has to say about a map is a line or two.
 const LOG_SIZE: usize = 1024;
@@ -37,6 +38,8 @@ pub(super) struct MapContext<'a> {
     pub(super) programs: &'a [ProgramPlan],
     /// Modules that were opened.
     pub(super) modules: &'a ModuleFds,
+    /// Maps of the caller's.
+    pub(super) given: &'a LoadContext,
 }
 
 /// Where a map of a load comes from.
@@ -71,9 +74,10 @@ pub(super) fn make(
     if let Some(map) = pinned.flatten() {
         return Ok(Made::Found(map));
     }
-    let made = match plan.reused.as_deref() {
-        Some(fd) => Made::Found(handed_over(fd)?),
-        None => Made::New(create_and_fill(context, plan, others)?),
+    let made = if plan.given {
+        Made::Found(handed_over(context.given.given_map(&plan.name)?)?)
+    } else {
+        Made::New(create_and_fill(context, plan, others)?)
     };
     let Some(place) = place else {
         return Ok(made);
@@ -90,8 +94,8 @@ pub(super) fn make(
     }
 }
 
-fn handed_over(fd: &OwnedFd) -> Result<MapFd> {
-    let own = fd::duplicate(fd.as_fd()).map_err(|errno| {
+fn handed_over(fd: BorrowedFd<'_>) -> Result<MapFd> {
+    let own = fd::duplicate(fd).map_err(|errno| {
         let message = "cannot copy the descriptor of the map that is to be reused";
         Error::from_errno(errno, message)
     })?;
@@ -114,19 +118,17 @@ fn create_and_fill(
 pub(super) fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
     // The kernel copies the shape of the template, and does not keep it.
     let template = match plan.inner.as_deref() {
-        Some(inner) if inner.reused.is_none() => {
+        Some(inner) if !inner.given => {
             let made = create(context, inner);
             Some(made.map_err(|e| e.context(format!("inner map `{}`", inner.name)))?)
         }
         _ => None,
     };
-    let given = plan
-        .inner
-        .as_deref()
-        .and_then(|inner| inner.reused.as_deref());
+    let given = plan.inner.as_deref().filter(|inner| inner.given);
+    let given = given.map(|_| context.given.given_inner_map(&plan.name));
     let inner_map = match &template {
         Some(template) => Some(template.as_fd()),
-        None => given.map(AsFd::as_fd),
+        None => given.transpose()?,
     };
     let value_type_btf = match &plan.value_type_module {
         Some(module) => context.modules.get(module),

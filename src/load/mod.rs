@@ -6,6 +6,7 @@
 //! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
 
 mod clone;
+mod context;
 mod each;
 mod exclusive;
 mod fill;
@@ -26,6 +27,7 @@ mod upload;
 mod verbs;
 
 pub use clone::CloneOptions;
+pub use context::LoadContext;
 pub use each::{LoadedEach, Outcome};
 pub use globals::Live;
 pub use object::Object;

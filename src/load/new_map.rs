@@ -1,5 +1,6 @@
 //! Creating one map by hand.
 
+use super::context::LoadContext;
 use super::map::{MapContext, create};
 use super::modules::ModuleFds;
 use super::upload;
@@ -8,10 +9,8 @@ use crate::kernel::{advice, memlock};
 use crate::kinds::MapFlags;
 use crate::map::{Map, NewMap};
 use crate::reloc::{MapPlan, Target};
-use crate::sys::fd;
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 impl Map {
     /// Creates a map without an object. It is gone when the last handle is dropped, unless it is pinned or something else in the
@@ -51,7 +50,11 @@ fn create_new(new: &NewMap, target: &Target) -> Result<Map> {
     let types = new.types.as_ref();
     let btf = types.map(|types| upload::btf(types.btf.bytes(), token, upload::LOG_LIMIT));
     let btf = btf.transpose()?;
-    let plan = plan(new)?;
+    let plan = plan(new);
+    let given = match &new.inner {
+        Some(inner) => LoadContext::new().inner_map(new.name.as_str(), inner)?,
+        None => LoadContext::new(),
+    };
     let context = MapContext {
         target,
         btf: btf.as_ref().map(AsFd::as_fd),
@@ -61,6 +64,7 @@ fn create_new(new: &NewMap, target: &Target) -> Result<Map> {
         maps: &[],
         programs: &[],
         modules: &ModuleFds::default(),
+        given: &given,
     };
     let fd = create(&context, &plan).map_err(|error| match advice::left_to_the_user(&plan) {
         Some(_) => error.with_hint("NewMap::new is told the sizes and the number of elements"),
@@ -74,14 +78,14 @@ fn create_new(new: &NewMap, target: &Target) -> Result<Map> {
 }
 
 /// What an object's map of this shape would be.
-fn plan(new: &NewMap) -> Result<MapPlan> {
+fn plan(new: &NewMap) -> MapPlan {
     let mut flags = new.flags;
     if new.numa_node.is_some() {
         flags |= MapFlags::NUMA_NODE;
     }
     let type_of =
         |id: fn(&crate::map::MapTypes) -> TypeId| new.types.as_ref().map_or(TypeId::VOID, id);
-    Ok(MapPlan {
+    MapPlan {
         name: new.name.clone(),
         kernel_name: new.name.clone(),
         kind: new.kind,
@@ -94,23 +98,19 @@ fn plan(new: &NewMap) -> Result<MapPlan> {
         ifindex: new.ifindex,
         btf_key_type_id: type_of(|types| types.key),
         btf_value_type_id: type_of(|types| types.value),
-        inner: new.inner.as_ref().map(template).transpose()?.map(Box::new),
+        inner: new.inner.as_ref().map(template).map(Box::new),
         ..MapPlan::default()
-    })
+    }
 }
 
 /// A map that exists, as the template of those that a map of maps holds.
-fn template(inner: &Map) -> Result<MapPlan> {
-    let copy = fd::duplicate(inner.as_fd()).map_err(|errno| {
-        let message = format!("cannot copy the descriptor of map `{}`", inner.name());
-        Error::from_errno(errno, message)
-    })?;
-    Ok(MapPlan {
+fn template(inner: &Map) -> MapPlan {
+    MapPlan {
         name: inner.name().to_owned(),
         kind: inner.kind(),
-        reused: Some(Arc::new(copy)),
+        given: true,
         ..MapPlan::default()
-    })
+    }
 }
 
 /// Letters, digits, dots and underscores.

@@ -1,16 +1,20 @@
 //! What a caller may ask of a load besides the plan.
 
+use super::context::LoadContext;
+use crate::open::OpenObject;
 use crate::{Error, ErrorKind, Result};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How to load a plan; the default is what most need.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[doc(alias = "bpf_object_open_opts")]
 pub struct LoadOptions {
     log_level: u32,
     log_limit: usize,
     stop: Option<Arc<AtomicBool>>,
+    context: LoadContext,
 }
 
 impl Default for LoadOptions {
@@ -19,6 +23,7 @@ impl Default for LoadOptions {
             log_level: 0,
             log_limit: 16 << 20,
             stop: None,
+            context: LoadContext::default(),
         }
     }
 }
@@ -59,6 +64,30 @@ impl LoadOptions {
     pub fn stop_when(mut self, flag: &Arc<AtomicBool>) -> Self {
         self.stop = Some(Arc::clone(flag));
         self
+    }
+
+    /// Hands over the maps and programs that go into the holes of the plan.
+    pub fn context(mut self, context: LoadContext) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// With another program that has the function of the plan's program of this name.
+    pub(super) fn attach_program(mut self, name: &str, program: &Arc<OwnedFd>) -> Self {
+        self.context.put_program(name, program);
+        self
+    }
+
+    /// What goes into the holes of the plan.
+    pub(super) fn given(&self) -> &LoadContext {
+        &self.context
+    }
+
+    /// With what was given to this object, beside what the caller gives here.
+    pub(super) fn for_object(&self, open: &OpenObject) -> Self {
+        let mut context = LoadContext::of(open);
+        context.extend(self.context.clone());
+        self.clone().context(context)
     }
 
     /// The flag that ends the load.

@@ -39,13 +39,10 @@ impl OpenObject {
 
     /// [`OpenObject::prepare`] for `target`, which describes the running kernel.
     pub fn prepare_for(self, target: &Target) -> Result<PreparedObject> {
-        let mut plan = self.relocate(target)?;
-        match plan.first_error() {
-            Some(error) => Err(error),
-            None => make_maps(&plan, target),
-        }
-        .map_err(|e| self.blame(e))
-        .map(|made| PreparedObject {
+        let plan = self.relocate(target)?;
+        let made = plan.check().and_then(|()| self.make_maps(&plan, target));
+        let made = made.map_err(|e| plan.blame(e))?;
+        Ok(PreparedObject {
             open: self,
             relocated: plan.programs.iter().map(|p| p.autoload).collect(),
             plan,
@@ -53,13 +50,13 @@ impl OpenObject {
             running: OnceLock::new(),
         })
     }
-}
 
-fn make_maps(plan: &LoadPlan, target: &Target) -> Result<Made> {
-    let options = LoadOptions::default();
-    let mut session = Session::start(plan, target, &options)?;
-    session.make_maps(target)?;
-    Ok(session.pause())
+    fn make_maps(&self, plan: &LoadPlan, target: &Target) -> Result<Made> {
+        let options = LoadOptions::default().for_object(self);
+        let mut session = Session::start(plan, target, &options)?;
+        session.make_maps(target)?;
+        Ok(session.pause())
+    }
 }
 
 impl PreparedObject {
@@ -126,10 +123,9 @@ impl PreparedObject {
         let Self {
             open, plan, made, ..
         } = self;
-        let mut session = Session::resume(&plan, options, made);
-        session.load_programs().map_err(|e| open.blame(e))?;
-        let mut object = session.finish();
-        open.hand_over(&mut object);
-        Ok(object)
+        let options = options.for_object(&open);
+        let mut session = Session::resume(&plan, &options, made);
+        session.load_programs().map_err(|e| plan.blame(e))?;
+        Ok(session.finish())
     }
 }

@@ -1,5 +1,6 @@
 //! Loading one program of a plan.
 
+use super::context::copy_of_program;
 use super::log::{LogText, load_with_log};
 use super::modules::ModuleFds;
 use super::options::LoadOptions;
@@ -8,15 +9,13 @@ use crate::insn::Insn;
 use crate::kernel::{advice, device};
 use crate::kinds::{ProgramFlags, ProgramType};
 use crate::map::Map;
-use crate::open::OpenProgram;
+use crate::open::{Held, OpenProgram};
 use crate::reloc::{AttachTarget, InfoRecords, MapPlan, Module, ProgramPlan, Ref, RefKind};
 use crate::sys::bpf::{self, FdArray, ObjectKind, ProgLoad, Records};
-use crate::sys::fd;
 use crate::verifier_log::{LogNames, summarize};
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 
 /// What a program load needs to know about the load as a whole.
 #[derive(Debug)]
@@ -196,13 +195,13 @@ fn attach_target<'a>(
             ..
         }) => Ok((*id, Some(module_fd(context, module)?))),
         Some(AttachTarget::Program { function }) => {
-            let program = plan.attach_program.as_ref().ok_or_else(|| {
+            let program = context.options.given().given_program(&plan.name);
+            let program = program.ok_or_else(|| {
                 let message =
                     format!("it is written for the function `{function}` of another program");
                 Error::new(ErrorKind::InvalidArgument, message)
                     .with_hint("name that program with OpenProgram::set_attach_program")
             })?;
-            let program = program.as_fd();
             Ok((
                 function_of(program, function, context.token)?,
                 Some(program),
@@ -222,11 +221,9 @@ impl OpenProgram {
     /// The descriptor cannot be copied.
     #[doc(alias = "bpf_program__set_attach_target")]
     pub fn set_attach_program(&mut self, program: impl AsFd) -> Result<&mut Self> {
-        let copy = fd::duplicate(program.as_fd()).map_err(|errno| {
-            let message = "cannot copy the descriptor of the program to attach to";
-            Error::from_errno(errno, message).context(format!("program `{}`", self.name))
-        })?;
-        self.attach_program = Some(Arc::new(copy));
+        let copy = copy_of_program(program.as_fd());
+        let copy = copy.map_err(|e| e.context(format!("program `{}`", self.name)))?;
+        self.attach_program = Some(Held::new(copy));
         Ok(self)
     }
 }

@@ -1,13 +1,11 @@
 //! Maps that exist already, in the place of those that an object defines.
 
+use super::context::copy_of_map;
 use crate::kinds::MapFlags;
 use crate::map::Map;
-use crate::open::{MapOrigin, OpenMap, OpenMapMut};
+use crate::open::{Held, MapOrigin, OpenMap, OpenMapMut};
 use crate::sys::bpf::MapInfo;
-use crate::sys::fd;
-use crate::{Error, ErrorKind, Result};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use crate::{ErrorKind, Result};
 
 impl OpenMapMut<'_> {
     /// Takes `map` instead of creating one. The definition takes over the type, sizes and flags of `map`, whatever they
@@ -51,21 +49,17 @@ impl OpenMapMut<'_> {
     }
 }
 
-fn shared(map: &Map) -> Result<(MapInfo, Arc<OwnedFd>)> {
+fn shared(map: &Map) -> Result<(MapInfo, Held)> {
     let info = map.info()?;
-    let fd = fd::duplicate(map.as_fd()).map_err(|errno| {
-        let message = format!("cannot copy the descriptor of map `{}`", map.name());
-        Error::from_errno(errno, message)
-    })?;
-    Ok((info, Arc::new(fd)))
+    Ok((info, Held::new(copy_of_map(map)?)))
 }
 
-fn take_over(own: &mut OpenMap, info: &MapInfo, fd: Arc<OwnedFd>) {
+fn take_over(own: &mut OpenMap, info: &MapInfo, held: Held) {
     own.kind = info.kind;
     own.key_size = info.key_size;
     own.value_size = info.value_size;
     own.max_entries = info.max_entries;
     own.flags = info.flags.difference(MapFlags::TOKEN_FD).bits();
     own.extra = info.map_extra;
-    own.reused = Some(fd);
+    own.reused = Some(held);
 }

@@ -11,7 +11,7 @@ use super::upload;
 use crate::feature::Feature;
 use crate::kernel::memlock;
 use crate::kinds::MapType;
-use crate::map::Map;
+use crate::map::{Map, MapTypes};
 use crate::open::{DataKind, MapOrigin};
 use crate::program::usdt::{self, UsdtMaps};
 use crate::program::{Origin, Program, ProgramParts};
@@ -33,28 +33,27 @@ impl LoadPlan {
     /// # Errors
     /// The first refusal, with the map or program it was about.
     #[doc(alias = "bpf_object__load")]
-    pub fn load(self, target: &Target) -> Result<Object> {
+    pub fn load(&self, target: &Target) -> Result<Object> {
         self.load_with(target, &LoadOptions::default())
     }
 
-    /// [`LoadPlan::load`] with options.
-    pub fn load_with(mut self, target: &Target, options: &LoadOptions) -> Result<Object> {
-        let loaded = match self.first_error() {
-            Some(error) => Err(error),
-            None => load_all(&self, target, options),
-        };
-        loaded.map_err(|e| e.context(format!("object {}", self.object_name)))
+    /// [`LoadPlan::load`] with options. A plan with holes (see [`LoadContext`](super::LoadContext)) has to be loaded with what
+    /// goes into them.
+    pub fn load_with(&self, target: &Target, options: &LoadOptions) -> Result<Object> {
+        load_all(self, target, options).map_err(|e| self.blame(e))
     }
 
-    /// What is known to be impossible before anything is made.
-    pub(super) fn first_error(&mut self) -> Option<Error> {
-        let mut wanted = self.programs.iter_mut().filter(|p| p.autoload);
-        wanted.find_map(|program| program.error.take())
+    /// What is known to be impossible before anything is made is an error.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut wanted = self.programs.iter().filter(|p| p.autoload);
+        let first = wanted.find_map(|program| program.error.clone());
+        first.map_or(Ok(()), Err)
     }
 }
 
 /// Walks over the whole plan; what was made before a failure is given back.
-pub(super) fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
+fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
+    plan.check()?;
     let mut session = Session::start(plan, target, options)?;
     session.make_maps(target)?;
     session.load_programs()?;
@@ -108,7 +107,7 @@ impl Made {
                 None
             }
         };
-        warnings.extend(plan.warnings.iter().map(Error::again));
+        warnings.extend(plan.warnings.iter().cloned());
         let license = plan.license.split('\0').next().unwrap_or_default();
         Ok(Self {
             license: CString::new(license).unwrap_or_default(),
@@ -237,10 +236,24 @@ impl<'p> Session<'p> {
         self.options.go_on()?;
         let made = self.make(plan, target);
         let made = made.map_err(|e| e.context(format!("map `{}`", plan.name)))?;
+        let map = self.named(made, plan);
         if let Some(place) = self.made.maps.get_mut(index) {
-            *place = Some(Map::new(made, plan.name.clone()));
+            *place = Some(map);
         }
         Ok(())
+    }
+
+    /// The handle of a map, which knows the types of its elements.
+    fn named(&self, made: MapFd, plan: &MapPlan) -> Map {
+        let map = Map::new(made, plan.name.clone());
+        if let Some(btf) = &self.plan.types {
+            map.set_types(MapTypes {
+                btf: Arc::clone(btf),
+                key: plan.key_type,
+                value: plan.value_type,
+            });
+        }
+        map
     }
 
     pub(super) fn make(&mut self, plan: &MapPlan, target: &Target) -> Result<MapFd> {
@@ -257,6 +270,7 @@ impl<'p> Session<'p> {
             maps: &self.plan.maps,
             programs: &self.plan.programs,
             modules: &self.made.modules,
+            given: self.options.given(),
         };
         match map::make(&context, plan, &self.made.maps, &mut self.made.pins)? {
             map::Made::Found(map) => Ok(map),
@@ -396,8 +410,8 @@ impl<'p> Session<'p> {
             memories: Mutex::default(),
             programs: programs.collect(),
             not_loaded: names_of_rest(plan),
-            types: None,
-            variables: Vec::new(),
+            types: plan.types.clone(),
+            variables: plan.variables.clone(),
             warnings: made.warnings,
             new_pins: Mutex::new(made.pins.keep()),
         }

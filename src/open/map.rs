@@ -7,6 +7,7 @@ use crate::kinds::{MapFlags, MapType};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The most that the contents of a data map may be grown to.
 const LARGEST_VALUE: u32 = 1 << 29;
@@ -450,7 +451,7 @@ impl OpenMapMut<'_> {
         editor.set_size_or_target(place.type_id, resized.0);
         place.size = len;
         editor.set_variable(section.id(), number, place);
-        self.object.btf = Some(Btf::from_vec(editor.finish())?);
+        self.object.btf = Some(Arc::new(Btf::from_vec(editor.finish())?));
         Ok(Some(resized))
     }
 

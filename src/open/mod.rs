@@ -10,6 +10,7 @@ mod core_relocation;
 mod externs;
 mod functions;
 mod globals;
+mod held;
 mod image;
 mod map;
 mod map_def;
@@ -28,6 +29,7 @@ mod value_text;
 mod variable;
 
 pub use core_relocation::CoreRelocation;
+pub(crate) use held::Held;
 pub(crate) use image::Image;
 pub use map::OpenMapMut;
 pub use object::{

@@ -1,12 +1,10 @@
 //! The types of an opened object.
 
-use super::{Image, MapSlot, SectionDef, TokenSource};
+use super::{Held, Image, MapSlot, SectionDef, TokenSource};
 use crate::btf::{Btf, BtfExt, ByteOrder};
 use crate::insn::Insn;
-use crate::kinds::Pinning;
-use crate::kinds::{AttachType, MapType, ProgramType};
+use crate::kinds::{AttachType, MapType, Pinning, ProgramType};
 use crate::{KernelVersion, SectionIndex, TypeId};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +22,7 @@ pub struct OpenObject {
     pub(crate) byte_order: ByteOrder,
     /// The object's types, with the sizes and offsets of sections put right, and externs turned into ordinary variables
     /// (the kernel accepts no others).
-    pub(crate) btf: Option<Btf<'static>>,
+    pub(crate) btf: Option<Arc<Btf<'static>>>,
     /// The extended type information; `None` if there is none, or it is unusable (which is no error).
     pub(crate) btf_ext: Option<BtfExt>,
     /// All functions, sorted by section and offset: entry programs and subprograms.
@@ -132,7 +130,7 @@ pub struct OpenProgram {
     /// The function to check against, if the caller set another one than the section's name says.
     pub(crate) attach_target: Option<String>,
     /// The loaded program that function is in; `None` for the kernel's.
-    pub(crate) attach_program: Option<Arc<OwnedFd>>,
+    pub(crate) attach_program: Option<Held>,
     /// The verifier's log; 0 leaves it to the load.
     pub(crate) log_level: u32,
     /// The network interface that the program is for; 0 for none.
@@ -193,7 +191,7 @@ pub struct OpenMap {
     pub(crate) value_type: TypeId,
     pub(crate) inner: Option<Box<OpenMap>>,
     /// A map that exists and takes the place of this one, which is then not created.
-    pub(crate) reused: Option<Arc<OwnedFd>>,
+    pub(crate) reused: Option<Held>,
     /// Entries that are filled with other maps or programs.
     pub(crate) slots: Vec<MapSlot>,
     /// `struct_ops`: which entry program each function pointer points to.
@@ -368,7 +366,7 @@ impl OpenObject {
     /// Its types, with sizes and offsets of sections put right.
     #[doc(alias = "bpf_object__btf")]
     pub fn btf(&self) -> Option<&Btf<'static>> {
-        self.btf.as_ref()
+        self.btf.as_deref()
     }
 
     /// What the kernel, or its configuration, has to provide.

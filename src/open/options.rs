@@ -8,6 +8,7 @@ use super::{
 use crate::Result;
 use crate::sha256::sha256;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How an object is opened.
 ///
@@ -194,7 +195,7 @@ impl OpenOptions {
             license: file.license.clone(),
             kernel_version: file.kernel_version,
             byte_order: file.byte_order,
-            btf,
+            btf: btf.map(Arc::new),
             btf_ext,
             programs: self.programs(&functions, file.text),
             code_without_functions: file.code_without(&functions),

@@ -55,7 +55,7 @@ impl OpenMapMut<'_> {
 
     fn encoder(&self) -> Encoder<'_> {
         Encoder {
-            btf: self.object().btf.as_ref(),
+            btf: self.object().btf.as_deref(),
             order: self.object().byte_order,
         }
     }

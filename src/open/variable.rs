@@ -169,7 +169,7 @@ impl VariableMut<'_> {
 
     fn encoder(&self) -> Encoder<'_> {
         Encoder {
-            btf: self.object.btf.as_ref(),
+            btf: self.object.btf.as_deref(),
             order: self.object.byte_order,
         }
     }

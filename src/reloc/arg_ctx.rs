@@ -203,11 +203,12 @@ mod tests {
     use super::super::testing::{btf, kernel, object};
     use super::*;
     use crate::KernelVersion;
+    use std::sync::Arc;
 
     /// `int f(int, void *)` with the tag on its second parameter, and `main`.
     fn tagged() -> OpenObject {
         let mut object = object();
-        object.btf = Some(btf(|editor| {
+        object.btf = Some(Arc::new(btf(|editor| {
             let int = editor.add_int("int", 4, 1); // 1
             let ptr = editor.add_reference(Kind::Ptr, "", TypeId::VOID); // 2
             let proto = editor.add_func_proto(int, &[("n", int), ("ctx", ptr)]); // 3
@@ -215,7 +216,7 @@ mod tests {
             let f = editor.add_type("f", global, proto.0, &[]); // 4
             editor.add_type("main", global, proto.0, &[]); // 5
             editor.add_type(TAG, Info::of(Kind::DeclTag), f.0, &[1]); // 6
-        }));
+        })));
         object
     }
 

@@ -411,7 +411,7 @@ mod tests {
         let program = object.programs.first_mut().unwrap();
         // Any descriptor will do: it is not looked at before loading.
         let null = std::fs::File::open("/dev/null").unwrap();
-        program.attach_program = Some(std::sync::Arc::new(null.into()));
+        program.attach_program = Some(crate::open::Held::new(std::sync::Arc::new(null)));
         let mut names = BTreeSet::new();
         wanted_types(program, &mut names);
         assert!(names.is_empty());

@@ -64,13 +64,14 @@ mod tests {
     use super::super::testing::{add_function, btf, kernel, object, subprogram};
     use super::*;
     use crate::{KernelVersion, TypeId};
+    use std::sync::Arc;
 
     fn with_hidden_function() -> OpenObject {
         let mut object = object();
-        object.btf = Some(btf(|editor| {
+        object.btf = Some(Arc::new(btf(|editor| {
             add_function(editor, "hidden", 1); // 2
             add_function(editor, "seen", 1); // 4
-        }));
+        })));
         for (offset, name) in ["hidden", "seen"].into_iter().enumerate() {
             let function = subprogram(name, offset, vec![super::super::testing::nop()]);
             object.functions.push(function);

@@ -509,12 +509,12 @@ mod tests {
     fn typed_object() -> (OpenObject, (TypeId, TypeId, TypeId)) {
         let mut object = object();
         let mut ids = None;
-        object.btf = Some(btf(|editor| {
+        object.btf = Some(Arc::new(btf(|editor| {
             // Other numbers than the kernel's.
             editor.add_int("padding", 1, 0);
             ids = Some(types(editor));
             add_function(editor, "unrelated", 1);
-        }));
+        })));
         (object, ids.unwrap())
     }
 
@@ -586,11 +586,11 @@ mod tests {
         });
         let mut object = object();
         let mut proto = TypeId::VOID;
-        object.btf = Some(btf(|editor| {
+        object.btf = Some(Arc::new(btf(|editor| {
             let conn = editor.add_type("conn", crate::btf::Info::of(Kind::Fwd), 0, &[]);
             let ptr = editor.add_reference(Kind::Ptr, "", conn);
             proto = editor.add_func_proto(TypeId::VOID, &[("it", ptr)]);
-        }));
+        })));
         let ext = an_extern("drop_it", ExternKind::Kfunc, proto);
         let error = one(&mut object, ext, false, &target).unwrap_err();
         let hint = error.hint().unwrap();

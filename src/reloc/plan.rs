@@ -1,19 +1,21 @@
 //! The outcome of relocation: everything that will be asked of the kernel, in order, as plain data.
 
 use super::target::Module;
+use crate::btf::Btf;
 use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, Pinning, ProgramType};
-use crate::open::{MapOrigin, MapSlot, SectionDef};
+use crate::open::{MapOrigin, MapSlot, SectionDef, Variable};
 use crate::{Error, ErrorKind, KernelVersion, Result, TypeId, did_you_mean};
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What loading an object into one particular kernel takes.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct LoadPlan {
     /// The object's name.
     pub object_name: String,
+    /// The file that it was read from, for messages.
+    pub object_path: Option<PathBuf>,
     /// What to call the kernel that this plan is for.
     pub target_name: String,
     /// The license, as the kernel gets it.
@@ -28,7 +30,11 @@ pub struct LoadPlan {
     pub maps: Vec<MapPlan>,
     /// The programs, in the order of loading, those with autoload off too.
     pub programs: Vec<ProgramPlan>,
-    /// What is odd about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
+    /// The object's types as they are in the file, by which variables and map elements are read and written after loading.
+    pub types: Option<Arc<Btf<'static>>>,
+    /// The object's global variables.
+    pub variables: Vec<Variable>,
+    /// What is odd about the object ([`OpenObject::warnings`](crate::OpenObject::warnings)), and about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
     /// after loading, too.
     pub warnings: Vec<Error>,
 }
@@ -60,14 +66,19 @@ pub struct MapPlan {
     pub btf_key_type_id: TypeId,
     /// The value's type in the object's type information; 0 if not to be told.
     pub btf_value_type_id: TypeId,
+    /// The key's type in [`LoadPlan::types`], which the kernel may not have to know; 0 if there is none.
+    pub key_type: TypeId,
+    /// The value's type there.
+    pub value_type: TypeId,
     /// For `struct_ops`: the value's type in the kernel's type information.
     pub btf_vmlinux_value_type_id: TypeId,
     /// For `struct_ops` of a module: which one.
     pub value_type_module: Option<Module>,
     /// For maps in maps: the template of the inner map.
     pub inner: Option<Box<MapPlan>>,
-    /// A map that exists and takes the place of this one, which is then not created.
-    pub reused: Option<Arc<OwnedFd>>,
+    /// Whether a map of the caller's takes the place of this one, which is then not created: the
+    /// [`LoadContext`](crate::load::LoadContext) has it, under the name of this map.
+    pub given: bool,
     /// Whether it is pinned by its name: then `pin_path` is a name in a folder, which loading does not leave.
     pub pinning: Pinning,
     /// Where it is pinned.
@@ -111,7 +122,7 @@ impl MapPlan {
 }
 
 /// One program.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ProgramPlan {
     /// Its name.
     pub name: String,
@@ -131,8 +142,9 @@ pub struct ProgramPlan {
     pub flags: u32,
     /// The kernel function, type or program that it is checked against.
     pub attach_target: Option<AttachTarget>,
-    /// The loaded program that the function of [`AttachTarget::Program`] is in.
-    pub attach_program: Option<Arc<OwnedFd>>,
+    /// Whether a loaded program of the caller's has the function of [`AttachTarget::Program`]: the
+    /// [`LoadContext`](crate::load::LoadContext) has it, under the name of this program.
+    pub attach_program: bool,
     /// The network interface that the program is for; 0 for none.
     pub ifindex: u32,
     /// The level of the verifier's log for this program; 0 for that of [`LoadOptions`](crate::load::LoadOptions::log_level).
@@ -157,6 +169,14 @@ pub struct ProgramPlan {
 }
 
 impl LoadPlan {
+    /// Says of an error which object it is about.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        match &self.object_path {
+            Some(path) => error.context(format!("object {}", path.display())),
+            None => error.context(format!("object {}", self.object_name)),
+        }
+    }
+
     /// The program of this name, to be changed.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ impl LoadPlan {
     /// that it breaks. Loading does not ask: the kernel has the last word.
     pub fn maps_to_be_refused(&self, target: &Target) -> Vec<Error> {
         let made = self.maps.iter();
-        let made = made.filter(|map| map.autocreate && map.reused.is_none());
+        let made = made.filter(|map| map.autocreate && !map.given);
         let refused = made.filter_map(|map| {
             let (broken, inner) = broken_somewhere(map, target.page_size())?;
             let message = format!("the kernel is going to refuse it: {}", broken.join("; "));
@@ -34,10 +34,7 @@ fn broken_somewhere(map: &MapPlan, page_size: u32) -> Option<(Vec<String>, Optio
     if let Some(rules) = broken(map) {
         return Some((rules, None));
     }
-    let inner = map
-        .inner
-        .as_deref()
-        .filter(|inner| inner.reused.is_none())?;
+    let inner = map.inner.as_deref().filter(|inner| !inner.given)?;
     Some((broken(inner)?, Some(inner)))
 }
 

@@ -213,8 +213,11 @@ impl<'o> Assembler<'o> {
         let btf = btf_upload::build(object, output.types, self.target)?;
         let mut maps = self.maps;
         maps.extend(output.tables.into_plans());
+        let mut warnings = object.warnings();
+        warnings.extend(self.externs.warnings);
         Ok(LoadPlan {
             object_name: object.name.clone(),
+            object_path: object.path.clone(),
             target_name: self.target.name(),
             license: object.license.clone(),
             kernel_version: match object.kernel_version {
@@ -228,7 +231,9 @@ impl<'o> Assembler<'o> {
             btf,
             maps,
             programs,
-            warnings: self.externs.warnings,
+            types: object.btf.clone(),
+            variables: object.variables.clone(),
+            warnings,
         })
     }
 
@@ -377,7 +382,7 @@ fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
         autoload,
         autoattach: program.autoattach,
         flags: flags(program),
-        attach_program: program.attach_program.clone(),
+        attach_program: program.attach_program.is_some(),
         ifindex: program.ifindex,
         log_level: program.log_level,
         ..ProgramPlan::default()

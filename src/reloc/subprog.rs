@@ -514,10 +514,10 @@ mod tests {
     fn tagged(build: impl FnOnce(&mut BtfEditor, TypeId)) -> OpenObject {
         let mut object = three_subprograms();
         add_program(&mut object, "xdp", vec![nop(), exit()], &[]);
-        object.btf = Some(btf(|editor| {
+        object.btf = Some(Arc::new(btf(|editor| {
             let id = super::super::testing::add_function(editor, "program_13", 1);
             build(editor, id);
-        }));
+        })));
         object
     }
 

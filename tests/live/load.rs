@@ -25,12 +25,9 @@ pub(crate) fn plan(maps: Vec<MapPlan>, programs: Vec<ProgramPlan>) -> LoadPlan {
         object_name: "handmade".into(),
         target_name: "here".into(),
         license: "GPL".into(),
-        kernel_version: KernelVersion::default(),
-        btf: None,
-        btf_required: false,
         maps,
         programs,
-        warnings: Vec::new(),
+        ..LoadPlan::default()
     }
 }
 

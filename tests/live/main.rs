@@ -30,6 +30,7 @@ mod net;
 mod perf_buffers;
 mod perf_replacing;
 mod pins;
+mod plans;
 mod programs;
 mod reuse;
 mod rings;

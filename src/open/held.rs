@@ -1,0 +1,28 @@
+//! What a caller ties to an object for a later stage.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// Something that opening and relocating neither look at nor copy: the descriptor of a map or program of the caller's, which
+/// loading will use. A plan only says where it goes.
+#[derive(Clone)]
+pub(crate) struct Held(Arc<dyn Any + Send + Sync>);
+
+impl Held {
+    /// Holds on to `thing`.
+    pub(crate) fn new(thing: Arc<impl Any + Send + Sync>) -> Self {
+        Self(thing)
+    }
+
+    /// What is held, if it is of this type.
+    pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(&self.0).downcast().ok()
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held(..)")
+    }
+}
