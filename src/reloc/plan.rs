@@ -41,6 +41,10 @@ pub struct LoadPlan {
 
 /// One map.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing about the map, and any may go with any"
+)]
 pub struct MapPlan {
     /// The name that users know it by.
     pub name: String,
