@@ -27,7 +27,7 @@ pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result
     let (report, error) = if args.each {
         each(object, &args.object, &target, &options, stop)?
     } else {
-        whole(object, &target, &options, stop)?
+        whole(&object, &target, &options, stop)?
     };
     stop.nothing_to_undo();
     let written = if args.json {
@@ -167,7 +167,7 @@ fn first_line(error: &Error) -> String {
 
 /// Loads everything or nothing, as any user of the object would.
 fn whole(
-    object: OpenObject,
+    object: &OpenObject,
     target: &Target,
     options: &LoadOptions,
     stop: &Stop,
@@ -175,7 +175,7 @@ fn whole(
     let name = object.name().to_string();
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
     let loading = || {
-        let plan = crate::relocate(&object, target, stop)?;
+        let plan = crate::relocate(object, target, stop)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
         plan.load_with(target, options)
