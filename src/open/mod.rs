@@ -16,6 +16,7 @@ mod map;
 mod map_def;
 mod object;
 mod options;
+mod prefer;
 mod program;
 mod relocs;
 mod section_name;

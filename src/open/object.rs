@@ -54,6 +54,8 @@ pub struct OpenObject {
     pub(crate) btf_path: Option<PathBuf>,
     /// Where the BPF token for loading it comes from.
     pub(crate) token: TokenSource,
+    /// Groups of programs, by index, of each of which the first possible one is loaded.
+    pub(crate) alternatives: Vec<Vec<usize>>,
 }
 
 /// A function of the object: an entry program or a subprogram.

@@ -212,6 +212,7 @@ impl OpenOptions {
             jump_tables: bytes_of(&file.jump_tables)?,
             btf_path: self.btf_path.clone(),
             token: self.token.clone(),
+            alternatives: Vec::new(),
         };
         relocs::collect(&mut object, &file, &externs.by_symbol)?;
         Ok(object)

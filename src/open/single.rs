@@ -64,6 +64,7 @@ impl OpenObject {
             jump_tables: Vec::new(),
             btf_path: None,
             token: TokenSource::None,
+            alternatives: Vec::new(),
         }
     }
 

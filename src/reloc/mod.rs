@@ -5,6 +5,7 @@
 //!
 //! Start with `steps`, the way through; the other files are its steps, and `plan` what comes out.
 
+mod alternatives;
 mod arg_ctx;
 mod attach_target;
 mod btf_upload;
@@ -18,6 +19,7 @@ pub(crate) mod kconfig;
 mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
+mod obstacles;
 mod plan;
 mod poison;
 mod references;
@@ -34,6 +36,7 @@ mod testing;
 pub use crate::kinds::Pinning;
 #[doc(no_inline)]
 pub use crate::open::{MapSlot, SlotTarget};
+pub use alternatives::{Choice, PassedOver};
 pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use core::core_kind_name;
 pub use plan::{

@@ -1,5 +1,6 @@
 //! The outcome of relocation: everything that will be asked of the kernel, in order, as plain data.
 
+use super::alternatives::Choice;
 use super::target::Module;
 use crate::btf::Btf;
 use crate::insn::Insn;
@@ -37,6 +38,8 @@ pub struct LoadPlan {
     /// What is odd about the object ([`OpenObject::warnings`](crate::OpenObject::warnings)), and about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
     /// after loading, too.
     pub warnings: Vec<Error>,
+    /// What was chosen where one of several programs is enough ([`OpenObject::prefer`](crate::OpenObject::prefer)).
+    pub choices: Vec<Choice>,
 }
 
 /// One map.

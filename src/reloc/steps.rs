@@ -1,5 +1,6 @@
 //! Relocation as a whole, in libbpf's order: externs, maps, CO-RE, subprograms, references, attach targets, BTF.
 
+use super::alternatives;
 use super::arg_ctx::ContextTags;
 use super::attach_target;
 use super::core_relos::{self, Code};
@@ -41,8 +42,10 @@ impl OpenObject {
     /// resolved, no BTF of the kernel where it is needed.
     #[doc(alias("bpf_object__prepare", "bpf_object__relocate"))]
     pub fn relocate(&self, target: &Target) -> Result<LoadPlan> {
-        Assembler::assemble(self, target, Selection::Autoload)
-            .map_err(|e| e.context(format!("object {}", self.label())))
+        let all = alternatives::all_wanted(self);
+        let mut plan = all.relocate_apart(target, |index| self.is_alternative(index))?;
+        alternatives::choose(self, &mut plan, target);
+        Ok(plan)
     }
 
     /// Like [`OpenObject::relocate`], as if this program (by its index) alone had autoload on.
@@ -57,20 +60,44 @@ impl OpenObject {
     /// # Errors
     /// What is wrong even without any program.
     pub fn relocate_each(&self, target: &Target) -> Result<LoadPlan> {
-        let whole = match self.relocate(target) {
+        let all = alternatives::all_wanted(self);
+        let mut plan = all.relocate_apart(target, |_| true)?;
+        alternatives::choose(self, &mut plan, target);
+        Ok(plan)
+    }
+
+    /// Relocates what has autoload on. What a program `is_apart` needs of the kernel's types, and cannot have, is its own mistake.
+    fn relocate_apart(
+        &self,
+        target: &Target,
+        is_apart: impl Fn(usize) -> bool,
+    ) -> Result<LoadPlan> {
+        let relocate = |object: &Self| {
+            Assembler::assemble(object, target, Selection::Autoload)
+                .map_err(|e| e.context(format!("object {}", self.label())))
+        };
+        let whole = match relocate(self) {
             Ok(plan) => return Ok(plan),
             Err(error) => error,
         };
         let mut rest = self.clone();
-        for program in &mut rest.programs {
-            program.autoload = false;
+        let mut apart = Vec::new();
+        for (index, program) in rest.programs.iter_mut().enumerate() {
+            if program.autoload && is_apart(index) {
+                program.autoload = false;
+                apart.push(index);
+            }
         }
-        if rest.relocate(target).is_err() {
+        if apart.is_empty() || relocate(&rest).is_err() {
             return Err(whole);
         }
         let mut errors = Vec::new();
-        let wanted = self.programs.iter().zip(&mut rest.programs).enumerate();
-        for (index, (program, fine)) in wanted.filter(|(_, (program, _))| program.autoload) {
+        for index in apart {
+            let (Some(program), Some(fine)) =
+                (self.programs.get(index), rest.programs.get_mut(index))
+            else {
+                continue;
+            };
             match Assembler::assemble(self, target, Selection::Only(index)) {
                 Ok(_) => fine.autoload = true,
                 Err(error) => {
@@ -78,7 +105,7 @@ impl OpenObject {
                 }
             }
         }
-        let mut plan = rest.relocate(target)?;
+        let mut plan = relocate(&rest)?;
         for (index, error) in errors {
             if let Some(program) = plan.programs.get_mut(index) {
                 program.autoload = true;
@@ -234,6 +261,7 @@ impl<'o> Assembler<'o> {
             types: object.btf.clone(),
             variables: object.variables.clone(),
             warnings,
+            choices: Vec::new(),
         })
     }
 

@@ -1,8 +1,11 @@
 //! A kernel, as data: what relocation has to know about it.
 
+use super::plan::ProgramPlan;
 use crate::btf::Btf;
 use crate::feature::Feature;
+use crate::insn::Helper;
 use crate::{Error, ErrorKind, KernelVersion, Result};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,6 +46,12 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
 
     /// Whether it has the feature.
     fn supports(&self, feature: Feature) -> bool;
+
+    /// What keeps it from loading or attaching a program like this, which calls these helper functions; `None` if nothing is
+    /// known. Asked only of programs that have alternatives ([`OpenObject::prefer`](crate::OpenObject::prefer)).
+    fn obstacle(&self, _program: &ProgramPlan, _helpers: &BTreeSet<Helper>) -> Option<Error> {
+        None
+    }
 
     /// The BPF token whose rights are used to find out about features, and to load; only kernels that run have one.
     fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
@@ -238,6 +247,15 @@ impl Target {
             Some(cell) => *cell.get_or_init(|| self.source.supports(feature)),
             None => self.source.supports(feature),
         }
+    }
+
+    /// What keeps it from loading or attaching this program, beyond what its types and symbols tell.
+    pub(super) fn obstacle(
+        &self,
+        program: &ProgramPlan,
+        helpers: &BTreeSet<Helper>,
+    ) -> Option<Error> {
+        self.source.obstacle(program, helpers)
     }
 
     /// The BPF token whose rights loading uses, if there is one.
