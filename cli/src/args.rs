@@ -64,11 +64,25 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) per_cpu: bool,
     #[command(flatten)]
+    pub(crate) prefer: PreferArgs,
+    #[command(flatten)]
     pub(crate) kernel: KernelArgs,
     /// Print each event, and each element of a map, as a JSON object on a line of its own
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// Programs of which one is enough.
+#[derive(Debug, Args)]
+pub(crate) struct PreferArgs {
+    /// Of these programs, load the first that the kernel can load and attach, and leave the others out (may be repeated)
+    #[arg(long = "prefer", value_name = "PROGRAM,PROGRAM[,PROGRAM]", value_parser = names)]
+    pub(crate) groups: Vec<Names>,
+}
+
+/// Names in the order in which they were given.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Names(pub(crate) Vec<String>);
 
 /// What the events of a map are.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +114,8 @@ pub(crate) struct PlanArgs {
     /// The compiled object (.bpf.o)
     pub(crate) object: PathBuf,
     #[command(flatten)]
+    pub(crate) prefer: PreferArgs,
+    #[command(flatten)]
     pub(crate) kernel: KernelArgs,
     /// Plan every program, those with autoload off too
     #[arg(long)]
@@ -130,11 +146,13 @@ pub(crate) struct LoadArgs {
     /// The compiled object (.bpf.o)
     pub(crate) object: PathBuf,
     /// Try every program, those with autoload off too, so that one refused program does not hide the others
-    #[arg(long)]
+    #[arg(long, conflicts_with = "groups")]
     pub(crate) each: bool,
     /// Show the verifier's log of each program: 1 the path to a refusal, 2 every path and state, 4 statistics (added up)
     #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u32).range(1..=7))]
     pub(crate) log_level: Option<u32>,
+    #[command(flatten)]
+    pub(crate) prefer: PreferArgs,
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
     /// Print JSON
@@ -147,6 +165,14 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
         _ => Err("expected NAME=VALUE".to_string()),
     }
+}
+
+fn names(text: &str) -> Result<Names, String> {
+    let names: Vec<_> = text.split(',').map(str::to_owned).collect();
+    if names.len() < 2 || names.iter().any(String::is_empty) {
+        return Err("expected at least two names with a comma between them".to_string());
+    }
+    Ok(Names(names))
 }
 
 fn event(text: &str) -> Result<EventArg, String> {
@@ -206,6 +232,8 @@ mod tests {
     fn values_are_checked() {
         assert_eq!(assignment("a=b=c"), Ok(("a".into(), "b=c".into())));
         assert!(assignment("a").is_err());
+        assert_eq!(names("a,b"), Ok(Names(vec!["a".into(), "b".into()])));
+        assert!(names("a").is_err() && names("a,").is_err() && names("").is_err());
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         assert!(seconds("-1").is_err());
         assert!(seconds("1e19").is_ok(), "it fits a duration");

@@ -2,6 +2,7 @@
 
 use crate::args::LoadArgs;
 use crate::cannot_print;
+use crate::choices;
 use crate::escape;
 use crate::output::{Row, print_json, print_table};
 use crate::pins;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let mut object = crate::open(&args.object, stop)?;
+    choices::prefer(&mut object, &args.prefer)?;
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
     let target = target::running(&args.kernel, &object)?;
     let options = LoadOptions::new()
@@ -182,6 +184,7 @@ fn whole(
     };
     match loading() {
         Ok(object) => {
+            choices::tell(object.choices(), stop);
             let report = loaded(name, &object, programs);
             Ok((report, object.unpin_new_maps().err()))
         }
@@ -228,6 +231,16 @@ fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Re
     for report in &mut programs {
         if let Some(program) = loaded.next_if(|program| program.name() == report.name) {
             report.set_loaded(program);
+        }
+    }
+    for choice in object.choices() {
+        let others = programs.iter_mut().filter(|report| !report.loaded);
+        for report in others.filter(|report| choice.names.contains(&report.name)) {
+            report.autoload = false;
+            let passed_over = choice.passed_over.iter();
+            if let Some(one) = passed_over.clone().find(|one| one.name == report.name) {
+                report.set_refused(&one.reason);
+            }
         }
     }
     Report {

@@ -9,6 +9,7 @@
 )]
 
 mod args;
+mod choices;
 mod elements;
 mod escape;
 mod events;

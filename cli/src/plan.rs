@@ -1,6 +1,7 @@
 //! `rawbpf plan`: what loading would ask of a kernel, without asking.
 
 use crate::args::PlanArgs;
+use crate::choices::{self, ChoiceJson};
 use crate::escape;
 use crate::output::{HelperJson, Hex, Row, Rows, Shown, print_json, print_table};
 use crate::stop::Stop;
@@ -8,7 +9,7 @@ use crate::target;
 use rawbpf::Error;
 use rawbpf::insn::{self, Helper, INSN_SIZE, Insn};
 use rawbpf::reloc::{
-    AttachTarget, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
+    AttachTarget, Choice, CoreStep, InfoRecords, LoadPlan, MapPlan, Pinning, ProgramPlan, Ref,
 };
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
@@ -24,6 +25,7 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf
             program.set_autoload(true);
         }
     }
+    choices::prefer(&mut object, &args.prefer)?;
     let target = target::planned(&args.kernel)?;
     let plan = crate::relocate(&object, &target, stop)?;
     let refused = plan.maps_to_be_refused(&target);
@@ -44,7 +46,7 @@ impl Serialize for PlanJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let plan = self.0;
         let btf_size = plan.btf.as_ref().map_or(0, Vec::len);
-        let mut document = serializer.serialize_struct("Plan", 7)?;
+        let mut document = serializer.serialize_struct("Plan", 8)?;
         document.serialize_field("object", &plan.object_name)?;
         document.serialize_field("target", &plan.target_name)?;
         document.serialize_field("license", &plan.license)?;
@@ -53,6 +55,8 @@ impl Serialize for PlanJson<'_> {
             "warnings",
             &Rows(|| self.1.into_iter().flatten().map(Shown)),
         )?;
+        let choices = || plan.choices.iter().map(ChoiceJson::from);
+        document.serialize_field("choices", &Rows(choices))?;
         document.serialize_field("maps", &Rows(|| plan.maps.iter().map(MapJson::from)))?;
         document.serialize_field("programs", &Rows(|| plan.programs.iter().map(ProgramJson)))?;
         document.end()
@@ -284,9 +288,14 @@ fn print_plan(out: &mut impl Write, plan: &LoadPlan) -> std::io::Result<()> {
         "first value",
     ];
     print_table(out, "maps", headings, || plan.maps.iter().map(map_row))?;
-    plan.programs
-        .iter()
-        .try_for_each(|program| print_program(out, program))
+    choices::print(out, &plan.choices)?;
+    plan.programs.iter().try_for_each(|program| {
+        let is_alternative = |choice: &Choice| choice.names.contains(&program.name);
+        if !program.autoload && plan.choices.iter().any(is_alternative) {
+            return Ok(());
+        }
+        print_program(out, program)
+    })
 }
 
 fn map_row(map: &MapPlan) -> Row<'_, 8> {

@@ -1,6 +1,7 @@
 //! `rawbpf run`: from a file to live events.
 
 use crate::args::RunArgs;
+use crate::choices;
 use crate::elements;
 use crate::events::{Printer, Style};
 use crate::maps::{self, MapTables};
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }
+    choices::prefer(&mut object, &args.prefer)?;
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
     let sources = event_sources(&object, &args.events)?;
     maps::check(&args.maps, &object)?;
@@ -35,6 +37,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     stop.catch_signals()?;
     let options = LoadOptions::new().stop_when(stop.flag());
     let object = Unpinned(plan.load_with(&target, &options)?);
+    choices::tell(object.0.choices(), stop);
     show(args, &object.0, &sources, stop, out)
 }
 

@@ -144,3 +144,70 @@ fn no_profile_aborts_at_a_panic() {
     let mut lines = manifest.lines();
     assert!(!lines.any(|line| line.trim_start().starts_with("panic")));
 }
+
+/// The fentry program calls a helper function that is younger than fentry.
+#[test]
+fn a_plan_tells_which_alternative_it_takes_and_why() {
+    let alternatives = ["--prefer", "vfs_read_fentry,vfs_read_kprobe"];
+    let of = |version: &str, more: &[&str]| {
+        let btf = fixture(&format!("btf/{version}.btf"));
+        let kernel = [
+            "plan",
+            "--btf",
+            btf.to_str().unwrap(),
+            "--kernel-version",
+            version,
+        ];
+        printed(&[&kernel[..], &alternatives, more].concat(), "prefer.bpf.o")
+    };
+    let old = json(&of("5.10", &["--json"]));
+    let choice = &old["choices"][0];
+    assert_eq!(choice["programs"].as_array().unwrap().len(), 2);
+    assert_eq!(choice["chosen"], "vfs_read_kprobe");
+    let passed_over = &choice["passed_over"][0];
+    assert_eq!(passed_over["name"], "vfs_read_fentry");
+    assert_eq!(passed_over["kind"], "unsupported");
+    let reason = passed_over["reason"].as_str().unwrap();
+    assert!(reason.contains("bpf_get_func_ip"), "{reason}");
+    assert_eq!(program(&old, "vfs_read_fentry")["autoload"], false);
+    assert_eq!(program(&old, "vfs_read_kprobe")["autoload"], true);
+    let text = of("5.10", &[]);
+    for words in [
+        "of vfs_read_fentry, vfs_read_kprobe: vfs_read_kprobe is loaded\n",
+        "  vfs_read_fentry is passed over: ",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(!text.contains("program vfs_read_fentry ("), "{text}");
+
+    let new = json(&of("6.12", &["--json"]));
+    let expected = serde_json::json!([{
+        "programs": ["vfs_read_fentry", "vfs_read_kprobe"],
+        "chosen": "vfs_read_fentry",
+        "passed_over": [],
+    }]);
+    assert_eq!(new["choices"], expected);
+}
+
+#[test]
+fn alternatives_that_are_none_are_refused() {
+    for (names, words) in [
+        (
+            "vfs_read_fentri,vfs_read_kprobe",
+            "did you mean `vfs_read_fentry`",
+        ),
+        ("vfs_read_fentry,vfs_read_fentry", "named twice"),
+        ("vfs_read_fentry", "at least two names"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_rawbpf"))
+            .args(["plan", "--prefer", names, "--btf"])
+            .args([fixture("btf/6.12.btf"), fixture("prefer.bpf.o")])
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && message.contains(words),
+            "{message}"
+        );
+    }
+}

@@ -4,10 +4,12 @@ use super::places::Unmounted;
 use super::{btf, files, memlock, token};
 use crate::btf::Btf;
 use crate::feature::Feature;
+use crate::insn::Helper;
 use crate::open::TokenSource;
-use crate::reloc::{KernelSource, ModuleBtf, Target};
+use crate::reloc::{KernelSource, ModuleBtf, ProgramPlan, Target};
 use crate::sys::system;
 use crate::{Error, KernelVersion, Result, probe};
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -106,6 +108,16 @@ impl KernelSource for RunningKernel {
             Feature::MemcgAccount => memcg,
             other => self.has(other),
         }
+    }
+
+    fn obstacle(&self, program: &ProgramPlan, helpers: &BTreeSet<Helper>) -> Option<Error> {
+        // What a token allows is seen when it is used.
+        if !matches!(self.token(), Ok(None)) {
+            return None;
+        }
+        // Lifts the limit of memory first, where there is one.
+        self.has_memcg_accounting();
+        probe::obstacle(program, helpers)
     }
 
     fn token(&self) -> Result<Option<BorrowedFd<'_>>> {

@@ -62,16 +62,25 @@ impl LoadPlan {
         let mut claims = Claims::default();
         let planned = self.programs.iter().enumerate();
         for (index, program) in planned.filter(|(_, p)| p.autoload) {
-            let error = match &program.error {
-                Some(error) => Some(error.clone()),
-                None => claims.load(&mut session, self, index, target).err(),
+            let loaded = match &program.error {
+                Some(error) => Err(error.clone()),
+                None => match claims.load(&mut session, self, index, target) {
+                    Ok(()) => Ok(index),
+                    Err(refused) => session.load_next(index, refused, target),
+                },
             };
             options.go_on()?;
-            programs.push(Outcome {
-                name: program.name.clone(),
-                error,
-            });
+            // An alternative may have taken its place.
+            let index = *loaded.as_ref().unwrap_or(&index);
+            let name = self.programs.get(index).map_or(&program.name, |p| &p.name);
+            let outcome = Outcome {
+                name: name.clone(),
+                error: loaded.err(),
+            };
+            programs.push((index, outcome));
         }
+        programs.sort_by_key(|(index, _)| *index);
+        let programs = programs.into_iter().map(|(_, outcome)| outcome).collect();
         let maps = maps.into_iter().map(|(index, mut outcome)| {
             if outcome.error.is_none() {
                 let filled = session.put_programs(index);

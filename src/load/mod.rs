@@ -5,6 +5,7 @@
 //! and programs; or an error that says what the kernel did not like. The facts about the running kernel come from here,
 //! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
 
+mod alternatives;
 mod clone;
 mod context;
 mod each;

@@ -5,6 +5,7 @@ use crate::btf::Btf;
 use crate::map::{Map, MapMemory};
 use crate::open::Variable;
 use crate::program::Program;
+use crate::reloc::Choice;
 use crate::sys::arena::ArenaMemory;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,7 @@ pub struct Object {
     pub(super) types: Option<Arc<Btf<'static>>>,
     pub(super) variables: Vec<Variable>,
     pub(super) warnings: Vec<Error>,
+    pub(super) choices: Vec<Choice>,
     /// Where maps were pinned that were not pinned before.
     pub(super) new_pins: Mutex<MadePins>,
 }
@@ -70,6 +72,9 @@ impl Object {
     }
 
     fn no_program(&self, name: &str) -> Error {
+        if let Some(error) = self.not_chosen(name) {
+            return error;
+        }
         if self.not_loaded.iter().any(|other| other == name) {
             let message = format!("object {}: program `{name}` was not loaded", self.name);
             return Error::new(ErrorKind::NotFound, message)

@@ -121,11 +121,19 @@ impl PreparedObject {
     /// [`PreparedObject::load`] with options.
     pub fn load_with(self, options: &LoadOptions) -> Result<Object> {
         let Self {
-            open, plan, made, ..
+            open,
+            plan,
+            made,
+            running,
+            ..
         } = self;
+        let target = match running.into_inner() {
+            Some(target) => target,
+            None => open.running_target()?,
+        };
         let options = options.for_object(&open);
         let mut session = Session::resume(&plan, &options, made);
-        session.load_programs().map_err(|e| plan.blame(e))?;
+        session.load_programs(&target).map_err(|e| plan.blame(e))?;
         Ok(session.finish())
     }
 }

@@ -15,7 +15,7 @@ use crate::map::{Map, MapTypes};
 use crate::open::{DataKind, MapOrigin};
 use crate::program::usdt::{self, UsdtMaps};
 use crate::program::{Origin, Program, ProgramParts};
-use crate::reloc::{LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
+use crate::reloc::{Choice, LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd};
 use crate::sys::fd;
@@ -56,7 +56,7 @@ fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<O
     plan.check()?;
     let mut session = Session::start(plan, target, options)?;
     session.make_maps(target)?;
-    session.load_programs()?;
+    session.load_programs(target)?;
     Ok(session.finish())
 }
 
@@ -82,14 +82,16 @@ pub(super) struct Made {
     binds: bool,
     /// The first is the refusal of the object's types, if they were refused.
     pub(super) warnings: Vec<Error>,
+    /// The plan's, and what became of them.
+    pub(super) choices: Vec<Choice>,
 }
 
 /// A plan, and what has been made of it.
 #[derive(Debug)]
 pub(super) struct Session<'p> {
-    plan: &'p LoadPlan,
+    pub(super) plan: &'p LoadPlan,
     options: &'p LoadOptions,
-    made: Made,
+    pub(super) made: Made,
 }
 
 impl Made {
@@ -125,6 +127,7 @@ impl Made {
             constants: constants(plan),
             binds: true,
             warnings,
+            choices: plan.choices.clone(),
         })
     }
 }
@@ -162,7 +165,7 @@ impl Made {
         options: &LoadOptions,
     ) -> Result<Program> {
         let loaded = self.load(plan, program, options)?;
-        Ok(handle(program, loaded, self.usdt()))
+        Ok(handle(program, program.autoattach, loaded, self.usdt()))
     }
 
     /// What programs need to be attached to USDT probes: one for all of them, whenever they were loaded.
@@ -214,10 +217,10 @@ impl<'p> Session<'p> {
     }
 
     /// Loads all programs that are to be loaded, and puts them where they belong.
-    pub(super) fn load_programs(&mut self) -> Result<()> {
+    pub(super) fn load_programs(&mut self, target: &Target) -> Result<()> {
         for index in 0..self.plan.programs.len() {
             if self.wants(index) {
-                self.load_program(index)?;
+                self.load_preferred(index, target)?;
             }
         }
         (0..self.plan.maps.len()).try_for_each(|index| self.put_programs(index))
@@ -388,6 +391,9 @@ impl<'p> Session<'p> {
     pub(super) fn finish(self) -> Object {
         let plan = self.plan;
         let struct_ops = self.struct_ops();
+        let autoattach: Vec<_> = (0..plan.programs.len())
+            .map(|index| self.autoattach(index))
+            .collect();
         let made = self.made;
         let arena = plan.maps.iter().find(|map| map.kind == MapType::ARENA);
         let arena_data = arena.map_or(0, |map| map.initial_offset);
@@ -397,9 +403,10 @@ impl<'p> Session<'p> {
         let map_places = map_places.collect();
         let usdt = made.usdt();
         let maps: Vec<_> = made.maps.into_iter().flatten().collect();
-        let programs = plan.programs.iter().zip(made.programs);
-        let programs =
-            programs.filter_map(|(plan, loaded)| Some(handle(plan, loaded?, usdt.clone())));
+        let programs = plan.programs.iter().zip(autoattach).zip(made.programs);
+        let programs = programs.filter_map(|((plan, autoattach), loaded)| {
+            Some(handle(plan, autoattach, loaded?, usdt.clone()))
+        });
         Object {
             name: plan.object_name.clone(),
             maps,
@@ -413,6 +420,7 @@ impl<'p> Session<'p> {
             types: plan.types.clone(),
             variables: plan.variables.clone(),
             warnings: made.warnings,
+            choices: made.choices,
             new_pins: Mutex::new(made.pins.keep()),
         }
     }
@@ -427,7 +435,12 @@ fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
     rest.map(|program| program.name.clone()).collect()
 }
 
-fn handle(plan: &ProgramPlan, loaded: LoadedProgram, usdt: Option<Arc<UsdtMaps>>) -> Program {
+fn handle(
+    plan: &ProgramPlan,
+    autoattach: bool,
+    loaded: LoadedProgram,
+    usdt: Option<Arc<UsdtMaps>>,
+) -> Program {
     Program::new(ProgramParts {
         fd: Arc::new(loaded.fd),
         name: plan.name.clone(),
@@ -437,7 +450,7 @@ fn handle(plan: &ProgramPlan, loaded: LoadedProgram, usdt: Option<Arc<UsdtMaps>>
             section: plan.section.clone(),
             def: plan.def,
             attach_target: plan.attach_target.clone(),
-            autoattach: plan.autoattach,
+            autoattach,
             usdt,
             log: loaded.log,
         }),

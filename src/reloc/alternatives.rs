@@ -4,7 +4,7 @@ use super::obstacles;
 use super::plan::{LoadPlan, RefKind};
 use super::target::Target;
 use crate::open::{MapOrigin, OpenObject};
-use crate::{Error, ErrorKind};
+use crate::{Errno, Error, ErrorKind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -38,12 +38,40 @@ impl Choice {
             message += &format!("\n  `{name}`: {reason}");
         }
         let hint = self.passed_over.iter().find_map(|one| one.reason.hint());
-        let error = Error::new(ErrorKind::Unsupported, message);
+        let mut kinds = self.passed_over.iter().map(|one| one.reason.kind());
+        let kind = kinds.next().unwrap_or(ErrorKind::Unsupported);
+        let is_shared = kinds.all(|other| other == kind);
+        let kind = if is_shared {
+            kind
+        } else {
+            ErrorKind::Unsupported
+        };
+        let error = Error::new(kind, message);
         match hint {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
     }
+}
+
+/// Whether an error says that this kernel does not load or attach a program, whenever it is asked: not that memory or time was
+/// missing. A security module may forbid one type of program and allow another.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    let circumstances = [
+        Errno::ENOMEM,
+        Errno::EAGAIN,
+        Errno::EINTR,
+        Errno::EMFILE,
+        Errno::ENFILE,
+        Errno::EBUSY,
+        Errno::ENOSPC,
+    ];
+    !matches!(
+        error.kind(),
+        ErrorKind::Interrupted | ErrorKind::Io | ErrorKind::Corrupt
+    ) && error
+        .errno()
+        .is_none_or(|errno| !circumstances.contains(&errno))
 }
 
 /// The object with every alternative to be loaded, so that all of them are relocated.
@@ -326,7 +354,7 @@ mod tests {
         for program in &plan.programs[..2] {
             let error = program.error.as_ref().unwrap();
             assert!(program.autoload);
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert_eq!(error.kind(), ErrorKind::NotFound, "that of all reasons");
             for words in [&names[0], &names[1], "function `gone`", "LSM hook `gone`"] {
                 assert!(error.to_string().contains(words), "{words}: {error}");
             }

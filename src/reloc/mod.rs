@@ -36,9 +36,11 @@ mod testing;
 pub use crate::kinds::Pinning;
 #[doc(no_inline)]
 pub use crate::open::{MapSlot, SlotTarget};
+pub(crate) use alternatives::is_refusal;
 pub use alternatives::{Choice, PassedOver};
 pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use core::core_kind_name;
+pub(crate) use obstacles::of as obstacle;
 pub use plan::{
     AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, ProgramPlan,
     Ref, RefKind,

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, KernelVersion, since};
 use std::collections::BTreeSet;
 
 /// What keeps the kernel from loading or attaching this program; `None` if nothing is known.
-pub(super) fn of(program: &ProgramPlan, maps: &[MapPlan], target: &Target) -> Option<Error> {
+pub(crate) fn of(program: &ProgramPlan, maps: &[MapPlan], target: &Target) -> Option<Error> {
     let helpers = certain_helpers(program, maps);
     let types = target.vmlinux_btf().ok().map(|btf| &**btf);
     let found = missing_number(program, &helpers, types)

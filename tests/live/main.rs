@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod alternatives;
 mod archive;
 #[cfg(feature = "tokio")]
 mod asynchronous;

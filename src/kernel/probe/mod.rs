@@ -12,12 +12,14 @@ mod feature;
 mod kinds;
 mod link;
 mod map;
+mod obstacle;
 mod program;
 
 pub use attach::{Attachable, attach, section};
 pub(crate) use feature::{has, has_with};
 pub use kinds::{Support, helper, helper_in, map, map_kind, program, program_kind};
 pub(crate) use link::{has_links, knows_attach_type};
+pub(crate) use obstacle::obstacle;
 
 /// The token whose rights are used besides those of this process, if any.
 pub(crate) type Token<'a> = Option<BorrowedFd<'a>>;

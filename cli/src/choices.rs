@@ -1,0 +1,89 @@
+//! Programs of which one is enough: `--prefer`, and what became of it.
+
+use crate::args::PreferArgs;
+use crate::escape;
+use crate::outlet::say;
+use crate::stop::Stop;
+use rawbpf::OpenObject;
+use rawbpf::reloc::{Choice, PassedOver};
+use serde::Serialize;
+use std::io::Write;
+
+/// Tells the object what is preferred.
+pub(crate) fn prefer(object: &mut OpenObject, args: &PreferArgs) -> rawbpf::Result<()> {
+    for names in &args.groups {
+        object.prefer(&names.0)?;
+    }
+    Ok(())
+}
+
+/// Says on standard error what was loaded, and why not what was preferred.
+pub(crate) fn tell(choices: &[Choice], stop: &Stop) {
+    for choice in choices {
+        let Some(chosen) = &choice.chosen else {
+            continue;
+        };
+        say(stop, format_args!("rawbpf: program {chosen} is loaded"));
+        for PassedOver { name, reason } in &choice.passed_over {
+            let reason = reason.message();
+            say(
+                stop,
+                format_args!("rawbpf: program {name} was passed over: {reason}"),
+            );
+        }
+    }
+}
+
+/// As a part of a plan that people read.
+pub(crate) fn print(out: &mut impl Write, choices: &[Choice]) -> std::io::Result<()> {
+    for choice in choices {
+        let names = escape::name(&choice.names.join(", ")).to_string();
+        match &choice.chosen {
+            Some(chosen) => writeln!(out, "of {names}: {} is loaded", escape::name(chosen))?,
+            None => writeln!(out, "of {names}: none can be loaded")?,
+        }
+        for PassedOver { name, reason } in &choice.passed_over {
+            let reason = reason.message();
+            writeln!(
+                out,
+                "  {} is passed over: {}",
+                escape::name(name),
+                escape::name(reason)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The field names are an interface: other tools read them.
+#[derive(Serialize)]
+pub(crate) struct ChoiceJson<'c> {
+    programs: &'c [String],
+    chosen: Option<&'c str>,
+    passed_over: Vec<PassedOverJson<'c>>,
+}
+
+#[derive(Serialize)]
+struct PassedOverJson<'c> {
+    name: &'c str,
+    /// [`rawbpf::ErrorKind::name`]
+    kind: &'static str,
+    reason: &'c str,
+    hint: Option<&'c str>,
+}
+
+impl<'c> From<&'c Choice> for ChoiceJson<'c> {
+    fn from(choice: &'c Choice) -> Self {
+        let passed_over = choice.passed_over.iter().map(|one| PassedOverJson {
+            name: &one.name,
+            kind: one.reason.kind().name(),
+            reason: one.reason.message(),
+            hint: one.reason.hint(),
+        });
+        Self {
+            programs: &choice.names,
+            chosen: choice.chosen.as_deref(),
+            passed_over: passed_over.collect(),
+        }
+    }
+}
