@@ -35,7 +35,8 @@ impl Choice {
         let mut message = format!("none of {} can be loaded and attached", names.join(", "));
         for PassedOver { name, reason } in &self.passed_over {
             let reason = reason.message().replace('\n', "\n    ");
-            message += &format!("\n  `{name}`: {reason}");
+            let line = format!("\n  `{name}`: {reason}");
+            message.push_str(&line);
         }
         let hint = self.passed_over.iter().find_map(|one| one.reason.hint());
         let mut kinds = self.passed_over.iter().map(|one| one.reason.kind());
@@ -122,16 +123,14 @@ fn choice(plan: &LoadPlan, group: &[usize], target: &Target) -> Choice {
     let mut chosen = None;
     for program in programs() {
         let known = program.error.clone();
-        match known.or_else(|| obstacles::of(program, &plan.maps, target)) {
-            Some(reason) => passed_over.push(PassedOver {
-                name: program.name.clone(),
-                reason,
-            }),
-            None => {
-                chosen = Some(program.name.clone());
-                break;
-            }
-        }
+        let Some(reason) = known.or_else(|| obstacles::of(program, &plan.maps, target)) else {
+            chosen = Some(program.name.clone());
+            break;
+        };
+        passed_over.push(PassedOver {
+            name: program.name.clone(),
+            reason,
+        });
     }
     Choice {
         names: programs().map(|program| program.name.clone()).collect(),

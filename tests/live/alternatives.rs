@@ -6,6 +6,7 @@ use crate::support::{Need, check};
 use rawbpf::insn::Insn;
 use rawbpf::load::Object;
 use rawbpf::open::OpenObject;
+use rawbpf::program::Program;
 use rawbpf::reloc::{Choice, LoadPlan, ProgramPlan, Target};
 use rawbpf::{Error, ErrorKind, ProgramType};
 
@@ -55,7 +56,7 @@ fn the_first_program_that_can_be_loaded_and_attached_is() {
     assert_eq!(choice.chosen.as_deref(), Some(NAMES[expected]));
     let passed_over: Vec<_> = choice.passed_over.iter().map(|one| &one.name).collect();
     assert_eq!(passed_over, NAMES[..expected].iter().collect::<Vec<_>>());
-    let programs: Vec<_> = object.programs().iter().map(|p| p.name()).collect();
+    let programs: Vec<_> = object.programs().iter().map(Program::name).collect();
     assert_eq!(programs, [NAMES[expected]]);
     let links = object.attach().unwrap();
     assert_eq!(links.len(), 1);
