@@ -1,5 +1,6 @@
 //! `cargo xtask`: the chores of the project, a module for each.
 
+mod api;
 mod bench;
 mod binaries;
 mod fixtures;
@@ -23,6 +24,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// List what the library offers in docs/public-api.txt.
+    Api(api::Args),
     /// Measure rawbpf beside other loaders.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
 
 fn run(chore: Chore) -> anyhow::Result<ExitCode> {
     match chore {
+        Chore::Api(args) => api::run(&args),
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Matrix(args) => matrix::run(&args),
