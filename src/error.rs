@@ -86,14 +86,14 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// An error number of the kernel.
+/// An error number of the kernel: Linux's, whatever system this was built for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 
 macro_rules! errnos {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident = $number:literal),* $(,)?) => {
         impl Errno {
-            $(#[doc = concat!("`", stringify!($name), "`")] pub const $name: Self = Self(libc::$name);)*
+            $(#[doc = concat!("`", stringify!($name), "`")] pub const $name: Self = Self($number);)*
 
             /// The symbolic name, such as `"EINVAL"`; `None` for numbers without a common name.
             pub fn name(self) -> Option<&'static str> {
@@ -108,11 +108,14 @@ macro_rules! errnos {
 }
 
 errnos! {
-    EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, E2BIG, ENOEXEC, EBADF, ECHILD, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY,
-    EEXIST, EXDEV, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, ENOTTY, ETXTBSY, EFBIG, ENOSPC, ESPIPE, EROFS,
-    EMLINK, EPIPE, EDOM, ERANGE, EDEADLK, ENAMETOOLONG, ENOSYS, ENOTEMPTY, ELOOP, ENODATA, EPROTO, EOVERFLOW, EILSEQ,
-    EUSERS, EMSGSIZE, EPROTONOSUPPORT, EOPNOTSUPP, EADDRINUSE, EADDRNOTAVAIL, ENETDOWN, ENOBUFS, ETIMEDOUT, EALREADY,
-    ESTALE, ECANCELED, ENOPROTOOPT,
+    EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, EIO = 5, ENXIO = 6, E2BIG = 7, ENOEXEC = 8, EBADF = 9, ECHILD = 10,
+    EAGAIN = 11, ENOMEM = 12, EACCES = 13, EFAULT = 14, EBUSY = 16, EEXIST = 17, EXDEV = 18, ENODEV = 19,
+    ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENFILE = 23, EMFILE = 24, ENOTTY = 25, ETXTBSY = 26, EFBIG = 27,
+    ENOSPC = 28, ESPIPE = 29, EROFS = 30, EMLINK = 31, EPIPE = 32, EDOM = 33, ERANGE = 34, EDEADLK = 35,
+    ENAMETOOLONG = 36, ENOSYS = 38, ENOTEMPTY = 39, ELOOP = 40, ENODATA = 61, EPROTO = 71, EOVERFLOW = 75,
+    EILSEQ = 84, EUSERS = 87, EMSGSIZE = 90, EPROTONOSUPPORT = 93, EOPNOTSUPP = 95, EADDRINUSE = 98,
+    EADDRNOTAVAIL = 99, ENETDOWN = 100, ENOBUFS = 105, ETIMEDOUT = 110, EALREADY = 114, ESTALE = 116,
+    ECANCELED = 125, ENOPROTOOPT = 92,
 }
 
 impl Errno {

@@ -71,16 +71,21 @@
 // What panics by itself: printing to a closed pipe, and sums of times that overflow (clippy.toml excepts plain numbers).
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![deny(clippy::arithmetic_side_effects)]
+// Some of what the pure rooms have is there for those that ask the kernel.
+#![cfg_attr(
+    not(all(feature = "load", target_os = "linux")),
+    allow(dead_code, unreachable_pub, unused_imports)
+)]
 
 // Compiles what the README shows.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod attach;
 pub mod btf;
 mod btf_file;
-mod by_id;
 pub mod elf;
 mod error;
 pub mod feature;
@@ -89,33 +94,49 @@ mod files;
 pub mod fuzzing;
 mod ids;
 pub mod insn;
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod kernel;
 mod kinds;
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod load;
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod map;
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod mounts;
 mod near_functions;
 mod object_file;
 pub mod open;
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod program;
 pub mod reloc;
-mod rights;
+#[cfg(all(feature = "load", target_os = "linux"))]
 pub mod ring;
 mod sha256;
 mod since;
 pub mod symbols;
+#[cfg(all(feature = "load", target_os = "linux"))]
 #[doc(hidden)]
 pub mod sys;
+mod target_files;
 mod verifier_log;
 mod work;
 
 /// The version of zerocopy whose traits this crate asks for: what plain data is. See [above](crate#rust-types-for-events-keys-values-and-variables)
 /// for deriving them from here.
 pub use zerocopy;
+/// What the running kernel supports, each found out by one small experiment: a [`Feature`](feature::Feature), a type of program or
+/// map, a helper function, a place to attach to. Nothing is remembered: a [`Target`](reloc::Target) that asked keeps the answer.
+#[cfg(all(feature = "load", target_os = "linux"))]
+pub mod probe {
+    pub use crate::attach::possible::{Attachable, attach, section};
+    pub use crate::kernel::probe::{
+        Support, helper, helper_in, map, map_kind, program, program_kind,
+    };
+    pub(crate) use crate::kernel::probe::{has, has_links, has_with, knows_attach_type};
+}
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
 pub use ids::{ByteOrder, KernelVersion, SectionIndex, TypeId};
-pub use kernel::probe;
 pub use kinds::{
     AttachType, LinkType, MapFlags, MapType, Pinning, ProgramFlags, ProgramType, TaskFdType,
 };

@@ -10,7 +10,7 @@
 //!
 //! Not here: what is in these file systems.
 
-use crate::rights;
+use crate::kernel::rights;
 use crate::sys::file_system::FileSystem;
 use crate::sys::mount;
 use crate::{Errno, Error, ErrorKind, Result};

@@ -1,119 +1,351 @@
-//! The plan of the house, checked: pure rooms do not reach the kernel, and stages import only to the left.
+//! The plan of the house, checked on the parsed sources: stages import only to the left, and rooms form no circle.
+//!
+//! That pure rooms do not reach the kernel is checked by the compiler, which builds them alone (`--no-default-features`).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use syn::visit::{self, Visit};
 
-/// Every Rust file below `src/<room>`, or the file `src/<room>.rs`, but for those that hold tests alone.
-fn files(room: &str) -> Vec<PathBuf> {
+/// A module by its path from the crate's root: `["reloc", "core", "patch"]`.
+type Module = Vec<String>;
+
+/// Every file below `src`, with the module that it is.
+fn files() -> Vec<(PathBuf, Module)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    let mut folders = vec![src.join(room)];
+    let mut folders = vec![src.clone()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.file_stem().is_some_and(|stem| stem == "tests") {
-                continue;
-            }
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                found.push(path);
+                let inside = path.strip_prefix(&src).unwrap().with_extension("");
+                let mut module: Module = inside
+                    .iter()
+                    .map(|part| part.to_str().unwrap().to_owned())
+                    .collect();
+                module.retain(|part| part != "mod" && part != "lib");
+                found.push((path, module));
             }
         }
     }
-    let file = src.join(format!("{room}.rs"));
-    if file.exists() {
-        found.push(file);
-    }
-    assert!(!found.is_empty(), "there is no room `{room}`");
+    found.sort();
     found
 }
 
-/// Lines of code (no comments, no tests) that match.
-fn lines_with(room: &str, matches: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut found = Vec::new();
-    for path in files(room) {
-        let text = fs::read_to_string(&path).unwrap();
-        let code = text.lines().take_while(|line| *line != "mod tests {");
-        for (number, line) in code.enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
-            if matches(code) {
-                found.push(format!(
-                    "{}:{}: {}",
-                    path.display(),
-                    number + 1,
-                    line.trim()
-                ));
+/// Whether this is compiled for tests alone.
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("test")
+            || attribute.path().is_ident("cfg")
+                && attribute
+                    .parse_args::<syn::Ident>()
+                    .is_ok_and(|what| what == "test")
+    })
+}
+
+/// Collects the paths in a file, each from the crate's root.
+struct Paths {
+    module: Module,
+    found: BTreeSet<Module>,
+}
+
+impl Paths {
+    fn add(&mut self, path: &[String]) {
+        let (mut from_root, rest) = match path.first().map(String::as_str) {
+            Some("crate") => (Module::new(), &path[1..]),
+            Some("self") => (self.module.clone(), &path[1..]),
+            Some("super") => (self.module.clone(), path),
+            _ => return,
+        };
+        let mut rest = rest.iter().peekable();
+        while rest.next_if(|part| *part == "super").is_some() {
+            from_root.pop();
+        }
+        from_root.extend(rest.cloned());
+        self.found.insert(from_root);
+    }
+
+    fn tree(&mut self, before: &mut Vec<String>, tree: &syn::UseTree) {
+        match tree {
+            syn::UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                self.tree(before, &path.tree);
+                before.pop();
+            }
+            syn::UseTree::Name(syn::UseName { ident })
+            | syn::UseTree::Rename(syn::UseRename { ident, .. }) => {
+                before.push(ident.to_string());
+                self.add(before);
+                before.pop();
+            }
+            syn::UseTree::Glob(_) => self.add(before),
+            syn::UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.tree(before, tree);
+                }
             }
         }
     }
-    found
 }
 
-fn imports(code: &str, room: &str) -> bool {
-    code.contains(&format!("crate::{room}::")) || code.contains(&format!("crate::{room};"))
-}
-
-#[test]
-fn pure_rooms_do_not_reach_the_kernel() {
-    for room in [
-        "elf",
-        "btf",
-        "insn",
-        "open",
-        "reloc",
-        "feature",
-        "kinds",
-        "ids",
-        "error",
-        "symbols",
-        "near_functions",
-        "since",
-        "verifier_log",
-        "work",
-    ] {
-        let effects = ["sys", "kernel", "load", "attach", "map", "program", "ring"];
-        let found = lines_with(room, |code| {
-            effects.iter().any(|effect| imports(code, effect))
-                || code.contains("std::fs::")
-                || code.contains("std::process")
-        });
-        assert!(found.is_empty(), "{found:#?}");
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes = match item {
+            syn::Item::Mod(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            _ => &Vec::new(),
+        };
+        if !is_test(attributes) {
+            visit::visit_item(self, item);
+        }
     }
+
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        self.module.push(item.ident.to_string());
+        visit::visit_item_mod(self, item);
+        self.module.pop();
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree(&mut Vec::new(), &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        self.add(&parts);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        visit::visit_macro(self, mac);
+        // What stands in a macro is not parsed; `crate::a::b` is seen all the same.
+        let text = mac.tokens.to_string().replace(' ', "");
+        for (at, _) in text.match_indices("crate::") {
+            let path = text[at..].split(|c: char| c != '_' && c != ':' && !c.is_alphanumeric());
+            let parts = path.into_iter().next().unwrap_or_default().split("::");
+            let parts: Vec<String> = parts.map(str::to_owned).collect();
+            self.add(&parts);
+        }
+    }
+}
+
+/// What the files of the crate mention of each other.
+struct House {
+    /// For each module, the paths in it.
+    mentions: BTreeMap<Module, BTreeSet<Module>>,
+    /// What the crate's root has under names of its own: `OpenObject` is in `open`.
+    root: BTreeMap<String, String>,
+}
+
+impl House {
+    fn read() -> Self {
+        let mut mentions = BTreeMap::new();
+        let mut test_files = BTreeSet::new();
+        let mut root = BTreeMap::new();
+        for (path, module) in files() {
+            let file = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+            for item in &file.items {
+                match item {
+                    syn::Item::Mod(item) if item.content.is_none() && is_test(&item.attrs) => {
+                        let mut inner = module.clone();
+                        inner.push(item.ident.to_string());
+                        test_files.insert(inner);
+                    }
+                    syn::Item::Use(item) if module.is_empty() => {
+                        let syn::UseTree::Path(from) = &item.tree else {
+                            continue;
+                        };
+                        let mut names = Paths {
+                            module: Module::new(),
+                            found: BTreeSet::new(),
+                        };
+                        names.tree(&mut vec!["crate".into()], &from.tree);
+                        for name in names.found {
+                            root.insert(name.concat(), from.ident.to_string());
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            let mut paths = Paths {
+                module: module.clone(),
+                found: BTreeSet::new(),
+            };
+            paths.visit_file(&file);
+            mentions.insert(module, paths.found);
+        }
+        mentions.retain(|module, _| !test_files.iter().any(|test| module.starts_with(test)));
+        Self { mentions, root }
+    }
+
+    /// The room that a path leads to.
+    fn room_of(&self, path: &Module) -> Option<String> {
+        let first = path.first()?;
+        Some(self.root.get(first).unwrap_or(first).clone())
+    }
+
+    /// Which rooms each room mentions, and where it does.
+    fn rooms(&self) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
+        let mut rooms: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+        for (module, paths) in self.mentions.iter().filter(|(m, _)| !m.is_empty()) {
+            for path in paths {
+                let Some(other) = self.room_of(path).filter(|other| *other != module[0]) else {
+                    continue;
+                };
+                let is_room = self.mentions.keys().any(|m| m.first() == Some(&other));
+                if is_room {
+                    let places = rooms.entry(module[0].clone()).or_default();
+                    places.entry(other).or_default().push(format!(
+                        "{}: {}",
+                        module.join("::"),
+                        path.join("::")
+                    ));
+                }
+            }
+        }
+        rooms
+    }
+
+    /// Which files of a room mention which others of it.
+    fn inside(&self, room: &str) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
+        let mut files: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+        let known: BTreeSet<&Module> = self.mentions.keys().collect();
+        for (module, paths) in &self.mentions {
+            // A room's `mod.rs` names all of its files.
+            let is_door = known
+                .iter()
+                .any(|m| m.len() > module.len() && m.starts_with(module));
+            if module.first().is_none_or(|first| first != room) || is_door {
+                continue;
+            }
+            for path in paths {
+                let file = (1..=path.len()).rev().map(|n| &path[..n]);
+                let mut file = file.filter(|part| known.contains(&part.to_vec()));
+                let Some(other) = file
+                    .next()
+                    .filter(|other| other[0] == room && *other != &module[..])
+                else {
+                    continue;
+                };
+                let is_door = known
+                    .iter()
+                    .any(|m| m.len() > other.len() && m.starts_with(other));
+                if !is_door {
+                    let places = files.entry(module.join("::")).or_default();
+                    places
+                        .entry(other.join("::"))
+                        .or_default()
+                        .push(path.join("::"));
+                }
+            }
+        }
+        files
+    }
+}
+
+/// Sets of nodes each of which leads to every other, of more than one node.
+fn circles(graph: &BTreeMap<String, BTreeMap<String, Vec<String>>>) -> Vec<BTreeSet<String>> {
+    let reach = |from: &String| {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![from.clone()];
+        while let Some(node) = todo.pop() {
+            for next in graph.get(&node).into_iter().flat_map(BTreeMap::keys) {
+                if seen.insert(next.clone()) {
+                    todo.push(next.clone());
+                }
+            }
+        }
+        seen
+    };
+    let reached: BTreeMap<&String, BTreeSet<String>> =
+        graph.keys().map(|node| (node, reach(node))).collect();
+    let mut found: Vec<BTreeSet<String>> = Vec::new();
+    for (node, beyond) in &reached {
+        if found.iter().any(|circle| circle.contains(*node)) {
+            continue;
+        }
+        let back = beyond
+            .iter()
+            .filter(|other| reached.get(other).is_some_and(|r| r.contains(*node)));
+        let circle: BTreeSet<String> = back.cloned().collect();
+        if circle.len() > 1 {
+            found.push(circle);
+        }
+    }
+    found
 }
 
 #[test]
 fn stages_import_only_to_the_left() {
+    let rooms = House::read().rooms();
     let stages = ["open", "reloc", "load", "attach"];
+    let mut wrong = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
-        // Relocation's plan types are the contract that opening prepares for.
-        let later = stages
-            .iter()
-            .skip(index + if *stage == "open" { 2 } else { 1 });
-        for later in later {
-            let found = lines_with(stage, |code| imports(code, later));
-            assert!(found.is_empty(), "{found:#?}");
+        for later in &stages[index + 1..] {
+            let places = rooms.get(*stage).and_then(|to| to.get(*later));
+            wrong.extend(places.into_iter().flatten());
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// `map` and `program` are what loading and attaching stand on.
 #[test]
 fn handles_know_neither_loading_nor_attaching() {
+    let rooms = House::read().rooms();
     for room in ["map", "program"] {
-        let found = lines_with(room, |code| {
-            imports(code, "load") || imports(code, "attach")
-        });
-        assert!(found.is_empty(), "{found:#?}");
+        for later in ["load", "attach"] {
+            let places = rooms.get(room).and_then(|to| to.get(later));
+            assert!(places.is_none(), "{places:#?}");
+        }
     }
 }
 
 #[test]
+fn rooms_form_no_circle() {
+    let rooms = House::read().rooms();
+    let found = circles(&rooms);
+    for circle in &found {
+        for from in circle {
+            for (to, places) in rooms[from].iter().filter(|(to, _)| circle.contains(*to)) {
+                println!("{from} -> {to}: {places:#?}");
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn inside_a_room_no_circle_is_larger_than_two_files() {
+    let house = House::read();
+    let rooms: BTreeSet<&String> = house.mentions.keys().filter_map(|m| m.first()).collect();
+    let mut wrong = Vec::new();
+    for room in rooms {
+        let files = house.inside(room);
+        wrong.extend(
+            circles(&files)
+                .into_iter()
+                .filter(|circle| circle.len() > 2),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The lint `unsafe_code` is denied, but for files that say otherwise.
+#[test]
 fn only_sys_is_unsafe() {
-    for room in [
-        "elf", "btf", "insn", "open", "reloc", "load", "attach", "map", "program", "ring", "kernel",
-    ] {
-        let found = lines_with(room, |code| code.contains("unsafe"));
-        assert!(found.is_empty(), "{found:#?}");
+    for (path, module) in files() {
+        let text = fs::read_to_string(&path).unwrap();
+        let allowed = text.contains("#![allow(unsafe_code)]");
+        assert!(
+            !allowed || module.first().is_some_and(|room| room == "sys"),
+            "{}",
+            path.display()
+        );
     }
 }

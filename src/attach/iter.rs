@@ -2,9 +2,9 @@
 
 use super::link::Link;
 use super::tracing::target_name;
+use crate::kernel::rights;
 use crate::kinds::AttachType;
 use crate::program::Program;
-use crate::rights;
 use crate::sys::bpf::{
     self, IterScope, IterTarget, LinkCreate, LinkDetails, LinkOptions, LinkTarget,
 };

@@ -6,10 +6,10 @@ use super::probe_event::{ProbeEvent, ProbeMode, ProbeSource};
 use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
 use crate::kernel::files;
+use crate::kernel::rights;
 use crate::mounts;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
-use crate::rights;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };

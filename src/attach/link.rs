@@ -2,7 +2,7 @@
 
 use super::attachment::Attachment;
 use super::unlinked::{Place, Unlinked};
-use crate::by_id;
+use crate::kernel::by_id;
 use crate::map::pin;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkDetails, LinkInfo, ObjectKind};

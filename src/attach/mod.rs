@@ -34,6 +34,7 @@ mod netkit;
 mod netns;
 mod perf_event;
 mod point;
+pub(crate) mod possible;
 mod probe_event;
 mod raw_tracepoint;
 mod refusal;

@@ -2,9 +2,9 @@
 
 use super::link::Link;
 use crate::btf::Kind;
+use crate::kernel::rights;
 use crate::program::Program;
 use crate::reloc::Target;
-use crate::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::ffi::CString;

@@ -1,7 +1,7 @@
 //! Why the kernel does not attach something, in words that all kinds of places share.
 
 use crate::kernel::advice;
-use crate::rights;
+use crate::kernel::rights;
 use crate::{Errno, Error, ErrorKind, KernelVersion};
 
 /// A version of Linux that brought something.

@@ -1,6 +1,6 @@
 //! What the descriptor of a process is attached to.
 
-use crate::rights;
+use crate::kernel::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
 

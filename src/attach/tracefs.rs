@@ -1,8 +1,8 @@
 //! Trace events and traceable functions: what is in tracefs.
 
 use super::glob;
+use crate::kernel::rights;
 use crate::mounts::{self, Folder};
-use crate::rights;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::collections::{BTreeSet, HashSet};
 use std::io;

@@ -3,10 +3,10 @@
 
 use super::link::Link;
 use super::switches;
+use crate::kernel::rights;
 use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::reloc::AttachTarget;
-use crate::rights;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, TypeId};
 use std::os::fd::{AsFd, OwnedFd};

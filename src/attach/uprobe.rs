@@ -5,8 +5,8 @@ use super::legacy::LegacyProbe;
 use super::link::Link;
 use super::probe_event::{ProbeEvent, ProbeMode, ProbeSource};
 use super::user_functions;
+use crate::kernel::rights;
 use crate::program::Program;
-use crate::rights;
 use crate::sys::perf_event::{
     PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
 };

@@ -4,9 +4,9 @@
 
 use super::{device, files};
 use crate::insn::Helper;
+use crate::kernel::rights::{Capability, missing_capability, permission};
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, Ref, RefKind};
-use crate::rights::{Capability, missing_capability, permission};
 use crate::since;
 use crate::{Errno, KernelVersion};
 

@@ -5,6 +5,7 @@ use crate::files::{Limit, read_regular};
 use crate::reloc::kconfig;
 use crate::symbols::{self, Addresses, KernelSymbol, Symbols};
 use crate::sys::system::{self, KernelNames};
+use crate::target_files;
 use crate::{Errno, Error, ErrorKind, KernelVersion, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,52 +54,10 @@ pub(crate) fn kconfig() -> Result<Vec<u8>> {
     let missing = format!("the configuration of the running kernel ({release}) cannot be read");
     let advice = "give the configuration as text, or use a kernel with CONFIG_IKCONFIG_PROC";
     first_usable(&places, &missing, advice, |path| {
-        let text = kconfig_of(path)?;
+        let text = target_files::kconfig_of(path)?;
         kconfig::check(&text)?;
         Ok(text)
     })
-}
-
-/// The configuration in a file that the caller named.
-pub(crate) fn kconfig_of(path: &Path) -> Result<Vec<u8>> {
-    plain(read_regular(path, Limit::KCONFIG)?, path)
-}
-
-/// The text of a configuration that may be compressed.
-fn plain(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>> {
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        gunzip(&bytes, path)
-    } else {
-        Ok(bytes)
-    }
-}
-
-#[cfg(feature = "gz")]
-fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-
-    let mut text = Vec::new();
-    flate2::read::GzDecoder::new(bytes)
-        .take(Limit::KCONFIG.bytes() + 1)
-        .read_to_end(&mut text)
-        .map_err(|e| Error::from_io(e, "decompress", path))?;
-    // What was cut off would be options that seem not to be set.
-    if text.len() as u64 > Limit::KCONFIG.bytes() {
-        return Err(Limit::KCONFIG.exceeded(path, None).context("decompressing"));
-    }
-    Ok(text)
-}
-
-#[cfg(not(feature = "gz"))]
-fn gunzip(_bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        format!(
-            "cannot decompress {}: rawbpf was built without its feature `gz`",
-            path.display()
-        ),
-    )
-    .with_hint("build rawbpf with the feature `gz`"))
 }
 
 /// Calls `visit` with the address, type letter and name of each symbol in `/proc/kallsyms`.
@@ -167,29 +126,5 @@ mod tests {
         }
         let text = kconfig().expect("a configuration");
         assert!(text.windows(14).any(|w| w == b"CONFIG_BPF_SYS"));
-    }
-
-    #[cfg(feature = "gz")]
-    #[test]
-    fn a_configuration_is_never_cut_off_silently() {
-        use flate2::{Compression, write::GzEncoder};
-        use std::io::Write;
-
-        let packed = |size: u64| {
-            let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-            let text = vec![b'#'; 1 << 20];
-            for _ in 0..size >> 20 {
-                packed.write_all(&text).unwrap();
-            }
-            let rest = usize::try_from(size & 0xf_ffff).unwrap();
-            packed.write_all(&text[..rest]).unwrap();
-            packed.finish().unwrap()
-        };
-        let path = Path::new("config.gz");
-        let most = Limit::KCONFIG.bytes();
-        assert_eq!(plain(packed(most), path).unwrap().len() as u64, most);
-        let error = plain(packed(most + 1), path).unwrap_err();
-        assert_eq!(error.errno(), Some(crate::Errno::EFBIG));
-        assert!(error.to_string().contains("(64 MiB) at most"), "{error}");
     }
 }

@@ -2,19 +2,20 @@
 //!
 //! In: questions that relocating, loading and attaching have about a kernel. Out: its types, version, configuration, symbols and
 //! [`Feature`](crate::feature::Feature)s, each fetched when it is first asked for; and a hint where a refusal has a reason that the
-//! machine can tell. [`probe`] finds out by small experiments. Not here: other kernels, which are plain data
-//! ([`OfflineKernel`](crate::reloc::OfflineKernel)); only reading their files is.
+//! machine can tell. `probe` finds out by small experiments. Not here: other kernels, which are plain data
+//! ([`OfflineKernel`](crate::reloc::OfflineKernel)).
 //!
 //! Start with `running`: each answer it gives is another file's work.
 
 pub(crate) mod advice;
 mod btf;
+pub(crate) mod by_id;
 pub(crate) mod device;
 pub(crate) mod files;
 pub(crate) mod memlock;
-mod offline;
 pub(crate) mod places;
-pub mod probe;
+pub(crate) mod probe;
+pub(crate) mod rights;
 mod running;
 pub(crate) mod token;
 

@@ -1,7 +1,7 @@
 //! Descriptors of modules' type information, opened when something refers to them.
 
+use crate::kernel::rights;
 use crate::reloc::Module;
-use crate::rights;
 use crate::sys::bpf::{self, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -2,7 +2,7 @@
 
 use super::log::{LogText, load_with_log};
 use crate::btf::Btf;
-use crate::rights;
+use crate::kernel::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -2,7 +2,7 @@
 
 use super::pin::{self, OpenAccess};
 use crate::btf::Btf;
-use crate::by_id;
+use crate::kernel::by_id;
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd, MapInfo, NoMap, ObjectKind};
 use crate::sys::mapping::{Access, MapMemory};

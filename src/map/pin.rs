@@ -1,6 +1,6 @@
 //! Names in a BPF file system, for objects of any kind.
 
-use crate::rights;
+use crate::kernel::rights;
 use crate::sys::bpf;
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, MapFlags, Result};

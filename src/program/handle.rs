@@ -1,7 +1,7 @@
 //! The handle: where programs come from, and what their object says about them.
 
 use super::usdt::UsdtMaps;
-use crate::by_id;
+use crate::kernel::by_id;
 use crate::kinds::{AttachType, ProgramType};
 use crate::map::pin::{self, Place};
 use crate::open::SectionDef;

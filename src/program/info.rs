@@ -2,8 +2,8 @@
 
 use super::Program;
 use crate::btf::Btf;
-use crate::by_id;
 use crate::insn::{INSN_SIZE, Insn};
+use crate::kernel::by_id;
 use crate::sys::bpf::{self, ObjectKind, PartRecords, ProgramInfo, ProgramPart};
 use crate::{Errno, Result, TypeId};
 use std::os::fd::AsFd;

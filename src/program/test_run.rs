@@ -1,8 +1,8 @@
 //! Running a program on data of the caller's, without attaching it.
 
 use super::Program;
+use crate::kernel::rights;
 use crate::kinds::ProgramType;
-use crate::rights;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};

@@ -2,8 +2,8 @@
 
 use super::typed;
 use super::wait::{First, new_epoll, wait_until, watch};
+use crate::kernel::rights;
 use crate::map::{Map, UpdateMode};
-use crate::rights;
 use crate::sys::epoll::Epoll;
 use crate::sys::ring::{PerfEntry, PerfMapping, RingDamage};
 use crate::sys::system::online_cpus;

@@ -1,21 +1,19 @@
 //! Whether the running kernel has a [`Feature`](crate::feature::Feature), found out by trying it on something tiny.
 //!
-//! In: a feature, a type of program or map, a helper function, a place to attach to. Out: yes or no, and why. Everything made on the way is closed again. Nothing is remembered here: the
-//! [`Target`](crate::reloc::Target) that asked keeps the answer. Not here: which features a load needs.
+//! In: a feature, a type of program or map, a helper function. Out: yes or no, and why. Everything made on the way is closed
+//! again. Nothing is remembered here: the [`Target`](crate::reloc::Target) that asked keeps the answer. Not here: which features a load needs.
 
 use std::os::fd::BorrowedFd;
 
 mod answer;
-mod attach;
 mod btf;
 mod feature;
 mod kinds;
 mod link;
 mod map;
 mod obstacle;
-mod program;
+pub(crate) mod program;
 
-pub use attach::{Attachable, attach, section};
 pub(crate) use feature::{has, has_with};
 pub use kinds::{Support, helper, helper_in, map, map_kind, program, program_kind};
 pub(crate) use link::{has_links, knows_attach_type};

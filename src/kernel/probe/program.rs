@@ -15,11 +15,11 @@ const MOV64_REG: u8 = MOV64_IMM | 0x08;
 const ADD64_IMM: u8 = class::ALU64;
 const STORE_DW: u8 = class::ST | size::DW | mode::MEM;
 
-pub(super) const EXIT: Insn = Insn::new(Insn::EXIT, 0, 0, 0, 0);
+pub(crate) const EXIT: Insn = Insn::new(Insn::EXIT, 0, 0, 0, 0);
 /// A program that returns 0.
-pub(super) const NOTHING: [Insn; 2] = [mov(0, 0), EXIT];
+pub(crate) const NOTHING: [Insn; 2] = [mov(0, 0), EXIT];
 
-pub(super) const fn mov(register: u8, value: i32) -> Insn {
+pub(crate) const fn mov(register: u8, value: i32) -> Insn {
     Insn::new(MOV64_IMM, register, 0, 0, value)
 }
 

@@ -1,9 +1,9 @@
 //! Questions about fields: offset, size, existence, sign, and the shifts that isolate a bitfield.
 
+use super::answer::{Access, Answer, Check};
 use super::error::CoreError;
 use super::kind::RelocKind;
 use super::spec::{Accessor, Spec};
-use super::value::{Access, Answer, Check};
 use crate::btf::{IntEncoding, Kind, Member, Type};
 
 /// Bytes the widest load reads.

@@ -10,11 +10,12 @@
 //!
 //! ```text
 //!  access string --spec--> path  --candidates--> kernel types of that name  --matching--> the same path in each
-//!      --value--> what it was, and is, in numbers (field, type_enum)  --patch--> the instruction
+//!      --value--> what it was, and is, in numbers (answer, field, type_enum)  --patch--> the instruction
 //! ```
 //!
 //! Types are compared by `compat` (fields, types that exist) and `types_match` (types that match).
 
+mod answer;
 mod budget;
 mod candidates;
 mod compat;

@@ -1,7 +1,8 @@
 //! The answer goes into the instruction.
 
+use super::answer::Check;
 use super::error::CoreError;
-use super::value::{Check, Resize, Verdict};
+use super::value::{Resize, Verdict};
 use crate::insn::{Insn, class, mode, size, source};
 use crate::reloc::{CoreOutcome, Poison};
 

@@ -1,5 +1,6 @@
 //! One relocation after the other, for all programs of an object.
 
+use super::answer::Answer;
 use super::budget::Budget;
 use super::candidates::{Candidate, Candidates};
 use super::error::CoreError;
@@ -7,7 +8,7 @@ use super::kind::{RelocKind, kind_word};
 use super::matching::{Mismatch, match_candidate};
 use super::patch::patch;
 use super::spec::{Spec, described};
-use super::value::{Answer, Verdict};
+use super::value::Verdict;
 use crate::btf::{Btf, CoreRelo, essential_name};
 use crate::insn::Insn;
 use crate::reloc::{CoreOutcome, CoreStep, Target};

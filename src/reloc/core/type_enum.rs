@@ -1,9 +1,9 @@
 //! Questions about whole types and about constants of enumerations.
 
+use super::answer::{Answer, Check};
 use super::error::CoreError;
 use super::kind::RelocKind;
 use super::spec::Spec;
-use super::value::{Answer, Check};
 use crate::btf::Kind;
 
 /// The type in numbers.

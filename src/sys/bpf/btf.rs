@@ -2,9 +2,9 @@
 //! BTF in the kernel: loading it and reading it back.
 
 use super::call::{Command, address, address_mut, bpf, length, name_text, raw_or_zero};
+use super::ensure::ensure_map_or_btf;
 use super::object::object_info;
 use super::program::Log;
-use super::sort::ensure_map_or_btf;
 use crate::Errno;
 use crate::sys::attr::{BtfLoadAttr, RawBtfInfo};
 use crate::sys::fd;

@@ -1,7 +1,7 @@
 //! What procfs shows of descriptors: maps, for kernels and sandboxes that do not answer `BPF_OBJ_GET_INFO_BY_FD`; and what that
 //! command does not tell.
 
-use super::map::MapInfo;
+use super::map_info::MapInfo;
 use crate::sys::errno;
 use crate::sys::file_system::{FileSystem, open_genuine};
 use crate::{Errno, MapFlags, MapType, TypeId};

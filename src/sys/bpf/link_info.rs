@@ -4,8 +4,8 @@
 //! It is asked twice: first for the kind and the counts, then with room for names and lists.
 
 use super::call::{address_mut, length, name_text};
+use super::ensure::ensure_link;
 use super::object::object_info;
-use super::sort::ensure_link;
 use crate::sys::attr::{
     CgroupInfo, IterInfo, KprobeMultiInfo, NetfilterArm, PerfEventInfo, RawLinkInfo,
     RawTracepointInfo, TargetInfo, TracingInfo, TracingMultiInfo, UprobeMultiInfo,

@@ -2,8 +2,8 @@
 //! What the kernel tells about a loaded program.
 
 use super::call::{address_mut, name_text};
+use super::ensure::ensure_program;
 use super::object::object_info;
-use super::sort::ensure_program;
 use crate::sys::attr::RawProgInfo;
 use crate::{Errno, ProgramType, TypeId};
 use std::os::fd::BorrowedFd;

@@ -4,10 +4,11 @@ use super::{int, kernel, kind, nothing, question, structure, uint};
 use crate::TypeId;
 use crate::btf::{BtfEditor, IntEncoding, Kind};
 use crate::insn::{Insn, class, jump, mode, size, source};
+use crate::reloc::core::answer::Check;
 use crate::reloc::core::error::CoreError;
 use crate::reloc::core::patch::patch;
 use crate::reloc::core::resolver::CoreResolver;
-use crate::reloc::core::value::{Check, Resize, Verdict};
+use crate::reloc::core::value::{Resize, Verdict};
 use crate::reloc::{CoreOutcome, CoreStep, Poison};
 
 const POISON: Insn = Poison::Core.insn();

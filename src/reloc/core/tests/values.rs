@@ -3,7 +3,8 @@
 use super::{bitfields, int, kind, nothing, question, structure, uint};
 use crate::TypeId;
 use crate::btf::{BtfEditor, Info, IntEncoding, Kind};
-use crate::reloc::core::value::{Check, Resize};
+use crate::reloc::core::answer::Check;
+use crate::reloc::core::value::Resize;
 
 fn with_array(b: &mut BtfEditor) -> TypeId {
     let int = int(b);

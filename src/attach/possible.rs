@@ -1,11 +1,11 @@
 //! Whether programs can be attached: the smallest one is loaded, attached, and taken off again.
 
-use super::program::{EXIT, NOTHING, mov};
 use crate::attach::{
     Cgroup, Link, Netfilter, NetfilterFamily, NetfilterHook, Netkit, Netns, Sampling,
     SoftwareEvent, Tc, TcHook, Tcx, Xdp, is_of_cgroups,
 };
 use crate::insn::Insn;
+use crate::kernel::probe::program::{EXIT, NOTHING, mov};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::LoadOptions;
 use crate::open::{OpenObject, SectionDef, SectionFlags};

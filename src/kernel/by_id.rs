@@ -1,6 +1,6 @@
 //! Programs, maps, type information and links by the numbers that the kernel gives them.
 
-use crate::rights;
+use crate::kernel::rights;
 use crate::sys::bpf::{self, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;

@@ -1,0 +1,75 @@
+//! What a path into one side's types answers, in numbers.
+
+use super::compat::MAX_DEPTH;
+use super::error::CoreError;
+use crate::btf::{IntEncoding, Kind, Type};
+
+/// One side's answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer<'a> {
+    pub(super) value: u64,
+    pub(super) check: Check,
+    pub(super) access: Access<'a>,
+}
+
+/// Whether the instruction must hold the local answer before it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    Exact,
+    Skip,
+}
+
+/// How a load or store would reach the field. Only offsets have one: `size` is 0 otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Access<'a> {
+    /// Bytes of the field; of an array, bytes of an element.
+    pub(super) size: u32,
+    /// The field's type, without typedefs and qualifiers.
+    ty: Option<Type<'a>>,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer that is checked and says nothing of loads.
+    pub(super) fn of(value: u64) -> Self {
+        Self {
+            value,
+            check: Check::Exact,
+            access: Access::default(),
+        }
+    }
+}
+
+impl<'a> Access<'a> {
+    /// The access to a value of this type.
+    pub(super) fn to(ty: Type<'a>) -> Result<Self, CoreError> {
+        let mut element = ty;
+        // Nesting is bounded as in `size_of`, which would refuse what is deeper.
+        for _ in 0..MAX_DEPTH {
+            match element.array() {
+                Some(array) => element = ty.btf().get(array.element)?.resolved()?,
+                None => break,
+            }
+        }
+        Ok(Self {
+            size: ty.btf().size_of(element.id())?,
+            ty: Some(ty),
+        })
+    }
+
+    /// Whether a load of `self` may become one of `other`: pointers, and integers that are not signed, for both are
+    /// extended with zeros.
+    pub(super) fn may_become(&self, other: &Self) -> bool {
+        let (Some(old), Some(new)) = (self.ty, other.ty) else {
+            return false;
+        };
+        if old.kind() == Kind::Ptr && new.kind() == Kind::Ptr {
+            return true;
+        }
+        // Of the flags only "signed and nothing else" counts; a signed char passes, as it does in libbpf.
+        let extends = |ty: Type<'_>| {
+            ty.int_encoding()
+                .is_some_and(|int| int.flags != IntEncoding::SIGNED)
+        };
+        extends(old) && extends(new)
+    }
+}
