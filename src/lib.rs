@@ -58,10 +58,11 @@
 //!
 //! # Features
 //!
-//! Each adds what it names and takes nothing away, and none needs a C compiler. `gz` and `xz` are on by default.
+//! Each adds what it names and takes nothing away, and none needs a C compiler. `load`, `gz` and `xz` are on by default.
 //!
 //! | feature | what it adds | without it | what it costs |
 //! |---|---|---|---|
+//! | `load` | everything that asks the kernel: loading, attaching, maps, events, probing; on Linux alone | the crate opens objects and plans loads for kernels that files describe, on any Unix | nothing |
 //! | `gz` | the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables | it is found as `/boot/config-*` alone | `flate2`: 6 crates |
 //! | `xz` | the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes and [`symbols`] | those functions have no names | `lzma-rust2`: 11 crates |
 //! | `tokio` | `ring::Async`, which waits for events in tasks of tokio | a thread waits, or whatever watches the reader's descriptor | `tokio` with `net` and `rt`: 4 crates |
