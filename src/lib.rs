@@ -133,7 +133,7 @@ pub mod probe {
     pub use crate::kernel::probe::{
         Support, helper, helper_in, map, map_kind, program, program_kind,
     };
-    pub(crate) use crate::kernel::probe::{has, has_links, has_with, knows_attach_type};
+    pub(crate) use crate::kernel::probe::{has, has_links, knows_attach_type};
 }
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};

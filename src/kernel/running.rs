@@ -1,14 +1,14 @@
 //! The kernel that runs this process, as a [`Target`]: facts are fetched when they are first needed.
 
 use super::places::Unmounted;
-use super::{btf, files, memlock, token};
+use super::{btf, files, memlock, probe, token};
 use crate::btf::Btf;
 use crate::feature::Feature;
 use crate::insn::Helper;
 use crate::open::TokenSource;
 use crate::reloc::{KernelSource, ModuleBtf, ProgramPlan, Target};
 use crate::sys::system;
-use crate::{Error, KernelVersion, Result, probe};
+use crate::{Error, KernelVersion, Result};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;

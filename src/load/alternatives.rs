@@ -1,7 +1,7 @@
 //! When the kernel refuses a program that has alternatives ([`OpenObject::prefer`](crate::OpenObject::prefer)): the next one.
 
 use super::object::Object;
-use super::steps::Session;
+use super::session::Session;
 use crate::reloc::{Choice, LoadPlan, PassedOver, Target, is_refusal, obstacle};
 use crate::{Error, ErrorKind, Result};
 

@@ -2,7 +2,7 @@
 
 use super::object::Object;
 use super::options::LoadOptions;
-use super::steps::Session;
+use super::session::Session;
 use crate::kinds::MapType;
 use crate::map::Map;
 use crate::reloc::{LoadPlan, ProgramPlan, RefKind, Target};

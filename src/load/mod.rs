@@ -23,9 +23,11 @@ mod pin_all;
 mod prepared;
 mod program;
 mod reuse;
+mod session;
 mod steps;
 mod upload;
 mod verbs;
+mod workers;
 
 pub use clone::CloneOptions;
 pub use context::LoadContext;

@@ -1,6 +1,7 @@
 //! What a caller may ask of a load besides the plan.
 
 use super::context::LoadContext;
+use super::workers;
 use crate::open::OpenObject;
 use crate::{Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
@@ -15,6 +16,7 @@ pub struct LoadOptions {
     log_limit: usize,
     stop: Option<Arc<AtomicBool>>,
     context: LoadContext,
+    workers: Option<usize>,
 }
 
 impl Default for LoadOptions {
@@ -24,6 +26,7 @@ impl Default for LoadOptions {
             log_limit: 16 << 20,
             stop: None,
             context: LoadContext::default(),
+            workers: None,
         }
     }
 }
@@ -64,6 +67,24 @@ impl LoadOptions {
     pub fn stop_when(mut self, flag: &Arc<AtomicBool>) -> Self {
         self.stop = Some(Arc::clone(flag));
         self
+    }
+
+    /// Loads programs on so many threads side by side, as they do not depend on each other once the maps exist. Unless set, objects
+    /// of 8 programs or more are loaded on as many threads as there are CPUs, others on the caller's alone, which 1 asks for.
+    ///
+    /// The outcome is the same: the first error in the order of the plan, after which everything is given back. A signal interrupts
+    /// the verification on the thread that receives it; the others finish the program that they are at.
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = Some(threads.max(1));
+        self
+    }
+
+    /// How many threads load so many programs.
+    pub(super) fn workers_for(&self, programs: usize) -> usize {
+        let workers = self
+            .workers
+            .unwrap_or_else(|| workers::default_for(programs));
+        workers.min(programs).max(1)
     }
 
     /// Hands over the maps and programs that go into the holes of the plan.

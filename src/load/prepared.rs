@@ -2,7 +2,7 @@
 
 use super::object::Object;
 use super::options::LoadOptions;
-use super::steps::{Made, Session};
+use super::session::{Made, Session};
 use crate::map::Map;
 use crate::open::OpenObject;
 use crate::reloc::{LoadPlan, Target};

@@ -42,3 +42,4 @@ mod test_runs;
 mod tokens;
 mod typed;
 mod user_rings;
+mod workers;

@@ -1,13 +1,13 @@
 //! What keeps the running kernel from loading or attaching a program, found out with a small one that is like it.
 
-use super::attach::{Attachable, section};
 use super::kinds::{Support, helper_in, program_kind};
+use crate::attach::possible::{Attachable, section};
 use crate::insn::Helper;
 use crate::kernel::advice;
+use crate::kernel::rights::{Capability, missing_capability};
 use crate::kinds::{AttachType, ProgramFlags, ProgramType};
 use crate::open::AutoAttach;
 use crate::reloc::{AttachTarget, ProgramPlan, is_refusal};
-use crate::rights::{Capability, missing_capability};
 use crate::{Error, ErrorKind, KernelVersion, since};
 use std::collections::BTreeSet;
 
