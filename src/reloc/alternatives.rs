@@ -1,5 +1,6 @@
 //! Which one of several programs is loaded ([`OpenObject::prefer`]): the first that nothing is known against.
 
+use super::choice::{Choice, PassedOver};
 use super::obstacles;
 use super::plan::{LoadPlan, RefKind};
 use super::target::Target;
@@ -7,53 +8,6 @@ use crate::open::{MapOrigin, OpenObject};
 use crate::{Errno, Error, ErrorKind};
 use std::borrow::Cow;
 use std::collections::HashSet;
-
-/// What became of a group of programs, one of which is enough ([`OpenObject::prefer`]).
-#[derive(Debug, Clone)]
-pub struct Choice {
-    /// The programs, in the order of preference.
-    pub names: Vec<String>,
-    /// The one that is loaded; `None` if none can be.
-    pub chosen: Option<String>,
-    /// Those before it, and why each cannot be loaded or attached. Those after it were not needed.
-    pub passed_over: Vec<PassedOver>,
-}
-
-/// A program that is not loaded, because the kernel cannot load or attach it.
-#[derive(Debug, Clone)]
-pub struct PassedOver {
-    /// Its name.
-    pub name: String,
-    /// What is in its way.
-    pub reason: Error,
-}
-
-impl Choice {
-    /// Why none is left.
-    pub(crate) fn error(&self) -> Error {
-        let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
-        let mut message = format!("none of {} can be loaded and attached", names.join(", "));
-        for PassedOver { name, reason } in &self.passed_over {
-            let reason = reason.message().replace('\n', "\n    ");
-            let line = format!("\n  `{name}`: {reason}");
-            message.push_str(&line);
-        }
-        let hint = self.passed_over.iter().find_map(|one| one.reason.hint());
-        let mut kinds = self.passed_over.iter().map(|one| one.reason.kind());
-        let kind = kinds.next().unwrap_or(ErrorKind::Unsupported);
-        let is_shared = kinds.all(|other| other == kind);
-        let kind = if is_shared {
-            kind
-        } else {
-            ErrorKind::Unsupported
-        };
-        let error = Error::new(kind, message);
-        match hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
-    }
-}
 
 /// Whether an error says that this kernel does not load or attach a program, whenever it is asked: not that memory or time was
 /// missing. A security module may forbid one type of program and allow another.

@@ -9,6 +9,7 @@ mod alternatives;
 mod arg_ctx;
 mod attach_target;
 mod btf_upload;
+mod choice;
 mod core;
 mod core_relos;
 mod externs;
@@ -37,8 +38,8 @@ pub use crate::kinds::Pinning;
 #[doc(no_inline)]
 pub use crate::open::{MapSlot, SlotTarget};
 pub(crate) use alternatives::is_refusal;
-pub use alternatives::{Choice, PassedOver};
 pub(crate) use attach_target::resolve_alone as attach_target_of;
+pub use choice::{Choice, PassedOver};
 pub use core::core_kind_name;
 pub(crate) use obstacles::of as obstacle;
 pub use plan::{

@@ -1,6 +1,6 @@
 //! The outcome of relocation: everything that will be asked of the kernel, in order, as plain data.
 
-use super::alternatives::Choice;
+use super::choice::Choice;
 use super::target::Module;
 use crate::btf::Btf;
 use crate::insn::Insn;
