@@ -73,7 +73,7 @@ fn each_feature_is_told_of() {
     for name in names {
         for (file, words) in [
             ("README.md", format!("| `{name}` |")),
-            ("src/lib.rs", format!("//! - `{name}`")),
+            ("src/lib.rs", format!("//! | `{name}` |")),
         ] {
             assert!(read(file).contains(&words), "{name}: {file}");
         }
