@@ -5,7 +5,7 @@ use crate::attach::{
     SoftwareEvent, Tc, TcHook, Tcx, Xdp, is_of_cgroups,
 };
 use crate::insn::Insn;
-use crate::kernel::probe::program::{EXIT, NOTHING, mov};
+use crate::kernel::probe::{EXIT, NOTHING, mov};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::LoadOptions;
 use crate::open::{OpenObject, SectionDef, SectionFlags};

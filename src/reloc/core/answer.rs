@@ -28,7 +28,7 @@ pub(super) struct Access<'a> {
     ty: Option<Type<'a>>,
 }
 
-impl<'a> Answer<'a> {
+impl Answer<'_> {
     /// An answer that is checked and says nothing of loads.
     pub(super) fn of(value: u64) -> Self {
         Self {
