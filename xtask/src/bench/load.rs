@@ -10,6 +10,7 @@ use super::figures::median_of;
 use super::footprint;
 use super::rounds::{OURS, Rounds};
 use super::sample::Measure;
+use super::workers;
 use crate::binaries::{Binaries, Profile, workspace};
 
 /// What `cargo xtask bench load` can be told.
@@ -18,6 +19,9 @@ pub(crate) struct Args {
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
+    /// Compare two threads that load slow programs with one, instead of loaders with each other.
+    #[arg(long, conflicts_with_all = ["profile", "object"])]
+    workers: bool,
     /// How many rounds to take the median of.
     #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -32,6 +36,9 @@ const PEERS: [&str; 2] = ["libbpf", "aya"];
 
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.workers {
+        return workers::run(args.rounds, args.json);
+    }
     let opensnoop = workspace()?.join("fixtures/opensnoop.bpf.o");
     let object = args.object.as_deref().unwrap_or(&opensnoop);
     let binaries = Binaries::build_as(args.profile)?;

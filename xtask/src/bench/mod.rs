@@ -11,13 +11,15 @@ mod open;
 mod ring;
 mod rounds;
 mod sample;
+mod workers;
 
 use anyhow::Result;
 
 /// What is measured.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
-    /// Opening, relocating and loading an object, parsing the kernel's BTF, memory and binary size (as root).
+    /// Opening, relocating and loading an object, parsing the kernel's BTF, memory and binary size; or (`--workers`) loading slow
+    /// programs by two threads (as root).
     Load(load::Args),
     /// Opening and relocating every object of a folder for the running kernel, loading none (as root).
     Open(open::Args),
