@@ -112,6 +112,8 @@ pub mod program;
 pub mod reloc;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod ring;
+#[cfg(all(feature = "load", target_os = "linux"))]
+mod running;
 mod sha256;
 mod since;
 pub mod symbols;

@@ -58,6 +58,10 @@ impl Paths {
             Some("crate") => (Module::new(), &path[1..]),
             Some("self") => (self.module.clone(), &path[1..]),
             Some("super") => (self.module.clone(), path),
+            // `Target` is in `reloc`, these functions of it are in a room above all others.
+            Some("Target") if path.get(1).is_some_and(|name| name.starts_with("running")) => {
+                (vec!["running".to_owned()], &path[2..])
+            }
             _ => return,
         };
         let mut rest = rest.iter().peekable();
@@ -308,16 +312,7 @@ fn handles_know_neither_loading_nor_attaching() {
 
 #[test]
 fn rooms_form_no_circle() {
-    let mut rooms = House::read().rooms();
-    // Whether a place can be attached to is found out by loading and attaching a small program.
-    let trial = rooms.get_mut("kernel").and_then(|to| to.remove("attach"));
-    let trial = trial.expect("one exception");
-    assert!(
-        trial
-            .iter()
-            .all(|place| place.starts_with("kernel::probe::obstacle: attach::possible::")),
-        "{trial:#?}"
-    );
+    let rooms = House::read().rooms();
     let found = circles(&rooms);
     for circle in &found {
         for from in circle {

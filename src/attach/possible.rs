@@ -5,12 +5,12 @@ use crate::attach::{
     SoftwareEvent, Tc, TcHook, Tcx, Xdp, is_of_cgroups,
 };
 use crate::insn::Insn;
+use crate::kernel;
 use crate::kernel::probe::{EXIT, NOTHING, mov};
 use crate::kinds::{AttachType, ProgramType};
 use crate::load::LoadOptions;
 use crate::open::{OpenObject, SectionDef, SectionFlags};
 use crate::program::Program;
-use crate::reloc::Target;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::net::UdpSocket;
 
@@ -93,6 +93,14 @@ pub fn section(name: &str) -> Result<Attachable> {
     try_out(def, name, "")
 }
 
+/// Why [`section`] says no; `None` if it says yes, or there is nothing to try.
+pub(crate) fn refusal(name: &str) -> Option<Error> {
+    match section(name).ok()? {
+        Attachable::Yes => None,
+        Attachable::LoadsOnly(error) | Attachable::No(error) => Some(error),
+    }
+}
+
 /// The section of such programs that says most.
 fn def_of(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<&'static SectionDef> {
     if kind == ProgramType::KPROBE && attach_type == AttachType::default() {
@@ -139,7 +147,7 @@ fn try_out(def: &SectionDef, section: &str, target: &str) -> Result<Attachable> 
             .with_hint(format!("name it, as in `{}`", form.section)));
     }
     let open = OpenObject::from_instructions("probe", section, harmless(def));
-    let object = match open.load_into(&Target::running(), &LoadOptions::default()) {
+    let object = match open.load_into(&kernel::target(), &LoadOptions::default()) {
         Ok(object) => object,
         Err(error) => return Ok(Attachable::No(error)),
     };

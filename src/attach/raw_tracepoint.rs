@@ -2,9 +2,8 @@
 
 use super::link::Link;
 use crate::btf::Kind;
-use crate::kernel::rights;
+use crate::kernel::{self, rights};
 use crate::program::Program;
-use crate::reloc::Target;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::ffi::CString;
@@ -36,7 +35,7 @@ impl Program {
 }
 
 fn no_tracepoint(name: &str) -> Error {
-    let kernel = Target::running();
+    let kernel = kernel::target();
     // The kernel has a type for each tracepoint.
     let types = kernel.vmlinux_btf().map(|btf| btf.types());
     let typedefs = types

@@ -5,7 +5,7 @@ use super::grammar;
 use super::link::Link;
 use super::{switches, tracefs};
 use crate::btf::{Btf, Kind, Type};
-use crate::kernel::rights;
+use crate::kernel::{self, rights};
 use crate::kinds::AttachType;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
@@ -151,7 +151,7 @@ fn matching(module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
     let list = tracefs::traceable_functions()?;
     let here = module.map(|module| module.name.as_str());
     let traceable = tracefs::matching_names(&list, |of| of == here, pattern);
-    let kernel = Target::running();
+    let kernel = kernel::target();
     let btf = types_of(&kernel, module)?;
     let functions = btf.types().filter(|ty| ty.kind() == Kind::Func);
     let wanted = functions.filter(|f| traceable.contains(f.name()) && fits(btf, f));
@@ -184,7 +184,7 @@ fn fits(btf: &Btf<'_>, function: &Type<'_>) -> bool {
 }
 
 fn by_names(module: Option<&Module>, names: &[String]) -> Result<Vec<u32>> {
-    let kernel = Target::running();
+    let kernel = kernel::target();
     let btf = types_of(&kernel, module)?;
     let ids = names.iter().map(|name| {
         let found = btf.find_own(name, Kind::Func);

@@ -21,3 +21,4 @@ pub(crate) mod token;
 
 #[doc(inline)]
 pub use crate::sys::bpf::BtfInfo;
+pub(crate) use running::{target, target_with};

@@ -1,6 +1,7 @@
 //! The kernel that runs this process, as a [`Target`]: facts are fetched when they are first needed.
 
 use super::places::Unmounted;
+use super::probe::AttachTrial;
 use super::{btf, files, memlock, probe, token};
 use crate::btf::Btf;
 use crate::feature::Feature;
@@ -14,27 +15,24 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-impl Target {
-    /// The kernel that is running. Asks it nothing yet.
-    ///
-    /// Features are found out by trying; before the first try, the limit of locked memory is raised if this kernel still
-    /// counts BPF memory against it.
-    pub fn running() -> Self {
-        Self::running_with_token(TokenSource::default())
-    }
+/// The kernel that is running, for facts about it: nothing is attached to find one out.
+pub(crate) fn target() -> Target {
+    Target::new(Arc::new(RunningKernel::default()))
+}
 
-    /// The kernel that is running, asked with the rights of a BPF token.
-    pub fn running_with_token(source: TokenSource) -> Self {
-        Self::new(Arc::new(RunningKernel {
-            token_source: source,
-            ..RunningKernel::default()
-        }))
-    }
+/// The kernel that is running, asked with the rights of a BPF token. What can be attached is found out by `trial`.
+pub(crate) fn target_with(token: TokenSource, trial: AttachTrial) -> Target {
+    Target::new(Arc::new(RunningKernel {
+        token_source: token,
+        trial: Some(trial),
+        ..RunningKernel::default()
+    }))
 }
 
 #[derive(Debug, Default)]
 struct RunningKernel {
     token_source: TokenSource,
+    trial: Option<AttachTrial>,
     /// The token, once it was asked for; without one, that there is none.
     token: OnceLock<Option<OwnedFd>>,
     /// Whether memory is charged to control groups, found out before anything else is created.
@@ -117,7 +115,7 @@ impl KernelSource for RunningKernel {
         }
         // Lifts the limit of memory first, where there is one.
         self.has_memcg_accounting();
-        probe::obstacle(program, helpers)
+        probe::obstacle(program, helpers, self.trial)
     }
 
     fn token(&self) -> Result<Option<BorrowedFd<'_>>> {

@@ -180,7 +180,7 @@ impl PreparedObject {
             options.edit(&mut program)?;
             plan.expected_attach_type = options.attach_type.unwrap_or(plan.expected_attach_type);
             program.set_attach_type(plan.expected_attach_type);
-            plan.attach_target = attach_target_of(&program, self.running()?)?;
+            plan.attach_target = attach_target_of(&program, &self.target)?;
             plan.attach_program = program.attach_program.is_some();
         }
         let mut load = options.load.for_object(&self.open);

@@ -2,8 +2,8 @@
 //! its items, in order, and gives everything back if one of them is refused.
 //!
 //! In: a plan, the [`Target`](crate::reloc::Target) it was made for. Out: [`Object`], which owns the descriptors of maps
-//! and programs; or an error that says what the kernel did not like. The facts about the running kernel come from here,
-//! too (`Target::running`). Not here: attaching (see `attach`), what the maps hold later (see `map`).
+//! and programs; or an error that says what the kernel did not like. Not here: facts about the running kernel (see
+//! `kernel`), loading into it in one step (see `running`), attaching (see `attach`), what the maps hold later (see `map`).
 
 mod alternatives;
 mod clone;

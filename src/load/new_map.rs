@@ -5,7 +5,7 @@ use super::map::{MapContext, create};
 use super::modules::ModuleFds;
 use super::upload;
 use crate::feature::Feature;
-use crate::kernel::{advice, memlock};
+use crate::kernel::{self, advice, memlock};
 use crate::kinds::MapFlags;
 use crate::map::{Map, NewMap};
 use crate::reloc::{MapPlan, Target};
@@ -30,7 +30,7 @@ impl Map {
     /// broken.
     #[doc(alias = "bpf_map_create")]
     pub fn create(new: &NewMap) -> Result<Self> {
-        Self::create_for(new, &Target::running())
+        Self::create_for(new, &kernel::target())
     }
 
     /// [`Map::create`] for `target`, which describes the running kernel, with the rights of its token. A target that creates many

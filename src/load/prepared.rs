@@ -8,7 +8,6 @@ use crate::open::OpenObject;
 use crate::reloc::{LoadPlan, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::{Error, ErrorKind, Result, did_you_mean};
-use std::sync::OnceLock;
 
 /// An object whose maps were created and filled, and whose programs wait to be loaded: for those who want to put something
 /// into a map, or to hand it to somebody, before the first program can run. Returned by [`OpenObject::prepare`].
@@ -22,22 +21,13 @@ pub struct PreparedObject {
     pub(super) made: Made,
     /// For each program, whether it was relocated, as those are that were to be loaded then.
     pub(super) relocated: Vec<bool>,
-    running: OnceLock<Target>,
+    /// The kernel that has the maps, for what is looked up later.
+    pub(super) target: Target,
 }
 
 impl OpenObject {
-    /// Relocates the object for the running kernel, and creates its maps, but loads no program yet.
-    ///
-    /// # Errors
-    /// What relocation could not resolve, a program that is known to be impossible to load, or the kernel's refusal of a
-    /// map.
-    #[doc(alias = "bpf_object__prepare")]
-    pub fn prepare(self) -> Result<PreparedObject> {
-        let target = self.running_target()?;
-        self.prepare_for(&target)
-    }
-
-    /// [`OpenObject::prepare`] for `target`, which describes the running kernel.
+    /// [`OpenObject::prepare`] for `target`, which describes the running kernel. Loading the programs asks the same kernel, with the
+    /// rights of the same token, too.
     pub fn prepare_for(self, target: &Target) -> Result<PreparedObject> {
         let plan = self.relocate(target)?;
         let made = plan.check().and_then(|()| self.make_maps(&plan, target));
@@ -47,7 +37,7 @@ impl OpenObject {
             relocated: plan.programs.iter().map(|p| p.autoload).collect(),
             plan,
             made,
-            running: OnceLock::new(),
+            target: target.afresh(),
         })
     }
 
@@ -60,15 +50,6 @@ impl OpenObject {
 }
 
 impl PreparedObject {
-    /// The running kernel, for what is looked up later.
-    pub(super) fn running(&self) -> Result<&Target> {
-        if let Some(target) = self.running.get() {
-            return Ok(target);
-        }
-        let target = self.open.running_target()?;
-        Ok(self.running.get_or_init(|| target))
-    }
-
     /// The object's name.
     #[doc(alias = "bpf_object__name")]
     pub fn name(&self) -> &str {
@@ -124,13 +105,9 @@ impl PreparedObject {
             open,
             plan,
             made,
-            running,
+            target,
             ..
         } = self;
-        let target = match running.into_inner() {
-            Some(target) => target,
-            None => open.running_target()?,
-        };
         let options = options.for_object(&open);
         let mut session = Session::resume(&plan, &options, made);
         session.load_programs(&target).map_err(|e| plan.blame(e))?;

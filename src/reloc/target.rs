@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Where the facts about a kernel come from. The running kernel implements it in `load`; files do in [`OfflineKernel`].
+/// Where the facts about a kernel come from. The running kernel implements it in `kernel`; files do in [`OfflineKernel`].
 ///
 /// Each method is asked at most once for each fact; [`Target`] keeps the answers.
 pub trait KernelSource: Send + Sync + fmt::Debug {
@@ -138,6 +138,16 @@ impl Target {
             version: None,
             features: [const { OnceLock::new() }; Feature::ALL.len()],
             suggestions: Searches::default(),
+        }
+    }
+
+    /// The same kernel without the answers that are kept, for those who may ask once more, much later.
+    pub(crate) fn afresh(&self) -> Self {
+        Self {
+            core_btf: self.core_btf.clone(),
+            given_kconfig: self.given_kconfig.clone(),
+            version: self.version,
+            ..Self::new(Arc::clone(&self.source))
         }
     }
 
@@ -367,5 +377,35 @@ impl KernelSource for OfflineKernel {
     fn supports(&self, feature: Feature) -> bool {
         self.version
             .is_none_or(|version| version >= feature.since())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asked_afresh_it_is_the_same_kernel_without_answers() {
+        let version = KernelVersion::new(5, 4, 0);
+        let kernel = OfflineKernel {
+            name: "old".to_owned(),
+            ..OfflineKernel::default()
+        };
+        let types = Btf::from_vec(crate::btf::BtfEditor::new().finish()).unwrap();
+        let target = Target::offline(kernel)
+            .with_version(version)
+            .with_kconfig(b"CONFIG_HZ=250".to_vec())
+            .with_core_btf(types);
+        target.supports(Feature::Btf);
+        let again = target.afresh();
+        assert_eq!(
+            (again.name(), again.version().unwrap()),
+            ("old".into(), version)
+        );
+        assert_eq!(again.given_kconfig(), target.given_kconfig());
+        let types = [&again, &target].map(|one| Arc::as_ptr(one.core_btf().unwrap()));
+        assert_eq!(types[0], types[1]);
+        assert_eq!(target.known_features().count(), 1);
+        assert_eq!(again.known_features().count(), 0);
     }
 }

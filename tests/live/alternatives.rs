@@ -5,7 +5,7 @@ use crate::load::{RETURN_0, load_fixture, plan};
 use crate::support::{Need, check};
 use rawbpf::insn::Insn;
 use rawbpf::load::Object;
-use rawbpf::open::OpenObject;
+use rawbpf::open::{OpenObject, SectionDef};
 use rawbpf::program::Program;
 use rawbpf::reloc::{Choice, LoadPlan, ProgramPlan, Target};
 use rawbpf::{Error, ErrorKind, ProgramType};
@@ -134,6 +134,24 @@ fn a_program_that_the_verifier_refuses_is_passed_over() {
     assert_eq!(outcomes, ["third"]);
     assert!(each.programs[0].error.is_none());
     is_third(&each.object);
+}
+
+/// The kernel would load it: only attaching it tells.
+#[test]
+fn a_program_that_could_not_be_attached_is_passed_over() {
+    require!(Need::Bpf);
+    let mut plan = refused_twice();
+    let second = &mut plan.programs[2];
+    second.section = "tracepoint/sched/no_such_event".into();
+    second.def = SectionDef::find(&second.section);
+    second.kind = ProgramType::TRACEPOINT;
+    second.insns = RETURN_0.to_vec();
+    let object = plan.load(&Target::running()).unwrap();
+    let choice = &object.choices()[0];
+    assert_eq!(choice.chosen.as_deref(), Some("third"));
+    let reason = &choice.passed_over[1].reason;
+    assert_eq!(reason.kind(), ErrorKind::NotFound, "{reason}");
+    assert!(reason.to_string().contains("no_such_event"), "{reason}");
 }
 
 #[test]

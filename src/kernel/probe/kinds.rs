@@ -3,9 +3,8 @@
 use super::program::NOTHING;
 use crate::btf::{BtfEditor, Kind};
 use crate::insn::{Helper, Insn};
-use crate::kernel::files;
+use crate::kernel::{btf, files};
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
-use crate::reloc::Target;
 use crate::since;
 use crate::sys::bpf::{self, Log, MapCreate, ProgLoad};
 use crate::sys::system;
@@ -232,8 +231,7 @@ fn call_in_place(kind: ProgramType, insns: &[Insn]) -> Called {
             "bpf_lsm_file_open",
         ),
     ];
-    let target = Target::running();
-    let Ok(types) = target.vmlinux_btf() else {
+    let Ok(types) = btf::vmlinux() else {
         return Called::Unknown;
     };
     let mut best = Called::Unknown;
