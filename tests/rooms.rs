@@ -1,10 +1,12 @@
-//! The plan of the house, checked on the parsed sources: stages import only to the left, and rooms form no circle.
+//! The plan of the house, checked on the parsed sources: stages import only to the left, rooms form no circle, and the picture of
+//! a large room shows all of its files.
 //!
 //! That pure rooms do not reach the kernel is checked by the compiler, which builds them alone (`--no-default-features`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 
 /// A module by its path from the crate's root: `["reloc", "core", "patch"]`.
@@ -41,9 +43,20 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")
                 && attribute
-                    .parse_args::<syn::Ident>()
-                    .is_ok_and(|what| what == "test")
+                    .parse_args::<syn::Meta>()
+                    .is_ok_and(|what| demands_test(&what))
     })
+}
+
+/// `test`, or `all(test, ...)`.
+fn demands_test(condition: &syn::Meta) -> bool {
+    match condition {
+        syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::List(list) if list.path.is_ident("all") => list
+            .parse_args_with(Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated)
+            .is_ok_and(|all| all.iter().any(demands_test)),
+        _ => false,
+    }
 }
 
 /// Collects the paths in a file, each from the crate's root.
@@ -338,6 +351,40 @@ fn inside_a_room_no_circle_is_larger_than_two_files() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What `mod.rs` says of its files: the words of its picture, and those in backticks below.
+fn told(notes: &str) -> BTreeSet<String> {
+    let (_, rest) = notes.split_once("```text").unwrap_or_default();
+    let (picture, below) = rest.split_once("```").unwrap_or_default();
+    let words = picture.split(|c: char| c != '_' && !c.is_alphanumeric());
+    let quoted = below.split('`').skip(1).step_by(2);
+    words.chain(quoted).map(str::to_owned).collect()
+}
+
+/// In a room that cannot be taken in at a glance, somebody has to say where to start and what every file is for.
+#[test]
+fn large_rooms_have_a_picture_of_all_their_files() {
+    const MANY: usize = 8;
+    let house = House::read();
+    let mut wrong = Vec::new();
+    for room in house.mentions.keys().filter(|module| !module.is_empty()) {
+        let inside = house.mentions.keys();
+        let inside = inside.filter(|m| m.len() == room.len() + 1 && m.starts_with(room));
+        let inside: BTreeSet<&String> = inside.filter_map(|module| module.last()).collect();
+        // With `mod.rs` itself.
+        if inside.len() < MANY {
+            continue;
+        }
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let door = src.join(room.join("/")).join("mod.rs");
+        let text = fs::read_to_string(door).unwrap();
+        let notes: Vec<&str> = text.lines().filter(|l| l.starts_with("//!")).collect();
+        let told = told(&notes.join("\n"));
+        let untold = inside.into_iter().filter(|file| !told.contains(*file));
+        wrong.extend(untold.map(|file| format!("{}::{file}", room.join("::"))));
+    }
+    assert!(wrong.is_empty(), "not in the picture: {wrong:#?}");
 }
 
 /// The lint `unsafe_code` is denied, but for files that say otherwise.

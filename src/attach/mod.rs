@@ -10,6 +10,25 @@
 //!
 //! Three words that are easily mixed up: a *trace event* is a place in tracefs; a *tracepoint* is a trace event that
 //! kernel developers put into the code; a *perf event* is a descriptor that a program of the older kinds hangs on.
+//!
+//! Start with `auto`, or with the kind of link:
+//!
+//! ```text
+//!  auto (grammar of sections' names; unsaid, where one says too little)
+//!      |--> functions of the kernel     kprobe, kprobe_multi, tracing (freplace), tracing_multi, lsm, iter
+//!      |--> functions of programs       uprobe, uprobe_multi, usdt
+//!      |--> trace events                tracepoint, raw_tracepoint
+//!      `--> interfaces of the kernel    struct_ops
+//!  by call only
+//!      |--> perf events                 perf_event, sampling
+//!      |--> networks                    xdp, tcx, tc, netkit, netfilter, netns
+//!      `--> cgroups, sockets            cgroup, socket, sockmap
+//!  all of them --> link (links) --> attachment, unlinked    what has to be undone besides, or where the kernel has no link
+//! ```
+//!
+//! Which functions are meant: `functions`, `duplicates`, `switches`; `binary`, `user_functions`; `glob`. Events of probes:
+//! `probe_event`, `legacy`, `tracefs`. Places: `point`, `anchor`; `interface`, `rtnetlink`, `tc_hook`, `xdp_status`. Words for what the
+//! kernel refuses: `refusal`. Questions: `possible`, `task_fd`.
 
 mod anchor;
 mod attachment;

@@ -4,6 +4,17 @@
 //! read piece by piece ([`ReadAt`]), the places of functions ([`functions`]) and of probes ([`usdt`]). Nothing here panics. The
 //! layout of the structures comes from the `object` crate. Beside it, the two other formats in which user-space libraries are
 //! found: the dynamic loader's list and zip archives. Not here: what a section means to BPF (see `open`).
+//!
+//! Start with `file` for objects, with `functions` for programs and libraries:
+//!
+//! ```text
+//!  an object:              file --> section --> symbol, rel
+//!  a program or library:   functions --> symbol_scan (dynamic) --> symbol_choice   a name --> its place in the file
+//!                          usdt, debug_symbols                                     its probes; where else its symbols are
+//!                              all of them --> executable --> format, read_at
+//! ```
+//!
+//! `name_budget` bounds the work on both sides, `error` says what is wrong with a file. The other formats: `ld_cache`, `zip`.
 
 pub(crate) mod debug_symbols;
 mod dynamic;

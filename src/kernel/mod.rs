@@ -6,6 +6,15 @@
 //! ([`OfflineKernel`](crate::reloc::OfflineKernel)).
 //!
 //! Start with `running`: each answer it gives is another file's work.
+//!
+//! ```text
+//!  running --> token                the rights to ask with
+//!         |--> files --> places     version, configuration, symbols: in one place or another
+//!         |--> btf --> by_id        the types of the kernel and of its modules
+//!         `--> memlock --> probe    features and obstacles, once memory is not limited
+//! ```
+//!
+//! After a refusal, others ask `advice` and `device`, which know the kernel's rules, and `rights`, which knows this process.
 
 pub(crate) mod advice;
 mod btf;

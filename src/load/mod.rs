@@ -4,6 +4,19 @@
 //! In: a plan, the [`Target`](crate::reloc::Target) it was made for. Out: [`Object`], which owns the descriptors of maps
 //! and programs; or an error that says what the kernel did not like. Not here: facts about the running kernel (see
 //! `kernel`), loading into it in one step (see `running`), attaching (see `attach`), what the maps hold later (see `map`).
+//!
+//! Start with `steps`, the way through:
+//!
+//! ```text
+//!  verbs --> steps --> session --> upload    the object's types
+//!                             |--> map       each map, new or from its pin (pin, exclusive), with first contents (fill)
+//!                             |--> program   each program: in turn (alternatives), or side by side (workers)
+//!                             |--> fill      the programs, into the maps that hold programs
+//!                             `--> object    what owns it all
+//! ```
+//!
+//! Other ways through it are `prepared` (with `clone`) and `each`. What the caller adds: `options`, `context`, `reuse`. Maps and
+//! programs both need `log` and `modules`. `new_map` creates a map by hand; `globals` and `pin_all` are for loaded objects.
 
 mod alternatives;
 mod clone;

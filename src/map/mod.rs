@@ -17,6 +17,16 @@
 //! | `Map<Fd, V>` | the descriptor of the element's owner: local storage | plain data |
 //!
 //! Plain data may be types that not all bytes are valid for (`bool`, enums): what a program wrote is checked when it is read.
+//!
+//! Start with `handle`; the rest hangs on it:
+//!
+//! ```text
+//!  new, pin --> handle --typed--> a view (view) --> elements   one at a time
+//!                                               |--> iter      one after the other
+//!                                               `--> batch     many in one call
+//! ```
+//!
+//! What views are made of besides plain data: `per_cpu`, `lpm`, `fd`.
 
 mod batch;
 mod elements;

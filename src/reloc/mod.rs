@@ -3,7 +3,17 @@
 //! In: what the object says, and a kernel as data. Out: everything that will be asked of the kernel, as plain data. Not
 //! here: asking it (see `load`).
 //!
-//! Start with `steps`, the way through; the other files are its steps, and `plan` what comes out.
+//! Start with `steps`, the way through; the other files are its steps, and `plan` what comes out:
+//!
+//! ```text
+//!  steps, for the object:     kernel_types --> externs (kconfig) --> maps --> struct_ops --> core_relos (core)
+//!         for each program:   subprog --> references (jump_tables, poison) --> sanitize_insns --> info --> arg_ctx
+//!                                     --> attach_target
+//!         in the end:         btf_upload --> plan --> alternatives (obstacles, choice)
+//! ```
+//!
+//! All of them ask `target`. Not on the way: `helpers` and `refused_maps` (by `map_rules`), which tell what a load would need
+//! or meet.
 
 mod alternatives;
 mod arg_ctx;

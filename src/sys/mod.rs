@@ -9,6 +9,17 @@
 //! rooms that hand them out (`map`, `program`, `attach`, `ring`, `kernel`).
 //!
 //! Not here: words. What an error number means for a map or a program is said by the rooms that know its name.
+//!
+//! Start with `bpf`, the one call that most of the rooms are about:
+//!
+//! ```text
+//!  bpf, perf_event ------> attr     the kernel's structs, with asserted layouts
+//!  ring, mapping, arena --> words   memory that somebody else writes, too
+//!  all of them ----------> fd, errno
+//! ```
+//!
+//! What is asked besides: of files `file_system` and `mount`; of networks `netlink` and `socket`; for events `epoll` and `readiness`
+//! (tokio); of the machine `system` and `rlimit`; `probe_calls` are made to see how they fail.
 
 pub mod arena;
 mod attr;

@@ -1,7 +1,16 @@
 //! Type information as it is: decoded in place, looked up, checked, compared with the shapes of Rust types.
 //!
-//! Start with `parse`, which makes a [`Btf`](super::Btf) of bytes; `types` has what one type answers, `query` what is asked of all
-//! of them.
+//! Start with `parse`, which makes a [`Btf`](super::Btf) of bytes:
+//!
+//! ```text
+//!  bytes --> parse --> header --> foreign (the other byte order) --> index (where each type starts) --> Btf
+//!  Btf --> types       one type (kind), decoded when it is asked for
+//!     |--> query       all of them: by name, size, alignment --> name (as C writes it), layout (as Rust has it)
+//!     `--> validate    does every reference lead somewhere?
+//! ```
+//!
+//! `typed_bytes` makes a value of a Rust type whose layout was compared. `ext` is the other section,
+//! `.BTF.ext`.
 
 pub(super) mod ext;
 mod foreign;

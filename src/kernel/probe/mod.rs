@@ -2,6 +2,13 @@
 //!
 //! In: a feature, a type of program or map, a helper function. Out: yes or no, and why. Everything made on the way is closed
 //! again. Nothing is remembered here: the [`Target`](crate::reloc::Target) that asked keeps the answer. Not here: which features a load needs.
+//!
+//! Start with `feature`, which knows the experiment for each:
+//!
+//! ```text
+//!  has(feature)       feature --> btf, map, program, link --> answer   yes, no, or nothing at all
+//!  obstacle(plan)     obstacle --> kinds                               types of programs and maps, helper functions
+//! ```
 
 use std::os::fd::BorrowedFd;
 

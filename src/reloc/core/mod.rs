@@ -6,14 +6,16 @@
 //! `load`).
 //!
 //! A record says: *this instruction holds the offset (or size, existence, number, ...) of this path into this type, as I
-//! know the type; put in what it is in your kernel*. The answer takes five steps, a file each:
+//! know the type; put in what it is in your kernel*. The answer takes five steps, a file each; start with `resolver`:
 //!
 //! ```text
+//!  resolver, for each record:
 //!  access string --spec--> path  --candidates--> kernel types of that name  --matching--> the same path in each
 //!      --value--> what it was, and is, in numbers (answer, field, type_enum)  --patch--> the instruction
 //! ```
 //!
-//! Types are compared by `compat` (fields, types that exist) and `types_match` (types that match).
+//! Types are compared by `compat` (fields, types that exist) and `types_match` (types that match). `kind` is the question,
+//! `budget` how much work it may take, `error` why there is no answer.
 
 mod answer;
 mod budget;

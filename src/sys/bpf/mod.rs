@@ -3,6 +3,19 @@
 //! In: borrowed descriptors, slices and the structs of this module. Out: owned descriptors, values, [`Errno`](crate::Errno).
 //! Nothing is retried or probed beyond what the kernel asks for (`EAGAIN` of a program load); fallbacks for old kernels are
 //! the `load` and `attach` rooms' business. Not here: perf events, memory maps (see the neighbours).
+//!
+//! Start with `call`, through which all the others go:
+//!
+//! ```text
+//!  maps        map, map_batch, map_width        --.
+//!  programs    program                            |
+//!  types       btf                                +--> call --> bpf(2)
+//!  links       link; without one: attach          |
+//!  any         object: pins, ids, information   --'
+//! ```
+//!
+//! What the kernel tells about an object is in `map_info` (by `fdinfo`, if need be), `program_info` and `link_info`. `sort` finds
+//! out what a descriptor stands for, `ensure` refuses what it should not.
 
 mod attach;
 mod btf;

@@ -2,6 +2,17 @@
 //!
 //! In: a ring-buffer map. Out: borrowed records, and contradictions in the memory as values. Not here: waiting, several
 //! rings (see the room `ring`).
+//!
+//! Start with `mapping` and its `reader`; the other two kinds of buffers are built alike:
+//!
+//! ```text
+//!  ring buffer               mapping --> reader --> walk    from record to record
+//!  perf buffer of one CPU    perf_mapping --> perf_reader
+//!  user ring buffer          user_mapping --> writer        the headers that walk reads
+//! ```
+//!
+//! The protocols (`reader`, `perf_reader`, `writer`) see nothing but `memory`, and tell its contradictions as `damage`. `only_one`
+//! keeps a second mapping of the same map out.
 
 mod damage;
 #[cfg(all(test, target_pointer_width = "64", target_endian = "little"))]
