@@ -27,6 +27,7 @@ fn word(mode: ProbeMode) -> &'static str {
         ProbeMode::PerfEvent => "perf event",
         ProbeMode::Tracefs => "tracefs",
         ProbeMode::Link => "link",
+        ProbeMode::Default => "default",
         other => panic!("no row for {other:?}"),
     }
 }
