@@ -70,7 +70,8 @@ impl LoadOptions {
     }
 
     /// Loads programs on so many threads side by side, as they do not depend on each other once the maps exist. Unless set, objects
-    /// of 8 programs or more are loaded on as many threads as there are CPUs, others on the caller's alone, which 1 asks for.
+    /// of 8 programs or more are loaded on as many threads as there are CPUs, others on the caller's alone, which 1 asks for; so are
+    /// all that can be stopped ([`LoadOptions::stop_when`]), as a signal reaches one thread only.
     ///
     /// The outcome is the same: the first error in the order of the plan, after which everything is given back. A signal interrupts
     /// the verification on the thread that receives it; the others finish the program that they are at.
@@ -81,9 +82,10 @@ impl LoadOptions {
 
     /// How many threads load so many programs.
     pub(super) fn workers_for(&self, programs: usize) -> usize {
-        let workers = self
-            .workers
-            .unwrap_or_else(|| workers::default_for(programs));
+        let workers = self.workers.unwrap_or_else(|| match self.stop() {
+            Some(_) => 1,
+            None => workers::default_for(programs),
+        });
         workers.min(programs).max(1)
     }
 

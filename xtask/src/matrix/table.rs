@@ -43,6 +43,15 @@ pub(crate) enum Extent {
     Some,
 }
 
+/// Whether the one difference is that a machine forbids what another machine with such a kernel allows.
+fn is_policy(old: Option<&Claim>, new: Option<&Claim>) -> bool {
+    match (old, new) {
+        (Some(Claim::Refused(message)), Some(Claim::Works(_)))
+        | (Some(Claim::Works(_)), Some(Claim::Refused(message))) => message.contains("(EPERM)"),
+        _ => false,
+    }
+}
+
 impl Table {
     /// Reads what [`Table::text`] wrote; an empty text is an empty table.
     pub(crate) fn parse(text: &str) -> Result<Self> {
@@ -124,7 +133,8 @@ impl Table {
         let attachments: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         let changed = attachments
             .into_iter()
-            .filter(|a| old.get(*a) != new.get(*a));
+            .filter(|a| old.get(*a) != new.get(*a))
+            .filter(|a| !(column.ends_with(HOST) && is_policy(old.get(*a), new.get(*a))));
         changed
             .map(|a| {
                 format!(
@@ -275,6 +285,20 @@ mod tests {
         );
         let refused = claims(&["tp | refused | no"]);
         assert_eq!(table.differences("5.10", &refused, Extent::Some).len(), 1);
+    }
+
+    /// Machines with the same kernel may forbid different things.
+    #[test]
+    fn what_a_host_forbids_is_no_difference() {
+        let mut table = example();
+        let host = host_column("7.0");
+        table.take(&host, &claims(&["tp | refused | no (EPERM)"]), Extent::All);
+        let works = claims(&["tp | works | calls are counted"]);
+        assert_eq!(table.differences(&host, &works, Extent::All), [""; 0]);
+        let other = claims(&["tp | refused | no (EINVAL)"]);
+        assert_eq!(table.differences(&host, &other, Extent::All).len(), 1);
+        let guest = claims(&["tp | refused | no (EPERM)"]);
+        assert_eq!(table.differences("5.10", &guest, Extent::Some).len(), 1);
     }
 
     #[test]
