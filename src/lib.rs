@@ -91,7 +91,7 @@ pub mod elf;
 mod error;
 pub mod feature;
 mod files;
-#[cfg(fuzzing)]
+#[cfg(all(fuzzing, feature = "load", target_os = "linux"))]
 pub mod fuzzing;
 mod ids;
 pub mod insn;
