@@ -226,6 +226,16 @@ impl Error {
         self
     }
 
+    /// Adds which object was being worked on: by its file, or by its name if it came from none.
+    #[must_use]
+    #[cold]
+    pub(crate) fn of_object(self, path: Option<&std::path::Path>, name: &str) -> Self {
+        match path {
+            Some(path) => self.context(format!("object {}", path.display())),
+            None => self.context(format!("object {name}")),
+        }
+    }
+
     /// Adds (or replaces) the advice that is printed on a line of its own.
     #[must_use]
     #[cold]

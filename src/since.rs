@@ -153,6 +153,12 @@ pub(crate) fn map_type(kind: MapType) -> Option<KernelVersion> {
     })
 }
 
+/// A version as kernel developers speak of it: `6.7`, not `6.7.0`.
+pub(crate) fn series(version: KernelVersion) -> String {
+    let text = version.to_string();
+    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use crate::insn::Helper;
 use crate::kernel::rights::{Capability, missing_capability, permission};
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, Ref, RefKind};
-use crate::since;
+use crate::since::{self, series};
 use crate::{Errno, KernelVersion};
 
 /// Since when programs can hand their functions to helpers.
@@ -268,12 +268,6 @@ pub(crate) fn came_with(since: KernelVersion) -> String {
         }
         Err(_) => format!("needs Linux {wanted}"),
     }
-}
-
-/// A version as kernel developers speak of it: `6.7`, not `6.7.0`.
-fn series(version: KernelVersion) -> String {
-    let text = version.to_string();
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 pub(crate) fn too_old(what: &str, since: Option<KernelVersion>) -> Option<String> {

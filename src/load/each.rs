@@ -3,9 +3,8 @@
 use super::object::Object;
 use super::options::LoadOptions;
 use super::session::Session;
-use crate::kinds::MapType;
 use crate::map::Map;
-use crate::reloc::{LoadPlan, ProgramPlan, RefKind, Target};
+use crate::reloc::{LoadPlan, ProgramPlan, Target};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -159,19 +158,10 @@ impl Claims {
 
 /// The program arrays of the object's own that this program uses, by index.
 fn arrays(plan: &LoadPlan, program: &ProgramPlan) -> Vec<usize> {
-    let used: BTreeSet<_> = program
-        .refs
-        .iter()
-        .filter_map(|reference| match reference.kind {
-            RefKind::Map { map } => Some(map),
-            _ => None,
-        })
-        .collect();
+    let used: BTreeSet<_> = plan.program_arrays(program).collect();
     let own = used.into_iter().filter(|index| {
         let map = plan.maps.get(*index);
-        map.is_some_and(|map| {
-            map.kind == MapType::PROG_ARRAY && !map.given && map.pin_path.is_none()
-        })
+        map.is_some_and(|map| !map.given && map.pin_path.is_none())
     });
     own.collect()
 }

@@ -15,7 +15,7 @@ use crate::map::{Map, MapTypes};
 use crate::open::{DataKind, MapOrigin};
 use crate::program::usdt::{self, UsdtMaps};
 use crate::program::{Origin, Program, ProgramParts};
-use crate::reloc::{Choice, LoadPlan, MapPlan, ProgramPlan, RefKind, Target};
+use crate::reloc::{Choice, LoadPlan, MapPlan, ProgramPlan, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::sys::bpf::{self, MapFd};
 use crate::sys::fd;
@@ -209,18 +209,11 @@ impl<'p> Session<'p> {
     /// Whether how other programs fare matters to this one. It may have alternatives; or it uses a program array, which takes only
     /// programs like the first one that used it, so that the order of loading decides who is refused.
     fn depends_on_others(&self, index: usize) -> bool {
-        let is_array = |map: &usize| {
-            let map = self.plan.maps.get(*map);
-            map.is_some_and(|map| map.kind == MapType::PROG_ARRAY)
-        };
         let program = self.plan.programs.get(index);
         program.is_some_and(|program| {
             let mut choices = self.plan.choices.iter();
             choices.any(|choice| choice.names.contains(&program.name))
-                || program.refs.iter().any(|reference| match &reference.kind {
-                    RefKind::Map { map } => is_array(map),
-                    _ => false,
-                })
+                || self.plan.program_arrays(program).next().is_some()
         })
     }
 
@@ -385,12 +378,7 @@ impl<'p> Session<'p> {
     /// are tied to it anyway.
     #[doc(alias = "bpf_prog_bind_map")]
     fn bind_read_only_data(&mut self, plan: &ProgramPlan, program: BorrowedFd<'_>) {
-        let names = |index| {
-            plan.refs.iter().any(|r| match r.kind {
-                RefKind::Map { map } | RefKind::MapValue { map } => map == index,
-                _ => false,
-            })
-        };
+        let names = |index| plan.refs.iter().any(|r| r.kind.map() == Some(index));
         for index in &self.made.constants {
             let map = self.made.maps.get(*index).and_then(Option::as_ref);
             if let Some(map) = map.filter(|_| self.made.binds && !names(*index)) {

@@ -3,9 +3,9 @@
 use super::each::LoadedEach;
 use super::object::Object;
 use super::options::LoadOptions;
+use crate::Result;
 use crate::open::OpenObject;
 use crate::reloc::Target;
-use crate::{Error, Result};
 
 impl OpenObject {
     /// Relocates the object for `target`, which describes the running kernel, and loads it with `options`.
@@ -22,12 +22,5 @@ impl OpenObject {
     pub(crate) fn load_each_into(self, target: &Target) -> Result<LoadedEach> {
         let options = LoadOptions::default().for_object(&self);
         self.relocate_each(target)?.load_each_with(target, &options)
-    }
-
-    pub(crate) fn blame(&self, error: Error) -> Error {
-        match &self.path {
-            Some(path) => error.context(format!("object {}", path.display())),
-            None => error.context(format!("object {}", self.name)),
-        }
     }
 }

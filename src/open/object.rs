@@ -303,6 +303,11 @@ pub enum KconfigType {
 }
 
 impl OpenObject {
+    /// Says of an error which object it is about.
+    pub(crate) fn blame(&self, error: crate::Error) -> crate::Error {
+        error.of_object(self.path.as_deref(), &self.name)
+    }
+
     /// Opens an object that is in memory, with the default options. It is named by the hash of its contents: the same in every
     /// run. [`OpenObject::from_bytes_named`] gives it a name that people can read.
     ///

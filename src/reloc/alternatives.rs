@@ -2,7 +2,7 @@
 
 use super::choice::{Choice, PassedOver};
 use super::obstacles;
-use super::plan::{LoadPlan, RefKind};
+use super::plan::LoadPlan;
 use super::target::Target;
 use crate::open::{MapOrigin, OpenObject};
 use crate::{Errno, Error, ErrorKind};
@@ -97,12 +97,7 @@ fn choice(plan: &LoadPlan, group: &[usize], target: &Target) -> Choice {
 fn leave_out_tables(plan: &mut LoadPlan) {
     let loaded = plan.programs.iter().filter(|program| program.autoload);
     let refs = loaded.flat_map(|program| &program.refs);
-    let used: HashSet<usize> = refs
-        .filter_map(|reference| match reference.kind {
-            RefKind::Map { map } | RefKind::MapValue { map } => Some(map),
-            _ => None,
-        })
-        .collect();
+    let used: HashSet<usize> = refs.filter_map(|one| one.kind.map()).collect();
     for (index, map) in plan.maps.iter_mut().enumerate() {
         if map.origin == MapOrigin::InsnArray && !used.contains(&index) {
             map.autocreate = false;

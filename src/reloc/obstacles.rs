@@ -1,6 +1,6 @@
 //! What is known, before trying, to keep a kernel from loading or attaching a program.
 
-use super::plan::{MapPlan, ProgramPlan, RefKind};
+use super::plan::{MapPlan, ProgramPlan};
 use super::target::Target;
 use crate::btf::{Btf, Kind};
 use crate::insn::Helper;
@@ -27,15 +27,9 @@ fn lacks(target: &Target, what: &str, since: Option<KernelVersion>) -> Error {
     let message = format!("kernel {} has no {what}", target.name());
     let error = Error::new(ErrorKind::Unsupported, message);
     match since {
-        Some(since) => error.with_hint(format!("Linux has had it since {}", series(since))),
+        Some(since) => error.with_hint(format!("Linux has had it since {}", since::series(since))),
         None => error,
     }
-}
-
-/// A version as kernel developers speak of it: `6.7`, not `6.7.0`.
-fn series(version: KernelVersion) -> String {
-    let text = version.to_string();
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// The helper functions that the verifier is certain to come across.
@@ -53,10 +47,8 @@ fn certain_helpers(program: &ProgramPlan, maps: &[MapPlan]) -> BTreeSet<Helper> 
             MapOrigin::Data(DataKind::Rodata | DataKind::Kconfig)
         )
     };
-    let reads_constants = program.refs.iter().any(|reference| match reference.kind {
-        RefKind::Map { map } | RefKind::MapValue { map } => maps.get(map).is_some_and(is_constant),
-        _ => false,
-    });
+    let mut used = program.refs.iter().filter_map(|one| one.kind.map());
+    let reads_constants = used.any(|map| maps.get(map).is_some_and(is_constant));
     if asks || reads_constants {
         return BTreeSet::new();
     }

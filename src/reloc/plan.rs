@@ -178,10 +178,20 @@ pub struct ProgramPlan {
 impl LoadPlan {
     /// Says of an error which object it is about.
     pub(crate) fn blame(&self, error: Error) -> Error {
-        match &self.object_path {
-            Some(path) => error.context(format!("object {}", path.display())),
-            None => error.context(format!("object {}", self.object_name)),
-        }
+        error.of_object(self.object_path.as_deref(), &self.object_name)
+    }
+
+    /// The program arrays that a program uses: their indexes, one for each use.
+    pub(crate) fn program_arrays<'p>(
+        &'p self,
+        program: &'p ProgramPlan,
+    ) -> impl Iterator<Item = usize> + 'p {
+        let maps = program.refs.iter().filter_map(|one| match one.kind {
+            RefKind::Map { map } => Some(map),
+            _ => None,
+        });
+        let is_array = |map: &MapPlan| map.kind == MapType::PROG_ARRAY;
+        maps.filter(move |map| self.maps.get(*map).is_some_and(is_array))
     }
 
     /// The program of this name, to be changed.
@@ -288,6 +298,14 @@ pub enum RefKind {
 }
 
 impl RefKind {
+    /// The map that it is, or is in: its index in [`LoadPlan::maps`].
+    pub(crate) fn map(&self) -> Option<usize> {
+        match self {
+            Self::Map { map } | Self::MapValue { map } => Some(*map),
+            _ => None,
+        }
+    }
+
     /// The word used in listings.
     pub fn name(&self) -> &'static str {
         match self {

@@ -50,8 +50,7 @@ impl OpenObject {
 
     /// Like [`OpenObject::relocate`], as if this program (by its index) alone had autoload on.
     pub fn relocate_only(&self, target: &Target, program: usize) -> Result<LoadPlan> {
-        Assembler::assemble(self, target, Selection::Only(program))
-            .map_err(|e| e.context(format!("object {}", self.label())))
+        Assembler::assemble(self, target, Selection::Only(program)).map_err(|e| self.blame(e))
     }
 
     /// Like [`OpenObject::relocate`], but what one program needs of the kernel's types, and cannot have, is the mistake of
@@ -73,8 +72,7 @@ impl OpenObject {
         is_apart: impl Fn(usize) -> bool,
     ) -> Result<LoadPlan> {
         let relocate = |object: &Self| {
-            Assembler::assemble(object, target, Selection::Autoload)
-                .map_err(|e| e.context(format!("object {}", self.label())))
+            Assembler::assemble(object, target, Selection::Autoload).map_err(|e| self.blame(e))
         };
         let whole = match relocate(self) {
             Ok(plan) => return Ok(plan),
@@ -113,13 +111,6 @@ impl OpenObject {
             }
         }
         Ok(plan)
-    }
-
-    fn label(&self) -> String {
-        match &self.path {
-            Some(path) => path.display().to_string(),
-            None => self.name.clone(),
-        }
     }
 }
 

@@ -263,10 +263,8 @@ impl<'k> Listing<'k> {
             Type::ResolvedPath(_) => self.text.ty(&of.for_),
             _ => path.to_owned(),
         };
-        for id in &of.items {
-            let Some(item) = self.get(*id) else { continue };
-            let Some(name) = &item.name else { continue };
-            let path = format!("{path}::{name}");
+        for (path, item) in self.named(&of.items, path) {
+            let name = path.rsplit("::").next().unwrap_or_default();
             self.text.enter(&path);
             let line = match &item.inner {
                 ItemEnum::Function(function) => {
@@ -284,11 +282,16 @@ impl<'k> Listing<'k> {
         }
     }
 
+    /// Those of these items that are listed and have names, each with its path.
+    fn named(&self, items: &[Id], path: &str) -> Vec<(String, &'k Item)> {
+        let listed = items.iter().filter_map(|id| self.get(*id));
+        let named =
+            listed.filter_map(|item| Some((format!("{path}::{}", item.name.as_ref()?), item)));
+        named.collect()
+    }
+
     fn trait_items(&mut self, of: &Trait, path: &str) {
-        for id in &of.items {
-            let Some(item) = self.get(*id) else { continue };
-            let Some(name) = &item.name else { continue };
-            let path = format!("{path}::{name}");
+        for (path, item) in self.named(&of.items, path) {
             self.text.enter(&path);
             let line = match &item.inner {
                 ItemEnum::Function(function) => {
