@@ -1,6 +1,6 @@
 //! Options that messages name, tried: each exists for every job that can show the message.
 
-use crate::args::Cli;
+use crate::commands::Cli;
 use clap::CommandFactory;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ const FOREIGN: &[&str] = &["--enable-dtrace", "--with-dtrace"];
 
 /// Which jobs show what is written in a file; those that load, where nothing else is said.
 const SHOWN_BY: &[(&str, &[&str])] = &[
-    ("cli/src/plan.rs", &["plan"]),
-    ("cli/src/target.rs", &["plan"]),
-    ("cli/src/inspect.rs", &["inspect"]),
-    ("cli/src/load.rs", &["load"]),
-    ("cli/src/run.rs", &["run"]),
-    ("cli/src/sources.rs", &["run"]),
-    ("cli/src/events.rs", &["run"]),
-    ("cli/src/elements.rs", &["run"]),
-    ("cli/src/maps.rs", &["run"]),
+    ("cli/src/commands/plan.rs", &["plan"]),
+    ("cli/src/commands/target.rs", &["plan"]),
+    ("cli/src/commands/inspect.rs", &["inspect"]),
+    ("cli/src/commands/load.rs", &["load"]),
+    ("cli/src/commands/run.rs", &["run"]),
+    ("cli/src/show/sources.rs", &["run"]),
+    ("cli/src/show/events.rs", &["run"]),
+    ("cli/src/show/elements.rs", &["run"]),
+    ("cli/src/show/maps.rs", &["run"]),
 ];
 const LOADING: &[&str] = &["run", "load", "plan"];
 

@@ -8,36 +8,18 @@
     clippy::arithmetic_side_effects
 )]
 
-mod args;
-mod choices;
-mod elements;
-mod escape;
-mod events;
+mod commands;
 #[cfg(test)]
 mod hints;
-mod histogram;
-mod inspect;
-mod load;
-mod maps;
-mod outlet;
-mod output;
-mod pins;
-mod plan;
-mod readers;
-mod run;
-mod sources;
+mod show;
 mod stop;
-mod streams;
-mod target;
 
-use args::{Cli, Command};
 use clap::Parser;
-use escape::Escaping;
-use outlet::{Outlet, say};
-use rawbpf::reloc::{LoadPlan, Target};
-use rawbpf::{Error, ErrorKind, OpenObject};
+use commands::Cli;
+use rawbpf::{Error, ErrorKind};
+use show::escape::Escaping;
+use show::outlet::{Outlet, say};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use stop::Stop;
 
@@ -46,12 +28,7 @@ fn main() -> ExitCode {
     let stop = Stop::default();
     let format = cli.command.format();
     let mut out = BufWriter::new(Escaping::new(Outlet::stdout(&stop), format));
-    let done = match &cli.command {
-        Command::Run(args) => run::run(args, &stop, &mut out),
-        Command::Inspect(args) => inspect::inspect(args, &stop, &mut out),
-        Command::Plan(args) => plan::plan(args, &stop, &mut out),
-        Command::Load(args) => load::load(args, &stop, &mut out),
-    };
+    let done = cli.command.run(&stop, &mut out);
     // First what was printed, then why there is no more of it.
     let printed = out.flush().and_then(|()| out.get_mut().finish());
     let printed = printed.map_err(cannot_print);
@@ -66,36 +43,6 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Opens an object, and says on standard error what is odd about it.
-pub(crate) fn open(path: &Path, stop: &Stop) -> rawbpf::Result<OpenObject> {
-    let object = OpenObject::from_file(path)?;
-    warn(&object.warnings(), stop);
-    Ok(object)
-}
-
-/// Works out what loading it takes, and says on standard error what is odd about that.
-pub(crate) fn relocate(
-    object: &OpenObject,
-    target: &Target,
-    stop: &Stop,
-) -> rawbpf::Result<LoadPlan> {
-    let plan = object.relocate(target)?;
-    warn_of_plan(object, &plan, stop);
-    Ok(plan)
-}
-
-/// Says what is odd about a plan. What is odd about its object comes first there, and was said when that was opened.
-pub(crate) fn warn_of_plan(object: &OpenObject, plan: &LoadPlan, stop: &Stop) {
-    let said = object.warnings().len();
-    warn(plan.warnings.get(said..).unwrap_or_default(), stop);
-}
-
-pub(crate) fn warn(warnings: &[Error], stop: &Stop) {
-    for warning in warnings {
-        say(stop, format_args!("rawbpf: warning: {warning}"));
     }
 }
 

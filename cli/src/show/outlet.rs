@@ -1,6 +1,6 @@
 //! Standard output and standard error, whose readers may be slow or gone: a write never keeps the command from ending.
 
-use crate::escape::{Escaping, Format};
+use crate::show::escape::{Escaping, Format};
 use crate::stop::Stop;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

@@ -1,9 +1,9 @@
 //! What the programs of an object write to their streams, passed on.
 
 use crate::cannot_print;
-use crate::escape::{Escaping, Format};
-use crate::events::Style;
-use crate::outlet::Outlet;
+use crate::show::escape::{Escaping, Format};
+use crate::show::events::Style;
+use crate::show::outlet::Outlet;
 use crate::stop::Stop;
 use rawbpf::btf::Value;
 use rawbpf::load::Object;

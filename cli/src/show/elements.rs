@@ -1,6 +1,6 @@
 //! The elements of a map, decoded.
 
-use crate::output::Hex;
+use crate::show::json::Hex;
 use rawbpf::btf::Value;
 use rawbpf::map::{Map, MapTypes};
 use rawbpf::symbols::Symbols;

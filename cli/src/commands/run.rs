@@ -1,29 +1,78 @@
 //! `rawbpf run`: from a file to live events.
 
-use crate::args::RunArgs;
-use crate::choices;
-use crate::elements;
-use crate::events::{Printer, Style};
-use crate::maps::{self, MapTables};
-use crate::outlet::say;
-use crate::pins;
-use crate::readers::Readers;
-use crate::sources::{EventSource, event_sources};
+use super::args::{KernelArgs, PreferArgs, seconds};
+use super::choices;
+use super::object;
+use super::pins;
+use super::target;
+use crate::show::elements;
+use crate::show::events::{Printer, Style};
+use crate::show::maps::{self, MapTables};
+use crate::show::outlet::say;
+use crate::show::readers::Readers;
+use crate::show::sources::{EventSource, event_sources};
+use crate::show::streams::Streams;
 use crate::stop::Stop;
-use crate::streams::Streams;
-use crate::target;
+use clap::Args;
 use rawbpf::load::{LoadOptions, Object};
 use rawbpf::map::Map;
 use rawbpf::ring::{PerfBuffer, RingBuffer};
 use rawbpf::{Error, ErrorKind, MapType, Result};
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a wait may take before the signal flag and the clock are looked at again.
 const TICK: Duration = Duration::from_millis(200);
 
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Set a global variable before loading (may be repeated)
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The structure that the events are, those of all maps or of one (may be repeated) [default: the map's value type, else
+    /// `struct event`, else hex]
+    #[arg(long = "event", value_name = "[MAP=]TYPE", value_parser = event)]
+    pub(crate) events: Vec<EventArg>,
+    /// Stop after this many seconds [default: run until Ctrl-C]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Show this map at the end, and every so many seconds (may be repeated): a table, stacks with their functions, and counters by
+    /// powers of two as bars. Those are arrays called `slots` or `hist`, and maps with `hist`, `dist` or `slots` in their name
+    #[arg(long = "map", value_name = "NAME[:SECONDS]", value_parser = map)]
+    pub(crate) maps: Vec<MapArg>,
+    /// Show the values of each CPU in maps that have them, not their sum
+    #[arg(long)]
+    pub(crate) per_cpu: bool,
+    #[command(flatten)]
+    pub(crate) prefer: PreferArgs,
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
+    /// Print each event, and each element of a map, as a JSON object on a line of its own
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What the events of a map are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EventArg {
+    /// `None`: of all maps that nobody says more about.
+    pub(crate) map: Option<String>,
+    pub(crate) type_name: String,
+}
+
+/// A map to show.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MapArg {
+    pub(crate) name: String,
+    /// `None`: only at the end.
+    pub(crate) interval: Option<Duration>,
+}
+
 pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let mut object = crate::open(&args.object, stop)?;
+    let mut object = object::open(&args.object, stop)?;
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }
@@ -32,7 +81,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     let sources = event_sources(&object, &args.events)?;
     maps::check(&args.maps, &object)?;
     let target = target::running(&args.kernel, &object)?;
-    let plan = crate::relocate(&object, &target, stop)?;
+    let plan = object::relocate(&object, &target, stop)?;
     // What has been done so far leaves nothing behind.
     stop.catch_signals()?;
     let options = LoadOptions::new().stop_when(stop.flag());
@@ -210,4 +259,74 @@ fn lost_events(object: &Object) -> Result<Option<u64>> {
 
 fn plural(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err("expected NAME=VALUE".to_string()),
+    }
+}
+
+fn event(text: &str) -> Result<EventArg, String> {
+    let (map, type_name) = match text.split_once('=') {
+        Some((map, type_name)) => (Some(map), type_name),
+        None => (None, text),
+    };
+    if type_name.is_empty() || map.is_some_and(str::is_empty) {
+        return Err("expected TYPE or MAP=TYPE".to_string());
+    }
+    Ok(EventArg {
+        map: map.map(ToString::to_string),
+        type_name: type_name.to_string(),
+    })
+}
+
+fn map(text: &str) -> Result<MapArg, String> {
+    let (name, interval) = match text.rsplit_once(':') {
+        Some((name, interval)) => (name, Some(seconds(interval)?)),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err("expected NAME or NAME:SECONDS".to_string());
+    }
+    if interval.is_some_and(|interval| interval.is_zero()) {
+        return Err("the interval must be longer than zero seconds".to_string());
+    }
+    Ok(MapArg {
+        name: name.to_string(),
+        interval,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(assignment("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(assignment("a").is_err());
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(seconds("-1").is_err());
+        assert!(seconds("1e19").is_ok(), "it fits a duration");
+        for text in ["1e20", "1e999", "inf", "nan", ""] {
+            assert!(
+                seconds(text).is_err() && map(&format!("m:{text}")).is_err(),
+                "{text}"
+            );
+        }
+        let of_map = event("events=called").unwrap();
+        assert_eq!(of_map.map.as_deref(), Some("events"));
+        assert_eq!(of_map.type_name, "called");
+        assert_eq!(event("called").unwrap().map, None);
+        assert!(event("").is_err() && event("=called").is_err() && event("events=").is_err());
+        let every = map(".bss:0.5").unwrap();
+        assert_eq!(
+            (every.name.as_str(), every.interval),
+            (".bss", Some(Duration::from_millis(500)))
+        );
+        assert_eq!(map("counts").unwrap().interval, None);
+        assert!(map(":1").is_err() && map("m:0").is_err() && map("m:x").is_err());
+    }
 }

@@ -1,13 +1,16 @@
 //! `rawbpf load`: load, report, unload.
 
-use crate::args::LoadArgs;
+use super::args::{KernelArgs, PreferArgs};
+use super::choices;
+use super::object;
+use super::pins;
+use super::target;
 use crate::cannot_print;
-use crate::choices;
-use crate::escape;
-use crate::output::{Row, print_json, print_table};
-use crate::pins;
+use crate::show::escape;
+use crate::show::json::print_json;
+use crate::show::table::{Row, print_table};
 use crate::stop::Stop;
-use crate::target;
+use clap::Args;
 use rawbpf::load::{LoadOptions, Object, Outcome};
 use rawbpf::map::{Map, MapInfo};
 use rawbpf::open::{OpenMap, OpenObject};
@@ -17,9 +20,29 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Try every program, those with autoload off too, so that one refused program does not hide the others
+    #[arg(long, conflicts_with = "groups")]
+    pub(crate) each: bool,
+    /// Show the verifier's log of each program: 1 the path to a refusal, 2 every path and state, 4 statistics (added up)
+    #[arg(long, value_name = "LEVEL", value_parser = clap::value_parser!(u32).range(1..=7))]
+    pub(crate) log_level: Option<u32>,
+    #[command(flatten)]
+    pub(crate) prefer: PreferArgs,
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let mut object = crate::open(&args.object, stop)?;
+    let mut object = object::open(&args.object, stop)?;
     choices::prefer(&mut object, &args.prefer)?;
     let _own_mount = pins::in_own_mount(&mut object, stop)?;
     let target = target::running(&args.kernel, &object)?;
@@ -177,7 +200,7 @@ fn whole(
     let name = object.name().to_string();
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
     let loading = || {
-        let plan = crate::relocate(object, target, stop)?;
+        let plan = object::relocate(object, target, stop)?;
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
         plan.load_with(target, options)
@@ -303,7 +326,7 @@ impl ProgramReport {
         self.verifier_log = program.verifier_log().map(|log| log.full().to_string());
         if let Ok(info) = program.info() {
             self.id = Some(info.id);
-            self.tag = Some(crate::output::Hex(&info.tag).to_string());
+            self.tag = Some(crate::show::json::Hex(&info.tag).to_string());
             self.func_info = Some(info.func_infos);
             self.line_info = Some(info.line_infos);
         }
@@ -361,7 +384,7 @@ fn each(
     }
     let loading = || {
         let plan = object.relocate_each(target)?;
-        crate::warn_of_plan(&object, &plan, stop);
+        object::warn_of_plan(&object, &plan, stop);
         // What has been done so far leaves nothing behind.
         stop.catch_signals()?;
         plan.load_each_with(target, options)

@@ -1,10 +1,12 @@
 //! `rawbpf inspect`: what an object holds. Nothing but the file is read.
 
-use crate::args::InspectArgs;
+use super::object;
 use crate::cannot_print;
-use crate::escape;
-use crate::output::{HelperJson, Rows, print_json, print_table};
+use crate::show::escape;
+use crate::show::json::{HelperJson, Rows, print_json};
+use crate::show::table::print_table;
 use crate::stop::Stop;
+use clap::Args;
 use rawbpf::insn::Helper;
 use rawbpf::open::{Extern, OpenMap, OpenObject, OpenProgram, Variable};
 use rawbpf::reloc::core_kind_name;
@@ -14,9 +16,19 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
-    let object = crate::open(&args.object, stop)?;
+    let object = object::open(&args.object, stop)?;
     let report = Report {
         object: &object,
         helpers: object.helpers(),

@@ -1,8 +1,8 @@
 //! Programs of which one is enough: `--prefer`, and what became of it.
 
-use crate::args::PreferArgs;
-use crate::escape;
-use crate::outlet::say;
+use super::args::PreferArgs;
+use crate::show::escape;
+use crate::show::outlet::say;
 use crate::stop::Stop;
 use rawbpf::OpenObject;
 use rawbpf::reloc::{Choice, PassedOver};

@@ -1,7 +1,7 @@
 //! All buffers of an object, read side by side and printed as they come.
 
 use crate::cannot_print;
-use crate::events::Printer;
+use crate::show::events::Printer;
 use rawbpf::Result;
 use rawbpf::ring::{PerfBuffer, PerfRecord, Poller, RingBuffer};
 use std::io::Write;

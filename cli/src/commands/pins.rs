@@ -1,6 +1,6 @@
 //! Where the maps of an object are pinned that are to be found by name.
 
-use crate::outlet::say;
+use crate::show::outlet::say;
 use crate::stop::Stop;
 use rawbpf::Result;
 use rawbpf::mounts::OwnBpffs;

@@ -1,6 +1,6 @@
 //! Which kernel a command is about: the running one, or one described by files.
 
-use crate::args::KernelArgs;
+use super::args::KernelArgs;
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::{OfflineKernel, Target};
 use rawbpf::{Error, ErrorKind, Result};

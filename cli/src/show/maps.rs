@@ -1,13 +1,13 @@
 //! `rawbpf run --map`: maps as tables, histograms and stacks, at intervals and at the end.
 
-use crate::args::MapArg;
 use crate::cannot_print;
-use crate::elements::{self, Element};
-use crate::escape;
-use crate::events::Style;
-use crate::histogram::{self, Histogram};
-use crate::outlet::say;
-use crate::output::print_table;
+use crate::commands::MapArg;
+use crate::show::elements::{self, Element};
+use crate::show::escape;
+use crate::show::events::Style;
+use crate::show::histogram::{self, Histogram};
+use crate::show::outlet::say;
+use crate::show::table::print_table;
 use crate::stop::Stop;
 use rawbpf::btf::{Columns, Kind, Value};
 use rawbpf::load::Object;

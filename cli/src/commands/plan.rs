@@ -1,11 +1,14 @@
 //! `rawbpf plan`: what loading would ask of a kernel, without asking.
 
-use crate::args::PlanArgs;
-use crate::choices::{self, ChoiceJson};
-use crate::escape;
-use crate::output::{HelperJson, Hex, Row, Rows, Shown, print_json, print_table};
+use super::args::{KernelArgs, PreferArgs};
+use super::choices::{self, ChoiceJson};
+use super::object;
+use super::target;
+use crate::show::escape;
+use crate::show::json::{HelperJson, Hex, Rows, Shown, print_json};
+use crate::show::table::{Row, print_table};
 use crate::stop::Stop;
-use crate::target;
+use clap::Args;
 use rawbpf::Error;
 use rawbpf::insn::{self, Helper, INSN_SIZE, Insn};
 use rawbpf::reloc::{
@@ -17,9 +20,26 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::path::Display;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The compiled object (.bpf.o)
+    pub(crate) object: PathBuf,
+    #[command(flatten)]
+    pub(crate) prefer: PreferArgs,
+    #[command(flatten)]
+    pub(crate) kernel: KernelArgs,
+    /// Plan every program, those with autoload off too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
-    let mut object = crate::open(&args.object, stop)?;
+    let mut object = object::open(&args.object, stop)?;
     if args.all {
         for program in object.programs_mut() {
             program.set_autoload(true);
@@ -27,9 +47,9 @@ pub(crate) fn plan(args: &PlanArgs, stop: &Stop, out: &mut impl Write) -> rawbpf
     }
     choices::prefer(&mut object, &args.prefer)?;
     let target = target::planned(&args.kernel)?;
-    let plan = crate::relocate(&object, &target, stop)?;
+    let plan = object::relocate(&object, &target, stop)?;
     let refused = plan.maps_to_be_refused(&target);
-    crate::warn(&refused, stop);
+    object::warn(&refused, stop);
     let written = if args.json {
         let warnings = [&plan.warnings, &refused];
         print_json(out, &PlanJson(&plan, warnings))

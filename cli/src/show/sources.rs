@@ -1,6 +1,6 @@
 //! Where an object's events come from, what type they have, and whether a record can be of that type.
 
-use crate::args::EventArg;
+use crate::commands::EventArg;
 use rawbpf::btf::{Btf, BtfError, Kind, Type};
 use rawbpf::open::{OpenMap, OpenObject};
 use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};

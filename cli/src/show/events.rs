@@ -1,10 +1,10 @@
 //! Events on their way to the terminal: decoded by type, one column a field, or one JSON object a line.
 
 use crate::cannot_print;
-use crate::escape;
-use crate::outlet::say;
-use crate::output::Hex;
-use crate::sources::{EventSource, EventType, Lengths, structures_of};
+use crate::show::escape;
+use crate::show::json::Hex;
+use crate::show::outlet::say;
+use crate::show::sources::{EventSource, EventType, Lengths, structures_of};
 use crate::stop::Stop;
 use rawbpf::btf::{Btf, Columns, Value};
 use rawbpf::{Error, ErrorKind, Result};

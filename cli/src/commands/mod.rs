@@ -1,0 +1,75 @@
+//! The command line: each command has a file, with its arguments and what it does; [`args`] holds the arguments that several have.
+
+mod args;
+mod choices;
+mod inspect;
+mod load;
+mod object;
+mod pins;
+mod plan;
+mod run;
+mod target;
+
+use crate::show::escape::Format;
+use crate::stop::Stop;
+use clap::{Parser, Subcommand};
+use std::io::Write;
+
+pub(crate) use run::{EventArg, MapArg};
+
+/// Load eBPF objects: run them, look into them, plan a load for any kernel.
+#[derive(Debug, Parser)]
+#[command(name = "rawbpf", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit status: 0 done, 1 the job failed (the reason is on standard error), 2 wrong usage."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps
+    Run(run::RunArgs),
+    /// Show what an object holds, without a system call to the BPF subsystem
+    Inspect(inspect::InspectArgs),
+    /// Relocate an object for a kernel, this one or another, and show what would be loaded
+    Plan(plan::PlanArgs),
+    /// Load an object, report on each map and program, and unload it
+    Load(load::LoadArgs),
+}
+
+impl Command {
+    /// What it prints.
+    pub(crate) fn format(&self) -> Format {
+        let json = match self {
+            Self::Run(args) => args.json,
+            Self::Inspect(args) => args.json,
+            Self::Plan(args) => args.json,
+            Self::Load(args) => args.json,
+        };
+        if json { Format::Json } else { Format::Text }
+    }
+
+    /// Does it.
+    pub(crate) fn run(&self, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
+        match self {
+            Self::Run(args) => run::run(args, stop, out),
+            Self::Inspect(args) => inspect::inspect(args, stop, out),
+            Self::Plan(args) => plan::plan(args, stop, out),
+            Self::Load(args) => load::load(args, stop, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,37 @@
+//! From a file to a plan, with what is odd said on standard error.
+
+use crate::show::outlet::say;
+use crate::stop::Stop;
+use rawbpf::reloc::{LoadPlan, Target};
+use rawbpf::{Error, OpenObject};
+use std::path::Path;
+
+/// Opens an object, and says on standard error what is odd about it.
+pub(crate) fn open(path: &Path, stop: &Stop) -> rawbpf::Result<OpenObject> {
+    let object = OpenObject::from_file(path)?;
+    warn(&object.warnings(), stop);
+    Ok(object)
+}
+
+/// Works out what loading it takes, and says on standard error what is odd about that.
+pub(crate) fn relocate(
+    object: &OpenObject,
+    target: &Target,
+    stop: &Stop,
+) -> rawbpf::Result<LoadPlan> {
+    let plan = object.relocate(target)?;
+    warn_of_plan(object, &plan, stop);
+    Ok(plan)
+}
+
+/// Says what is odd about a plan. What is odd about its object comes first there, and was said when that was opened.
+pub(crate) fn warn_of_plan(object: &OpenObject, plan: &LoadPlan, stop: &Stop) {
+    let said = object.warnings().len();
+    warn(plan.warnings.get(said..).unwrap_or_default(), stop);
+}
+
+pub(crate) fn warn(warnings: &[Error], stop: &Stop) {
+    for warning in warnings {
+        say(stop, format_args!("rawbpf: warning: {warning}"));
+    }
+}

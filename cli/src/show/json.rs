@@ -1,0 +1,93 @@
+//! JSON documents that are written while they are made, and the texts that all commands write in the same way.
+
+use rawbpf::insn::Helper;
+use serde::{Serialize, Serializer};
+use std::fmt::{self, Display};
+use std::io::{self, Write};
+
+/// Prints one JSON document, indented. Nothing of it is kept: what a [`Rows`] holds is made while it is written.
+pub(crate) fn print_json(out: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    writeln!(out)
+}
+
+/// A JSON array of what the function's iterator yields, one after the other.
+pub(crate) struct Rows<F>(pub(crate) F);
+
+impl<F, I> Serialize for Rows<F>
+where
+    F: Fn() -> I,
+    I: IntoIterator,
+    I::Item: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// A JSON string of what `Display` prints.
+pub(crate) struct Shown<T>(pub(crate) T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Two digits a byte.
+#[derive(Clone, Copy)]
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
+
+impl Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'?');
+        let mut text = [0u8; 256];
+        for bytes in self.0.chunks(text.len() / 2) {
+            for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+                *pair = [digit(byte >> 4), digit(byte & 0xf)];
+            }
+            let written = text.get(..bytes.len() * 2).unwrap_or_default();
+            f.write_str(std::str::from_utf8(written).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}
+
+/// A helper function, as all commands name it in JSON.
+#[derive(Serialize)]
+pub(crate) struct HelperJson {
+    number: u32,
+    /// `None` for a number that no kernel knows, such as one that relocation left.
+    name: Option<&'static str>,
+}
+
+impl From<Helper> for HelperJson {
+    fn from(helper: Helper) -> Self {
+        Self {
+            number: helper.0,
+            name: helper.name(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_two_digits() {
+        assert_eq!(Hex(&[0, 255, 16]).to_string(), "00ff10");
+        let many: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let one_by_one: Vec<_> = many.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(Hex(&many).to_string(), one_by_one.concat());
+    }
+
+    #[test]
+    fn what_is_streamed_is_what_was_collected() {
+        let rows = Rows(|| (0..2).map(|number| Shown(format!("\"{number}"))));
+        let mut out = Vec::new();
+        print_json(&mut out, &rows).unwrap();
+        assert_eq!(out, b"[\n  \"\\\"0\",\n  \"\\\"1\"\n]\n");
+    }
+}
