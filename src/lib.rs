@@ -64,7 +64,7 @@
 //! |---|---|---|---|
 //! | `load` | everything that asks the kernel: loading, attaching, maps, events, probing; on Linux alone | the crate opens objects and plans loads for kernels that files describe, on any Unix | nothing |
 //! | `gz` | the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables | it is found as `/boot/config-*` alone | `flate2`: 6 crates |
-//! | `xz` | the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes and [`symbols`] | those functions have no names | `lzma-rust2`: 11 crates |
+//! | `xz` | the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes and [`symbols`] | those functions have no names | `xz4rust`: 1 crate |
 //! | `tokio` | `ring::Async`, which waits for events in tasks of tokio | a thread waits, or whatever watches the reader's descriptor | `tokio` with `net` and `rt`: 4 crates |
 //!
 //! The crate itself, without features, depends on `bitflags`, `libc`, `memchr`, `memmap2`, `object`, `thiserror` and `zerocopy`.

@@ -7,6 +7,8 @@ use super::executable::Executable;
 use super::read_at::{self, Extent, ReadAt};
 use crate::{Error, ErrorKind, Result};
 use object::elf;
+#[cfg(feature = "xz")]
+use std::num::NonZeroUsize;
 
 /// Hashes have 20 bytes; nobody makes longer ones than 64.
 const LONGEST_BUILD_ID: u64 = 64;
@@ -20,9 +22,15 @@ const MAX_COMPRESSED_LEN: u64 = 64 << 20;
 /// What they may have when unpacked.
 #[cfg(feature = "xz")]
 const MAX_UNPACKED_LEN: u64 = 256 << 20;
-/// What unpacking may take besides, in KiB: `xz -9` takes 65 MiB.
+/// The longest distance at which unpacked bytes may repeat, which is what unpacking needs besides: `xz -9` takes 64 MiB.
 #[cfg(feature = "xz")]
-const MAX_UNPACKING_KIB: u32 = 128 << 10;
+const MAX_DICTIONARY: usize = 128 << 20;
+/// What `xz` takes without an option; more is allocated when a file asks for it.
+#[cfg(feature = "xz")]
+const USUAL_DICTIONARY: usize = 8 << 20;
+/// The part of the compressed bytes that is handed over at a time.
+#[cfg(feature = "xz")]
+const PORTION: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
 
 /// The file that a program's symbols were moved to, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,10 +98,13 @@ pub(crate) fn embedded(file: &Executable<'_>) -> Result<Option<Vec<u8>>> {
 #[cfg(feature = "xz")]
 fn unpacked(file: &Executable<'_>, content: Extent) -> Result<Vec<u8>> {
     use std::io::Read;
+    use xz4rust::{XzDecoder, XzReader};
 
     let what = "its section .gnu_debugdata";
     let packed = read_at::read(file.reader(), content, MAX_COMPRESSED_LEN, what)?;
-    let reader = lzma_rust2::XzReader::new_mem_limit(&*packed, false, MAX_UNPACKING_KIB);
+    let decoder = XzDecoder::in_heap_with_alloc_dict_size(USUAL_DICTIONARY, MAX_DICTIONARY);
+    let packed = std::io::Cursor::new(packed);
+    let reader = XzReader::new_with_buffer_size_and_decoder(packed, PORTION, decoder);
     let mut bytes = Vec::new();
     let read = reader.take(MAX_UNPACKED_LEN + 1).read_to_end(&mut bytes);
     let refused = |why: &str| {

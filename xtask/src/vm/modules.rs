@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -118,7 +118,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     let mut data = Vec::new();
     match file.extension().and_then(|extension| extension.to_str()) {
         Some("gz") => flate2::bufread::GzDecoder::new(&*packed).read_to_end(&mut data)?,
-        Some("xz") => lzma_rust2::XzReader::new(&*packed, false).read_to_end(&mut data)?,
+        Some("xz") => xz4rust::XzReader::new(Cursor::new(packed)).read_to_end(&mut data)?,
         Some("zst") => ruzstd::decoding::StreamingDecoder::new(&*packed)?.read_to_end(&mut data)?,
         _ => return Ok(packed),
     };

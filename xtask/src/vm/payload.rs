@@ -3,7 +3,7 @@
 //! An x86 `bzImage` starts with a setup header that says where the compressed ELF file lies and how
 //! long it is (Linux's `Documentation/arch/x86/boot.rst`).
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 
 use anyhow::{Context, Result, anyhow, bail};
 use object::{Object, ObjectSection};
@@ -55,9 +55,10 @@ fn unpacked(packed: &[u8]) -> Result<Vec<u8>> {
     // The size of the unpacked kernel follows the compressed stream; no reader goes that far.
     let (format, kernel) = match packed {
         [0x1f, 0x8b, ..] => ("gzip", read(flate2::bufread::GzDecoder::new(packed))),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            ("xz", read(lzma_rust2::XzReader::new(packed, false)))
-        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => (
+            "xz",
+            read(xz4rust::XzReader::new(Cursor::new(packed.to_vec()))),
+        ),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => (
             "zstd",
             ruzstd::decoding::StreamingDecoder::new(packed)
