@@ -159,9 +159,9 @@ mod tests {
 
     /// `int`, and what continues it: `typedef int own`.
     fn base_and_split() -> (Vec<u8>, Vec<u8>) {
-        let mut editor = crate::btf::BtfEditor::new();
+        let mut editor = crate::btf::BtfBuilder::new();
         editor.add_int("int", 4, 1);
-        let base = editor.finish();
+        let base = editor.finish().expect("types");
         let string_len = u32::from_ne_bytes(base[20..24].try_into().expect("four bytes"));
         let words = [24, 0, 12, 12, 5, string_len + 1, 8 << 24, 1];
         let words = words.iter().flat_map(|word: &u32| word.to_ne_bytes());

@@ -172,10 +172,10 @@ fn overlapping_names_are_refused() {
 /// Every program has a copy of the lines of all its subprograms.
 #[test]
 fn one_line_for_each_instruction() {
-    let mut b = rawbpf::btf::BtfEditor::new();
+    let mut b = rawbpf::btf::BtfBuilder::new();
     let int = b.add_int("int", 4, 1);
-    let proto = b.add_func_proto(int, &[]);
-    let function = b.add_reference(rawbpf::btf::Kind::Func, "f", proto);
+    let proto = b.add_func_proto(int, rawbpf::btf::Param::NONE);
+    let function = b.add_func("f", rawbpf::btf::Linkage::Static, proto);
     let section = b.add_string("socket");
     let lines = vec![vec![0, section, section, 1024]; 3];
     let records = [vec![0, function.0]];
@@ -189,7 +189,7 @@ fn one_line_for_each_instruction() {
     };
     object.add_symbol(name, FUNC, place);
     object.add("license", 0, b"GPL\0".to_vec());
-    object.add(".BTF", 0, b.finish());
+    object.add(".BTF", 0, b.finish().unwrap());
     let ext = object::btf_ext(section, [(8, &records), (16, &lines), (16, &[])]);
     object.add(".BTF.ext", 0, ext);
     let object = OpenObject::from_bytes(&object.bytes()).unwrap();

@@ -5,7 +5,7 @@
 mod object;
 
 use object::{EXIT, FUNC, OBJECT, Object, Place, btf_ext};
-use rawbpf::btf::{BtfEditor, Kind, VarSecinfo};
+use rawbpf::btf::{BtfBuilder, Linkage, VarSecinfo};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -20,25 +20,15 @@ fn named(name: &str) -> String {
 
 /// An object whose every name gives orders to terminals. The first of its programs can be planned.
 fn with_orders_in_names() -> Object {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 1);
     let own = b.add_int(&named("type"), 4, 1);
-    let wanted = b.add_composite(
-        Kind::Struct,
-        &named("wanted"),
-        4,
-        &[(&named("member"), int, 0)],
-    );
+    let wanted = b.add_struct(&named("wanted"), 4, [(named("member").as_str(), int, 0)]);
     let length = b.add_array(int, int, 2);
-    let length = b.add_reference(Kind::Ptr, "", length);
-    let definition = b.add_composite(
-        Kind::Struct,
-        "",
-        16,
-        &[("type", length, 0), ("max_entries", length, 64)],
-    );
-    let map = b.add_var(&named("map"), definition, 1);
-    let variable = b.add_var(&named("variable"), own, 1);
+    let length = b.add_ptr(length);
+    let definition = b.add_struct("", 16, &[("type", length, 0), ("max_entries", length, 64)]);
+    let map = b.add_var(&named("map"), Linkage::Global, definition);
+    let variable = b.add_var(&named("variable"), Linkage::Global, own);
     for (section, var, size) in [(".maps", map, 16), (".data", variable, 4)] {
         let place = VarSecinfo {
             type_id: var,
@@ -64,7 +54,7 @@ fn with_orders_in_names() -> Object {
     let maps = object.add(".maps", 3, vec![0; 16]);
     let data = object.add(".data", 3, vec![1; 4]);
     object.add("license", 0, named("GPL\n").into_bytes());
-    object.add(".BTF", 0, b.finish());
+    object.add(".BTF", 0, b.finish().unwrap());
     object.add(
         ".BTF.ext",
         0,

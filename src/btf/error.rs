@@ -1,5 +1,6 @@
 //! What can be wrong with a BTF blob.
 
+use super::read::kind::Kind;
 use crate::{Error, ErrorKind, TypeId};
 
 /// A malformed BTF or `.BTF.ext` blob, or a question about a type that has no answer.
@@ -96,6 +97,93 @@ pub enum BtfError {
     /// A size computation overflowed 32 bits.
     #[error("the size of type [{0}] overflows")]
     Overflow(TypeId),
+    /// A record that does not consist of whole words, so that it cannot be copied.
+    #[error(
+        "the record of type [{0}] does not take a multiple of four bytes, so it cannot be rewritten"
+    )]
+    Unaligned(TypeId),
+    /// A kind that must have a name was to be written without one.
+    #[error("type [{id}] needs a name: no kernel takes a {kind} without one")]
+    NoName {
+        /// The type.
+        id: TypeId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// A name with a NUL was to be written.
+    #[error("a name of type [{0}] has a NUL in it, which would end it there")]
+    NulInName(TypeId),
+    /// More strings were to be written than a kernel takes.
+    #[error("a string would have the offset {0:#x}, and no kernel takes names after 0xffffff")]
+    NameOffset(u32),
+    /// More types were to be written than a kernel takes.
+    #[error("{0} types are more than a kernel takes, which is 1048575")]
+    TooManyTypes(u32),
+    /// A type with more members, constants, parameters or variables was to be written than there can be.
+    #[error(
+        "{count} members, constants, parameters or variables are too many for a type, which takes {most} \
+         (65535 before Linux 7.1)"
+    )]
+    TooManyElements {
+        /// How many.
+        count: usize,
+        /// The most.
+        most: usize,
+    },
+    /// A bitfield that is too wide or too far away was to be written, or another member of a structure with bitfields.
+    #[error(
+        "member {member} of a structure with bitfields cannot have {bits} bits at bit {bit_offset}: there is room for a \
+         width of 255 and a place of 0xffffff"
+    )]
+    Bitfield {
+        /// The member's index.
+        member: usize,
+        /// Bits from the start.
+        bit_offset: u32,
+        /// Its width.
+        bits: u32,
+    },
+    /// A constant was to be written that its enumeration has no room for.
+    #[error(
+        "constant {index} is {value}, which does not fit into 32 bits; write an enumeration of 64 bits"
+    )]
+    Constant {
+        /// Its index.
+        index: usize,
+        /// Its value.
+        value: i64,
+    },
+    /// A size that no type of this kind can have was to be written.
+    #[error("type [{id}] cannot have a size of {size} bytes")]
+    Size {
+        /// The type.
+        id: TypeId,
+        /// Bytes.
+        size: u32,
+    },
+    /// Something was to be changed that types of this kind do not have.
+    #[error("type [{id}] is a {kind}, which has no {what}")]
+    NotOfKind {
+        /// The type.
+        id: TypeId,
+        /// Its kind.
+        kind: Kind,
+        /// What was to be changed.
+        what: &'static str,
+    },
+    /// An element was to be changed that is not there.
+    #[error("type [{id}] has no {what} of index {index}")]
+    NoElement {
+        /// The type.
+        id: TypeId,
+        /// What was to be changed.
+        what: &'static str,
+        /// Its index.
+        index: usize,
+    },
+    /// Split types were to be added to others that have another base.
+    #[error("the types continue another base than those that they are added to")]
+    OtherBase,
     /// A record of `.BTF.ext` does not hold together.
     #[error(".BTF.ext: {what} at offset {offset:#x}")]
     Ext {

@@ -25,4 +25,7 @@ pub use read::types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Ty
 pub use show::value;
 #[doc(inline)]
 pub use value::{Columns, Json, Value};
-pub use write::edit::{BtfEditor, Info};
+pub use write::builder::{BtfBuilder, MAX_NAME_OFFSET, MAX_TYPE};
+pub use write::elements::{FwdKind, Signedness};
+#[cfg(test)]
+pub(crate) use write::record::Info;

@@ -5,7 +5,7 @@ use super::collect::{Collected, invalid};
 use super::externs::Externs;
 use super::globals::zeroed_size;
 use super::{Extern, ExternKind};
-use crate::btf::{Btf, BtfEditor, BtfExt, Info, Kind, Linkage, Type, VarSecinfo};
+use crate::btf::{Btf, BtfBuilder, BtfExt, Kind, Linkage, Type, VarSecinfo};
 use crate::elf::{Section, Symbol, Visibility};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{HashMap, HashSet};
@@ -56,7 +56,7 @@ pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<
 pub(super) fn fix(file: &Collected<'_>, btf: &Btf<'_>, externs: &Externs) -> Result<Btf<'static>> {
     let mut fixer = Fixer {
         btf,
-        editor: BtfEditor::copy_of(btf),
+        types: BtfBuilder::copy_of(btf),
         file_sections: HashMap::new(),
         symbols: HashMap::new(),
         dummy: None,
@@ -82,12 +82,12 @@ pub(super) fn fix(file: &Collected<'_>, btf: &Btf<'_>, externs: &Externs) -> Res
             ))
         })?;
     }
-    Ok(Btf::from_vec(fixer.editor.finish())?)
+    Ok(fixer.types.build()?)
 }
 
 struct Fixer<'b, 'f> {
     btf: &'b Btf<'b>,
-    editor: BtfEditor,
+    types: BtfBuilder,
     /// The first section of each name.
     file_sections: HashMap<&'f str, &'f Section<'f>>,
     /// The first global variable of each name.
@@ -111,7 +111,7 @@ impl Fixer<'_, '_> {
         let ksyms = self.btf.find_own(".ksyms", Kind::Datasec);
         let ksyms = ksyms.and_then(|id| self.btf.get(id).ok());
         if ksyms.is_some_and(|section| section.variables().any(is_func)) {
-            self.dummy = Some(self.editor.add_var(DUMMY, self.int, 1));
+            self.dummy = Some(self.types.add_var(DUMMY, Linkage::Global, self.int));
         }
     }
 
@@ -127,20 +127,19 @@ impl Fixer<'_, '_> {
                 variable.size = 4;
             }
             let size = u32::try_from(variables.len() * 4).unwrap_or(u32::MAX);
-            self.editor.set_size_or_target(section.id(), size);
+            self.types.set_size(section.id(), size);
         } else if id == externs.kconfig_section {
             let by_name = by_name(&externs.list);
             for variable in &mut variables {
                 self.kconfig(variable, &by_name)?;
             }
-            self.editor
-                .set_size_or_target(section.id(), externs.kconfig_size);
+            self.types.set_size(section.id(), externs.kconfig_size);
         } else if !matches!(section.name(), ".kconfig" | ".ksyms") {
             self.data(section, &mut variables)?;
         }
         variables.sort_by_key(|variable| variable.offset);
         for (index, variable) in variables.into_iter().enumerate() {
-            self.editor.set_variable(section.id(), index, variable);
+            self.types.set_secinfo(section.id(), index, variable);
         }
         Ok(())
     }
@@ -152,12 +151,11 @@ impl Fixer<'_, '_> {
             return Err(no_symbol(&declared));
         }
         if declared.kind() != Kind::Func {
-            self.editor.set_word(declared.id(), 3, 1);
-            self.editor.set_size_or_target(declared.id(), self.int.0);
+            self.types.set_linkage(declared.id(), Linkage::Global);
+            self.types.set_target(declared.id(), self.int);
             return Ok(());
         }
-        let global = Info::of(Kind::Func).with_vlen(1);
-        self.editor.set_info(declared.id(), global);
+        self.types.set_linkage(declared.id(), Linkage::Global);
         self.name_params(TypeId(declared.size_field()))?;
         variable.type_id = self.dummy.unwrap_or_default();
         Ok(())
@@ -168,10 +166,9 @@ impl Fixer<'_, '_> {
         if !self.named.insert(proto) {
             return Ok(());
         }
-        let name = self.editor.add_string(DUMMY);
         for (index, param) in self.btf.get(proto)?.params().enumerate() {
             if param.name.is_empty() && !param.type_id.is_void() {
-                self.editor.set_word(proto, 3 + index * 2, name);
+                self.types.rename_param(proto, index, DUMMY);
             }
         }
         Ok(())
@@ -189,7 +186,7 @@ impl Fixer<'_, '_> {
         if let ExternKind::Kconfig { offset, .. } = ext.kind {
             variable.offset = offset;
         }
-        self.editor.set_word(declared.id(), 3, 1);
+        self.types.set_linkage(declared.id(), Linkage::Global);
         Ok(())
     }
 
@@ -208,7 +205,7 @@ impl Fixer<'_, '_> {
             if size == 0 {
                 return Err(invalid("it has a multiple of 4 GiB, which no map can hold"));
             }
-            self.editor.set_size_or_target(section.id(), size);
+            self.types.set_size(section.id(), size);
         }
         for variable in variables {
             let var = self.btf.get(variable.type_id)?;
@@ -234,7 +231,7 @@ impl Fixer<'_, '_> {
                 })?;
             }
             if symbol.visibility == Visibility::Hidden {
-                self.editor.set_word(var.id(), 3, 0);
+                self.types.set_linkage(var.id(), Linkage::Static);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Looking at a map, and changing it before it is created.
 
 use super::{MapOrigin, OpenMap, OpenObject};
-use crate::btf::{Array, Btf, BtfEditor, Kind};
+use crate::btf::{Array, Btf, BtfBuilder, Kind};
 use crate::kinds::Pinning;
 use crate::kinds::{MapFlags, MapType};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
@@ -445,13 +445,13 @@ impl OpenMapMut<'_> {
         if element == 0 || !len.is_multiple_of(element) {
             return Ok(None);
         }
-        let mut editor = BtfEditor::copy_of(btf);
-        let resized = editor.add_array(array.element, array.index, len / element);
-        editor.set_size_or_target(section.id(), size);
-        editor.set_size_or_target(place.type_id, resized.0);
+        let mut types = BtfBuilder::copy_of(btf);
+        let resized = types.add_array(array.element, array.index, len / element);
+        types.set_size(section.id(), size);
+        types.set_target(place.type_id, resized);
         place.size = len;
-        editor.set_variable(section.id(), number, place);
-        self.object.btf = Some(Arc::new(Btf::from_vec(editor.finish())?));
+        types.set_secinfo(section.id(), number, place);
+        self.object.btf = Some(Arc::new(types.build()?));
         Ok(Some(resized))
     }
 

@@ -1,7 +1,7 @@
 //! Objects that no compiler writes, or that none here does, and what relocations become.
 
 use super::{FunctionLinkage, OpenObject, OpenOptions, RelocKind, UnknownAttributes};
-use crate::btf::{BtfEditor, Kind, VarSecinfo};
+use crate::btf::{BtfBuilder, Kind, Linkage, Signedness, VarSecinfo};
 use crate::insn::{Insn, pseudo};
 use crate::{ErrorKind, Result, TypeId};
 use ::object::elf;
@@ -370,11 +370,11 @@ fn relocations_in_dead_code_are_passed_over() {
 type Members = Vec<(&'static str, TypeId, u32)>;
 
 /// An object with one map, whose definition has the members that `members` makes.
-fn with_map(linkage: u32, members: impl FnOnce(&mut BtfEditor) -> Members) -> Vec<u8> {
-    let mut types = BtfEditor::new();
+fn with_map(linkage: Linkage, members: impl FnOnce(&mut BtfBuilder) -> Members) -> Vec<u8> {
+    let mut types = BtfBuilder::new();
     let members = members(&mut types);
-    let definition = types.add_composite(Kind::Struct, "", 64, &members);
-    let var = types.add_var("m", definition, linkage);
+    let definition = types.add_struct("", 64, &members);
+    let var = types.add_var("m", linkage, definition);
     let place = VarSecinfo {
         type_id: var,
         offset: 0,
@@ -384,38 +384,40 @@ fn with_map(linkage: u32, members: impl FnOnce(&mut BtfEditor) -> Members) -> Ve
     let mut b = Builder::new();
     let maps = b.section(".maps", SectionKind::Data, &[0; 64]);
     b.variable("m", maps, (0, 64));
-    b.section(".BTF", SectionKind::Other, &types.finish());
+    b.section(".BTF", SectionKind::Other, &types.finish().unwrap());
     b.bytes()
 }
 
-fn map_error(members: impl FnOnce(&mut BtfEditor) -> Members) -> String {
-    OpenObject::from_bytes(&with_map(1, members))
+fn map_error(members: impl FnOnce(&mut BtfBuilder) -> Members) -> String {
+    OpenObject::from_bytes(&with_map(Linkage::Global, members))
         .unwrap_err()
         .to_string()
 }
 
 /// `int (*)[n]`
-fn number(types: &mut BtfEditor, n: u32) -> TypeId {
+fn number(types: &mut BtfBuilder, n: u32) -> TypeId {
     let int = types.add_int("int", 4, 1);
     let array = types.add_array(int, int, n);
-    types.add_reference(Kind::Ptr, "", array)
+    types.add_ptr(array)
 }
 
 #[test]
 fn map_attributes_are_checked() {
-    let hash = |types: &mut BtfEditor| ("type", number(types, 1), 0);
-    assert!(OpenObject::from_bytes(&with_map(1, |t| vec![hash(t)])).is_ok());
+    let hash = |types: &mut BtfBuilder| ("type", number(types, 1), 0);
+    assert!(OpenObject::from_bytes(&with_map(Linkage::Global, |t| vec![hash(t)])).is_ok());
     assert!(map_error(|_| vec![]).contains("it has no type"));
     let error = map_error(|t| vec![hash(t), ("max_entriez", number(t, 1), 64)]);
     assert!(error.contains("did you mean `max_entries`"), "{error}");
-    let relaxed = with_map(1, |t| vec![hash(t), ("max_entriez", number(t, 1), 64)]);
+    let relaxed = with_map(Linkage::Global, |t| {
+        vec![hash(t), ("max_entriez", number(t, 1), 64)]
+    });
     let relaxed = OpenOptions::new()
         .unknown_attributes(UnknownAttributes::Ignore)
         .open_bytes(&relaxed);
     assert!(relaxed.is_ok());
     let error = map_error(|t| {
         let key = t.add_int("long", 8, 0);
-        let key = t.add_reference(Kind::Ptr, "", key);
+        let key = t.add_ptr(key);
         vec![hash(t), ("key_size", number(t, 4), 64), ("key", key, 128)]
     });
     assert!(error.contains("as 4 and as 8 bytes"), "{error}");
@@ -423,21 +425,22 @@ fn map_attributes_are_checked() {
     assert!(error.contains("2 is neither"), "{error}");
     let error = map_error(|t| vec![("type", t.add_int("int", 4, 0), 0)]);
     assert!(error.contains("attribute `type`"), "{error}");
-    let static_map = OpenObject::from_bytes(&with_map(0, |t| vec![hash(t)])).unwrap_err();
+    let static_map =
+        OpenObject::from_bytes(&with_map(Linkage::Static, |t| vec![hash(t)])).unwrap_err();
     assert_eq!(static_map.kind(), ErrorKind::Unsupported);
 }
 
 #[test]
 fn the_extra_parameter_may_be_wide() {
-    let wide = with_map(1, |t| {
-        let value = t.add_enum64("", 8, &[("__unique", 1 << 44)]);
+    let wide = with_map(Linkage::Global, |t| {
+        let value = t.add_enum64("", 8, Signedness::Unsigned, &[("__unique", 1 << 44)]);
         vec![("type", number(t, 33), 0), ("map_extra", value, 64)]
     });
     let object = OpenObject::from_bytes(&wide).unwrap();
     assert_eq!(object.map("m").unwrap().extra(), 1 << 44);
     assert_eq!(object.arena_map, Some(0));
-    let negative = with_map(1, |t| {
-        let value = t.add_enum("", 4, &[("__unique", -1)]);
+    let negative = with_map(Linkage::Global, |t| {
+        let value = t.add_enum("", 4, Signedness::Unsigned, &[("__unique", 0xffff_ffff)]);
         vec![("type", number(t, 33), 0), ("map_extra", value, 64)]
     });
     let object = OpenObject::from_bytes(&negative).unwrap();
@@ -450,15 +453,15 @@ fn the_extra_parameter_may_be_wide() {
 
 #[test]
 fn values_stand_last_and_fit_the_type() {
-    let values = |t: &mut BtfEditor, target: TypeId| {
-        let pointer = t.add_reference(Kind::Ptr, "", target);
+    let values = |t: &mut BtfBuilder, target: TypeId| {
+        let pointer = t.add_ptr(target);
         t.add_array(pointer, pointer, 0)
     };
-    let inner = |t: &mut BtfEditor| {
+    let inner = |t: &mut BtfBuilder| {
         let hash = number(t, 1);
-        t.add_composite(Kind::Struct, "inner", 8, &[("type", hash, 0)])
+        t.add_struct("inner", 8, &[("type", hash, 0)])
     };
-    let ok = with_map(1, |t| {
+    let ok = with_map(Linkage::Global, |t| {
         let inner = inner(t);
         vec![("type", number(t, 12), 0), ("values", values(t, inner), 64)]
     });
@@ -487,11 +490,11 @@ fn values_stand_last_and_fit_the_type() {
 
 #[test]
 fn only_the_first_variable_of_a_question_mark_section_is_off() {
-    let mut types = BtfEditor::new();
+    let mut types = BtfBuilder::new();
     let int = types.add_int("int", 4, 1);
-    let ops = types.add_composite(Kind::Struct, "some_ops", 4, &[("x", int, 0)]);
-    let place = |types: &mut BtfEditor, name: &str, offset| VarSecinfo {
-        type_id: types.add_var(name, ops, 1),
+    let ops = types.add_struct("some_ops", 4, &[("x", int, 0)]);
+    let place = |types: &mut BtfBuilder, name: &str, offset| VarSecinfo {
+        type_id: types.add_var(name, Linkage::Global, ops),
         offset,
         size: 4,
     };
@@ -505,7 +508,7 @@ fn only_the_first_variable_of_a_question_mark_section_is_off() {
     );
     b.variable("a", section, (0, 4));
     b.variable("b", section, (4, 4));
-    b.section(".BTF", SectionKind::Other, &types.finish());
+    b.section(".BTF", SectionKind::Other, &types.finish().unwrap());
     let object = b.open().unwrap();
     let maps: Vec<_> = object
         .maps()
@@ -525,10 +528,10 @@ fn only_the_first_variable_of_a_question_mark_section_is_off() {
 
 #[test]
 fn sizes_that_a_linker_filled_in_are_kept() {
-    let mut types = BtfEditor::new();
+    let mut types = BtfBuilder::new();
     let int = types.add_int("int", 4, 1);
-    let hidden = types.add_var("hidden", int, 1);
-    let seen = types.add_var("seen", int, 1);
+    let hidden = types.add_var("hidden", Linkage::Global, int);
+    let seen = types.add_var("seen", Linkage::Global, int);
     let place = |type_id, offset| VarSecinfo {
         type_id,
         offset,
@@ -543,7 +546,7 @@ fn sizes_that_a_linker_filled_in_are_kept() {
         st_other: elf::SymbolOther::from(elf::STV_HIDDEN),
     };
     b.variable("seen", data, (0, 4));
-    b.section(".BTF", SectionKind::Other, &types.finish());
+    b.section(".BTF", SectionKind::Other, &types.finish().unwrap());
     let object = b.open().unwrap();
     let btf = object.btf().unwrap();
     let section = btf.get(btf.find(".data", Kind::Datasec).unwrap()).unwrap();

@@ -280,7 +280,7 @@ fn number(text: &str) -> Result<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::{BtfEditor, IntEncoding};
+    use crate::btf::{BtfBuilder, IntEncoding, Signedness};
 
     struct Types {
         btf: Btf<'static>,
@@ -298,22 +298,27 @@ mod tests {
     }
 
     fn types() -> Types {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("int", 4, IntEncoding::SIGNED);
         let u8 = b.add_int("unsigned char", 1, 0);
         let u16 = b.add_int("unsigned short", 2, 0);
         let bool = b.add_int("bool", 1, IntEncoding::BOOL);
-        let color = b.add_enum("color", 4, &[("RED", 1), ("GREEN", 2)]);
+        let color = b.add_enum(
+            "color",
+            4,
+            Signedness::Unsigned,
+            &[("RED", 1), ("GREEN", 2)],
+        );
         let chars = b.add_array(u8, int, 8);
         let shorts = b.add_array(u16, int, 3);
-        let float = b.add_type("float", crate::btf::Info::of(Kind::Float), 4, &[]);
-        let constant = b.add_reference(Kind::Const, "", int);
+        let float = b.add_float("float", 4);
+        let constant = b.add_const(int);
         let members = [("a", int, 0), ("b", int, 32)];
-        let pair = b.add_composite(Kind::Struct, "pair", 8, &members);
-        let single = b.add_composite(Kind::Struct, "single", 4, &[("a", int, 0)]);
-        let pointer = b.add_reference(Kind::Ptr, "", int);
+        let pair = b.add_struct("pair", 8, &members);
+        let single = b.add_struct("single", 4, &[("a", int, 0)]);
+        let pointer = b.add_ptr(int);
         Types {
-            btf: Btf::from_vec(b.finish()).unwrap(),
+            btf: b.build().unwrap(),
             u8,
             int,
             bool,

@@ -113,6 +113,7 @@ mod tests {
     };
     use super::*;
     use crate::KernelVersion;
+    use crate::btf::{Linkage, Signedness};
     use crate::insn::{Helper, Insn};
     use crate::reloc::CoreOutcome;
     use std::sync::Arc;
@@ -138,7 +139,7 @@ mod tests {
 
     fn with_vfs_read(version: (u8, u8)) -> Target {
         kernel(KernelVersion::new(version.0, version.1, 0), |editor| {
-            add_function(editor, "vfs_read", 1);
+            add_function(editor, "vfs_read", Linkage::Global);
         })
     }
 
@@ -255,11 +256,16 @@ mod tests {
     /// Distributions take features over; their version says less than their types.
     #[test]
     fn the_kernels_own_numbering_counts_more_than_its_version() {
-        let build = |attach_types: &'static [(&'static str, i32)]| {
+        let build = |attach_types: &'static [(&'static str, i64)]| {
             kernel(KernelVersion::new(4, 18, 0), move |editor| {
-                editor.add_enum("bpf_prog_type", 4, &[("BPF_PROG_TYPE_TRACING", 26)]);
-                editor.add_enum("bpf_attach_type", 4, attach_types);
-                add_function(editor, "vfs_read", 1);
+                editor.add_enum(
+                    "bpf_prog_type",
+                    4,
+                    Signedness::Unsigned,
+                    &[("BPF_PROG_TYPE_TRACING", 26)],
+                );
+                editor.add_enum("bpf_attach_type", 4, Signedness::Unsigned, attach_types);
+                add_function(editor, "vfs_read", Linkage::Global);
             })
         };
         let programs = [("fentry/vfs_read", plain()), ("kprobe/vfs_read", plain())];

@@ -7,7 +7,7 @@
 use super::plan::ProgramPlan;
 use super::target::Target;
 use crate::TypeId;
-use crate::btf::{Btf, BtfEditor, Info, Kind, Linkage, Type};
+use crate::btf::{Btf, BtfBuilder, Kind, Linkage, Member, Type};
 use crate::feature::Feature;
 use crate::kinds::ProgramType;
 use crate::open::OpenObject;
@@ -57,7 +57,7 @@ impl ContextTags {
         &self,
         object: &OpenObject,
         plan: &mut ProgramPlan,
-        changed: &mut Option<BtfEditor>,
+        changed: &mut Option<BtfBuilder>,
     ) {
         let (Some(btf), Some(context)) = (&object.btf, context_name(plan.kind)) else {
             return;
@@ -78,13 +78,13 @@ impl ContextTags {
                 else {
                     continue;
                 };
-                let editor = changed.get_or_insert_with(|| BtfEditor::copy_of(btf));
-                let copy = *copy.get_or_insert_with(|| clone_function(editor, &function));
+                let types = changed.get_or_insert_with(|| BtfBuilder::copy_of(btf));
+                let copy = *copy.get_or_insert_with(|| clone_function(types, &function));
                 let pointer = *pointer.get_or_insert_with(|| {
-                    let structure = editor.add_composite(Kind::Struct, context, 0, &[]);
-                    editor.add_reference(Kind::Ptr, "", structure)
+                    let structure = types.add_struct(context, 0, Member::NONE);
+                    types.add_ptr(structure)
                 });
-                point(editor, copy, *param, pointer);
+                point(types, copy, *param, pointer);
             }
             if let Some(copy) = copy {
                 *id = copy.0.to_ne_bytes();
@@ -141,27 +141,19 @@ fn needs_change(pointee: &Type<'_>, kind: ProgramType, context: &str) -> bool {
 }
 
 /// A copy of a function and its prototype; returns the function's number.
-fn clone_function(editor: &mut BtfEditor, function: &Type<'_>) -> TypeId {
-    let proto = function.target().unwrap_or(TypeId::VOID);
-    let mut word = |id, index| editor.word(id, index).unwrap_or(0);
-    let name = function.name_offset();
-    let (result, info) = (word(proto, 2), word(proto, 1));
-    let count = usize::try_from(info & 0x00ff_ffff).unwrap_or(0);
-    let tail: Vec<u32> = (3..3 + count * 2).map(|index| word(proto, index)).collect();
-    let params = Info::of(Kind::FuncProto).with_vlen(count);
-    let proto = editor.add_type("", params, result, &tail);
-    let global = Info::of(Kind::Func).with_vlen(1);
-    let copy = editor.add_type("", global, proto.0, &[]);
-    editor.set_word(copy, 0, name);
+fn clone_function(types: &mut BtfBuilder, function: &Type<'_>) -> TypeId {
+    let proto = types.duplicate(function.target().unwrap_or(TypeId::VOID));
+    let copy = types.duplicate(function.id());
+    types.set_target(copy, proto);
     copy
 }
 
 /// Makes a parameter of a copied function this pointer, and tags it like the original.
-fn point(editor: &mut BtfEditor, function: TypeId, param: u32, pointer: TypeId) {
-    let proto = TypeId(editor.word(function, 2).unwrap_or(0));
-    let index = usize::try_from(param).unwrap_or(0);
-    editor.set_word(proto, 4 + index * 2, pointer.0);
-    editor.add_type(TAG, Info::of(Kind::DeclTag), function.0, &[param]);
+fn point(types: &mut BtfBuilder, function: TypeId, param: u32, pointer: TypeId) {
+    let proto = types.target(function).unwrap_or(TypeId::VOID);
+    let index = usize::try_from(param).unwrap_or(usize::MAX);
+    types.set_param_type(proto, index, pointer);
+    types.add_decl_tag(TAG, function, Some(param));
 }
 
 /// What the kernel calls the context of these programs, as far as it has a name.
@@ -210,12 +202,11 @@ mod tests {
         let mut object = object();
         object.btf = Some(Arc::new(btf(|editor| {
             let int = editor.add_int("int", 4, 1); // 1
-            let ptr = editor.add_reference(Kind::Ptr, "", TypeId::VOID); // 2
+            let ptr = editor.add_ptr(TypeId::VOID); // 2
             let proto = editor.add_func_proto(int, &[("n", int), ("ctx", ptr)]); // 3
-            let global = Info::of(Kind::Func).with_vlen(1);
-            let f = editor.add_type("f", global, proto.0, &[]); // 4
-            editor.add_type("main", global, proto.0, &[]); // 5
-            editor.add_type(TAG, Info::of(Kind::DeclTag), f.0, &[1]); // 6
+            let f = editor.add_func("f", Linkage::Global, proto); // 4
+            editor.add_func("main", Linkage::Global, proto); // 5
+            editor.add_decl_tag(TAG, f, Some(1)); // 6
         })));
         object
     }
@@ -237,7 +228,7 @@ mod tests {
         tags.fix(&object, &mut plan, &mut changed);
         let records = plan.func_info.bytes.as_chunks::<4>().0.chunks(2);
         let ids = records.map(|r| u32::from_ne_bytes(r[1]));
-        let changed = changed.map(|editor| Btf::from_vec(editor.finish()).unwrap());
+        let changed = changed.map(|editor| editor.build().unwrap());
         (ids.collect(), changed)
     }
 

@@ -285,15 +285,16 @@ mod tests {
     use super::super::testing::{add_function, add_program, kernel, nop, object};
     use super::*;
     use crate::KernelVersion;
+    use crate::btf::Linkage;
 
     fn the_kernel() -> Target {
         kernel(KernelVersion::new(6, 1, 0), |editor| {
             let int = editor.add_int("int", 4, 0); // 1
-            editor.add_reference(Kind::Typedef, "btf_trace_sched_switch", int); // 2
-            add_function(editor, "bpf_lsm_file_open", 0); // 4
-            add_function(editor, "bpf_iter_task", 0); // 6
-            add_function(editor, "do_unlinkat", 0); // 8
-            editor.add_reference(Kind::Typedef, "do_nothing", int); // 9
+            editor.add_typedef("btf_trace_sched_switch", int); // 2
+            add_function(editor, "bpf_lsm_file_open", Linkage::Static); // 4
+            add_function(editor, "bpf_iter_task", Linkage::Static); // 6
+            add_function(editor, "do_unlinkat", Linkage::Static); // 8
+            editor.add_typedef("do_nothing", int); // 9
         })
     }
 
@@ -430,7 +431,11 @@ mod tests {
         let steps = |count: usize| {
             let target = kernel(KernelVersion::new(6, 12, 0), |editor| {
                 for number in 0..count {
-                    add_function(editor, &format!("{}{number:06}", "f".repeat(100)), 1);
+                    add_function(
+                        editor,
+                        &format!("{}{number:06}", "f".repeat(100)),
+                        Linkage::Global,
+                    );
                 }
             });
             let mut object = object();

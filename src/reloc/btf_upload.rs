@@ -2,7 +2,7 @@
 
 use super::target::Target;
 use crate::Result;
-use crate::btf::{Btf, BtfEditor, Info, Kind, Linkage};
+use crate::btf::{Btf, BtfBuilder, Kind, Linkage};
 use crate::feature::Feature;
 use crate::open::{FunctionLinkage, OpenObject};
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 #[doc(alias = "bpf_object__sanitize_and_load_btf")]
 pub(super) fn build(
     object: &OpenObject,
-    changed: Option<BtfEditor>,
+    changed: Option<BtfBuilder>,
     target: &Target,
 ) -> Result<Option<Vec<u8>>> {
     let Some(btf) = &object.btf else {
@@ -22,12 +22,12 @@ pub(super) fn build(
         return Ok(None);
     }
     let changed = hide_functions(object, btf, changed);
-    let Some(editor) = changed else {
-        let sanitized = btf.sanitize(&|feature| target.supports(feature));
+    let Some(types) = changed else {
+        let sanitized = btf.sanitize(&|feature| target.supports(feature))?;
         return Ok(Some(sanitized.unwrap_or_else(|| btf.bytes().to_vec())));
     };
-    let blob = editor.finish();
-    let sanitized = Btf::parse(&blob)?.sanitize(&|feature| target.supports(feature));
+    let blob = types.finish()?;
+    let sanitized = Btf::parse(&blob)?.sanitize(&|feature| target.supports(feature))?;
     Ok(Some(sanitized.unwrap_or(blob)))
 }
 
@@ -36,8 +36,8 @@ pub(super) fn build(
 fn hide_functions(
     object: &OpenObject,
     btf: &Btf<'_>,
-    mut changed: Option<BtfEditor>,
-) -> Option<BtfEditor> {
+    mut changed: Option<BtfBuilder>,
+) -> Option<BtfBuilder> {
     let subprograms = object
         .functions
         .iter()
@@ -52,8 +52,8 @@ fn hide_functions(
     for ty in btf.types() {
         let global = ty.kind() == Kind::Func && ty.linkage() == Some(Linkage::Global);
         if global && hidden.remove(ty.name()) {
-            let editor = changed.get_or_insert_with(|| BtfEditor::copy_of(btf));
-            editor.set_info(ty.id(), Info::of(Kind::Func));
+            let types = changed.get_or_insert_with(|| BtfBuilder::copy_of(btf));
+            types.set_linkage(ty.id(), Linkage::Static);
         }
     }
     changed
@@ -69,8 +69,8 @@ mod tests {
     fn with_hidden_function() -> OpenObject {
         let mut object = object();
         object.btf = Some(Arc::new(btf(|editor| {
-            add_function(editor, "hidden", 1); // 2
-            add_function(editor, "seen", 1); // 4
+            add_function(editor, "hidden", Linkage::Global); // 2
+            add_function(editor, "seen", Linkage::Global); // 4
         })));
         for (offset, name) in ["hidden", "seen"].into_iter().enumerate() {
             let function = subprogram(name, offset, vec![super::super::testing::nop()]);

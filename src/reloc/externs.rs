@@ -385,7 +385,7 @@ mod tests {
     use super::super::testing::{Symbols, add_function, an_extern, btf, kernel, object};
     use super::*;
     use crate::KernelVersion;
-    use crate::btf::BtfEditor;
+    use crate::btf::{BtfBuilder, FwdKind, Linkage, Member};
     use std::sync::Arc;
 
     fn resolve(object: &OpenObject, target: &Target) -> Result<Externs> {
@@ -491,9 +491,9 @@ mod tests {
     }
 
     /// A kernel with `int counter` and `void kfunc(int)`; the object's types are built likewise.
-    fn types(editor: &mut BtfEditor) -> (TypeId, TypeId, TypeId) {
+    fn types(editor: &mut BtfBuilder) -> (TypeId, TypeId, TypeId) {
         let int = editor.add_int("int", 4, 1);
-        let ptr = editor.add_reference(Kind::Ptr, "", int);
+        let ptr = editor.add_ptr(int);
         let proto = editor.add_func_proto(TypeId::VOID, &[("n", int)]);
         (int, ptr, proto)
     }
@@ -501,8 +501,8 @@ mod tests {
     fn typed_kernel() -> Target {
         kernel(KernelVersion::new(6, 1, 0), |editor| {
             let (int, _, proto) = types(editor);
-            editor.add_var("counter", int, 1); // 4
-            editor.add_type("kfunc", crate::btf::Info::of(Kind::Func), proto.0, &[]); // 5
+            editor.add_var("counter", Linkage::Global, int); // 4
+            editor.add_func("kfunc", Linkage::Static, proto); // 5
         })
     }
 
@@ -513,7 +513,7 @@ mod tests {
             // Other numbers than the kernel's.
             editor.add_int("padding", 1, 0);
             ids = Some(types(editor));
-            add_function(editor, "unrelated", 1);
+            add_function(editor, "unrelated", Linkage::Global);
         })));
         (object, ids.unwrap())
     }
@@ -561,12 +561,12 @@ mod tests {
     fn prototypes_are_written_out() {
         let target = kernel(KernelVersion::new(6, 1, 0), |editor| {
             let (int, ptr, _) = types(editor);
-            let constant = editor.add_reference(Kind::Const, "", int);
-            let constants = editor.add_reference(Kind::Ptr, "", constant);
+            let constant = editor.add_const(int);
+            let constants = editor.add_ptr(constant);
             let called = editor.add_func_proto(int, &[("", ptr), ("", int), ("", constants)]);
-            let callback = editor.add_reference(Kind::Ptr, "", called);
+            let callback = editor.add_ptr(called);
             let proto = editor.add_func_proto(int, &[("timer", ptr), ("callback", callback)]);
-            editor.add_type("set", crate::btf::Info::of(Kind::Func), proto.0, &[]);
+            editor.add_func("set", Linkage::Static, proto);
         });
         let (mut object, (_, _, proto)) = typed_object();
         let ext = an_extern("set___old", ExternKind::Kfunc, proto);
@@ -579,16 +579,16 @@ mod tests {
     #[test]
     fn a_struct_that_is_only_announced_is_named() {
         let target = kernel(KernelVersion::new(6, 1, 0), |editor| {
-            let conn = editor.add_composite(Kind::Struct, "conn", 4, &[]);
-            let ptr = editor.add_reference(Kind::Ptr, "", conn);
+            let conn = editor.add_struct("conn", 4, Member::NONE);
+            let ptr = editor.add_ptr(conn);
             let proto = editor.add_func_proto(TypeId::VOID, &[("it", ptr)]);
-            editor.add_type("drop_it", crate::btf::Info::of(Kind::Func), proto.0, &[]);
+            editor.add_func("drop_it", Linkage::Static, proto);
         });
         let mut object = object();
         let mut proto = TypeId::VOID;
         object.btf = Some(Arc::new(btf(|editor| {
-            let conn = editor.add_type("conn", crate::btf::Info::of(Kind::Fwd), 0, &[]);
-            let ptr = editor.add_reference(Kind::Ptr, "", conn);
+            let conn = editor.add_fwd("conn", FwdKind::Struct);
+            let ptr = editor.add_ptr(conn);
             proto = editor.add_func_proto(TypeId::VOID, &[("it", ptr)]);
         })));
         let ext = an_extern("drop_it", ExternKind::Kfunc, proto);
@@ -607,13 +607,13 @@ mod tests {
         });
         let module = |name: &'static str| {
             // A split blob continues the base's numbers: types from 4, strings from the base's end.
-            let mut editor = BtfEditor::new();
+            let mut editor = BtfBuilder::new();
             let func = crate::btf::Info::of(Kind::Func);
-            let id = editor.add_type("", func, 3, &[]);
+            let id = editor.add_raw("", func, 3, &[]);
             let offset = editor.add_string(name);
             let base_strings = u32::try_from(base.string_bytes().len()).unwrap();
-            editor.set_word(id, 0, base_strings + offset);
-            (name.to_string(), editor.finish())
+            editor.set_raw(id, 0, base_strings + offset);
+            (name.to_string(), editor.finish().unwrap())
         };
         let target = Target::offline(super::super::OfflineKernel {
             btf: Some(base.bytes().to_vec()),

@@ -15,7 +15,7 @@ use super::struct_ops::{self, Bindings};
 use super::subprog::{Linked, Linker};
 use super::target::Target;
 use super::{btf_upload, sanitize_insns};
-use crate::btf::{BtfEditor, ByteOrder};
+use crate::btf::{BtfBuilder, ByteOrder};
 use crate::feature::Feature;
 use crate::kinds::{AttachType, ProgramFlags, ProgramType};
 use crate::open::{MapOrigin, OpenObject, OpenProgram, SectionFlags};
@@ -121,7 +121,7 @@ const MOST_DESCRIBED: usize = 1 << 28;
 /// What programs add to the object's maps and types.
 struct Output<'o> {
     tables: JumpTables<'o>,
-    types: Option<BtfEditor>,
+    types: Option<BtfBuilder>,
     tags: ContextTags,
     /// How many more bytes the descriptions of CO-RE relocations may take.
     room: usize,

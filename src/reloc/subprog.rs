@@ -367,7 +367,7 @@ impl<'o> Callbacks<'o> {
 mod tests {
     use super::super::testing::{add_program, btf, call, exit, load, nop, object, subprogram};
     use super::*;
-    use crate::btf::{BtfEditor, Info};
+    use crate::btf::BtfBuilder;
     use crate::open::Relocation;
 
     fn link(object: &OpenObject, entry: usize) -> Result<Linked> {
@@ -511,18 +511,18 @@ mod tests {
         assert!(link(&object, 3).is_err());
     }
 
-    fn tagged(build: impl FnOnce(&mut BtfEditor, TypeId)) -> OpenObject {
+    fn tagged(build: impl FnOnce(&mut BtfBuilder, TypeId)) -> OpenObject {
         let mut object = three_subprograms();
         add_program(&mut object, "xdp", vec![nop(), exit()], &[]);
         object.btf = Some(Arc::new(btf(|editor| {
-            let id = super::super::testing::add_function(editor, "program_13", 1);
+            let id = super::super::testing::add_function(editor, "program_13", Linkage::Global);
             build(editor, id);
         })));
         object
     }
 
-    fn tag(editor: &mut BtfEditor, name: &str, of: TypeId) {
-        editor.add_type(name, Info::of(Kind::DeclTag), of.0, &[u32::MAX]);
+    fn tag(editor: &mut BtfBuilder, name: &str, of: TypeId) {
+        editor.add_decl_tag(name, of, None);
     }
 
     #[test]

@@ -391,7 +391,7 @@ mod tests {
             name: "old".to_owned(),
             ..OfflineKernel::default()
         };
-        let types = Btf::from_vec(crate::btf::BtfEditor::new().finish()).unwrap();
+        let types = crate::btf::BtfBuilder::new().build().unwrap();
         let target = Target::offline(kernel)
             .with_version(version)
             .with_kconfig(b"CONFIG_HZ=250".to_vec())

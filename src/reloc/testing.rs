@@ -1,7 +1,7 @@
 //! Objects and kernels made by hand, for the tests of this room.
 
 use super::target::{KernelSource, ModuleBtf, OfflineKernel, Target};
-use crate::btf::{Btf, BtfEditor, Info, Kind};
+use crate::btf::{Btf, BtfBuilder, Linkage, Param};
 use crate::feature::Feature;
 use crate::insn::Insn;
 use crate::open::{
@@ -84,14 +84,14 @@ pub(super) fn load(src: u8, imm: i32) -> [Insn; 2] {
 }
 
 /// Types that were built, read.
-pub(super) fn btf(build: impl FnOnce(&mut BtfEditor)) -> Btf<'static> {
-    let mut editor = BtfEditor::new();
+pub(super) fn btf(build: impl FnOnce(&mut BtfBuilder)) -> Btf<'static> {
+    let mut editor = BtfBuilder::new();
     build(&mut editor);
-    Btf::from_vec(editor.finish()).unwrap()
+    editor.build().unwrap()
 }
 
 /// A kernel of this version with these types.
-pub(super) fn kernel(version: KernelVersion, build: impl FnOnce(&mut BtfEditor)) -> Target {
+pub(super) fn kernel(version: KernelVersion, build: impl FnOnce(&mut BtfBuilder)) -> Target {
     Target::offline(OfflineKernel {
         name: "test".to_string(),
         btf: Some(btf(build).bytes().to_vec()),
@@ -106,13 +106,9 @@ pub(super) fn newest() -> Target {
 }
 
 /// Adds a function without parameters, and returns its number.
-pub(super) fn add_function(editor: &mut BtfEditor, name: &str, linkage: u32) -> TypeId {
-    let proto = editor.add_func_proto(TypeId::VOID, &[]);
-    let info = Info {
-        vlen: linkage,
-        ..Info::of(Kind::Func)
-    };
-    editor.add_type(name, info, proto.0, &[])
+pub(super) fn add_function(editor: &mut BtfBuilder, name: &str, linkage: Linkage) -> TypeId {
+    let proto = editor.add_func_proto(TypeId::VOID, Param::NONE);
+    editor.add_func(name, linkage, proto)
 }
 
 /// A kernel that has symbols, but nothing else.

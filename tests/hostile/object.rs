@@ -199,10 +199,10 @@ pub(crate) fn btf_ext(section_name: u32, tables: [(u32, &[Vec<u32>]); 3]) -> Vec
 
 /// So many CO-RE relocations to one type with a name of so many bytes.
 pub(crate) fn relocated_to_long_name(count: usize, name_len: usize) -> Vec<u8> {
-    use rawbpf::btf::{BtfEditor, Kind};
-    let mut b = BtfEditor::new();
+    use rawbpf::btf::BtfBuilder;
+    let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 1);
-    let long = b.add_composite(Kind::Struct, &"a".repeat(name_len), 4, &[("x", int, 0)]);
+    let long = b.add_struct(&"a".repeat(name_len), 4, &[("x", int, 0)]);
     let section = b.add_string("socket");
     let access = b.add_string("0:0");
     let records: Vec<_> = (0..count)
@@ -214,7 +214,7 @@ pub(crate) fn relocated_to_long_name(count: usize, name_len: usize) -> Vec<u8> {
     let size = code.len();
     let section_number = object.add_code("socket", code);
     object.add("license", 0, b"GPL\0".to_vec());
-    object.add(".BTF", 0, b.finish());
+    object.add(".BTF", 0, b.finish().unwrap());
     let ext = btf_ext(section, [(8, &[]), (16, &[]), (16, &records)]);
     object.add(".BTF.ext", 0, ext);
     let name = object.add_string("f");

@@ -2,7 +2,7 @@
 
 use crate::support::Need;
 use rawbpf::attach::{Sampling, SoftwareEvent, task_fd};
-use rawbpf::btf::{Btf, BtfEditor, Kind};
+use rawbpf::btf::{Btf, BtfBuilder};
 use rawbpf::insn::{Insn, class, pseudo};
 use rawbpf::map::{Fd, Map, MapTypes, NewMap, UpdateMode};
 use rawbpf::program::TestRun;
@@ -34,10 +34,10 @@ fn maps_are_created_by_hand() {
 #[test]
 fn maps_with_types_are_created_by_hand() {
     require!(Need::Bpf, Need::Btf);
-    let mut editor = BtfEditor::new();
+    let mut editor = BtfBuilder::new();
     let int = editor.add_int("int", 4, 1);
-    let value = editor.add_composite(Kind::Struct, "value", 4, &[("n", int, 0)]);
-    let btf = Arc::new(Btf::from_vec(editor.finish()).unwrap());
+    let value = editor.add_struct("value", 4, &[("n", int, 0)]);
+    let btf = Arc::new(editor.build().unwrap());
     let types = |value| MapTypes {
         btf: Arc::clone(&btf),
         key: int,
@@ -132,9 +132,9 @@ fn types_go_to_the_kernel_and_are_described() {
     let _modules = rawbpf::reloc::Target::running()
         .module_btfs()
         .map(<[_]>::len);
-    let mut editor = BtfEditor::new();
+    let mut editor = BtfBuilder::new();
     editor.add_int("int", 4, 1);
-    let btf = Btf::from_vec(editor.finish()).unwrap();
+    let btf = editor.build().unwrap();
     let before: Vec<_> = Btf::ids().map(Result::unwrap).collect();
     let fd = btf.load_into_kernel().unwrap();
     let of = |fd: &std::os::fd::OwnedFd| rawbpf::sys::bpf::btf_info(fd.as_fd()).unwrap().id;

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use rawbpf::TypeId;
-use rawbpf::btf::{Btf, BtfEditor, Info, Kind, Type};
+use rawbpf::btf::{Btf, BtfBuilder, FwdKind, Kind, Type};
 
 /// What `cargo xtask slices` can be told.
 #[derive(Debug, clap::Args)]
@@ -236,7 +236,7 @@ fn extend(whole: &[u8], slice: &[u8]) -> Result<Vec<u8>> {
     let mut copier = Copier {
         whole: &whole,
         slice: &slice,
-        editor: BtfEditor::copy_of(&slice),
+        editor: BtfBuilder::copy_of(&slice),
         copied: HashMap::new(),
     };
     for (name, kind) in NAMES {
@@ -244,7 +244,7 @@ fn extend(whole: &[u8], slice: &[u8]) -> Result<Vec<u8>> {
             copier.copy(id, Depth::Whole)?;
         }
     }
-    Ok(copier.editor.finish())
+    Ok(copier.editor.finish()?)
 }
 
 /// How much of a struct is wanted.
@@ -260,7 +260,7 @@ enum Depth {
 struct Copier<'b> {
     whole: &'b Btf<'b>,
     slice: &'b Btf<'b>,
-    editor: BtfEditor,
+    editor: BtfBuilder,
     copied: HashMap<(TypeId, Depth), TypeId>,
 }
 
@@ -294,105 +294,28 @@ impl<'b> Copier<'b> {
     }
 
     fn add(&mut self, ty: &Type<'b>, depth: Depth) -> Result<TypeId> {
-        let target = ty.target().unwrap_or(TypeId::VOID);
-        Ok(match ty.kind() {
-            Kind::Int => {
-                let flags = ty.int_encoding().map_or(0, |encoding| encoding.flags);
-                self.editor.add_int(ty.name(), ty.size_field(), flags)
-            }
-            Kind::Ptr => {
-                let target = self.copy(target, Depth::Name)?;
-                self.editor.add_reference(Kind::Ptr, "", target)
-            }
-            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {
-                let target = self.copy(target, depth)?;
-                self.editor.add_reference(ty.kind(), ty.name(), target)
-            }
+        let depth = match ty.kind() {
             Kind::Struct | Kind::Union if depth == Depth::Name && !ty.name().is_empty() => {
-                let info = Info {
-                    kflag: ty.kind() == Kind::Union,
-                    ..Info::of(Kind::Fwd)
+                let of = if ty.kind() == Kind::Union {
+                    FwdKind::Union
+                } else {
+                    FwdKind::Struct
                 };
-                self.editor.add_type(ty.name(), info, 0, &[])
+                return Ok(self.editor.add_fwd(ty.name(), of));
             }
-            Kind::Struct | Kind::Union => self.add_composite(ty)?,
-            Kind::Enum | Kind::Enum64 => self.add_enum(ty),
-            Kind::Array => {
-                let array = ty.array().context("an array without elements")?;
-                let element = self.copy(array.element, Depth::Whole)?;
-                let index = self.copy(array.index, Depth::Whole)?;
-                self.editor.add_array(element, index, array.len)
-            }
-            Kind::FuncProto => {
-                let mut params = Vec::new();
-                for param in ty.params() {
-                    params.push((param.name, self.copy(param.type_id, Depth::Whole)?));
-                }
-                let result = self.copy(target, Depth::Whole)?;
-                self.editor.add_func_proto(result, &params)
-            }
-            Kind::Func => {
-                let proto = self.copy(target, Depth::Whole)?;
-                let info = Info {
-                    vlen: ty.vlen(),
-                    ..Info::of(Kind::Func)
-                };
-                self.editor.add_type(ty.name(), info, proto.0, &[])
-            }
-            Kind::Var => {
-                let target = self.copy(target, Depth::Whole)?;
-                self.editor.add_var(ty.name(), target, 1)
-            }
-            Kind::Fwd => {
-                let info = Info {
-                    kflag: ty.kflag(),
-                    ..Info::of(Kind::Fwd)
-                };
-                self.editor.add_type(ty.name(), info, 0, &[])
-            }
-            Kind::Float => {
-                self.editor
-                    .add_type(ty.name(), Info::of(Kind::Float), ty.size_field(), &[])
-            }
-            kind => {
+            Kind::Ptr => Depth::Name,
+            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => depth,
+            kind @ (Kind::Datasec | Kind::DeclTag) => {
                 bail!("{ty:?} of kind {kind} cannot be part of a type")
             }
-        })
-    }
-
-    fn add_composite(&mut self, ty: &Type<'b>) -> Result<TypeId> {
-        let mut tail = Vec::new();
-        for member in ty.members() {
-            let target = self.copy(member.type_id, Depth::Whole)?;
-            let place = member.bit_offset | member.bitfield_size << 24;
-            tail.extend([self.editor.add_string(member.name), target.0, place]);
-        }
-        let info = Info {
-            kflag: ty.kflag(),
-            ..Info::of(ty.kind()).with_vlen(tail.len() / 3)
+            _ => Depth::Whole,
         };
-        Ok(self
-            .editor
-            .add_type(ty.name(), info, ty.size_field(), &tail))
-    }
-
-    fn add_enum(&mut self, ty: &Type<'b>) -> TypeId {
-        let (mut tail, mut count) = (Vec::new(), 0);
-        for constant in ty.enumerators() {
-            let [low, high] = [constant.value, constant.value >> 32]
-                .map(|half| u32::try_from(half & 0xffff_ffff).unwrap_or_default());
-            tail.extend([self.editor.add_string(constant.name), low]);
-            if ty.kind() == Kind::Enum64 {
-                tail.push(high);
-            }
-            count += 1;
+        let mut copied = HashMap::new();
+        for id in ty.referenced() {
+            copied.insert(id, self.copy(id, depth)?);
         }
-        let info = Info {
-            kflag: ty.kflag(),
-            ..Info::of(ty.kind()).with_vlen(count)
-        };
-        self.editor
-            .add_type(ty.name(), info, ty.size_field(), &tail)
+        let there = |id| copied.get(&id).copied().unwrap_or(TypeId::VOID);
+        Ok(self.editor.add_type_with(ty, there))
     }
 }
 
@@ -416,16 +339,16 @@ mod tests {
 
     #[test]
     fn a_slice_gets_what_is_attached_to_and_keeps_its_numbers() {
-        let mut whole = BtfEditor::new();
-        let task = whole.add_composite(Kind::Struct, "task_struct", 8, &[]);
-        let pointer = whole.add_reference(Kind::Ptr, "", task);
+        let mut whole = BtfBuilder::new();
+        let task = whole.add_struct("task_struct", 8, rawbpf::btf::Member::NONE);
+        let pointer = whole.add_ptr(task);
         let proto = whole.add_func_proto(TypeId::VOID, &[("task", pointer)]);
-        let proto = whole.add_reference(Kind::Ptr, "", proto);
-        whole.add_reference(Kind::Typedef, "btf_trace_sched_switch", proto);
-        let mut slice = BtfEditor::new();
+        let proto = whole.add_ptr(proto);
+        whole.add_typedef("btf_trace_sched_switch", proto);
+        let mut slice = BtfBuilder::new();
         slice.add_int("int", 4, 1);
 
-        let extended = extend(&whole.finish(), &slice.finish()).unwrap();
+        let extended = extend(&whole.finish().unwrap(), &slice.finish().unwrap()).unwrap();
         let extended = Btf::parse(&extended).unwrap();
         assert_eq!(extended.find("int", Kind::Int), Some(TypeId(1)));
         assert!(

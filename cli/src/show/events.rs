@@ -180,20 +180,15 @@ impl<'b> Printer<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rawbpf::btf::{BtfEditor, IntEncoding, Kind};
+    use rawbpf::btf::{BtfBuilder, IntEncoding, Kind};
 
     fn types() -> Btf<'static> {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("int", 4, IntEncoding::SIGNED);
         let char_ = b.add_int("char", 1, IntEncoding::SIGNED);
         let comm = b.add_array(char_, int, 16);
-        b.add_composite(
-            Kind::Struct,
-            "event",
-            20,
-            &[("pid", int, 0), ("comm", comm, 32)],
-        );
-        Btf::from_vec(b.finish()).unwrap()
+        b.add_struct("event", 20, &[("pid", int, 0), ("comm", comm, 32)]);
+        b.build().unwrap()
     }
 
     fn record(pid: i32, comm: &str) -> Vec<u8> {

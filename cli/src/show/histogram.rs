@@ -213,7 +213,7 @@ fn bar(count: u128, most: u128) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rawbpf::btf::{Btf, BtfEditor};
+    use rawbpf::btf::BtfBuilder;
     use std::sync::Arc;
 
     fn counts(counts: &[u128]) -> Value {
@@ -294,17 +294,12 @@ mod tests {
 
     #[test]
     fn maps_are_keyed_by_slot_if_a_name_says_so() {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("u32", 4, 0);
-        let slot = b.add_reference(Kind::Typedef, "slot_t", int);
-        let one = b.add_composite(Kind::Struct, "key", 4, &[("slot", int, 0)]);
-        let two = b.add_composite(
-            Kind::Struct,
-            "key",
-            8,
-            &[("slot", int, 0), ("dev", int, 32)],
-        );
-        let btf = Arc::new(Btf::from_vec(b.finish()).unwrap());
+        let slot = b.add_typedef("slot_t", int);
+        let one = b.add_struct("key", 4, &[("slot", int, 0)]);
+        let two = b.add_struct("key", 8, &[("slot", int, 0), ("dev", int, 32)]);
+        let btf = Arc::new(b.build().unwrap());
         let keyed = |name, key, value| {
             let btf = Arc::clone(&btf);
             is_keyed_by_slot(name, Some(&MapTypes { btf, key, value })).unwrap()

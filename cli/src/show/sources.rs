@@ -293,48 +293,23 @@ fn as_usize(number: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rawbpf::btf::{BtfEditor, IntEncoding};
+    use rawbpf::btf::{BtfBuilder, IntEncoding};
 
     /// `called` has 20 bytes, `numbered` 16, `said` an array at its end, `open` a flexible one.
     fn types() -> Btf<'static> {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("int", 4, IntEncoding::SIGNED);
         let long = b.add_int("long", 8, IntEncoding::SIGNED);
         let letter = b.add_int("char", 1, IntEncoding::SIGNED);
         let text = b.add_array(letter, int, 16);
         let open = b.add_array(letter, int, 0);
-        b.add_composite(Kind::Struct, "pair", 8, &[("a", int, 0), ("b", int, 32)]);
-        b.add_composite(
-            Kind::Struct,
-            "padded",
-            16,
-            &[("n", long, 0), ("m", int, 64)],
-        );
-        b.add_composite(
-            Kind::Struct,
-            "numbered",
-            16,
-            &[("n", long, 0), ("m", long, 64)],
-        );
-        b.add_composite(
-            Kind::Struct,
-            "said",
-            20,
-            &[("len", int, 0), ("text", text, 32)],
-        );
-        let inner = b.add_composite(
-            Kind::Struct,
-            "open",
-            4,
-            &[("len", int, 0), ("text", open, 32)],
-        );
-        b.add_composite(
-            Kind::Struct,
-            "nested",
-            8,
-            &[("n", int, 0), ("of", inner, 32)],
-        );
-        Btf::from_vec(b.finish()).unwrap()
+        b.add_struct("pair", 8, &[("a", int, 0), ("b", int, 32)]);
+        b.add_struct("padded", 16, &[("n", long, 0), ("m", int, 64)]);
+        b.add_struct("numbered", 16, &[("n", long, 0), ("m", long, 64)]);
+        b.add_struct("said", 20, &[("len", int, 0), ("text", text, 32)]);
+        let inner = b.add_struct("open", 4, &[("len", int, 0), ("text", open, 32)]);
+        b.add_struct("nested", 8, &[("n", int, 0), ("of", inner, 32)]);
+        b.build().unwrap()
     }
 
     fn fits(name: &str, len: usize, lengths: Lengths) -> bool {

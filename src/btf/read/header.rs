@@ -9,7 +9,7 @@ pub(crate) const MAGIC: u16 = 0xeb9f;
 /// The header that every BTF has.
 pub(crate) const HEADER_LEN: usize = 24;
 /// The header with the fields of the layout section.
-const HEADER_LEN_LAYOUT: usize = 32;
+pub(crate) const HEADER_LEN_LAYOUT: usize = 32;
 
 /// The 16-bit number at `offset`.
 pub(crate) fn u16_at(bytes: &[u8], offset: usize, order: ByteOrder) -> Option<u16> {

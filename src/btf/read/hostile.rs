@@ -1,37 +1,40 @@
 //! Property tests: whatever the bytes, reading ends without a panic and everything can be asked.
 
 use crate::TypeId;
-use crate::btf::{Btf, BtfEditor, BtfExt, Columns, Info, IntEncoding, Kind, NameMatch, VarSecinfo};
+use crate::btf::{
+    Btf, BtfBuilder, BtfExt, Columns, FwdKind, Info, IntEncoding, Kind, Linkage, NameMatch,
+    Signedness, VarSecinfo,
+};
 use proptest::prelude::*;
 use std::sync::Arc;
 
 /// A blob with every kind in it.
 fn sample() -> Vec<u8> {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, IntEncoding::SIGNED);
     let char_ = b.add_int("char", 1, IntEncoding::CHAR);
     let text = b.add_array(char_, int, 16);
-    let ptr = b.add_reference(Kind::Ptr, "", int);
-    let node = b.add_composite(
-        Kind::Struct,
-        "node",
-        32,
-        &[("next", ptr, 0), ("name", text, 64)],
+    let ptr = b.add_ptr(int);
+    let node = b.add_struct("node", 32, &[("next", ptr, 0), ("name", text, 64)]);
+    b.add_union("either", 4, &[("a", int, 0), ("b", int, 0)]);
+    b.add_enum(
+        "color",
+        4,
+        Signedness::Unsigned,
+        &[("RED", 0), ("GREEN", 1)],
     );
-    b.add_composite(Kind::Union, "either", 4, &[("a", int, 0), ("b", int, 0)]);
-    b.add_enum("color", 4, &[("RED", 0), ("GREEN", 1)]);
-    b.add_enum64("wide", 8, &[("BIG", u64::MAX)]);
-    b.add_reference(Kind::Fwd, "later", TypeId::VOID);
-    let alias = b.add_reference(Kind::Typedef, "node_t", node);
-    let constant = b.add_reference(Kind::Const, "", alias);
-    b.add_reference(Kind::Volatile, "", constant);
-    b.add_reference(Kind::Restrict, "", ptr);
-    b.add_reference(Kind::TypeTag, "user", int);
+    b.add_enum64("wide", 8, Signedness::Unsigned, &[("BIG", -1)]);
+    b.add_fwd("later", FwdKind::Struct);
+    let alias = b.add_typedef("node_t", node);
+    let constant = b.add_const(alias);
+    b.add_volatile(constant);
+    b.add_restrict(ptr);
+    b.add_type_tag("user", int);
     let proto = b.add_func_proto(int, &[("p", ptr)]);
-    let func = b.add_reference(Kind::Func, "f", proto);
-    b.add_type("float", Info::of(Kind::Float), 4, &[]);
-    b.add_type("tag", Info::of(Kind::DeclTag), func.0, &[u32::MAX]);
-    let var = b.add_var("v", node, 1);
+    let func = b.add_func("f", Linkage::Static, proto);
+    b.add_float("float", 4);
+    b.add_decl_tag("tag", func, None);
+    let var = b.add_var("v", Linkage::Global, node);
     b.add_datasec(
         ".data",
         32,
@@ -41,7 +44,7 @@ fn sample() -> Vec<u8> {
             size: 32,
         }],
     );
-    b.finish()
+    b.finish().unwrap()
 }
 
 /// Asks everything that can be asked.
@@ -71,7 +74,7 @@ fn exercise(btf: &Btf<'_>) {
             assert!(found.name < names.len() && btf.get(found.id).is_ok());
         }
     }
-    let _ = Btf::from_vec(BtfEditor::copy_of(btf).finish());
+    let _ = BtfBuilder::copy_of(btf).build();
 }
 
 /// Decodes and prints; what is printed must not be more than the bytes are worth.
@@ -95,11 +98,11 @@ fn decode(btf: &Btf<'_>, id: TypeId, bytes: &[u8]) {
 fn any_types() -> impl Strategy<Value = Vec<u8>> {
     let words = (any::<u8>(), 0..20_u32, 0..20_u32, 0..40_u32, any::<u32>());
     prop::collection::vec(words, 1..16).prop_map(|types| {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         for (kind, one, two, size, wild) in types {
             let [first, second] = [TypeId(one), TypeId(two)];
             match kind % 12 {
-                0 => b.add_type("i", Info::of(Kind::Int), size, &[wild & 0x0fff_00ff]),
+                0 => b.add_raw("i", Info::of(Kind::Int), size, &[wild & 0x0fff_00ff]),
                 1 => b.add_array(first, second, if wild % 3 == 0 { wild } else { size }),
                 2 | 3 => {
                     let info = Info::of(if kind.is_multiple_of(2) {
@@ -111,22 +114,29 @@ fn any_types() -> impl Strategy<Value = Vec<u8>> {
                     let info = if wild & 1 == 0 {
                         info
                     } else {
-                        info.with_kflag()
+                        info.flagged(true)
                     };
                     let name = b.add_string(if wild & 2 == 0 { "" } else { "addr" });
-                    b.add_type(
+                    b.add_raw(
                         "s",
                         info,
                         size,
                         &[name, one, wild & 0x0fff, name, two, wild >> 3],
                     )
                 }
-                4 => b.add_enum("e", size, &[("A", 1), ("B", wild.cast_signed())]),
-                5 => b.add_enum64("w", size, &[("A", u64::from(wild) << 20)]),
-                6 => b.add_reference(Kind::Typedef, "__be32", first),
-                7 => b.add_reference(Kind::Ptr, "", first),
-                8 => b.add_type("f", Info::of(Kind::Float), size, &[]),
-                9 => b.add_var("v", first, 1),
+                4 => {
+                    let names = [b.add_string("A"), b.add_string("B")];
+                    let info = Info::of(Kind::Enum).with_vlen(2);
+                    b.add_raw("e", info, size, &[names[0], 1, names[1], wild])
+                }
+                5 => {
+                    let (name, info) = (b.add_string("A"), Info::of(Kind::Enum64).with_vlen(1));
+                    b.add_raw("w", info, size, &[name, wild << 20, wild >> 12])
+                }
+                6 => b.add_typedef("__be32", first),
+                7 => b.add_ptr(first),
+                8 => b.add_raw("f", Info::of(Kind::Float), size, &[]),
+                9 => b.add_var("v", Linkage::Global, first),
                 10 => {
                     let variable = VarSecinfo {
                         type_id: first,
@@ -135,10 +145,10 @@ fn any_types() -> impl Strategy<Value = Vec<u8>> {
                     };
                     b.add_datasec(".data", wild, &[variable, variable])
                 }
-                _ => b.add_type("t", Info::of(Kind::DeclTag), one, &[two]),
+                _ => b.add_raw("t", Info::of(Kind::DeclTag), one, &[two]),
             };
         }
-        b.finish()
+        b.finish().unwrap()
     })
 }
 
@@ -250,16 +260,16 @@ fn the_other_byte_order_gives_the_same_types() {
 
 #[test]
 fn a_kind_from_the_future_is_stepped_over_when_the_layout_describes_it() {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 0);
-    let ptr = b.add_reference(Kind::Ptr, "", int);
+    let ptr = b.add_ptr(int);
     // Kind 25, with one word that follows once and two words for each of its three elements.
-    b.set_word(ptr, 1, 25 << 24 | 3);
+    b.set_raw(ptr, 1, 25 << 24 | 3);
     let mut types = b;
     types.push_words(&[0; 7]);
     types.set_layout_for_tests(26, 25, [4, 8]);
-    types.add_reference(Kind::Typedef, "after", int);
-    let blob = types.finish();
+    types.add_typedef("after", int);
+    let blob = types.finish().unwrap();
     let btf = Btf::parse(&blob).unwrap();
     assert_eq!(btf.find("after", Kind::Typedef), Some(TypeId(3)));
     assert!(btf.get(ptr).is_err());
@@ -267,15 +277,15 @@ fn a_kind_from_the_future_is_stepped_over_when_the_layout_describes_it() {
 
 /// So many structures with a member each, all of whose names end where the same long string does.
 fn types_with_overlapping_names(count: u32) -> Vec<u8> {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 0);
     let long = b.add_string(&"a".repeat(usize::try_from(count).unwrap() * 2));
     for number in 0..count {
-        let id = b.add_composite(Kind::Struct, "", 4, &[("", int, 0)]);
-        b.set_word(id, 0, long + 2 * number);
-        b.set_word(id, 3, long + 2 * number + 1);
+        let id = b.add_struct("", 4, &[("", int, 0)]);
+        b.set_raw(id, 0, long + 2 * number);
+        b.set_raw(id, 3, long + 2 * number + 1);
     }
-    b.finish()
+    b.finish().unwrap()
 }
 
 /// The steps of all that is done for each name of a blob.
@@ -305,11 +315,11 @@ fn twice_the_overlapping_names_take_twice_the_steps() {
 #[test]
 fn twice_the_flavours_in_one_string_take_twice_the_steps() {
     let steps = |count| {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         b.add_int(&"a___b".repeat(count), 4, 0);
         b.add_int(&"a____".repeat(count), 4, 0);
         b.add_int("a___b", 4, 0);
-        let btf = Btf::from_vec(b.finish()).unwrap();
+        let btf = b.build().unwrap();
         let (found, steps) = crate::work::steps_of(|| btf.find_all(&["a"], NameMatch::Essential));
         assert_eq!(found.len(), 1);
         steps
@@ -320,12 +330,12 @@ fn twice_the_flavours_in_one_string_take_twice_the_steps() {
 
 #[test]
 fn a_name_may_be_as_long_as_the_kernel_says() {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let names = ["n".repeat(512), "n".repeat(513)];
     for name in &names {
         b.add_int(name, 4, 0);
     }
-    let btf = Btf::from_vec(b.finish()).unwrap();
+    let btf = b.build().unwrap();
     let [fits, too_long] = [1, 2].map(|id| btf.get(TypeId(id)).unwrap());
     assert_eq!((fits.name(), too_long.name()), (names[0].as_str(), ""));
     let error = btf.string_bytes_at(too_long.name_offset()).unwrap_err();

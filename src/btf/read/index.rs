@@ -204,19 +204,19 @@ fn record_len(info: u32, tails: &Tails) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::{Btf, BtfEditor};
+    use crate::btf::{Btf, BtfBuilder};
 
     #[test]
     fn every_type_is_found_between_the_kept_places() {
         for count in [0, 1, 7, 8, 9, 63, 64, 65] {
-            let mut editor = BtfEditor::new();
+            let mut editor = BtfBuilder::new();
             let mut last = TypeId::VOID;
             for number in 0..count {
                 // Records of 12 to 60 bytes.
                 let members = vec![("m", last, 0); number % 5];
-                last = editor.add_composite(Kind::Struct, "s", 0, &members);
+                last = editor.add_struct("s", 0, &members);
             }
-            let blob = editor.finish();
+            let blob = editor.finish().unwrap();
             let btf = Btf::parse(&blob).unwrap();
             let starts: Vec<usize> = btf.starts().collect();
             assert_eq!(starts.len(), count);

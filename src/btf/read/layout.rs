@@ -345,7 +345,7 @@ const MAX_MEMBERS: usize = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::BtfEditor;
+    use crate::btf::BtfBuilder;
     use zerocopy::FromBytes;
 
     #[derive(FromBytes, IntoBytes, Immutable)]
@@ -365,20 +365,20 @@ mod tests {
 
     /// `struct event { int pid; union { u64 times[2]; }; char comm[16]; }`, with the offset of `times` and the width of `comm`.
     fn event(times_at: u32, comm_len: u32) -> (Btf<'static>, TypeId) {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("int", 4, 1);
         let long = b.add_int("u64", 8, 0);
         let char = b.add_int("char", 1, 1);
         let times = b.add_array(long, int, 2);
         let comm = b.add_array(char, int, comm_len);
-        let union = b.add_composite(Kind::Union, "", 16, &[("times", times, 0)]);
+        let union = b.add_union("", 16, &[("times", times, 0)]);
         let members = [
             ("pid", int, 0),
             ("", union, times_at * 8),
             ("comm", comm, (times_at + 16) * 8),
         ];
-        let id = b.add_composite(Kind::Struct, "event", 40, &members);
-        (Btf::from_vec(b.finish()).unwrap(), id)
+        let id = b.add_struct("event", 40, &members);
+        (b.build().unwrap(), id)
     }
 
     fn refusal<T: Layout>(btf: &Btf<'_>, id: TypeId) -> String {
@@ -426,14 +426,14 @@ mod tests {
 
     #[test]
     fn numbers_stand_for_what_holds_one_number() {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("int", 4, 1);
-        let lock = b.add_composite(Kind::Struct, "bpf_spin_lock", 4, &[("val", int, 0)]);
-        let alias = b.add_reference(Kind::Typedef, "pid_t", int);
-        let pair = b.add_composite(Kind::Struct, "pair", 8, &[("a", int, 0), ("b", int, 32)]);
+        let lock = b.add_struct("bpf_spin_lock", 4, &[("val", int, 0)]);
+        let alias = b.add_typedef("pid_t", int);
+        let pair = b.add_struct("pair", 8, &[("a", int, 0), ("b", int, 32)]);
         let array = b.add_array(int, int, 2);
-        let pointer = b.add_reference(Kind::Ptr, "", pair);
-        let btf = Btf::from_vec(b.finish()).unwrap();
+        let pointer = b.add_ptr(pair);
+        let btf = b.build().unwrap();
         for id in [int, lock, alias] {
             btf.check_layout::<u32>(id).unwrap();
         }
@@ -452,10 +452,10 @@ mod tests {
             a: u32,
         }
         layout!(Any { a });
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let this = b.next_id();
-        b.add_composite(Kind::Struct, "s", 4, &[("", this, 0), ("", this, 0)]);
-        let btf = Btf::from_vec(b.finish()).unwrap();
+        b.add_struct("s", 4, &[("", this, 0), ("", this, 0)]);
+        let btf = b.build().unwrap();
         assert!(btf.check_layout::<Any>(this).is_err());
     }
 }

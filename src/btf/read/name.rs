@@ -165,22 +165,22 @@ fn around(base: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::BtfEditor;
+    use crate::btf::{BtfBuilder, Info, Param, Signedness};
 
     /// Each declaration of `x` as C writes it, with the type's own name.
     #[test]
     #[expect(clippy::too_many_lines, reason = "one table of all kinds")]
     fn every_kind_reads_like_c() {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let int = b.add_int("int", 4, 0);
         let void = TypeId::VOID;
-        let file = b.add_composite(Kind::Struct, "file", 4, &[("a", int, 0)]);
-        let unnamed = b.add_composite(Kind::Struct, "", 4, &[("a", int, 0)]);
-        let either = b.add_composite(Kind::Union, "either", 4, &[("a", int, 0)]);
-        let choice = b.add_enum("choice", 4, &[("A", 1)]);
-        let unnamed_enum = b.add_enum("", 4, &[("B", 1)]);
-        let typedef = b.add_reference(Kind::Typedef, "u32", int);
-        let mut of = |kind, target| b.add_reference(kind, "", target);
+        let file = b.add_struct("file", 4, &[("a", int, 0)]);
+        let unnamed = b.add_struct("", 4, &[("a", int, 0)]);
+        let either = b.add_union("either", 4, &[("a", int, 0)]);
+        let choice = b.add_enum("choice", 4, Signedness::Unsigned, &[("A", 1)]);
+        let unnamed_enum = b.add_enum("", 4, Signedness::Unsigned, &[("B", 1)]);
+        let typedef = b.add_typedef("u32", int);
+        let mut of = |kind, target: TypeId| b.add_raw("", Info::of(kind), target.0, &[]);
         let ptr = of(Kind::Ptr, file);
         let ptr_ptr = of(Kind::Ptr, ptr);
         let void_ptr = of(Kind::Ptr, void);
@@ -190,23 +190,23 @@ mod tests {
         let ptr_const_ptr = of(Kind::Ptr, const_ptr);
         let volatile = of(Kind::Volatile, constant);
         let restricted = of(Kind::Restrict, void_ptr);
-        let tagged = b.add_reference(Kind::TypeTag, "user", int);
-        let tagged_ptr = b.add_reference(Kind::Ptr, "", tagged);
+        let tagged = b.add_type_tag("user", int);
+        let tagged_ptr = b.add_ptr(tagged);
         let inner = b.add_array(int, int, 3);
         let outer = b.add_array(inner, int, 2);
         let const_array = b.add_array(constant, int, 4);
         let pointers = b.add_array(ptr, int, 5);
-        let ptr_array = b.add_reference(Kind::Ptr, "", inner);
-        let nothing = b.add_func_proto(void, &[]);
+        let ptr_array = b.add_ptr(inner);
+        let nothing = b.add_func_proto(void, Param::NONE);
         let named = b.add_func_proto(int, &[("file", ptr), ("flags", typedef)]);
         let unnamed_params = b.add_func_proto(ptr, &[("", ptr_const), ("", typedef)]);
         let variadic = b.add_func_proto(int, &[("format", ptr_const), ("", void)]);
-        let callback = b.add_reference(Kind::Ptr, "", named);
+        let callback = b.add_ptr(named);
         let takes_callback = b.add_func_proto(void, &[("then", callback), ("", callback)]);
         let callbacks = b.add_array(callback, int, 7);
-        let returns_callback = b.add_func_proto(callback, &[]);
-        let const_callback = b.add_reference(Kind::Const, "", callback);
-        let btf = Btf::from_vec(b.finish()).expect("valid types");
+        let returns_callback = b.add_func_proto(callback, Param::NONE);
+        let const_callback = b.add_const(callback);
+        let btf = b.build().expect("valid types");
         for (id, name, declared) in [
             (void, "void", "void x"),
             (int, "int", "int x"),
@@ -282,15 +282,15 @@ mod tests {
 
     #[test]
     fn damaged_types_take_no_time() {
-        let mut b = BtfEditor::new();
+        let mut b = BtfBuilder::new();
         let pointer_to_itself = b.next_id();
-        b.add_reference(Kind::Ptr, "", pointer_to_itself);
+        b.add_ptr(pointer_to_itself);
         // A function whose thousand parameters are pointers to itself.
         let function = TypeId(b.next_id().0 + 1);
-        let callback = b.add_reference(Kind::Ptr, "", function);
+        let callback = b.add_ptr(function);
         let params: Vec<_> = (0..1000).map(|_| ("f", callback)).collect();
         assert_eq!(b.add_func_proto(callback, &params), function);
-        let btf = Btf::from_vec(b.finish()).expect("types");
+        let btf = b.build().expect("types");
         assert!(btf.type_name(pointer_to_itself).starts_with('?'));
         let text = btf.type_name(function);
         assert!(

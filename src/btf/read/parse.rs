@@ -178,7 +178,8 @@ impl<'a> Btf<'a> {
         self.first_id.saturating_add(self.index().len())
     }
 
-    fn end_string(&self) -> u32 {
+    /// The offset after the last string, own or of the base.
+    pub(in crate::btf) fn end_string(&self) -> u32 {
         self.first_string
             .saturating_add(u32::try_from(self.header.strings.len()).unwrap_or(u32::MAX))
     }
@@ -205,7 +206,7 @@ impl<'a> Btf<'a> {
     }
 
     /// The number that the first byte of [`Btf::string_bytes`] has as a string offset.
-    pub(super) fn first_string(&self) -> u32 {
+    pub(in crate::btf) fn first_string(&self) -> u32 {
         self.first_string
     }
 
@@ -245,7 +246,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     /// The offset is that of no string.
-    pub(super) fn strings_from(&self, offset: u32) -> Result<&[u8], BtfError> {
+    pub(in crate::btf) fn strings_from(&self, offset: u32) -> Result<&[u8], BtfError> {
         let Some(own) = offset.checked_sub(self.first_string) else {
             return match &self.base {
                 Some(base) => base.strings_from(offset),
@@ -321,7 +322,7 @@ impl<'a> Btf<'a> {
     }
 
     /// All types of this blob itself, in order; an error for each of a kind that only the blob's layout section knows.
-    pub(super) fn records(&self) -> impl Iterator<Item = Result<Type<'_>, BtfError>> {
+    pub(in crate::btf) fn records(&self) -> impl Iterator<Item = Result<Type<'_>, BtfError>> {
         let records = self.own_ids().zip(self.starts());
         records.map(|(id, start)| self.record(TypeId(id), start))
     }

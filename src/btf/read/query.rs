@@ -392,7 +392,7 @@ impl OffsetFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::BtfEditor;
+    use crate::btf::BtfBuilder;
 
     #[test]
     fn essential_name_cuts_at_the_last_flavour() {
@@ -411,13 +411,13 @@ mod tests {
 
     #[test]
     fn structures_that_hold_each_other_twice_are_looked_through_once() {
-        let mut editor = BtfEditor::new();
+        let mut editor = BtfBuilder::new();
         let mut inner = editor.add_int("int", 4, 0);
         for _ in 0..30 {
             let members = [("a", inner, 0), ("b", inner, 0)];
-            inner = editor.add_composite(Kind::Struct, "s", 4, &members);
+            inner = editor.add_struct("s", 4, &members);
         }
-        let btf = Btf::from_vec(editor.finish()).unwrap();
+        let btf = editor.build().unwrap();
         assert_eq!(btf.align_of(inner), Ok(4));
     }
 
@@ -433,11 +433,11 @@ mod tests {
             "task_struct___old",
             "b",
         ];
-        let mut editor = BtfEditor::new();
+        let mut editor = BtfBuilder::new();
         for string in strings {
             editor.add_int(string, 4, 0);
         }
-        let btf = Btf::from_vec(editor.finish()).unwrap();
+        let btf = editor.build().unwrap();
         let names = [
             "a",
             "ab",

@@ -24,7 +24,7 @@ impl std::fmt::Debug for Type<'_> {
 }
 
 /// A member of a structure or union.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "btf_member")]
 pub struct Member<'b> {
     /// Its name; empty for an anonymous structure or union.
@@ -38,7 +38,7 @@ pub struct Member<'b> {
 }
 
 /// A constant of an enumeration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias("btf_enum", "btf_enum64"))]
 pub struct Enumerator<'b> {
     /// Its name.
@@ -48,7 +48,7 @@ pub struct Enumerator<'b> {
 }
 
 /// A parameter of a function.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "btf_param")]
 pub struct Param<'b> {
     /// Its name; may be empty.
@@ -105,6 +105,23 @@ impl IntEncoding {
     pub const CHAR: u8 = 2;
     /// Flag: boolean.
     pub const BOOL: u8 = 4;
+
+    /// From the flags, the bits from the start of the storage, and the width in bits.
+    pub fn new(flags: u8, offset: u8, bits: u8) -> Self {
+        Self {
+            signed: flags & Self::SIGNED != 0,
+            char: flags & Self::CHAR != 0,
+            bool: flags & Self::BOOL != 0,
+            flags,
+            offset,
+            bits,
+        }
+    }
+
+    /// As it is stored.
+    pub(in crate::btf) fn word(self) -> u32 {
+        u32::from_le_bytes([self.bits, 0, self.offset, self.flags])
+    }
 }
 
 /// How a function or variable is visible.
@@ -128,6 +145,18 @@ impl From<u32> for Linkage {
             1 => Self::Global,
             2 => Self::Extern,
             n => Self::Unknown(n),
+        }
+    }
+}
+
+impl Linkage {
+    /// Its number.
+    pub(in crate::btf) fn number(self) -> u32 {
+        match self {
+            Self::Static => 0,
+            Self::Global => 1,
+            Self::Extern => 2,
+            Self::Unknown(number) => number,
         }
     }
 }
@@ -210,6 +239,14 @@ impl<'b> Type<'b> {
     /// Whether two views show the same type of the same blob.
     pub fn is(&self, other: &Type<'_>) -> bool {
         self.id == other.id && std::ptr::eq(self.tail, other.tail)
+    }
+
+    /// The record's 32-bit words.
+    pub(in crate::btf) fn words(&self) -> impl Iterator<Item = u32> + use<'b> {
+        let tail = self.tail.as_chunks::<4>().0.iter();
+        let head = [self.name_off, self.info, self.size_or_target];
+        head.into_iter()
+            .chain(tail.map(|word| u32::from_ne_bytes(*word)))
     }
 
     fn u32_at(&self, offset: usize) -> u32 {
@@ -345,13 +382,25 @@ impl<'b> Type<'b> {
     }
 
     /// The first two words of each member, parameter or constant: the offset of its name, and its type or value.
-    pub(super) fn element_words(&self) -> impl Iterator<Item = (u32, u32)> + use<'b> {
+    pub(in crate::btf) fn element_words(&self) -> impl Iterator<Item = (u32, u32)> + use<'b> {
         let wide = matches!(self.kind, Kind::Struct | Kind::Union | Kind::Enum64);
         let size = if wide { 12 } else { 8 };
         self.tail.chunks_exact(size).filter_map(|raw| {
             let [name_off, word] = words(raw.first_chunk::<8>()?);
             Some((name_off, word))
         })
+    }
+
+    /// The types that this one refers to, in the order of its record; `void` among them.
+    #[doc(alias = "btf_field_iter")]
+    pub fn referenced(&self) -> impl Iterator<Item = TypeId> + use<'b> {
+        let array = self.array().map(|array| [array.element, array.index]);
+        let members = self.members().map(|member| member.type_id);
+        let params = self.params().map(|param| param.type_id);
+        let variables = self.variables().map(|variable| variable.type_id);
+        let target = self.target().into_iter();
+        let elements = target.chain(array.into_iter().flatten());
+        elements.chain(members).chain(params).chain(variables)
     }
 
     /// An array's particulars.
@@ -367,15 +416,7 @@ impl<'b> Type<'b> {
     pub fn int_encoding(&self) -> Option<IntEncoding> {
         (self.kind == Kind::Int).then(|| {
             let [bits, _, offset, flags] = self.u32_at(0).to_le_bytes();
-            let flags = flags & 0x0f;
-            IntEncoding {
-                signed: flags & IntEncoding::SIGNED != 0,
-                char: flags & IntEncoding::CHAR != 0,
-                bool: flags & IntEncoding::BOOL != 0,
-                flags,
-                offset,
-                bits,
-            }
+            IntEncoding::new(flags & 0x0f, offset, bits)
         })
     }
 

@@ -68,40 +68,37 @@ impl Btf<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::BtfEditor;
+    use crate::btf::{BtfBuilder, Linkage};
 
-    fn check<T>(build: impl FnOnce(&mut BtfEditor) -> T) -> Result<(), BtfError> {
-        let mut editor = BtfEditor::new();
+    fn check<T>(build: impl FnOnce(&mut BtfBuilder) -> T) -> Result<(), BtfError> {
+        let mut editor = BtfBuilder::new();
         build(&mut editor);
-        Btf::from_vec(editor.finish())?.validate()
+        editor.build()?.validate()
     }
 
     #[test]
     fn dangling_references_are_found() {
         let gone = TypeId(77);
         let no_type = Err(BtfError::NoType(gone));
-        assert_eq!(check(|b| b.add_reference(Kind::Ptr, "", gone)), no_type);
+        assert_eq!(check(|b| b.add_ptr(gone)), no_type);
         assert_eq!(check(|b| b.add_array(gone, TypeId(1), 1)), no_type);
         assert_eq!(
             check(|b| b.add_func_proto(TypeId::VOID, &[("a", gone)])),
             no_type
         );
-        assert_eq!(
-            check(|b| b.add_composite(Kind::Union, "u", 4, &[("m", gone, 0)])),
-            no_type
-        );
-        let bad_name = |b: &mut BtfEditor| {
+        assert_eq!(check(|b| b.add_union("u", 4, &[("m", gone, 0)])), no_type);
+        let bad_name = |b: &mut BtfBuilder| {
             let id = b.add_int("int", 4, 0);
-            b.set_word(id, 0, 1000);
+            b.set_raw(id, 0, 1000);
         };
         assert_eq!(check(bad_name), Err(BtfError::NoString(1000)));
     }
 
     #[test]
     fn a_function_must_refer_to_a_prototype() {
-        let build = |b: &mut BtfEditor| {
+        let build = |b: &mut BtfBuilder| {
             let int = b.add_int("int", 4, 0);
-            b.add_reference(Kind::Func, "f", int);
+            b.add_func("f", Linkage::Static, int);
         };
         let error = BtfError::Reference {
             id: TypeId(2),

@@ -10,17 +10,19 @@
 //!  ENUM64          UNION of one-byte members     signed ENUM the same, unsigned
 //! ```
 
+use super::builder::BtfBuilder;
+use super::record::{HEAD, INFO, Info, NAME, SIZE_OR_TARGET};
 use crate::TypeId;
-use crate::btf::{Btf, BtfEditor, Info, Kind, Linkage, Type};
+use crate::btf::{Btf, BtfError, Kind, Linkage, Type};
 use crate::feature::Feature;
 
-/// An [`Info::word`] without elements: `INT`s of one byte are encoded like this.
-const ONE_BYTE_INT: u32 = 8;
+/// The encoding of an integer of eight bits.
+const EIGHT_BITS: u32 = 8;
 
 /// A copy of a blob that is made when the first change has to be.
 struct Copy<'b> {
     btf: &'b Btf<'b>,
-    editor: Option<BtfEditor>,
+    builder: Option<BtfBuilder>,
     /// The integer that stands for the constants of 64-bit enumerations.
     placeholder: Option<TypeId>,
 }
@@ -29,11 +31,17 @@ impl Btf<'_> {
     /// This blob as a kernel with these features takes it; `None` if it takes it as it is.
     ///
     /// `supports` is asked only about what the blob holds.
+    ///
+    /// # Errors
+    /// A record takes no multiple of four bytes, so that it cannot be rewritten.
     #[doc(alias = "bpf_object__sanitize_btf")]
-    pub fn sanitize(&self, supports: &dyn Fn(Feature) -> bool) -> Option<Vec<u8>> {
+    pub fn sanitize(
+        &self,
+        supports: &dyn Fn(Feature) -> bool,
+    ) -> Result<Option<Vec<u8>>, BtfError> {
         let mut copy = Copy {
             btf: self,
-            editor: None,
+            builder: None,
             placeholder: None,
         };
         for ty in self.types() {
@@ -42,14 +50,14 @@ impl Btf<'_> {
         if !self.layout_bytes().is_empty() && !supports(Feature::BtfLayout) {
             copy.edit().drop_layout();
         }
-        copy.editor.map(|editor| editor.finish())
+        copy.builder.map(|builder| builder.finish()).transpose()
     }
 }
 
 impl Copy<'_> {
-    fn edit(&mut self) -> &mut BtfEditor {
-        self.editor
-            .get_or_insert_with(|| BtfEditor::copy_of(self.btf))
+    fn edit(&mut self) -> &mut BtfBuilder {
+        self.builder
+            .get_or_insert_with(|| BtfBuilder::copy_of(self.btf))
     }
 
     fn sanitize(&mut self, ty: &Type<'_>, supports: &dyn Fn(Feature) -> bool) {
@@ -62,7 +70,7 @@ impl Copy<'_> {
             }
             Kind::FuncProto if !supports(Feature::BtfFunc) => {
                 self.turn(ty, Info::of(Kind::Enum).with_vlen(vlen(ty)));
-                self.edit().set_size_or_target(ty.id(), 4);
+                self.edit().set_word(ty.id(), SIZE_OR_TARGET, 4);
             }
             Kind::Func if !supports(Feature::BtfFunc) => self.turn(ty, Info::of(Kind::Typedef)),
             Kind::Func
@@ -71,11 +79,11 @@ impl Copy<'_> {
                 self.turn(ty, Info::of(Kind::Func));
             }
             Kind::Float if !supports(Feature::BtfFloat) => {
-                self.edit().set_word(ty.id(), 0, 0);
+                self.edit().set_word(ty.id(), NAME, 0);
                 self.turn(ty, Info::of(Kind::Struct));
             }
             Kind::TypeTag if !supports(Feature::BtfTypeTag) => {
-                self.edit().set_word(ty.id(), 0, 0);
+                self.edit().set_word(ty.id(), NAME, 0);
                 self.turn(ty, Info::of(Kind::Const));
             }
             Kind::Enum if ty.kflag() && !supports(Feature::BtfEnum64) => {
@@ -86,15 +94,16 @@ impl Copy<'_> {
         }
     }
 
+    /// Gives a type another kind, whose record takes as many bytes.
     fn turn(&mut self, ty: &Type<'_>, info: Info) {
-        self.edit().set_info(ty.id(), info);
+        self.edit().set_word(ty.id(), INFO, info.word());
     }
 
     /// One byte is the safest size: a variable may be that small.
     fn one_byte_int(&mut self, ty: &Type<'_>) {
         self.turn(ty, Info::of(Kind::Int));
-        self.edit().set_size_or_target(ty.id(), 1);
-        self.edit().set_word(ty.id(), 3, ONE_BYTE_INT);
+        self.edit().set_word(ty.id(), SIZE_OR_TARGET, 1);
+        self.edit().set_word(ty.id(), HEAD, EIGHT_BITS);
     }
 
     fn datasec_to_struct(&mut self, ty: &Type<'_>) {
@@ -107,9 +116,7 @@ impl Copy<'_> {
                 variable.type_id.0,
                 variable.offset.wrapping_mul(8),
             ];
-            for (word, value) in words.into_iter().enumerate() {
-                self.edit().set_word(ty.id(), 3 + index * 3 + word, value);
-            }
+            self.set_twelve_bytes(ty.id(), index, words);
         }
     }
 
@@ -121,22 +128,28 @@ impl Copy<'_> {
         };
         self.placeholder = Some(placeholder);
         self.turn(ty, Info::of(Kind::Union).with_vlen(vlen(ty)));
-        for index in 0..vlen(ty) {
-            self.edit().set_word(ty.id(), 4 + index * 3, placeholder.0);
-            self.edit().set_word(ty.id(), 5 + index * 3, 0);
+        for (index, (name, _)) in ty.element_words().enumerate() {
+            self.set_twelve_bytes(ty.id(), index, [name, placeholder.0, 0]);
+        }
+    }
+
+    /// Changes an element of a structure, union, section or wide enumeration.
+    fn set_twelve_bytes(&mut self, id: TypeId, index: usize, words: [u32; 3]) {
+        let record = self.edit().record_mut(id).unwrap_or_default();
+        let tail = record.get_mut(HEAD..).unwrap_or_default();
+        if let Some(element) = tail.as_chunks_mut::<3>().0.get_mut(index) {
+            *element = words;
         }
     }
 
     /// Turns characters of a name to `_` where they lie, so that whoever shares the string sees it, too.
     fn rename(&mut self, ty: &Type<'_>, unfit: impl Fn(bool, u8) -> bool) {
-        let start = usize::try_from(ty.name_offset()).unwrap_or(usize::MAX);
-        let name = self.edit().strings_mut().get_mut(start..);
-        let bytes = name.unwrap_or_default().iter_mut();
-        for (index, byte) in bytes.take_while(|byte| **byte != 0).enumerate() {
+        let strings = &mut self.edit().strings;
+        strings.change(ty.name_offset(), |index, byte| {
             if unfit(index == 0, *byte) {
                 *byte = b'_';
             }
-        }
+        });
     }
 }
 
@@ -147,13 +160,13 @@ fn vlen(ty: &Type<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::btf::{IntEncoding, VarSecinfo};
+    use crate::btf::{IntEncoding, Param, Signedness, VarSecinfo};
 
     /// One type of each kind that may have to be rewritten, at numbers that the tests know.
     fn every_kind() -> Btf<'static> {
-        let mut editor = BtfEditor::new();
+        let mut editor = BtfBuilder::new();
         let int = editor.add_int("int", 4, IntEncoding::SIGNED); // 1
-        let var = editor.add_var("counter", int, 1); // 2
+        let var = editor.add_var("counter", Linkage::Global, int); // 2
         let place = VarSecinfo {
             type_id: var,
             offset: 8,
@@ -161,24 +174,23 @@ mod tests {
         };
         editor.add_datasec("?.data.x", 12, &[place]); // 3
         let proto = editor.add_func_proto(int, &[("arg", int)]); // 4
-        let global = Info {
-            vlen: 1,
-            ..Info::of(Kind::Func)
-        };
-        editor.add_type("function", global, proto.0, &[]); // 5
-        editor.add_type("float", Info::of(Kind::Float), 4, &[]); // 6
-        editor.add_type("tag", Info::of(Kind::DeclTag), var.0, &[u32::MAX]); // 7
-        editor.add_reference(Kind::TypeTag, "user", int); // 8
-        editor.add_enum64("wide", 8, &[("BIG", 1 << 40), ("SMALL", 1)]); // 9
-        let signed = Info::of(Kind::Enum).with_vlen(1).with_kflag();
-        let name = editor.add_string("MINUS");
-        editor.add_type("signed", signed, 4, &[name, u32::MAX]); // 10
-        Btf::from_vec(editor.finish()).unwrap()
+        editor.add_func("function", Linkage::Global, proto); // 5
+        editor.add_float("float", 4); // 6
+        editor.add_decl_tag("tag", var, None); // 7
+        editor.add_type_tag("user", int); // 8
+        editor.add_enum64(
+            "wide",
+            8,
+            Signedness::Unsigned,
+            &[("BIG", 1 << 40), ("SMALL", 1)],
+        ); // 9
+        editor.add_enum("signed", 4, Signedness::Signed, [("MINUS", -1)]); // 10
+        editor.build().unwrap()
     }
 
     fn without(missing: &'static [Feature]) -> Btf<'static> {
         let blob = every_kind().sanitize(&|feature| !missing.contains(&feature));
-        let btf = Btf::from_vec(blob.unwrap()).unwrap();
+        let btf = Btf::from_vec(blob.unwrap().unwrap()).unwrap();
         btf.validate().unwrap();
         btf
     }
@@ -189,20 +201,21 @@ mod tests {
 
     #[test]
     fn a_kernel_that_knows_all_gets_the_blob_as_it_is() {
-        assert_eq!(every_kind().sanitize(&|_| true), None);
+        assert_eq!(every_kind().sanitize(&|_| true), Ok(None));
     }
 
     #[test]
     fn only_what_is_there_is_asked_for() {
-        let mut editor = BtfEditor::new();
+        let mut editor = BtfBuilder::new();
         let int = editor.add_int("int", 4, 0);
-        editor.add_func_proto(int, &[]);
-        let btf = Btf::from_vec(editor.finish()).unwrap();
+        editor.add_func_proto(int, Param::NONE);
+        let btf = editor.build().unwrap();
         let asked = std::cell::RefCell::new(Vec::new());
-        btf.sanitize(&|feature| {
+        let as_it_is = btf.sanitize(&|feature| {
             asked.borrow_mut().push(feature);
             true
         });
+        assert_eq!(as_it_is, Ok(None));
         assert_eq!(asked.into_inner(), [Feature::BtfFunc]);
     }
 
@@ -267,13 +280,13 @@ mod tests {
 
     #[test]
     fn the_layout_is_left_out() {
-        let mut editor = BtfEditor::new();
+        let mut editor = BtfBuilder::new();
         editor.add_int("int", 4, IntEncoding::SIGNED);
         editor.set_layout_for_tests(20, 1, [4, 0]);
-        let btf = Btf::from_vec(editor.finish()).unwrap();
-        assert_eq!(btf.sanitize(&|_| true), None);
+        let btf = editor.build().unwrap();
+        assert_eq!(btf.sanitize(&|_| true), Ok(None));
         let blob = btf.sanitize(&|feature| feature != Feature::BtfLayout);
-        let blob = blob.unwrap();
+        let blob = blob.unwrap().unwrap();
         assert_eq!(
             blob.len(),
             btf.bytes().len() - 8 - 20 * 4,
@@ -286,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_knows_nothing_gets_integers_structures_and_enumerations() {
-        let blob = every_kind().sanitize(&|_| false).unwrap();
+        let blob = every_kind().sanitize(&|_| false).unwrap().unwrap();
         let btf = Btf::from_vec(blob).unwrap();
         btf.validate().unwrap();
         let known = [

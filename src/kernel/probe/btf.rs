@@ -2,60 +2,61 @@
 
 use super::Token;
 use super::answer::{Answer, unless_refused};
-use crate::btf::{BtfEditor, Info, Kind, VarSecinfo};
+use crate::btf::{BtfBuilder, Enumerator, IntEncoding, Linkage, Signedness, VarSecinfo};
 use crate::sys::bpf;
 use crate::{Errno, TypeId};
 use std::os::fd::{AsFd, OwnedFd};
 
-const INT_SIGNED: u8 = 1;
-const STATIC: u32 = 0;
-const GLOBAL: u32 = 1;
-
-fn load(editor: &BtfEditor, token: Token<'_>) -> Result<Option<OwnedFd>, Errno> {
-    unless_refused(bpf::btf_load(&editor.finish(), token, None))
+/// Uploads types. Those of probes can all be written.
+pub(super) fn upload(types: &BtfBuilder, token: Token<'_>) -> Result<OwnedFd, Errno> {
+    let blob = types.finish().map_err(|_| Errno::EINVAL)?;
+    bpf::btf_load(&blob, token, None)
 }
 
-fn loads(editor: &BtfEditor, token: Token<'_>) -> Answer {
-    Ok(load(editor, token)?.is_some())
+fn load(types: &BtfBuilder, token: Token<'_>) -> Result<Option<OwnedFd>, Errno> {
+    unless_refused(upload(types, token))
+}
+
+fn loads(types: &BtfBuilder, token: Token<'_>) -> Answer {
+    Ok(load(types, token)?.is_some())
 }
 
 /// A blob that starts with an `int`, as number 1.
-fn with_int() -> (BtfEditor, TypeId) {
-    let mut editor = BtfEditor::new();
-    let int = editor.add_int("int", 4, INT_SIGNED);
-    (editor, int)
+fn with_int() -> (BtfBuilder, TypeId) {
+    let mut types = BtfBuilder::new();
+    let int = types.add_int("int", 4, IntEncoding::SIGNED);
+    (types, int)
 }
 
 pub(super) fn has_btf(token: Token<'_>) -> Answer {
     loads(&with_int().0, token)
 }
 
-fn has_function(linkage: usize, token: Token<'_>) -> Answer {
-    let (mut editor, int) = with_int();
-    let proto = editor.add_func_proto(TypeId::VOID, &[("a", int)]);
-    let info = Info::of(Kind::Func).with_vlen(linkage);
-    editor.add_type("x", info, proto.0, &[]);
-    loads(&editor, token)
+fn has_function(linkage: Linkage, token: Token<'_>) -> Answer {
+    let (mut types, int) = with_int();
+    let proto = types.add_func_proto(TypeId::VOID, &[("a", int)]);
+    types.add_func("x", linkage, proto);
+    loads(&types, token)
 }
 
 pub(super) fn has_functions(token: Token<'_>) -> Answer {
-    has_function(0, token)
+    has_function(Linkage::Static, token)
 }
 
 pub(super) fn has_global_functions(token: Token<'_>) -> Answer {
-    has_function(1, token)
+    has_function(Linkage::Global, token)
 }
 
 fn has_section_called(name: &str, token: Token<'_>) -> Answer {
-    let (mut editor, int) = with_int();
-    let variable = editor.add_var("x", int, STATIC);
+    let (mut types, int) = with_int();
+    let variable = types.add_var("x", Linkage::Static, int);
     let place = VarSecinfo {
         type_id: variable,
         offset: 0,
         size: 4,
     };
-    editor.add_datasec(name, 4, &[place]);
-    loads(&editor, token)
+    types.add_datasec(name, 4, &[place]);
+    loads(&types, token)
 }
 
 pub(super) fn has_sections(token: Token<'_>) -> Answer {
@@ -67,31 +68,29 @@ pub(super) fn has_question_mark_sections(token: Token<'_>) -> Answer {
 }
 
 pub(super) fn has_floats(token: Token<'_>) -> Answer {
-    let mut editor = BtfEditor::new();
-    editor.add_type("float", Info::of(Kind::Float), 4, &[]);
-    loads(&editor, token)
+    let mut types = BtfBuilder::new();
+    types.add_float("float", 4);
+    loads(&types, token)
 }
 
 pub(super) fn has_declaration_tags(token: Token<'_>) -> Answer {
-    const WHOLE_DECLARATION: u32 = u32::MAX;
-    let (mut editor, int) = with_int();
-    let variable = editor.add_var("x", int, GLOBAL);
-    let info = Info::of(Kind::DeclTag);
-    editor.add_type("tag", info, variable.0, &[WHOLE_DECLARATION]);
-    loads(&editor, token)
+    let (mut types, int) = with_int();
+    let variable = types.add_var("x", Linkage::Global, int);
+    types.add_decl_tag("tag", variable, None);
+    loads(&types, token)
 }
 
 pub(super) fn has_type_tags(token: Token<'_>) -> Answer {
-    let (mut editor, int) = with_int();
-    let tag = editor.add_reference(Kind::TypeTag, "tag", int);
-    editor.add_reference(Kind::Ptr, "", tag);
-    loads(&editor, token)
+    let (mut types, int) = with_int();
+    let tag = types.add_type_tag("tag", int);
+    types.add_ptr(tag);
+    loads(&types, token)
 }
 
 pub(super) fn has_wide_enums(token: Token<'_>) -> Answer {
-    let mut editor = BtfEditor::new();
-    editor.add_type("enum64", Info::of(Kind::Enum64), 8, &[]);
-    loads(&editor, token)
+    let mut types = BtfBuilder::new();
+    types.add_enum64("enum64", 8, Signedness::Unsigned, Enumerator::NONE);
+    loads(&types, token)
 }
 
 /// A header of 32 bytes, one `int`, strings, and a layout section that describes kinds 0 (void) and 1 (integers).

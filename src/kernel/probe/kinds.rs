@@ -1,7 +1,8 @@
 //! Which types of programs and maps, and which helper functions, the running kernel has.
 
+use super::btf::upload;
 use super::program::NOTHING;
-use crate::btf::{BtfEditor, Kind};
+use crate::btf::{BtfBuilder, Kind};
 use crate::insn::{Helper, Insn};
 use crate::kernel::{btf, files};
 use crate::kinds::{AttachType, MapFlags, MapType, ProgramFlags, ProgramType};
@@ -384,9 +385,9 @@ fn shape(map_type: MapType) -> MapCreate<'static> {
 
 /// `int`, `struct bpf_spin_lock`, and a struct with one of each, as numbers 1 to 3.
 fn storage_types() -> Option<OwnedFd> {
-    let mut editor = BtfEditor::new();
-    let int = editor.add_int("int", 4, 1);
-    let lock = editor.add_composite(Kind::Struct, "bpf_spin_lock", 4, &[("val", int, 0)]);
-    editor.add_composite(Kind::Struct, "val", 8, &[("cnt", int, 0), ("l", lock, 32)]);
-    bpf::btf_load(&editor.finish(), None, None).ok()
+    let mut types = BtfBuilder::new();
+    let int = types.add_int("int", 4, 1);
+    let lock = types.add_struct("bpf_spin_lock", 4, &[("val", int, 0)]);
+    types.add_struct("val", 8, &[("cnt", int, 0), ("l", lock, 32)]);
+    upload(&types, None).ok()
 }

@@ -2,8 +2,9 @@
 
 use super::Token;
 use super::answer::{Answer, unless_refused};
+use super::btf;
 use super::map::small_array;
-use crate::btf::{BtfEditor, Info, Kind};
+use crate::btf::{BtfBuilder, Linkage};
 use crate::insn::{Helper, Insn, class, mode, pseudo, size};
 use crate::kinds::{AttachType, MapFlags, ProgramType};
 use crate::sys::bpf::{self, Log, MapFd, ProgLoad, Records};
@@ -125,17 +126,16 @@ pub(super) fn has_memcg_accounting(token: Token<'_>) -> Answer {
 
 /// `a` calls `b`, whose argument is a context only by its tag; without that, `bpf_get_func_ip` is refused.
 pub(super) fn has_context_tag(token: Token<'_>) -> Answer {
-    const GLOBAL: usize = 1;
-    let mut editor = BtfEditor::new();
-    let int = editor.add_int("int", 4, 1);
-    let pointer = editor.add_reference(Kind::Ptr, "", TypeId::VOID);
+    let mut types = BtfBuilder::new();
+    let int = types.add_int("int", 4, 1);
+    let pointer = types.add_ptr(TypeId::VOID);
     let mut add_function = |name| {
-        let proto = editor.add_func_proto(int, &[("ctx", pointer)]);
-        editor.add_type(name, Info::of(Kind::Func).with_vlen(GLOBAL), proto.0, &[])
+        let proto = types.add_func_proto(int, [("ctx", pointer)]);
+        types.add_func(name, Linkage::Global, proto)
     };
     let (main, sub) = (add_function("a"), add_function("b"));
-    editor.add_type("arg:ctx", Info::of(Kind::DeclTag), sub.0, &[0]);
-    let Some(btf) = unless_refused(bpf::btf_load(&editor.finish(), token, None))? else {
+    types.add_decl_tag("arg:ctx", sub, Some(0));
+    let Some(btf) = unless_refused(btf::upload(&types, token))? else {
         return Ok(false);
     };
     let functions: Vec<u8> = [0, main.0, 2, sub.0]

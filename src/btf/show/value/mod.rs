@@ -4,14 +4,14 @@
 //! ([`Display`](std::fmt::Display)) and as JSON ([`Value::json`]); [`Columns`] put many of them into a table.
 //!
 //! ```
-//! use rawbpf::btf::{Btf, BtfEditor, IntEncoding, Kind};
+//! use rawbpf::btf::{Btf, BtfBuilder, IntEncoding, Kind};
 //!
-//! let mut types = BtfEditor::new();
+//! let mut types = BtfBuilder::new();
 //! let int = types.add_int("int", 4, IntEncoding::SIGNED);
 //! let letter = types.add_int("char", 1, IntEncoding::SIGNED);
 //! let comm = types.add_array(letter, int, 8);
-//! let event = types.add_composite(Kind::Struct, "event", 12, &[("pid", int, 0), ("comm", comm, 32)]);
-//! let btf = Btf::from_vec(types.finish())?;
+//! let event = types.add_struct("event", 12, &[("pid", int, 0), ("comm", comm, 32)]);
+//! let btf = types.build()?;
 //!
 //! let value = btf.decode(event, b"\x07\0\0\0cat\0\0\0\0\0")?;
 //! # #[cfg(target_endian = "little")]

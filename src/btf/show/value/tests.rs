@@ -2,18 +2,21 @@
 
 use super::{Columns, Value};
 use crate::TypeId;
-use crate::btf::{Btf, BtfEditor, BtfError, Info, IntEncoding, Kind, VarSecinfo};
+use crate::btf::{
+    Btf, BtfBuilder, BtfError, FwdKind, Info, IntEncoding, Kind, Linkage, Param, Signedness,
+    VarSecinfo,
+};
 
 /// An event such as a tool sends.
 fn event() -> (Btf<'static>, TypeId) {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let u32_ = b.add_int("unsigned int", 4, 0);
     let i32_ = b.add_int("int", 4, IntEncoding::SIGNED);
     let char_ = b.add_int("char", 1, IntEncoding::SIGNED);
     let comm = b.add_array(char_, u32_, 8);
-    let be32 = b.add_reference(Kind::Typedef, "__be32", u32_);
-    let color = b.add_enum("color", 4, &[("RED", 1)]);
-    let inner = b.add_composite(Kind::Struct, "", 4, &[("ret", i32_, 0)]);
+    let be32 = b.add_typedef("__be32", u32_);
+    let color = b.add_enum("color", 4, Signedness::Unsigned, &[("RED", 1)]);
+    let inner = b.add_struct("", 4, &[("ret", i32_, 0)]);
     let flexible = b.add_array(char_, u32_, 0);
     let members = [
         ("pid", u32_, 0),
@@ -23,8 +26,8 @@ fn event() -> (Btf<'static>, TypeId) {
         ("color", color, 160),
         ("args", flexible, 192),
     ];
-    let id = b.add_composite(Kind::Struct, "event", 24, &members);
-    (Btf::from_vec(b.finish()).unwrap(), id)
+    let id = b.add_struct("event", 24, &members);
+    (b.build().unwrap(), id)
 }
 
 fn record() -> Vec<u8> {
@@ -59,39 +62,39 @@ fn a_cut_record_shows_its_beginning() {
 
 #[test]
 fn bitfields_are_cut_out_and_sign_extended() {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let i32_ = b.add_int("int", 4, IntEncoding::SIGNED);
     let u32_ = b.add_int("unsigned int", 4, 0);
     let names = [b.add_string("a"), b.add_string("b")];
     let tail = [names[0], i32_.0, 3 << 24, names[1], u32_.0, 7 << 24 | 3];
-    let info = Info::of(Kind::Struct).with_vlen(2).with_kflag();
-    let id = b.add_type("bits", info, 4, &tail);
-    let btf = Btf::from_vec(b.finish()).unwrap();
+    let info = Info::of(Kind::Struct).with_vlen(2).flagged(true);
+    let id = b.add_raw("bits", info, 4, &tail);
+    let btf = b.build().unwrap();
     let value = btf.decode(id, &(0b10_1010_1111_u32).to_le_bytes()).unwrap();
     assert_eq!(value.to_string(), "{a: -1, b: 85}");
 }
 
 #[test]
 fn a_type_that_contains_itself_ends() {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let id = b.next_id();
-    b.add_composite(Kind::Struct, "s", 8, &[("a", id, 0), ("b", id, 0)]);
-    let btf = Btf::from_vec(b.finish()).unwrap();
+    b.add_struct("s", 8, &[("a", id, 0), ("b", id, 0)]);
+    let btf = b.build().unwrap();
     assert_eq!(btf.decode(id, &[0; 8]), Err(BtfError::TooDeep(id)));
 }
 
 /// What `bytes` look like as the type that `add` adds: as text and as JSON.
-fn shown(bytes: &[u8], add: impl FnOnce(&mut BtfEditor) -> TypeId) -> [String; 2] {
-    let mut b = BtfEditor::new();
+fn shown(bytes: &[u8], add: impl FnOnce(&mut BtfBuilder) -> TypeId) -> [String; 2] {
+    let mut b = BtfBuilder::new();
     let id = add(&mut b);
-    let btf = Btf::from_vec(b.finish()).unwrap();
+    let btf = b.build().unwrap();
     let value = btf.decode(id, bytes).unwrap();
     [value.to_string(), value.json().to_string()]
 }
 
 #[test]
 fn integers_of_all_widths() {
-    let int = |size, flags| move |b: &mut BtfEditor| b.add_int("i", size, flags);
+    let int = |size, flags| move |b: &mut BtfBuilder| b.add_int("i", size, flags);
     let both = |text: &str| [text.to_string(), text.to_string()];
     let signed = IntEncoding::SIGNED;
     assert_eq!(shown(&[0xff], int(1, signed)), both("-1"));
@@ -108,7 +111,7 @@ fn integers_of_all_widths() {
 
 #[test]
 fn floats_that_are_no_numbers_are_null_in_json() {
-    let float = |size| move |b: &mut BtfEditor| b.add_type("f", Info::of(Kind::Float), size, &[]);
+    let float = |size| move |b: &mut BtfBuilder| b.add_float("f", size);
     let both = |text: &str| [text.to_string(), text.to_string()];
     assert_eq!(shown(&0.5_f32.to_ne_bytes(), float(4)), both("0.5"));
     assert_eq!(shown(&(-1e300_f64).to_ne_bytes(), float(8))[1], "-1e300");
@@ -119,13 +122,13 @@ fn floats_that_are_no_numbers_are_null_in_json() {
 #[test]
 fn constants_have_names_whatever_their_width_and_sign() {
     let enumeration = |kind, size, kflag: bool, tail: &'static [u32]| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let mut words = vec![b.add_string("NAME")];
             words.extend(tail);
             let info = Info::of(kind).with_vlen(1);
-            b.add_type(
+            b.add_raw(
                 "e",
-                if kflag { info.with_kflag() } else { info },
+                if kflag { info.flagged(true) } else { info },
                 size,
                 &words,
             )
@@ -166,13 +169,13 @@ fn constants_have_names_whatever_their_width_and_sign() {
 }
 
 /// A structure with bitfields: name, type, bits from the start, width.
-fn bits(b: &mut BtfEditor, size: u32, fields: &[(&str, TypeId, u32, u32)]) -> TypeId {
+fn bits(b: &mut BtfBuilder, size: u32, fields: &[(&str, TypeId, u32, u32)]) -> TypeId {
     let words: Vec<u32> = fields
         .iter()
         .flat_map(|(name, id, at, bits)| [b.add_string(name), id.0, bits << 24 | at])
         .collect();
-    let info = Info::of(Kind::Struct).with_vlen(fields.len()).with_kflag();
-    b.add_type("bits", info, size, &words)
+    let info = Info::of(Kind::Struct).with_vlen(fields.len()).flagged(true);
+    b.add_raw("bits", info, size, &words)
 }
 
 #[cfg(target_endian = "little")]
@@ -201,14 +204,9 @@ fn bitfields_far_away_and_wider_than_a_word() {
 fn bitfields_of_old_compilers() {
     let text = shown(&[0b1101_0110], |b| {
         // Width 3, 2 bits after the member's start; then a member that starts 5 bits after the structure.
-        let inside = b.add_type("int", Info::of(Kind::Int), 1, &[2 << 16 | 3]);
-        let beside = b.add_type("int", Info::of(Kind::Int), 1, &[1 << 24 | 3]);
-        b.add_composite(
-            Kind::Struct,
-            "old",
-            1,
-            &[("a", inside, 0), ("b", beside, 5)],
-        )
+        let inside = b.add_raw("int", Info::of(Kind::Int), 1, &[2 << 16 | 3]);
+        let beside = b.add_raw("int", Info::of(Kind::Int), 1, &[1 << 24 | 3]);
+        b.add_struct("old", 1, &[("a", inside, 0), ("b", beside, 5)])
     });
     assert_eq!(text[0], "{a: 5, b: -2}");
 }
@@ -217,13 +215,13 @@ fn bitfields_of_old_compilers() {
 fn tags_and_qualifiers_are_looked_through() {
     let text = shown(&7_u32.to_ne_bytes(), |b| {
         let int = b.add_int("int", 4, IntEncoding::SIGNED);
-        let typedef = b.add_reference(Kind::Typedef, "pid_t", int);
-        let constant = b.add_reference(Kind::Const, "", typedef);
-        let volatile = b.add_reference(Kind::Volatile, "", constant);
-        let tagged = b.add_reference(Kind::TypeTag, "user", volatile);
-        let id = b.add_composite(Kind::Struct, "s", 4, &[("pid", tagged, 0)]);
-        b.add_type("about", Info::of(Kind::DeclTag), id.0, &[0]);
-        b.add_type("about", Info::of(Kind::DeclTag), id.0, &[u32::MAX])
+        let typedef = b.add_typedef("pid_t", int);
+        let constant = b.add_const(typedef);
+        let volatile = b.add_volatile(constant);
+        let tagged = b.add_type_tag("user", volatile);
+        let id = b.add_struct("s", 4, &[("pid", tagged, 0)]);
+        b.add_decl_tag("about", id, Some(0));
+        b.add_decl_tag("about", id, None)
     });
     assert_eq!(text, ["{pid: 7}", r#"{"pid":7}"#]);
 }
@@ -233,8 +231,11 @@ fn a_section_is_its_variables() {
     let bytes = [1_u64.to_ne_bytes(), 0x1000_u64.to_ne_bytes()].concat();
     let text = shown(&bytes, |b| {
         let long = b.add_int("u64", 8, 0);
-        let pointer = b.add_reference(Kind::Ptr, "", long);
-        let variables = [b.add_var("count", long, 1), b.add_var("at", pointer, 1)];
+        let pointer = b.add_ptr(long);
+        let variables = [
+            b.add_var("count", Linkage::Global, long),
+            b.add_var("at", Linkage::Global, pointer),
+        ];
         let place = |type_id, offset| VarSecinfo {
             type_id,
             offset,
@@ -264,7 +265,7 @@ fn arrays_of_arrays_truths_and_bytes() {
         let flags = b.add_array(bool_, int, 2);
         let raw = b.add_array(byte, int, 2);
         let members = [("words", words, 0), ("flags", flags, 32), ("raw", raw, 48)];
-        b.add_composite(Kind::Struct, "s", 8, &members)
+        b.add_struct("s", 8, &members)
     });
     assert_eq!(
         text[0],
@@ -277,19 +278,18 @@ fn arrays_of_arrays_truths_and_bytes() {
 }
 
 /// `struct { u32 len; struct { u16 zero[0]; u16 pad; u32 gap[0]; } in; u16 rest[]; }`
-fn flexible(b: &mut BtfEditor) -> TypeId {
+fn flexible(b: &mut BtfBuilder) -> TypeId {
     let int = b.add_int("u32", 4, 0);
     let short = b.add_int("u16", 2, 0);
     let none = b.add_array(short, int, 0);
     let gap = b.add_array(int, int, 0);
-    let inner = b.add_composite(
-        Kind::Struct,
+    let inner = b.add_struct(
         "in",
         4,
         &[("zero", none, 0), ("pad", short, 0), ("gap", gap, 32)],
     );
     let members = [("len", int, 0), ("in", inner, 32), ("rest", none, 64)];
-    b.add_composite(Kind::Struct, "s", 8, &members)
+    b.add_struct("s", 8, &members)
 }
 
 #[test]
@@ -309,9 +309,9 @@ fn only_the_last_flexible_array_takes_the_rest() {
 
 #[test]
 fn a_cut_array_ends_with_what_has_begun() {
-    let array = |b: &mut BtfEditor| {
+    let array = |b: &mut BtfBuilder| {
         let int = b.add_int("u32", 4, 0);
-        let pair = b.add_composite(Kind::Struct, "pair", 8, &[("a", int, 0), ("b", int, 32)]);
+        let pair = b.add_struct("pair", 8, &[("a", int, 0), ("b", int, 32)]);
         b.add_array(pair, int, 1000)
     };
     let bytes = [
@@ -340,11 +340,11 @@ fn text_is_escaped_but_quotes_stay_readable() {
 
 #[test]
 fn types_without_values_are_errors() {
-    let mut b = BtfEditor::new();
-    let proto = b.add_func_proto(TypeId::VOID, &[]);
-    let func = b.add_reference(Kind::Func, "f", proto);
-    let later = b.add_reference(Kind::Fwd, "later", TypeId::VOID);
-    let btf = Btf::from_vec(b.finish()).unwrap();
+    let mut b = BtfBuilder::new();
+    let proto = b.add_func_proto(TypeId::VOID, Param::NONE);
+    let func = b.add_func("f", Linkage::Static, proto);
+    let later = b.add_fwd("later", FwdKind::Struct);
+    let btf = b.build().unwrap();
     for id in [TypeId::VOID, proto, func, later] {
         assert_eq!(btf.decode(id, &[0; 8]), Err(BtfError::NoSize(id)));
     }
@@ -352,12 +352,12 @@ fn types_without_values_are_errors() {
 
 #[test]
 fn members_upon_each_other_end_at_the_budget() {
-    let mut b = BtfEditor::new();
+    let mut b = BtfBuilder::new();
     let int = b.add_int("u32", 4, 0);
     let long = b.add_array(int, int, 1 << 14);
     let members = vec![("again", long, 0); 1000];
-    let id = b.add_composite(Kind::Struct, "s", 1 << 16, &members);
-    let btf = Btf::from_vec(b.finish()).unwrap();
+    let id = b.add_struct("s", 1 << 16, &members);
+    let btf = b.build().unwrap();
     assert_eq!(
         btf.decode(id, &vec![0; 1 << 16]),
         Err(BtfError::TooMuch(int))

@@ -1,7 +1,7 @@
 //! Which of the kernel's types a local type may mean.
 
 use super::{Question, blob, int, kernel, kind, nothing, question, structure, uint};
-use crate::btf::{Btf, BtfEditor, CoreRelo, Kind};
+use crate::btf::{Btf, BtfBuilder, CoreRelo, Enumerator, FwdKind, Member, Signedness};
 use crate::feature::Feature;
 use crate::insn::{Insn, class, source};
 use crate::reloc::core::CoreResolver;
@@ -9,7 +9,7 @@ use crate::reloc::{CoreOutcome, KernelSource, ModuleBtf, OfflineKernel, Target};
 use crate::{Error, ErrorKind, KernelVersion, Result, TypeId};
 use std::sync::Arc;
 
-fn named(name: &'static str) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn named(name: &'static str) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| structure(b, name, 4, &[])
 }
 
@@ -36,17 +36,17 @@ fn names_are_compared_up_to_their_flavour_on_both_sides() {
 
 #[test]
 fn kinds_must_agree() {
-    type Build<'a> = &'a dyn Fn(&mut BtfEditor) -> TypeId;
+    type Build<'a> = &'a dyn Fn(&mut BtfBuilder) -> TypeId;
     fn exists(local: Build<'_>, target: Build<'_>) -> bool {
         question(kind::TYPE_EXISTS, "0", local).value(target) == Some(1)
     }
-    let union = |b: &mut BtfEditor| b.add_composite(Kind::Union, "a", 4, &[]);
-    let forward = |b: &mut BtfEditor| b.add_reference(Kind::Fwd, "a", TypeId::VOID);
-    let narrow = |b: &mut BtfEditor| b.add_enum("a", 4, &[]);
-    let wide = |b: &mut BtfEditor| b.add_enum64("a", 8, &[]);
-    let alias = |b: &mut BtfEditor| {
+    let union = |b: &mut BtfBuilder| b.add_union("a", 4, Member::NONE);
+    let forward = |b: &mut BtfBuilder| b.add_fwd("a", FwdKind::Struct);
+    let narrow = |b: &mut BtfBuilder| b.add_enum("a", 4, Signedness::Unsigned, Enumerator::NONE);
+    let wide = |b: &mut BtfBuilder| b.add_enum64("a", 8, Signedness::Unsigned, Enumerator::NONE);
+    let alias = |b: &mut BtfBuilder| {
         let inner = structure(b, "inner", 4, &[]);
-        b.add_reference(Kind::Typedef, "a", inner)
+        b.add_typedef("a", inner)
     };
     assert!(!exists(&named("a"), &union));
     assert!(!exists(&named("a"), &forward));
@@ -70,7 +70,7 @@ fn types_without_a_name_cannot_be_looked_for() {
 }
 
 /// A `struct s` that has `x` of this type at this byte.
-fn with_x(name: &'static str, offset: u32, signed: bool) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn with_x(name: &'static str, offset: u32, signed: bool) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let ty = if signed { int(b) } else { uint(b, 4) };
         structure(b, name, 64, &[("x", ty, offset * 8)])
@@ -81,7 +81,7 @@ fn with_x(name: &'static str, offset: u32, signed: bool) -> impl Fn(&mut BtfEdit
 fn all_that_match_must_agree() {
     let offset = question(kind::BYTE_OFFSET, "0:0", with_x("s", 0, true));
     let twice = |first, second| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             with_x("s", first, true)(b);
             with_x("s___other", second, true)(b);
         }
@@ -99,7 +99,7 @@ fn all_that_match_must_agree() {
     assert!(exists.ask(twice(8, 8)).is_ok());
     assert!(exists.failure(twice(8, 12)).contains("disagree"));
     let signed = question(kind::SIGNED, "0:0", with_x("s", 0, true));
-    let mixed = |b: &mut BtfEditor| {
+    let mixed = |b: &mut BtfBuilder| {
         with_x("s", 8, true)(b);
         with_x("s", 8, false)(b);
     };
@@ -109,8 +109,8 @@ fn all_that_match_must_agree() {
 #[test]
 fn what_does_not_match_has_no_say() {
     let offset = question(kind::BYTE_OFFSET, "0:0", with_x("s", 0, true));
-    let other = |b: &mut BtfEditor| {
-        let ptr = b.add_reference(Kind::Ptr, "", TypeId::VOID);
+    let other = |b: &mut BtfBuilder| {
+        let ptr = b.add_ptr(TypeId::VOID);
         structure(b, "s", 64, &[("x", ptr, 0)]);
         structure(b, "s", 64, &[("y", ptr, 0)]);
         with_x("s", 20, true)(b);
@@ -121,7 +121,7 @@ fn what_does_not_match_has_no_say() {
 /// Edge case 38.
 #[test]
 fn several_types_of_a_name_have_several_numbers() {
-    let twice = |b: &mut BtfEditor| {
+    let twice = |b: &mut BtfBuilder| {
         structure(b, "s", 8, &[]);
         structure(b, "s", 8, &[]);
     };
@@ -201,7 +201,7 @@ fn a_relocation_without_any_match_narrows_nothing() {
     assert_eq!(insns[1].imm, 12);
 }
 
-type Build = dyn Fn(&mut BtfEditor);
+type Build = dyn Fn(&mut BtfBuilder);
 
 /// A kernel without any type or string, so that those of its modules are numbered as if they stood alone.
 fn with_modules(modules: &[(&str, &Build)]) -> Target {
@@ -253,9 +253,7 @@ fn modules_are_left_out_if_the_kernel_has_such_a_type() {
     let offset = question(kind::BYTE_OFFSET, "0:0", with_x("s", 0, true));
     assert_eq!(offset.ask_kernel(&unread).unwrap().after, None);
     // A type of that name, but of another kind, is no such type.
-    let alias = question(kind::TYPE_EXISTS, "0", |b| {
-        b.add_reference(Kind::Typedef, "s", TypeId::VOID)
-    });
+    let alias = question(kind::TYPE_EXISTS, "0", |b| b.add_typedef("s", TypeId::VOID));
     let error = alias.ask_kernel(&unread).unwrap_err();
     assert_eq!(error.to_string(), "modules were read");
 }

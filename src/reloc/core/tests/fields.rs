@@ -2,10 +2,10 @@
 
 use super::{int, kind, nothing, question, structure, uint};
 use crate::TypeId;
-use crate::btf::{BtfEditor, IntEncoding, Kind};
+use crate::btf::{BtfBuilder, FwdKind, IntEncoding, Kind, Member, Param, Signedness};
 
 /// A local `struct s { <ty> x; }`.
-fn with_field(ty: impl Fn(&mut BtfEditor) -> TypeId) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn with_field(ty: impl Fn(&mut BtfBuilder) -> TypeId) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let ty = ty(b);
         structure(b, "s", 64, &[("x", ty, 0)])
@@ -14,8 +14,8 @@ fn with_field(ty: impl Fn(&mut BtfEditor) -> TypeId) -> impl Fn(&mut BtfEditor) 
 
 /// Whether a local field of the first type is found in a kernel that has it with the second.
 fn compatible(
-    local: impl Fn(&mut BtfEditor) -> TypeId,
-    target: impl Fn(&mut BtfEditor) -> TypeId,
+    local: impl Fn(&mut BtfBuilder) -> TypeId,
+    target: impl Fn(&mut BtfBuilder) -> TypeId,
 ) -> bool {
     let question = question(kind::FIELD_EXISTS, "0:0", with_field(local));
     question.value(with_field(target)) == Some(1)
@@ -24,7 +24,7 @@ fn compatible(
 #[test]
 fn a_field_is_found_by_name_wherever_it_lies() {
     let question = question(kind::BYTE_OFFSET, "0:0", with_field(int));
-    let moved = |b: &mut BtfEditor| {
+    let moved = |b: &mut BtfBuilder| {
         let int = int(b);
         structure(
             b,
@@ -40,16 +40,16 @@ fn a_field_is_found_by_name_wherever_it_lies() {
 #[test]
 fn anonymous_members_are_searched_where_they_stand() {
     let question = question(kind::BYTE_OFFSET, "0:0", with_field(int));
-    let nested = |b: &mut BtfEditor| {
+    let nested = |b: &mut BtfBuilder| {
         let int = int(b);
         let deep = structure(b, "", 8, &[("y", int, 0), ("x", int, 32)]);
-        let union = b.add_composite(Kind::Union, "", 8, &[("z", int, 0), ("", deep, 0)]);
-        let alias = b.add_reference(Kind::Const, "", union);
+        let union = b.add_union("", 8, &[("z", int, 0), ("", deep, 0)]);
+        let alias = b.add_const(union);
         structure(b, "s", 64, &[("a", int, 0), ("", alias, 64)])
     };
     assert_eq!(question.value(nested), Some(12));
     // A named structure is not: `s.in.x` is another path than `s.x`.
-    let named = |b: &mut BtfEditor| {
+    let named = |b: &mut BtfBuilder| {
         let int = int(b);
         let inner = structure(b, "", 4, &[("x", int, 0)]);
         structure(b, "s", 64, &[("in", inner, 32)])
@@ -59,13 +59,13 @@ fn anonymous_members_are_searched_where_they_stand() {
 
 #[test]
 fn anonymous_structures_of_the_program_may_be_missing_in_the_kernel() {
-    let local = |b: &mut BtfEditor| {
+    let local = |b: &mut BtfBuilder| {
         let int = int(b);
         let inner = structure(b, "", 8, &[("y", int, 0), ("x", int, 32)]);
         structure(b, "s", 64, &[("", inner, 0)])
     };
     let question = question(kind::BYTE_OFFSET, "0:0:1", local);
-    let flat = |b: &mut BtfEditor| {
+    let flat = |b: &mut BtfBuilder| {
         let int = int(b);
         structure(b, "s", 64, &[("x", int, 160)])
     };
@@ -76,22 +76,22 @@ fn anonymous_structures_of_the_program_may_be_missing_in_the_kernel() {
 #[test]
 fn the_first_member_of_the_name_decides() {
     let question = question(kind::FIELD_EXISTS, "0:0", with_field(int));
-    let wrong_first = |b: &mut BtfEditor| {
+    let wrong_first = |b: &mut BtfBuilder| {
         let int = int(b);
-        let ptr = b.add_reference(Kind::Ptr, "", int);
+        let ptr = b.add_ptr(int);
         structure(b, "s", 64, &[("x", ptr, 0), ("x", int, 64)])
     };
     assert_eq!(question.value(wrong_first), Some(0));
-    let wrong_inside = |b: &mut BtfEditor| {
+    let wrong_inside = |b: &mut BtfBuilder| {
         let int = int(b);
-        let ptr = b.add_reference(Kind::Ptr, "", int);
-        let union = b.add_composite(Kind::Union, "", 8, &[("x", ptr, 0)]);
+        let ptr = b.add_ptr(int);
+        let union = b.add_union("", 8, &[("x", ptr, 0)]);
         structure(b, "s", 64, &[("", union, 0), ("x", int, 64)])
     };
     assert_eq!(question.value(wrong_inside), Some(0));
-    let right_first = |b: &mut BtfEditor| {
+    let right_first = |b: &mut BtfBuilder| {
         let int = int(b);
-        let ptr = b.add_reference(Kind::Ptr, "", int);
+        let ptr = b.add_ptr(int);
         structure(b, "s", 64, &[("x", int, 0), ("x", ptr, 64)])
     };
     assert_eq!(question.value(right_first), Some(1));
@@ -100,7 +100,7 @@ fn the_first_member_of_the_name_decides() {
 #[test]
 fn field_names_keep_their_flavour() {
     let question = question(kind::FIELD_EXISTS, "0:0", with_field(int));
-    let flavoured = |b: &mut BtfEditor| {
+    let flavoured = |b: &mut BtfBuilder| {
         let int = int(b);
         structure(b, "s", 64, &[("x___old", int, 0)])
     };
@@ -109,8 +109,8 @@ fn field_names_keep_their_flavour() {
 
 #[test]
 fn structures_and_unions_are_compatible_whatever_they_hold() {
-    let structure = |b: &mut BtfEditor| structure(b, "one", 4, &[]);
-    let union = |b: &mut BtfEditor| b.add_composite(Kind::Union, "two", 8, &[]);
+    let structure = |b: &mut BtfBuilder| structure(b, "one", 4, &[]);
+    let union = |b: &mut BtfBuilder| b.add_union("two", 8, Member::NONE);
     assert!(compatible(structure, union));
     assert!(!compatible(structure, int));
     assert!(!compatible(int, union));
@@ -118,12 +118,12 @@ fn structures_and_unions_are_compatible_whatever_they_hold() {
 
 #[test]
 fn pointers_and_floats_are_compatible_with_their_like() {
-    let ptr = |b: &mut BtfEditor| b.add_reference(Kind::Ptr, "", TypeId::VOID);
-    let int_ptr = |b: &mut BtfEditor| {
+    let ptr = |b: &mut BtfBuilder| b.add_ptr(TypeId::VOID);
+    let int_ptr = |b: &mut BtfBuilder| {
         let int = int(b);
-        b.add_reference(Kind::Ptr, "", int)
+        b.add_ptr(int)
     };
-    let float = |size| move |b: &mut BtfEditor| b.add_type("float", info(Kind::Float), size, &[]);
+    let float = |size| move |b: &mut BtfBuilder| b.add_float("float", size);
     assert!(compatible(ptr, int_ptr));
     assert!(compatible(float(4), float(8)));
     assert!(!compatible(ptr, float(8)));
@@ -136,10 +136,10 @@ fn info(kind: Kind) -> crate::btf::Info {
 
 #[test]
 fn integers_are_compatible_unless_they_are_old_bitfields() {
-    let unsigned = |b: &mut BtfEditor| uint(b, 8);
-    let shifted = |b: &mut BtfEditor| {
+    let unsigned = |b: &mut BtfBuilder| uint(b, 8);
+    let shifted = |b: &mut BtfBuilder| {
         // Bits 16 to 23 of the encoding: the offset.
-        b.add_type("int", info(Kind::Int), 4, &[3 << 16 | 5])
+        b.add_raw("int", info(Kind::Int), 4, &[3 << 16 | 5])
     };
     assert!(compatible(int, unsigned));
     assert!(!compatible(int, shifted));
@@ -148,8 +148,12 @@ fn integers_are_compatible_unless_they_are_old_bitfields() {
 
 #[test]
 fn enumerations_are_compatible_by_name_or_without_one() {
-    let named = |name: &'static str| move |b: &mut BtfEditor| b.add_enum(name, 4, &[("A", 1)]);
-    let wide = |name: &'static str| move |b: &mut BtfEditor| b.add_enum64(name, 8, &[("B", 1)]);
+    let named = |name: &'static str| {
+        move |b: &mut BtfBuilder| b.add_enum(name, 4, Signedness::Unsigned, &[("A", 1)])
+    };
+    let wide = |name: &'static str| {
+        move |b: &mut BtfBuilder| b.add_enum64(name, 8, Signedness::Unsigned, &[("B", 1)])
+    };
     assert!(compatible(named("e"), named("e")));
     assert!(compatible(named("e___old"), named("e")));
     assert!(compatible(named("e"), wide("e___new")));
@@ -157,9 +161,7 @@ fn enumerations_are_compatible_by_name_or_without_one() {
     assert!(compatible(named(""), named("f")));
     assert!(compatible(named("e"), wide("")));
     assert!(!compatible(named("e"), int));
-    let forward = |name: &'static str| {
-        move |b: &mut BtfEditor| b.add_reference(Kind::Fwd, name, TypeId::VOID)
-    };
+    let forward = |name: &'static str| move |b: &mut BtfBuilder| b.add_fwd(name, FwdKind::Struct);
     assert!(compatible(forward("f"), forward("f___x")));
     assert!(!compatible(forward("f"), forward("g")));
 }
@@ -167,13 +169,13 @@ fn enumerations_are_compatible_by_name_or_without_one() {
 #[test]
 fn arrays_are_compatible_by_element_whatever_their_length() {
     let array = |len, signed: bool| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let element = if signed { int(b) } else { uint(b, 8) };
             b.add_array(element, element, len)
         }
     };
-    let of_pointers = |b: &mut BtfEditor| {
-        let ptr = b.add_reference(Kind::Ptr, "", TypeId::VOID);
+    let of_pointers = |b: &mut BtfBuilder| {
+        let ptr = b.add_ptr(TypeId::VOID);
         b.add_array(ptr, ptr, 3)
     };
     assert!(compatible(array(3, true), array(7, false)));
@@ -183,13 +185,13 @@ fn arrays_are_compatible_by_element_whatever_their_length() {
 
 #[test]
 fn typedefs_and_qualifiers_do_not_count() {
-    let dressed = |b: &mut BtfEditor| {
+    let dressed = |b: &mut BtfBuilder| {
         let int = int(b);
-        let tagged = b.add_reference(Kind::TypeTag, "rcu", int);
-        let volatile = b.add_reference(Kind::Volatile, "", tagged);
-        let restrict = b.add_reference(Kind::Restrict, "", volatile);
-        let alias = b.add_reference(Kind::Typedef, "pid_t", restrict);
-        b.add_reference(Kind::Const, "", alias)
+        let tagged = b.add_type_tag("rcu", int);
+        let volatile = b.add_volatile(tagged);
+        let restrict = b.add_restrict(volatile);
+        let alias = b.add_typedef("pid_t", restrict);
+        b.add_const(alias)
     };
     assert!(compatible(int, dressed));
     assert!(compatible(dressed, int));
@@ -197,7 +199,7 @@ fn typedefs_and_qualifiers_do_not_count() {
 
 #[test]
 fn other_kinds_of_fields_are_never_compatible() {
-    let func = |b: &mut BtfEditor| b.add_func_proto(TypeId::VOID, &[]);
+    let func = |b: &mut BtfBuilder| b.add_func_proto(TypeId::VOID, Param::NONE);
     let question = question(kind::FIELD_EXISTS, "0:0", with_field(func));
     assert_eq!(question.value(with_field(func)), Some(0));
 }
@@ -206,7 +208,7 @@ fn other_kinds_of_fields_are_never_compatible() {
 #[test]
 fn only_flexible_arrays_take_any_index() {
     let row = |len: u32, last: bool| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let int = int(b);
             let cells = b.add_array(int, int, len);
             let mut members = vec![("n", int, 0), ("cells", cells, 32)];
@@ -224,7 +226,7 @@ fn only_flexible_arrays_take_any_index() {
     let failure = question(kind::BYTE_OFFSET, "0:1:5", row(0, false)).failure(nothing);
     assert!(failure.contains("element 5 of array"), "{failure}");
     // An element of no elements of an array: the inner array is reached by index, not by name.
-    let matrix = |b: &mut BtfEditor| {
+    let matrix = |b: &mut BtfBuilder| {
         let int = int(b);
         let inner = b.add_array(int, int, 0);
         let outer = b.add_array(inner, int, 2);
@@ -236,12 +238,12 @@ fn only_flexible_arrays_take_any_index() {
 
 #[test]
 fn what_was_an_array_must_be_one() {
-    let array = |b: &mut BtfEditor| {
+    let array = |b: &mut BtfBuilder| {
         let int = int(b);
         b.add_array(int, int, 4)
     };
     let element = question(kind::BYTE_OFFSET, "0:0:2", with_field(array));
-    let longer = |b: &mut BtfEditor| {
+    let longer = |b: &mut BtfBuilder| {
         let word = uint(b, 8);
         let array = b.add_array(word, word, 9);
         structure(b, "s", 99, &[("a", word, 0), ("x", array, 64)])
@@ -249,7 +251,7 @@ fn what_was_an_array_must_be_one() {
     assert_eq!(element.value(longer), Some(24));
     assert_eq!(element.value(with_field(int)), None);
     // A structure in the way is no integer either.
-    let deeper = |b: &mut BtfEditor| {
+    let deeper = |b: &mut BtfBuilder| {
         let int = int(b);
         let inner = structure(b, "in", 4, &[("y", int, 0)]);
         structure(b, "s", 4, &[("x", inner, 0)])
@@ -263,7 +265,7 @@ fn what_was_an_array_must_be_one() {
 #[test]
 fn an_index_on_the_pointer_itself_uses_the_kernels_size() {
     let question = question(kind::BYTE_OFFSET, "3:0", with_field(int));
-    let small = |b: &mut BtfEditor| {
+    let small = |b: &mut BtfBuilder| {
         let int = int(b);
         structure(b, "s", 16, &[("x", int, 32)])
     };
@@ -273,6 +275,6 @@ fn an_index_on_the_pointer_itself_uses_the_kernels_size() {
 
 #[test]
 fn signed_characters_are_integers_like_others() {
-    let char = |b: &mut BtfEditor| b.add_int("char", 1, IntEncoding::SIGNED | IntEncoding::CHAR);
+    let char = |b: &mut BtfBuilder| b.add_int("char", 1, IntEncoding::SIGNED | IntEncoding::CHAR);
     assert!(compatible(char, int));
 }

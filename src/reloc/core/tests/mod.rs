@@ -12,7 +12,7 @@ mod values;
 
 use super::resolver::CoreResolver;
 use super::value::Verdict;
-use crate::btf::{Btf, BtfEditor, CoreRelo, Info, IntEncoding, Kind};
+use crate::btf::{Btf, BtfBuilder, CoreRelo, Info, IntEncoding, Kind};
 use crate::reloc::{OfflineKernel, Target};
 use crate::{Error, TypeId};
 
@@ -43,13 +43,13 @@ pub(super) struct Question {
 pub(super) fn question(
     kind: u32,
     access: &str,
-    build: impl FnOnce(&mut BtfEditor) -> TypeId,
+    build: impl FnOnce(&mut BtfBuilder) -> TypeId,
 ) -> Question {
-    let mut editor = BtfEditor::new();
+    let mut editor = BtfBuilder::new();
     let type_id = build(&mut editor);
     let access_str_off = editor.add_string(access);
     Question {
-        btf: Btf::from_vec(editor.finish()).unwrap(),
+        btf: editor.build().unwrap(),
         record: CoreRelo {
             insn_off: 0,
             type_id,
@@ -61,7 +61,10 @@ pub(super) fn question(
 
 impl Question {
     /// What a kernel with the types that `build` makes answers.
-    pub(super) fn ask<T>(&self, build: impl FnOnce(&mut BtfEditor) -> T) -> Result<Verdict, Error> {
+    pub(super) fn ask<T>(
+        &self,
+        build: impl FnOnce(&mut BtfBuilder) -> T,
+    ) -> Result<Verdict, Error> {
         self.ask_kernel(&kernel(build))
     }
 
@@ -73,24 +76,24 @@ impl Question {
     }
 
     /// The number that the kernel gives; `None` if it has no answer.
-    pub(super) fn value<T>(&self, build: impl FnOnce(&mut BtfEditor) -> T) -> Option<u64> {
+    pub(super) fn value<T>(&self, build: impl FnOnce(&mut BtfBuilder) -> T) -> Option<u64> {
         self.ask(build).unwrap().after
     }
 
     /// Why it fails.
-    pub(super) fn failure<T>(&self, build: impl FnOnce(&mut BtfEditor) -> T) -> String {
+    pub(super) fn failure<T>(&self, build: impl FnOnce(&mut BtfBuilder) -> T) -> String {
         self.ask(build).unwrap_err().to_string()
     }
 }
 
-pub(super) fn blob<T>(build: impl FnOnce(&mut BtfEditor) -> T) -> Vec<u8> {
-    let mut editor = BtfEditor::new();
+pub(super) fn blob<T>(build: impl FnOnce(&mut BtfBuilder) -> T) -> Vec<u8> {
+    let mut editor = BtfBuilder::new();
     build(&mut editor);
-    editor.finish()
+    editor.finish().unwrap()
 }
 
 /// A kernel without modules.
-pub(super) fn kernel<T>(build: impl FnOnce(&mut BtfEditor) -> T) -> Target {
+pub(super) fn kernel<T>(build: impl FnOnce(&mut BtfBuilder) -> T) -> Target {
     Target::offline(OfflineKernel {
         name: "test kernel".to_string(),
         btf: Some(blob(build)),
@@ -98,28 +101,28 @@ pub(super) fn kernel<T>(build: impl FnOnce(&mut BtfEditor) -> T) -> Target {
     })
 }
 
-pub(super) fn nothing(_: &mut BtfEditor) {}
+pub(super) fn nothing(_: &mut BtfBuilder) {}
 
-pub(super) fn int(b: &mut BtfEditor) -> TypeId {
+pub(super) fn int(b: &mut BtfBuilder) -> TypeId {
     b.add_int("int", 4, IntEncoding::SIGNED)
 }
 
-pub(super) fn uint(b: &mut BtfEditor, size: u32) -> TypeId {
+pub(super) fn uint(b: &mut BtfBuilder, size: u32) -> TypeId {
     b.add_int("unsigned", size, 0)
 }
 
 pub(super) fn structure(
-    b: &mut BtfEditor,
+    b: &mut BtfBuilder,
     name: &str,
     size: u32,
     members: &[(&str, TypeId, u32)],
 ) -> TypeId {
-    b.add_composite(Kind::Struct, name, size, members)
+    b.add_struct(name, size, members)
 }
 
 /// A structure whose members have a width in bits, too; 0 means that it is no bitfield.
 pub(super) fn bitfields(
-    b: &mut BtfEditor,
+    b: &mut BtfBuilder,
     name: &str,
     size: u32,
     members: &[(&str, TypeId, u32, u32)],
@@ -128,6 +131,8 @@ pub(super) fn bitfields(
     for (member, ty, offset, width) in members {
         tail.extend([b.add_string(member), ty.0, width << 24 | offset]);
     }
-    let info = Info::of(Kind::Struct).with_vlen(members.len()).with_kflag();
-    b.add_type(name, info, size, &tail)
+    let info = Info::of(Kind::Struct)
+        .with_vlen(members.len())
+        .flagged(true);
+    b.add_raw(name, info, size, &tail)
 }

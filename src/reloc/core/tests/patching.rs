@@ -2,7 +2,7 @@
 
 use super::{int, kernel, kind, nothing, question, structure, uint};
 use crate::TypeId;
-use crate::btf::{BtfEditor, IntEncoding, Kind};
+use crate::btf::{BtfBuilder, IntEncoding};
 use crate::insn::{Insn, class, jump, mode, size, source};
 use crate::reloc::core::answer::Check;
 use crate::reloc::core::error::CoreError;
@@ -248,7 +248,7 @@ fn instructions_must_be_there() {
     assert!(patch(&mut [], usize::MAX, &verdict(4, None)).is_err());
 }
 
-fn point(at: u32, width: u32) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn point(at: u32, width: u32) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let ty = uint(b, width);
         structure(b, "point", 16, &[("x", ty, at * 8)])
@@ -321,7 +321,7 @@ fn missing_types_poison_and_say_so() {
 #[test]
 fn a_load_that_cannot_be_resized_says_so() {
     let field = |size: u32| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let ty = b.add_int("int", size, IntEncoding::SIGNED);
             structure(b, "point", 16, &[("x", ty, 32)])
         }
@@ -348,7 +348,7 @@ fn a_missing_field_is_told_with_the_candidates_and_what_they_have() {
     let target = kernel(|b| {
         let ty = b.add_int("int", 4, IntEncoding::SIGNED);
         structure(b, "task", 16, &[("flags", ty, 0), ("__state", ty, 32)]);
-        let pointer = b.add_reference(Kind::Ptr, "", ty);
+        let pointer = b.add_ptr(ty);
         structure(b, "task", 16, &[("state", pointer, 0)])
     });
     let mut insns = [alu(0)];

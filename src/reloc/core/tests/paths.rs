@@ -2,10 +2,10 @@
 
 use super::{blob, int, kernel, kind, nothing, question, structure};
 use crate::TypeId;
-use crate::btf::{BtfEditor, Kind};
+use crate::btf::{BtfBuilder, FwdKind, Signedness};
 use crate::reloc::core::resolver::CoreResolver;
 
-fn point(b: &mut BtfEditor) -> TypeId {
+fn point(b: &mut BtfBuilder) -> TypeId {
     let int = int(b);
     structure(b, "point", 8, &[("x", int, 0), ("y", int, 32)])
 }
@@ -38,7 +38,7 @@ fn access_strings_are_numbers_with_colons_between() {
 #[test]
 fn a_path_has_at_most_64_steps() {
     let nested = |depth: usize| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let mut inner = int(b);
             for _ in 0..depth {
                 inner = structure(b, "nest", 4, &[("m", inner, 0)]);
@@ -69,7 +69,7 @@ fn questions_about_types_have_the_access_string_zero() {
 
 #[test]
 fn members_and_elements_must_be_there() {
-    let array = |b: &mut BtfEditor| {
+    let array = |b: &mut BtfBuilder| {
         let int = int(b);
         let array = b.add_array(int, int, 3);
         structure(b, "row", 12, &[("cells", array, 0)])
@@ -94,7 +94,14 @@ fn members_and_elements_must_be_there() {
 
 #[test]
 fn enumerators_are_one_number_below_their_count() {
-    let colors = |b: &mut BtfEditor| b.add_enum("color", 4, &[("RED", 1), ("GREEN", 2)]);
+    let colors = |b: &mut BtfBuilder| {
+        b.add_enum(
+            "color",
+            4,
+            Signedness::Unsigned,
+            &[("RED", 1), ("GREEN", 2)],
+        )
+    };
     assert_eq!(
         question(kind::ENUMVAL_VALUE, "1", colors).value(colors),
         Some(2)
@@ -115,7 +122,7 @@ fn unknown_kinds_fail() {
 
 #[test]
 fn types_without_a_size_have_no_fields() {
-    let forward = |b: &mut BtfEditor| b.add_reference(Kind::Fwd, "gone", TypeId::VOID);
+    let forward = |b: &mut BtfBuilder| b.add_fwd("gone", FwdKind::Struct);
     let failure = question(kind::BYTE_OFFSET, "0", forward).failure(forward);
     assert!(failure.contains("has no size"), "{failure}");
 }
@@ -132,14 +139,14 @@ fn dangling_types_and_strings_fail() {
 
 #[test]
 fn paths_are_told_in_the_notation_of_libbpf() {
-    let outer = |b: &mut BtfEditor| {
+    let outer = |b: &mut BtfBuilder| {
         let int = int(b);
         let inner = structure(b, "", 8, &[("a", int, 0), ("b", int, 32)]);
         let row = b.add_array(inner, int, 4);
         let anonymous = structure(b, "", 36, &[("n", int, 0), ("row", row, 32)]);
         structure(b, "outer", 40, &[("", anonymous, 32)])
     };
-    let told = |kind, access: &str, build: &dyn Fn(&mut BtfEditor) -> TypeId| {
+    let told = |kind, access: &str, build: &dyn Fn(&mut BtfBuilder) -> TypeId| {
         let question = question(kind, access, build);
         let target = kernel(nothing);
         let mut resolver = CoreResolver::new(&question.btf, &target);
@@ -157,7 +164,7 @@ fn paths_are_told_in_the_notation_of_libbpf() {
         told(kind::TYPE_SIZE, "0", &point),
         "<type_size> [2] struct point"
     );
-    let bits = |b: &mut BtfEditor| {
+    let bits = |b: &mut BtfBuilder| {
         let int = int(b);
         super::bitfields(b, "flags", 4, &[("one", int, 11, 1)])
     };
@@ -165,7 +172,14 @@ fn paths_are_told_in_the_notation_of_libbpf() {
         told(kind::LSHIFT, "0:0", &bits),
         "<lshift_u64> [2] struct flags.one (0:0 @ offset 1.3)"
     );
-    let colors = |b: &mut BtfEditor| b.add_enum("color", 4, &[("RED", 1), ("GREEN", 2)]);
+    let colors = |b: &mut BtfBuilder| {
+        b.add_enum(
+            "color",
+            4,
+            Signedness::Unsigned,
+            &[("RED", 1), ("GREEN", 2)],
+        )
+    };
     assert_eq!(
         told(kind::ENUMVAL_VALUE, "1", &colors),
         "<enumval_value> [1] enum color::GREEN = 2"

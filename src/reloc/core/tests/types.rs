@@ -2,15 +2,15 @@
 
 use super::{int, kind, question, structure, uint};
 use crate::TypeId;
-use crate::btf::{BtfEditor, Info, IntEncoding, Kind};
+use crate::btf::{BtfBuilder, Info, IntEncoding, Kind, Signedness};
 
-type Build = dyn Fn(&mut BtfEditor) -> TypeId;
+type Build = dyn Fn(&mut BtfBuilder) -> TypeId;
 
 /// Wraps the built type into `typedef <it> t;`, so that types without a name can be asked for.
-fn alias(build: &Build) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn alias(build: &Build) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let ty = build(b);
-        b.add_reference(Kind::Typedef, "t", ty)
+        b.add_typedef("t", ty)
     }
 }
 
@@ -22,49 +22,46 @@ fn matches(local: &Build, target: &Build) -> bool {
     question(kind::TYPE_MATCHES, "0", alias(local)).value(alias(target)) == Some(1)
 }
 
-fn ptr_to(build: impl Fn(&mut BtfEditor) -> TypeId) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn ptr_to(build: impl Fn(&mut BtfBuilder) -> TypeId) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let ty = build(b);
-        b.add_reference(Kind::Ptr, "", ty)
+        b.add_ptr(ty)
     }
 }
 
 fn array_of(
-    build: impl Fn(&mut BtfEditor) -> TypeId,
+    build: impl Fn(&mut BtfBuilder) -> TypeId,
     len: u32,
-) -> impl Fn(&mut BtfEditor) -> TypeId {
+) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let ty = build(b);
         b.add_array(ty, ty, len)
     }
 }
 
-fn void(_: &mut BtfEditor) -> TypeId {
+fn void(_: &mut BtfBuilder) -> TypeId {
     TypeId::VOID
 }
 
-fn float(b: &mut BtfEditor) -> TypeId {
-    b.add_type("float", Info::of(Kind::Float), 4, &[])
+fn float(b: &mut BtfBuilder) -> TypeId {
+    b.add_float("float", 4)
 }
 
-fn named(kind: Kind, name: &'static str) -> impl Fn(&mut BtfEditor) -> TypeId {
-    move |b| b.add_composite(kind, name, 4, &[])
+fn named(kind: Kind, name: &'static str) -> impl Fn(&mut BtfBuilder) -> TypeId {
+    move |b| b.add_raw(name, Info::of(kind), 4, &[])
 }
 
-fn forward(name: &'static str, of: Kind) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn forward(name: &'static str, of: Kind) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
-        let info = match of {
-            Kind::Union => Info::of(Kind::Fwd).with_kflag(),
-            _ => Info::of(Kind::Fwd),
-        };
-        b.add_type(name, info, 0, &[])
+        let info = Info::of(Kind::Fwd).flagged(of == Kind::Union);
+        b.add_raw(name, info, 0, &[])
     }
 }
 
 fn function(
-    result: impl Fn(&mut BtfEditor) -> TypeId,
+    result: impl Fn(&mut BtfBuilder) -> TypeId,
     params: usize,
-) -> impl Fn(&mut BtfEditor) -> TypeId {
+) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         let result = result(b);
         let int = int(b);
@@ -72,14 +69,14 @@ fn function(
     }
 }
 
-fn enumeration(names: &'static [&'static str], wide: bool) -> impl Fn(&mut BtfEditor) -> TypeId {
+fn enumeration(names: &'static [&'static str], wide: bool) -> impl Fn(&mut BtfBuilder) -> TypeId {
     move |b| {
         if wide {
             let constants: Vec<_> = names.iter().map(|name| (*name, 7)).collect();
-            b.add_enum64("e", 8, &constants)
+            b.add_enum64("e", 8, Signedness::Unsigned, &constants)
         } else {
             let constants: Vec<_> = names.iter().map(|name| (*name, 3)).collect();
-            b.add_enum("e", 4, &constants)
+            b.add_enum("e", 4, Signedness::Unsigned, &constants)
         }
     }
 }
@@ -103,7 +100,7 @@ fn a_type_exists_if_the_kernel_has_one_of_its_kind() {
 
 #[test]
 fn old_bitfield_integers_do_not_exist() {
-    let shifted = |b: &mut BtfEditor| b.add_type("int", Info::of(Kind::Int), 4, &[3 << 16 | 5]);
+    let shifted = |b: &mut BtfBuilder| b.add_raw("int", Info::of(Kind::Int), 4, &[3 << 16 | 5]);
     assert!(!exists(&shifted, &shifted));
 }
 
@@ -112,8 +109,8 @@ fn prototypes_exist_by_parameters_and_result() {
     assert!(exists(&function(int, 2), &function(int, 2)));
     assert!(!exists(&function(int, 2), &function(int, 3)));
     assert!(!exists(&function(int, 2), &function(void, 2)));
-    let takes = |ty: &'static dyn Fn(&mut BtfEditor) -> TypeId| {
-        move |b: &mut BtfEditor| {
+    let takes = |ty: &'static dyn Fn(&mut BtfBuilder) -> TypeId| {
+        move |b: &mut BtfBuilder| {
             let ty = ty(b);
             b.add_func_proto(TypeId::VOID, &[("p", ty)])
         }
@@ -126,7 +123,7 @@ fn prototypes_exist_by_parameters_and_result() {
 fn floating_point_numbers_do_not_exist() {
     assert!(!exists(&float, &float));
     assert!(!exists(&ptr_to(float), &ptr_to(float)));
-    let with_float = |b: &mut BtfEditor| {
+    let with_float = |b: &mut BtfBuilder| {
         let float = float(b);
         structure(b, "s", 4, &[("f", float, 0)])
     };
@@ -139,10 +136,10 @@ fn floating_point_numbers_do_not_exist() {
 #[test]
 fn references_are_followed_32_times() {
     let tower = |levels: usize| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let mut ty = int(b);
             for _ in 0..levels {
-                ty = b.add_reference(Kind::Ptr, "", ty);
+                ty = b.add_ptr(ty);
             }
             ty
         }
@@ -157,7 +154,7 @@ fn references_are_followed_32_times() {
 #[test]
 fn prototypes_are_nested_32_deep() {
     let nested = |levels: usize| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let mut ty = int(b);
             for _ in 0..levels {
                 ty = b.add_func_proto(TypeId::VOID, &[("p", ty)]);
@@ -176,7 +173,7 @@ fn prototypes_are_nested_32_deep() {
 #[test]
 fn integers_match_by_name_size_and_sign() {
     let int_of =
-        |name: &'static str, size, flags| move |b: &mut BtfEditor| b.add_int(name, size, flags);
+        |name: &'static str, size, flags| move |b: &mut BtfBuilder| b.add_int(name, size, flags);
     let signed = int_of("int", 4, IntEncoding::SIGNED);
     assert!(matches(&signed, &signed));
     assert!(matches(&signed, &int_of("int___x", 4, IntEncoding::SIGNED)));
@@ -213,11 +210,11 @@ fn enumerations_match_if_all_local_enumerators_are_there() {
         &enumeration(&["A"], true),
         &enumeration(&["A", "B"], true)
     ));
-    let other_value = |b: &mut BtfEditor| b.add_enum("e", 4, &[("A", 99)]);
+    let other_value = |b: &mut BtfBuilder| b.add_enum("e", 4, Signedness::Unsigned, &[("A", 99)]);
     assert!(matches(&of(&["A"]), &other_value));
-    let narrow_eight = |b: &mut BtfEditor| b.add_enum("e", 8, &[("A", 1)]);
+    let narrow_eight = |b: &mut BtfBuilder| b.add_enum("e", 8, Signedness::Unsigned, &[("A", 1)]);
     assert!(matches(&narrow_eight, &enumeration(&["A"], true)));
-    let no_enum = |b: &mut BtfEditor| b.add_int("e", 4, 0);
+    let no_enum = |b: &mut BtfBuilder| b.add_int("e", 4, 0);
     assert!(!matches(&of(&["A"]), &no_enum));
 }
 
@@ -233,7 +230,7 @@ fn arrays_match_by_length_and_element() {
 #[test]
 fn structures_match_if_all_local_members_are_there() {
     let of = |members: &'static [&'static str]| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let int = int(b);
             let members: Vec<_> = (0..).zip(members).map(|(i, m)| (*m, int, i * 32)).collect();
             structure(b, "s", 99, &members)
@@ -243,13 +240,13 @@ fn structures_match_if_all_local_members_are_there() {
     assert!(matches(&of(&["a___x"]), &of(&["a"])));
     assert!(!matches(&of(&["a", "b"]), &of(&["a", "c"])));
     assert!(!matches(&of(&["a", "a___x"]), &of(&["a"])), "more of them");
-    let other_type = |b: &mut BtfEditor| {
+    let other_type = |b: &mut BtfBuilder| {
         let word = uint(b, 8);
         structure(b, "s", 8, &[("a", word, 0)])
     };
     assert!(!matches(&of(&["a"]), &other_type));
     // Unlike with fields, another member of the name is looked for.
-    let second = |b: &mut BtfEditor| {
+    let second = |b: &mut BtfBuilder| {
         let (word, int) = (uint(b, 8), int(b));
         structure(b, "s", 8, &[("a", word, 0), ("a", int, 64)])
     };
@@ -263,12 +260,12 @@ fn structures_match_if_all_local_members_are_there() {
 #[test]
 fn behind_a_pointer_a_structure_needs_the_right_name_only() {
     let with = |ty: Box<Build>| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let ty = ty(b);
             structure(b, "s", 8, &[("p", ty, 0)])
         }
     };
-    let full = |b: &mut BtfEditor| {
+    let full = |b: &mut BtfBuilder| {
         let int = int(b);
         structure(b, "other", 4, &[("x", int, 0)])
     };
@@ -336,12 +333,12 @@ fn prototypes_match_by_parameters_and_result() {
     assert!(!matches(&function(int, 2), &function(|b| uint(b, 4), 2)));
     // A pointer on the way to the prototype counts for its parameters, too.
     let callback = |members: &'static [&'static str]| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let int = int(b);
             let members: Vec<_> = members.iter().map(|m| (*m, int, 0)).collect();
             let arg = structure(b, "arg", 4, &members);
             let proto = b.add_func_proto(TypeId::VOID, &[("p", arg)]);
-            b.add_reference(Kind::Ptr, "", proto)
+            b.add_ptr(proto)
         }
     };
     assert!(matches(&callback(&["x"]), &callback(&[])));

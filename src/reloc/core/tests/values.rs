@@ -2,11 +2,11 @@
 
 use super::{bitfields, int, kind, nothing, question, structure, uint};
 use crate::TypeId;
-use crate::btf::{BtfEditor, Info, IntEncoding, Kind};
+use crate::btf::{BtfBuilder, Info, IntEncoding, Kind, Signedness};
 use crate::reloc::core::answer::Check;
 use crate::reloc::core::value::Resize;
 
-fn with_array(b: &mut BtfEditor) -> TypeId {
+fn with_array(b: &mut BtfBuilder) -> TypeId {
     let int = int(b);
     let inner = b.add_array(int, int, 5);
     let outer = b.add_array(inner, int, 3);
@@ -49,7 +49,7 @@ fn elements_of_arrays_have_offset_size_and_existence_only() {
 #[test]
 fn arrays_are_loaded_element_by_element() {
     let of = |size: u32, len: u32| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let ty = uint(b, size);
             let array = b.add_array(ty, ty, len);
             structure(b, "s", 64, &[("a", array, 0)])
@@ -72,7 +72,7 @@ fn arrays_are_loaded_element_by_element() {
 #[test]
 fn only_pointers_and_unsigned_integers_change_their_width() {
     let field = |flags: u8, size| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let ty = b.add_int("i", size, flags);
             structure(b, "s", 8, &[("x", ty, 0)])
         }
@@ -90,19 +90,19 @@ fn only_pointers_and_unsigned_integers_change_their_width() {
     let signed_char = IntEncoding::SIGNED | IntEncoding::CHAR;
     assert_eq!(resize(signed_char, 0), wider);
     let enums = |wide: bool| {
-        move |b: &mut BtfEditor| {
+        move |b: &mut BtfBuilder| {
             let ty = if wide {
-                b.add_enum64("e", 8, &[("A", 1)])
+                b.add_enum64("e", 8, Signedness::Unsigned, &[("A", 1)])
             } else {
-                b.add_enum("e", 4, &[("A", 1)])
+                b.add_enum("e", 4, Signedness::Unsigned, &[("A", 1)])
             };
             structure(b, "s", 8, &[("x", ty, 0)])
         }
     };
     let verdict = question(kind::BYTE_OFFSET, "0:0", enums(false)).ask(enums(true));
     assert_eq!(verdict.unwrap().resize, Resize::Unfit);
-    let pointer = |b: &mut BtfEditor| {
-        let ptr = b.add_reference(Kind::Ptr, "", TypeId::VOID);
+    let pointer = |b: &mut BtfBuilder| {
+        let ptr = b.add_ptr(TypeId::VOID);
         structure(b, "s", 8, &[("x", ptr, 0)])
     };
     let verdict = question(kind::BYTE_OFFSET, "0:0", pointer).ask(pointer);
@@ -110,8 +110,8 @@ fn only_pointers_and_unsigned_integers_change_their_width() {
 }
 
 /// Fields of a `struct flags` at these bits, of a type of this size.
-fn flags(at: u32, width: u32, size: u32) -> impl Fn(&mut BtfEditor) -> TypeId {
-    move |b: &mut BtfEditor| {
+fn flags(at: u32, width: u32, size: u32) -> impl Fn(&mut BtfBuilder) -> TypeId {
+    move |b: &mut BtfBuilder| {
         let ty = b.add_int("word", size, IntEncoding::SIGNED);
         bitfields(b, "flags", 64, &[("f", ty, at, width)])
     }
@@ -160,7 +160,7 @@ fn bitfields_that_no_load_covers_fail() {
     // That is about numbers only: whether the field exists is known.
     let exists = question(kind::FIELD_EXISTS, "0:0", flags(60, 8, 8));
     assert_eq!(exists.value(flags(60, 8, 8)), Some(1));
-    let void = |b: &mut BtfEditor| bitfields(b, "flags", 4, &[("f", TypeId::VOID, 0, 3)]);
+    let void = |b: &mut BtfBuilder| bitfields(b, "flags", 4, &[("f", TypeId::VOID, 0, 3)]);
     let failure = question(kind::BYTE_OFFSET, "0:0", void).failure(nothing);
     assert!(failure.contains("has no size"), "{failure}");
 }
@@ -192,7 +192,7 @@ fn a_bitfield_may_become_a_plain_field_and_back() {
 
 #[test]
 fn shifts_of_plain_fields_move_them_to_the_top_and_down() {
-    let field = |b: &mut BtfEditor| {
+    let field = |b: &mut BtfBuilder| {
         let short = uint(b, 2);
         structure(b, "s", 8, &[("x", short, 16)])
     };
@@ -203,8 +203,8 @@ fn shifts_of_plain_fields_move_them_to_the_top_and_down() {
 
 #[test]
 fn signs_of_integers_and_enumerations() {
-    let sign = |ty: &dyn Fn(&mut BtfEditor) -> TypeId| {
-        let build = |b: &mut BtfEditor| {
+    let sign = |ty: &dyn Fn(&mut BtfBuilder) -> TypeId| {
+        let build = |b: &mut BtfBuilder| {
             let ty = ty(b);
             structure(b, "s", 8, &[("x", ty, 0)])
         };
@@ -212,26 +212,23 @@ fn signs_of_integers_and_enumerations() {
     };
     assert_eq!(sign(&int), Some(1));
     assert_eq!(sign(&|b| uint(b, 4)), Some(0));
-    let enumeration = |info: Info| move |b: &mut BtfEditor| b.add_type("e", info, 4, &[]);
+    let enumeration = |info: Info| move |b: &mut BtfBuilder| b.add_raw("e", info, 4, &[]);
     assert_eq!(sign(&enumeration(Info::of(Kind::Enum))), Some(0));
     assert_eq!(
-        sign(&enumeration(Info::of(Kind::Enum).with_kflag())),
+        sign(&enumeration(Info::of(Kind::Enum).flagged(true))),
         Some(1)
     );
     assert_eq!(
-        sign(&enumeration(Info::of(Kind::Enum64).with_kflag())),
+        sign(&enumeration(Info::of(Kind::Enum64).flagged(true))),
         Some(1)
     );
-    assert_eq!(
-        sign(&|b| b.add_reference(Kind::Ptr, "", TypeId::VOID)),
-        Some(0)
-    );
+    assert_eq!(sign(&|b| b.add_ptr(TypeId::VOID)), Some(0));
 }
 
 #[test]
 fn numbers_and_sizes_of_types() {
-    let local = |b: &mut BtfEditor| structure(b, "s", 8, &[]);
-    let target = |b: &mut BtfEditor| {
+    let local = |b: &mut BtfBuilder| structure(b, "s", 8, &[]);
+    let target = |b: &mut BtfBuilder| {
         uint(b, 1);
         structure(b, "s", 24, &[])
     };
@@ -254,9 +251,9 @@ fn numbers_and_sizes_of_types() {
 
 #[test]
 fn the_number_is_the_typedefs_not_what_it_stands_for() {
-    let alias = |b: &mut BtfEditor| {
+    let alias = |b: &mut BtfBuilder| {
         let int = int(b);
-        b.add_reference(Kind::Typedef, "pid_t", int)
+        b.add_typedef("pid_t", int)
     };
     assert_eq!(
         question(kind::TYPE_ID_TARGET, "0", alias).value(alias),
@@ -267,23 +264,45 @@ fn the_number_is_the_typedefs_not_what_it_stands_for() {
 
 #[test]
 fn values_of_enumerators() {
-    let local = |b: &mut BtfEditor| b.add_enum("e", 4, &[("A", 1), ("B___x", -2)]);
-    let value = |access, target: &dyn Fn(&mut BtfEditor) -> TypeId| {
+    let local = |b: &mut BtfBuilder| {
+        b.add_enum(
+            "e",
+            4,
+            Signedness::Unsigned,
+            &[("A", 1), ("B___x", 0xffff_fffe)],
+        )
+    };
+    let value = |access, target: &dyn Fn(&mut BtfBuilder) -> TypeId| {
         let verdict = question(kind::ENUMVAL_VALUE, access, local).ask(target);
         let verdict = verdict.unwrap();
         (verdict.before, verdict.after)
     };
     let minus = |n: i64| n.cast_unsigned();
-    let swapped = |b: &mut BtfEditor| b.add_enum("e", 4, &[("B", -7), ("A", 5)]);
+    let swapped = |b: &mut BtfBuilder| {
+        b.add_enum(
+            "e",
+            4,
+            Signedness::Unsigned,
+            &[("B", 0xffff_fff9), ("A", 5)],
+        )
+    };
     assert_eq!(value("0", &swapped), (1, Some(5)));
     // 32 bits are sign-extended, though this enumeration does not say that it is signed.
     assert_eq!(value("1", &swapped), (minus(-2), Some(minus(-7))));
-    let wide = |b: &mut BtfEditor| b.add_enum64("e", 8, &[("A", 1 << 40), ("B___y", u64::MAX)]);
+    let wide = |b: &mut BtfBuilder| {
+        b.add_enum64(
+            "e",
+            8,
+            Signedness::Unsigned,
+            &[("A", 1 << 40), ("B___y", -1)],
+        )
+    };
     assert_eq!(value("0", &wide), (1, Some(1 << 40)));
     assert_eq!(value("1", &wide), (minus(-2), Some(u64::MAX)));
-    let wide_low = |b: &mut BtfEditor| b.add_enum64("e", 8, &[("A", 0xffff_ffff)]);
+    let wide_low =
+        |b: &mut BtfBuilder| b.add_enum64("e", 8, Signedness::Unsigned, &[("A", 0xffff_ffff)]);
     assert_eq!(value("0", &wide_low), (1, Some(0xffff_ffff)));
-    let others = |b: &mut BtfEditor| b.add_enum("e", 4, &[("C", 5)]);
+    let others = |b: &mut BtfBuilder| b.add_enum("e", 4, Signedness::Unsigned, &[("C", 5)]);
     assert_eq!(value("0", &others), (1, None));
     let exists = |access| question(kind::ENUMVAL_EXISTS, access, local);
     assert_eq!(exists("1").value(wide), Some(1));
@@ -292,30 +311,30 @@ fn values_of_enumerators() {
 
 #[test]
 fn enumerations_may_hide_behind_typedefs() {
-    let local = |b: &mut BtfEditor| {
-        let colors = b.add_enum("", 4, &[("RED", 1)]);
-        b.add_reference(Kind::Typedef, "color_t", colors)
+    let local = |b: &mut BtfBuilder| {
+        let colors = b.add_enum("", 4, Signedness::Unsigned, &[("RED", 1)]);
+        b.add_typedef("color_t", colors)
     };
-    let target = |b: &mut BtfEditor| {
-        let colors = b.add_enum("", 4, &[("RED", 9)]);
-        b.add_reference(Kind::Typedef, "color_t", colors)
+    let target = |b: &mut BtfBuilder| {
+        let colors = b.add_enum("", 4, Signedness::Unsigned, &[("RED", 9)]);
+        b.add_typedef("color_t", colors)
     };
     let value = question(kind::ENUMVAL_VALUE, "0", local);
     assert_eq!(value.value(target), Some(9));
-    let number = |b: &mut BtfEditor| {
+    let number = |b: &mut BtfBuilder| {
         let int = int(b);
-        b.add_reference(Kind::Typedef, "color_t", int)
+        b.add_typedef("color_t", int)
     };
     assert_eq!(value.value(number), None);
 }
 
 #[test]
 fn without_a_match_some_answers_are_zero_and_others_do_not_exist() {
-    let local = |b: &mut BtfEditor| {
+    let local = |b: &mut BtfBuilder| {
         let int = int(b);
         structure(b, "gone", 4, &[("x", int, 0)])
     };
-    let colors = |b: &mut BtfEditor| b.add_enum("gone", 4, &[("RED", 1)]);
+    let colors = |b: &mut BtfBuilder| b.add_enum("gone", 4, Signedness::Unsigned, &[("RED", 1)]);
     let field = |kind| question(kind, "0:0", local).value(nothing);
     let ty = |kind| question(kind, "0", local).value(nothing);
     let constant = |kind| question(kind, "0", colors).value(nothing);

@@ -1,0 +1,133 @@
+//! Types of other blobs, copied into a builder: one of them, or all with their numbers mapped.
+
+use super::builder::BtfBuilder;
+use super::record::{map_types, visit_names};
+use super::strings::Strings;
+use crate::TypeId;
+use crate::btf::{Btf, BtfError, ByteOrder, Type};
+use std::sync::Arc;
+
+impl BtfBuilder {
+    /// A copy of a blob, to be changed. If it is split, so is the copy. It is written in this machine's byte order.
+    pub fn copy_of(btf: &Btf<'_>) -> Self {
+        let (words, rest) = btf.type_bytes().as_chunks::<4>();
+        let starts: Vec<usize> = btf.starts().map(|start| start / 4).collect();
+        let mut copy = Self {
+            base: btf.base().cloned(),
+            first_id: btf.own_ids().start,
+            words: words.iter().map(|word| u32::from_ne_bytes(*word)).collect(),
+            copied: starts.len(),
+            starts,
+            strings: Strings::copy_of(btf),
+            layout: btf.layout_bytes().to_vec(),
+            order: ByteOrder::Native,
+            error: None,
+        };
+        let odd = btf.starts().position(|start| start % 4 != 0);
+        let odd = odd.or((!rest.is_empty()).then_some(copy.copied));
+        if let Some(index) = odd.and_then(|index| u32::try_from(index).ok()) {
+            copy.fail(BtfError::Unaligned(TypeId(
+                copy.first_id.saturating_add(index),
+            )));
+        }
+        copy
+    }
+
+    /// Adds a copy of a type. What it refers to keeps its number: see [`add_type_with`](Self::add_type_with).
+    #[doc(alias = "btf__add_type")]
+    pub fn add_type(&mut self, ty: &Type<'_>) -> TypeId {
+        self.add_type_with(ty, |id| id)
+    }
+
+    /// Adds a copy of a type in which `map` gives each type that it refers to (other than `void`) its number here.
+    #[doc(alias = "btf__add_type")]
+    pub fn add_type_with(&mut self, ty: &Type<'_>, map: impl FnMut(TypeId) -> TypeId) -> TypeId {
+        let id = self.next_id();
+        if ty.kind() == crate::btf::Kind::Void {
+            self.fail(BtfError::NoType(TypeId::VOID));
+            return id;
+        }
+        let start = self.words.len();
+        self.starts.push(start);
+        self.words.extend(ty.words());
+        let mut record = self.words.split_off(start);
+        let source = ty.btf();
+        let mut error = None;
+        visit_names(&mut record, ty.kind(), |name| {
+            *name = match source.strings_from(*name) {
+                Ok(tail) => self.add_first(tail),
+                Err(missing) => {
+                    error.get_or_insert(missing);
+                    0
+                }
+            };
+        });
+        map_types(&mut record, ty.kind(), map);
+        self.words.append(&mut record);
+        if let Some(error) = error {
+            self.fail(error);
+        }
+        id
+    }
+
+    /// Adds the string that these bytes begin with.
+    fn add_first(&mut self, tail: &[u8]) -> u32 {
+        let end = memchr::memchr(0, tail).unwrap_or(tail.len());
+        self.add_bytes(tail.get(..end).unwrap_or_default())
+    }
+
+    /// Adds all types of a blob, and returns the number of the first one: each gets the number that it had plus the same
+    /// difference. Those of its base are not added: a split blob must have the base that this builder has.
+    #[doc(alias = "btf__add_btf")]
+    pub fn add_btf(&mut self, btf: &Btf<'_>) -> TypeId {
+        let first = self.next_id();
+        if let Some(base) = btf.base()
+            && !self.base.as_ref().is_some_and(|own| same(own, base))
+        {
+            self.fail(BtfError::OtherBase);
+            return first;
+        }
+        let own = btf.own_ids();
+        let difference = first.0.wrapping_sub(own.start);
+        let map = |id: TypeId| {
+            if id.0 < own.start {
+                id
+            } else {
+                TypeId(id.0.wrapping_add(difference))
+            }
+        };
+        self.words.reserve(btf.type_bytes().len() / 4);
+        for record in btf.records() {
+            match record {
+                Ok(ty) => {
+                    self.add_type_with(&ty, map);
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+        first
+    }
+
+    /// Adds a copy of a type of this builder, for changing it: the original stays.
+    pub fn duplicate(&mut self, id: TypeId) -> TypeId {
+        let copy = self.next_id();
+        let Some(record) = self.record(id).map(<[u32]>::to_vec) else {
+            self.fail(BtfError::NoType(id));
+            return copy;
+        };
+        self.starts.push(self.words.len());
+        self.words.extend(record);
+        copy
+    }
+}
+
+/// Whether two bases are one, or are equal.
+fn same(a: &Arc<Btf<'static>>, b: &Arc<Btf<'static>>) -> bool {
+    Arc::ptr_eq(a, b)
+        || a.bytes() == b.bytes()
+            && match (a.base(), b.base()) {
+                (None, None) => true,
+                (Some(a), Some(b)) => same(a, b),
+                _ => false,
+            }
+}

@@ -1,0 +1,169 @@
+//! A type's record as 32-bit words, and which of them are names and which are types.
+//!
+//! ```text
+//!  name  info  size or target | INT, VAR, DECL_TAG   one word
+//!                             | ARRAY                element, index, length
+//!                             | STRUCT, UNION        name, type, place    for each member
+//!                             | ENUM, ENUM64         name, value (1 or 2) for each enumerator
+//!                             | FUNC_PROTO           name, type           for each parameter
+//!                             | DATASEC              type, place, size    for each variable
+//! ```
+
+use crate::TypeId;
+use crate::btf::Kind;
+
+/// Words that every record begins with.
+pub(super) const HEAD: usize = 3;
+/// Where in the head the name is.
+pub(super) const NAME: usize = 0;
+/// Where in the head kind, element count and flag are.
+pub(super) const INFO: usize = 1;
+/// Where in the head the size or the target is.
+pub(super) const SIZE_OR_TARGET: usize = 2;
+
+/// Kind, element count and flag of a type: the second word of its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Info {
+    /// The kind.
+    pub(crate) kind: Kind,
+    /// How many elements follow; the linkage of a function.
+    pub(crate) vlen: u32,
+    /// The flag.
+    pub(crate) kflag: bool,
+}
+
+impl Info {
+    /// The most elements that there is room for.
+    pub(super) const MOST: u32 = 0x00ff_ffff;
+
+    /// Without elements and flag.
+    pub(crate) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            vlen: 0,
+            kflag: false,
+        }
+    }
+
+    /// With so many elements (at most 2^24 - 1).
+    pub(crate) fn with_vlen(self, vlen: usize) -> Self {
+        Self {
+            vlen: u32::try_from(vlen).unwrap_or(u32::MAX).min(Self::MOST),
+            ..self
+        }
+    }
+
+    /// With the flag set if `kflag` is.
+    pub(crate) fn flagged(self, kflag: bool) -> Self {
+        Self { kflag, ..self }
+    }
+
+    /// As it is stored.
+    pub(crate) fn word(self) -> u32 {
+        u32::from(self.kflag) << 31 | u32::from(self.kind as u8) << 24 | self.vlen & Self::MOST
+    }
+}
+
+/// The kind in an info word; `None` for one that is newer than this library.
+pub(super) fn kind_of(info: u32) -> Option<Kind> {
+    Kind::from_number(info >> 24 & 0x7f)
+}
+
+/// Whether the third word of a record of this kind is a type.
+pub(super) fn has_target(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Ptr
+            | Kind::Typedef
+            | Kind::Volatile
+            | Kind::Const
+            | Kind::Restrict
+            | Kind::Func
+            | Kind::FuncProto
+            | Kind::Var
+            | Kind::DeclTag
+            | Kind::TypeTag
+    )
+}
+
+/// What the words of an element are: how many there are, and which of them is a name, which a type.
+#[derive(Clone, Copy)]
+pub(super) struct Element {
+    pub(super) words: usize,
+    pub(super) name: Option<usize>,
+    pub(super) target: Option<usize>,
+}
+
+/// The elements that records of this kind have; `None` if they have none.
+pub(super) fn element(kind: Kind) -> Option<Element> {
+    let (words, name, target) = match kind {
+        Kind::Struct | Kind::Union => (3, Some(0), Some(1)),
+        Kind::Enum => (2, Some(0), None),
+        Kind::Enum64 => (3, Some(0), None),
+        Kind::FuncProto => (2, Some(0), Some(1)),
+        Kind::Datasec => (3, None, Some(0)),
+        _ => return None,
+    };
+    Some(Element {
+        words,
+        name,
+        target,
+    })
+}
+
+/// Calls `visit` with each word of a record that is the offset of a name.
+#[doc(alias = "btf_field_iter")]
+pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
+    let Some((head, tail)) = record.split_first_chunk_mut::<HEAD>() else {
+        return;
+    };
+    let [name, _, _] = head;
+    visit(name);
+    let Some(element) = element(kind) else {
+        return;
+    };
+    let Some(place) = element.name else {
+        return;
+    };
+    let names = tail.chunks_exact_mut(element.words);
+    names.filter_map(|e| e.get_mut(place)).for_each(visit);
+}
+
+/// Calls `visit` with each word of a record that is a type.
+#[doc(alias = "btf_field_iter")]
+pub(super) fn visit_types(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
+    let Some((head, tail)) = record.split_first_chunk_mut::<HEAD>() else {
+        return;
+    };
+    let [_, _, target] = head;
+    if has_target(kind) {
+        visit(target);
+    }
+    if kind == Kind::Array {
+        tail.iter_mut().take(2).for_each(&mut visit);
+    }
+    let Some(element) = element(kind) else {
+        return;
+    };
+    let Some(place) = element.target else {
+        return;
+    };
+    let targets = tail.chunks_exact_mut(element.words);
+    targets.filter_map(|e| e.get_mut(place)).for_each(visit);
+}
+
+/// Sends each type that a record refers to through `map`; `void` stays.
+pub(super) fn map_types(record: &mut [u32], kind: Kind, mut map: impl FnMut(TypeId) -> TypeId) {
+    visit_types(record, kind, |word| {
+        if *word != 0 {
+            *word = map(TypeId(*word)).0;
+        }
+    });
+}
+
+/// The low and high half of a 64-bit number.
+pub(super) fn halves(value: u64) -> [u32; 2] {
+    let low = u32::try_from(value & u64::from(u32::MAX)).unwrap_or_default();
+    let high = u32::try_from(value >> 32).unwrap_or_default();
+    [low, high]
+}
