@@ -378,6 +378,31 @@ impl Pinning {
     }
 }
 
+/// The two sorts of probes that perf events make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// In the kernel.
+    Kprobe,
+    /// In a program or library.
+    Uprobe,
+}
+
+impl ProbeKind {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Kprobe, Self::Uprobe];
+}
+
+/// A performance monitoring unit (PMU) that makes probes, as a kernel numbers it. Since Linux 4.17.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbePmu {
+    /// `perf_event_attr.type`.
+    pub number: u32,
+    /// Bit in `perf_event_attr.config` that turns a probe into a return probe.
+    pub return_bit: u32,
+    /// Whether probes count their users where the program asks for that (`ref_ctr_offset`). Since Linux 4.20.
+    pub counts_users: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -128,14 +128,13 @@ mod work;
 /// for deriving them from here.
 pub use zerocopy;
 /// What the running kernel supports, each found out by one small experiment: a [`Feature`](feature::Feature), a type of program or
-/// map, a helper function, a place to attach to. Nothing is remembered: a [`Target`](reloc::Target) that asked keeps the answer.
+/// map, a helper function, a place to attach to. Nothing is remembered here: a [`Target`](reloc::Target) that asked keeps the answer.
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod probe {
-    pub use crate::attach::possible::{Attachable, attach, section};
+    pub use crate::attach::possible::{Attachable, attach, attach_for, section, section_for};
     pub use crate::kernel::probe::{
         Support, helper, helper_in, map, map_kind, program, program_kind,
     };
-    pub(crate) use crate::kernel::probe::{has, has_links, knows_attach_type};
 }
 
 pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};

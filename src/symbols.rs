@@ -129,25 +129,28 @@ impl Symbols {
 
 /// A line of `/proc/kallsyms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KernelSymbol<'l> {
+pub struct KernelSymbol<'l> {
     /// Zero for those who may not see kernel addresses.
-    pub(crate) address: u64,
-    pub(crate) letter: char,
-    pub(crate) name: &'l str,
-    /// `None` for the kernel proper.
-    pub(crate) module: Option<&'l str>,
+    pub address: u64,
+    /// Its sort, as `nm` prints it: `T` and `t` are functions, `D` and `d` data; small letters are local.
+    pub letter: char,
+    /// Its name.
+    pub name: &'l str,
+    /// The module it is of; `None` for the kernel proper.
+    pub module: Option<&'l str>,
 }
 
 impl KernelSymbol<'_> {
     /// Whether it is code: global or local, weak ones included.
-    pub(crate) fn is_function(&self) -> bool {
+    pub fn is_function(&self) -> bool {
         matches!(self.letter, 't' | 'T' | 'w' | 'W')
     }
 }
 
 /// Whether a list of the kernel's symbols tells where they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Addresses {
+pub enum Addresses {
+    /// It does, or has no symbols.
     Told,
     /// There are symbols, and every one has the address zero: what the kernel prints for those who may not know.
     Hidden,

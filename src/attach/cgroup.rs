@@ -12,7 +12,7 @@ use crate::mounts;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::file_system::FileSystem;
-use crate::{Errno, Error, ErrorKind, KernelVersion, Result, probe};
+use crate::{Errno, Error, ErrorKind, KernelVersion, Result};
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -189,9 +189,7 @@ fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
         Some(mode) => request.without_link(mode),
         None => match request.link(at.wanted.raw()?) {
             Ok(link) => Ok(Link::kernel(program.name(), link)),
-            Err(Errno::EINVAL)
-                if request.is_plain() && !probe::has_links(program.as_fd(), attach_type) =>
-            {
+            Err(Errno::EINVAL) if request.is_plain() && !program.has_links(attach_type) => {
                 request.without_link(CgroupMode::Multi)
             }
             Err(errno) => Err(refused(errno)),
@@ -270,7 +268,10 @@ impl Request<'_> {
             return error;
         }
         if let Some((what, flag, since)) = self.wanted()
-            && !probe::knows_attach_type(self.attach_type, flag)
+            && !self
+                .program
+                .target()
+                .knows_attach_type(self.attach_type, flag)
         {
             return refusal::unknown(what, since, errno);
         }

@@ -1,6 +1,6 @@
 //! Kernel functions whose name is not unique: static functions of different files, or of modules.
 
-use crate::kernel::files;
+use crate::reloc::Target;
 use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
@@ -18,9 +18,9 @@ struct Function {
 }
 
 /// All functions of this name.
-fn functions(name: &str) -> Result<Vec<Function>> {
+fn functions(kernel: &Target, name: &str) -> Result<Vec<Function>> {
     let mut found = Vec::new();
-    files::kernel_symbols(&mut |symbol| {
+    kernel.kallsyms(&mut |symbol| {
         if symbol.name == name && symbol.is_function() {
             found.push(Function {
                 address: symbol.address,
@@ -32,8 +32,8 @@ fn functions(name: &str) -> Result<Vec<Function>> {
 }
 
 /// The address of the one function of this name in a module (or the kernel proper).
-pub(super) fn in_module(name: &str, module: &str) -> Result<u64> {
-    let all = functions(name)?;
+pub(super) fn in_module(kernel: &Target, name: &str, module: &str) -> Result<u64> {
+    let all = functions(kernel, name)?;
     let here: Vec<&Function> = all.iter().filter(|f| f.module == module).collect();
     match here[..] {
         [Function { address: 0, .. }, ..] => {
@@ -57,8 +57,8 @@ pub(super) fn in_module(name: &str, module: &str) -> Result<u64> {
 
 /// Why the kernel does not choose one of several functions.
 #[cold]
-pub(super) fn ambiguous(name: &str) -> Error {
-    let all = functions(name).unwrap_or_default();
+pub(super) fn ambiguous(kernel: &Target, name: &str) -> Error {
+    let all = functions(kernel, name).unwrap_or_default();
     several(name, &all.iter().collect::<Vec<_>>())
 }
 

@@ -5,15 +5,14 @@ use super::link::Link;
 use super::probe_event::{ProbeEvent, ProbeMode, ProbeSource};
 use super::{duplicates, grammar, switches, tracefs};
 use crate::feature::Feature;
-use crate::kernel::files;
 use crate::kernel::rights;
+use crate::kinds::{ProbeKind, ProbePmu};
 use crate::mounts;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
-use crate::sys::perf_event::{
-    PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
-};
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::reloc::Target;
+use crate::sys::perf_event::{PerfEvent, PerfScope, ProbeMoment, perf_event_open};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::HashSet;
 use std::ffi::CString;
 
@@ -37,6 +36,8 @@ pub struct Kprobe {
 #[derive(Debug, Clone)]
 enum Place {
     Function(String),
+    /// The function that implements this system call.
+    Syscall(String),
     Address(u64),
 }
 
@@ -57,16 +58,10 @@ impl Kprobe {
     }
 
     /// At the entry of the kernel's function for a system call, such as `openat`. Its name differs between machines, and before
-    /// Linux 4.17; the running kernel is asked which one it uses.
+    /// Linux 4.17; when a program is attached, its kernel is asked which one it uses.
     #[doc(alias = "bpf_ksyscall_opts")]
-    pub fn syscall(name: &str) -> Self {
-        let prefix = if probe::has(Feature::SyscallWrapper) {
-            WRAPPER
-        } else {
-            "__se_sys_"
-        };
-        let function = format!("{prefix}{name}");
-        Self::at(Place::Function(function), ProbeMoment::Entry)
+    pub fn syscall(name: impl Into<String>) -> Self {
+        Self::at(Place::Syscall(name.into()), ProbeMoment::Entry)
     }
 
     fn function(name: &str, moment: ProbeMoment) -> Self {
@@ -127,12 +122,16 @@ impl Kprobe {
         match &self.place {
             Place::Function(name) if self.offset == 0 => format!("{module}{name}"),
             Place::Function(name) => format!("{module}{name}+{:#x}", self.offset),
+            Place::Syscall(name) => format!("system call {name}"),
             Place::Address(address) => format!("{:#x}", address.wrapping_add(self.offset)),
         }
     }
 }
 
-/// What the name of a function that implements a system call starts with.
+/// What the name of a function that implements a system call starts with, where there is nothing around it.
+const NO_WRAPPER: &str = "__se_sys_";
+
+/// What it starts with where machines have a wrapper of their own.
 const WRAPPER: &str = if cfg!(target_arch = "x86_64") {
     "__x64_sys_"
 } else if cfg!(target_arch = "aarch64") {
@@ -142,7 +141,7 @@ const WRAPPER: &str = if cfg!(target_arch = "x86_64") {
 } else if cfg!(target_arch = "riscv64") {
     "__riscv_sys_"
 } else {
-    "__se_sys_"
+    NO_WRAPPER
 };
 
 impl Program {
@@ -179,6 +178,16 @@ impl Program {
 }
 
 fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
+    let kernel = program.target();
+    if let Place::Syscall(name) = &at.place {
+        let has_wrappers = kernel.supports(Feature::SyscallWrapper);
+        let prefix = if has_wrappers { WRAPPER } else { NO_WRAPPER };
+        let by_name = Kprobe {
+            place: Place::Function(format!("{prefix}{name}")),
+            ..at.clone()
+        };
+        return attach(program, &by_name);
+    }
     let start_of = match &at.place {
         Place::Function(name) if at.offset == 0 => Some(name.as_str()),
         _ => None,
@@ -186,7 +195,7 @@ fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
     switches::check_kprobes(start_of)?;
     if let (Place::Function(name), Some(module)) = (&at.place, &at.module) {
         let by_address = Kprobe {
-            place: Place::Address(duplicates::in_module(name, module)?),
+            place: Place::Address(duplicates::in_module(kernel, name, module)?),
             module: None,
             ..at.clone()
         };
@@ -198,16 +207,16 @@ fn attach(program: &Program, at: &Kprobe) -> Result<Link> {
             Error::new(ErrorKind::InvalidArgument, message).with_hint("leave out the offset")
         );
     }
-    let event = match at.mode.source(ProbeKind::Kprobe)? {
-        ProbeSource::Pmu(pmu) => by_pmu(pmu, at)?,
-        ProbeSource::Tracefs => by_tracefs(at)?,
+    let event = match at.mode.source(ProbeKind::Kprobe, kernel)? {
+        ProbeSource::Pmu(pmu) => by_pmu(pmu, at, kernel)?,
+        ProbeSource::Tracefs => by_tracefs(at, kernel)?,
     };
     event.attach(program, at.mode, at.cookie)
 }
 
-fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<ProbeEvent> {
+fn by_pmu(pmu: ProbePmu, at: &Kprobe, kernel: &Target) -> Result<ProbeEvent> {
     let (function, offset) = match &at.place {
-        Place::Function(name) => (Some(c_string(name)?), at.offset),
+        Place::Function(name) | Place::Syscall(name) => (Some(c_string(name)?), at.offset),
         Place::Address(address) => (None, address.wrapping_add(at.offset)),
     };
     let event = PerfEvent::Kprobe {
@@ -219,12 +228,12 @@ fn by_pmu(pmu: ProbePmu, at: &Kprobe) -> Result<ProbeEvent> {
     let event = perf_event_open(&event, PerfScope::Everyone);
     event
         .map(ProbeEvent::of_pmu)
-        .map_err(|errno| refused(errno, at))
+        .map_err(|errno| refused(errno, at, kernel))
 }
 
-fn by_tracefs(at: &Kprobe) -> Result<ProbeEvent> {
+fn by_tracefs(at: &Kprobe, kernel: &Target) -> Result<ProbeEvent> {
     let place = at.place();
-    let refused = |errno| refused(errno, at);
+    let refused = |errno| refused(errno, at, kernel);
     let probe = LegacyProbe::make(ProbeKind::Kprobe, at.moment, &place, &place, refused)?;
     ProbeEvent::of_tracefs(probe, PerfScope::Everyone)
 }
@@ -238,12 +247,12 @@ fn c_string(text: &str) -> Result<CString> {
     })
 }
 
-fn refused(errno: Errno, at: &Kprobe) -> Error {
+fn refused(errno: Errno, at: &Kprobe, kernel: &Target) -> Error {
     let generic = || Error::from_errno(errno, "the kernel does not make the probe");
     match (errno, &at.place) {
         (Errno::EPERM | Errno::EACCES, _) => generic().with_hint(rights::for_perf_event()),
-        (Errno::EADDRNOTAVAIL, Place::Function(name)) => duplicates::ambiguous(name).with_errno(errno),
-        (Errno::ENOENT | Errno::EINVAL, Place::Function(name)) => match no_function(name) {
+        (Errno::EADDRNOTAVAIL, Place::Function(name)) => duplicates::ambiguous(kernel, name).with_errno(errno),
+        (Errno::ENOENT | Errno::EINVAL, Place::Function(name)) => match no_function(kernel, name) {
             Some(error) => error.with_errno(errno),
             None => generic().with_hint(
                 "the function exists, but cannot be probed there: it is on the kernel's list of functions to leave alone, \
@@ -255,8 +264,8 @@ fn refused(errno: Errno, at: &Kprobe) -> Error {
 }
 
 /// Says that there is no such function; `None` if there is.
-pub(super) fn no_function(name: &str) -> Option<Error> {
-    let functions = functions();
+pub(super) fn no_function(kernel: &Target, name: &str) -> Option<Error> {
+    let functions = functions(kernel);
     if functions.is_empty() || functions.iter().any(|function| function == name) {
         return None;
     }
@@ -291,9 +300,9 @@ fn near(name: &str, functions: &[String]) -> NearFunctions {
 }
 
 /// The kernel's functions; none where there is no list of them. Those of BPF programs are in the list, but not of the kernel.
-fn functions() -> Vec<String> {
+fn functions(kernel: &Target) -> Vec<String> {
     let mut functions = Vec::new();
-    let listed = files::kernel_symbols(&mut |symbol| {
+    let listed = kernel.kallsyms(&mut |symbol| {
         let is_program = symbol.module == Some("bpf");
         if symbol.is_function() && !is_program {
             functions.push(symbol.name.to_owned());

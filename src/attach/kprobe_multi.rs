@@ -4,11 +4,12 @@ use super::duplicates::KERNEL;
 use super::functions::Wanted;
 use super::link::Link;
 use super::{glob, grammar, kprobe, switches, tracefs};
+use crate::kernel::advice;
 use crate::kernel::rights;
-use crate::kernel::{advice, files};
 use crate::kinds::{AttachType, ProgramType};
 use crate::mounts;
 use crate::program::Program;
+use crate::reloc::Target;
 use crate::symbols::{self, Addresses};
 use crate::sys::bpf::{self, Functions, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result};
@@ -109,7 +110,7 @@ fn attach(program: &Program, at: &KprobeMulti) -> Result<Link> {
     switches::check_ftrace()?;
     match &at.functions {
         Wanted::Pattern(pattern) if glob::is_pattern(pattern) || pattern.contains(':') => {
-            let addresses = matching(pattern)?;
+            let addresses = matching(program.target(), pattern)?;
             check_unique(at.matches, pattern, &addresses)?;
             create(program, at, Functions::Addresses(&addresses))
         }
@@ -159,14 +160,14 @@ fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Resu
 
 /// The addresses of the traceable functions that a pattern means.
 #[doc(alias = "libbpf_available_kprobes_parse")]
-fn matching(pattern: &str) -> Result<Vec<u64>> {
+fn matching(kernel: &Target, pattern: &str) -> Result<Vec<u64>> {
     let (module, name) = grammar::module_and_rest(pattern);
     let is_of = |of: Option<&str>| module.is_none_or(|wanted| wanted == of.unwrap_or(KERNEL));
     // Since Linux 6.5 the list comes with addresses.
     let addresses = match mounts::tracefs()?.read("available_filter_functions_addrs") {
         Ok(list) => listed(&list, &is_of, name),
         // Whatever else stands in the way stands in the way of the older list, too.
-        Err(_) => looked_up(&is_of, name)?,
+        Err(_) => looked_up(kernel, &is_of, name)?,
     };
     if addresses.is_empty() {
         let message = format!("no traceable kernel function matches `{pattern}`");
@@ -192,11 +193,15 @@ fn listed(list: &str, is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Ve
 }
 
 /// Names from tracefs, addresses from the kernel's symbols.
-fn looked_up(is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Result<Vec<u64>> {
+fn looked_up(
+    kernel: &Target,
+    is_of: &dyn Fn(Option<&str>) -> bool,
+    pattern: &str,
+) -> Result<Vec<u64>> {
     let list = tracefs::traceable_functions()?;
     let names = tracefs::matching_names(&list, is_of, pattern);
     let mut addresses = Vec::new();
-    let told = files::kernel_symbols(&mut |symbol| {
+    let told = kernel.kallsyms(&mut |symbol| {
         if symbol.is_function() && is_of(symbol.module) && names.contains(symbol.name) {
             addresses.push(symbol.address);
         }
@@ -220,12 +225,17 @@ fn refused(errno: Errno, at: &KprobeMulti, program: &Program) -> Error {
     let error = Error::from_errno(errno, "the kernel does not make the probes");
     match (errno, &at.functions) {
         (Errno::EPERM | Errno::EACCES, _) => error.with_hint(rights::for_perf_event()),
-        (Errno::ESRCH, Wanted::Pattern(name)) => match kprobe::no_function(name) {
-            Some(error) => error.with_errno(Errno::ENOENT),
-            None => error.with_hint("the function exists, but cannot be traced"),
-        },
+        (Errno::ESRCH, Wanted::Pattern(name)) => {
+            match kprobe::no_function(program.target(), name) {
+                Some(error) => error.with_errno(Errno::ENOENT),
+                None => error.with_hint("the function exists, but cannot be traced"),
+            }
+        }
         (Errno::ESRCH, Wanted::Names(names)) => {
-            let missing = names.iter().find_map(|name| kprobe::no_function(name));
+            let kernel = program.target();
+            let missing = names
+                .iter()
+                .find_map(|name| kprobe::no_function(kernel, name));
             missing.unwrap_or(error).with_errno(errno)
         }
         (Errno::ESRCH, Wanted::Numbers(_)) => error.with_hint(

@@ -4,8 +4,9 @@
 //! whose it is, and making a new one first removes those of processes that are gone.
 
 use super::tracefs;
+use crate::kinds::ProbeKind;
 use crate::mounts::{self, Folder};
-use crate::sys::perf_event::{ProbeKind, ProbeMoment};
+use crate::sys::perf_event::ProbeMoment;
 use crate::sys::system;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::hash_map::RandomState;

@@ -7,7 +7,8 @@ use super::point::AttachPoint;
 use super::refusal::{self, linux};
 use crate::kinds::AttachType;
 use crate::program::Program;
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::reloc::Target;
+use crate::{Errno, Error, ErrorKind, Result};
 
 /// Whose packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +82,11 @@ fn attach(program: &Program, at: &Netkit<'_>) -> Result<Link> {
     let point = AttachPoint::of_interface(index, at.side.attach_type());
     point
         .link(program, at.wanted.raw()?)
-        .map_err(|errno| refused(errno, at))
+        .map_err(|errno| refused(errno, at, program.target()))
 }
 
-fn refused(errno: Errno, at: &Netkit<'_>) -> Error {
-    if !probe::knows_attach_type(at.side.attach_type(), 0) {
+fn refused(errno: Errno, at: &Netkit<'_>, kernel: &Target) -> Error {
+    if !kernel.knows_attach_type(at.side.attach_type(), 0) {
         return refusal::unknown("netkit", linux(6, 7), errno);
     }
     let error = Error::from_errno(

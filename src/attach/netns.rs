@@ -10,7 +10,7 @@ use super::unlinked::Place;
 use crate::kinds::{AttachType, ProgramType};
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -114,7 +114,7 @@ fn attach(program: &Program, at: &Netns<'_>) -> Result<Link> {
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if !probe::has_links(program.as_fd(), attach_type) => {
+        Err(Errno::EINVAL) if !program.has_links(attach_type) => {
             without_link(program, at, attach_type)
         }
         Err(errno) => Err(refused(errno, attach_type)),

@@ -9,7 +9,7 @@ use crate::kinds::AttachType;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::perf_event::{self, PerfEvent, PerfScope, perf_event_open};
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Which way to go.
@@ -200,9 +200,7 @@ fn link(
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Some(link)),
-        Err(errno) if probe::has_links(program.as_fd(), AttachType::PERF_EVENT) => {
-            Err(refused(errno))
-        }
+        Err(errno) if program.has_links(AttachType::PERF_EVENT) => Err(refused(errno)),
         Err(Errno::EINVAL | Errno::E2BIG) if way == Way::Best => no_cookie(cookie).map(|()| None),
         Err(errno) => Err(refusal::unknown(
             "links of perf events",

@@ -4,6 +4,7 @@ use super::anchor::{Raw, Wanted, order_methods};
 use super::link::Link;
 use super::refusal::{self, linux};
 use super::unlinked::{self, Place};
+use crate::kernel;
 use crate::kinds::AttachType;
 use crate::map::Map;
 use crate::program::Program;
@@ -11,7 +12,7 @@ use crate::sys::bpf::{
     self, Attached, LinkCreate, LinkOptions, LinkTarget, ProgAttach, QUERY_EFFECTIVE,
 };
 use crate::sys::fd;
-use crate::{Errno, Error, Result, probe};
+use crate::{Errno, Error, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A place to which programs are attached: a cgroup, a side of an interface, a network namespace, a map of sockets; each for
@@ -206,7 +207,7 @@ impl<'a> AttachPoint<'a> {
             _ => None,
         };
         match since {
-            Some((what, since)) if !probe::knows_attach_type(self.attach_type, 0) => {
+            Some((what, since)) if !kernel::target().knows_attach_type(self.attach_type, 0) => {
                 refusal::unknown(what, since, errno)
             }
             _ => refusal::explain(errno, error),

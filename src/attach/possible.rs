@@ -11,6 +11,7 @@ use crate::kinds::{AttachType, ProgramType};
 use crate::load::LoadOptions;
 use crate::open::{OpenObject, SectionDef, SectionFlags};
 use crate::program::Program;
+use crate::reloc::Target;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::net::UdpSocket;
 
@@ -67,12 +68,22 @@ impl Attachable {
 /// `InvalidArgument` if programs of this type have no such attach type, `Unsupported` if there is no small program of this
 /// type to try.
 pub fn attach(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<Attachable> {
+    attach_for(kind, attach_type, target, &kernel::target())
+}
+
+/// [`attach`] for `kernel`, which describes the running one: with the rights of its token, and with what it knows already.
+pub fn attach_for(
+    kind: ProgramType,
+    attach_type: AttachType,
+    target: &str,
+    kernel: &Target,
+) -> Result<Attachable> {
     let def = def_of(kind, attach_type, target)?;
     let word = def.pattern.trim_end_matches('+');
     if def.target().is_some() && !target.is_empty() {
-        return try_out(def, &format!("{word}/{target}"), target);
+        return try_out(def, &format!("{word}/{target}"), target, kernel);
     }
-    try_out(def, word, target)
+    try_out(def, word, target, kernel)
 }
 
 /// [`attach`] in the words of a section's name, such as `fentry/vfs_read`, `uprobe//bin/sh:main` or `ksyscall/openat`.
@@ -81,6 +92,11 @@ pub fn attach(kind: ProgramType, attach_type: AttachType, target: &str) -> Resul
 /// `InvalidArgument` if the name says no type of program or names no target; `Unsupported` if it has no room for a target, or
 /// there is no small program of this type to try.
 pub fn section(name: &str) -> Result<Attachable> {
+    section_for(name, &kernel::target())
+}
+
+/// [`section`] for `kernel`, which describes the running one: with the rights of its token, and with what it knows already.
+pub fn section_for(name: &str, kernel: &Target) -> Result<Attachable> {
     let def = SectionDef::find(name).ok_or_else(|| {
         let names = SectionDef::ALL
             .iter()
@@ -90,12 +106,12 @@ pub fn section(name: &str) -> Result<Attachable> {
         let message = format!("the section name `{name}` says no type of program{near}");
         Error::new(ErrorKind::InvalidArgument, message)
     })?;
-    try_out(def, name, "")
+    try_out(def, name, "", kernel)
 }
 
-/// Why [`section`] says no; `None` if it says yes, or there is nothing to try.
-pub(crate) fn refusal(name: &str) -> Option<Error> {
-    match section(name).ok()? {
+/// Why [`section_for`] says no; `None` if it says yes, or there is nothing to try.
+pub(crate) fn refusal(kernel: &Target, name: &str) -> Option<Error> {
+    match section_for(name, kernel).ok()? {
         Attachable::Yes => None,
         Attachable::LoadsOnly(error) | Attachable::No(error) => Some(error),
     }
@@ -135,7 +151,7 @@ fn nothing_to_try(kind: ProgramType) -> Error {
         .with_hint("`probe::program_kind` says whether the kernel has the type")
 }
 
-fn try_out(def: &SectionDef, section: &str, target: &str) -> Result<Attachable> {
+fn try_out(def: &SectionDef, section: &str, target: &str, kernel: &Target) -> Result<Attachable> {
     let place = Place::of(def, target)?;
     if let (Place::Section, Some(form)) = (&place, def.target())
         && section
@@ -147,7 +163,7 @@ fn try_out(def: &SectionDef, section: &str, target: &str) -> Result<Attachable> 
             .with_hint(format!("name it, as in `{}`", form.section)));
     }
     let open = OpenObject::from_instructions("probe", section, harmless(def));
-    let object = match open.load_into(&kernel::target(), &LoadOptions::default()) {
+    let object = match open.load_into(kernel, &LoadOptions::default()) {
         Ok(object) => object,
         Err(error) => return Ok(Attachable::No(error)),
     };

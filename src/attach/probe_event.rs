@@ -4,8 +4,10 @@ use super::legacy::{self, LegacyProbe};
 use super::link::Link;
 use super::perf_event::{self, PerfEventOptions, Way};
 use crate::Result;
+use crate::kinds::{ProbeKind, ProbePmu};
 use crate::program::Program;
-use crate::sys::perf_event::{PerfEvent, PerfScope, ProbeKind, ProbePmu};
+use crate::reloc::Target;
+use crate::sys::perf_event::{PerfEvent, PerfScope};
 use std::os::fd::OwnedFd;
 
 /// How a probe is made and held.
@@ -29,8 +31,8 @@ impl ProbeMode {
     ///
     /// # Errors
     /// `Unsupported` if only a PMU will do, and the kernel has none.
-    pub(super) fn source(self, kind: ProbeKind) -> Result<ProbeSource> {
-        self.choose(|| ProbePmu::find(kind).ok())
+    pub(super) fn source(self, kind: ProbeKind, kernel: &Target) -> Result<ProbeSource> {
+        self.choose(|| kernel.probe_pmu(kind))
             .ok_or_else(|| legacy::no_pmu(kind))
     }
 
@@ -98,6 +100,7 @@ mod tests {
         let pmu = ProbePmu {
             number: 6,
             return_bit: 0,
+            counts_users: true,
         };
         let with_pmu = |mode: ProbeMode| mode.choose(|| Some(pmu));
         let without = |mode: ProbeMode| mode.choose(|| None);

@@ -2,8 +2,9 @@
 
 use super::link::Link;
 use crate::btf::Kind;
-use crate::kernel::{self, rights};
+use crate::kernel::rights;
 use crate::program::Program;
+use crate::reloc::Target;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::ffi::CString;
@@ -20,9 +21,9 @@ impl Program {
     #[doc(alias = "bpf_program__attach_raw_tracepoint_opts")]
     pub fn attach_raw_tracepoint_with_cookie(&self, name: &str, cookie: u64) -> Result<Link> {
         let link = || {
-            let c_name = CString::new(name).map_err(|_| no_tracepoint(name))?;
+            let c_name = CString::new(name).map_err(|_| no_tracepoint(self.target(), name))?;
             let fd = bpf::raw_tracepoint_open(Some(&c_name), self.as_fd(), cookie);
-            let fd = fd.map_err(|errno| refused(errno, name, cookie))?;
+            let fd = fd.map_err(|errno| refused(errno, self.target(), name, cookie))?;
             Ok(Link::kernel(self.name(), fd))
         };
         link().map_err(|e: Error| {
@@ -34,8 +35,7 @@ impl Program {
     }
 }
 
-fn no_tracepoint(name: &str) -> Error {
-    let kernel = kernel::target();
+fn no_tracepoint(kernel: &Target, name: &str) -> Error {
     // The kernel has a type for each tracepoint.
     let types = kernel.vmlinux_btf().map(|btf| btf.types());
     let typedefs = types
@@ -48,9 +48,9 @@ fn no_tracepoint(name: &str) -> Error {
     Error::new(ErrorKind::NotFound, message).with_errno(Errno::ENOENT)
 }
 
-fn refused(errno: Errno, name: &str, cookie: u64) -> Error {
+fn refused(errno: Errno, kernel: &Target, name: &str, cookie: u64) -> Error {
     match errno {
-        Errno::ENOENT => no_tracepoint(name),
+        Errno::ENOENT => no_tracepoint(kernel, name),
         Errno::E2BIG if cookie != 0 => {
             let message = "the kernel does not take a cookie for a raw tracepoint";
             Error::new(ErrorKind::Unsupported, message)

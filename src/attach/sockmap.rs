@@ -10,7 +10,7 @@ use crate::kinds::{AttachType, MapType};
 use crate::map::Map;
 use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::AsFd;
 
 impl Program {
@@ -43,17 +43,17 @@ fn attach(program: &Program, map: &Map) -> Result<Link> {
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if !probe::has_links(program.as_fd(), attach_type) => {
+        Err(Errno::EINVAL) if !program.has_links(attach_type) => {
             without_link(program, map, attach_type)
         }
-        Err(errno) => Err(refused(errno, attach_type, map)),
+        Err(errno) => Err(refused(errno, attach_type, program, map)),
     }
 }
 
 fn without_link(program: &Program, map: &Map, attach_type: AttachType) -> Result<Link> {
     AttachPoint::sockmap(map, attach_type)
         .request(program.as_fd(), Raw::default())
-        .map_err(|errno| refused(errno, attach_type, map))?;
+        .map_err(|errno| refused(errno, attach_type, program, map))?;
     let kept = Kept {
         target: KeptTarget::Map(map.clone()),
         attach_type,
@@ -63,7 +63,7 @@ fn without_link(program: &Program, map: &Map, attach_type: AttachType) -> Result
     Ok(Link::unlinked(program, kept))
 }
 
-fn refused(errno: Errno, attach_type: AttachType, map: &Map) -> Error {
+fn refused(errno: Errno, attach_type: AttachType, program: &Program, map: &Map) -> Error {
     let error = Error::from_errno(
         errno,
         format!("the kernel does not attach it ({attach_type})"),
@@ -76,7 +76,9 @@ fn refused(errno: Errno, attach_type: AttachType, map: &Map) -> Error {
                 map.kind()
             ));
     }
-    if attach_type == AttachType::SK_SKB_VERDICT && !probe::knows_attach_type(attach_type, 0) {
+    if attach_type == AttachType::SK_SKB_VERDICT
+        && !program.target().knows_attach_type(attach_type, 0)
+    {
         return refusal::unknown("programs of sk_skb/verdict", linux(5, 13), errno);
     }
     match errno {

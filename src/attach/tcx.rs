@@ -8,7 +8,7 @@ use super::refusal::{self, linux};
 use super::tc::Tc;
 use crate::kinds::ProgramType;
 use crate::program::Program;
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result};
 
 /// Which packets of which interface, and where among the other programs.
 ///
@@ -69,7 +69,7 @@ fn attach(program: &Program, at: &Tcx<'_>) -> Result<Link> {
     let point = AttachPoint::of_interface(index, at.direction.tcx());
     match point.link(program, at.wanted.raw()?) {
         Ok(link) => Ok(link),
-        Err(errno) if !probe::knows_attach_type(at.direction.tcx(), 0) => {
+        Err(errno) if !program.target().knows_attach_type(at.direction.tcx(), 0) => {
             if at.wanted.is_ordered() || at.wanted.replaces() {
                 let what = "places in the order of programs of an interface";
                 return Err(refusal::unknown(what, linux(6, 6), errno));

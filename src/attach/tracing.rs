@@ -182,6 +182,7 @@ mod tests {
             name: "p".to_owned(),
             kind,
             attach_type: Some(AttachType::TRACE_FENTRY),
+            target: std::sync::OnceLock::new(),
             origin: Some(Origin {
                 section: "fentry".to_owned(),
                 def: None,

@@ -5,7 +5,7 @@ use super::grammar;
 use super::link::Link;
 use super::{switches, tracefs};
 use crate::btf::{Btf, Kind, Type};
-use crate::kernel::{self, rights};
+use crate::kernel::rights;
 use crate::kinds::AttachType;
 use crate::near_functions::NearFunctions;
 use crate::program::Program;
@@ -98,8 +98,8 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
     at.functions.check_cookies(&at.cookies)?;
     switches::check_ftrace()?;
     let ids = match &at.functions {
-        Wanted::Pattern(pattern) => matching(loaded_for(program), pattern)?,
-        Wanted::Names(names) => by_names(loaded_for(program), names)?,
+        Wanted::Pattern(pattern) => matching(program.target(), loaded_for(program), pattern)?,
+        Wanted::Names(names) => by_names(program.target(), loaded_for(program), names)?,
         Wanted::Numbers(ids) => ids.iter().map(|id| id.0).collect(),
     };
     let create = LinkCreate {
@@ -138,7 +138,7 @@ fn types_of<'k>(kernel: &'k Target, module: Option<&Module>) -> Result<&'k Btf<'
 }
 
 /// The numbers of the traceable functions that a pattern means.
-fn matching(module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
+fn matching(kernel: &Target, module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
     let place = module.map_or("vmlinux", |module| module.name.as_str());
     let (named, pattern) = pattern.split_once(':').unwrap_or((place, pattern));
     if named != place {
@@ -151,8 +151,7 @@ fn matching(module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
     let list = tracefs::traceable_functions()?;
     let here = module.map(|module| module.name.as_str());
     let traceable = tracefs::matching_names(&list, |of| of == here, pattern);
-    let kernel = kernel::target();
-    let btf = types_of(&kernel, module)?;
+    let btf = types_of(kernel, module)?;
     let functions = btf.types().filter(|ty| ty.kind() == Kind::Func);
     let wanted = functions.filter(|f| traceable.contains(f.name()) && fits(btf, f));
     let ids: Vec<u32> = wanted.map(|f| f.id().0).collect();
@@ -183,9 +182,8 @@ fn fits(btf: &Btf<'_>, function: &Type<'_>) -> bool {
         && (result == TypeId::VOID || !is_struct(result))
 }
 
-fn by_names(module: Option<&Module>, names: &[String]) -> Result<Vec<u32>> {
-    let kernel = kernel::target();
-    let btf = types_of(&kernel, module)?;
+fn by_names(kernel: &Target, module: Option<&Module>, names: &[String]) -> Result<Vec<u32>> {
+    let btf = types_of(kernel, module)?;
     let ids = names.iter().map(|name| {
         let found = btf.find_own(name, Kind::Func);
         found.map(|id| id.0).ok_or_else(|| no_function(btf, name))

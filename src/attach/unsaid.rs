@@ -197,6 +197,7 @@ mod tests {
             name: "p".to_owned(),
             kind: def.kind,
             attach_type: Some(def.attach_type),
+            target: std::sync::OnceLock::new(),
             origin: Some(Origin {
                 section: section.to_owned(),
                 def: Some(def),

@@ -6,10 +6,9 @@ use super::link::Link;
 use super::probe_event::{ProbeEvent, ProbeMode, ProbeSource};
 use super::user_functions;
 use crate::kernel::rights;
+use crate::kinds::{ProbeKind, ProbePmu};
 use crate::program::Program;
-use crate::sys::perf_event::{
-    PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
-};
+use crate::sys::perf_event::{PerfEvent, PerfScope, ProbeMoment, perf_event_open};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
@@ -158,7 +157,7 @@ impl Program {
 fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
     let file = Binary::find(&at.binary)?;
     let offset = offset_in(&file, at)?;
-    let event = match at.mode.source(ProbeKind::Uprobe)? {
+    let event = match at.mode.source(ProbeKind::Uprobe, program.target())? {
         ProbeSource::Pmu(pmu) => by_pmu(pmu, at, &file, offset)?,
         ProbeSource::Tracefs => by_tracefs(at, &file, offset)?,
     };

@@ -11,7 +11,7 @@ use crate::program::Program;
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::sys::netlink::{Refusal, Request};
 use crate::sys::system;
-use crate::{Errno, Error, ErrorKind, Result, probe};
+use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// `RTM_SETLINK`
@@ -133,7 +133,7 @@ fn attach(program: &Program, at: &Xdp<'_>) -> Result<Link> {
     };
     match bpf::link_create(&create) {
         Ok(link) => Ok(Link::kernel(program.name(), link)),
-        Err(Errno::EINVAL) if !probe::knows_attach_type(AttachType::XDP, 0) => {
+        Err(Errno::EINVAL) if !program.target().knows_attach_type(AttachType::XDP, 0) => {
             without_link(program, at, index)
         }
         Err(errno) => Err(refused(&errno.into(), program, at, index)),

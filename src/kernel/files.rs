@@ -60,13 +60,8 @@ pub(crate) fn kconfig() -> Result<Vec<u8>> {
     })
 }
 
-/// Calls `visit` with the address, type letter and name of each symbol in `/proc/kallsyms`.
-pub(crate) fn kallsyms(visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
-    kernel_symbols(&mut |symbol| visit(symbol.address, symbol.letter, symbol.name)).map(|_| ())
-}
-
 /// Calls `visit` with each symbol in `/proc/kallsyms`; says whether their addresses are known.
-pub(crate) fn kernel_symbols(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+pub(super) fn kallsyms(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
     Ok(symbols::each_in_kallsyms(&kallsyms_text()?, visit))
 }
 

@@ -6,9 +6,12 @@ use super::{btf, files, memlock, probe, token};
 use crate::btf::Btf;
 use crate::feature::Feature;
 use crate::insn::Helper;
+use crate::kinds::{AttachType, ProbeKind, ProbePmu};
 use crate::open::TokenSource;
 use crate::reloc::{KernelSource, ModuleBtf, ProgramPlan, Target};
-use crate::sys::system;
+use crate::symbols::{Addresses, KernelSymbol};
+use crate::sys::perf_event::find_probe_pmu;
+use crate::sys::{bpf, system};
 use crate::{Error, KernelVersion, Result};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -52,7 +55,7 @@ impl RunningKernel {
 
     /// A token that cannot be had is an error of the load, not of a probe.
     fn has(&self, feature: Feature) -> bool {
-        probe::has_with(feature, self.token().ok().flatten())
+        probe::has(feature, self.token().ok().flatten())
     }
 }
 
@@ -84,7 +87,7 @@ impl KernelSource for RunningKernel {
         files::kconfig()
     }
 
-    fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+    fn kallsyms(&self, visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
         files::kallsyms(visit)
     }
 
@@ -108,14 +111,40 @@ impl KernelSource for RunningKernel {
         }
     }
 
-    fn obstacle(&self, program: &ProgramPlan, helpers: &BTreeSet<Helper>) -> Option<Error> {
-        // What a token allows is seen when it is used.
-        if !matches!(self.token(), Ok(None)) {
-            return None;
-        }
+    fn obstacle(
+        &self,
+        target: &Target,
+        program: &ProgramPlan,
+        helpers: &BTreeSet<Helper>,
+    ) -> Option<Error> {
         // Lifts the limit of memory first, where there is one.
         self.has_memcg_accounting();
-        probe::obstacle(program, helpers, self.trial)
+        let place = self
+            .trial
+            .and_then(|trial| probe::no_place(program, |section| trial(target, section)));
+        match self.token() {
+            Ok(None) => place.or_else(|| probe::obstacle(program, helpers)),
+            // What else a token allows is seen when it is used.
+            _ => place,
+        }
+    }
+
+    fn probe_pmu(&self, kind: ProbeKind) -> Result<Option<ProbePmu>> {
+        match find_probe_pmu(kind) {
+            Ok(pmu) => Ok(Some(pmu)),
+            Err(errno) if errno.is_shortage() => {
+                Err(Error::from_errno(errno, "cannot look for a PMU of probes"))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn knows_attach_type(&self, attach_type: AttachType, flags: u32) -> Option<bool> {
+        bpf::prog_attach_is_known(attach_type, flags).ok()
+    }
+
+    fn has_links(&self, program: BorrowedFd<'_>, attach_type: AttachType) -> Option<bool> {
+        probe::has_links(program, attach_type)
     }
 
     fn token(&self) -> Result<Option<BorrowedFd<'_>>> {

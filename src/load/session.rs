@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// What has been made of a plan so far. Dropping it gives everything back.
 #[derive(Debug)]
 pub(super) struct Made {
+    /// The kernel, for when programs are attached.
+    target: Target,
     license: CString,
     /// Whether the kernel takes names.
     named: bool,
@@ -76,6 +78,7 @@ impl Made {
         warnings.extend(plan.warnings.iter().cloned());
         let license = plan.license.split('\0').next().unwrap_or_default();
         Ok(Self {
+            target: target.for_attaching(),
             license: CString::new(license).unwrap_or_default(),
             named: target.supports(Feature::ProgName),
             token: token.map(duplicate).transpose()?,
@@ -132,7 +135,26 @@ impl Made {
     ) -> Result<Program> {
         self.open_modules(program)?;
         let loaded = self.load(plan, program, options)?;
-        Ok(handle(program, program.autoattach, loaded, self.usdt()))
+        Ok(self.handle(program, program.autoattach, loaded))
+    }
+
+    /// The handle of a program that was loaded.
+    fn handle(&self, plan: &ProgramPlan, autoattach: bool, loaded: LoadedProgram) -> Program {
+        Program::new(ProgramParts {
+            fd: Arc::new(loaded.fd),
+            name: plan.name.clone(),
+            kind: plan.kind,
+            attach_type: Some(plan.expected_attach_type),
+            target: self.target.clone().into(),
+            origin: Some(Origin {
+                section: plan.section.clone(),
+                def: plan.def,
+                attach_target: plan.attach_target.clone(),
+                autoattach,
+                usdt: self.usdt(),
+                log: loaded.log,
+            }),
+        })
     }
 
     /// What programs need to be attached to USDT probes: one for all of them, whenever they were loaded.
@@ -438,19 +460,19 @@ impl<'p> Session<'p> {
         let autoattach: Vec<_> = (0..plan.programs.len())
             .map(|index| self.autoattach(index))
             .collect();
-        let made = self.made;
+        let mut made = self.made;
         let arena = plan.maps.iter().find(|map| map.kind == MapType::ARENA);
         let arena_data = arena.map_or(0, |map| map.initial_offset);
         let mut next = 0..;
         let map_places = made.maps.iter();
         let map_places = map_places.map(|map| map.as_ref().and_then(|_| next.next()));
         let map_places = map_places.collect();
-        let usdt = made.usdt();
-        let maps: Vec<_> = made.maps.into_iter().flatten().collect();
-        let programs = plan.programs.iter().zip(autoattach).zip(made.programs);
-        let programs = programs.filter_map(|((plan, autoattach), loaded)| {
-            Some(handle(plan, autoattach, loaded?, usdt.clone()))
-        });
+        let loaded = std::mem::take(&mut made.programs);
+        let programs = plan.programs.iter().zip(autoattach).zip(loaded);
+        let programs = programs
+            .filter_map(|((plan, autoattach), loaded)| Some(made.handle(plan, autoattach, loaded?)))
+            .collect();
+        let maps = made.maps.into_iter().flatten().collect();
         Object {
             name: plan.object_name.clone(),
             maps,
@@ -459,7 +481,7 @@ impl<'p> Session<'p> {
             arena: made.arena.map(Arc::new),
             arena_data,
             memories: Mutex::default(),
-            programs: programs.collect(),
+            programs,
             not_loaded: names_of_rest(plan),
             types: plan.types.clone(),
             variables: plan.variables.clone(),
@@ -477,26 +499,4 @@ fn none<T>(count: usize) -> Vec<Option<T>> {
 fn names_of_rest(plan: &LoadPlan) -> Vec<String> {
     let rest = plan.programs.iter().filter(|program| !program.autoload);
     rest.map(|program| program.name.clone()).collect()
-}
-
-fn handle(
-    plan: &ProgramPlan,
-    autoattach: bool,
-    loaded: LoadedProgram,
-    usdt: Option<Arc<UsdtMaps>>,
-) -> Program {
-    Program::new(ProgramParts {
-        fd: Arc::new(loaded.fd),
-        name: plan.name.clone(),
-        kind: plan.kind,
-        attach_type: Some(plan.expected_attach_type),
-        origin: Some(Origin {
-            section: plan.section.clone(),
-            def: plan.def,
-            attach_target: plan.attach_target.clone(),
-            autoattach,
-            usdt,
-            log: loaded.log,
-        }),
-    })
 }

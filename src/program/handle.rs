@@ -1,16 +1,16 @@
 //! The handle: where programs come from, and what their object says about them.
 
 use super::usdt::UsdtMaps;
-use crate::kernel::by_id;
+use crate::kernel::{self, by_id};
 use crate::kinds::{AttachType, ProgramType};
 use crate::map::pin::{self, Place};
 use crate::open::SectionDef;
-use crate::reloc::AttachTarget;
+use crate::reloc::{AttachTarget, LoadedFor, Target};
 use crate::sys::bpf::{self, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A program in the kernel. Clones share one descriptor, which is closed with the last of them.
 ///
@@ -35,6 +35,8 @@ pub(crate) struct ProgramParts {
     pub(crate) kind: ProgramType,
     /// `None` if the kernel alone knows.
     pub(crate) attach_type: Option<AttachType>,
+    /// The kernel that it is in, once somebody asked for it.
+    pub(crate) target: OnceLock<Target>,
     /// What the object says about it; `None` for a program that came from elsewhere.
     pub(crate) origin: Option<Origin>,
 }
@@ -99,6 +101,7 @@ impl Program {
             name: info.name,
             kind: info.kind,
             attach_type: only_attach_type(info.kind),
+            target: OnceLock::new(),
             origin: None,
         }))
     }
@@ -174,6 +177,31 @@ impl Program {
             attach_type: Some(attach_type),
             ..ProgramParts::clone(&self.0)
         })
+    }
+
+    /// The same program, of which it is known what there is to know about its kernel. Attaching asks that target, which answers
+    /// every question once, for all its programs. Programs of an object ask the one that the object was loaded with, others a
+    /// [`Target::running`](crate::reloc::Target::running) of their own.
+    #[must_use]
+    pub fn with_target(&self, target: &Target) -> Self {
+        Self::new(ProgramParts {
+            target: target.for_attaching().into(),
+            ..ProgramParts::clone(&self.0)
+        })
+    }
+
+    /// The kernel that it is in.
+    pub(crate) fn target(&self) -> &Target {
+        self.0.target.get_or_init(kernel::target)
+    }
+
+    /// Whether the kernel has links that attach it with this attach type.
+    pub(crate) fn has_links(&self, attach_type: AttachType) -> bool {
+        let loaded = LoadedFor {
+            kind: self.kind(),
+            attach_type: self.attach_type(),
+        };
+        self.target().has_links(self.as_fd(), loaded, attach_type)
     }
 
     /// The attach type, for those who cannot do without.

@@ -107,7 +107,7 @@ fn leave_out_tables(plan: &mut LoadPlan) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::target::OfflineKernel;
+    use super::super::offline::OfflineKernel;
     use super::super::testing::{
         Symbols, add_function, add_program, exit, kernel, nop, object, subprogram,
     };

@@ -203,7 +203,7 @@ fn find(name: Name<'_>, target: &Target, types: &KernelTypes<'_>) -> Result<Atta
     }
     if found.is_none() {
         // libbpf compares module names up to the length of what was written, and so must we.
-        let admit = |module: &super::target::Module| {
+        let admit = |module: &super::plan::Module| {
             name.module
                 .is_none_or(|prefix| module.name.starts_with(prefix))
         };

@@ -6,7 +6,8 @@
 use super::core::declarations_are_compatible;
 use super::kconfig;
 use super::kernel_types::{KernelType, KernelTypes};
-use super::target::{Module, Target};
+use super::plan::Module;
+use super::target::Target;
 use crate::btf::{Btf, Kind, MAX_CHAIN, essential_name};
 use crate::open::{Extern, ExternKind, OpenObject, RelocKind};
 use crate::symbols::{self, Addresses};
@@ -220,13 +221,12 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddres
         });
     }
     let mut ambiguous = None;
-    let mut told = None;
-    target.kallsyms(&mut |address, letter, symbol| {
-        Addresses::note(&mut told, address);
+    let told = target.kallsyms(&mut |symbol| {
+        let address = symbol.address;
         // Link-time optimisation renames static data; functions keep their suffix.
-        let name = match letter {
-            'd' => symbol.split_once(".llvm.").map_or(symbol, |(name, _)| name),
-            _ => symbol,
+        let name = match (symbol.letter, symbol.name.split_once(".llvm.")) {
+            ('d', Some((name, _))) => name,
+            _ => symbol.name,
         };
         let Some(name) = wanted.get(name) else { return };
         let first = *found.entry(name).or_insert(address);
@@ -242,7 +242,7 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddres
                 target.name()
             ),
         )),
-        None if told == Some(Addresses::Hidden) => Ok(SymbolAddresses {
+        None if told == Addresses::Hidden => Ok(SymbolAddresses {
             known: HashMap::new(),
             hidden: found.into_keys().collect(),
         }),

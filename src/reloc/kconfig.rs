@@ -323,7 +323,7 @@ fn parse_number(value: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::target::OfflineKernel;
+    use super::super::offline::OfflineKernel;
     use super::super::testing::{an_extern, object};
     use super::*;
     use crate::{KernelVersion, TypeId};

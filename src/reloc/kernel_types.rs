@@ -1,6 +1,7 @@
 //! Types of the kernel by name: the kernel proper first, then its modules.
 
-use super::target::{Module, Target};
+use super::plan::Module;
+use super::target::Target;
 use crate::btf::{Btf, Kind, NameMatch, Wanted};
 use crate::{Result, TypeId};
 use std::collections::{BTreeSet, HashMap};

@@ -12,10 +12,11 @@
 //!         in the end:         btf_upload --> plan --> alternatives (obstacles, choice)
 //! ```
 //!
-//! All of them ask `target`. Not on the way: `helpers` and `refused_maps` (by `map_rules`), which tell what a load would need
+//! All of them ask `target`, which keeps the `answers`, of a kernel that runs or one from files (`offline`). Not on the way: `helpers` and `refused_maps` (by `map_rules`), which tell what a load would need
 //! or meet.
 
 mod alternatives;
+mod answers;
 mod arg_ctx;
 mod attach_target;
 mod btf_upload;
@@ -31,6 +32,7 @@ mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
 mod obstacles;
+mod offline;
 mod plan;
 mod poison;
 mod references;
@@ -44,17 +46,19 @@ mod target;
 mod testing;
 
 #[doc(no_inline)]
-pub use crate::kinds::Pinning;
+pub use crate::kinds::{Pinning, ProbeKind, ProbePmu};
 #[doc(no_inline)]
 pub use crate::open::{MapSlot, SlotTarget};
 pub(crate) use alternatives::is_refusal;
+pub(crate) use answers::LoadedFor;
 pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use choice::{Choice, PassedOver};
 pub use core::core_kind_name;
 pub(crate) use obstacles::of as obstacle;
+pub use offline::OfflineKernel;
 pub use plan::{
-    AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, ProgramPlan,
-    Ref, RefKind,
+    AttachTarget, CoreOutcome, CoreStep, FunctionSlot, InfoRecords, LoadPlan, MapPlan, Module,
+    ProgramPlan, Ref, RefKind,
 };
 pub(crate) use poison::Poison;
-pub use target::{KernelSource, Module, ModuleBtf, OfflineKernel, Target};
+pub use target::{KernelSource, ModuleBtf, Target};

@@ -152,17 +152,17 @@ fn missing_symbol(program: &ProgramPlan, target: &Target) -> Option<Error> {
     let (_, place) = program.section.split_once('/')?;
     let function = place.split('+').next().filter(|name| !name.is_empty())?;
     let (mut any, mut found) = (false, false);
-    let visited = target.kallsyms(&mut |_, _, name| {
+    let visited = target.kallsyms(&mut |symbol| {
         any = true;
-        found |= name == function;
+        found |= symbol.name == function;
     });
     if visited.is_err() || !any || found {
         return None;
     }
     let mut names = Vec::new();
-    let _ = target.kallsyms(&mut |_, letter, name| {
-        if matches!(letter, 't' | 'T' | 'w' | 'W') {
-            names.push(name.to_owned());
+    let _ = target.kallsyms(&mut |symbol| {
+        if symbol.is_function() {
+            names.push(symbol.name.to_owned());
         }
     });
     let near = NearFunctions::among(function, names.iter().map(String::as_str)).did_you_mean();

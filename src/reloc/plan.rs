@@ -1,7 +1,6 @@
 //! The outcome of relocation: everything that will be asked of the kernel, in order, as plain data.
 
 use super::choice::Choice;
-use super::target::Module;
 use crate::btf::Btf;
 use crate::insn::Insn;
 use crate::kinds::{AttachType, MapType, Pinning, ProgramType};
@@ -126,6 +125,15 @@ impl MapPlan {
     pub fn initial_sha256(&self) -> Option<[u8; 32]> {
         self.initial.as_deref().map(crate::sha256::sha256)
     }
+}
+
+/// A kernel module that an instruction or an attach target refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Module {
+    /// Its name.
+    pub name: String,
+    /// The number of its BTF object in the running kernel; 0 if it comes from a file.
+    pub btf_id: u32,
 }
 
 /// One program.

@@ -25,7 +25,7 @@ pub(super) fn sanitize(insns: &mut [Insn], target: &Target) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::target::OfflineKernel;
+    use super::super::offline::OfflineKernel;
     use super::*;
     use crate::KernelVersion;
 

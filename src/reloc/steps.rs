@@ -436,7 +436,7 @@ fn unknown_type(program: &OpenProgram) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::target::OfflineKernel;
+    use super::super::offline::OfflineKernel;
     use super::super::testing::{add_program, exit, kernel, nop, object};
     use super::*;
     use crate::KernelVersion;

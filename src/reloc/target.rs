@@ -1,19 +1,23 @@
 //! A kernel, as data: what relocation has to know about it.
 
-use super::plan::ProgramPlan;
+use super::answers::{Answers, LoadedFor};
+use super::plan::{Module, ProgramPlan};
 use crate::btf::Btf;
 use crate::feature::Feature;
 use crate::insn::Helper;
-use crate::{Error, ErrorKind, KernelVersion, Result};
+use crate::kinds::{AttachType, ProbeKind, ProbePmu};
+use crate::symbols::{Addresses, KernelSymbol};
+use crate::{Error, KernelVersion, Result};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
-/// Where the facts about a kernel come from. The running kernel implements it in `kernel`; files do in [`OfflineKernel`].
+/// Where the facts about a kernel come from. The running kernel implements it in `kernel`; files do in [`OfflineKernel`](super::OfflineKernel).
 ///
-/// Each method is asked at most once for each fact; [`Target`] keeps the answers.
+/// Each method is asked at most once for each fact; [`Target`] keeps the answers. What can be otherwise a moment later is asked
+/// every time: symbols, since modules come and go.
 pub trait KernelSource: Send + Sync + fmt::Debug {
     /// What to call this kernel in messages: a release, or a file name.
     fn name(&self) -> String;
@@ -30,8 +34,8 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
     /// Its configuration: lines such as `CONFIG_HZ=250`.
     fn kconfig(&self) -> Result<Vec<u8>>;
 
-    /// Calls `visit` with the address, type letter and name of each of its symbols, as in `/proc/kallsyms`.
-    fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()>;
+    /// Calls `visit` with each of its symbols, as in `/proc/kallsyms`, and says whether it tells their addresses.
+    fn kallsyms(&self, visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses>;
 
     /// Whether [`KernelSource::kallsyms`] knows addresses at all. They are made up when a kernel boots, so files do not.
     fn tells_addresses(&self) -> bool {
@@ -48,8 +52,31 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
     fn supports(&self, feature: Feature) -> bool;
 
     /// What keeps it from loading or attaching a program like this, which calls these helper functions; `None` if nothing is
-    /// known. Asked only of programs that have alternatives ([`OpenObject::prefer`](crate::OpenObject::prefer)).
-    fn obstacle(&self, _program: &ProgramPlan, _helpers: &BTreeSet<Helper>) -> Option<Error> {
+    /// known. Asked only of programs that have alternatives ([`OpenObject::prefer`](crate::OpenObject::prefer)), by `target`.
+    fn obstacle(
+        &self,
+        _target: &Target,
+        _program: &ProgramPlan,
+        _helpers: &BTreeSet<Helper>,
+    ) -> Option<Error> {
+        None
+    }
+
+    /// The numbers of its PMU that makes probes of this kind; `None` if it has none.
+    ///
+    /// # Errors
+    /// That cannot be found out now.
+    fn probe_pmu(&self, _kind: ProbeKind) -> Result<Option<ProbePmu>> {
+        Ok(None)
+    }
+
+    /// Whether it has an attach type, and these flags (`BPF_F_*`) with it; `None` if it does not say.
+    fn knows_attach_type(&self, _attach_type: AttachType, _flags: u32) -> Option<bool> {
+        None
+    }
+
+    /// Whether it has links that attach this program with this attach type; `None` if it does not say.
+    fn has_links(&self, _program: BorrowedFd<'_>, _attach_type: AttachType) -> Option<bool> {
         None
     }
 
@@ -68,27 +95,56 @@ pub struct ModuleBtf {
     pub btf: Arc<Btf<'static>>,
 }
 
-/// A kernel module that an instruction or an attach target refers to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Module {
-    /// Its name.
-    pub name: String,
-    /// The number of its BTF object in the running kernel; 0 if it comes from a file.
-    pub btf_id: u32,
+/// A kernel to relocate for, to load into and to attach to: facts that are fetched when they are first needed, and kept.
+///
+/// Clones share what they know. An object keeps one of the target that it was loaded with, and attaching its programs asks that one:
+/// no experiment is made twice, and all with the rights of the same token.
+#[derive(Clone)]
+pub struct Target {
+    answers: Arc<Answers>,
+    types: Arc<Types>,
+    core_btf: Option<Arc<Btf<'static>>>,
+    /// What the caller knows of it besides.
+    given_kconfig: Option<Arc<[u8]>>,
+    version: Option<KernelVersion>,
+    suggestions: Searches,
 }
 
-/// A kernel to relocate for: facts that are fetched when they are first needed, and kept.
-pub struct Target {
-    source: Arc<dyn KernelSource>,
+/// What is large.
+#[derive(Debug, Default)]
+struct Types {
     vmlinux: OnceLock<Arc<Btf<'static>>>,
     modules: OnceLock<Vec<ModuleBtf>>,
-    core_btf: Option<Arc<Btf<'static>>>,
     kconfig: OnceLock<Vec<u8>>,
-    /// What the caller knows of it besides.
-    given_kconfig: Option<Vec<u8>>,
-    version: Option<KernelVersion>,
-    features: [OnceLock<bool>; Feature::ALL.len()],
-    suggestions: Searches,
+    /// Somebody else who may have it.
+    lender: Weak<Types>,
+}
+
+impl Types {
+    /// What `cell` picks, or what the lender has there; `None` if neither does.
+    fn known<T: Clone>(&self, cell: impl Fn(&Self) -> &OnceLock<T>) -> Option<&T> {
+        let own = cell(self);
+        if own.get().is_none()
+            && let Some(lender) = self.lender.upgrade()
+            && let Some(lent) = cell(&lender).get()
+        {
+            return Some(own.get_or_init(|| lent.clone()));
+        }
+        own.get()
+    }
+
+    /// What `cell` picks, here or at the lender's, or else what `make` gives, which is then kept.
+    fn keep<T: Clone>(
+        &self,
+        cell: impl Fn(&Self) -> &OnceLock<T>,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<&T> {
+        if let Some(known) = self.known(&cell) {
+            return Ok(known);
+        }
+        let made = make()?;
+        Ok(cell(self).get_or_init(|| made))
+    }
 }
 
 /// How many more searches for names that resemble a wanted one are made. One goes through all of a kernel's types, and an object
@@ -120,7 +176,7 @@ impl Default for Searches {
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
-            .field("source", &self.source)
+            .field("source", &self.answers.source)
             .finish_non_exhaustive()
     }
 }
@@ -129,36 +185,44 @@ impl Target {
     /// The kernel that `source` describes.
     pub fn new(source: Arc<dyn KernelSource>) -> Self {
         Self {
-            source,
-            vmlinux: OnceLock::new(),
-            modules: OnceLock::new(),
+            answers: Arc::new(Answers::of(source)),
+            types: Arc::default(),
             core_btf: None,
-            kconfig: OnceLock::new(),
             given_kconfig: None,
             version: None,
-            features: [const { OnceLock::new() }; Feature::ALL.len()],
             suggestions: Searches::default(),
         }
     }
 
-    /// The same kernel without the answers that are kept, for those who may ask once more, much later.
+    /// The same kernel without its types, for those who may ask for them once more, much later: other modules may be loaded then.
     pub(crate) fn afresh(&self) -> Self {
         Self {
-            core_btf: self.core_btf.clone(),
-            given_kconfig: self.given_kconfig.clone(),
+            types: Arc::default(),
+            suggestions: Searches::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same kernel for those who attach to it, maybe much later. It holds no types, which take megabytes, before it is asked
+    /// for them, and takes them from this one then, if that still has them.
+    pub(crate) fn for_attaching(&self) -> Self {
+        let types = Types {
+            lender: Arc::downgrade(&self.types),
+            ..Types::default()
+        };
+        Self {
+            answers: Arc::clone(&self.answers),
+            types: Arc::new(types),
+            core_btf: None,
+            given_kconfig: None,
             version: self.version,
-            ..Self::new(Arc::clone(&self.source))
+            suggestions: Searches::default(),
         }
     }
 
     /// How many searches for names that were meant its types are still gone through for.
     pub(super) fn suggestions(&self) -> &Searches {
         &self.suggestions
-    }
-
-    /// Any kernel, described by files.
-    pub fn offline(kernel: OfflineKernel) -> Self {
-        Self::new(Arc::new(kernel))
     }
 
     /// The same kernel, but CO-RE relocations are answered from these types, and its modules are not searched: for kernels
@@ -174,7 +238,7 @@ impl Target {
     /// itself, which then need not say anything.
     #[must_use]
     pub fn with_kconfig(mut self, text: Vec<u8>) -> Self {
-        self.given_kconfig = Some(text);
+        self.given_kconfig = Some(text.into());
         self
     }
 
@@ -197,12 +261,13 @@ impl Target {
 
     /// What to call this kernel in messages.
     pub fn name(&self) -> String {
-        self.source.name()
+        self.answers.source.name()
     }
 
     /// The types of the kernel proper.
     pub fn vmlinux_btf(&self) -> Result<&Arc<Btf<'static>>> {
-        keep(&self.vmlinux, || self.source.vmlinux_btf().map(Arc::new))
+        let read = || self.answers.source.vmlinux_btf().map(Arc::new);
+        self.types.keep(|types| &types.vmlinux, read)
     }
 
     /// The types of its modules; none if it is too old to tell.
@@ -211,52 +276,75 @@ impl Target {
         if !self.supports(Feature::ModuleBtf) {
             return Ok(&[]);
         }
-        keep(&self.modules, || self.source.module_btfs(vmlinux)).map(Vec::as_slice)
+        let read = || self.answers.source.module_btfs(vmlinux);
+        let known = self.types.keep(|types| &types.modules, read);
+        known.map(Vec::as_slice)
     }
 
     /// Its version.
     pub fn version(&self) -> Result<KernelVersion> {
-        self.version.map_or_else(|| self.source.version(), Ok)
+        self.version
+            .map_or_else(|| self.answers.source.version(), Ok)
     }
 
     /// Its configuration.
     pub fn kconfig(&self) -> Result<&[u8]> {
-        keep(&self.kconfig, || self.source.kconfig()).map(Vec::as_slice)
+        let read = || self.answers.source.kconfig();
+        let known = self.types.keep(|types| &types.kconfig, read);
+        known.map(Vec::as_slice)
     }
 
-    /// Calls `visit` with each of its symbols.
-    pub fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
-        self.source.kallsyms(visit)
+    /// Calls `visit` with each of its symbols, and says whether it tells their addresses.
+    pub fn kallsyms(&self, visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+        self.answers.source.kallsyms(visit)
     }
 
     /// Whether it knows the addresses of its symbols: only a kernel that runs does.
     pub fn tells_addresses(&self) -> bool {
-        self.source.tells_addresses()
+        self.answers.source.tells_addresses()
     }
 
     /// How many CPUs it may ever have.
     #[doc(alias = "libbpf_num_possible_cpus")]
     pub fn possible_cpus(&self) -> Result<u32> {
-        self.source.possible_cpus()
+        self.answers.source.possible_cpus()
     }
 
     /// Bytes of a page.
     pub fn page_size(&self) -> u32 {
-        self.source.page_size()
+        self.answers.source.page_size()
     }
 
     /// The features that were asked for so far, and the answers. Each question may have been an experiment with the kernel.
     pub fn known_features(&self) -> impl Iterator<Item = (Feature, bool)> {
-        let known = Feature::ALL.iter().zip(&self.features);
-        known.filter_map(|(feature, cell)| Some((*feature, *cell.get()?)))
+        self.answers.known_features()
     }
 
     /// Whether it has the feature; asked (or probed) once.
     pub fn supports(&self, feature: Feature) -> bool {
-        match self.features.get(feature as usize) {
-            Some(cell) => *cell.get_or_init(|| self.source.supports(feature)),
-            None => self.source.supports(feature),
-        }
+        self.answers.supports(feature)
+    }
+
+    /// The numbers of its PMU that makes probes of this kind; `None` if it has none. Found out once.
+    pub fn probe_pmu(&self, kind: ProbeKind) -> Option<ProbePmu> {
+        self.answers.probe_pmu(kind)
+    }
+
+    /// Whether it has an attach type, and these flags (`BPF_F_*`) with it; found out once. Where it does not say, for want of
+    /// rights, it is taken to have them.
+    pub fn knows_attach_type(&self, attach_type: AttachType, flags: u32) -> bool {
+        self.answers.knows_attach_type(attach_type, flags)
+    }
+
+    /// Whether it has links that attach this program, which was loaded so, with this attach type; found out once. Where it does
+    /// not say, it is taken to have them.
+    pub(crate) fn has_links(
+        &self,
+        program: BorrowedFd<'_>,
+        loaded: LoadedFor,
+        attach_type: AttachType,
+    ) -> bool {
+        self.answers.has_links(program, loaded, attach_type)
     }
 
     /// What keeps it from loading or attaching this program, beyond what its types and symbols tell.
@@ -265,7 +353,7 @@ impl Target {
         program: &ProgramPlan,
         helpers: &BTreeSet<Helper>,
     ) -> Option<Error> {
-        self.source.obstacle(program, helpers)
+        self.answers.source.obstacle(self, program, helpers)
     }
 
     /// The BPF token whose rights loading uses, if there is one.
@@ -274,129 +362,36 @@ impl Target {
     /// It was asked for, and cannot be had.
     #[doc(alias = "bpf_object__token_fd")]
     pub fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
-        self.source.token()
-    }
-}
-
-/// The value of `cell`, or what `make` gives, which is then kept.
-fn keep<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
-    if let Some(value) = cell.get() {
-        return Ok(value);
-    }
-    let value = make()?;
-    Ok(cell.get_or_init(|| value))
-}
-
-/// A kernel that is described by files instead of running here.
-#[derive(Debug, Default)]
-pub struct OfflineKernel {
-    /// What to call it in messages.
-    pub name: String,
-    /// Its types, as raw BTF; without them CO-RE relocations and BTF attach targets fail.
-    pub btf: Option<Vec<u8>>,
-    /// Modules: name and raw split BTF.
-    pub modules: Vec<(String, Vec<u8>)>,
-    /// Its version; without it the newest is assumed, with every [`Feature`].
-    pub version: Option<KernelVersion>,
-    /// Its configuration as text.
-    pub kconfig: Option<Vec<u8>>,
-    /// How many CPUs it may have; 1 if not given.
-    pub possible_cpus: Option<u32>,
-    /// Bytes of a page; 4096 if not given.
-    pub page_size: Option<u32>,
-}
-
-impl OfflineKernel {
-    fn lacks(&self, what: &str, hint: &str) -> Error {
-        Error::new(
-            ErrorKind::NotFound,
-            format!("kernel {}: no {what} was given", self.name),
-        )
-        .with_hint(hint)
-    }
-}
-
-impl KernelSource for OfflineKernel {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn vmlinux_btf(&self) -> Result<Btf<'static>> {
-        let blob = self
-            .btf
-            .clone()
-            .ok_or_else(|| self.lacks("BTF", "name a BTF file"))?;
-        Btf::from_vec(blob).map_err(|e| Error::from(e).context(format!("BTF of {}", self.name)))
-    }
-
-    fn module_btfs(&self, vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
-        let read = |(name, blob): &(String, Vec<u8>)| {
-            let btf = Btf::from_shared_split(Arc::new(blob.clone()), Arc::clone(vmlinux))
-                .map_err(|e| Error::from(e).context(format!("BTF of module {name}")))?;
-            let module = Module {
-                name: name.clone(),
-                btf_id: 0,
-            };
-            Ok(ModuleBtf {
-                module,
-                btf: Arc::new(btf),
-            })
-        };
-        self.modules.iter().map(read).collect()
-    }
-
-    fn version(&self) -> Result<KernelVersion> {
-        Ok(self.version.unwrap_or(KernelVersion::new(255, 0, 0)))
-    }
-
-    fn kconfig(&self) -> Result<Vec<u8>> {
-        self.kconfig.clone().ok_or_else(|| {
-            self.lacks(
-                "configuration",
-                "name its configuration file (often /boot/config-RELEASE)",
-            )
-        })
-    }
-
-    fn kallsyms(&self, _visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
-        Ok(())
-    }
-
-    fn tells_addresses(&self) -> bool {
-        false
-    }
-
-    fn possible_cpus(&self) -> Result<u32> {
-        Ok(self.possible_cpus.unwrap_or(1))
-    }
-
-    fn page_size(&self) -> u32 {
-        self.page_size.unwrap_or(4096)
-    }
-
-    fn supports(&self, feature: Feature) -> bool {
-        self.version
-            .is_none_or(|version| version >= feature.since())
+        self.answers.source.token()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::offline::OfflineKernel;
     use super::*;
 
-    #[test]
-    fn asked_afresh_it_is_the_same_kernel_without_answers() {
-        let version = KernelVersion::new(5, 4, 0);
-        let kernel = OfflineKernel {
+    fn no_types() -> Btf<'static> {
+        crate::btf::BtfBuilder::new().build().unwrap()
+    }
+
+    fn old_kernel() -> Target {
+        Target::offline(OfflineKernel {
             name: "old".to_owned(),
+            btf: Some(no_types().bytes().to_vec()),
             ..OfflineKernel::default()
-        };
-        let types = crate::btf::BtfBuilder::new().build().unwrap();
-        let target = Target::offline(kernel)
+        })
+    }
+
+    #[test]
+    fn asked_afresh_it_is_the_same_kernel_without_types() {
+        let version = KernelVersion::new(5, 4, 0);
+        let target = old_kernel()
             .with_version(version)
             .with_kconfig(b"CONFIG_HZ=250".to_vec())
-            .with_core_btf(types);
+            .with_core_btf(no_types());
         target.supports(Feature::Btf);
+        let before = Arc::as_ptr(target.vmlinux_btf().unwrap());
         let again = target.afresh();
         assert_eq!(
             (again.name(), again.version().unwrap()),
@@ -405,7 +400,24 @@ mod tests {
         assert_eq!(again.given_kconfig(), target.given_kconfig());
         let types = [&again, &target].map(|one| Arc::as_ptr(one.core_btf().unwrap()));
         assert_eq!(types[0], types[1]);
+        assert_ne!(Arc::as_ptr(again.vmlinux_btf().unwrap()), before);
+        // What it can do stays as it is.
+        assert_eq!(again.known_features().count(), 1);
+    }
+
+    #[test]
+    fn who_attaches_borrows_the_types() {
+        let target = old_kernel();
+        let attaching = target.for_attaching();
+        assert!(attaching.supports(Feature::Btf));
         assert_eq!(target.known_features().count(), 1);
-        assert_eq!(again.known_features().count(), 0);
+        let types = Arc::clone(target.vmlinux_btf().unwrap());
+        assert_eq!(Arc::strong_count(&types), 2);
+        assert!(Arc::ptr_eq(attaching.vmlinux_btf().unwrap(), &types));
+
+        // Those that are gone are read again, when they are wanted.
+        let attaching = old_kernel().for_attaching();
+        assert!(attaching.types.vmlinux.get().is_none());
+        assert_eq!(attaching.vmlinux_btf().unwrap().types().count(), 0);
     }
 }

@@ -1,12 +1,14 @@
 //! Objects and kernels made by hand, for the tests of this room.
 
-use super::target::{KernelSource, ModuleBtf, OfflineKernel, Target};
+use super::offline::OfflineKernel;
+use super::target::{KernelSource, ModuleBtf, Target};
 use crate::btf::{Btf, BtfBuilder, Linkage, Param};
 use crate::feature::Feature;
 use crate::insn::Insn;
 use crate::open::{
     Extern, ExternKind, Function, FunctionLinkage, OpenObject, RelocKind, Relocation,
 };
+use crate::symbols::{Addresses, KernelSymbol};
 use crate::{KernelVersion, Result, SectionIndex, TypeId};
 use std::sync::Arc;
 
@@ -136,11 +138,18 @@ impl KernelSource for Symbols {
         Ok(Vec::new())
     }
 
-    fn kallsyms(&self, visit: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
+    fn kallsyms(&self, visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+        let mut told = None;
         for (address, letter, name) in &self.0 {
-            visit(*address, *letter, name);
+            Addresses::note(&mut told, *address);
+            visit(KernelSymbol {
+                address: *address,
+                letter: *letter,
+                name,
+                module: None,
+            });
         }
-        Ok(())
+        Ok(told.unwrap_or(Addresses::Told))
     }
 
     fn possible_cpus(&self) -> Result<u32> {

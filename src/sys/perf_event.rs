@@ -8,6 +8,7 @@ use super::attr::{Attr, PerfEventAttr};
 use super::system::first_online_cpu;
 use super::{errno, fd};
 use crate::Errno;
+use crate::kinds::{ProbeKind, ProbePmu};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -27,39 +28,21 @@ const BIT_WATERMARK: u64 = 1 << 14;
 /// In a uprobe event's configuration, the upper half is the semaphore's offset.
 const REF_CTR_SHIFT: u32 = 32;
 
-/// A number in sysfs that says which PMU makes probes, and which bit of the configuration asks for the return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProbePmu {
-    /// `perf_event_attr.type`.
-    pub number: u32,
-    /// Bit in `perf_event_attr.config` that turns a probe into a return probe.
-    pub return_bit: u32,
-}
-
-/// The two PMUs that make probes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProbeKind {
-    /// In the kernel.
-    Kprobe,
-    /// In a program or library.
-    Uprobe,
-}
-
-impl ProbePmu {
-    /// Reads the PMU's numbers from sysfs; `ENOENT` if the kernel has no such PMU. Since Linux 4.17.
-    pub fn find(kind: ProbeKind) -> Result<Self, Errno> {
-        let name = match kind {
-            ProbeKind::Kprobe => "kprobe",
-            ProbeKind::Uprobe => "uprobe",
-        };
-        let read = |file: &str| {
-            std::fs::read_to_string(format!("/sys/bus/event_source/devices/{name}/{file}"))
-                .map_err(|e| errno::from_io(&e))
-        };
-        let number = read("type")?.trim().parse().map_err(|_| Errno::EINVAL)?;
-        let return_bit = parse_config_bit(&read("format/retprobe")?).ok_or(Errno::EINVAL)?;
-        Ok(Self { number, return_bit })
-    }
+/// Reads the numbers of a PMU from sysfs; `ENOENT` if the kernel has no such PMU. Since Linux 4.17.
+pub fn find_probe_pmu(kind: ProbeKind) -> Result<ProbePmu, Errno> {
+    let name = match kind {
+        ProbeKind::Kprobe => "kprobe",
+        ProbeKind::Uprobe => "uprobe",
+    };
+    let path = |file: &str| format!("/sys/bus/event_source/devices/{name}/{file}");
+    let read = |file| std::fs::read_to_string(path(file)).map_err(|e| errno::from_io(&e));
+    let number = read("type")?.trim().parse().map_err(|_| Errno::EINVAL)?;
+    let return_bit = parse_config_bit(&read("format/retprobe")?).ok_or(Errno::EINVAL)?;
+    Ok(ProbePmu {
+        number,
+        return_bit,
+        counts_users: std::path::Path::new(&path("format/ref_ctr_offset")).exists(),
+    })
 }
 
 /// Reads the bit in `"config:0"`.
@@ -87,7 +70,7 @@ pub enum PerfEvent<'a> {
     },
     /// A place in the kernel.
     Kprobe {
-        /// From [`ProbePmu::find`].
+        /// From [`find_probe_pmu`].
         pmu: ProbePmu,
         /// When.
         moment: ProbeMoment,
@@ -98,7 +81,7 @@ pub enum PerfEvent<'a> {
     },
     /// A place in a program or library.
     Uprobe {
-        /// From [`ProbePmu::find`].
+        /// From [`find_probe_pmu`].
         pmu: ProbePmu,
         /// When.
         moment: ProbeMoment,
@@ -323,6 +306,7 @@ mod tests {
             pmu: ProbePmu {
                 number: 9,
                 return_bit: 0,
+                counts_users: true,
             },
             moment: ProbeMoment::Return,
             path: c"/bin/true",

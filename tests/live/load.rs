@@ -456,7 +456,7 @@ fn the_running_kernel_describes_itself() {
     assert!(target.possible_cpus().unwrap() >= 1);
     assert!(target.page_size() >= 4096);
     let mut symbols = 0;
-    target.kallsyms(&mut |_, _, _| symbols += 1).unwrap();
+    target.kallsyms(&mut |_| symbols += 1).unwrap();
     assert!(symbols > 1000);
     let btf = target.vmlinux_btf().unwrap();
     assert!(btf.find("task_struct", rawbpf::btf::Kind::Struct).is_some());

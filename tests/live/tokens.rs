@@ -10,7 +10,7 @@ use rawbpf::load::LoadOptions;
 use rawbpf::map::Map;
 use rawbpf::open::TokenSource;
 use rawbpf::reloc::Target;
-use rawbpf::{Error, ErrorKind, OpenObject, OpenOptions};
+use rawbpf::{Error, ErrorKind, OpenObject, OpenOptions, probe};
 use rustix::fs::CWD;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, fsconfig_create,
@@ -273,6 +273,34 @@ fn what_is_not_delegated_is_refused() {
     let mut container = Container::start(test, folder.path(), &[]);
     container.delegate(&[("delegate_cmds", MAP_CREATE), ("delegate_maps", "any")]);
     assert_eq!(container.hear(), "refused");
+    container.finish();
+}
+
+/// Whether something can be attached is tried with the token, as it is loaded with it.
+#[test]
+fn attaching_is_tried_with_the_token() {
+    require!(
+        Need::Bpf,
+        Need::Btf,
+        Need::Linux(6, 9),
+        Need::UserNamespaces
+    );
+    if let Some(place) = inside() {
+        mount_delegating(&place);
+        let without = Target::running_with_token(TokenSource::None);
+        let refused = probe::section_for("raw_tp/sys_enter", &without).unwrap();
+        assert_eq!(refused.error().unwrap().kind(), ErrorKind::Permission);
+        let target = Target::running_with_token(TokenSource::Mount(place));
+        let tried = probe::section_for("raw_tp/sys_enter", &target).unwrap();
+        assert!(tried.is_yes(), "{tried:?}");
+        say("tried");
+        return wait_for_answer();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let test = "tokens::attaching_is_tried_with_the_token";
+    let mut container = Container::start(test, folder.path(), &[]);
+    container.delegate(&EVERYTHING);
+    assert_eq!(container.hear(), "tried");
     container.finish();
 }
 

@@ -10,11 +10,13 @@ use crate::attach::uprobe::{Processes, Uprobe};
 use crate::attach::uprobe_multi::UprobeMulti;
 use crate::btf::Btf;
 use crate::elf::usdt::{UsdtArg, UsdtFile, UsdtNote};
+use crate::feature::Feature;
+use crate::kinds::ProbeKind;
 use crate::map::Map;
 use crate::program::Program;
 use crate::program::usdt::{IP_TO_SPEC_ID, SPECS};
+use crate::reloc::Target as Kernel;
 use crate::sys::bpf::{self, ObjectKind};
-use crate::sys::probe_calls;
 use crate::{AttachType, Errno, Error, ErrorKind, Result, did_you_mean};
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
@@ -112,6 +114,7 @@ fn attach(program: &Program, at: &Usdt) -> Result<Link> {
     let notes = notes(&probes, at)?;
     let mut memory = Memory {
         by_cookie: maps.by_cookie,
+        kernel: program.target(),
         file: &file,
         processes: at.processes,
         mapped: None,
@@ -197,7 +200,7 @@ fn target<'f>(
     let args = probes.args(note)?;
     let place = probes.place(note)?;
     // The kernel replaces a `nop` of five bytes by a call, which is faster than a trap.
-    let skipped = u64::from(place.has_nop5 && probe_calls::has_uprobe_syscall());
+    let skipped = u64::from(place.has_nop5 && memory.kernel.supports(Feature::UprobeSyscall));
     let offset = contents.in_file(place.offset.saturating_add(skipped))?;
     let address = if memory.by_cookie {
         None
@@ -219,6 +222,7 @@ fn target<'f>(
 struct Memory<'b> {
     /// Then there are no questions.
     by_cookie: bool,
+    kernel: &'b Kernel,
     file: &'b Binary,
     processes: Processes,
     mapped: Option<Mapped>,
@@ -294,8 +298,10 @@ fn each(
     targets: &[Target<'_>],
     ids: &[u32],
 ) -> Result<Vec<Link>> {
+    let pmu = program.target().probe_pmu(ProbeKind::Uprobe);
+    let counts_users = pmu.is_some_and(|pmu| pmu.counts_users);
     let by_cookie = program.usdt().is_some_and(|maps| maps.by_cookie);
-    if targets.iter().any(|target| target.semaphore != 0) && !has_semaphores() {
+    if targets.iter().any(|target| target.semaphore != 0) && !counts_users {
         let message = "the probe has a semaphore, which this kernel cannot count";
         return Err(Error::new(ErrorKind::Unsupported, message)
             .with_errno(Errno::EOPNOTSUPP)
@@ -317,8 +323,4 @@ fn each(
         program.attach_uprobe(&place)
     };
     targets.iter().zip(ids).map(probe).collect()
-}
-
-fn has_semaphores() -> bool {
-    Path::new("/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset").exists()
 }

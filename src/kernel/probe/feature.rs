@@ -6,16 +6,11 @@ use crate::feature::Feature;
 use crate::kernel::files;
 use crate::sys::probe_calls;
 
-/// Whether the running kernel has `feature`, and lets this process use it.
-#[doc(alias = "feat_supported")]
-pub(crate) fn has(feature: Feature) -> bool {
-    has_with(feature, None)
-}
-
 /// Whether the running kernel has `feature`, and lets this process use it with the rights of `token`. Where that cannot be
 /// tried out, for want of memory say, the kernel's version decides.
+#[doc(alias = "feat_supported")]
 #[doc(alias = "kernel_supports")]
-pub(crate) fn has_with(feature: Feature, token: Token<'_>) -> bool {
+pub(crate) fn has(feature: Feature, token: Token<'_>) -> bool {
     try_out(feature, token)
         .unwrap_or_else(|_| files::version().is_ok_and(|running| running >= feature.since()))
 }

@@ -4,11 +4,9 @@ use super::Token;
 use super::answer::{Answer, refusal, unless_refused};
 use super::program::{NOTHING, load, load_for};
 use crate::Errno;
-use crate::kinds::{AttachType, ProgramType};
+use crate::kinds::{AttachType, ProbeKind, ProgramType};
 use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget, UprobeFile};
-use crate::sys::perf_event::{
-    PerfEvent, PerfScope, ProbeKind, ProbeMoment, ProbePmu, perf_event_open,
-};
+use crate::sys::perf_event::{PerfEvent, PerfScope, ProbeMoment, find_probe_pmu, perf_event_open};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -31,16 +29,10 @@ pub(super) fn has_perf_links(token: Token<'_>) -> Answer {
     Ok(refusal(created)? == Some(Errno::EBADF))
 }
 
-/// Whether the kernel has links that attach this program to a descriptor for this attach type. Where it does not say, it is
-/// taken to have them.
-pub(crate) fn has_links(program: BorrowedFd<'_>, attach_type: AttachType) -> bool {
-    refusal(create(program, attach_type)) != Ok(Some(Errno::EINVAL))
-}
-
-/// Whether the kernel knows this attach type, and these flags (`BPF_F_*`) with it. Where it does not say, for want of rights, it
-/// is taken to know them.
-pub(crate) fn knows_attach_type(attach_type: AttachType, flags: u32) -> bool {
-    bpf::prog_attach_is_known(attach_type, flags).unwrap_or(true)
+/// Whether the kernel has links that attach this program to a descriptor for this attach type; `None` where it does not say.
+pub(crate) fn has_links(program: BorrowedFd<'_>, attach_type: AttachType) -> Option<bool> {
+    let refusal = refusal(create(program, attach_type)).ok()?;
+    Some(refusal != Some(Errno::EINVAL))
 }
 
 /// Links that exist, and look at the process number that they are given (which the first kernels with them did not).
@@ -85,7 +77,7 @@ const WRAPPED_BPF: Option<&CStr> = if cfg!(target_arch = "x86_64") {
 
 /// A probe of the wrapper can be made. (Before Linux 4.17, which brought wrappers, there was no PMU for probes either.)
 pub(super) fn has_syscall_wrapper() -> Answer {
-    let (Some(function), Ok(pmu)) = (WRAPPED_BPF, ProbePmu::find(ProbeKind::Kprobe)) else {
+    let (Some(function), Ok(pmu)) = (WRAPPED_BPF, find_probe_pmu(ProbeKind::Kprobe)) else {
         return Ok(false);
     };
     let event = PerfEvent::Kprobe {

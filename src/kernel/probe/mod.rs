@@ -21,10 +21,10 @@ mod map;
 mod obstacle;
 mod program;
 
-pub(crate) use feature::{has, has_with};
+pub(crate) use feature::has;
 pub use kinds::{Support, helper, helper_in, map, map_kind, program, program_kind};
-pub(crate) use link::{has_links, knows_attach_type};
-pub(crate) use obstacle::{AttachTrial, obstacle};
+pub(crate) use link::has_links;
+pub(crate) use obstacle::{AttachTrial, no_place, obstacle};
 pub(crate) use program::{EXIT, NOTHING, mov};
 
 /// The token whose rights are used besides those of this process, if any.

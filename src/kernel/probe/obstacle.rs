@@ -6,29 +6,25 @@ use crate::kernel::advice;
 use crate::kernel::rights::{Capability, missing_capability};
 use crate::kinds::{AttachType, ProgramFlags, ProgramType};
 use crate::open::AutoAttach;
-use crate::reloc::{AttachTarget, ProgramPlan, is_refusal};
+use crate::reloc::{AttachTarget, ProgramPlan, Target, is_refusal};
 use crate::{Error, ErrorKind, KernelVersion, since};
 use std::collections::BTreeSet;
 
 /// Attaches the smallest program of this section, for a moment, and says why that fails; `None` if it does not, or cannot be
 /// tried. It comes from the caller: attaching stands on this room.
-pub(crate) type AttachTrial = fn(section: &str) -> Option<Error>;
+pub(crate) type AttachTrial = fn(target: &Target, section: &str) -> Option<Error>;
 
-/// What keeps the running kernel from loading or attaching a program like this, which calls these helper functions; `None` if
-/// nothing is found.
-pub(crate) fn obstacle(
-    program: &ProgramPlan,
-    helpers: &BTreeSet<Helper>,
-    trial: Option<AttachTrial>,
-) -> Option<Error> {
-    trial
-        .and_then(|trial| no_place(program, trial))
-        .or_else(|| no_kind(program.kind))
-        .or_else(|| no_helper(program, helpers))
+/// What keeps the running kernel from loading a program like this, which calls these helper functions; `None` if nothing is
+/// found.
+pub(crate) fn obstacle(program: &ProgramPlan, helpers: &BTreeSet<Helper>) -> Option<Error> {
+    no_kind(program.kind).or_else(|| no_helper(program, helpers))
 }
 
 /// Attaches the smallest program to the same place, for a moment, and says why that fails.
-fn no_place(program: &ProgramPlan, trial: AttachTrial) -> Option<Error> {
+pub(crate) fn no_place(
+    program: &ProgramPlan,
+    trial: impl FnOnce(&str) -> Option<Error>,
+) -> Option<Error> {
     let error = trial(&place(program)?)?;
     // Whoever plans may have less rights than who loads.
     let lacks_rights = || missing_capability(&[Capability::Bpf, Capability::Perfmon]).is_some();

@@ -8,6 +8,7 @@ mod kprobe;
 mod link;
 mod own_mounts;
 mod probing;
+mod questions;
 mod refusals;
 mod sampling;
 mod struct_ops;

@@ -6,6 +6,7 @@ use crate::feature::Feature;
 use crate::insn::{Insn, class, source};
 use crate::reloc::core::CoreResolver;
 use crate::reloc::{CoreOutcome, KernelSource, ModuleBtf, OfflineKernel, Target};
+use crate::symbols::{Addresses, KernelSymbol};
 use crate::{Error, ErrorKind, KernelVersion, Result, TypeId};
 use std::sync::Arc;
 
@@ -330,8 +331,8 @@ impl KernelSource for Strict {
         Ok(Vec::new())
     }
 
-    fn kallsyms(&self, _: &mut dyn FnMut(u64, char, &str)) -> Result<()> {
-        Ok(())
+    fn kallsyms(&self, _: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+        Ok(Addresses::Told)
     }
 
     fn possible_cpus(&self) -> Result<u32> {
