@@ -181,6 +181,9 @@ pub enum BtfError {
         /// Its index.
         index: usize,
     },
+    /// New numbers do not have each number of a type once.
+    #[error("the new numbers do not have each number of an own type once")]
+    Permutation,
     /// Split types were to be added to others that have another base.
     #[error("the types continue another base than those that they are added to")]
     OtherBase,

@@ -1,30 +1,29 @@
 //! `.BTF.ext`: which function and source line each instruction belongs to, and the CO-RE relocations.
 
 use super::header;
+use crate::TypeId;
 use crate::btf::{BtfError, ByteOrder};
-use std::ops::Range;
 
 /// The extended type information of an object. Owned; in this machine's byte order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[doc(alias = "btf_ext")]
 pub struct BtfExt {
-    blob: Vec<u8>,
-    func_info: ExtTable,
-    line_info: ExtTable,
-    core_relo: ExtTable,
+    pub(in crate::btf) func_info: ExtTable,
+    pub(in crate::btf) line_info: ExtTable,
+    pub(in crate::btf) core_relo: ExtTable,
 }
 
 /// One of the three tables: records of one size, grouped by ELF section.
 #[derive(Debug, Clone, Default)]
-struct ExtTable {
-    record_size: u32,
-    groups: Vec<Group>,
+pub(in crate::btf) struct ExtTable {
+    pub(in crate::btf) record_size: u32,
+    pub(in crate::btf) groups: Vec<Group>,
 }
 
 #[derive(Debug, Clone)]
-struct Group {
-    section_name_off: u32,
-    records: Range<usize>,
+pub(in crate::btf) struct Group {
+    pub(in crate::btf) section_name_off: u32,
+    pub(in crate::btf) records: Vec<u8>,
 }
 
 /// The records of one ELF section.
@@ -57,6 +56,12 @@ const MIN_HEADER: usize = 24;
 const FUNC_RECORD: u32 = 8;
 const LINE_RECORD: u32 = 16;
 const CORE_RECORD: u32 = 16;
+/// Where in a line's record the names of file and line are.
+const LINE_STRINGS: &[usize] = &[4, 8];
+/// Where in a relocation's record its path is.
+const CORE_STRINGS: &[usize] = &[8];
+/// Where in a function's or relocation's record its type is.
+const RECORD_TYPE: &[usize] = &[4];
 
 impl BtfExt {
     /// Reads the section's contents.
@@ -97,34 +102,83 @@ impl BtfExt {
             ExtTable::default()
         };
         Ok(Self {
-            blob: reader.blob,
             func_info,
             line_info,
             core_relo,
         })
     }
 
-    fn sections<'b>(&'b self, table: &'b ExtTable) -> impl Iterator<Item = ExtSection<'b>> {
+    /// Calls `visit` with the offset of each string: names of sections, files and lines, and paths of relocations.
+    #[doc(alias = "btf_ext_visit_str_offs")]
+    pub(in crate::btf) fn visit_strings(&self, mut visit: impl FnMut(u32)) {
+        for (table, words) in self.tables() {
+            for section in Self::sections(table) {
+                visit(section.section_name_off);
+                for record in section.iter() {
+                    let word = |place| header::u32_at(record, place, ByteOrder::Native);
+                    words
+                        .iter()
+                        .filter_map(|place| word(*place))
+                        .for_each(&mut visit);
+                }
+            }
+        }
+    }
+
+    /// Each table, with the places of strings in its records.
+    fn tables(&self) -> [(&ExtTable, &'static [usize]); 3] {
+        [
+            (&self.func_info, &[]),
+            (&self.line_info, LINE_STRINGS),
+            (&self.core_relo, CORE_STRINGS),
+        ]
+    }
+
+    /// Sends the offset of each string through `map`.
+    #[doc(alias = "btf_ext_visit_str_offs")]
+    pub fn map_strings(&mut self, mut map: impl FnMut(u32) -> u32) {
+        let tables = [
+            (&mut self.func_info, &[][..]),
+            (&mut self.line_info, LINE_STRINGS),
+            (&mut self.core_relo, CORE_STRINGS),
+        ];
+        for (table, places) in tables {
+            for group in &mut table.groups {
+                group.section_name_off = map(group.section_name_off);
+            }
+            table.change(places, &mut map);
+        }
+    }
+
+    /// Sends each type through `map`.
+    #[doc(alias = "btf_ext_visit_type_ids")]
+    pub fn map_types(&mut self, mut map: impl FnMut(TypeId) -> TypeId) {
+        let mut map = |word| map(TypeId(word)).0;
+        self.func_info.change(RECORD_TYPE, &mut map);
+        self.core_relo.change(RECORD_TYPE, &mut map);
+    }
+
+    fn sections(table: &ExtTable) -> impl Iterator<Item = ExtSection<'_>> {
         table.groups.iter().map(|group| ExtSection {
             section_name_off: group.section_name_off,
             record_size: table.record_size,
-            records: self.blob.get(group.records.clone()).unwrap_or_default(),
+            records: &group.records,
         })
     }
 
     /// Which function each instruction belongs to.
     pub fn func_info(&self) -> impl Iterator<Item = ExtSection<'_>> {
-        self.sections(&self.func_info)
+        Self::sections(&self.func_info)
     }
 
     /// Which source line each instruction belongs to.
     pub fn line_info(&self) -> impl Iterator<Item = ExtSection<'_>> {
-        self.sections(&self.line_info)
+        Self::sections(&self.line_info)
     }
 
     /// The CO-RE relocations; see [`ExtSection::core_relos`].
     pub fn core_relo(&self) -> impl Iterator<Item = ExtSection<'_>> {
-        self.sections(&self.core_relo)
+        Self::sections(&self.core_relo)
     }
 
     /// Bytes of one function record.
@@ -135,6 +189,51 @@ impl BtfExt {
     /// Bytes of one line record.
     pub fn line_record_size(&self) -> u32 {
         self.line_info.record_size
+    }
+}
+
+impl ExtTable {
+    /// Bytes of a record, at least one.
+    fn size(&self) -> usize {
+        let size = usize::try_from(self.record_size);
+        size.unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Adds a record to a section's.
+    pub(in crate::btf) fn add(&mut self, section_name_off: u32, words: &[u32]) {
+        let known = u32::try_from(words.len()).unwrap_or(0).saturating_mul(4);
+        self.record_size = self.record_size.max(known);
+        let same = |group: &Group| group.section_name_off == section_name_off;
+        let index = self.groups.iter().rposition(same).unwrap_or_else(|| {
+            self.groups.push(Group {
+                section_name_off,
+                records: Vec::new(),
+            });
+            self.groups.len().saturating_sub(1)
+        });
+        let size = self.size();
+        if let Some(group) = self.groups.get_mut(index) {
+            let end = group.records.len().saturating_add(size);
+            let words = words.iter().flat_map(|word| word.to_ne_bytes());
+            group.records.extend(words);
+            // Records of a blob that was read may be longer than the known ones.
+            group.records.resize(end, 0);
+        }
+    }
+
+    /// Changes the words at these places of each record.
+    fn change(&mut self, places: &[usize], map: &mut impl FnMut(u32) -> u32) {
+        let size = self.size();
+        for group in &mut self.groups {
+            for record in group.records.chunks_exact_mut(size) {
+                for place in places {
+                    let word = record.get_mut(*place..).and_then(<[u8]>::first_chunk_mut);
+                    if let Some(word) = word {
+                        *word = map(u32::from_ne_bytes(*word)).to_ne_bytes();
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -248,6 +347,7 @@ impl Reader {
                     self.u32(word)?;
                 }
             }
+            let records = self.blob.get(records).unwrap_or_default().to_vec();
             groups.push(Group {
                 section_name_off,
                 records,

@@ -1,18 +1,25 @@
-//! Type information that is written: built, edited, fitted to kernels that know less.
+//! Type information that is written: built, edited, numbered anew, fitted to kernels that know less.
 //!
 //! [`BtfBuilder`](super::BtfBuilder) holds records as words, and strings that are kept once:
 //!
 //! ```text
-//!  names, numbers --> elements --> builder --.                    .--> finish --> bytes
-//!  a blob -------------> copy -------------->|--> edit, sanitize -|
-//!                  (strings, record: what they are made of)       '--> build ---> Btf
+//!  names, numbers --> elements --> builder --.                                .--> finish --> bytes, Btf
+//!  a blob -------------> copy -------------->|--> edit     in place          -|
+//!         record   what the words of a type  |    sanitize for old kernels    |
+//!                  are                       |    permute  other numbers      |
+//!         strings, hash                      |    dedup    copies left out    |
+//!                                            '----------------' `-- ext <-----'  .BTF.ext follows
 //! ```
 
 pub(super) mod builder;
 mod copy;
+mod dedup;
 mod edit;
 pub(super) mod elements;
+mod ext;
 mod finish;
+mod hash;
+mod permute;
 pub(super) mod record;
 mod sanitize;
 mod strings;

@@ -111,54 +111,49 @@ pub(super) fn element(kind: Kind) -> Option<Element> {
     })
 }
 
-/// Calls `visit` with each word of a record that is the offset of a name.
+/// Where in a record of this kind and so many words the offsets of names are.
 #[doc(alias = "btf_field_iter")]
-pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
-    let Some((head, tail)) = record.split_first_chunk_mut::<HEAD>() else {
-        return;
-    };
-    let [name, _, _] = head;
-    visit(name);
-    let Some(element) = element(kind) else {
-        return;
-    };
-    let Some(place) = element.name else {
-        return;
-    };
-    let names = tail.chunks_exact_mut(element.words);
-    names.filter_map(|e| e.get_mut(place)).for_each(visit);
+pub(super) fn name_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
+    let elements = element(kind).and_then(|e| Some((e.name?, e.words)));
+    std::iter::once(NAME).chain(places(elements, words))
 }
 
-/// Calls `visit` with each word of a record that is a type.
+/// Where in a record of this kind and so many words the numbers of types are.
 #[doc(alias = "btf_field_iter")]
-pub(super) fn visit_types(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
-    let Some((head, tail)) = record.split_first_chunk_mut::<HEAD>() else {
-        return;
+pub(super) fn type_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
+    let once = if has_target(kind) {
+        SIZE_OR_TARGET..HEAD
+    } else if kind == Kind::Array {
+        HEAD..HEAD + 2
+    } else {
+        0..0
     };
-    let [_, _, target] = head;
-    if has_target(kind) {
-        visit(target);
+    let elements = element(kind).and_then(|e| Some((e.target?, e.words)));
+    once.chain(places(elements, words))
+}
+
+/// The places of a word in each element: the first, then one for each so many words.
+fn places(element: Option<(usize, usize)>, words: usize) -> impl Iterator<Item = usize> + use<> {
+    let (first, step) = element.unwrap_or((words, 1));
+    (HEAD.saturating_add(first)..words).step_by(step)
+}
+
+/// Calls `visit` with each word of a record that is the offset of a name.
+pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
+    for place in name_places(kind, record.len()) {
+        if let Some(word) = record.get_mut(place) {
+            visit(word);
+        }
     }
-    if kind == Kind::Array {
-        tail.iter_mut().take(2).for_each(&mut visit);
-    }
-    let Some(element) = element(kind) else {
-        return;
-    };
-    let Some(place) = element.target else {
-        return;
-    };
-    let targets = tail.chunks_exact_mut(element.words);
-    targets.filter_map(|e| e.get_mut(place)).for_each(visit);
 }
 
 /// Sends each type that a record refers to through `map`; `void` stays.
 pub(super) fn map_types(record: &mut [u32], kind: Kind, mut map: impl FnMut(TypeId) -> TypeId) {
-    visit_types(record, kind, |word| {
-        if *word != 0 {
+    for place in type_places(kind, record.len()) {
+        if let Some(word) = record.get_mut(place).filter(|word| **word != 0) {
             *word = map(TypeId(*word)).0;
         }
-    });
+    }
 }
 
 /// The low and high half of a 64-bit number.

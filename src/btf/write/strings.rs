@@ -1,7 +1,7 @@
 //! A string section that grows: each string once, also those that a base has already.
 
+use super::hash::Key;
 use crate::btf::Btf;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 /// Strings under construction, as offsets that continue those of a base.
@@ -114,7 +114,11 @@ impl Strings {
 
     fn take_table(&mut self) -> Table {
         self.table.take().unwrap_or_else(|| {
-            let mut table = Table::default();
+            let mut table = Table {
+                slots: Vec::new(),
+                used: 0,
+                key: Key::random(),
+            };
             let mut level = self.base.as_deref();
             while let Some(btf) = level {
                 table.insert_all(btf.string_bytes(), btf.first_string(), self);
@@ -127,17 +131,17 @@ impl Strings {
 }
 
 /// A hash table of string offsets, with open addressing. The strings themselves stay in their sections.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Table {
     /// The hash and the offset of a string; an offset of 0, the empty string's, marks a free slot.
     slots: Vec<(u32, u32)>,
     used: usize,
-    hasher: StringHasher,
+    key: Key,
 }
 
 impl Table {
     fn hash(&self, string: &[u8]) -> u32 {
-        self.hasher.hash(string)
+        u32::try_from(self.key.hash_bytes(string) >> 32).unwrap_or_default()
     }
 
     fn insert_all(&mut self, section: &[u8], first: u32, strings: &Strings) {
@@ -198,44 +202,6 @@ impl Table {
             *slot = (hash, offset);
         }
     }
-}
-
-/// Hashes strings by multiplying and folding, with a key that nobody who makes a file can know.
-#[derive(Debug, Clone)]
-struct StringHasher {
-    key: [u64; 2],
-}
-
-impl Default for StringHasher {
-    fn default() -> Self {
-        let random = RandomState::new();
-        Self {
-            key: [random.hash_one(0), random.hash_one(1)],
-        }
-    }
-}
-
-impl StringHasher {
-    fn hash(&self, string: &[u8]) -> u32 {
-        let [one, two] = self.key;
-        let (words, rest) = string.as_chunks::<8>();
-        let mut last = [0; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        let mut hash = two ^ string.len() as u64;
-        for word in words.iter().chain(std::iter::once(&last)) {
-            hash = fold(hash ^ u64::from_ne_bytes(*word), one);
-        }
-        let hash = fold(hash, two | 1);
-        u32::try_from(hash >> 32).unwrap_or_default()
-    }
-}
-
-/// The halves of a product, one upon the other.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a).wrapping_mul(u128::from(b));
-    let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
-    let high = u64::try_from(product >> 64).unwrap_or_default();
-    low ^ high
 }
 
 #[cfg(test)]

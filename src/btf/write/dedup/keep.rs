@@ -1,0 +1,113 @@
+//! Of each class one type is kept, the first one; everybody who referred to another refers to it.
+
+use super::forwards::is_forward;
+use super::graph::{Graph, VOID, looks};
+use super::refine::{Classes, unique};
+use crate::TypeId;
+use crate::btf::write::builder::BtfBuilder;
+use crate::btf::write::record::map_types;
+use crate::btf::write::strings::Strings;
+
+/// Which types stay.
+pub(super) struct Kept {
+    /// By node: the number that its type has from now on.
+    new: Vec<u32>,
+    /// How many nodes are the base's.
+    of_base: usize,
+    /// The own nodes that stay, in order.
+    stay: Vec<u32>,
+}
+
+impl Kept {
+    /// The new number of a type; what has none keeps its own.
+    pub(super) fn new_id(&self, id: TypeId) -> TypeId {
+        let node = id.0.checked_sub(1).map(|node| node as usize);
+        let new = node.and_then(|node| self.new.get(node));
+        new.map_or(id, |new| TypeId(*new))
+    }
+}
+
+/// Chooses the types that stay; `None` if types of a class differ, which a hash did not tell.
+pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
+    let first = first_of_each(graph, classes);
+    let first_of = |node: usize| {
+        let class = classes.of.get(node).copied().unwrap_or(VOID);
+        first.get(class as usize).copied().unwrap_or(VOID) as usize
+    };
+    let mut kept = Kept {
+        new: vec![0; graph.len()],
+        of_base: graph.of_base,
+        stay: Vec::new(),
+    };
+    let mut next = u32::try_from(graph.of_base).ok()?.checked_add(1)?;
+    for node in graph.nodes() {
+        let first = first_of(node);
+        let stays = first == node || node < graph.of_base;
+        if !stays && !is_forward(graph, node) && !same(graph, classes, node, first) {
+            return None;
+        }
+        let number = if node < graph.of_base {
+            super::graph::id_of(node).0
+        } else if stays {
+            kept.stay.push(u32::try_from(node).ok()?);
+            next = next.checked_add(1)?;
+            next.checked_sub(1)?
+        } else {
+            0
+        };
+        if let Some(new) = kept.new.get_mut(node) {
+            *new = number;
+        }
+    }
+    // Those that go refer to those that stay, which may come later if they are forward declarations.
+    for node in graph.nodes().skip(graph.of_base) {
+        let stays = kept.new.get(first_of(node)).copied()?;
+        if let Some(new) = kept.new.get_mut(node) {
+            *new = stays;
+        }
+    }
+    Some(kept)
+}
+
+/// The first type of each class: the first that is no forward declaration, if there is one.
+fn first_of_each(graph: &Graph, classes: &Classes) -> Vec<u32> {
+    let mut first = vec![VOID; classes.count()];
+    for forward in [false, true] {
+        for (node, class) in (0..).zip(&classes.of) {
+            if let Some(slot) = first.get_mut(*class as usize)
+                && *slot == VOID
+                && is_forward(graph, node as usize) == forward
+            {
+                *slot = node;
+            }
+        }
+    }
+    first
+}
+
+/// Whether two types look the same and refer to the same classes.
+fn same(graph: &Graph, classes: &Classes, a: usize, b: usize) -> bool {
+    let kind = graph.kind(a);
+    let looks_of = |node| looks(graph.record(node), kind);
+    let refers_to = |node| graph.targets(node).map(|target| classes.class(target));
+    !unique(kind)
+        && graph.kind(b) == kind
+        && looks_of(a).eq(looks_of(b))
+        && refers_to(a).eq(refers_to(b))
+}
+
+/// Leaves the other types out of the builder.
+pub(super) fn apply(builder: &mut BtfBuilder, mut graph: Graph, kept: &Kept, strings: Strings) {
+    builder.words.clear();
+    builder.starts.clear();
+    builder.strings = strings;
+    for node in &kept.stay {
+        let node = *node as usize;
+        let kind = graph.kind(node);
+        let record = graph.record_mut(node);
+        map_types(record, kind, |id| kept.new_id(id));
+        builder.starts.push(builder.words.len());
+        builder.words.extend_from_slice(record);
+    }
+    debug_assert_eq!(kept.of_base, graph.of_base);
+}

@@ -1,0 +1,132 @@
+//! `.BTF.ext` that is written: records added one by one, and bytes in either byte order.
+
+use super::finish::in_order;
+use crate::TypeId;
+use crate::btf::read::ext::ExtTable;
+use crate::btf::read::header::MAGIC;
+use crate::btf::{BtfExt, ByteOrder, CoreRelo};
+
+/// Bytes of the header, with the table of relocations.
+const HEADER_LEN: u32 = 32;
+
+/// The line and column of an instruction in one word.
+fn line_col(line: u32, column: u32) -> u32 {
+    line.min(0x3f_ffff) << 10 | column.min(0x3ff)
+}
+
+impl BtfExt {
+    /// No records.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the function that begins at an instruction of a section, which is named by the offset of a string; the instruction's
+    /// place is in bytes.
+    pub fn add_func_info(&mut self, section: u32, insn_off: u32, function: TypeId) {
+        self.func_info.add(section, &[insn_off, function.0]);
+    }
+
+    /// Adds the source line of an instruction: the offsets of the file's name and of the line's text, line and column (at most
+    /// 1023).
+    pub fn add_line_info(
+        &mut self,
+        section: u32,
+        insn_off: u32,
+        (file, text): (u32, u32),
+        (line, column): (u32, u32),
+    ) {
+        let words = [insn_off, file, text, line_col(line, column)];
+        self.line_info.add(section, &words);
+    }
+
+    /// Adds a CO-RE relocation.
+    pub fn add_core_relo(&mut self, section: u32, relo: CoreRelo) {
+        let words = [
+            relo.insn_off,
+            relo.type_id.0,
+            relo.access_str_off,
+            relo.kind,
+        ];
+        self.core_relo.add(section, &words);
+    }
+
+    /// The section's contents in this byte order.
+    #[doc(alias = "btf_ext__raw_data")]
+    pub fn to_bytes(&self, order: ByteOrder) -> Vec<u8> {
+        let tables = [&self.func_info, &self.line_info, &self.core_relo];
+        let tables = tables.map(table_words);
+        let mut words = vec![HEADER_LEN];
+        let mut offset = 0_u32;
+        for table in &tables {
+            let len = u32::try_from(table.len().saturating_mul(4)).unwrap_or(u32::MAX);
+            words.extend([offset, len]);
+            offset = offset.saturating_add(len);
+        }
+        words.extend(tables.iter().flatten());
+        let mut bytes = order.u16(MAGIC.to_ne_bytes()).to_ne_bytes().to_vec();
+        bytes.extend([1, 0]);
+        bytes.extend(words.iter().flat_map(|word| in_order(order, *word)));
+        bytes
+    }
+}
+
+/// A table: the size of its records, then each section's name, their count, and they themselves.
+fn table_words(table: &ExtTable) -> Vec<u32> {
+    let mut words = Vec::new();
+    if table.groups.is_empty() {
+        return words;
+    }
+    words.push(table.record_size);
+    let size = usize::try_from(table.record_size)
+        .unwrap_or(usize::MAX)
+        .max(1);
+    for group in &table.groups {
+        let count = group.records.len() / size;
+        words.extend([
+            group.section_name_off,
+            u32::try_from(count).unwrap_or(u32::MAX),
+        ]);
+        let records = group.records.as_chunks::<4>().0.iter();
+        words.extend(records.map(|word| u32::from_ne_bytes(*word)));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_in_both_byte_orders() {
+        let mut ext = BtfExt::new();
+        let relo = CoreRelo {
+            insn_off: 16,
+            type_id: TypeId(3),
+            access_str_off: 9,
+            kind: 2,
+        };
+        ext.add_func_info(1, 0, TypeId(5));
+        ext.add_func_info(4, 8, TypeId(6));
+        ext.add_func_info(1, 24, TypeId(7));
+        ext.add_line_info(1, 8, (10, 20), (7, 3));
+        ext.add_core_relo(4, relo);
+        for order in [ByteOrder::Native, ByteOrder::Foreign] {
+            let read = BtfExt::parse(&ext.to_bytes(order)).unwrap();
+            let words = |records: &[u8]| -> Vec<u32> {
+                let words = records.as_chunks::<4>().0.iter();
+                words.map(|word| u32::from_ne_bytes(*word)).collect()
+            };
+            let functions: Vec<_> = read
+                .func_info()
+                .map(|s| (s.section_name_off, words(s.records)))
+                .collect();
+            assert_eq!(functions, [(1, vec![0, 5, 24, 7]), (4, vec![8, 6])]);
+            let lines = read.line_info().next().unwrap();
+            assert_eq!(words(lines.records), [8, 10, 20, 7 << 10 | 3]);
+            let relos: Vec<CoreRelo> = read.core_relo().flat_map(|s| s.core_relos()).collect();
+            assert_eq!(relos, [relo]);
+            assert_eq!(read.to_bytes(order), ext.to_bytes(order));
+        }
+        assert_eq!(BtfExt::new().to_bytes(ByteOrder::Native).len(), 32);
+    }
+}

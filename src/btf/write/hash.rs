@@ -1,0 +1,75 @@
+//! Hashes with a key that nobody who makes a file can know, so that no file makes them equal.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// A key of hashes.
+#[derive(Debug, Clone)]
+pub(super) struct Key([u64; 2]);
+
+impl Key {
+    pub(super) fn random() -> Self {
+        let random = RandomState::new();
+        Self([random.hash_one(0), random.hash_one(1)])
+    }
+
+    /// The hash of words.
+    pub(super) fn hash(&self, words: impl Iterator<Item = u32>) -> u64 {
+        let Self([one, two]) = *self;
+        let mut count = 0_u64;
+        let mut hash = two;
+        for word in words {
+            hash = fold(hash ^ u64::from(word), one);
+            count = count.wrapping_add(1);
+        }
+        fold(hash ^ count, two | 1)
+    }
+
+    /// The hash of bytes.
+    pub(super) fn hash_bytes(&self, bytes: &[u8]) -> u64 {
+        let Self([one, two]) = *self;
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut last = [0; 8];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        let mut hash = two ^ bytes.len() as u64;
+        for word in words.iter().chain(std::iter::once(&last)) {
+            hash = fold(hash ^ u64::from_ne_bytes(*word), one);
+        }
+        fold(hash, two | 1)
+    }
+}
+
+/// The halves of a product, one upon the other.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a).wrapping_mul(u128::from(b));
+    let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
+    let high = u64::try_from(product >> 64).unwrap_or_default();
+    low ^ high
+}
+
+/// For tables of hashes: they are not hashed again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl BuildHasher for Key {
+    type Hasher = AsItIs;
+
+    fn build_hasher(&self) -> AsItIs {
+        AsItIs(0)
+    }
+}
