@@ -31,7 +31,7 @@ pub struct Object {
     /// Maps of global variables that were mapped, by name.
     pub(super) memories: Mutex<Vec<(String, Arc<MapMemory>)>>,
     pub(super) types: Option<Arc<Btf<'static>>>,
-    pub(super) variables: Vec<Variable>,
+    pub(super) variables: Arc<Vec<Variable>>,
     pub(super) warnings: Vec<Error>,
     pub(super) choices: Vec<Choice>,
     /// Where maps were pinned that were not pinned before.

@@ -484,7 +484,7 @@ impl<'p> Session<'p> {
             programs,
             not_loaded: names_of_rest(plan),
             types: plan.types.clone(),
-            variables: plan.variables.clone(),
+            variables: Arc::clone(&plan.variables),
             warnings: made.warnings,
             choices: made.choices,
             new_pins: Mutex::new(made.pins.keep()),

@@ -459,10 +459,9 @@ impl OpenMapMut<'_> {
     fn resize_variables(&mut self, size: u32, array: Option<TypeId>) {
         let index = self.index;
         let of_map = |v: &super::Variable| v.map == index;
-        self.object
-            .variables
-            .retain(|v| !of_map(v) || v.offset < size);
-        let Some(last) = self.object.variables.iter_mut().rfind(|v| of_map(v)) else {
+        let variables = Arc::make_mut(&mut self.object.variables);
+        variables.retain(|v| !of_map(v) || v.offset < size);
+        let Some(last) = variables.iter_mut().rfind(|v| of_map(v)) else {
             return;
         };
         let room = size.saturating_sub(last.offset);

@@ -36,7 +36,7 @@ pub struct OpenObject {
     /// The maps: first those of `.maps`, then global data, `.kconfig`, `struct_ops`.
     pub(crate) maps: Vec<OpenMap>,
     pub(crate) externs: Vec<Extern>,
-    pub(crate) variables: Vec<Variable>,
+    pub(crate) variables: Arc<Vec<Variable>>,
     /// The index of the `.kconfig` map.
     pub(crate) kconfig_map: Option<usize>,
     /// Kernel configuration text of the caller, which goes before the kernel's own.

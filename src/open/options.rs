@@ -203,7 +203,7 @@ impl OpenOptions {
             text_section: file.text,
             maps,
             externs: externs.list,
-            variables,
+            variables: Arc::new(variables),
             kconfig_map,
             user_kconfig: self.kconfig.clone(),
             pin_root: self.pin_root_path.clone(),

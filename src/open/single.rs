@@ -6,6 +6,7 @@ use super::{
 use crate::SectionIndex;
 use crate::ids::ByteOrder;
 use crate::insn::Insn;
+use std::sync::Arc;
 
 impl OpenObject {
     /// An object with one program of these instructions, which nobody compiled. What it is follows from the name of its section,
@@ -55,7 +56,7 @@ impl OpenObject {
             programs: Vec::new(),
             maps: Vec::new(),
             externs: Vec::new(),
-            variables: Vec::new(),
+            variables: Arc::default(),
             kconfig_map: None,
             user_kconfig: String::new(),
             pin_root: None,

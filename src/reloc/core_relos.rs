@@ -144,6 +144,27 @@ pub(super) fn wanted_types<'o>(
     }
 }
 
+/// For each function with CO-RE relocations that ask the kernel for types, by index, the first essential name in the order of
+/// names.
+pub(super) fn first_wanted<'o>(object: &'o OpenObject, target: &Target) -> HashMap<usize, &'o str> {
+    let (Some(btf), Some(ext), None) = (&object.btf, &object.btf_ext, target.core_btf()) else {
+        return HashMap::new();
+    };
+    let everything = vec![true; object.functions.len()];
+    let mut records: HashMap<usize, Vec<CoreRelo>> = HashMap::new();
+    for place in places(object, ext, &everything).unwrap_or_default() {
+        records
+            .entry(place.function)
+            .or_default()
+            .push(place.record);
+    }
+    let first = records.iter().filter_map(|(function, records)| {
+        let first = wanted_names(btf, records).into_iter().next()?;
+        Some((*function, first))
+    });
+    first.collect()
+}
+
 /// Where the records lead. Records outside any function are left out: a linker keeps those of functions it dropped.
 fn places(object: &OpenObject, ext: &BtfExt, wanted: &[bool]) -> Result<Vec<Place>> {
     let sections = sections_by_name(object);

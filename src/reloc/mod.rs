@@ -12,7 +12,7 @@
 //!         in the end:         btf_upload --> plan --> alternatives (obstacles, choice)
 //! ```
 //!
-//! All of them ask `target`, which keeps the `answers`, of a kernel that runs or one from files (`offline`). Not on the way: `helpers` and `refused_maps` (by `map_rules`), which tell what a load would need
+//! All of them ask `target`, which keeps the `answers`, of a kernel that runs or one from files (`offline`). Not on the way: `missing_types`, which says whose mistake it is that a kernel has none; `helpers` and `refused_maps` (by `map_rules`), which tell what a load would need
 //! or meet.
 
 mod alternatives;
@@ -31,6 +31,7 @@ pub(crate) mod kconfig;
 mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
+mod missing_types;
 mod obstacles;
 mod offline;
 mod plan;

@@ -33,7 +33,7 @@ pub struct LoadPlan {
     /// The object's types as they are in the file, by which variables and map elements are read and written after loading.
     pub types: Option<Arc<Btf<'static>>>,
     /// The object's global variables.
-    pub variables: Vec<Variable>,
+    pub variables: Arc<Vec<Variable>>,
     /// What is odd about the object ([`OpenObject::warnings`](crate::OpenObject::warnings)), and about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
     /// after loading, too.
     pub warnings: Vec<Error>,

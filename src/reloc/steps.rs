@@ -9,6 +9,7 @@ use super::info::InfoTables;
 use super::jump_tables::JumpTables;
 use super::kernel_types::KernelTypes;
 use super::maps::{self, ArenaPlace};
+use super::missing_types;
 use super::plan::{LoadPlan, MapPlan, ProgramPlan, RefKind};
 use super::references::{References, SharedNames};
 use super::struct_ops::{self, Bindings};
@@ -21,14 +22,24 @@ use crate::kinds::{AttachType, ProgramFlags, ProgramType};
 use crate::open::{MapOrigin, OpenObject, OpenProgram, SectionFlags};
 use crate::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Which programs a plan is to load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Selection {
-    /// Those with autoload on.
-    Autoload,
+#[derive(Debug, Clone, Copy)]
+enum Selection<'s> {
+    /// Those with autoload on, but for these (by index, in ascending order).
+    AllBut(&'s [usize]),
     /// The one of this index.
     Only(usize),
+}
+
+impl Selection<'_> {
+    fn has(self, index: usize, program: &OpenProgram) -> bool {
+        match self {
+            Self::AllBut(others) => program.autoload && others.binary_search(&index).is_err(),
+            Self::Only(only) => index == only,
+        }
+    }
 }
 
 impl OpenObject {
@@ -71,43 +82,26 @@ impl OpenObject {
         target: &Target,
         is_apart: impl Fn(usize) -> bool,
     ) -> Result<LoadPlan> {
-        let relocate = |object: &Self| {
-            Assembler::assemble(object, target, Selection::Autoload).map_err(|e| self.blame(e))
+        let relocate = |but: &[usize]| {
+            Assembler::assemble(self, target, Selection::AllBut(but)).map_err(|e| self.blame(e))
         };
-        let whole = match relocate(self) {
+        let whole = match relocate(&[]) {
             Ok(plan) => return Ok(plan),
             Err(error) => error,
         };
-        let mut rest = self.clone();
-        let mut apart = Vec::new();
-        for (index, program) in rest.programs.iter_mut().enumerate() {
-            if program.autoload && is_apart(index) {
-                program.autoload = false;
-                apart.push(index);
-            }
-        }
-        if apart.is_empty() || relocate(&rest).is_err() {
+        // Nothing else that one program needs makes the whole fail.
+        let mut mistakes = missing_types::of_programs(self, target);
+        mistakes.retain(|(index, _)| {
+            is_apart(*index) && self.programs.get(*index).is_some_and(|p| p.autoload)
+        });
+        let apart: Vec<usize> = mistakes.iter().map(|(index, _)| *index).collect();
+        let (false, Ok(mut plan)) = (apart.is_empty(), relocate(&apart)) else {
             return Err(whole);
-        }
-        let mut errors = Vec::new();
-        for index in apart {
-            let (Some(program), Some(fine)) =
-                (self.programs.get(index), rest.programs.get_mut(index))
-            else {
-                continue;
-            };
-            match Assembler::assemble(self, target, Selection::Only(index)) {
-                Ok(_) => fine.autoload = true,
-                Err(error) => {
-                    errors.push((index, error.context(format!("program `{}`", program.name))));
-                }
-            }
-        }
-        let mut plan = relocate(&rest)?;
-        for (index, error) in errors {
+        };
+        for (index, error) in mistakes {
             if let Some(program) = plan.programs.get_mut(index) {
                 program.autoload = true;
-                program.error = Some(error);
+                program.error = Some(error.context(format!("program `{}`", program.name)));
             }
         }
         Ok(plan)
@@ -145,7 +139,7 @@ impl<'o> Assembler<'o> {
     fn assemble(
         object: &'o OpenObject,
         target: &'o Target,
-        selection: Selection,
+        selection: Selection<'_>,
     ) -> Result<LoadPlan> {
         if object.byte_order == ByteOrder::Foreign {
             return Err(Error::new(
@@ -158,10 +152,7 @@ impl<'o> Assembler<'o> {
             .programs
             .iter()
             .enumerate()
-            .map(|(index, program)| match selection {
-                Selection::Autoload => program.autoload,
-                Selection::Only(only) => index == only,
-            })
+            .map(|(index, program)| selection.has(index, program))
             .collect();
         // First of all, so that features are looked for with its rights.
         target.token()?;
@@ -172,7 +163,7 @@ impl<'o> Assembler<'o> {
         let arena = ArenaPlace::of(object, target)?;
         let mut maps = maps::plan(object, target, externs.kconfig.as_deref(), arena)?;
         let bindings = Bindings::bind(object, &types, &mut maps)?;
-        if selection == Selection::Autoload {
+        if matches!(selection, Selection::AllBut(_)) {
             bindings.adjust_autoload(object, &mut autoload);
         }
         let infos = match &object.btf_ext {
@@ -250,7 +241,7 @@ impl<'o> Assembler<'o> {
             maps,
             programs,
             types: object.btf.clone(),
-            variables: object.variables.clone(),
+            variables: Arc::clone(&object.variables),
             warnings,
             choices: Vec::new(),
         })
@@ -437,9 +428,56 @@ fn unknown_type(program: &OpenProgram) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::offline::OfflineKernel;
+    use super::super::target::{KernelSource, ModuleBtf};
     use super::super::testing::{add_program, exit, kernel, nop, object};
     use super::*;
     use crate::KernelVersion;
+    use crate::btf::Btf;
+    use crate::symbols::{Addresses, KernelSymbol};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A kernel without types, and how often it was asked for its version.
+    #[derive(Debug)]
+    struct NoTypes(Arc<AtomicUsize>);
+
+    impl KernelSource for NoTypes {
+        fn name(&self) -> String {
+            "no types".to_owned()
+        }
+
+        fn vmlinux_btf(&self) -> Result<Btf<'static>> {
+            Err(Error::new(ErrorKind::NotFound, "no types"))
+        }
+
+        fn module_btfs(&self, _: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
+            Ok(Vec::new())
+        }
+
+        fn version(&self) -> Result<KernelVersion> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(KernelVersion::new(6, 12, 0))
+        }
+
+        fn kconfig(&self) -> Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+
+        fn kallsyms(&self, _: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
+            Ok(Addresses::Told)
+        }
+
+        fn possible_cpus(&self) -> Result<u32> {
+            Ok(1)
+        }
+
+        fn page_size(&self) -> u32 {
+            4096
+        }
+
+        fn supports(&self, _: Feature) -> bool {
+            true
+        }
+    }
 
     /// What the kernel of this version gets of a program in this section: attach type and flags.
     fn planned(section: &str, version: (u8, u8)) -> (AttachType, ProgramFlags) {
@@ -498,6 +536,25 @@ mod tests {
                 .iter()
                 .all(|p| !p.insns.is_empty() || p.error.is_some())
         );
+    }
+
+    /// A plan of the whole object for each program of a thousand would be a million programs.
+    #[test]
+    fn programs_with_mistakes_of_their_own_are_planned_twice_at_most() {
+        let versions = Arc::new(AtomicUsize::new(0));
+        let target = Target::new(Arc::new(NoTypes(Arc::clone(&versions))));
+        let mut object = object();
+        for number in 0..200 {
+            let section = ["xdp", "fentry/vfs_read"][number % 2];
+            add_program(&mut object, section, vec![nop(), exit()], &[]);
+        }
+        let plan = object.relocate_each(&target).unwrap();
+        let errors = plan.programs.iter().map(|p| p.error.is_some());
+        assert!(errors.eq((0..200).map(|number| number % 2 == 1)));
+        // A plan that comes to its end asks for the version once.
+        assert_eq!(versions.load(Ordering::Relaxed), 1);
+        // What is large belongs to all plans.
+        assert!(Arc::ptr_eq(&plan.variables, &object.variables));
     }
 
     #[test]

@@ -184,7 +184,8 @@ impl<'a> Candidates<'a> {
 }
 
 /// A kernel without types cannot be adapted to: say where they would be.
-fn explain_missing_btf(error: Error, wanted: &str) -> Error {
+/// That the kernel has no types, of which this one is wanted.
+pub(crate) fn explain_missing_btf(error: Error, wanted: &str) -> Error {
     let error = error.context(format!("looking for the kernel's type `{wanted:.200}`"));
     match error.kind() {
         // Who looked for the types knows better, such as what has to be mounted.

@@ -34,6 +34,7 @@ mod type_enum;
 mod types_match;
 mod value;
 
+pub(crate) use candidates::explain_missing_btf;
 pub(crate) use compat::declarations_are_compatible;
 pub use kind::core_kind_name;
 pub(crate) use resolver::{CoreResolver, wanted_names};
