@@ -4,6 +4,8 @@
 //! Each stage has its own small error enum next to its code ([`crate::btf::BtfError`] and friends); they turn into
 //! [`Error`] at the stage's door, where the file, the program and the section are known.
 
+use crate::printing::one_line;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -149,7 +151,11 @@ impl std::error::Error for Errno {}
 /// What went wrong, to what, why, and what to do about it.
 ///
 /// `Display` prints one paragraph: the chain of things that were being worked on, outermost first, then the reason, then
-/// the kernel's error number, then (on a line of its own) the hint.
+/// the kernel's error number, then (on lines of their own) details, if there are some, and the hint.
+///
+/// Names in it come from files that nobody vouches for. Whatever could end a line, or order a terminal about, stands there as a
+/// visible escape ([`printing::one_line`](crate::printing::one_line)): lines end where this type ends them. The verifier's log, which
+/// is not part of `Display`, is kept as it is.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -174,12 +180,12 @@ struct Suggestion {
 }
 
 impl Error {
-    /// A new error of this kind. The message is lower case and names the offending value.
+    /// A new error of this kind. The message is lower case, names the offending value, and is one line.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: safe(message.into()),
             suggestion: None,
             context: Vec::new(),
             errno: None,
@@ -222,7 +228,7 @@ impl Error {
     #[must_use]
     #[cold]
     pub fn context(mut self, what: impl Into<String>) -> Self {
-        self.0.context.push(what.into());
+        self.0.context.push(safe(what.into()));
         self
     }
 
@@ -240,7 +246,24 @@ impl Error {
     #[must_use]
     #[cold]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(safe(hint.into()));
+        self
+    }
+
+    /// Adds lines below the message: places that were tried, say, each with its reason.
+    #[must_use]
+    #[cold]
+    pub fn with_details<'l>(mut self, lines: impl IntoIterator<Item = &'l str>) -> Self {
+        for line in lines {
+            self.0.message.push('\n');
+            // The verifier quotes lines of source.
+            for (at, part) in line.split('\t').enumerate() {
+                if at > 0 {
+                    self.0.message.push('\t');
+                }
+                self.0.message.push_str(&one_line(part));
+            }
+        }
         self
     }
 
@@ -256,6 +279,14 @@ impl Error {
             find: Arc::new(find),
             whole: OnceLock::new(),
         });
+        self
+    }
+
+    /// The same error, about nothing in particular.
+    #[must_use]
+    #[cold]
+    pub(crate) fn without_context(mut self) -> Self {
+        self.0.context.clear();
         self
     }
 
@@ -315,19 +346,27 @@ impl Error {
         self.0.log.as_ref()
     }
 
-    /// The reason alone, without the chain, the number and the hint.
+    /// The reason alone, without the chain, the number and the hint; if it has details, they are further lines.
     pub fn message(&self) -> &str {
         match &self.0.suggestion {
             None => &self.0.message,
             Some(suggestion) => suggestion
                 .whole
-                .get_or_init(|| format!("{}{}", self.0.message, (suggestion.find)())),
+                .get_or_init(|| format!("{}{}", self.0.message, one_line(&(suggestion.find)()))),
         }
     }
 
     /// The things that were being worked on, outermost first.
     pub fn chain(&self) -> impl Iterator<Item = &str> {
         self.0.context.iter().rev().map(String::as_str)
+    }
+}
+
+/// The same text, with nothing in it that ends a line.
+fn safe(text: String) -> String {
+    match one_line(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
     }
 }
 
@@ -398,152 +437,6 @@ impl VerifierLog {
     }
 }
 
-/// Words that resemble `wanted`, best first, at most three; for "no such ..." messages.
-pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    nearest(wanted, &mut names.into_iter())
-}
-
-/// [`near_names`], compiled once and not for each kind of iterator.
-fn nearest<'a>(wanted: &str, names: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let resembles = Resemblance::to(wanted);
-    let mut found: Vec<(usize, &str)> = comparable(names)
-        .filter_map(|name| Some((resembles.distance(name)?, name)))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// The names that a wanted one is compared with: none that nobody would type, and no more than one search has time for.
-pub(crate) fn comparable<'a>(
-    names: impl IntoIterator<Item = &'a str>,
-) -> impl Iterator<Item = &'a str> {
-    /// A kernel has some hundred thousand functions, with two or three million bytes of names.
-    const MOST_BYTES: usize = 1 << 23;
-    /// Bytes that a name counts for beside its own.
-    const EACH: usize = 8;
-    const LONGEST: usize = 256;
-    let mut left = MOST_BYTES;
-    let within_reach = names.into_iter().map_while(move |name| {
-        left = left.checked_sub(name.len().min(LONGEST).saturating_add(EACH))?;
-        Some(name)
-    });
-    within_reach.filter(|name| name.len() <= LONGEST)
-}
-
-/// Whether `part` is in the name, from the start of one of its words on: `unlink` is in `do_unlinkat`, `asks` not in `tasks`.
-fn has_word(name: &str, part: &str) -> bool {
-    let before = |at| name.get(..at).unwrap_or_default();
-    name.match_indices(part)
-        .any(|(at, _)| !before(at).ends_with(char::is_alphanumeric))
-}
-
-/// How near names are to a wanted one. A kernel has names by the hundred thousand, so most are dismissed at a glance.
-struct Resemblance<'a> {
-    wanted: &'a str,
-    letters: u64,
-    /// Edits that make another name of it: a third of a short name, a typo or two in a long one.
-    limit: usize,
-}
-
-impl<'a> Resemblance<'a> {
-    fn to(wanted: &'a str) -> Self {
-        Self {
-            wanted,
-            letters: letters(wanted),
-            // Never all of the name: another letter is another word.
-            limit: (wanted.len() / 3)
-                .clamp(1, 4)
-                .min(wanted.len().saturating_sub(1)),
-        }
-    }
-
-    fn distance(&self, name: &str) -> Option<usize> {
-        let letters = letters(name);
-        let (missing, foreign) = (self.letters & !letters, letters & !self.letters);
-        let inside = missing == 0 && self.wanted.len() >= 3;
-        let around = foreign == 0 && name.len() >= 3 && self.wanted.len() >= 3;
-        if inside && has_word(name, self.wanted) || around && has_word(self.wanted, name) {
-            return Some(1);
-        }
-        // An edit brings in one letter at most, and takes away one at most.
-        if missing.count_ones().max(foreign.count_ones()) as usize > self.limit {
-            return None;
-        }
-        edit_distance(self.wanted, name, self.limit)
-    }
-}
-
-/// The set of letters in a word, capitals taken for small ones. Bytes that share a bit only make sets look more alike.
-fn letters(word: &str) -> u64 {
-    crate::work::did(word.len());
-    let bit = |byte: u8| 1 << (byte.to_ascii_lowercase() & 63);
-    word.bytes().fold(0, |set, byte| set | bit(byte))
-}
-
-/// The sentence end for [`near_names`]: `""`, or `"; did you mean `a` or `b`?"`.
-pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    suggestion(&near_names(wanted, names))
-}
-
-fn suggestion(near: &[&str]) -> String {
-    if near.is_empty() {
-        return String::new();
-    }
-    let quoted: Vec<String> = near.iter().map(|n| format!("`{n}`")).collect();
-    format!("; did you mean {}?", quoted.join(" or "))
-}
-
-/// How many slips lead from one word to the other: a letter too many, too few or another one, or two neighbours swapped
-/// (the restricted distance of Damerau and Levenshtein). `None` if it is above `limit` or the words are long.
-fn edit_distance(a: &str, b: &str, limit: usize) -> Option<usize> {
-    const LONGEST: usize = 128;
-    /// More than any distance that is looked for.
-    const FAR: u8 = 200;
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len().abs_diff(b.len()) > limit || a.len() > LONGEST || b.len() > LONGEST {
-        return None;
-    }
-    let limit = u8::try_from(limit).unwrap_or(FAR).min(FAR);
-    let reach = usize::from(limit);
-    // Cell `j` of a row tells how far what has been read of `a` is from the first `j` letters of `b`. Cells further from the
-    // diagonal than `limit` are above it, and are not worked out.
-    let mut row: [u8; LONGEST + 1] = std::array::from_fn(|j| u8::try_from(j).unwrap_or(FAR));
-    let mut before = row;
-    let same = |x: Option<&u8>, y: Option<&u8>| matches!((x, y), (Some(x), Some(y)) if x.eq_ignore_ascii_case(y));
-    for i in 0..a.len() {
-        let mut next = [FAR; LONGEST + 1];
-        let mut least = u8::try_from(i + 1).unwrap_or(FAR);
-        next[0] = least;
-        let near = i.saturating_sub(reach)..b.len().min(i + reach + 1);
-        crate::work::did(near.len());
-        for j in near {
-            let cell = |row: &[u8], j: usize| row.get(j).copied().unwrap_or(FAR);
-            let other = u8::from(!same(a.get(i), b.get(j)));
-            let mut best = cell(&row, j)
-                .saturating_add(other)
-                .min(cell(&row, j + 1).saturating_add(1))
-                .min(cell(&next, j).saturating_add(1));
-            let swapped =
-                i > 0 && j > 0 && same(a.get(i), b.get(j - 1)) && same(a.get(i - 1), b.get(j));
-            if swapped {
-                best = best.min(cell(&before, j - 1).saturating_add(1));
-            }
-            if let Some(place) = next.get_mut(j + 1) {
-                *place = best;
-            }
-            least = least.min(best);
-        }
-        // No later row gets below the least of this one, nor does a swap: the row before is one better at most.
-        if least > limit {
-            return None;
-        }
-        (before, row) = (row, next);
-    }
-    let distance = row.get(b.len()).copied().filter(|d| *d <= limit);
-    distance.map(usize::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -559,6 +452,29 @@ mod tests {
             "object x.bpf.o: map `events`: cannot create the map (EPERM)\nhint: run as root"
         );
         assert_eq!(error.kind(), ErrorKind::Permission);
+    }
+
+    #[test]
+    fn hostile_names_stay_on_their_line() {
+        let name = "a\n\u{1b}[2Jerror: b`\r\u{202e}";
+        let shown = "a\\n\\u{1b}[2Jerror: b`\\r\\u{202e}";
+        let error = Error::new(ErrorKind::NotFound, format!("no `{name}`"))
+            .with_suggestion(|| format!("; did you mean `{}`?", "x\ny"))
+            .context(format!("map `{name}`"))
+            .with_hint(format!("is it `{name}`?"));
+        assert_eq!(
+            error.to_string(),
+            format!("map `{shown}`: no `{shown}`; did you mean `x\\ny`?\nhint: is it `{shown}`?")
+        );
+        let error = Error::from_errno(Errno::EACCES, "refused").with_details(["  a\nb", "\tc\r"]);
+        assert_eq!(error.to_string(), "refused (EACCES)\n  a\\nb\n\tc\\r");
+        assert_eq!(error.message(), "refused\n  a\\nb\n\tc\\r");
+        let io = std::io::Error::from_raw_os_error(libc::ENOENT);
+        let error = Error::from_io(io, "read", std::path::Path::new("/a\nb"));
+        assert!(
+            error.message().starts_with("cannot read /a\\nb: "),
+            "{error}"
+        );
     }
 
     /// It is what `main` prints of an error that it returns, and what `unwrap` prints.
@@ -621,47 +537,5 @@ mod tests {
         assert_eq!(error.to_string(), "program p: no `a`; did you mean `b`?");
         assert_eq!(error.message(), "no `a`; did you mean `b`?");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
-    }
-
-    #[test]
-    fn parts_of_names_start_where_a_word_does() {
-        assert_eq!(near_names("unlink", ["do_unlinkat"]), ["do_unlinkat"]);
-        assert!(near_names("asks", ["rcu_tasks", "set_cpumasks"]).is_empty());
-    }
-
-    #[test]
-    fn near_names_finds_typos_and_parts() {
-        let names = ["targ_pid", "targ_tgid", "events"];
-        assert_eq!(near_names("targ_pdi", names), ["targ_pid"]);
-        assert_eq!(near_names("pid", names), ["targ_pid"]);
-        assert!(near_names("zzzzzz", names).is_empty());
-        assert_eq!(near_names("Targ_PDI", names), ["targ_pid"]);
-    }
-
-    #[test]
-    fn edit_distance_counts_slips() {
-        for (a, b, distance) in [
-            ("kitten", "sitting", Some(3)),
-            ("pid", "pdi", Some(1)),
-            ("pid", "PID", Some(0)),
-            ("ca", "abc", Some(3)),
-            ("do_unlinkat", "do_unlnikta", Some(2)),
-            ("", "abc", Some(3)),
-            ("abcd", "wxyz", None),
-            ("short", "much_longer", None),
-        ] {
-            assert_eq!(edit_distance(a, b, 3), distance, "{a} {b}");
-            assert_eq!(edit_distance(b, a, 3), distance, "{b} {a}");
-        }
-        assert_eq!(edit_distance(&"x".repeat(129), "x", 200), None);
-    }
-
-    #[test]
-    fn swapped_letters_of_short_words_are_seen_and_other_words_are_not() {
-        assert_eq!(near_names("pdi", ["pid", "uid", "tgid"]), ["pid"]);
-        assert_eq!(near_names("ba", ["ab", "xy"]), ["ab"]);
-        // Another letter is another word.
-        assert!(near_names("x", ["y", "z"]).is_empty());
-        assert!(near_names("", ["a"]).is_empty());
     }
 }

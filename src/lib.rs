@@ -105,8 +105,10 @@ pub mod map;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod mounts;
 mod near_functions;
+mod near_names;
 mod object_file;
 pub mod open;
+pub mod printing;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod program;
 pub mod reloc;
@@ -137,9 +139,10 @@ pub mod probe {
     };
 }
 
-pub use error::{Errno, Error, ErrorKind, Result, VerifierLog, did_you_mean, near_names};
+pub use error::{Errno, Error, ErrorKind, Result, VerifierLog};
 pub use ids::{ByteOrder, KernelVersion, SectionIndex, TypeId};
 pub use kinds::{
     AttachType, LinkType, MapFlags, MapType, Pinning, ProgramFlags, ProgramType, TaskFdType,
 };
+pub use near_names::{did_you_mean, near_names};
 pub use open::{OpenObject, OpenOptions};

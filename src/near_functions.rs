@@ -4,7 +4,7 @@
 //! (`__x64_sys_openat`), and the list of symbols has names that nothing can be attached to. Not here: where the names come
 //! from.
 
-use crate::error::{comparable, near_names};
+use crate::near_names::{comparable, near_names};
 
 /// So many are named.
 const SHOWN: usize = 3;

@@ -2,7 +2,6 @@
 
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, Result};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// What the first place gives from which `read` succeeds. If none does, the error begins with `missing` and names each place and
@@ -14,7 +13,7 @@ pub(super) fn first_usable<T>(
     advice: &str,
     mut read: impl FnMut(&Path) -> Result<T>,
 ) -> Result<T> {
-    let mut message = format!("{missing}; tried");
+    let mut tried = Vec::new();
     let mut hint = advice.to_owned();
     for place in places {
         let error = match read(place) {
@@ -29,9 +28,11 @@ pub(super) fn first_usable<T>(
             }
             None => reason(&error, place),
         };
-        let _ = write!(message, "\n  {}: {reason}", place.display());
+        tried.push(format!("  {}: {reason}", place.display()));
     }
-    Err(Error::new(ErrorKind::NotFound, message).with_hint(hint))
+    let error = Error::new(ErrorKind::NotFound, format!("{missing}; tried"));
+    let tried = tried.iter().map(String::as_str);
+    Err(error.with_details(tried).with_hint(hint))
 }
 
 /// The error's own words without the place, which stands in front of them.

@@ -307,12 +307,13 @@ impl Refusal {
             let message = format!("the kernel does not load it (type {})", plan.kind);
             Error::from_errno(self.errno, message)
         } else {
-            let indented = gist.replace('\n', "\n    ");
-            Error::new(
-                ErrorKind::Verifier,
-                format!("the verifier refused it: {indented}"),
-            )
-            .with_errno(self.errno)
+            let mut lines = gist.lines();
+            let reason = lines.next().unwrap_or_default();
+            let message = format!("the verifier refused it: {reason}");
+            let details: Vec<_> = lines.map(|line| format!("    {line}")).collect();
+            Error::new(ErrorKind::Verifier, message)
+                .with_details(details.iter().map(String::as_str))
+                .with_errno(self.errno)
         };
         let error = if self.log.is_empty() {
             error

@@ -26,11 +26,13 @@ impl Choice {
     /// Why none is left.
     pub(crate) fn error(&self) -> Error {
         let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
-        let mut message = format!("none of {} can be loaded and attached", names.join(", "));
+        let message = format!("none of {} can be loaded and attached", names.join(", "));
+        let mut details = Vec::new();
         for PassedOver { name, reason } in &self.passed_over {
-            let reason = reason.message().replace('\n', "\n    ");
-            let line = format!("\n  `{name}`: {reason}");
-            message.push_str(&line);
+            let mut lines = reason.message().lines();
+            let first = lines.next().unwrap_or_default();
+            details.push(format!("  `{name}`: {first}"));
+            details.extend(lines.map(|line| format!("    {line}")));
         }
         let hint = self.passed_over.iter().find_map(|one| one.reason.hint());
         let mut kinds = self.passed_over.iter().map(|one| one.reason.kind());
@@ -41,7 +43,7 @@ impl Choice {
         } else {
             ErrorKind::Unsupported
         };
-        let error = Error::new(kind, message);
+        let error = Error::new(kind, message).with_details(details.iter().map(String::as_str));
         match hint {
             Some(hint) => error.with_hint(hint),
             None => error,

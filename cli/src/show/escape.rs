@@ -1,7 +1,8 @@
 //! Names, messages, logs and events come from files, programs and kernels that nobody vouches for, and go to terminals, which take some
 //! characters for orders: to move the cursor, to change the title, to paste. All that the command prints goes through [`Escaping`].
 
-use std::borrow::Cow;
+use rawbpf::printing::is_order;
+pub(crate) use rawbpf::printing::one_line as name;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -11,30 +12,6 @@ pub(crate) enum Format {
     Text,
     /// What is escaped lies in strings, since nothing else in JSON has such characters.
     Json,
-}
-
-/// Whether a terminal would obey a character instead of showing it: controls of one byte and of two, but for the ends of lines and
-/// tabs, and what turns the direction of text around.
-fn is_order(c: char) -> bool {
-    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    turns || c.is_control() && !matches!(c, '\n' | '\t')
-}
-
-/// A name, for a line of text: it does not end the line either.
-pub(crate) fn name(text: &str) -> Cow<'_, str> {
-    let breaks = |c: char| is_order(c) || c.is_control();
-    if !text.contains(breaks) {
-        return text.into();
-    }
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if breaks(c) {
-            shown.extend(c.escape_debug());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown.into()
 }
 
 /// Shows orders to terminals, and bytes that are no text, as what they are, and passes on everything else.
@@ -173,11 +150,5 @@ mod tests {
         );
         // The first byte of U+009B alone, and the second alone, are as harmless as together.
         assert_eq!(escaped(Format::Text, &[b"\xc2", b"\x9b"]), "\\u{9b}");
-    }
-
-    #[test]
-    fn names_do_not_end_lines() {
-        assert_eq!(name("a\nb\tc\u{1b}"), "a\\nb\\tc\\u{1b}");
-        assert!(matches!(name("plain é"), Cow::Borrowed("plain é")));
     }
 }

@@ -32,15 +32,7 @@ pub(crate) fn no_place(
         return None;
     }
     // Without the name of the small program.
-    let told = Error::new(error.kind(), error.message());
-    let told = match error.errno() {
-        Some(errno) => told.with_errno(errno),
-        None => told,
-    };
-    Some(match error.hint() {
-        Some(hint) => told.with_hint(hint),
-        None => told,
-    })
+    Some(error.without_context())
 }
 
 /// The section whose programs are attached to the one kernel function, tracepoint or hook that this program is for.
