@@ -3,20 +3,33 @@
 //! In: maps. Out: batches of borrowed records, slots to write. Readers are pulled, not called back, and can be waited for with any event
 //! loop, because they are [`AsFd`](std::os::fd::AsFd);
 //! feature `tokio` has futures for them (`Async`). Not here: what the bytes of a record mean (see `btf`).
+//!
+//! Start with the kind of map:
+//!
+//! ```text
+//!  ring buffers        buffer --------------.
+//!  perf buffers        perf (perf_source) --+--> typed    records as values
+//!  user ring buffers   user                 |
+//!  many at once        poller               `--> wait     until there is something (asynchronous, for tasks)
+//! ```
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod buffer;
 mod perf;
+mod perf_source;
 mod poller;
 mod typed;
 mod user;
 mod wait;
 
+#[doc(inline)]
+pub use crate::sys::perf_sample::{SampleDetails, SampleFields};
 #[cfg(feature = "tokio")]
 pub use asynchronous::Async;
 pub use buffer::{Batch, Record, Records, RingBuffer};
 pub use perf::{PerfBatch, PerfBuffer, PerfBufferBuilder, PerfRecord, PerfRecords, Sample, Wakeup};
+pub use perf_source::PerfSource;
 pub use poller::{Poller, Token};
 pub use user::{Slot, UserRingBuffer};
 

@@ -1,10 +1,12 @@
 //! Perf buffers: one for each CPU, behind one map.
 
+use super::perf_source::PerfSource;
 use super::typed;
 use super::wait::{First, new_epoll, wait_until, watch};
 use crate::kernel::rights;
 use crate::map::{Map, UpdateMode};
 use crate::sys::epoll::Epoll;
+use crate::sys::perf_sample::SampleDetails;
 use crate::sys::ring::{PerfEntry, PerfMapping, RingDamage};
 use crate::sys::system::online_cpus;
 use crate::{Errno, Error, ErrorKind, MapType, Result};
@@ -62,6 +64,7 @@ impl CpuBuffer {
 pub struct PerfBufferBuilder<'m> {
     map: &'m Map,
     pages: usize,
+    source: PerfSource,
     wakeup: Wakeup,
     cpus: Option<Vec<u32>>,
     keys: Option<Vec<u32>>,
@@ -87,6 +90,7 @@ impl PerfBuffer {
         PerfBufferBuilder {
             map,
             pages: 64,
+            source: PerfSource::programs(),
             wakeup: Wakeup::Events(1),
             cpus: None,
             keys: None,
@@ -146,6 +150,13 @@ impl PerfBufferBuilder<'_> {
         self
     }
 
+    /// What fills the buffers; what programs write unless told.
+    #[doc(alias = "perf_event_attr")]
+    pub fn source(mut self, source: PerfSource) -> Self {
+        self.source = source;
+        self
+    }
+
     /// When to be woken; by every event unless told.
     pub fn wakeup(mut self, wakeup: Wakeup) -> Self {
         self.wakeup = wakeup;
@@ -173,7 +184,7 @@ impl PerfBufferBuilder<'_> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] if the map is no perf event array or has no slot for one of the CPUs, or if the
-    /// number of pages is no power of two, or if there are not as many keys as CPUs; [`ErrorKind::Permission`] without `CAP_PERFMON`.
+    /// number of pages is no power of two, if there are not as many keys as CPUs, or if the source cannot be; [`ErrorKind::Permission`] without `CAP_PERFMON`.
     pub fn build(self) -> Result<PerfBuffer> {
         self.check().map_err(|error| self.map.blame(error))?;
         let mut reader = PerfBuffer {
@@ -203,6 +214,7 @@ impl PerfBufferBuilder<'_> {
                 ),
             ));
         }
+        self.source.check()?;
         let chosen = self.cpus.as_ref().map_or(0, Vec::len);
         if let Some(keys) = self.keys.as_ref().filter(|keys| keys.len() != chosen) {
             return Err(Error::new(
@@ -232,7 +244,7 @@ impl PerfBufferBuilder<'_> {
                 "leave `max_entries` away in the object: the map then has a slot for every CPU",
             ));
         }
-        let memory = match PerfMapping::open(cpu, self.pages, self.wakeup) {
+        let memory = match PerfMapping::open(cpu, self.pages, &self.source.raw(), self.wakeup) {
             // Switched off since they were listed.
             Err(Errno::ENODEV) if self.cpus.is_none() => return Ok(()),
             result => result.map_err(|errno| self.explain(errno))?,
@@ -259,6 +271,10 @@ impl PerfBufferBuilder<'_> {
             Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_perf_buffer()),
             Errno::ENODEV => error.with_hint("this CPU is not online"),
             Errno::ENOMEM => error.with_hint("are fewer pages enough?"),
+            _ if self.source != PerfSource::programs() => error.with_hint(format!(
+                "does this machine have such a counter ({:?})? Virtual machines often have none of the processor's",
+                self.source
+            )),
             _ => error,
         }
     }
@@ -330,8 +346,12 @@ impl<'b> Iterator for PerfRecords<'b> {
             let buffer = self.cpus.get(self.at)?;
             let cpu = buffer.cpu;
             match buffer.memory.next() {
-                Ok(Some(PerfEntry::Sample(bytes))) => {
-                    return Some(Ok(PerfRecord::Sample(Sample { bytes, cpu })));
+                Ok(Some(PerfEntry::Sample { raw, details })) => {
+                    return Some(Ok(PerfRecord::Sample(Sample {
+                        bytes: raw,
+                        cpu,
+                        details,
+                    })));
                 }
                 Ok(Some(PerfEntry::Lost(count))) => {
                     buffer.note_lost(count);
@@ -377,10 +397,12 @@ pub enum PerfRecord<'b> {
 pub struct Sample<'b> {
     bytes: &'b [u8],
     cpu: u32,
+    details: SampleDetails,
 }
 
 impl<'b> Sample<'b> {
-    /// What the program wrote, and up to seven bytes of padding behind it: the kernel does not say how long it was.
+    /// What the program wrote, and up to seven bytes of padding behind it: the kernel does not say how long it was. Nothing, if the
+    /// source is a counter.
     pub fn bytes(&self) -> &'b [u8] {
         self.bytes
     }
@@ -398,6 +420,11 @@ impl<'b> Sample<'b> {
     /// Which CPU wrote it.
     pub fn cpu(&self) -> u32 {
         self.cpu
+    }
+
+    /// What else it says, as far as [`PerfSource::fields`] asked for it.
+    pub fn details(&self) -> SampleDetails {
+        self.details
     }
 }
 

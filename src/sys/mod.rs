@@ -18,8 +18,8 @@
 //!  all of them ----------> fd, errno
 //! ```
 //!
-//! What is asked besides: of files `file_system` and `mount`; of networks `netlink` and `socket`; for events `epoll` and `readiness`
-//! (tokio); of the machine `system` and `rlimit`; `probe_calls` are made to see how they fail.
+//! What is asked besides: of files `file_system` and `mount`; of networks `netlink` and `socket`; for events `epoll`, `readiness`
+//! (tokio) and `perf_sample` (what is in a sample); of the machine `system` and `rlimit`; `probe_calls` are made to see how they fail.
 
 pub mod arena;
 mod attr;
@@ -32,6 +32,7 @@ pub mod mapping;
 pub mod mount;
 pub mod netlink;
 pub mod perf_event;
+pub mod perf_sample;
 pub mod probe_calls;
 #[cfg(feature = "tokio")]
 pub mod readiness;

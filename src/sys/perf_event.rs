@@ -5,6 +5,7 @@
 //! (PMU) of that name, whose number is found in sysfs (since Linux 4.17).
 
 use super::attr::{Attr, PerfEventAttr};
+use super::perf_sample::SampleShape;
 use super::system::first_online_cpu;
 use super::{errno, fd};
 use crate::Errno;
@@ -17,8 +18,6 @@ const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
 /// `PERF_COUNT_SW_BPF_OUTPUT`.
 const SOFTWARE_BPF_OUTPUT: u64 = 10;
-/// `PERF_SAMPLE_RAW`.
-const SAMPLE_RAW: u64 = 1 << 10;
 /// `PERF_FORMAT_LOST`: after the event's value, how many records found no room.
 const FORMAT_LOST: u64 = 1 << 4;
 /// The bit `freq` of the attributes' bit field: `sample_period` is a frequency.
@@ -92,8 +91,10 @@ pub enum PerfEvent<'a> {
         /// Where the semaphore is in the file; 0 for none. Since Linux 4.20.
         ref_ctr_offset: u32,
     },
-    /// What programs write with `bpf_perf_event_output`.
-    BpfOutput {
+    /// What goes into a buffer that is read.
+    Buffered {
+        /// Where it comes from.
+        source: BufferSource,
         /// When the reader is woken.
         wakeup: Wakeup,
         /// Whether reading the event says how many records found no room. Since Linux 6.0.
@@ -128,6 +129,39 @@ pub enum SampleRate {
     Period(u64),
     /// So many times a second.
     Frequency(u64),
+}
+
+impl SampleRate {
+    /// `sample_period`, and the bit that says what it means.
+    fn in_attributes(self) -> (u64, u64) {
+        match self {
+            Self::Period(period) => (period, 0),
+            Self::Frequency(frequency) => (frequency, BIT_FREQ),
+        }
+    }
+}
+
+/// What fills a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferSource {
+    /// `PERF_TYPE_*`
+    pub kind: u32,
+    /// `PERF_COUNT_*` of that type.
+    pub config: u64,
+    /// How often there is a sample.
+    pub rate: SampleRate,
+    /// What is in it.
+    pub shape: SampleShape,
+}
+
+impl BufferSource {
+    /// What programs write with `bpf_perf_event_output`: each time, one sample.
+    pub const PROGRAMS: Self = Self {
+        kind: TYPE_SOFTWARE,
+        config: SOFTWARE_BPF_OUTPUT,
+        rate: SampleRate::Period(1),
+        shape: SampleShape::PLAIN,
+    };
 }
 
 /// Whose events are counted.
@@ -198,27 +232,29 @@ impl PerfEvent<'_> {
                 config2: offset,
                 ..empty
             },
-            Self::BpfOutput { wakeup, count_lost } => {
+            Self::Buffered {
+                source,
+                wakeup,
+                count_lost,
+            } => {
                 let (wakeup_events, bits) = match wakeup {
                     Wakeup::Events(count) => (count, 0),
                     Wakeup::Bytes(count) => (count, BIT_WATERMARK),
                 };
+                let (sample_period, freq) = source.rate.in_attributes();
                 PerfEventAttr {
-                    kind: TYPE_SOFTWARE,
-                    config: SOFTWARE_BPF_OUTPUT,
-                    sample_type: SAMPLE_RAW,
-                    sample_period: 1,
+                    kind: source.kind,
+                    config: source.config,
+                    sample_type: source.shape.sample_type(),
+                    sample_period,
                     read_format: if count_lost { FORMAT_LOST } else { 0 },
                     wakeup_events,
-                    bits,
+                    bits: bits | freq,
                     ..empty
                 }
             }
             Self::Sampled { kind, config, rate } => {
-                let (sample_period, bits) = match rate {
-                    SampleRate::Period(period) => (period, 0),
-                    SampleRate::Frequency(frequency) => (frequency, BIT_FREQ),
-                };
+                let (sample_period, bits) = rate.in_attributes();
                 PerfEventAttr {
                     kind,
                     config,

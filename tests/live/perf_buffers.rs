@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
 use rawbpf::map::Map;
 use rawbpf::open::OpenObject;
-use rawbpf::ring::{PerfBuffer, PerfRecord, Poller, RingBuffer, Wakeup};
+use rawbpf::ring::{PerfBuffer, PerfRecord, PerfSource, Poller, RingBuffer, SampleFields, Wakeup};
 use rawbpf::sys::bpf::{self, MapCreate, ProgLoad};
 use rawbpf::sys::system::{online_cpus, possible_cpus};
 use rawbpf::{ErrorKind, MapType, ProgramType};
@@ -422,3 +422,109 @@ fn an_object_sends_through_its_perf_buffer() {
 const GETPPID: u64 = 110;
 #[cfg(not(target_arch = "x86_64"))]
 const GETPPID: u64 = 173;
+
+/// The thread's own number, and the kernel's clock for perf events, stand in front of what the program wrote.
+#[test]
+fn samples_say_who_wrote_them_and_when() {
+    require!(Need::Bpf);
+    let cpu = online_cpus().unwrap()[0];
+    stay_on(cpu);
+    let map = events_for_all("t_stamped");
+    let program = sender(&map, 7);
+    let fields = SampleFields::TID | SampleFields::TIME | SampleFields::CPU;
+    let mut stamped = PerfBuffer::builder(&map)
+        .cpus(&[cpu])
+        .source(PerfSource::programs().fields(fields))
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        write(&program, 20);
+    }
+    let batch = stamped.wait(LONG).unwrap();
+    let mut times = Vec::new();
+    for record in &batch {
+        let record = record.unwrap();
+        assert_eq!(event(&record).number, 7);
+        let PerfRecord::Sample(sample) = record else {
+            panic!("{record:?}");
+        };
+        let details = sample.details();
+        let own = (
+            std::process::id(),
+            nix::unistd::gettid().as_raw().cast_unsigned(),
+        );
+        assert_eq!(details.process_and_thread, Some(own));
+        assert_eq!((details.cpu, details.period), (Some(cpu), None));
+        assert_eq!((details.ip, details.addr, details.id), (None, None, None));
+        times.push(details.time.unwrap());
+    }
+    assert_eq!(times.len(), 2);
+    assert!(0 < times[0] && times[0] < times[1], "{times:?}");
+}
+
+/// The kernel would take no notice of the period.
+#[test]
+fn programs_have_no_period() {
+    require!(Need::Bpf);
+    let map = events_for_all("t_period");
+    let third = PerfBuffer::builder(&map).source(PerfSource::programs().period(3));
+    let error = third.build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("each time"), "{error}");
+}
+
+/// `PERF_TYPE_SOFTWARE`, `PERF_COUNT_SW_CPU_CLOCK`
+const CPU_CLOCK: (u32, u64) = (1, 0);
+
+/// What fills the buffer of a counter is not what programs write: those are refused.
+#[test]
+fn a_counter_fills_the_buffer_in_the_chosen_slot() {
+    require!(Need::Bpf);
+    let cpu = online_cpus().unwrap()[0];
+    stay_on(cpu);
+    let map = events_for_all("t_counter");
+    let clock = PerfSource::counter(CPU_CLOCK.0, CPU_CLOCK.1)
+        .period(100_000)
+        .fields(SampleFields::IP | SampleFields::TID | SampleFields::PERIOD);
+    let mut samples = PerfBuffer::builder(&map)
+        .cpus(&[cpu])
+        .keys(&[0])
+        .source(clock)
+        .wakeup(Wakeup::Events(4))
+        .build()
+        .unwrap();
+    let own = std::process::id();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let mut seen = 0;
+    while seen < 4 {
+        assert!(std::time::Instant::now() < deadline, "{seen} samples");
+        for record in &samples.wait(Some(Duration::from_millis(50))).unwrap() {
+            let PerfRecord::Sample(sample) = record.unwrap() else {
+                continue;
+            };
+            let details = sample.details();
+            assert!(sample.bytes().is_empty() && details.time.is_none());
+            assert!(details.ip.is_some());
+            assert_eq!(details.period, Some(100_000));
+            // Of the idle task and others, too.
+            seen += u32::from(details.process_and_thread.unwrap().0 == own);
+        }
+        std::hint::black_box((0..100_000).sum::<u64>());
+    }
+    // The helper refuses.
+    write(&sender_to(&map, 1, 0), 20);
+    for record in &samples.poll() {
+        if let PerfRecord::Sample(sample) = record.unwrap() {
+            assert!(sample.bytes().is_empty());
+        }
+    }
+
+    let nothing = PerfBuffer::builder(&map)
+        .source(PerfSource::counter(u32::MAX, 0))
+        .build()
+        .unwrap_err();
+    assert!(
+        nothing.hint().unwrap().contains("such a counter"),
+        "{nothing}"
+    );
+}

@@ -9,7 +9,8 @@ use super::damage::RingDamage;
 use super::memory::{Memory, Word};
 use super::perf_reader::{FoundPerf, HEADER, PerfEntry, PerfReader};
 use crate::Errno;
-use crate::sys::perf_event::{PerfEvent, PerfScope, Wakeup, enable, perf_event_open};
+use crate::sys::perf_event::{BufferSource, PerfEvent, PerfScope, Wakeup, enable, perf_event_open};
+use crate::sys::perf_sample::SampleShape;
 use crate::sys::words::{load, store};
 use crate::sys::{errno, system};
 use memmap2::{MmapOptions, MmapRaw};
@@ -39,25 +40,30 @@ impl AsFd for PerfMapping {
 }
 
 impl PerfMapping {
-    /// Opens an event for what programs write on `cpu`, with `pages` of memory (a power of two), and starts it.
+    /// Opens an event of this source on `cpu`, with `pages` of memory (a power of two), and starts it.
     ///
     /// # Errors
     ///
     /// `ENODEV` if the CPU is not there, `EINVAL` if `pages` is no power of two, `EPERM` if they are more than an
     /// unprivileged user may lock.
-    pub fn open(cpu: u32, pages: usize, wakeup: Wakeup) -> Result<Self, Errno> {
+    pub fn open(
+        cpu: u32,
+        pages: usize,
+        source: &BufferSource,
+        wakeup: Wakeup,
+    ) -> Result<Self, Errno> {
         if !pages.is_power_of_two() {
             return Err(Errno::EINVAL);
         }
         let page = system::page_size();
         let size = pages.checked_mul(page).ok_or(Errno::E2BIG)?;
-        let (event, counts_lost) = Self::open_event(cpu, wakeup)?;
+        let (event, counts_lost) = Self::open_event(cpu, source, wakeup)?;
         let memory = MmapOptions::new()
             .len(size.checked_add(page).ok_or(Errno::E2BIG)?)
             .map_raw(event.as_raw_fd())
             .map_err(|e| errno::from_io(&e))?;
         enable(event.as_fd())?;
-        let buffer = Buffer::over(Pages { memory, page }, size);
+        let buffer = Buffer::over(Pages { memory, page }, size, source.shape);
         Ok(Self {
             event,
             counts_lost,
@@ -66,9 +72,17 @@ impl PerfMapping {
     }
 
     /// Opens the event, counting what is lost if the kernel can: before Linux 6.0 it does not know the request.
-    fn open_event(cpu: u32, wakeup: Wakeup) -> Result<(OwnedFd, bool), Errno> {
+    fn open_event(
+        cpu: u32,
+        source: &BufferSource,
+        wakeup: Wakeup,
+    ) -> Result<(OwnedFd, bool), Errno> {
         let open = |count_lost| {
-            let event = PerfEvent::BpfOutput { wakeup, count_lost };
+            let event = PerfEvent::Buffered {
+                source: *source,
+                wakeup,
+                count_lost,
+            };
             let event = perf_event_open(&event, PerfScope::Cpu(cpu))?;
             Ok((event, count_lost))
         };
@@ -121,6 +135,7 @@ impl PerfMapping {
 #[derive(Debug)]
 struct Buffer {
     pages: Pages,
+    shape: SampleShape,
     reader: PerfReader,
     /// A copy of the record that goes over the end of the data. Between a tail and a head, which are at most the data's size
     /// apart, there is at most one; `begin` forgets it.
@@ -134,10 +149,11 @@ struct Pages {
 }
 
 impl Buffer {
-    fn over(pages: Pages, size: usize) -> Self {
+    fn over(pages: Pages, size: usize, shape: SampleShape) -> Self {
         let reader = PerfReader::new(&pages, size as u64);
         Self {
             pages,
+            shape,
             reader,
             wrapped: OnceLock::new(),
         }
@@ -152,7 +168,7 @@ impl Buffer {
         let Some(found) = self.reader.next(&self.pages)? else {
             return Ok(None);
         };
-        found.entry(self.body(found)).map(Some)
+        found.entry(self.shape, self.body(found)).map(Some)
     }
 
     /// What follows the header, in one piece.
@@ -233,7 +249,7 @@ mod tests {
             pages.put_word(DATA_TAIL, position);
             pages.put_word(DATA_HEAD, position);
             Self {
-                buffer: Buffer::over(pages, SIZE),
+                buffer: Buffer::over(pages, SIZE, SampleShape::PLAIN),
                 head: position,
             }
         }
@@ -266,7 +282,9 @@ mod tests {
             let mut seen = Vec::new();
             loop {
                 match self.buffer.next() {
-                    Ok(Some(PerfEntry::Sample(bytes))) => seen.push(Seen::Sample(bytes.to_vec())),
+                    Ok(Some(PerfEntry::Sample { raw, .. })) => {
+                        seen.push(Seen::Sample(raw.to_vec()));
+                    }
                     Ok(Some(PerfEntry::Lost(count))) => seen.push(Seen::Lost(count)),
                     Ok(Some(PerfEntry::Other(kind))) => seen.push(Seen::Other(kind)),
                     Ok(None) => return (seen, None),
@@ -311,7 +329,7 @@ mod tests {
         let take = || {
             let mut numbers = Vec::new();
             while let Some(entry) = buffer.next().unwrap() {
-                let PerfEntry::Sample(bytes) = entry else {
+                let PerfEntry::Sample { raw: bytes, .. } = entry else {
                     panic!("{entry:?}")
                 };
                 numbers.push(bytes[0]);

@@ -15,6 +15,7 @@
 
 use super::damage::RingDamage;
 use super::memory::{Memory, Word};
+use crate::sys::perf_sample::{SampleDetails, SampleShape};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -160,8 +161,13 @@ impl Walk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PerfEntry<'a> {
-    /// What a program wrote, padded by up to seven bytes.
-    Sample(&'a [u8]),
+    /// A sample.
+    Sample {
+        /// What a program wrote, padded by up to seven bytes.
+        raw: &'a [u8],
+        /// What else the event was opened for.
+        details: SampleDetails,
+    },
     /// So many records found no room before this one did.
     Lost(u64),
     /// A record of a kind that nobody asked for (`PERF_RECORD_*`).
@@ -170,7 +176,11 @@ pub enum PerfEntry<'a> {
 
 impl FoundPerf {
     /// Makes sense of the record's bytes, those behind the header.
-    pub(super) fn entry<'a>(&self, body: &'a [u8]) -> Result<PerfEntry<'a>, RingDamage> {
+    pub(super) fn entry<'a>(
+        &self,
+        shape: SampleShape,
+        body: &'a [u8],
+    ) -> Result<PerfEntry<'a>, RingDamage> {
         let too_short = |wanted: u64| RingDamage::RecordTooShort {
             position: self.position,
             len: self.len,
@@ -178,11 +188,8 @@ impl FoundPerf {
         };
         match self.kind {
             SAMPLE => {
-                let (len, rest) = body.split_first_chunk().ok_or_else(|| too_short(4))?;
-                let len = u32::from_ne_bytes(*len);
-                let raw = usize::try_from(len).ok().and_then(|len| rest.get(..len));
-                raw.map(PerfEntry::Sample)
-                    .ok_or_else(|| too_short(u64::from(len) + 4))
+                let (details, raw) = shape.parse(body).map_err(too_short)?;
+                Ok(PerfEntry::Sample { raw, details })
             }
             LOST => {
                 let count = body.get(8..).and_then(|rest| rest.first_chunk());
