@@ -101,7 +101,7 @@ impl Running {
             lines,
             errors,
         };
-        let attached = first.contains("Ctrl-C ends");
+        let attached = first.contains("Ctrl-C to stop");
         if !attached {
             let _ = running.child.kill();
         }

@@ -1,4 +1,4 @@
-//! Options that messages name, tried: each exists for every job that can show the message.
+//! Tests that every option named in a message exists, for every command that can show the message.
 
 use crate::commands::Cli;
 use clap::CommandFactory;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Options of other programs.
 const FOREIGN: &[&str] = &["--enable-dtrace", "--with-dtrace"];
 
-/// Which jobs show what is written in a file; those that load, where nothing else is said.
+/// Which commands can show the messages of a file; where nothing is listed, those that load.
 const SHOWN_BY: &[(&str, &[&str])] = &[
     ("cli/src/commands/plan.rs", &["plan"]),
     ("cli/src/commands/target.rs", &["plan"]),
@@ -41,12 +41,12 @@ fn every_option_that_a_message_names_exists() {
     );
 }
 
-/// Tries all options in a text; says how many there were.
+/// Checks all options in a text, and returns how many there were.
 fn check(place: &str, literal: &str) -> usize {
     let shown = SHOWN_BY.iter().find(|(file, _)| *file == place);
     let shown = shown.map_or(LOADING, |(_, jobs)| jobs);
     let mut found = 0;
-    // Between two backticks there is code: perhaps a whole command, whose options are those of that job.
+    // Between backticks there is code, possibly a whole command, whose options belong to that command.
     for part in literal.split('`') {
         let words = words(part);
         let own = match words.as_slice() {
@@ -78,7 +78,7 @@ fn has_option(job: &str, option: &str) -> bool {
         .any(|arg| arg.get_long() == Some(name))
 }
 
-/// Words and options, without what stands around them.
+/// Words and options, without surrounding punctuation.
 fn words(text: &str) -> Vec<&str> {
     let of_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let words = text.split(|c| !of_word(c)).filter(|word| !word.is_empty());
@@ -88,7 +88,7 @@ fn words(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// All Rust files but those that hold tests alone.
+/// All Rust files except those that only hold tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -106,7 +106,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The string literals in front of a file's tests, with line ends that are escaped taken out.
+/// The string literals before a file's tests, with escaped line ends removed.
 fn literals(text: &str) -> Vec<String> {
     let code = text.split("\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! The `rawbpf` command: run, inspect, plan and load eBPF objects.
 
-// What panics by itself: printing to a closed pipe (`outlet` does not), and sums of times that overflow (clippy.toml excepts plain
-// numbers).
+// Deny what can panic: printing to a closed pipe (`outlet` handles that), and overflowing sums of times (clippy.toml exempts
+// plain numbers).
 #![deny(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let format = cli.command.format();
     let mut out = BufWriter::new(Escaping::new(Outlet::stdout(&stop), format));
     let done = cli.command.run(&stop, &mut out);
-    // First what was printed, then why there is no more of it.
+    // First finish what was printed, then say why there is no more.
     let printed = out.flush().and_then(|()| out.get_mut().finish());
     let printed = printed.map_err(cannot_print);
     match done.and(printed) {
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Err(error) => {
             say(&stop, format_args!("rawbpf: {error}"));
             if error.verifier_log().is_some() {
-                let hint = "`rawbpf load --each --json` shows the verifier's whole log";
+                let hint = "`rawbpf load --each --json` shows the verifier's full log";
                 say(&stop, format_args!("{hint}"));
             }
             ExitCode::FAILURE
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Standard output does not take what is printed.
+/// The error for output that standard output does not accept.
 pub(crate) fn cannot_print(error: io::Error) -> Error {
     let message = format!("cannot write to standard output: {error}");
     let errno = error.raw_os_error().map(rawbpf::Errno);
@@ -57,7 +57,7 @@ pub(crate) fn cannot_print(error: io::Error) -> Error {
     }
 }
 
-/// The reader of a pipe (`| head`) went away: no failure of ours.
+/// The reader of a pipe (`| head`) went away, which is not a failure.
 fn is_broken_pipe(error: &Error) -> bool {
     error.kind() == ErrorKind::Io && error.errno() == Some(rawbpf::Errno::EPIPE)
 }

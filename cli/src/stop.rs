@@ -1,7 +1,7 @@
 //! The signals that end the command: Ctrl-C and SIGTERM.
 //!
-//! As long as there is nothing to undo, they do what they always do: end the process. From the moment on that something could
-//! stay behind in the kernel, a first one asks for the end, and a second one ends the process at once.
+//! As long as there is nothing to undo, they do what they always do: end the process. Once something could be left behind in
+//! the kernel, the first one asks the command to end, and a second one ends the process immediately.
 
 use rawbpf::{Error, ErrorKind, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -13,20 +13,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What comes sooner than this after the first signal is the same wish: `timeout` sends its signal to the process and to its
-/// group, and a terminal's Ctrl-C may arrive with one of a shell.
+/// A signal this soon after the first is part of the same request: `timeout` signals both the process and its group, and a
+/// terminal's Ctrl-C may come along with one from a shell.
 const ONE_WISH: Duration = Duration::from_millis(100);
 
 /// Whether the command has been asked to end.
 #[derive(Default)]
 pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
-    /// Whether the next signal ends the process.
+    /// Whether the next signal ends the process immediately.
     at_once: Arc<AtomicBool>,
 }
 
 impl Stop {
-    /// From here on a signal is a wish, which [`Stop::asked`] tells.
+    /// From here on, a signal is a request to end, which [`Stop::asked`] reports.
     pub(crate) fn catch_signals(&self) -> Result<()> {
         self.try_to_catch_signals().map_err(|e| {
             Error::new(ErrorKind::Io, format!("cannot handle signals: {e}")).with_source(e)
@@ -51,20 +51,20 @@ impl Stop {
         Ok(())
     }
 
-    /// Everything has been undone: a signal that comes now ends the process.
+    /// Everything has been undone: from now on a signal ends the process.
     pub(crate) fn nothing_to_undo(&self) {
-        // After a first signal, the rest of the same wish may still come.
+        // After a first signal, the rest of the same request may still arrive.
         if !self.asked() {
             self.at_once.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether a signal has come.
+    /// Whether a signal has arrived.
     pub(crate) fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// What says so to the library.
+    /// The same as a flag, for the library.
     pub(crate) fn flag(&self) -> &Arc<AtomicBool> {
         &self.asked
     }

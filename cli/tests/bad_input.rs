@@ -269,10 +269,10 @@ fn what_events_are_must_make_sense() {
             &["frobnicate"],
             &["`frobnicate`", "left out by the compiler"],
         ),
-        (&["called", "numbered"], &["says twice", "all maps"]),
+        (&["called", "numbered"], &["is given twice", "all maps"]),
         (
             &["calls=called", "calls=numbered"],
-            &["says twice", "map `calls`"],
+            &["is given twice", "map `calls`"],
         ),
     ] {
         let mut command = rawbpf(&["run", path.to_str().unwrap()]);

@@ -130,7 +130,7 @@ impl Until {
 
 /// Says that everything is attached.
 pub(crate) fn started(what: &str) {
-    eprintln!("{what}; Ctrl-C ends");
+    eprintln!("{what}; press Ctrl-C to stop");
 }
 
 /// A C string in a field of fixed size.

@@ -1,6 +1,6 @@
 //! Why the kernel may have refused something, and what to do about it.
 //!
-//! Only asked after a failure, so these functions may read files.
+//! Called only after a failure, so these functions may read files.
 
 use super::{device, files};
 use crate::insn::Helper;
@@ -10,18 +10,18 @@ use crate::reloc::{MapPlan, Ref, RefKind};
 use crate::since::{self, series};
 use crate::{Errno, KernelVersion};
 
-/// Since when programs can hand their functions to helpers.
+/// The version since which programs can pass callbacks to helpers.
 const CALLBACKS: KernelVersion = KernelVersion::new(5, 13, 0);
-/// Since when XDP programs see packets in fragments.
+/// The version since which XDP programs can handle fragmented packets.
 const XDP_FRAGS: KernelVersion = KernelVersion::new(5, 18, 0);
-/// Since when struct_ops maps can be registered by a link.
+/// The version since which a link can register a struct_ops map.
 const LINKED_MAPS: KernelVersion = KernelVersion::new(6, 4, 0);
-/// How many instructions a program may have (`BPF_COMPLEXITY_LIMIT_INSNS`), and the verifier may follow.
+/// The most instructions that a program may have and the verifier will process (`BPF_COMPLEXITY_LIMIT_INSNS`).
 const MOST_INSNS: usize = 1_000_000;
-/// How many it may have if its loader lacks the capability (`BPF_MAXINSNS`).
+/// The most that it may have if its loader lacks the capability (`BPF_MAXINSNS`).
 const MOST_INSNS_OF_ANYBODY: usize = 4096;
 
-/// What to do about `errno` of loading a program of so many instructions.
+/// What to do about `errno` from loading a program with this many instructions.
 pub(crate) fn for_program(
     errno: Errno,
     kind: ProgramType,
@@ -37,12 +37,12 @@ pub(crate) fn for_program(
                 .or_else(|| newer_sleepable(kind, attach_type, flags))
                 .or_else(|| {
                     let frags = flags.contains(ProgramFlags::XDP_HAS_FRAGS);
-                    let what = "XDP programs for packets in fragments";
+                    let what = "XDP programs that handle fragmented packets";
                     too_old(what, frags.then_some(XDP_FRAGS))
                 })
                 .or_else(|| {
                     Some(format!(
-                        "the kernel may have been built without programs of type {kind}, or takes none of attach type {attach_type}"
+                        "the kernel may have been built without programs of type {kind}, or accepts none with attach type {attach_type}"
                     ))
                 })
         }
@@ -53,18 +53,19 @@ pub(crate) fn for_program(
 fn too_many_insns(insns: usize) -> Option<String> {
     if insns > MOST_INSNS {
         return Some(format!(
-            "it has {insns} instructions, and a program may have {MOST_INSNS}: split it into several, which call each \
-             other by bpf_tail_call()"
+            "it has {insns} instructions, and a program may have at most {MOST_INSNS}: split it into several that call \
+             each other with bpf_tail_call()"
         ));
     }
     let missing = missing_capability(&[Capability::Bpf]);
     let missing = missing.filter(|_| insns > MOST_INSNS_OF_ANYBODY)?;
     Some(format!(
-        "it has {insns} instructions, and more than {MOST_INSNS_OF_ANYBODY} need a capability: {missing}"
+        "it has {insns} instructions, and more than {MOST_INSNS_OF_ANYBODY} require a capability: {missing}"
     ))
 }
 
-/// Which version of Linux knows such programs, if the running one does not. Its verifier would say something else.
+/// The Linux version that such programs need, if the running kernel is older. Its verifier would report something
+/// misleading.
 pub(crate) fn newer_program(kind: ProgramType, attach_type: AttachType) -> Option<String> {
     let program = || {
         too_old(
@@ -81,7 +82,7 @@ pub(crate) fn newer_program(kind: ProgramType, attach_type: AttachType) -> Optio
     program().or_else(attach)
 }
 
-/// Which version of Linux lets such programs sleep, if this one is to and the running kernel does not.
+/// The Linux version in which such programs may sleep, if this one is to sleep and the running kernel is older.
 pub(crate) fn newer_sleepable(
     kind: ProgramType,
     attach_type: AttachType,
@@ -92,14 +93,14 @@ pub(crate) fn newer_sleepable(
     too_old(&format!("sleepable programs of type {kind}"), wanted)
 }
 
-/// Since when the verifier follows functions that are handed to helpers.
+/// The Linux version that supports callbacks, if the program has any and the running kernel is older.
 pub(crate) fn newer_callbacks(refs: &[Ref]) -> Option<String> {
     let handed_over = refs.iter().any(|r| r.kind == RefKind::Func);
-    let what = "programs that hand a function to a helper, such as bpf_for_each_map_elem,";
+    let what = "programs that pass a callback to a helper (such as bpf_for_each_map_elem)";
     too_old(what, handed_over.then_some(CALLBACKS))
 }
 
-/// What stands behind some of the verifier's words.
+/// What some of the verifier's messages mean.
 pub(crate) fn for_words(gist: &str) -> Option<String> {
     const MEANINGS: [(&str, &str); 7] = [
         (
@@ -108,41 +109,41 @@ pub(crate) fn for_words(gist: &str) -> Option<String> {
         ),
         (
             "program is too large",
-            "the verifier follows at most 1000000 instructions, counted over all paths and all turns of loops: give loops a \
-             small constant bound, or run them by bpf_loop() (Linux 5.17) or bpf_for() (Linux 6.4), whose bodies it follows \
-             once; make parts global functions, which it verifies on their own, or programs that are reached by \
-             bpf_tail_call()",
+            "the verifier processes at most 1000000 instructions, counted over all paths and loop iterations: give loops a \
+             small constant bound, or use bpf_loop() (Linux 5.17) or bpf_for() (Linux 6.4), whose bodies it follows only \
+             once; move parts into global functions, which it verifies separately, or into programs that are called \
+             with bpf_tail_call()",
         ),
         (
             "jumps is too complex",
-            "the verifier keeps at most 8192 branches in mind: fewer conditions on one path, loops by bpf_loop() (Linux 5.17), \
-             and global functions, which it verifies on their own, help",
+            "the verifier keeps track of at most 8192 branches: use fewer conditions on one path, bpf_loop() (Linux 5.17) for \
+             loops, and global functions, which it verifies separately",
         ),
         (
             "combined stack size of",
-            "a function and those it calls share 512 bytes of stack: keep large variables in a map of one entry for each CPU \
+            "a function and those it calls share 512 bytes of stack: move large variables to a per-CPU array with one entry \
              (BPF_MAP_TYPE_PERCPU_ARRAY)",
         ),
         (
             "failed to find the address for kernel symbol",
-            "the kernel's symbol table lacks variables where it was built without CONFIG_KALLSYMS_ALL",
+            "a kernel built without CONFIG_KALLSYMS_ALL has no variables in its symbol table",
         ),
         (
             " is not sleepable",
-            "sleepable programs need a function that allows error injection, of which there are none where the kernel was \
-             built without CONFIG_FUNCTION_ERROR_INJECTION, or a security hook that may sleep",
+            "sleepable programs need a function that allows error injection (there are none in a kernel built without \
+             CONFIG_FUNCTION_ERROR_INJECTION) or an LSM hook that may sleep",
         ),
         (
             "() is not modifiable",
-            "return values can be changed of functions that allow error injection (CONFIG_FUNCTION_ERROR_INJECTION), and of \
-             security_* functions",
+            "programs can only change the return value of functions that allow error injection \
+             (CONFIG_FUNCTION_ERROR_INJECTION) and of security_* functions",
         ),
     ];
     let found = MEANINGS.iter().find(|(words, _)| gist.contains(words));
     found.map(|(_, meaning)| (*meaning).to_owned())
 }
 
-/// Which version of Linux brought the helper that the verifier does not know, if the running one is older.
+/// The Linux version that introduced the helper that the verifier does not know, if the running kernel is older.
 pub(crate) fn newer_helper(
     gist: &str,
     kind: ProgramType,
@@ -158,8 +159,8 @@ pub(crate) fn newer_helper(
     (running < since).then(needed)
 }
 
-/// The helper that the verifier speaks of in its first line:
-/// `invalid func unknown#174`, `unknown func bpf_loop#181`, `program of this type cannot use helper bpf_loop#181`.
+/// The helper that the verifier's first line is about: `invalid func unknown#174`, `unknown func bpf_loop#181`, `program of
+/// this type cannot use helper bpf_loop#181`.
 fn refused_helper(gist: &str) -> Option<Helper> {
     const WORDS: [&str; 3] = ["invalid func ", "unknown func ", "cannot use helper "];
     let line = gist.lines().next()?;
@@ -169,14 +170,14 @@ fn refused_helper(gist: &str) -> Option<Helper> {
     digits.parse().ok().map(Helper)
 }
 
-/// What to do about `errno` of creating a map.
+/// What to do about `errno` from creating a map.
 pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
     let kind = plan.kind;
     match errno {
         Errno::EPERM => Some(permission(map_capabilities(kind))),
         Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP => {
             newer_map(kind)
-                // Some maps need types, and those need the capability.
+                // Some maps need BTF, and loading that needs the capability.
                 .or_else(|| missing_capability(map_capabilities(kind)))
                 .or_else(|| device::for_map(plan))
                 .or_else(|| left_to_the_user(plan))
@@ -186,27 +187,27 @@ pub(crate) fn for_map(errno: Errno, plan: &MapPlan) -> Option<String> {
                 })
                 .or_else(|| {
                     Some(format!(
-                        "the kernel does not take this combination of sizes and flags for a map of type {kind}, or was \
-                         built without it"
+                        "the kernel does not accept this combination of sizes and flags for a map of type {kind}, or was \
+                         built without that type"
                     ))
                 })
         }
         Errno::ENOMEM => {
-            Some("the map is too large for the memory there is; lower max_entries".into())
+            Some("the map is too large for the available memory; lower max_entries".into())
         }
         Errno::E2BIG => {
-            Some("key, value or number of entries are above the kernel's limits".into())
+            Some("key_size, value_size or max_entries exceeds the kernel's limits".into())
         }
         _ => None,
     }
 }
 
-/// Which version of Linux knows maps of this type, if the running one does not.
+/// The Linux version that maps of this type need, if the running kernel is older.
 pub(crate) fn newer_map(kind: MapType) -> Option<String> {
     too_old(&format!("maps of type {kind}"), since::map_type(kind))
 }
 
-/// What the object's author meant its user to decide.
+/// What the object's author left for its user to set.
 pub(crate) fn left_to_the_user(plan: &MapPlan) -> Option<String> {
     let storage = matches!(
         plan.kind,
@@ -218,14 +219,16 @@ pub(crate) fn left_to_the_user(plan: &MapPlan) -> Option<String> {
             | MapType::PERCPU_CGROUP_STORAGE
     );
     if plan.max_entries == 0 && !storage {
-        return Some("its max_entries is 0: the object wants it to be set before loading".into());
+        return Some(
+            "its max_entries is 0: the object expects you to set it before loading".into(),
+        );
     }
     let sized = !matches!(
         plan.kind,
         MapType::RINGBUF | MapType::USER_RINGBUF | MapType::ARENA
     );
     (plan.value_size == 0 && sized)
-        .then(|| "its value_size is 0: the object wants it to be set before loading".into())
+        .then(|| "its value_size is 0: the object expects you to set it before loading".into())
 }
 
 fn program_capabilities(kind: ProgramType) -> &'static [Capability] {
@@ -258,7 +261,7 @@ fn map_capabilities(kind: MapType) -> &'static [Capability] {
     }
 }
 
-/// Where to find what the running kernel does not have.
+/// Which kernel has what the running one lacks.
 pub(crate) fn came_with(since: KernelVersion) -> String {
     let wanted = series(since);
     match files::version() {
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_the_verifier_are_explained() {
+    fn the_verifiers_messages_are_explained() {
         let hint = |gist| for_words(gist).unwrap_or_default();
         assert!(
             hint("ldimm64 failed to find the address for kernel symbol 'runqueues'.")
@@ -319,14 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn programs_with_too_many_instructions_are_told_so() {
+    fn the_limit_on_instructions_is_explained() {
         let hint = too_many_insns(1_000_001).expect("a hint");
         assert!(hint.contains("1000001 instructions"), "{hint}");
         assert_eq!(too_many_insns(4096), None);
     }
 
     #[test]
-    fn a_refused_helper_is_told_by_its_number() {
+    fn a_refused_helper_is_known_by_its_number() {
         let told = |gist| refused_helper(gist).expect("a helper");
         assert_eq!(
             told("invalid func unknown#174\nat instruction 7"),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 const SYSFS: &str = "/sys/kernel/btf/vmlinux";
 
-/// The types of the kernel proper: as the kernel gives them, else from a `vmlinux` image that the distribution ships.
+/// The types of the kernel proper: from the kernel itself, else from a `vmlinux` image that the distribution ships.
 #[doc(alias = "btf__load_vmlinux_btf")]
 pub(crate) fn vmlinux() -> Result<Btf<'static>> {
     let release = files::release()?;
@@ -26,9 +26,8 @@ pub(crate) fn vmlinux() -> Result<Btf<'static>> {
 }
 
 fn vmlinux_of(release: &str, places: &[PathBuf]) -> Result<Btf<'static>> {
-    let missing =
-        format!("the running kernel ({release}) has no type information that can be used");
-    let advice = "the kernel may have been built without CONFIG_DEBUG_INFO_BTF; name a file with the BTF of this kernel: `--btf FILE`, or OpenOptions::btf_path";
+    let missing = format!("the running kernel ({release}) has no usable type information");
+    let advice = "the kernel may have been built without CONFIG_DEBUG_INFO_BTF; give a file with the BTF of this kernel: `--btf FILE`, or OpenOptions::btf_path";
     first_usable(places, &missing, advice, |path| {
         let file = open_regular(path, Limit::KERNEL_IMAGE)?;
         match FileSystem::of_file(file.as_fd()) {
@@ -38,7 +37,7 @@ fn vmlinux_of(release: &str, places: &[PathBuf]) -> Result<Btf<'static>> {
     })
 }
 
-/// Mapped into memory where the kernel allows that (Linux 6.16), else read at once.
+/// Maps the types into memory where the kernel allows that (since Linux 6.16), otherwise reads them in full.
 fn from_sysfs(file: File, path: &Path) -> Result<Btf<'static>> {
     let bytes: SharedBytes = match KernelBtf::map() {
         Some(mapped) => Arc::new(mapped),
@@ -47,7 +46,7 @@ fn from_sysfs(file: File, path: &Path) -> Result<Btf<'static>> {
     Ok(Btf::from_trusted(bytes)?)
 }
 
-/// Where the kernel has its types, and where distributions keep kernel images with debug information.
+/// Where the kernel exposes its types, and where distributions keep kernel images with debug information.
 fn places_of(release: &str) -> [PathBuf; 8] {
     [
         SYSFS.to_owned(),
@@ -62,7 +61,7 @@ fn places_of(release: &str) -> [PathBuf; 8] {
     .map(PathBuf::from)
 }
 
-/// The types of all loaded modules, each split from `vmlinux`; none without the right to see them.
+/// The types of all loaded modules, each split from `vmlinux`; none if this process may not see them.
 #[doc(alias = "load_module_btfs")]
 pub(crate) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
     let mut found = Vec::new();
@@ -73,7 +72,7 @@ pub(crate) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
                 last = id;
                 found.extend(module(id, vmlinux)?);
             }
-            // Without CAP_SYS_ADMIN there are no modules, and much can be loaded all the same.
+            // Without CAP_SYS_ADMIN modules are hidden, but much can be loaded all the same.
             Ok(None) | Err(Errno::EPERM) => return Ok(found),
             Err(errno) => return Err(cannot(errno, "list")),
         }
@@ -81,8 +80,9 @@ pub(crate) fn modules(vmlinux: &Arc<Btf<'static>>) -> Result<Vec<ModuleBtf>> {
 }
 
 impl Btf<'static> {
-    /// The ids of all type information in the kernel, in ascending order: its own, its modules' and that of loaded programs
-    /// and maps. Since Linux 5.4. Type information can be gone before its id is used: [`Btf::from_id`] answers `NotFound` then.
+    /// The ids of all type information in the kernel, in ascending order: its own, its modules', and that of loaded programs
+    /// and maps. Since Linux 5.4. Type information may be gone before its id is used: then [`Btf::from_id`] answers
+    /// `NotFound`.
     ///
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`.
@@ -91,12 +91,12 @@ impl Btf<'static> {
         by_id::all(ObjectKind::Btf)
     }
 
-    /// The type information with this id. A module's continues the kernel's own, which is then its `base`; programs' and
-    /// the kernel's have none. Since Linux 4.18.
+    /// The type information with this id. A module's extends the kernel's own, which must then be given as its `base`;
+    /// programs' and the kernel's have no base. Since Linux 4.18.
     ///
     /// # Errors
-    /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`, [`ErrorKind::Btf`] if it does not hold
-    /// together with this base.
+    /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`, [`ErrorKind::Btf`] if it is
+    /// inconsistent or does not fit this base.
     #[doc(alias("btf__load_from_kernel_by_id", "btf__load_from_kernel_by_id_split"))]
     pub fn from_id(id: u32, base: Option<&Arc<Self>>) -> Result<Self> {
         let fd = by_id::open(ObjectKind::Btf, id)?;
@@ -110,8 +110,8 @@ impl Btf<'static> {
 }
 
 impl Btf<'static> {
-    /// What the kernel tells about the type information with this id, besides the types: its name, and whether it is the
-    /// kernel's (or a module's). Since Linux 5.11 it has a name.
+    /// What the kernel reports about the type information with this id, besides the types: its name, and whether it is the
+    /// kernel's (or a module's). Names since Linux 5.11.
     ///
     /// # Errors
     /// `NotFound` if there is none (any more), `Permission` without `CAP_SYS_ADMIN`.
@@ -122,7 +122,7 @@ impl Btf<'static> {
     }
 }
 
-/// The module whose types have this number; `None` if they are a program's, or gone since.
+/// The module whose types have this id; `None` if they are a program's, or gone by now.
 fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
     let fd = match by_id::open(ObjectKind::Btf, id) {
         Ok(fd) => fd,
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_passed_over() {
+    fn unusable_places_are_skipped() {
         let folder = tempfile::tempdir().expect("a folder");
         let make = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);

@@ -1,22 +1,22 @@
-//! Programs, maps, type information and links by the numbers that the kernel gives them.
+//! Programs, maps, BTF and links by their kernel-assigned ids.
 
 use crate::kernel::rights;
 use crate::sys::bpf::{self, ObjectKind};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
 
-/// The numbers of all objects of a kind, in ascending order. An object that goes during the walk does not end it, and may be gone
-/// before its number is used.
+/// The ids of all objects of a kind, in ascending order. An object that disappears during the walk does not end it, and may
+/// be gone before its id is used.
 pub(crate) fn all(kind: ObjectKind) -> impl Iterator<Item = Result<u32>> {
     bpf::ids(kind).map(move |id| id.map_err(|errno| explain(errno, format!("cannot list {kind}s"))))
 }
 
-/// Opens the object with this number.
+/// Opens the object with this id.
 pub(crate) fn open(kind: ObjectKind, id: u32) -> Result<OwnedFd> {
     bpf::fd_by_id(kind, id).map_err(|errno| refused(kind, id, errno))
 }
 
-/// The error of a number that cannot be opened.
+/// The error for an id that cannot be opened.
 pub(crate) fn refused(kind: ObjectKind, id: u32, errno: Errno) -> Error {
     match errno {
         Errno::ENOENT => {
@@ -27,7 +27,7 @@ pub(crate) fn refused(kind: ObjectKind, id: u32, errno: Errno) -> Error {
     }
 }
 
-/// The error of something that needs the right to open objects by their numbers.
+/// The error for something that needs the right to open objects by id.
 pub(crate) fn explain(errno: Errno, message: String) -> Error {
     let error = Error::from_errno(errno, message);
     match errno {
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_is_not_found() {
+    fn an_object_that_is_gone_is_not_found() {
         let error = refused(ObjectKind::Btf, 7, Errno::ENOENT);
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("no BTF blob with id 7"));

@@ -5,10 +5,10 @@ use crate::kinds::{MapType, ProgramFlags, ProgramType};
 use crate::reloc::{MapPlan, ProgramPlan};
 use crate::{Errno, KernelVersion};
 
-/// Since when XDP programs can be bound to an interface without running on its device.
+/// The version since which XDP programs can be bound to an interface without running on its device.
 const DEV_BOUND_ONLY: KernelVersion = KernelVersion::new(6, 3, 0);
 
-/// Why a program that is for an interface is not loaded; `None` if it is for none, or the reason is another.
+/// Why a program for a network interface was refused; `None` if it is for none, or the reason is another.
 pub(crate) fn for_program(errno: Errno, plan: &ProgramPlan) -> Option<String> {
     let flags = ProgramFlags::from_bits_retain(plan.flags);
     if !matches!(errno, Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOTSUPP) {
@@ -30,8 +30,8 @@ fn bound(plan: &ProgramPlan) -> Option<String> {
     }
     (*ifindex != 0).then(|| {
         format!(
-            "it is bound to interface {ifindex}: is there one of this number in this network namespace, with a driver that runs \
-             XDP programs?"
+            "it is bound to interface {ifindex}: check that this network namespace has an interface with this index, and that its \
+             driver runs XDP programs"
         )
     })
 }
@@ -39,22 +39,22 @@ fn bound(plan: &ProgramPlan) -> Option<String> {
 fn offloaded(kind: ProgramType, flags: ProgramFlags, ifindex: u32) -> String {
     if !matches!(kind, ProgramType::XDP | ProgramType::SCHED_CLS) {
         return format!(
-            "only XDP and tc programs are for an interface, and this one is of type {kind}"
+            "only XDP and tc programs can be offloaded to an interface, and this one is of type {kind}"
         );
     }
     let other = flags.difference(ProgramFlags::XDP_DEV_BOUND_ONLY);
     if !other.is_empty() {
         return format!(
-            "network cards run programs without flags only, and this one has {other:?}"
+            "network cards only run programs without flags, and this one has {other:?}"
         );
     }
     format!(
-        "the network card of interface {ifindex} is to run it, which few can: set ProgramFlags::XDP_DEV_BOUND_ONLY, too, if the \
-         CPU is to run it"
+        "it is offloaded to the network card of interface {ifindex}, which few cards support: also set \
+         ProgramFlags::XDP_DEV_BOUND_ONLY if the CPU is to run it"
     )
 }
 
-/// Why a map that is for an interface is not created; `None` if it is for none.
+/// Why a map for a network interface was refused; `None` if it is for none.
 pub(crate) fn for_map(plan: &MapPlan) -> Option<String> {
     let MapPlan { kind, ifindex, .. } = plan;
     if *ifindex == 0 {
@@ -62,10 +62,10 @@ pub(crate) fn for_map(plan: &MapPlan) -> Option<String> {
     }
     Some(match *kind {
         MapType::HASH | MapType::ARRAY => format!(
-            "the network card of interface {ifindex} is to hold it, which few can; a program with XDP_DEV_BOUND_ONLY uses \
-             maps without an interface"
+            "it is offloaded to the network card of interface {ifindex}, which few cards support; a program with \
+             XDP_DEV_BOUND_ONLY uses maps without an interface"
         ),
-        kind => format!("network cards hold hashes and arrays, and no maps of type {kind}"),
+        kind => format!("network cards only hold hashes and arrays, not maps of type {kind}"),
     })
 }
 

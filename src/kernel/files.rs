@@ -19,7 +19,7 @@ fn names() -> Result<KernelNames> {
     system::kernel_names().map_err(|e| Error::from_errno(e, "cannot ask for the kernel's release"))
 }
 
-/// The version that programs state to old kernels, which compare it with their own `LINUX_VERSION_CODE`.
+/// The version that programs must state to old kernels, which compare it with their own `LINUX_VERSION_CODE`.
 #[doc(alias = "get_kernel_version")]
 pub(crate) fn version() -> Result<KernelVersion> {
     let KernelNames {
@@ -29,13 +29,13 @@ pub(crate) fn version() -> Result<KernelVersion> {
     version_of(ubuntu.as_deref(), &version, &release).ok_or_else(|| {
         Error::new(
             ErrorKind::Corrupt,
-            format!("the kernel's release `{release}` is no version number"),
+            format!("the kernel's release `{release}` is not a version number"),
         )
     })
 }
 
-/// Ubuntu and Debian print a release that hides the stable version (`6.1.0-9-amd64` is built from 6.1.27), and put the
-/// true one elsewhere: `Ubuntu 5.4.0-12.15-generic 5.4.8` and `#1 SMP Debian 6.1.27-1 (2023-05-08)`.
+/// Ubuntu and Debian have releases that hide the stable version (`6.1.0-9-amd64` is built from 6.1.27), and show the true
+/// one elsewhere: `Ubuntu 5.4.0-12.15-generic 5.4.8` and `#1 SMP Debian 6.1.27-1 (2023-05-08)`.
 fn version_of(ubuntu: Option<&str>, build: &str, release: &str) -> Option<KernelVersion> {
     let ubuntu = ubuntu.and_then(|text| text.split_whitespace().nth(2));
     let debian = build.split_once("Debian ").map(|(_, rest)| rest);
@@ -43,7 +43,7 @@ fn version_of(ubuntu: Option<&str>, build: &str, release: &str) -> Option<Kernel
     places.into_iter().flatten().find_map(KernelVersion::parse)
 }
 
-/// The kernel's configuration as text: the boot folder's file, else the one the kernel carries.
+/// The kernel's configuration as text: from `/boot`, else the copy inside the kernel.
 pub(crate) fn kconfig() -> Result<Vec<u8>> {
     let release = release()?;
     let places = [
@@ -52,7 +52,8 @@ pub(crate) fn kconfig() -> Result<Vec<u8>> {
     ]
     .map(PathBuf::from);
     let missing = format!("the configuration of the running kernel ({release}) cannot be read");
-    let advice = "give the configuration as text, or use a kernel with CONFIG_IKCONFIG_PROC";
+    let advice =
+        "provide the configuration as text, or use a kernel built with CONFIG_IKCONFIG_PROC";
     first_usable(&places, &missing, advice, |path| {
         let text = target_files::kconfig_of(path)?;
         kconfig::check(&text)?;
@@ -60,7 +61,7 @@ pub(crate) fn kconfig() -> Result<Vec<u8>> {
     })
 }
 
-/// Calls `visit` with each symbol in `/proc/kallsyms`; says whether their addresses are known.
+/// Calls `visit` with each symbol in `/proc/kallsyms`; returns whether their addresses are known.
 pub(super) fn kallsyms(visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
     Ok(symbols::each_in_kallsyms(&kallsyms_text()?, visit))
 }
@@ -80,7 +81,7 @@ impl Symbols {
     /// The functions of the running kernel, from `/proc/kallsyms`.
     ///
     /// # Errors
-    /// The list cannot be read; `Permission` if it hides its addresses from this process.
+    /// If the list cannot be read; `Permission` if it hides its addresses from this process.
     pub fn of_kernel() -> Result<Self> {
         let text = kallsyms_text()?;
         match symbols::each_in_kallsyms(&text, &mut |_| {}) {
@@ -109,7 +110,7 @@ mod tests {
             v(6, 18, 44)
         );
         assert_eq!(version_of(None, "", "six"), None);
-        // What cannot be read is passed over.
+        // What cannot be parsed is skipped.
         let odd = Some("Ubuntu 5.4.0-12.15-generic mainline");
         assert_eq!(version_of(odd, "Debian x", "5.4.0"), v(5, 4, 0));
     }

@@ -1,12 +1,12 @@
-//! The limit of locked memory, which BPF memory counted against before Linux 5.11.
+//! The limit on locked memory, which BPF memory counted against before Linux 5.11.
 
 use crate::feature::Feature;
 use crate::reloc::Target;
 use crate::sys::rlimit;
 
-/// Raises the limit if the kernel still looks at it; asks the kernel at most once per target.
+/// Raises the limit if the kernel still applies it; asks the kernel at most once per target.
 ///
-/// Without the right to raise it, loading goes on: it may be enough, and `EPERM` of what was too large says so.
+/// Without the right to raise it, loading goes on: the limit may be high enough, and `EPERM` shows if it was not.
 #[doc(alias = "bump_rlimit_memlock")]
 pub(crate) fn ensure(target: &Target) {
     if !target.supports(Feature::MemcgAccount) {

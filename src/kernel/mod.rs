@@ -1,11 +1,11 @@
 //! The running machine as a [`Target`](crate::reloc::Target): what it says about itself, and what it turns out to support.
 //!
-//! In: questions that relocating, loading and attaching have about a kernel. Out: its types, version, configuration, symbols and
-//! [`Feature`](crate::feature::Feature)s, each fetched when it is first asked for; and a hint where a refusal has a reason that the
-//! machine can tell. `probe` finds out by small experiments. Not here: other kernels, which are plain data
+//! In: questions about a kernel, from relocating, loading and attaching. Out: its types, version, configuration, symbols and
+//! [`Feature`](crate::feature::Feature)s, each fetched when first needed; and a hint when the machine can tell why something
+//! was refused. `probe` finds things out by small experiments. Not here: other kernels, which are plain data
 //! ([`OfflineKernel`](crate::reloc::OfflineKernel)).
 //!
-//! Start with `running`: each answer it gives is another file's work.
+//! Start with `running`, which gets each answer from another file:
 //!
 //! ```text
 //!  running --> token                the rights to ask with
@@ -14,7 +14,8 @@
 //!         `--> memlock --> probe    features and obstacles, once memory is not limited
 //! ```
 //!
-//! After a refusal, others ask `advice` and `device`, which know the kernel's rules, and `rights`, which knows this process.
+//! After a refusal, other rooms ask `advice` and `device`, which know the kernel's rules, and `rights`, which knows this
+//! process.
 
 pub(crate) mod advice;
 mod btf;

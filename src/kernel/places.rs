@@ -1,12 +1,12 @@
-//! Looking for a fact about the kernel in several places, of which any may be absent, damaged or something else entirely.
+//! Looking for a fact about the kernel in several places, any of which may be missing, damaged or something else entirely.
 
 use crate::sys::file_system::FileSystem;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
-/// What the first place gives from which `read` succeeds. If none does, the error begins with `missing` and names each place and
-/// what is wrong with it, one a line; `advice` is its hint, unless a file system has to be mounted first. Being out of memory or
-/// descriptors is told as it is: it is no property of a place.
+/// Returns what `read` finds in the first place where it succeeds. If it succeeds nowhere, the error starts with `missing`
+/// and lists each place with its problem, one per line; `advice` is the hint, unless a file system must be mounted first.
+/// Running out of memory or descriptors is reported as such: it is not a problem of the place.
 pub(super) fn first_usable<T>(
     places: &[PathBuf],
     missing: &str,
@@ -23,7 +23,7 @@ pub(super) fn first_usable<T>(
         };
         let reason = match Unmounted::below(place) {
             Some(unmounted) => {
-                hint = format!("{}; else: {advice}", unmounted.command);
+                hint = format!("{}; otherwise: {advice}", unmounted.command);
                 unmounted.to_string()
             }
             None => reason(&error, place),
@@ -35,7 +35,7 @@ pub(super) fn first_usable<T>(
     Err(error.with_details(tried).with_hint(hint))
 }
 
-/// The error's own words without the place, which stands in front of them.
+/// The error's own message without the place, which it starts with.
 fn reason(error: &Error, place: &Path) -> String {
     let message = error.message();
     let cannot_read = format!("cannot read {}: ", place.display());
@@ -43,12 +43,12 @@ fn reason(error: &Error, place: &Path) -> String {
     message.lines().next().unwrap_or_default().to_owned()
 }
 
-/// A file system of the kernel's that is not mounted where everybody looks for it.
+/// A kernel file system that is not mounted in its usual place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unmounted {
     name: &'static str,
     at: &'static str,
-    /// What mounts it.
+    /// The command that mounts it.
     pub(crate) command: &'static str,
 }
 
@@ -70,7 +70,7 @@ impl Unmounted {
         command: "mount -t proc proc /proc",
     };
 
-    /// The file system that has to be mounted before there can be a file at `path`.
+    /// The file system that must be mounted before there can be a file at `path`.
     pub(crate) fn below(path: &Path) -> Option<Self> {
         let is_mounted = |path, kind| FileSystem::of_path(path) == Ok(kind);
         if path.starts_with(Self::SYSFS.at) {
@@ -82,7 +82,7 @@ impl Unmounted {
         }
     }
 
-    /// Says so in the error about a file at `path`, if that is the reason.
+    /// Says so in an error about a file at `path`, if that is the cause.
     pub(crate) fn explain(error: Error, path: &Path) -> Error {
         match Self::below(path) {
             Some(unmounted) => {
@@ -102,7 +102,7 @@ mod tests {
     use crate::files::{Limit, read_regular};
 
     #[test]
-    fn a_shortage_is_no_property_of_a_place() {
+    fn a_shortage_is_not_blamed_on_a_place() {
         let places = ["/proc/version"].map(PathBuf::from);
         let full =
             |_: &Path| -> Result<()> { Err(Error::from_errno(Errno::EMFILE, "cannot read")) };

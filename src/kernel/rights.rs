@@ -1,4 +1,4 @@
-//! What this process may do, and what keeps it from doing more: for hints about `EPERM`, which has many reasons.
+//! What this process may do, and what keeps it from doing more: for hints about `EPERM`, which has many causes.
 
 use crate::KernelVersion;
 use crate::kernel::files;
@@ -15,7 +15,7 @@ pub(super) enum Capability {
 }
 
 impl Capability {
-    /// Its number and the name under which manuals know it.
+    /// Its number and its name in the manual pages.
     const fn number_and_name(self) -> (u32, &'static str) {
         match self {
             Self::DacReadSearch => (2, "CAP_DAC_READ_SEARCH"),
@@ -26,38 +26,38 @@ impl Capability {
         }
     }
 
-    /// Whether BPF takes `CAP_SYS_ADMIN` for it.
+    /// Whether BPF accepts `CAP_SYS_ADMIN` in its place.
     fn is_part_of_sys_admin(self) -> bool {
         self != Self::DacReadSearch
     }
 }
 
-/// Since when `CAP_BPF` and `CAP_PERFMON` stand beside `CAP_SYS_ADMIN`.
+/// The version that split `CAP_BPF` and `CAP_PERFMON` off `CAP_SYS_ADMIN`.
 const FINE_CAPABILITIES: KernelVersion = KernelVersion::new(5, 8, 0);
-/// Since when `RLIMIT_MEMLOCK` does not count.
+/// The version since which BPF memory does not count against `RLIMIT_MEMLOCK`.
 const MEMCG: KernelVersion = KernelVersion::new(5, 11, 0);
 
-/// What to do about `EPERM` of a command that any BPF user needs.
+/// What to do about `EPERM` from a command that every BPF user needs.
 pub(crate) fn for_permission() -> String {
     permission(&[Capability::Bpf])
 }
 
-/// What to do about `EPERM` of perf events and of attaching tracing programs.
+/// What to do about `EPERM` from perf events and from attaching tracing programs.
 pub(crate) fn for_perf_event() -> String {
     permission(&[Capability::Bpf, Capability::Perfmon])
 }
 
-/// What to do about `EPERM` of walking over the kernel's objects by number, and of other things for administrators alone.
+/// What to do about `EPERM` from opening the kernel's objects by id, and from other commands for administrators only.
 pub(crate) fn for_ids() -> String {
     permission(&[Capability::SysAdmin])
 }
 
-/// What to do about `EPERM` of attaching to networks and sockets.
+/// What to do about `EPERM` from attaching to networks and sockets.
 pub(crate) fn for_network() -> String {
     permission(&[Capability::Bpf, Capability::NetAdmin])
 }
 
-/// What to do about `EACCES` of a file that belongs to root.
+/// What to do about `EACCES` from a file that belongs to root.
 pub(crate) fn for_files() -> String {
     let rights = Rights::of_this_process();
     rights
@@ -65,56 +65,57 @@ pub(crate) fn for_files() -> String {
         .unwrap_or_else(|| rights.obstacles())
 }
 
-/// What to do about `EPERM` and `EACCES` of pins: the command takes a capability, and the file may not be for everybody.
+/// What to do about `EPERM` and `EACCES` from pins: the command needs a capability, and the file may not be open to
+/// everybody.
 pub(crate) fn for_pins() -> String {
     let rights = Rights::of_this_process();
     rights.missing(&[Capability::Bpf]).unwrap_or_else(|| {
-        "may this user read and write the pin, and look into its folders?".into()
+        "check that this user may read and write the pin, and may enter its folders".into()
     })
 }
 
-/// What to do about `EPERM` of a perf buffer.
+/// What to do about `EPERM` from a perf buffer.
 pub(crate) fn for_perf_buffer() -> String {
     missing_capability(&[Capability::Perfmon]).unwrap_or_else(|| {
-        "the pages are more than /proc/sys/kernel/perf_event_mlock_kb allows to who lacks CAP_IPC_LOCK".into()
+        "the buffers have more pages than /proc/sys/kernel/perf_event_mlock_kb allows without CAP_IPC_LOCK".into()
     })
 }
 
-/// What to do about `EPERM` of mounting one of the kernel's file systems.
+/// What to do about `EPERM` from mounting one of the kernel's file systems.
 pub(crate) fn for_mount() -> String {
     let rights = Rights::of_this_process();
     if rights.in_user_namespace {
-        return "run in the initial user namespace: the capabilities of another one do not count for this".into();
+        return "run in the initial user namespace: capabilities in any other do not count for this".into();
     }
     rights
         .missing(&[Capability::SysAdmin])
         .unwrap_or_else(|| rights.obstacles())
 }
 
-/// Which capability is missing, or what else says no.
+/// Which capability is missing, or what else may forbid it.
 pub(super) fn permission(needed: &[Capability]) -> String {
     Rights::of_this_process().permission(needed)
 }
 
-/// Which capability is missing, if one is.
+/// Which capabilities are missing, if any.
 pub(super) fn missing_capability(needed: &[Capability]) -> Option<String> {
     Rights::of_this_process().missing(needed)
 }
 
-/// What is known about the rights of a process.
+/// What is known about a process's rights.
 #[derive(Debug, Clone, Default)]
 struct Rights {
     /// The effective capabilities.
     effective: u64,
     is_root: bool,
     in_user_namespace: bool,
-    /// Whether a filter looks at its system calls.
+    /// Whether a seccomp filter checks its system calls.
     has_seccomp_filter: bool,
-    /// How the kernel is locked down, if it is.
+    /// The kernel's lockdown mode, if it is locked down.
     lockdown: Option<String>,
-    /// Security modules with policies about processes.
+    /// Active security modules with policies about processes.
     modules: Vec<String>,
-    /// `kernel.unprivileged_bpf_disabled`: unless it is 0, nobody may use BPF without capabilities.
+    /// `kernel.unprivileged_bpf_disabled`: unless it is 0, BPF always needs a capability.
     unprivileged_off: u8,
     running: KernelVersion,
 }
@@ -142,7 +143,7 @@ impl Rights {
         has(capability) || capability.is_part_of_sys_admin() && has(Capability::SysAdmin)
     }
 
-    /// Which capability is missing, if one is.
+    /// Which capabilities are missing, if any.
     fn missing(&self, needed: &[Capability]) -> Option<String> {
         let names = |list: &[Capability]| {
             let names: Vec<_> = list.iter().map(|c| c.number_and_name().1).collect();
@@ -150,7 +151,7 @@ impl Rights {
         };
         let is_fine = self.running >= FINE_CAPABILITIES;
         let needed = match needed {
-            // One that older kernels have, too.
+            // A capability that older kernels have as well.
             [Capability::DacReadSearch] => needed,
             _ if !is_fine => &[Capability::SysAdmin],
             _ => needed,
@@ -162,11 +163,11 @@ impl Rights {
         let (needed, lacks) = (names(needed), names(&missing));
         let advice = if self.is_root {
             format!(
-                "to be root is not enough where a container or a service has taken rights away: it takes {needed}"
+                "being root is not enough where a container or service manager has dropped capabilities: this needs {needed}"
             )
         } else if self.unprivileged_off != 0 && missing == [Capability::Bpf] {
             format!(
-                "run as root, or with {needed}, as kernel.unprivileged_bpf_disabled lets nobody do without"
+                "run as root, or with {needed}, which kernel.unprivileged_bpf_disabled makes mandatory"
             )
         } else {
             format!("run as root, or with {needed}")
@@ -174,7 +175,7 @@ impl Rights {
         Some(format!("{advice}; this process lacks {lacks}"))
     }
 
-    /// Which capability is missing, or what else says no.
+    /// Which capability is missing, or what else may forbid it.
     fn permission(&self, needed: &[Capability]) -> String {
         if self.in_user_namespace {
             return "this process is in a user namespace, where its capabilities do not count for BPF: it needs a BPF \
@@ -185,34 +186,34 @@ impl Rights {
             return missing;
         }
         if self.running < MEMCG {
-            return "the limit of locked memory may be too low and could not be raised: `ulimit -l unlimited`, or run \
+            return "the locked-memory limit may be too low and could not be raised: run `ulimit -l unlimited`, or run \
                     with CAP_SYS_RESOURCE"
                 .into();
         }
         self.obstacles()
     }
 
-    /// What says no to a process that has the capabilities.
+    /// What may stop a process that has the capabilities.
     fn obstacles(&self) -> String {
         let mut found = Vec::new();
         if let Some(lockdown) = &self.lockdown {
             found.push(format!(
-                "the kernel's lockdown ({lockdown}, see /sys/kernel/security/lockdown)"
+                "kernel lockdown ({lockdown}, see /sys/kernel/security/lockdown)"
             ));
         }
         if self.has_seccomp_filter {
-            found.push("the seccomp filter of this process, as containers have one".into());
+            found.push("this process's seccomp filter (common in containers)".into());
         }
         if !self.modules.is_empty() {
             found.push(format!("a security module ({})", self.modules.join(", ")));
         }
         if found.is_empty() {
-            return "the process has the capabilities; the kernel's lockdown, a security module or a container's seccomp \
-                    filter forbids it, or this kernel was built without it"
+            return "the process has the capabilities; kernel lockdown, a security module or a container's seccomp filter \
+                    may forbid it, or this kernel was built without it"
                 .into();
         }
         format!(
-            "the process has the capabilities; what forbids it may be {}",
+            "the process has the capabilities; it may be forbidden by {}",
             found.join(", or ")
         )
     }
@@ -236,7 +237,7 @@ fn is_root(status: &str) -> bool {
     users.split_whitespace().nth(1) == Some("0")
 }
 
-/// Whether `/proc/self/status` tells of a filter, not of the strict mode, in which nothing could have been asked.
+/// Whether `/proc/self/status` shows a seccomp filter (mode 2). In strict mode (1), nothing could have been asked.
 fn has_seccomp_filter(status: &str) -> bool {
     line(status, "Seccomp").is_some_and(|mode| mode.trim() == "2")
 }
@@ -248,7 +249,7 @@ fn lockdown(modes: &str) -> Option<String> {
     (mode != "none").then(|| mode.to_owned())
 }
 
-/// Those of the list of security modules that have a policy of their own about what a process may do.
+/// The listed security modules that have policies about what a process may do.
 fn security_modules(list: &str) -> Vec<String> {
     const WITH_POLICY: [&str; 6] = ["selinux", "apparmor", "smack", "tomoyo", "bpf", "ipe"];
     let names = list.trim().split(',');
@@ -256,7 +257,7 @@ fn security_modules(list: &str) -> Vec<String> {
     names.map(ToOwned::to_owned).collect()
 }
 
-/// Whether `/proc/self/uid_map` is that of another user namespace than the initial one, which maps everybody to themselves.
+/// Whether `/proc/self/uid_map` is not that of the initial user namespace, which maps every user to itself.
 fn is_user_namespace(users: &str) -> bool {
     let words: Vec<_> = users.split_whitespace().collect();
     !words.is_empty() && words != ["0", "0", "4294967295"]
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_capability_does_for_bpf_but_not_for_files() {
+    fn cap_sys_admin_is_enough_for_bpf_but_not_for_files() {
         let admin = with(1 << 21);
         assert_eq!(admin.missing(TRACING), None);
         assert_eq!(admin.missing(NETWORK), None);
@@ -309,19 +310,19 @@ mod tests {
     }
 
     #[test]
-    fn root_is_not_told_to_be_root() {
+    fn root_is_not_told_to_run_as_root() {
         let root = Rights {
             is_root: true,
             ..with(BPF_ONLY)
         };
         let hint = root.permission(NETWORK);
-        assert!(hint.starts_with("to be root is not enough"), "{hint}");
+        assert!(hint.starts_with("being root is not enough"), "{hint}");
         assert!(hint.ends_with("this process lacks CAP_NET_ADMIN"), "{hint}");
         assert!(!hint.contains("run as root"), "{hint}");
     }
 
     #[test]
-    fn root_is_told_of_other_obstacles() {
+    fn root_is_told_about_other_obstacles() {
         let root = Rights {
             is_root: true,
             ..with(ALL)
@@ -339,8 +340,8 @@ mod tests {
         };
         assert_eq!(
             in_container.permission(NETWORK),
-            "the process has the capabilities; what forbids it may be the seccomp filter of this process, as containers \
-             have one, or a security module (apparmor)"
+            "the process has the capabilities; it may be forbidden by this process's seccomp filter (common in containers), \
+             or a security module (apparmor)"
         );
         let locked = Rights {
             lockdown: Some("integrity".into()),

@@ -18,12 +18,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// The kernel that is running, for facts about it: nothing is attached to find one out.
+/// The running kernel, for facts that can be found out without attaching anything.
 pub(crate) fn target() -> Target {
     Target::new(Arc::new(RunningKernel::default()))
 }
 
-/// The kernel that is running, asked with the rights of a BPF token. What can be attached is found out by `trial`.
+/// The running kernel, queried with the rights of a BPF token. `trial` finds out what can be attached.
 pub(crate) fn target_with(token: TokenSource, trial: AttachTrial) -> Target {
     Target::new(Arc::new(RunningKernel {
         token_source: token,
@@ -36,9 +36,9 @@ pub(crate) fn target_with(token: TokenSource, trial: AttachTrial) -> Target {
 struct RunningKernel {
     token_source: TokenSource,
     trial: Option<AttachTrial>,
-    /// The token, once it was asked for; without one, that there is none.
+    /// The token, once requested; `None` inside if there is none.
     token: OnceLock<Option<OwnedFd>>,
-    /// Whether memory is charged to control groups, found out before anything else is created.
+    /// Whether BPF memory is charged to control groups, found out before anything else is created.
     memcg: OnceLock<bool>,
 }
 
@@ -53,7 +53,7 @@ impl RunningKernel {
         })
     }
 
-    /// A token that cannot be had is an error of the load, not of a probe.
+    /// Failing to get a token is an error of the load, not of a probe.
     fn has(&self, feature: Feature) -> bool {
         probe::has(feature, self.token().ok().flatten())
     }
@@ -117,14 +117,14 @@ impl KernelSource for RunningKernel {
         program: &ProgramPlan,
         helpers: &BTreeSet<Helper>,
     ) -> Option<Error> {
-        // Lifts the limit of memory first, where there is one.
+        // First lifts the memory limit, if there is one.
         self.has_memcg_accounting();
         let place = self
             .trial
             .and_then(|trial| probe::no_place(program, |section| trial(target, section)));
         match self.token() {
             Ok(None) => place.or_else(|| probe::obstacle(program, helpers)),
-            // What else a token allows is seen when it is used.
+            // What else a token allows only shows when it is used.
             _ => place,
         }
     }

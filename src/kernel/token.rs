@@ -1,4 +1,4 @@
-//! The BPF token: rights that a BPF file system delegates to the user namespace it was mounted in.
+//! The BPF token: rights that a BPF file system delegates to the user namespace that it was mounted in.
 
 use crate::open::TokenSource;
 use crate::sys::bpf;
@@ -9,12 +9,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Names the file system that tokens come from, if the caller names none.
+/// Environment variable with the path of the BPF file system to get tokens from, if the caller gives none.
 const VARIABLE: &str = "LIBBPF_BPF_TOKEN_PATH";
-/// Where one is looked for if nobody names any.
+/// Where a token is looked for if neither says.
 const USUAL_MOUNT: &str = "/sys/fs/bpf";
 
-/// Makes a token. A file system that somebody named has to give one; the usual one may or may not.
+/// Makes a token. A file system that was named must give one; the usual one may or may not.
 #[doc(alias = "bpf_object_prepare_token")]
 pub(crate) fn obtain(source: &TokenSource) -> Result<Option<OwnedFd>> {
     match source {
@@ -45,16 +45,16 @@ fn refused(errno: Errno, path: &Path) -> Error {
     let error = Error::from_errno(errno, message);
     match errno {
         Errno::ENOENT => error.with_kind(ErrorKind::Permission).with_hint(
-            "it delegates nothing: its mounter, in the initial user namespace, has to give it delegate_cmds=, delegate_maps=, delegate_progs=, delegate_attachs=",
+            "it delegates nothing: mount it in the initial user namespace with the options delegate_cmds=, delegate_maps=, delegate_progs=, delegate_attachs=",
         ),
         Errno::EINVAL => error.with_hint(
-            "tokens need Linux 6.9, and the root of a mounted BPF file system",
+            "tokens need Linux 6.9, and the path must be the root of a mounted BPF file system",
         ),
         Errno::EPERM => error.with_hint(
-            "it takes CAP_BPF in the user namespace that the file system was made in, and to be in that one",
+            "the process must be in the user namespace that the file system was made in, and have CAP_BPF there",
         ),
         Errno::EOPNOTSUPP => error.with_hint(
-            "this process is in the initial user namespace, where capabilities alone decide: it needs no token",
+            "this process is in the initial user namespace, where only capabilities count: it needs no token",
         ),
         _ => error,
     }
@@ -72,7 +72,7 @@ mod tests {
         let error = at(&folder.path().join("none")).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::ENOENT));
         assert!(error.to_string().contains("BPF tokens"), "{error}");
-        // No BPF file system, or a kernel that has no tokens, or no right to either.
+        // Not a BPF file system, a kernel without tokens, or no right to either.
         let error = at(folder.path()).unwrap_err();
         assert!(error.to_string().contains("cannot make a BPF token"));
         assert!(error.hint().is_some(), "{error}");

@@ -1,7 +1,7 @@
-//! Many elements in one call, or one by one where the kernel cannot.
+//! Many elements in one call, or one by one where the kernel has no batches.
 //!
-//! Linux 5.6 brought batches for hashes and arrays, later kernels for others. A map that has none answers with
-//! [`Errno::ENOTSUPP`]; older kernels do not know the command. Both are noticed at the first batch.
+//! Linux 5.6 introduced batches for hashes and arrays, later kernels for other types. A map type without them answers
+//! [`Errno::ENOTSUPP`]; older kernels do not know the command. Both show at the first batch.
 
 use super::elements::LOCK;
 use super::{Map, UpdateMode};
@@ -10,18 +10,18 @@ use crate::sys::bpf::{self, BatchMode, BatchStopped, MapFd};
 use crate::{Errno, Error, ErrorKind, Result};
 use zerocopy::IntoBytes;
 
-/// Elements of the first batch of [`Map::batches`].
+/// How many elements the first batch of [`Map::batches`] has.
 const FIRST_BATCH: usize = 256;
 
-/// Where the next batch starts; [`BatchCursor::default`] is the beginning.
+/// Where the next batch starts; [`BatchCursor::default`] is the beginning of the map.
 #[derive(Debug, Clone, Default)]
 pub struct BatchCursor(Position);
 
 #[derive(Debug, Clone)]
 enum Position {
-    /// The kernel keeps the place.
+    /// The kernel's own position.
     Kernel(bpf::BatchCursor),
-    /// One by one: after this key; an empty one is the beginning.
+    /// One by one, after this key; an empty key is the beginning.
     After(Vec<u8>),
     End,
 }
@@ -42,7 +42,7 @@ impl BatchCursor {
         }
     }
 
-    /// Whether elements are read one by one, because the kernel has no batches for this type of map.
+    /// Whether elements are read one by one, because the kernel has no batches for this map type.
     pub fn is_one_by_one(&self) -> bool {
         matches!(self.0, Position::After(_))
     }
@@ -54,12 +54,12 @@ fn has_no_batches(errno: Errno) -> bool {
 
 /// Batches of bytes.
 impl Map {
-    /// Reads as many elements as fit into `keys` and `values` and says how many; 0 once `cursor` has come to the end.
-    /// In one call since Linux 5.6 (some types later), before that one by one.
+    /// Reads as many elements as fit into `keys` and `values` and returns how many; 0 once `cursor` is at the end. In one
+    /// call since Linux 5.6 (some types later), one by one before.
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if there is not enough room for the next bucket of a hash: repeat with longer slices.
+    /// `ENOSPC` if there is no room for the next bucket of a hash: repeat with longer slices.
     #[doc(alias = "bpf_map_lookup_batch")]
     #[doc(alias = "bpf_map_lookup_and_delete_batch")]
     pub fn get_batch(
@@ -72,10 +72,10 @@ impl Map {
         self.get_elements(cursor, keys, values, (mode, 0))
     }
 
-    /// [`Map::get_batch`], with each element's lock held while it is read: the values have a `struct bpf_spin_lock`.
+    /// [`Map::get_batch`], holding each element's `bpf_spin_lock` while it is read.
     ///
     /// # Errors
-    /// Those of [`Map::get_batch`], and `InvalidArgument` if the values have no lock.
+    /// Those of the unlocked method, and `InvalidArgument` if the values have no lock.
     #[doc(alias = "BPF_F_LOCK")]
     #[doc(alias = "bpf_map_batch_opts")]
     pub fn get_batch_locked(
@@ -111,25 +111,28 @@ impl Map {
             ("value", values.len(), self.value_len()?),
         ] {
             if given < least {
-                let message =
-                    format!("room of {given} bytes was given, but one {what} has {least}");
+                let message = format!("the slice has {given} bytes, but one {what} has {least}");
                 return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
             }
         }
         Ok(())
     }
 
-    /// Writes as many elements as `keys` and `values` hold. In one call since Linux 5.6, before that one by one.
+    /// Writes all elements in `keys` and `values`. In one call since Linux 5.6, one by one before.
+    ///
+    /// # Errors
+    ///
+    /// The message says how many elements were written before the batch stopped.
     #[doc(alias = "bpf_map_update_batch")]
     pub fn insert_batch(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
         self.check_elements(keys, values)?;
         self.write_batch(keys, values, mode.flags())
     }
 
-    /// [`Map::insert_batch`], with each element's lock held while it is written: the values have a `struct bpf_spin_lock`.
+    /// [`Map::insert_batch`], holding each element's `bpf_spin_lock` while it is written.
     ///
     /// # Errors
-    /// Those of [`Map::insert_batch`], and `InvalidArgument` if the values have no lock.
+    /// Those of the unlocked method, and `InvalidArgument` if the values have no lock.
     #[doc(alias = "BPF_F_LOCK")]
     #[doc(alias = "bpf_map_batch_opts")]
     pub fn insert_batch_locked(&self, keys: &[u8], values: &[u8], mode: UpdateMode) -> Result<()> {
@@ -147,7 +150,7 @@ impl Map {
         });
         let [Some(key_count), Some(value_count)] = counts else {
             let message = format!(
-                "{} bytes of keys and {} bytes of values are no whole number of elements of {} and {value_len} bytes",
+                "{} bytes of keys and {} bytes of values are not a whole number of elements of {} and {value_len} bytes",
                 keys.len(),
                 values.len(),
                 self.key_size()
@@ -157,12 +160,12 @@ impl Map {
         self.check_counts(key_count, value_count)
     }
 
-    /// Removes as many elements as `keys` holds. In one call since Linux 5.6, before that one by one.
+    /// Removes the elements with these keys. In one call since Linux 5.6, one by one before.
     #[doc(alias = "bpf_map_delete_batch")]
     pub fn remove_batch(&self, keys: &[u8]) -> Result<()> {
         if !keys.len().is_multiple_of(self.key_size().max(1)) {
             let message = format!(
-                "{} bytes are no whole number of keys of {} bytes",
+                "{} bytes are not a whole number of keys of {} bytes",
                 keys.len(),
                 self.key_size()
             );
@@ -174,7 +177,7 @@ impl Map {
 
 /// Batches of plain data.
 impl<K: Layout, V: Layout> Map<K, V> {
-    /// All elements, a batch at a time, which is lent.
+    /// Reads all elements, a batch at a time. Each batch is lent.
     ///
     /// ```no_run
     /// # fn main() -> rawbpf::Result<()> {
@@ -191,18 +194,19 @@ impl<K: Layout, V: Layout> Map<K, V> {
         Batches::new(self, BatchMode::Keep)
     }
 
-    /// Removes all elements, a batch at a time, which is lent. What programs insert meanwhile may be left out.
+    /// Reads and removes all elements, a batch at a time. Each batch is lent. Elements that programs insert meanwhile may be
+    /// left.
     pub fn drain(&self) -> Batches<K, V> {
         Batches::new(self, BatchMode::Remove)
     }
 
-    /// Writes elements: the first key with the first value, and so on. In one call since Linux 5.6, before that one by one.
+    /// Writes elements: the first key with the first value, and so on. In one call since Linux 5.6, one by one before.
     pub fn insert_batch(&self, keys: &[K], values: &[V], mode: UpdateMode) -> Result<()> {
         self.check_counts(keys.len(), values.len())?;
         self.write_batch(keys.as_bytes(), values.as_bytes(), mode.flags())
     }
 
-    /// Removes elements; those that are not there stop it. In one call since Linux 5.6, before that one by one.
+    /// Removes elements, stopping at the first that does not exist. In one call since Linux 5.6, one by one before.
     pub fn remove_batch(&self, keys: &[K]) -> Result<()> {
         self.delete_batch(keys.as_bytes())
     }
@@ -229,7 +233,7 @@ impl<K: Layout, V: Layout> Batches<K, V> {
         }
     }
 
-    /// Elements that a batch has at most. The room grows by itself when a bucket of a hash needs more.
+    /// Sets the maximum number of elements per batch. It grows automatically when a bucket of a hash needs more room.
     pub fn with_batch_size(mut self, elements: usize) -> Self {
         self.resize(elements.max(1));
         self
@@ -243,7 +247,7 @@ impl<K: Layout, V: Layout> Batches<K, V> {
     /// The next elements, or `None` after the last.
     ///
     /// # Errors
-    /// `Corrupt` if the bytes of a key or value are none of the view's type; the next call goes on behind this batch.
+    /// `Corrupt` if the bytes of a key or value are invalid for the view's type; the next call continues after this batch.
     pub fn next_batch(&mut self) -> Result<Option<(&[K], &[V])>> {
         while !self.cursor.is_finished() {
             let (keys, values) = (self.keys.bytes_mut(), self.values.bytes_mut());
@@ -274,7 +278,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         if keys == values {
             return Ok(());
         }
-        let message = format!("{keys} keys were given, and {values} values");
+        let message = format!("{keys} keys were given, but {values} values");
         Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
     }
 
@@ -359,7 +363,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     }
 }
 
-/// Copies the element after `position`, and says whether there was one.
+/// Copies the element after `position`, and returns whether there was one.
 fn read_one(
     map: &MapFd,
     position: &mut Position,
@@ -367,7 +371,7 @@ fn read_one(
     (mode, elem_flags): (BatchMode, u64),
 ) -> Result<bool, Errno> {
     while let Position::After(last) = position {
-        // What is removed cannot be gone on from: the first key is the next one.
+        // A removed key cannot be continued from: the first key is the next one.
         let after = match mode {
             BatchMode::Keep if !last.is_empty() => Some(&last[..]),
             _ => None,
@@ -384,7 +388,7 @@ fn read_one(
         last.extend_from_slice(key);
         match map.lookup(key, value, elem_flags) {
             Ok(()) => {}
-            // Somebody else has removed it meanwhile.
+            // It was removed meanwhile.
             Err(Errno::ENOENT) => continue,
             Err(errno) => return Err(errno),
         }

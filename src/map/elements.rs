@@ -6,18 +6,18 @@ use super::view::{Key, Value};
 use crate::btf::{Layout, Room, hex};
 use crate::{Errno, Error, ErrorKind, MapType, Result};
 
-/// What has to be true of the key when an element is written.
+/// The condition on the key when an element is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum UpdateMode {
-    /// Nothing: the element is made or overwritten.
+    /// None: the element is created or overwritten.
     #[default]
     #[doc(alias = "BPF_ANY")]
     Any,
-    /// The key is not there yet.
+    /// The key must not exist.
     #[doc(alias = "BPF_NOEXIST")]
     NoExist,
-    /// The key is there already.
+    /// The key must exist.
     #[doc(alias = "BPF_EXIST")]
     Exist,
 }
@@ -32,27 +32,28 @@ impl UpdateMode {
     }
 }
 
-/// Spin-locked values are copied with their lock held.
+/// `BPF_F_LOCK`: values are copied with their spin lock held.
 pub(super) const LOCK: u64 = 4;
 
 impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
-    /// The value at `key`, or `None` if there is none. Bytes of a per-CPU map: all values, see [`Map::get_per_cpu`].
+    /// The value at `key`, or `None` if there is none. As bytes, a per-CPU map returns all values, see [`Map::get_per_cpu`].
     ///
     /// # Errors
-    /// `Corrupt` if the bytes are no value of the view's type: 2 is no `bool`.
+    /// `Corrupt` if the bytes are invalid for the view's type: 2 is not a `bool`.
     #[doc(alias = "bpf_map__lookup_elem")]
     #[doc(alias = "bpf_map_lookup_elem")]
     pub fn get(&self, key: &K) -> Result<Option<V::Owned>> {
         self.lookup_owned(key_bytes(self, key)?, 0)
     }
 
-    /// As [`Map::get`], holding the `bpf_spin_lock` that is part of the value. Since Linux 5.1.
+    /// Like [`Map::get`], holding the value's `bpf_spin_lock`. Since Linux 5.1.
     #[doc(alias = "bpf_map_lookup_elem_flags")]
     pub fn get_locked(&self, key: &K) -> Result<Option<V::Owned>> {
         self.lookup_owned(key_bytes(self, key)?, LOCK)
     }
 
-    /// Copies the value at `key` to `value`, and says whether there is one. Bytes must be as many as [`Map::value_len`] says.
+    /// Copies the value at `key` to `value`, and returns whether there is one. A byte slice must have [`Map::value_len`]
+    /// bytes.
     pub fn get_into(&self, key: &K, value: &mut V::Owned) -> Result<bool> {
         let key = key_bytes(self, key)?;
         let mut found = Ok(false);
@@ -64,30 +65,30 @@ impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
         found
     }
 
-    /// Writes an element. Bytes must be as many as [`Map::value_len`] says.
+    /// Writes an element. A byte slice must have [`Map::value_len`] bytes.
     ///
     /// # Errors
     ///
-    /// `EEXIST` or `ENOENT` if `mode` does not hold, `E2BIG` if the map is full, `EPERM` if it is frozen.
+    /// `EEXIST` or `ENOENT` if the condition of `mode` is not met, `E2BIG` if the map is full, `EPERM` if it is frozen.
     #[doc(alias = "bpf_map__update_elem")]
     #[doc(alias = "bpf_map_update_elem")]
     pub fn insert(&self, key: &K, value: &V, mode: UpdateMode) -> Result<()> {
         self.update(key_bytes(self, key)?, value.bytes(), mode.flags())
     }
 
-    /// As [`Map::insert`], holding the `bpf_spin_lock` that is part of the value. Since Linux 5.1.
+    /// Like [`Map::insert`], holding the value's `bpf_spin_lock`. Since Linux 5.1.
     pub fn insert_locked(&self, key: &K, value: &V, mode: UpdateMode) -> Result<()> {
         self.update(key_bytes(self, key)?, value.bytes(), mode.flags() | LOCK)
     }
 
-    /// Removes an element and returns its value. Hashes since Linux 5.14.
+    /// Removes an element and returns its value. For hashes since Linux 5.14.
     #[doc(alias = "bpf_map__lookup_and_delete_elem")]
     #[doc(alias = "bpf_map_lookup_and_delete_elem")]
     pub fn take(&self, key: &K) -> Result<Option<V::Owned>> {
         self.take_bytes(key_bytes(self, key)?, 0)
     }
 
-    /// As [`Map::take`], holding the `bpf_spin_lock` that is part of the value. Hashes since Linux 5.14.
+    /// Like [`Map::take`], holding the value's `bpf_spin_lock`. For hashes since Linux 5.14.
     #[doc(alias = "bpf_map_lookup_and_delete_elem_flags")]
     pub fn take_locked(&self, key: &K) -> Result<Option<V::Owned>> {
         self.take_bytes(key_bytes(self, key)?, LOCK)
@@ -95,7 +96,7 @@ impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
 }
 
 impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
-    /// Removes an element, and says whether there was one.
+    /// Removes an element, and returns whether there was one.
     #[doc(alias = "bpf_map__delete_elem")]
     #[doc(alias = "bpf_map_delete_elem")]
     pub fn remove(&self, key: &K) -> Result<bool> {
@@ -114,13 +115,13 @@ impl Map {
         self.update(&[], value, 0)
     }
 
-    /// Takes the next value off a queue or a stack.
+    /// Removes and returns the next value of a queue or stack; `None` if it is empty. Since Linux 4.20.
     pub fn pop(&self) -> Result<Option<Vec<u8>>> {
         self.check_keyless()?;
         self.take(&[])
     }
 
-    /// Reads the next value of a queue or a stack.
+    /// Returns the next value of a queue or stack without removing it; `None` if it is empty. Since Linux 4.20.
     pub fn peek(&self) -> Result<Option<Vec<u8>>> {
         self.check_keyless()?;
         self.get(&[])
@@ -151,12 +152,12 @@ impl<V: Layout> Map<(), V> {
         self.update(&[], value.as_bytes(), 0)
     }
 
-    /// Takes the next value off a queue or a stack.
+    /// Removes and returns the next value of a queue or stack; `None` if it is empty. Since Linux 4.20.
     pub fn pop(&self) -> Result<Option<V>> {
         self.take_bytes(&[], 0)
     }
 
-    /// Reads the next value of a queue or a stack.
+    /// Returns the next value of a queue or stack without removing it; `None` if it is empty. Since Linux 4.20.
     pub fn peek(&self) -> Result<Option<V>> {
         self.get(&())
     }
@@ -167,18 +168,21 @@ impl<V: Layout> Map<(), V> {
     /// `InvalidArgument` for other maps.
     pub fn contains(&self, value: &V) -> Result<bool> {
         if self.kind() != MapType::BLOOM_FILTER {
-            let message = format!("a map of type {} cannot be asked this", self.kind());
+            let message = format!(
+                "a map of type {} cannot be asked whether it contains a value",
+                self.kind()
+            );
             let error = Error::new(ErrorKind::InvalidArgument, message);
             return Err(self.blame(error).with_hint("only bloom filters can"));
         }
-        // The value is read, not written; the kernel takes it where others get theirs.
+        // The kernel reads the value here, where for other maps it writes one.
         let mut asked = Room::<V>::new();
         asked.bytes_mut().copy_from_slice(value.as_bytes());
         self.lookup(&[], asked.bytes_mut(), 0)
     }
 }
 
-/// Says of which key the value is that an error is about.
+/// Names the key whose value an error is about.
 #[cold]
 pub(super) fn about_value(error: Error, key: &[u8]) -> Error {
     if key.is_empty() {
@@ -187,10 +191,10 @@ pub(super) fn about_value(error: Error, key: &[u8]) -> Error {
     error.context(format!("value of key {}", hex(key)))
 }
 
-/// What all views come down to.
+/// Shared by all views.
 impl<K: ?Sized, V: ?Sized> Map<K, V> {
-    /// Bytes that user space exchanges for a value: [`Map::value_size`], or in per-CPU maps one value for each possible
-    /// CPU, each padded to 8 bytes.
+    /// How many bytes user space reads and writes for a value: [`Map::value_size`], or in per-CPU maps one value for each
+    /// possible CPU, each padded to 8 bytes.
     pub fn value_len(&self) -> Result<usize> {
         self.raw()
             .value_len()
@@ -227,7 +231,7 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     pub(super) fn no_lock(&self, doing: &str) -> Error {
         let error = self.fail(Errno::EINVAL, doing);
         error.with_kind(ErrorKind::InvalidArgument).with_hint(
-            "its values have no lock: one is a member of type `struct bpf_spin_lock`, known by BTF",
+            "its values have no lock: that is a member of type `struct bpf_spin_lock`, described by BTF",
         )
     }
 
@@ -239,14 +243,17 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         }
     }
 
-    /// The error of a map that may be of a type without elements.
+    /// The error for a map whose type may not support this.
     #[cold]
     fn no_elements(&self, errno: Errno, doing: &str) -> Error {
         let error = self.fail(errno, doing);
         match errno {
             Errno::ENOTSUPP | Errno::EOPNOTSUPP => error
                 .with_kind(ErrorKind::InvalidArgument)
-                .with_hint(format!("a map of type {} does not do this", self.kind())),
+                .with_hint(format!(
+                    "a map of type {} does not support this",
+                    self.kind()
+                )),
             _ => error,
         }
     }
@@ -262,8 +269,8 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
             Errno::EPERM => error.with_hint(
                 "the map is frozen, was created or opened read-only, or this process may not write maps",
             ),
-            Errno::EEXIST => error.with_hint("the key is there already (UpdateMode::NoExist)"),
-            Errno::ENOENT => error.with_hint("the key is not there (UpdateMode::Exist)"),
+            Errno::EEXIST => error.with_hint("the key already exists (UpdateMode::NoExist)"),
+            Errno::ENOENT => error.with_hint("the key does not exist (UpdateMode::Exist)"),
             _ => error,
         }
     }

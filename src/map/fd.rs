@@ -5,25 +5,26 @@ use super::{Key, Map, UpdateMode};
 use crate::{Errno, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Stands for a descriptor among the types of a view.
+/// Marks keys or values as descriptors in the type of a view.
 ///
-/// - `Map<u32, Fd>`: program arrays, maps of maps, arrays of perf events and cgroups, maps of sockets. Written are
-///   descriptors; what is read back is the id of the map or program.
-/// - `Map<Fd, V>`: storage of sockets, tasks, files and cgroups. The key is the owner's descriptor (of a task: a pidfd).
+/// - `Map<u32, Fd>`: program arrays, maps of maps, arrays of perf events and cgroups, maps of sockets. Descriptors are
+///   written; the id of the map or program is read back.
+/// - `Map<Fd, V>`: local storage of sockets, tasks, files and cgroups. The key is the owner's descriptor (for a task, a
+///   pidfd).
 ///
-/// A type to name, not to make: methods take anything that is [`AsFd`].
+/// This type is only named, never constructed: methods accept anything that is [`AsFd`].
 #[derive(Debug)]
 pub enum Fd {}
 
 impl<K: Key + ?Sized> Map<K, Fd> {
-    /// Puts what `fd` stands for at `key`.
+    /// Stores the object that `fd` refers to at `key`.
     ///
     /// # Errors
-    /// `EBADF` or `EINVAL` if the descriptor is of something that the map does not hold; see also [`Map::insert`].
+    /// `EBADF` or `EINVAL` if the map cannot hold what the descriptor refers to; see also [`Map::insert`].
     pub fn insert(&self, key: &K, fd: impl AsFd, mode: UpdateMode) -> Result<()> {
         let key = super::typed::key_bytes(self, key)?;
         let raw = fd.as_fd().as_raw_fd();
-        // Sockets may have values of 8 bytes, as long as the number fits 4.
+        // Maps of sockets may have 8-byte values, as long as the number fits in 4 bytes.
         let (narrow, wide) = (raw.to_ne_bytes(), i64::from(raw).to_ne_bytes());
         let value = if self.value_size() == wide.len() {
             &wide[..]
@@ -38,7 +39,7 @@ impl<K: Key + ?Sized> Map<K, Fd> {
                     Errno::EBADF | Errno::EINVAL | Errno::EOPNOTSUPP => error
                         .with_kind(ErrorKind::InvalidArgument)
                         .with_hint(format!(
-                            "is the descriptor of something that a map of type {} holds?",
+                            "the descriptor must refer to something that a map of type {} can hold",
                             self.kind()
                         )),
                     _ => error,
@@ -46,7 +47,7 @@ impl<K: Key + ?Sized> Map<K, Fd> {
             })
     }
 
-    /// The id of the map or program at `key`, a socket's cookie where values have 8 bytes, or `None` if there is nothing.
+    /// The id of the map or program at `key`, or a socket's cookie if values have 8 bytes; `None` if there is nothing.
     ///
     /// # Errors
     /// Arrays of perf events and cgroups, and maps of sockets with values of 4 bytes, cannot be read.
@@ -58,14 +59,14 @@ impl<K: Key + ?Sized> Map<K, Fd> {
             return Err(self.wrong_length("value", 8, size));
         };
         match self.raw().lookup(key, room, 0) {
-            // The rest is zero, which makes it the same number on machines that store the low byte first; on others the
-            // number is in the upper half.
+            // The rest is zero, which makes it the same number on little-endian machines; on others the number is in the
+            // upper half.
             Ok(()) if size == 4 && cfg!(target_endian = "big") => {
                 Ok(Some(u64::from_ne_bytes(value) >> 32))
             }
             Ok(()) => Ok(Some(u64::from_ne_bytes(value))),
             Err(Errno::ENOENT) => Ok(None),
-            Err(errno) => Err(self.fail(errno, "cannot read which object an element holds")),
+            Err(errno) => Err(self.fail(errno, "cannot read what an element refers to")),
         }
     }
 }
@@ -83,7 +84,7 @@ impl<V: Value + ?Sized> Map<Fd, V> {
         self.update(&key, value.bytes(), mode.flags())
     }
 
-    /// Removes the value that belongs to `owner`, and says whether there was one.
+    /// Removes the value that belongs to `owner`, and returns whether there was one.
     pub fn remove(&self, owner: impl AsFd) -> Result<bool> {
         let key = owner.as_fd().as_raw_fd().to_ne_bytes();
         self.delete(&key)

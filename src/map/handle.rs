@@ -1,4 +1,4 @@
-//! The handle: where maps come from, and what is known about them.
+//! The map handle: where maps come from, and what is known about them.
 
 use super::pin::{self, OpenAccess};
 use crate::btf::Btf;
@@ -13,34 +13,34 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// A map in the kernel. Clones share one descriptor, which is closed with the last of them.
+/// A map in the kernel. Clones share one descriptor, which is closed with the last clone.
 ///
-/// `Map` by itself exchanges keys and values as bytes. [`Map::typed`] makes a view whose keys and values are Rust types:
-/// `Map<u32, u64>`, or `Map<u32, PerCpu<u64>>` where each CPU has a value of its own ([`PerCpu`](super::PerCpu)). Both have the
-/// same methods.
+/// `Map` by itself takes and returns keys and values as bytes. [`Map::typed`] makes a view whose keys and values are Rust
+/// types: `Map<u32, u64>`, or `Map<u32, PerCpu<u64>>` if each CPU has a value of its own ([`PerCpu`](super::PerCpu)). Both
+/// have the same methods.
 ///
-/// The map itself lives as long as somebody holds it: a descriptor, a program, a pin, a mapping.
+/// The map itself lives as long as anything holds it: a descriptor, a program, a pin, a mapping.
 #[doc(alias = "bpf_map")]
 pub struct Map<K: ?Sized = [u8], V: ?Sized = [u8]> {
     inner: Arc<Inner>,
     view: PhantomData<View<K, V>>,
 }
 
-/// Neither owns keys or values, nor borrows any.
+/// Neither owns nor borrows keys and values.
 type View<K, V> = (fn(&K), fn(&V));
 
 struct Inner {
     fd: MapFd,
     name: String,
     types: OnceLock<Option<MapTypes>>,
-    /// Whether the kernel reads and writes the value of one CPU alone; asked once.
+    /// Whether the kernel can read and write the value of a single CPU; asked once.
     one_cpu: OnceLock<bool>,
 }
 
-/// What the keys and values of a map are, by BTF. Returned by [`Map::types`].
+/// The types of a map's keys and values, by BTF. Returned by [`Map::types`].
 #[derive(Debug, Clone)]
 pub struct MapTypes {
-    /// Where the types are.
+    /// The BTF that holds the types.
     pub btf: Arc<Btf<'static>>,
     /// Type of a key; `void` if unknown.
     pub key: TypeId,
@@ -70,7 +70,7 @@ impl<K: ?Sized, V: ?Sized> AsFd for Map<K, V> {
 }
 
 impl Map {
-    /// A map that has just been created, under the name that users know it by. [`Map::create`] creates one, [`Map::from_fd`] takes
+    /// A map that has just been created, under its name in the object. [`Map::create`] creates a map, [`Map::from_fd`] takes
     /// a descriptor.
     #[doc(hidden)]
     pub fn new(fd: MapFd, name: impl Into<String>) -> Self {
@@ -85,7 +85,11 @@ impl Map {
         }
     }
 
-    /// A map whose descriptor came from elsewhere. Its name is the kernel's, of at most 15 bytes.
+    /// A map from a descriptor that came from elsewhere. Its name is the kernel's, of at most 15 bytes.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` if the descriptor is not a map.
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         let (fd, info) =
             MapFd::from_fd(fd).map_err(|no| no_map("what the descriptor stands for", no))?;
@@ -101,15 +105,15 @@ impl Map {
         Self::from_id_with(id, OpenAccess::ReadWrite)
     }
 
-    /// [`Map::from_id`] with a descriptor that cannot do more than this. Since Linux 4.15.
+    /// [`Map::from_id`] with a descriptor that allows only this access. Since Linux 4.15.
     #[doc(alias = "bpf_map_get_fd_by_id_opts")]
     pub fn from_id_with(id: u32, access: OpenAccess) -> Result<Self> {
         let fd = bpf::fd_by_id_with(ObjectKind::Map, id, access.flags());
         Self::from_fd(fd.map_err(|errno| by_id::refused(ObjectKind::Map, id, errno))?)
     }
 
-    /// The ids of all maps of the kernel, in ascending order. Since Linux 4.13. A map can be gone before its id is used:
-    /// [`Map::from_id`] answers `NotFound` then.
+    /// The ids of all maps in the kernel, in ascending order. Since Linux 4.13. A map may be gone before its id is used:
+    /// then [`Map::from_id`] answers `NotFound`.
     ///
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`.
@@ -124,9 +128,9 @@ impl Map {
         Self::from_pin_with(path, OpenAccess::ReadWrite)
     }
 
-    /// [`Map::from_pin`] with a descriptor that cannot do more than this. Since Linux 4.15.
+    /// [`Map::from_pin`] with a descriptor that allows only this access. Since Linux 4.15.
     ///
-    /// Who may only read the pin's file can open it with [`OpenAccess::ReadOnly`].
+    /// Users who may only read the pin's file can open it with [`OpenAccess::ReadOnly`].
     #[doc(alias = "bpf_obj_get_opts")]
     pub fn from_pin_with(path: impl AsRef<Path>, access: OpenAccess) -> Result<Self> {
         let path = path.as_ref();
@@ -135,17 +139,17 @@ impl Map {
         Ok(Self::new(fd, info.name))
     }
 
-    /// Says what its keys and values are, unless that is known already.
+    /// Sets the types of its keys and values, unless they are known already.
     pub(crate) fn set_types(&self, types: MapTypes) {
         let _ = self.inner.types.set(Some(types));
     }
 }
 
-/// The error for `what`, of which the kernel says that it is no map.
+/// The error for `what`, which the kernel says is not a map.
 pub(crate) fn no_map(what: &str, no: NoMap) -> Error {
     let message = match no.kind {
         Some(kind) => format!("{what} is a {kind}, not a map"),
-        None => format!("{what} is no BPF map"),
+        None => format!("{what} is not a BPF map"),
     };
     match no.errno {
         Errno::EINVAL => Error::new(ErrorKind::InvalidArgument, message).with_errno(no.errno),
@@ -167,8 +171,8 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         self.view_as()
     }
 
-    /// What its keys and values are, by the BTF of the object that it was loaded from, or else by the BTF that the kernel keeps
-    /// with the map. `None` if nobody knows.
+    /// The types of its keys and values, from the BTF of the object that it was loaded from, or else the BTF that the kernel
+    /// keeps with the map. `None` if neither is known.
     #[doc(alias("bpf_map__btf_key_type_id", "bpf_map__btf_value_type_id"))]
     pub fn types(&self) -> Result<Option<&MapTypes>> {
         if let Some(known) = self.inner.types.get() {
@@ -194,49 +198,49 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         }))
     }
 
-    /// Whether the kernel reads and writes the value of one CPU alone, which it is asked for by `ask` the first time.
+    /// Whether the kernel can read and write the value of a single CPU; `ask` is called the first time.
     pub(super) fn has_one_cpu(&self, ask: impl FnOnce() -> bool) -> bool {
         *self.inner.one_cpu.get_or_init(ask)
     }
 
-    /// Gives the map a name in a BPF file system, where it stays after this process. The parent folder is made if it is
+    /// Pins the map at `path` in a BPF file system, where it outlives this process. The parent folder is created if it is
     /// missing.
     #[doc(alias = "bpf_map__pin")]
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<()> {
         pin::pin(self.as_fd(), pin::Place::At(path.as_ref())).map_err(|e| self.blame(e))
     }
 
-    /// Removes the pin at `path`; the map stays as long as somebody else holds it.
+    /// Removes the pin at `path`; the map lives on as long as anything else holds it.
     #[doc(alias = "bpf_map__unpin")]
     pub fn unpin(&self, path: impl AsRef<Path>) -> Result<()> {
         pin::unpin(path.as_ref()).map_err(|e| self.blame(e))
     }
 
-    /// The name: that of the object file if the map came from there, else the kernel's.
+    /// The name: from the object file if the map came from there, else the kernel's.
     #[doc(alias = "bpf_map__name")]
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// What sort of map.
+    /// The map type.
     #[doc(alias = "bpf_map__type")]
     pub fn kind(&self) -> MapType {
         self.inner.fd.shape().kind
     }
 
-    /// Bytes in a key.
+    /// Key size in bytes.
     #[doc(alias = "bpf_map__key_size")]
     pub fn key_size(&self) -> usize {
         self.inner.fd.key_len()
     }
 
-    /// Bytes in a value; for one CPU, if the map has one for each.
+    /// Value size in bytes; in per-CPU maps, of one CPU's value.
     #[doc(alias = "bpf_map__value_size")]
     pub fn value_size(&self) -> usize {
         self.inner.fd.shape().value_size as usize
     }
 
-    /// How many elements; bytes for a ring buffer.
+    /// Maximum number of elements; bytes for a ring buffer, pages for an arena.
     #[doc(alias = "bpf_map__max_entries")]
     pub fn max_entries(&self) -> u32 {
         self.inner.fd.shape().max_entries
@@ -248,24 +252,24 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         self.inner.fd.shape().flags
     }
 
-    /// Everything that the kernel tells about the map.
+    /// Everything that the kernel reports about the map.
     #[doc(alias = "bpf_map_get_info_by_fd")]
     pub fn info(&self) -> Result<MapInfo> {
         bpf::map_info(self.as_fd()).map_err(|errno| self.fail(errno, "cannot ask about the map"))
     }
 
-    /// Bytes of memory that the kernel has set aside for the map, as `/proc/self/fdinfo` tells.
+    /// How many bytes of memory the kernel has set aside for the map, from `/proc/self/fdinfo`.
     pub fn memlock(&self) -> Result<u64> {
         bpf::memlock(self.as_fd())
             .map_err(|errno| self.fail(errno, "cannot read how much memory the map takes"))
     }
 
-    /// The map's number while it lives.
+    /// The map's id, unique while it exists.
     pub fn id(&self) -> Result<u32> {
         self.info().map(|info| info.id)
     }
 
-    /// Makes the map read-only for user space, for good. Since Linux 5.2.
+    /// Makes the map permanently read-only for user space. Since Linux 5.2.
     ///
     /// # Errors
     ///
@@ -291,31 +295,31 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         })
     }
 
-    /// SHA-256 of the values of an array that is [frozen](Map::freeze), by which signed loaders trust it. Since Linux 6.18.
+    /// SHA-256 of the values of a [frozen](Map::freeze) array, by which signed loaders trust it. Since Linux 6.18.
     #[doc(alias = "hash_size")]
     pub fn sha256(&self) -> Result<[u8; 32]> {
         bpf::map_hash(self.as_fd()).map_err(|errno| {
-            let error = self.fail(errno, "the kernel does not tell the hash of its contents");
-            error.with_hint("it does for arrays that are frozen, since Linux 6.18")
+            let error = self.fail(errno, "cannot read the hash of its contents");
+            error.with_hint("only frozen arrays have one, since Linux 6.18")
         })
     }
 
-    /// The memory of an arena, at this address in this process; 0 leaves the choice to the kernel. Since Linux 6.9.
+    /// The memory of an arena, mapped at this address in this process; 0 leaves the choice to the kernel. Since Linux 6.9.
     ///
     /// # Errors
-    /// `InvalidArgument` if the map is no arena.
+    /// `InvalidArgument` if the map is not an arena.
     pub fn arena_memory(&self, address: u64) -> Result<ArenaMemory> {
         if self.kind() != MapType::ARENA {
-            let message = format!("a map of type {} is no arena", self.kind());
+            let message = format!("a map of type {} is not an arena", self.kind());
             return Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)));
         }
         ArenaMemory::map(self.raw(), address)
             .map_err(|errno| self.fail(errno, "cannot map the arena into memory"))
     }
 
-    /// The same map by another open file, which the kernel gives to those only who have `CAP_SYS_ADMIN`.
+    /// The same map through another open file, which the kernel only gives to processes with `CAP_SYS_ADMIN`.
     pub(crate) fn reopened(&self) -> Option<Map> {
-        // The id stays the map's, as this handle keeps it alive.
+        // The id stays valid, as this handle keeps the map alive.
         let fd = bpf::fd_by_id(ObjectKind::Map, self.id().ok()?).ok()?;
         let (fd, _) = MapFd::from_fd(fd).ok()?;
         Some(Map::new(fd, self.name()))
@@ -335,11 +339,11 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     pub(super) fn wrong_length(&self, what: &str, given: usize, wanted: usize) -> Error {
         self.blame(Error::new(
             ErrorKind::InvalidArgument,
-            format!("a {what} of {given} bytes was given, but the map's {what}s have {wanted}"),
+            format!("the {what} has {given} bytes, but the map's {what}s have {wanted}"),
         ))
     }
 
-    /// Names the map as what an error is about.
+    /// Names the map as the subject of an error.
     pub(crate) fn blame(&self, error: Error) -> Error {
         error.context(format!("map `{}`", self.name()))
     }

@@ -1,4 +1,4 @@
-//! Walking over the keys and elements of a map.
+//! Iterating over the keys and elements of a map.
 
 use super::{Key, Map, Value};
 use crate::{Errno, Error, ErrorKind, Result};
@@ -7,9 +7,9 @@ use std::fmt;
 impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
     /// The keys, in the map's own order.
     ///
-    /// The key that was just returned may be removed: the walk knows the next one already. When somebody else removes that
-    /// one, the kernel starts again with the first, so a hash that changes meanwhile may show a key twice or leave one
-    /// out. The walk ends in any case, after at most [`Map::max_entries`] keys.
+    /// The key that was just returned may be removed: the iterator knows the next one already. If that one is removed by
+    /// somebody else, the kernel starts over with the first, so a hash that changes meanwhile may show a key twice or leave
+    /// one out. The iteration always ends, after at most [`Map::max_entries`] keys.
     #[doc(alias = "bpf_map__get_next_key")]
     #[doc(alias = "bpf_map_get_next_key")]
     pub fn keys(&self) -> Keys<K> {
@@ -22,8 +22,8 @@ impl<K: Key + ?Sized, V: ?Sized> Map<K, V> {
 }
 
 impl<K: Key + ?Sized, V: Value + ?Sized> Map<K, V> {
-    /// The elements, in the map's own order; see [`Map::keys`]. Elements that are removed meanwhile are left out. The walk goes
-    /// on behind a key or value that is none of the view's type, which is an error by itself ([`ErrorKind::Corrupt`]).
+    /// The elements, in the map's own order; see [`Map::keys`]. Elements that are removed meanwhile are left out. A key or
+    /// value that is invalid for the view's type is an error ([`ErrorKind::Corrupt`]), after which the iteration continues.
     pub fn iter(&self) -> Iter<K, V> {
         Iter {
             map: self.clone(),
@@ -48,9 +48,9 @@ pub struct Keys<K: Key + ?Sized = [u8]> {
     left: u32,
 }
 
-/// What the kernel said of the next key.
+/// What the kernel answered about the next key.
 enum Ahead<R> {
-    /// It has not been asked for any.
+    /// It has not been asked yet.
     First,
     Key(R),
     Failed(Error),
@@ -67,14 +67,14 @@ impl<K: Key + ?Sized> fmt::Debug for Keys<K> {
 }
 
 impl<K: Key + ?Sized> Keys<K> {
-    /// Asks the kernel for the key behind this one.
+    /// Asks the kernel for the key after this one.
     fn after(&self, key: Option<&K::Room>) -> Ahead<K::Room> {
         let mut next = K::room(self.map.key_size());
         let key = key.map(K::room_bytes);
         match self.map.raw().next_key(key, K::room_bytes_mut(&mut next)) {
             Ok(()) => Ahead::Key(next),
             Err(Errno::ENOENT) => Ahead::End,
-            Err(errno) => Ahead::Failed(self.map.fail(errno, "cannot go on to the next key")),
+            Err(errno) => Ahead::Failed(self.map.fail(errno, "cannot get the next key")),
         }
     }
 
@@ -138,7 +138,7 @@ impl<K: Key + ?Sized, V: Value + ?Sized> Iterator for Iter<K, V> {
                     return Some(self.keys.key_in(room).map(|key| (key, value)));
                 }
                 Ok(None) => {}
-                // The next value may be one of the view's type.
+                // The next value may be valid for the view's type.
                 Err(error) if error.kind() == ErrorKind::Corrupt => return Some(Err(error)),
                 Err(error) => {
                     self.keys.left = 0;

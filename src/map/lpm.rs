@@ -1,4 +1,4 @@
-//! Keys of tries that look for the longest prefix.
+//! Keys of longest-prefix-match tries.
 
 use crate::btf::Layout;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The key of a `BPF_MAP_TYPE_LPM_TRIE`: the first `prefix_len` bits of `N` bytes, most significant byte first.
 ///
-/// A look-up with all bits finds the element with the longest prefix that matches.
+/// A lookup with all bits finds the element with the longest matching prefix.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
@@ -21,7 +21,7 @@ pub struct LpmKey<const N: usize> {
 impl<const N: usize> Layout for LpmKey<N> {}
 
 impl<const N: usize> LpmKey<N> {
-    /// A prefix of `prefix_len` bits; the kernel refuses more than there are.
+    /// A prefix of `prefix_len` bits; the kernel refuses more than `N * 8`.
     pub fn new(prefix_len: u32, data: [u8; N]) -> Self {
         Self {
             prefix_len: U32::new(prefix_len),
@@ -29,12 +29,12 @@ impl<const N: usize> LpmKey<N> {
         }
     }
 
-    /// All bits: what a look-up asks for.
+    /// A key with all bits, as for lookups.
     pub fn exact(data: [u8; N]) -> Self {
         Self::new(u32::try_from(N).unwrap_or(u32::MAX).saturating_mul(8), data)
     }
 
-    /// How many bits count.
+    /// The length of the prefix in bits.
     pub fn prefix_len(&self) -> u32 {
         self.prefix_len.get()
     }

@@ -1,8 +1,8 @@
-//! Using maps: handles, elements as bytes or as Rust types, iteration, batches, values of every CPU, pins.
+//! Using maps: handles, elements as bytes or as Rust types, iteration, batches, per-CPU values, pins.
 //!
-//! In: a descriptor of a map that exists (from `load`, a pin, an id), or what to create one with ([`NewMap`]). Out: bytes or plain data, [`crate::Error`]s that name
-//! the map. Not here: decoding by type alone (see `btf`), creating the maps of an object (see `load`), reading ring
-//! buffers (see `ring`).
+//! In: the descriptor of an existing map (from `load`, a pin, an id), or what to create one with ([`NewMap`]). Out: bytes or
+//! plain data, and [`crate::Error`]s that name the map. Not here: decoding values by their BTF alone (see `btf`), creating
+//! an object's maps (see `load`), reading ring buffers (see `ring`).
 //!
 //! There is one [`Map`] and one set of methods; [`Map::typed`] changes what its keys and values are:
 //!
@@ -16,9 +16,10 @@
 //! | `Map<K, Fd>` | plain data | descriptors in, ids out: program arrays, maps of maps, maps of sockets |
 //! | `Map<Fd, V>` | the descriptor of the element's owner: local storage | plain data |
 //!
-//! Plain data may be types that not all bytes are valid for (`bool`, enums): what a program wrote is checked when it is read.
+//! Plain data may include types that not all bytes are valid for (`bool`, enums): what a program wrote is checked when it is
+//! read.
 //!
-//! Start with `handle`; the rest hangs on it:
+//! Start with `handle`, which everything else builds on:
 //!
 //! ```text
 //!  new, pin --> handle --typed--> a view (view) --> elements   one at a time
@@ -26,7 +27,7 @@
 //!                                               `--> batch     many in one call
 //! ```
 //!
-//! What views are made of besides plain data: `per_cpu`, `lpm`, `fd`.
+//! Building blocks of views besides plain data: `per_cpu`, `lpm`, `fd`.
 
 mod batch;
 mod elements;

@@ -1,9 +1,9 @@
-//! What to create a map with, by hand.
+//! What to create a map with, without an object.
 
 use super::{Map, MapTypes};
 use crate::kinds::{MapFlags, MapType};
 
-/// A map to be created without an object, see [`Map::create`].
+/// Describes a map to be created without an object, see [`Map::create`].
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_map_create_opts")]
 pub struct NewMap {
@@ -21,8 +21,8 @@ pub struct NewMap {
 }
 
 impl NewMap {
-    /// A map of this type, with keys and values of so many bytes, for so many elements. A ring buffer has neither keys nor values
-    /// (0), and bytes instead of elements; an arena has pages.
+    /// A map of this type, with key and value sizes in bytes. A ring buffer has neither keys nor values (0), and its
+    /// `max_entries` is in bytes; an arena's is in pages.
     pub fn new(kind: MapType, key_size: u32, value_size: u32, max_entries: u32) -> Self {
         Self {
             kind,
@@ -39,47 +39,47 @@ impl NewMap {
         }
     }
 
-    /// Its name, of which the kernel keeps 15 bytes. Since Linux 4.15.
+    /// Sets the name, of which the kernel keeps 15 bytes. Since Linux 4.15.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Its flags.
+    /// Sets the flags.
     pub fn flags(mut self, flags: MapFlags) -> Self {
         self.flags = flags;
         self
     }
 
-    /// A number whose meaning depends on the type: the hash functions of a bloom filter, the address of an arena.
+    /// Sets a number whose meaning depends on the map type: the hash functions of a bloom filter, the address of an arena.
     #[doc(alias = "map_extra")]
     pub fn extra(mut self, extra: u64) -> Self {
         self.extra = extra;
         self
     }
 
-    /// The NUMA node that its memory comes from.
+    /// Sets the NUMA node that its memory comes from.
     pub fn numa_node(mut self, node: u32) -> Self {
         self.numa_node = Some(node);
         self
     }
 
-    /// The network interface that it is offloaded to.
+    /// Sets the network interface that it is offloaded to, by index.
     #[doc(alias = "map_ifindex")]
     pub fn ifindex(mut self, ifindex: u32) -> Self {
         self.ifindex = ifindex;
         self
     }
 
-    /// A map like those that this one will hold. For maps of maps, which cannot do without.
+    /// Sets a map like those that this one will hold. Required for maps of maps.
     #[doc(alias = "inner_map_fd")]
     pub fn inner<K: ?Sized, V: ?Sized>(mut self, like: &Map<K, V>) -> Self {
         self.inner = Some(like.as_bytes());
         self
     }
 
-    /// What its keys and values are. The storage of sockets, tasks, files and cgroups cannot do without (a key is an `int`), nor
-    /// can values with a lock or a timer.
+    /// Sets the types of its keys and values. Required for local storage of sockets, tasks, files and cgroups (whose key is
+    /// an `int`), and for values with a lock or a timer.
     #[doc(alias("btf_fd", "btf_key_type_id", "btf_value_type_id"))]
     pub fn types(mut self, types: MapTypes) -> Self {
         self.types = Some(types);

@@ -14,7 +14,7 @@ use zerocopy::FromZeros;
 /// One value for each possible CPU, by CPU number: plain data in a view ([`Map::typed`]), otherwise bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PerCpu<V: ?Sized = [u8]> {
-    /// Each value is followed by as much padding as makes it a multiple of 8.
+    /// Each value is padded to a multiple of 8 bytes.
     bytes: Vec<u8>,
     size: usize,
     padded: usize,
@@ -28,7 +28,7 @@ impl<V: ?Sized> fmt::Debug for PerCpu<V> {
 }
 
 impl<V: ?Sized> PerCpu<V> {
-    /// Zeros for `cpus` CPUs: `None` if values of `size` bytes, each padded to 8, are more than there is memory to count.
+    /// Zeros for `cpus` CPUs; `None` if the total size of values of `size` bytes, each padded to 8, overflows.
     fn zeroed_for(cpus: usize, size: usize) -> Option<Self> {
         let padded = size.checked_next_multiple_of(8)?;
         Some(Self {
@@ -39,12 +39,12 @@ impl<V: ?Sized> PerCpu<V> {
         })
     }
 
-    /// How many CPUs.
+    /// The number of CPUs.
     pub fn len(&self) -> usize {
         self.bytes.len().checked_div(self.padded).unwrap_or(0)
     }
 
-    /// Whether there is no value at all.
+    /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -68,7 +68,7 @@ impl PerCpu {
         self.chunks().nth(cpu)
     }
 
-    /// The value of one CPU, to be changed before it is written.
+    /// The value of one CPU, for changing it before it is written.
     pub fn get_mut(&mut self, cpu: usize) -> Option<&mut [u8]> {
         self.chunk_mut(cpu)
     }
@@ -86,7 +86,7 @@ impl<V: Layout> PerCpu<V> {
         V::try_read_from_bytes(bytes).ok()
     }
 
-    /// Changes the value of one CPU, and says whether there is such a CPU.
+    /// Sets the value of one CPU, and returns whether there is such a CPU.
     pub fn set(&mut self, cpu: usize, value: &V) -> bool {
         match self.chunk_mut(cpu) {
             Some(place) => value.write_to(place).is_ok(),
@@ -146,16 +146,16 @@ impl<V: Value + ?Sized> PerCpu<V> {
 }
 
 impl<K: super::Key + ?Sized, V: Layout + FromZeros> Map<K, PerCpu<V>> {
-    /// Zeros for all possible CPUs, to be filled in. (An enum that has no value of zero is written with
-    /// [`Map::insert_all_cpus`] first.)
+    /// Zeros for all possible CPUs, to be filled in. (For an enum without a zero value, call [`Map::insert_all_cpus`]
+    /// first.)
     pub fn new_per_cpu(&self) -> Result<PerCpu<V>> {
         PerCpu::room(self.raw()).map_err(|errno| self.fail(errno, "cannot count the CPUs"))
     }
 }
 
-/// One value instead of one for each CPU.
+/// Access to the value of one CPU.
 impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
-    /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that one is copied.
+    /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that value is copied.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such CPU.
@@ -173,25 +173,24 @@ impl<K: super::Key + ?Sized, V: Layout> Map<K, PerCpu<V>> {
         value.map(Some)
     }
 
-    /// Writes the value of one CPU at `key`; those of the others stay, or become zero if the key is new. Since Linux 7.0.
+    /// Writes the value of one CPU at `key`; other CPUs' values stay, or become zero if the key is new. Since Linux 7.0.
     ///
     /// # Errors
-    /// `Unsupported` on older kernels: there, reading all values and writing them back would undo what programs count
-    /// meanwhile.
+    /// `Unsupported` on older kernels: reading all values and writing them back would undo what programs count meanwhile.
     #[doc(alias = "BPF_F_CPU")]
     pub fn insert_cpu(&self, key: &K, cpu: u32, value: &V, mode: UpdateMode) -> Result<()> {
         self.update_cpu(key_bytes(self, key)?, cpu, value.as_bytes(), mode)
     }
 
-    /// Writes the same value for every CPU at `key`. Since Linux 7.0 the kernel copies it; before that, as many copies are
-    /// written as there are CPUs.
+    /// Writes the same value for every CPU at `key`. Since Linux 7.0 the kernel replicates it; before, one copy is written
+    /// for each CPU.
     #[doc(alias = "BPF_F_ALL_CPUS")]
     pub fn insert_all_cpus(&self, key: &K, value: &V, mode: UpdateMode) -> Result<()> {
         self.update_all_cpus(key_bytes(self, key)?, value.as_bytes(), mode)
     }
 }
 
-/// What views and bytes have in common.
+/// Shared by views and bytes.
 impl<K: ?Sized, V: ?Sized> Map<K, V> {
     fn lookup_cpu(&self, key: &[u8], cpu: u32, value: &mut [u8]) -> Result<bool> {
         self.check_cpu(cpu)?;
@@ -214,11 +213,10 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
     fn update_cpu(&self, key: &[u8], cpu: u32, value: &[u8], mode: UpdateMode) -> Result<()> {
         self.check_cpu(cpu)?;
         if !self.copies_one_cpu() {
-            let message =
-                "this kernel writes the values of all CPUs or none (one alone needs Linux 7.0)";
+            let message = "this kernel can only write the values of all CPUs at once (a single one needs Linux 7.0)";
             let error = Error::new(ErrorKind::Unsupported, message);
             return Err(self.blame(error).with_hint(
-                "write all of them with `insert`, or one value for all with `insert_all_cpus`",
+                "write all of them with `insert`, or the same value for all with `insert_all_cpus`",
             ));
         }
         self.raw()
@@ -252,11 +250,11 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         if (cpu as usize) < cpus {
             return Ok(());
         }
-        let message = format!("there is no CPU {cpu}: this machine may have {cpus}");
+        let message = format!("there is no CPU {cpu}: this machine has at most {cpus}");
         Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
     }
 
-    /// Older kernels refuse the flag before they look at key and value.
+    /// Older kernels refuse the flag before they look at the key and value.
     fn copies_one_cpu(&self) -> bool {
         self.has_one_cpu(|| {
             let key = vec![0; self.key_size()];
@@ -281,7 +279,10 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         if self.kind().is_per_cpu() {
             return Ok(());
         }
-        let message = format!("a map of type {} has one value for all CPUs", self.kind());
+        let message = format!(
+            "a map of type {} has one value shared by all CPUs",
+            self.kind()
+        );
         Err(self.blame(Error::new(ErrorKind::InvalidArgument, message)))
     }
 }
@@ -293,7 +294,7 @@ impl Map {
         self.view_as::<[u8], PerCpu>().get(key)
     }
 
-    /// Values of zero for all possible CPUs, to be filled in.
+    /// Zeros for all possible CPUs, to be filled in.
     pub fn new_per_cpu(&self) -> Result<PerCpu> {
         self.check_per_cpu()?;
         self.zeros()
@@ -308,7 +309,7 @@ impl Map {
         self.view_as::<[u8], PerCpu>().insert(key, values, mode)
     }
 
-    /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that one is copied.
+    /// The value of one CPU at `key`, or `None` if there is none. Since Linux 7.0 only that value is copied.
     ///
     /// # Errors
     /// `InvalidArgument` if there is no such CPU.
@@ -320,7 +321,7 @@ impl Map {
         Ok(found.then_some(value))
     }
 
-    /// Writes the value of one CPU at `key`; those of the others stay, or become zero if the key is new. Since Linux 7.0.
+    /// Writes the value of one CPU at `key`; other CPUs' values stay, or become zero if the key is new. Since Linux 7.0.
     ///
     /// # Errors
     /// `Unsupported` on older kernels.
@@ -330,8 +331,8 @@ impl Map {
         self.update_cpu(key_bytes(self, key)?, cpu, value, mode)
     }
 
-    /// Writes the same value for every CPU at `key`. Since Linux 7.0 the kernel copies it; before that, as many copies are
-    /// written as there are CPUs.
+    /// Writes the same value for every CPU at `key`. Since Linux 7.0 the kernel replicates it; before, one copy is written
+    /// for each CPU.
     #[doc(alias = "BPF_F_ALL_CPUS")]
     pub fn insert_all_cpus(&self, key: &[u8], value: &[u8], mode: UpdateMode) -> Result<()> {
         self.check_value_of_one_cpu(value)?;

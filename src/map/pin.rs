@@ -1,4 +1,4 @@
-//! Names in a BPF file system, for objects of any kind.
+//! Pins: paths in a BPF file system, for objects of any kind.
 
 use crate::kernel::rights;
 use crate::sys::bpf;
@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-/// What user space may do with a map's elements through one descriptor. Programs are not bound by it.
+/// What user space may do with a map's elements through one descriptor. Programs are not affected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[doc(alias = "open_flags")]
 #[doc(alias = "file_flags")]
@@ -37,13 +37,13 @@ impl OpenAccess {
     }
 }
 
-/// Where something is pinned.
+/// Where an object is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place<'p> {
-    /// At a path that the caller chose, with whatever links are on the way.
+    /// At a path that the caller chose, following any symbolic links.
     At(&'p Path),
-    /// In a folder that the caller chose, under a name that an object chose: no link of that name is followed, as anybody who
-    /// may write to the folder could have made it.
+    /// In a folder that the caller chose, under a name that an object chose. The name itself is not followed if it is a
+    /// symbolic link: anyone who may write to the folder could have made it.
     Below(&'p Path),
 }
 
@@ -55,7 +55,7 @@ impl<'p> Place<'p> {
     }
 }
 
-/// Pins an object, making the folder (for its owner only) if it is missing.
+/// Pins an object, creating the folder (accessible to its owner only) if it is missing.
 pub(crate) fn pin(object: BorrowedFd<'_>, place: Place<'_>) -> Result<()> {
     let path = place.path();
     let parent = parent(path);
@@ -70,7 +70,7 @@ pub(crate) fn pin(object: BorrowedFd<'_>, place: Place<'_>) -> Result<()> {
     };
     let result = pin_into(object, parent, path);
     if made && result.is_err() {
-        // Made for nothing; if somebody has put something into it meanwhile, it stays.
+        // It was not needed after all; if something has been put into it meanwhile, it stays.
         let _ = std::fs::remove_dir(parent);
     }
     result
@@ -83,7 +83,7 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// The kernel never follows a link to make a pin: if one has the name, the name is taken.
+/// The kernel never follows a symbolic link to create a pin: if one has the name, the name is taken.
 fn pin_into(object: BorrowedFd<'_>, parent: &Path, path: &Path) -> Result<()> {
     check_file_system(parent)?;
     bpf::obj_pin(object, None, &c_path(path)?).map_err(|errno| {
@@ -94,17 +94,19 @@ fn pin_into(object: BorrowedFd<'_>, parent: &Path, path: &Path) -> Result<()> {
         let error = Error::from_errno(errno, message);
         match errno {
             Errno::EEXIST if path.is_dir() => error.with_hint(
-                "a folder has this name: choose another, or one for the pin in the folder",
+                "a folder has this name: choose another name, or a name inside the folder",
             ),
-            Errno::EEXIST => error.with_hint("the name is taken: remove it, or choose another"),
+            Errno::EEXIST => {
+                error.with_hint("the name is taken: remove what is there, or choose another name")
+            }
             Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_pins()),
             _ => error,
         }
     })
 }
 
-/// Whether a name below a BPF file system has a dot. The kernel keeps such names for itself: they can neither be made nor looked
-/// up, and the answer is `EPERM`, whoever asks.
+/// Whether a name inside a BPF file system has a dot. The kernel reserves such names: they can be neither created nor looked
+/// up, and the answer is `EPERM`, even for root.
 fn has_dot(path: &Path) -> bool {
     path.ancestors().any(|path| {
         let name = path.file_name().unwrap_or_default();
@@ -128,7 +130,7 @@ fn no_dots(errno: Errno, message: String) -> Error {
         .with_hint("names in a BPF file system have no dots: the kernel refuses them")
 }
 
-/// The error of a folder where a pin is wanted.
+/// The error for a folder in the place of a pin.
 #[cold]
 fn is_folder(path: &Path, shown: &Path, errno: Errno, doing: &str) -> Error {
     const SHOWN: usize = 8;
@@ -139,7 +141,7 @@ fn is_folder(path: &Path, shown: &Path, errno: Errno, doing: &str) -> Error {
     let hint = if names.is_empty() {
         "the folder is empty".to_owned()
     } else {
-        format!("name a pin in it: {}", names.join(", "))
+        format!("choose a pin inside it: {}", names.join(", "))
     };
     let message = format!("cannot {doing} {}: it is a folder", shown.display());
     Error::new(ErrorKind::InvalidArgument, message)
@@ -156,7 +158,7 @@ pub(crate) fn unpin(path: &Path) -> Result<()> {
     std::fs::remove_file(path).map_err(|e| Error::from_io(e, "remove the pin", path))
 }
 
-/// Opens what is pinned somewhere.
+/// Opens a pinned object.
 pub(crate) fn open(place: Place<'_>) -> Result<OwnedFd> {
     match place {
         Place::At(path) => open_with(path, OpenAccess::ReadWrite),
@@ -164,7 +166,7 @@ pub(crate) fn open(place: Place<'_>) -> Result<OwnedFd> {
     }
 }
 
-/// Opens what is pinned at `path`; anything but maps with full access only.
+/// Opens what is pinned at `path`. Only maps can be opened with less than full access.
 pub(super) fn open_with(path: &Path, access: OpenAccess) -> Result<OwnedFd> {
     open_at(path, path, access)
 }
@@ -184,16 +186,16 @@ fn open_at(path: &Path, shown: &Path, access: OpenAccess) -> Result<OwnedFd> {
             Errno::ENOENT => error.with_hint("nothing is pinned there"),
             _ if is_ordinary(path) => error
                 .with_kind(ErrorKind::InvalidArgument)
-                .with_hint("what has this name is an ordinary file, not a pin"),
-            // Some kernels say so before they look whether anything is there.
+                .with_hint("this is an ordinary file, not a pin"),
+            // Some kernels answer this before they check that anything is there.
             Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_pins()),
             _ => error,
         }
     })
 }
 
-/// Opens a pin without following a link of its name. `BPF_OBJ_GET` follows links and cannot be told not to; so the name is
-/// resolved first, and the command gets the descriptor of what was found, by procfs.
+/// Opens a pin without following a symbolic link at its name. `BPF_OBJ_GET` always follows links; so the name is resolved
+/// first, and the command is given the resulting descriptor's path in procfs.
 fn open_below(path: &Path) -> Result<OwnedFd> {
     let found = OpenOptions::new()
         .read(true)
@@ -204,21 +206,21 @@ fn open_below(path: &Path) -> Result<OwnedFd> {
         .metadata()
         .map_err(|e| Error::from_io(e, "look at", path))?;
     if kind.is_symlink() {
-        let message = format!("what has the name of the pin {} is a link", path.display());
+        let message = format!("the pin {} is a symbolic link", path.display());
         return Err(Error::new(ErrorKind::InvalidArgument, message)
-            .with_hint("a link could lead to a map of somebody else: remove it, or name its target with OpenMapMut::set_pin_path"));
+            .with_hint("a link could lead to somebody else's map: remove it, or set its target as the path with OpenMapMut::set_pin_path"));
     }
     let by_descriptor = format!("/proc/thread-self/fd/{}", found.as_raw_fd());
     let by_descriptor = Path::new(&by_descriptor);
     if by_descriptor.exists() {
         open_at(by_descriptor, path, OpenAccess::ReadWrite)
     } else {
-        // Without procfs, somebody who may write to the folder can put a link there now.
+        // Without procfs, anyone who may write to the folder can put a link there now.
         open_with(path, OpenAccess::ReadWrite)
     }
 }
 
-/// Whether there is something of this name on another file system.
+/// Whether something with this name exists on another file system.
 fn is_ordinary(path: &Path) -> bool {
     let found = c_path(path).map(|path| FileSystem::of_path(&path));
     matches!(found, Ok(Ok(system)) if !matches!(system, FileSystem::Bpf))
@@ -241,9 +243,9 @@ fn check_file_system(path: &Path) -> Result<()> {
             format!("{} is not on a BPF file system", path.display()),
         )
         .with_hint(if path.starts_with("/sys/fs/bpf") {
-            "it is not mounted there: `mount -t bpf bpf /sys/fs/bpf`"
+            "no BPF file system is mounted there: run `mount -t bpf bpf /sys/fs/bpf`"
         } else {
-            "choose a path below /sys/fs/bpf, where the BPF file system is (if not: `mount -t bpf bpf /sys/fs/bpf`)"
+            "choose a path below /sys/fs/bpf, where the BPF file system usually is (if not: `mount -t bpf bpf /sys/fs/bpf`)"
         })),
         Err(errno) => {
             let message = format!("cannot look at {}", path.display());
@@ -269,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_no_ordinary_file() {
+    fn a_missing_file_is_not_an_ordinary_file() {
         let error = open(Place::At(Path::new("/proc/self/stat"))).unwrap_err();
         assert!(error.hint().is_some_and(|hint| hint.contains("ordinary")));
         assert!(!is_ordinary(Path::new("/proc/self/nothing")));
     }
 
     #[test]
-    fn a_folder_made_for_nothing_is_removed() {
+    fn a_folder_that_was_not_needed_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let parent = folder.path().join("new");
         let object = std::fs::File::open("/dev/null").unwrap();

@@ -1,25 +1,25 @@
-//! From a map of bytes to a view of plain data: what fits is checked once, here.
+//! From a map of bytes to a view of plain data: whether it fits is checked once, here.
 
 use super::{Fd, Key, Map, PerCpu};
 use crate::btf::Layout;
 use crate::{Error, ErrorKind, Result, TypeId};
 
-/// What the keys of a view may be: plain data, or descriptors ([`Fd`]).
+/// What the keys of a view can be: plain data, or descriptors ([`Fd`]).
 pub trait ViewKey: private::Sealed {
-    /// Says why the map's keys are something else.
+    /// Checks that the map's keys are of this type.
     #[doc(hidden)]
     fn check_key(map: &Map) -> Result<()>;
 }
 
-/// What the values of a view may be: plain data, plain data for each CPU ([`PerCpu`]), or descriptors ([`Fd`]).
+/// What the values of a view can be: plain data, plain data for each CPU ([`PerCpu`]), or descriptors ([`Fd`]).
 pub trait ViewValue: private::Sealed {
-    /// Says why the map's values are something else.
+    /// Checks that the map's values are of this type.
     #[doc(hidden)]
     fn check_value(map: &Map) -> Result<()>;
 }
 
 mod private {
-    /// Keeps the traits to the types of this file.
+    /// Seals the traits.
     pub trait Sealed {}
     impl<T: crate::btf::Layout> Sealed for T {}
     impl<V> Sealed for super::PerCpu<V> {}
@@ -27,9 +27,9 @@ mod private {
 }
 
 impl Map {
-    /// A view of the map with keys `K` and values `V`, which is checked now, and only now.
+    /// A view of the map with keys `K` and values `V`. Whether they fit is checked now, and only now.
     ///
-    /// Sizes must be those of the map. Where its types are known ([`Map::types`]), their layout is compared, too, see
+    /// Sizes must match the map's. If the map's types are known ([`Map::types`]), their layout is compared as well, see
     /// [`Btf::check_layout`](crate::btf::Btf::check_layout). Queues, stacks and bloom filters have keys of type `()`.
     ///
     /// ```no_run
@@ -45,7 +45,7 @@ impl Map {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument`: a size, the layout or the type of map does not fit; the message has both sides.
+    /// `InvalidArgument` if a size, the layout or the map type does not fit; the message shows both sides.
     pub fn typed<K: ViewKey, V: ViewValue>(&self) -> Result<Map<K, V>> {
         K::check_key(self)?;
         V::check_value(self)?;
@@ -92,11 +92,11 @@ impl<K: Layout> ViewKey for K {
 impl<V: Layout> ViewValue for V {
     fn check_value(map: &Map) -> Result<()> {
         if map.kind().is_per_cpu() {
-            let message = format!("a map of type {} has a value for each CPU", map.kind());
+            let message = format!("a map of type {} has one value for each CPU", map.kind());
             let name = std::any::type_name::<V>();
             return Err(map
                 .misfit(message)
-                .with_hint(format!("use `PerCpu<{name}>` as its value")));
+                .with_hint(format!("use `PerCpu<{name}>` as the value type")));
         }
         map.check_type::<V>("value", map.value_size())
     }
@@ -115,7 +115,7 @@ impl ViewKey for Fd {
             return Ok(());
         }
         let message = format!(
-            "the keys of a map of type {} are no descriptors",
+            "the keys of a map of type {} are not descriptors",
             map.kind()
         );
         Err(map.misfit(message))
@@ -129,14 +129,14 @@ impl ViewValue for Fd {
             return Ok(());
         }
         let message = format!(
-            "the values of a map of type {} are no descriptors",
+            "the values of a map of type {} are not descriptors",
             map.kind()
         );
         Err(map.misfit(message))
     }
 }
 
-/// The key's length in bytes must be the map's; plain data was compared when its view was made.
+/// The key as bytes. A byte slice must have the map's key size; plain data was checked when the view was made.
 pub(super) fn key_bytes<'k, K: Key + ?Sized, V: ?Sized>(
     map: &Map<K, V>,
     key: &'k K,

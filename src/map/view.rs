@@ -1,67 +1,67 @@
-//! What keys and values of a map are to Rust: bytes, plain data, one value for each CPU, descriptors.
+//! What a map's keys and values are in Rust: bytes, plain data, one value for each CPU, descriptors.
 //!
-//! [`Map`](super::Map) is written once for all of them, over the two traits of this file.
+//! [`Map`](super::Map) is written once for all of them, in terms of the two traits of this file.
 
 use super::PerCpu;
 use crate::btf::{Layout, Room, not_valid};
 use crate::sys::bpf::MapFd;
 use crate::{Errno, Result};
 
-/// What a key may be: `[u8]`, or plain data ([`Layout`]).
+/// What a key can be: `[u8]`, or plain data ([`Layout`]).
 pub trait Key: private::Sealed {
-    /// The key by itself, when it is not borrowed.
+    /// The owned form of the key.
     type Owned;
-    /// Where the kernel writes a key.
+    /// Buffer into which the kernel writes a key.
     #[doc(hidden)]
     type Room;
 
     /// The key as the kernel reads it.
     #[doc(hidden)]
     fn bytes(&self) -> &[u8];
-    /// Room for a key of `len` bytes.
+    /// A buffer for a key of `len` bytes.
     #[doc(hidden)]
     fn room(len: usize) -> Self::Room;
-    /// The bytes in it.
+    /// The buffer's bytes.
     #[doc(hidden)]
     fn room_bytes(room: &Self::Room) -> &[u8];
-    /// The bytes in it, to be written.
+    /// The buffer's bytes, to be written.
     #[doc(hidden)]
     fn room_bytes_mut(room: &mut Self::Room) -> &mut [u8];
-    /// What the kernel wrote, if it is a key of this type.
+    /// Converts what the kernel wrote, if it is a key of this type.
     #[doc(hidden)]
     fn from_room(room: Self::Room) -> Result<Self::Owned>;
 }
 
-/// What a value may be: `[u8]`, plain data ([`Layout`]), or one of those for each CPU ([`PerCpu`]).
+/// What a value can be: `[u8]`, plain data ([`Layout`]), or one of these for each CPU ([`PerCpu`]).
 pub trait Value: private::Sealed {
-    /// The value by itself, when it is not borrowed.
+    /// The owned form of the value.
     type Owned;
-    /// Where the kernel writes a value.
+    /// Buffer into which the kernel writes a value.
     #[doc(hidden)]
     type Room;
 
     /// The value as the kernel reads it.
     #[doc(hidden)]
     fn bytes(&self) -> &[u8];
-    /// Room for a value of the map.
+    /// A buffer for a value of the map.
     #[doc(hidden)]
     fn room(map: &MapFd) -> Result<Self::Room, Errno>;
-    /// The bytes in it, to be written.
+    /// The buffer's bytes, to be written.
     #[doc(hidden)]
     fn room_bytes_mut(room: &mut Self::Room) -> &mut [u8];
-    /// What the kernel wrote, if it is a value of this type.
+    /// Converts what the kernel wrote, if it is a value of this type.
     #[doc(hidden)]
     fn from_room(room: Self::Room) -> Result<Self::Owned>;
-    /// Says why these bytes, as many as a value has, are none of this type.
+    /// Checks that these bytes, which have the right length, are valid for this type.
     #[doc(hidden)]
     fn check(bytes: &[u8]) -> Result<()>;
-    /// Has `read` write a value in place of `owned`, which stays if it says that it did not.
+    /// Has `read` overwrite `owned` with a value; `owned` is unchanged if `read` returns `false`.
     #[doc(hidden)]
     fn replace(owned: &mut Self::Owned, read: impl FnOnce(&mut [u8]) -> bool) -> Result<()>;
 }
 
 mod private {
-    /// Keeps the traits to the types of this file.
+    /// Seals the traits.
     pub trait Sealed {}
     impl Sealed for [u8] {}
     impl<T: crate::btf::Layout> Sealed for T {}

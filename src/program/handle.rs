@@ -1,4 +1,4 @@
-//! The handle: where programs come from, and what their object says about them.
+//! The program handle: where programs come from, and what their object says about them.
 
 use super::usdt::UsdtMaps;
 use crate::kernel::{self, by_id};
@@ -12,18 +12,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// A program in the kernel. Clones share one descriptor, which is closed with the last of them.
+/// A program in the kernel. Clones share one descriptor, which is closed with the last clone.
 ///
-/// Handles come from two sides, and differ in what they know:
+/// Handles come from two sources, and differ in what they know:
 ///
-/// - [`Object::program`](crate::load::Object::program) returns one that knows the object's side: the section, what the
-///   program was loaded to be attached to, the maps for USDT probes. [`Program::attach`] goes by that.
-/// - [`Program::from_id`], [`Program::from_pin`] and [`Program::from_fd`] return one that knows what the kernel tells: name, type
-///   and [`info`](Program::info). It is attached by the method for its kind, such as [`Program::attach_kprobe`]. A
-///   few of those depend on the attach type that the program was loaded with, which the kernel keeps to itself; their errors say
-///   so, and [`Program::with_attach_type`] tells it.
+/// - [`Object::program`](crate::load::Object::program) returns one that knows what the object says: the section, the attach
+///   target that the program was loaded for, the maps for USDT probes. [`Program::attach`] relies on that.
+/// - [`Program::from_id`], [`Program::from_pin`] and [`Program::from_fd`] return one that knows what the kernel reports:
+///   name, type and [`info`](Program::info). It is attached with the method for its kind, such as
+///   [`Program::attach_kprobe`]. A few of those depend on the attach type that the program was loaded with, which the kernel
+///   does not report; their errors say so, and [`Program::with_attach_type`] supplies it.
 ///
-/// The program itself lives as long as somebody holds it: a descriptor, a link, a pin, a map of programs.
+/// The program itself lives as long as anything holds it: a descriptor, a link, a pin, a map of programs.
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_program")]
 pub struct Program(Arc<ProgramParts>);
@@ -33,15 +33,15 @@ pub(crate) struct ProgramParts {
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) name: String,
     pub(crate) kind: ProgramType,
-    /// `None` if the kernel alone knows.
+    /// `None` if only the kernel knows.
     pub(crate) attach_type: Option<AttachType>,
-    /// The kernel that it is in, once somebody asked for it.
+    /// What is known about the kernel that it is loaded in, once somebody asked for it.
     pub(crate) target: OnceLock<Target>,
-    /// What the object says about it; `None` for a program that came from elsewhere.
+    /// What the object says about it; `None` for a program from elsewhere.
     pub(crate) origin: Option<Origin>,
 }
 
-/// The object's side of a program.
+/// What an object says about its program.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) section: String,
@@ -50,7 +50,7 @@ pub(crate) struct Origin {
     pub(crate) autoattach: bool,
     /// Shared by all programs of the object.
     pub(crate) usdt: Option<Arc<UsdtMaps>>,
-    /// What the verifier wrote, if it was asked to.
+    /// The verifier's log, if requested.
     pub(crate) log: Option<VerifierLog>,
 }
 
@@ -65,10 +65,10 @@ impl Program {
         Self(Arc::new(parts))
     }
 
-    /// A program whose descriptor came from elsewhere.
+    /// A program from a descriptor that came from elsewhere.
     ///
     /// # Errors
-    /// `InvalidArgument` if it is no program's descriptor.
+    /// `InvalidArgument` if the descriptor is not a program.
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         Self::adopt(fd, "what the descriptor stands for")
     }
@@ -106,7 +106,7 @@ impl Program {
         }))
     }
 
-    /// The ids of all programs of the kernel, in ascending order. Since Linux 4.13.
+    /// The ids of all programs in the kernel, in ascending order. Since Linux 4.13.
     ///
     /// ```no_run
     /// use rawbpf::ErrorKind;
@@ -130,27 +130,27 @@ impl Program {
         by_id::all(ObjectKind::Program)
     }
 
-    /// Gives the program a name in a BPF file system, where it stays after this process. The parent folder is made if it is
-    /// missing. A pin keeps the program loaded, but not attached: that takes a pin of its [`Link`](crate::attach::Link).
+    /// Pins the program at `path` in a BPF file system, where it outlives this process. The parent folder is created if it
+    /// is missing. A pin keeps the program loaded, but not attached: for that, pin its [`Link`](crate::attach::Link).
     #[doc(alias = "bpf_program__pin")]
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<()> {
         pin::pin(self.as_fd(), Place::At(path.as_ref())).map_err(|e| self.blame(e))
     }
 
-    /// Removes the pin at `path`; the program stays as long as somebody else holds it.
+    /// Removes the pin at `path`; the program lives on as long as anything else holds it.
     #[doc(alias = "bpf_program__unpin")]
     pub fn unpin(&self, path: impl AsRef<Path>) -> Result<()> {
         pin::unpin(path.as_ref()).map_err(|e| self.blame(e))
     }
 
-    /// Its name: that of its object, or else the kernel's, which has at most 15 bytes.
+    /// Its name: from its object, or else the kernel's, of at most 15 bytes.
     #[doc(alias = "bpf_program__name")]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The section it came from, without a leading `?`. `None` if it came from an id, a pin or a descriptor: the kernel does not
-    /// keep that.
+    /// The section it came from, without a leading `?`. `None` if it came from an id, a pin or a descriptor: the kernel does
+    /// not keep it.
     #[doc(alias = "bpf_program__section_name")]
     pub fn section(&self) -> Option<&str> {
         self.origin().map(|origin| origin.section.as_str())
@@ -162,15 +162,15 @@ impl Program {
         self.0.kind
     }
 
-    /// What it was loaded to be attached to. `None` if it came from an id, a pin or a descriptor, and its type leaves a choice:
-    /// the kernel does not tell, see [`Program::with_attach_type`].
+    /// The attach type that it was loaded with. `None` if it came from an id, a pin or a descriptor, and programs of its
+    /// type can have several: the kernel does not report it, see [`Program::with_attach_type`].
     #[doc(alias = "bpf_program__expected_attach_type")]
     pub fn attach_type(&self) -> Option<AttachType> {
         self.0.attach_type
     }
 
-    /// The same program, of which it is known what it was loaded to be attached to. For programs from an id, a pin or a
-    /// descriptor. Nothing changes in the kernel, which refuses to attach the program if this is wrong.
+    /// The same program, with the attach type that it was loaded with. For programs from an id, a pin or a descriptor.
+    /// Nothing changes in the kernel, which refuses to attach the program if this is wrong.
     #[must_use]
     pub fn with_attach_type(&self, attach_type: AttachType) -> Self {
         Self::new(ProgramParts {
@@ -179,8 +179,8 @@ impl Program {
         })
     }
 
-    /// The same program, of which it is known what there is to know about its kernel. Attaching asks that target, which answers
-    /// every question once, for all its programs. Programs of an object ask the one that the object was loaded with, others a
+    /// The same program, which asks `target` about the kernel when it is attached. A target answers each question once, for
+    /// all programs that share it. Programs of an object share the target that the object was loaded with; others have a
     /// [`Target::running`](crate::reloc::Target::running) of their own.
     #[must_use]
     pub fn with_target(&self, target: &Target) -> Self {
@@ -190,7 +190,7 @@ impl Program {
         })
     }
 
-    /// The kernel that it is in.
+    /// What is known about the kernel that it is loaded in.
     pub(crate) fn target(&self) -> &Target {
         self.0.target.get_or_init(kernel::target)
     }
@@ -204,26 +204,26 @@ impl Program {
         self.target().has_links(self.as_fd(), loaded, attach_type)
     }
 
-    /// The attach type, for those who cannot do without.
+    /// The attach type, or an error if it is unknown.
     pub(crate) fn need_attach_type(&self) -> Result<AttachType> {
         self.attach_type().ok_or_else(|| {
             let message = format!(
-                "nobody said which attach type program `{}` (of type {}) was loaded with, and the kernel does not tell",
+                "it is unknown which attach type program `{}` (of type {}) was loaded with: the kernel does not report it",
                 self.name(),
                 self.kind()
             );
             Error::new(ErrorKind::InvalidArgument, message)
-                .with_hint("say it with Program::with_attach_type")
+                .with_hint("set it with Program::with_attach_type")
         })
     }
 
-    /// The kernel function, hook or program that it was checked against, if its object is known; see also
+    /// The kernel function, hook or program that it was verified for, if its object is known; see also
     /// [`ProgramInfo::attach_btf_id`](super::ProgramInfo::attach_btf_id).
     pub fn attach_target(&self) -> Option<&AttachTarget> {
         self.origin()?.attach_target.as_ref()
     }
 
-    /// Whether attaching the whole object attaches it.
+    /// Whether attaching the whole object attaches this program.
     #[doc(alias = "bpf_program__autoattach")]
     pub fn autoattach(&self) -> bool {
         self.origin().is_some_and(|origin| origin.autoattach)
@@ -234,12 +234,13 @@ impl Program {
         self.0.origin.as_ref()
     }
 
-    /// What it needs to be attached to USDT probes, if its object has that.
+    /// The maps for USDT probes, if its object has them.
     pub(crate) fn usdt(&self) -> Option<&Arc<UsdtMaps>> {
         self.origin()?.usdt.as_ref()
     }
 
-    /// What the verifier wrote when it was loaded, if [`LoadOptions::log_level`](crate::load::LoadOptions::log_level) asked for that.
+    /// What the verifier wrote when it was loaded, if [`LoadOptions::log_level`](crate::load::LoadOptions::log_level)
+    /// requested it.
     #[doc(alias = "bpf_program__log_buf")]
     pub fn verifier_log(&self) -> Option<&VerifierLog> {
         self.origin()?.log.as_ref()
@@ -250,25 +251,25 @@ impl Program {
         self.blame(Error::from_errno(errno, doing))
     }
 
-    /// Names the program as what an error is about.
+    /// Names the program as the subject of an error.
     pub(super) fn blame(&self, error: Error) -> Error {
         error.context(format!("program `{}`", self.name()))
     }
 }
 
-/// The error for `what`, of which the kernel says that it is no program.
+/// The error for `what`, which the kernel says is not a program.
 fn no_program(what: &str, fd: &OwnedFd, errno: Errno) -> Error {
     if errno != Errno::EINVAL {
         return Error::from_errno(errno, format!("cannot ask the kernel about {what}"));
     }
     let message = match bpf::object_kind(fd.as_fd()) {
         Some(kind) => format!("{what} is a {kind}, not a program"),
-        None => format!("{what} is no BPF program"),
+        None => format!("{what} is not a BPF program"),
     };
     Error::new(ErrorKind::InvalidArgument, message).with_errno(errno)
 }
 
-/// The attach type of programs that are loaded with one and the same.
+/// The attach type of program types that only have one.
 fn only_attach_type(kind: ProgramType) -> Option<AttachType> {
     Some(match kind {
         ProgramType::SOCK_OPS => AttachType::CGROUP_SOCK_OPS,

@@ -1,4 +1,4 @@
-//! What the kernel knows about a program: numbers at once, everything of variable length on demand.
+//! What the kernel knows about a program: numbers in one call, everything of variable length on demand.
 
 use super::Program;
 use crate::btf::Btf;
@@ -8,40 +8,40 @@ use crate::sys::bpf::{self, ObjectKind, PartRecords, ProgramInfo, ProgramPart};
 use crate::{Errno, Result, TypeId};
 use std::os::fd::AsFd;
 
-/// A function of a program in machine code. Returned by [`Program::jited`].
+/// A function of a program as machine code. Returned by [`Program::jited`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JitedFunction {
-    /// Where it is in the kernel's memory; 0 for a program that is offloaded to a device.
+    /// Its address in the kernel; 0 for a program that is offloaded to a device.
     #[doc(alias = "jited_ksyms")]
     pub address: u64,
-    /// Its instructions, of this machine (or of the device).
+    /// Its instructions, for this machine's CPU (or the device's).
     pub code: Vec<u8>,
 }
 
-/// Where a function of a program starts, and what type it has. Returned by [`Program::func_info`].
+/// Where a function of a program starts, and its type. Returned by [`Program::func_info`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_func_info")]
 pub struct FuncInfo {
-    /// The index of its first instruction among [`Program::translated`].
+    /// Index of its first instruction in [`Program::translated`].
     pub insn: u32,
     /// The function in [`Program::btf`], which has its name.
     pub type_id: TypeId,
 }
 
-/// Which line of source some instructions were made from. Returned by [`Program::line_info`].
+/// Which source line some instructions were compiled from. Returned by [`Program::line_info`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_line_info")]
 pub struct LineInfo {
-    /// The index of the first of these instructions among [`Program::translated`].
+    /// Index of the first of these instructions in [`Program::translated`].
     pub insn: u32,
-    /// The name of the source file, by its place among the strings of [`Program::btf`].
+    /// The name of the source file, as an offset into the strings of [`Program::btf`].
     pub file_name_off: u32,
-    /// The text of the line, by its place among the strings of [`Program::btf`].
+    /// The text of the line, as an offset into the strings of [`Program::btf`].
     pub line_off: u32,
-    /// The line's number.
+    /// The line number.
     pub line: u32,
     /// The column.
     pub column: u32,
@@ -60,14 +60,14 @@ impl LineInfo {
 }
 
 impl Program {
-    /// What the kernel tells about it, as numbers.
+    /// What the kernel reports about it, as numbers.
     #[doc(alias = "bpf_prog_get_info_by_fd")]
     pub fn info(&self) -> Result<ProgramInfo> {
         bpf::prog_info(self.as_fd())
             .map_err(|errno| self.fail(errno, "cannot ask the kernel about it"))
     }
 
-    /// Its number while it lives.
+    /// Its id, unique while it exists.
     pub fn id(&self) -> Result<u32> {
         Ok(self.info()?.id)
     }
@@ -83,11 +83,11 @@ impl Program {
         Ok(words(&ids).map(|[id]| id).collect())
     }
 
-    /// Its instructions as the verifier left them: with helpers by address, dead code taken out, checks put in. Empty without
-    /// `CAP_BPF`.
+    /// Its instructions as the verifier left them: with addresses of helpers, without dead code, with added checks. Empty
+    /// without `CAP_BPF`.
     ///
     /// # Errors
-    /// `Permission` if the kernel keeps constants blinded, and hides them from this process.
+    /// `Permission` if the kernel blinds constants and hides them from this process.
     #[doc(alias = "xlated_prog_insns")]
     pub fn translated(&self) -> Result<Vec<Insn>> {
         let code = self.part(ProgramPart::Translated, "its instructions")?;
@@ -95,11 +95,11 @@ impl Program {
         Ok(insns.iter().map(|bytes| Insn::from_bytes(*bytes)).collect())
     }
 
-    /// Its functions in machine code, the main function first, in the order of [`Program::func_info`]. Empty without a JIT, and
-    /// without `CAP_BPF`.
+    /// Its functions as machine code, the main function first, in the order of [`Program::func_info`]. Empty without a JIT,
+    /// and without `CAP_BPF`.
     ///
     /// # Errors
-    /// `Permission` if this process may not read kernel addresses.
+    /// `Permission` if this process may not see kernel addresses.
     #[doc(alias = "jited_prog_insns")]
     pub fn jited(&self) -> Result<Vec<JitedFunction>> {
         let what = "its machine code";
@@ -112,7 +112,8 @@ impl Program {
         Ok(functions(&code.bytes, &lengths, &addresses))
     }
 
-    /// Which function starts where. Empty if the program was loaded without that, and without `CAP_BPF`. Since Linux 5.0.
+    /// Which function starts where. Empty if the program was loaded without this information, and without `CAP_BPF`. Since
+    /// Linux 5.0.
     pub fn func_info(&self) -> Result<Vec<FuncInfo>> {
         let records = self.part(ProgramPart::FuncInfo, "its functions")?;
         let records = words(&records).map(|[insn, type_id]| FuncInfo {
@@ -122,8 +123,8 @@ impl Program {
         Ok(records.collect())
     }
 
-    /// Which instructions were made from which line of source, in the order of instructions. Empty if the program was loaded
-    /// without that, and without `CAP_BPF`. Since Linux 5.0.
+    /// Which instructions were compiled from which source line, in the order of the instructions. Empty if the program was
+    /// loaded without this information, and without `CAP_BPF`. Since Linux 5.0.
     ///
     /// ```no_run
     /// # fn main() -> rawbpf::Result<()> {
@@ -140,7 +141,7 @@ impl Program {
     /// ```
     #[doc(alias = "bpf_prog_linfo__new")]
     pub fn line_info(&self) -> Result<Vec<LineInfo>> {
-        let records = self.part(ProgramPart::LineInfo, "its lines of source")?;
+        let records = self.part(ProgramPart::LineInfo, "its source lines")?;
         let records = words(&records).map(|[insn, file_name_off, line_off, place]| LineInfo {
             insn,
             file_name_off,
@@ -151,13 +152,13 @@ impl Program {
         Ok(records.collect())
     }
 
-    /// The address in machine code of each line of [`Program::line_info`], in the same order. Empty without a JIT, and without
+    /// The machine code address of each line of [`Program::line_info`], in the same order. Empty without a JIT, and without
     /// `CAP_BPF`. Since Linux 5.0.
     ///
     /// # Errors
-    /// `Permission` if this process may not read kernel addresses.
+    /// `Permission` if this process may not see kernel addresses.
     pub fn jited_line_info(&self) -> Result<Vec<u64>> {
-        let what = "where its lines are in machine code";
+        let what = "the addresses of its lines";
         let addresses = self.part(ProgramPart::JitedLineInfo, what)?;
         Ok(double_words(&addresses).collect())
     }
@@ -169,7 +170,7 @@ impl Program {
         Ok(tags.bytes.as_chunks::<8>().0.to_vec())
     }
 
-    /// The types that it was loaded with: names of its functions, text of its lines. `None` if it was loaded without.
+    /// The BTF that it was loaded with: names of its functions, text of its lines. `None` if it was loaded without BTF.
     ///
     /// # Errors
     /// `Permission` without `CAP_SYS_ADMIN`.
@@ -186,7 +187,7 @@ impl Program {
         }
     }
 
-    /// Bytes of memory that the kernel has set aside for it, as `/proc/self/fdinfo` tells.
+    /// How many bytes of memory the kernel has set aside for it, from `/proc/self/fdinfo`.
     pub fn memlock(&self) -> Result<u64> {
         bpf::memlock(self.as_fd())
             .map_err(|errno| self.fail(errno, "cannot read how much memory it takes"))
@@ -197,7 +198,7 @@ impl Program {
             let error = self.fail(errno, &format!("cannot read {what}"));
             match errno {
                 Errno::EPERM => error.with_hint(
-                    "the kernel shows addresses and machine code to those who may read /proc/kallsyms: see kernel.kptr_restrict",
+                    "the kernel shows addresses and machine code only to processes that may see addresses in /proc/kallsyms: see kernel.kptr_restrict",
                 ),
                 _ => error,
             }
@@ -205,7 +206,7 @@ impl Program {
     }
 }
 
-/// The first `N` words of each record; those that a newer kernel adds are passed over.
+/// The first `N` words of each record; words that newer kernels add are skipped.
 fn words<const N: usize>(records: &PartRecords) -> impl Iterator<Item = [u32; N]> {
     let size = records.record_size.max(1);
     records.bytes.chunks_exact(size).map(|record| {
@@ -222,7 +223,7 @@ fn double_words(records: &PartRecords) -> impl Iterator<Item = u64> {
     all.map(|bytes| u64::from_ne_bytes(*bytes))
 }
 
-/// The machine code, cut where functions end. A device tells no lengths: then it is one function.
+/// The machine code, split into functions. A device reports no lengths: then it is one function.
 fn functions(code: &[u8], lengths: &PartRecords, addresses: &PartRecords) -> Vec<JitedFunction> {
     let mut rest = code;
     let mut addresses = double_words(addresses);
@@ -256,10 +257,10 @@ mod tests {
     }
 
     #[test]
-    fn longer_records_of_newer_kernels_are_read_by_their_start() {
+    fn newer_kernels_longer_records_are_read_up_to_what_is_known() {
         let longer = records(12, &[0, 7, 99, 5, 8, 99]);
         assert_eq!(words(&longer).collect::<Vec<[u32; 2]>>(), [[0, 7], [5, 8]]);
-        // A record that is cut off is none.
+        // A truncated record does not count.
         let cut = records(12, &[0, 7, 99, 5]);
         assert_eq!(words(&cut).collect::<Vec<[u32; 2]>>(), [[0, 7]]);
         assert_eq!(words::<2>(&records(0, &[])).count(), 0);

@@ -1,7 +1,7 @@
-//! Using loaded programs: handles, running them on given data, what they write, what the kernel knows about them.
+//! Using loaded programs: handles, test runs, what they write, what the kernel knows about them.
 //!
-//! In: the descriptor of a program that exists (from `load`, a pin, an id). Out: bytes and plain data, [`crate::Error`]s that name the
-//! program. Not here: loading the programs of an object (see `load`), attaching them (see `attach`).
+//! In: the descriptor of an existing program (from `load`, a pin, an id). Out: bytes and plain data, and [`crate::Error`]s
+//! that name the program. Not here: loading an object's programs (see `load`), attaching them (see `attach`).
 
 mod handle;
 mod info;

@@ -1,27 +1,27 @@
-//! What programs say: text that they write for their own user, not into the log that all share.
+//! Streams: text that programs write for their own user, not to the log that all share.
 
 use super::Program;
 use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::AsFd;
 
-/// One of the two streams of text that each program has. Since Linux 6.17.
+/// One of the two text streams that each program has. Since Linux 6.17.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stream {
     /// What the program prints with `bpf_stream_printk`.
     #[doc(alias = "BPF_STREAM_STDOUT")]
     Stdout,
-    /// The same, and what the kernel has to report: faults in an arena, locks that do not come, calls that take too long.
+    /// The same, and what the kernel reports: faults in an arena, locks that time out, calls that take too long.
     #[doc(alias = "BPF_STREAM_STDERR")]
     Stderr,
 }
 
 impl Stream {
-    /// All of them.
+    /// Both streams.
     pub const ALL: &[Self] = &[Self::Stdout, Self::Stderr];
 
-    /// The word used in listings.
+    /// The name used in listings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
@@ -38,10 +38,10 @@ impl Stream {
 }
 
 impl Program {
-    /// Moves what the program has written to the stream into `buffer`, and says how many bytes that were: zero if nothing is
-    /// there. Never waits. Since Linux 6.17.
+    /// Moves what the program has written to the stream into `buffer`, and returns the number of bytes: zero if there is
+    /// nothing. Never waits. Since Linux 6.17.
     ///
-    /// The kernel keeps up to 100,000 bytes for each stream; what a program writes beyond is lost.
+    /// The kernel keeps up to 100,000 bytes per stream; what a program writes beyond that is lost.
     ///
     /// ```no_run
     /// # fn main() -> rawbpf::Result<()> {
@@ -67,11 +67,11 @@ impl Program {
 }
 
 fn explain(errno: Errno) -> Error {
-    // Every kernel answers so to a command that it does not know.
+    // Every kernel gives this answer to an unknown command.
     if errno != Errno::EINVAL {
-        return Error::from_errno(errno, "cannot read what it has written");
+        return Error::from_errno(errno, "cannot read its stream");
     }
-    let message = "this kernel has no streams that programs write to (they need Linux 6.17)";
+    let message = "this kernel has no program streams (they need Linux 6.17)";
     Error::new(ErrorKind::Unsupported, message).with_errno(errno)
 }
 

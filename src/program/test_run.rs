@@ -1,4 +1,4 @@
-//! Running a program on data of the caller's, without attaching it.
+//! Running a program on given data, without attaching it.
 
 use super::Program;
 use crate::kernel::rights;
@@ -8,16 +8,16 @@ use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// Runs raw tracepoint programs on a given CPU.
+/// `BPF_F_TEST_RUN_ON_CPU`: runs raw tracepoint programs on a given CPU.
 const ON_CPU: u32 = 1;
-/// Sends the frames on their way, as the program says.
+/// `BPF_F_TEST_XDP_LIVE_FRAMES`: forwards the frames as the program decides.
 const LIVE_FRAMES: u32 = 2;
-/// Bytes by which a program may make a packet longer and have it returned whole.
+/// How many bytes a program may add to a packet and still have it returned whole.
 const GROWTH: usize = 4096;
 
-/// What to run a program on: built up, then handed to [`Program::test_run`].
+/// What to run a program on, for [`Program::test_run`].
 ///
-/// Which of the settings a type of program takes differs; the kernel refuses the others.
+/// Which settings are allowed depends on the program type; the kernel refuses the others.
 #[derive(Debug, Clone, Copy, Default)]
 #[doc(alias = "bpf_test_run_opts")]
 pub struct TestRun<'a> {
@@ -29,23 +29,23 @@ pub struct TestRun<'a> {
 }
 
 impl<'a> TestRun<'a> {
-    /// One run on nothing: enough for programs of type `syscall` and `raw_tracepoint`.
+    /// One run without data: enough for programs of type `syscall` and `raw_tracepoint`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The packet, from the Ethernet header on. At least 14 bytes.
+    /// Sets the packet, starting at the Ethernet header. At least 14 bytes.
     pub fn data(self, data: &'a [u8]) -> Self {
         Self { data, ..self }
     }
 
-    /// The context: of a `syscall` program what it gets, of a `raw_tracepoint` the arguments (8 bytes each), of packets a
-    /// `__sk_buff` or `xdp_md` with the fields that may be set.
+    /// Sets the context: for `syscall` programs what they receive, for `raw_tracepoint` the arguments (8 bytes each), for
+    /// packets a `__sk_buff` or `xdp_md` with the fields that may be set.
     pub fn context(self, context: &'a [u8]) -> Self {
         Self { context, ..self }
     }
 
-    /// How many times; the time of one run is their average.
+    /// Sets how many times to run; the reported time of a run is their average.
     pub fn repeat(self, times: u32) -> Self {
         Self {
             repeat: times,
@@ -53,7 +53,7 @@ impl<'a> TestRun<'a> {
         }
     }
 
-    /// On which CPU; for `raw_tracepoint`. Since Linux 5.10.
+    /// Sets the CPU to run on; for `raw_tracepoint`. Since Linux 5.10.
     pub fn on_cpu(self, cpu: u32) -> Self {
         Self {
             cpu: Some(cpu),
@@ -61,7 +61,8 @@ impl<'a> TestRun<'a> {
         }
     }
 
-    /// Sends the frames on as the program says, `batch` at a time (0 is the kernel's choice, 64); for XDP. Since Linux 5.18.
+    /// Forwards the frames as the program decides, `batch` at a time (0 for the kernel's default, 64); for XDP. Since Linux
+    /// 5.18.
     #[doc(alias = "BPF_F_TEST_XDP_LIVE_FRAMES")]
     pub fn live_frames(self, batch: u32) -> Self {
         Self {
@@ -75,13 +76,13 @@ impl<'a> TestRun<'a> {
     }
 }
 
-/// How a test run went. Returned by [`Program::test_run`].
+/// The result of a test run. Returned by [`Program::test_run`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TestRunOutcome {
     /// What the program returned.
     pub return_value: u32,
-    /// The time of one run, on average.
+    /// Average duration of a run.
     pub duration: Duration,
     /// The packet as the program left it.
     pub data: Vec<u8>,
@@ -105,10 +106,10 @@ impl Program {
     /// ```
     ///
     /// # Errors
-    /// `Unsupported` if programs of this type cannot be run by themselves; what the kernel does not take of `run`.
+    /// `Unsupported` if programs of this type cannot be test-run; the kernel's error if it does not accept `run`.
     #[doc(alias = "bpf_prog_test_run_opts")]
     pub fn test_run(&self, run: &TestRun<'_>) -> Result<TestRunOutcome> {
-        // These two take a context and give back nothing but their return value (and, of `syscall`, the context itself).
+        // These two take a context and return nothing but their return value (and `syscall`, the context itself).
         let bare = matches!(
             self.kind(),
             ProgramType::SYSCALL | ProgramType::RAW_TRACEPOINT
@@ -183,21 +184,21 @@ impl Program {
     }
 }
 
-/// The kernel counts runs and run time of all programs as long as this lives; see
+/// Keeps the kernel counting the runs and run time of all programs until dropped; see
 /// [`ProgramInfo::run_count`](super::ProgramInfo). Returned by [`enable_stats`].
 #[derive(Debug)]
 pub struct Stats {
     _on: OwnedFd,
 }
 
-/// Has the kernel count runs and run time of all programs. Since Linux 5.8.
+/// Makes the kernel count the runs and run time of all programs. Since Linux 5.8.
 ///
 /// # Errors
 /// `Permission` without `CAP_SYS_ADMIN`.
 #[doc(alias = "bpf_enable_stats")]
 pub fn enable_stats() -> Result<Stats> {
     let on = bpf::enable_run_time_stats().map_err(|errno| {
-        let error = Error::from_errno(errno, "cannot turn the statistics of programs on");
+        let error = Error::from_errno(errno, "cannot enable program statistics");
         match errno {
             Errno::EPERM => error.with_hint(rights::for_ids()),
             Errno::EINVAL => error.with_hint("this needs Linux 5.8"),

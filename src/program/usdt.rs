@@ -1,23 +1,23 @@
-//! What an object needs to be attached to USDT probes: two maps that tell its programs where a probe's arguments are.
+//! What an object needs for USDT probes: two maps that tell its programs where a probe's arguments are.
 //!
-//! The maps come from the header `usdt.bpf.h`, which the object was compiled with. Numbers of *specs* (the places of a
-//! probe's arguments) belong to the object, since all its programs share the maps.
+//! The maps come from the header `usdt.bpf.h` that the object was compiled with. A *spec* says where a probe's arguments
+//! are; spec ids belong to the object, since all its programs share the maps.
 
 use crate::map::Map;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The map of specs by number.
+/// The map of specs by id.
 pub(crate) const SPECS: &str = "__bpf_usdt_specs";
-/// The map from an instruction's address to the number of its spec: for kernels without cookies.
+/// The map from an instruction's address to its spec's id, for kernels without cookies.
 pub(crate) const IP_TO_SPEC_ID: &str = "__bpf_usdt_ip_to_spec_id";
 
-/// An object's maps for USDT probes, and which numbers of specs are taken.
+/// An object's maps for USDT probes, and which spec ids are taken.
 #[derive(Debug)]
 #[doc(alias = "usdt_manager")]
 pub(crate) struct UsdtMaps {
     pub(crate) specs: Map,
     pub(crate) ip_to_spec_id: Map,
-    /// Whether the programs, as they were loaded, take the number from the cookie.
+    /// Whether the programs, as loaded, take the id from the cookie.
     pub(crate) by_cookie: bool,
     ids: Mutex<Ids>,
 }
@@ -44,7 +44,7 @@ impl UsdtMaps {
         }))
     }
 
-    /// A number that nobody has; `None` if the map has no room for one more.
+    /// A free id; `None` if the map is full.
     #[doc(alias = "allocate_spec_id")]
     pub(crate) fn take_id(&self) -> Option<u32> {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +58,7 @@ impl UsdtMaps {
         })
     }
 
-    /// Numbers that are not in use any more.
+    /// Returns ids that are no longer in use.
     pub(crate) fn give_back(&self, taken: &[u32]) {
         let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         ids.given_back.extend(taken);

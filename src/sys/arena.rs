@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! The memory of an arena map, at the address that its program uses, too.
+//! The memory of an arena map, mapped at the address that its program uses as well.
 
 use super::words::{Mapped, SharedU32, copy_in, copy_out, shared_u32, word};
 use super::{errno, system};
@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 
 /// An arena, mapped. Since Linux 6.9.
 ///
-/// The first mapping fixes the arena's address for all others, so it should live as long as the map is used. Programs
+/// The first mapping fixes the arena's address for all others, so it should live as long as the map is used. Programs may
 /// change the memory at any time: bytes are copied in and out.
 #[derive(Debug)]
 pub struct ArenaMemory {
@@ -19,7 +19,7 @@ pub struct ArenaMemory {
     len: usize,
 }
 
-// SAFETY: the memory is shared with the kernel anyway, and only touched through atomics.
+// SAFETY: the memory is shared with the kernel anyway, and is only accessed through atomics.
 unsafe impl Send for ArenaMemory {}
 // SAFETY: as above.
 unsafe impl Sync for ArenaMemory {}
@@ -28,7 +28,7 @@ impl ArenaMemory {
     /// Maps the whole arena at `address` (its `map_extra`); 0 lets the kernel choose.
     ///
     /// # Errors
-    /// `EINVAL` for a map that is no arena, `EEXIST` if something else is mapped at the address.
+    /// `EINVAL` if the map is not an arena, `EEXIST` if something else is mapped at the address.
     pub(crate) fn map(map: &MapFd, address: u64) -> Result<Self, Errno> {
         let shape = map.shape();
         if shape.kind != MapType::ARENA {
@@ -61,7 +61,7 @@ impl ArenaMemory {
         self.start.addr().get()
     }
 
-    /// Bytes.
+    /// Size in bytes.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -71,26 +71,27 @@ impl ArenaMemory {
         self.len == 0
     }
 
-    /// Copies `from` to `offset` on; `None` if it does not fit. Bytes of the same aligned eight are written at once.
+    /// Copies `from` to the arena, starting at `offset`; `None` if it does not fit. The bytes of one aligned 8-byte word are
+    /// written in one access.
     pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
         copy_in(self, offset, from)
     }
 
-    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside. Bytes of the same aligned eight
-    /// are read at once.
+    /// Copies `into.len()` bytes, starting at `offset`; `None` if they are not all inside. The bytes of one aligned 8-byte
+    /// word are read in one access.
     ///
-    /// Pages that nobody has written are allocated by this, unless the arena was made with `BPF_F_SEGV_ON_FAULT`: then the
-    /// process gets a signal.
+    /// This allocates pages that nobody has written yet, unless the arena was created with `BPF_F_SEGV_ON_FAULT`: then the
+    /// process gets `SIGSEGV`.
     pub fn read(&self, offset: usize, into: &mut [u8]) -> Option<()> {
         copy_out(self, offset, into)
     }
 
-    /// The 32 bits at `offset`, shared with programs; `None` off their alignment and outside.
+    /// The 32 bits at `offset`, shared with programs; `None` if they are unaligned or outside.
     pub fn atomic_u32(&self, offset: usize) -> Option<SharedU32<'_>> {
         shared_u32(self, offset)
     }
 
-    /// The 64 bits at `offset`, shared with programs; `None` off their alignment and outside.
+    /// The 64 bits at `offset`, shared with programs; `None` if they are unaligned or outside.
     pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
         word(self, offset)
     }

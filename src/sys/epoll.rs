@@ -29,12 +29,12 @@ impl Epoll {
         Ok(Self { fd })
     }
 
-    /// Waits for `fd` to be readable, too; `token` is what [`Epoll::wait`] reports it as.
+    /// Adds `fd`, to wait until it is readable; [`Epoll::wait`] reports it as `token`.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> Result<(), Errno> {
         self.control(fd, libc::EPOLLIN, token)
     }
 
-    /// Waits for `fd` to become writable (more so than it was: every wake-up is reported once).
+    /// Adds `fd`, to wait until it is writable (edge-triggered: every wake-up is reported once).
     pub fn add_writable(&self, fd: BorrowedFd<'_>, token: u64) -> Result<(), Errno> {
         self.control(fd, libc::EPOLLOUT | libc::EPOLLET, token)
     }
@@ -56,7 +56,7 @@ impl Epoll {
         errno::check(result.into()).map(drop)
     }
 
-    /// Waits until a descriptor is ready, and gives the tokens of those that are (at most 64 at a time): none after
+    /// Waits until a descriptor is ready, and returns the tokens of those that are (at most 64 at a time); none after
     /// `timeout`, and none if a signal arrived.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<Vec<u64>, Errno> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
@@ -81,7 +81,7 @@ impl Epoll {
     }
 }
 
-/// Rounded up, so that a short timeout does not become none; for ever is -1.
+/// Milliseconds, rounded up so that a short timeout does not become zero; -1 waits forever.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     let Some(timeout) = timeout else { return -1 };
     let whole = timeout.as_nanos().div_ceil(1_000_000);

@@ -8,12 +8,12 @@ pub(super) fn last() -> Errno {
     from_io(&io::Error::last_os_error())
 }
 
-/// The error number inside an I/O error; `EIO` where the standard library made the error up itself.
+/// The error number inside an I/O error; `EIO` for errors that the standard library made up.
 pub(super) fn from_io(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno)
 }
 
-/// The result of a system call that answers -1 on failure.
+/// The result of a system call that returns -1 on failure.
 pub(super) fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
     if result < 0 { Err(last()) } else { Ok(result) }
 }

@@ -1,8 +1,8 @@
 #![allow(unsafe_code)]
-//! Descriptors: owned from the first moment, close-on-exec, never 0 to 2.
+//! Descriptors: owned from the start, close-on-exec, never 0 to 2.
 //!
-//! A process may have closed its standard streams; a map that lands on 1 would be written to by the next `println!`,
-//! and the kernel reads a zero in most attribute fields as "no descriptor".
+//! A process may have closed its standard streams: the next `println!` would write to a map that landed on 1. And in most
+//! attribute fields, the kernel takes a zero for "no descriptor".
 
 use super::errno;
 use crate::Errno;
@@ -10,11 +10,11 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 const FIRST_FREE: RawFd = 3;
 
-/// Takes ownership of what a system call returned, and moves it out of the standard streams' way.
+/// Takes ownership of a descriptor that a system call returned, and moves it clear of the standard streams.
 ///
 /// # Safety
 ///
-/// `raw` was returned by a system call that made a new descriptor, and nobody else owns it.
+/// `raw` was returned by a system call that made a new descriptor, and nothing else owns it.
 pub(super) unsafe fn adopt(raw: libc::c_long) -> Result<OwnedFd, Errno> {
     let raw = RawFd::try_from(raw).map_err(|_| Errno::EBADF)?;
     // SAFETY: the caller vouches that the descriptor is new and unowned.
@@ -22,7 +22,7 @@ pub(super) unsafe fn adopt(raw: libc::c_long) -> Result<OwnedFd, Errno> {
     keep_clear_of_standard_streams(fd)
 }
 
-/// The same file under a number of at least 3, close-on-exec; `fd` itself if its number will do.
+/// The same open file at a number of at least 3, close-on-exec; `fd` itself if its number will do.
 #[doc(alias = "ensure_good_fd")]
 pub fn keep_clear_of_standard_streams(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     if fd.as_raw_fd() >= FIRST_FREE {
@@ -36,7 +36,7 @@ pub fn keep_clear_of_standard_streams(fd: OwnedFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// A descriptor of the same open file, with a life of its own.
+/// A duplicate, close-on-exec, that is closed independently.
 pub fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     fd.try_clone_to_owned()
         .map_err(|error| errno::from_io(&error))

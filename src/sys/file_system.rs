@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Which file system a file is on, and opening a file of the kernel's by its place.
+//! Which file system a file is on, and opening files that are certain to be the kernel's.
 
 use super::{errno, fd};
 use crate::Errno;
@@ -18,9 +18,9 @@ pub enum FileSystem {
     Sysfs,
     /// `/proc`.
     Procfs,
-    /// Where tracepoints and legacy probes are.
+    /// Tracing: tracepoints and legacy probes.
     Tracefs,
-    /// Where the kernel shows what helps to find faults in it.
+    /// Debugging aids of the kernel.
     Debugfs,
     /// Control groups, version 2.
     Cgroup2,
@@ -29,7 +29,7 @@ pub enum FileSystem {
 }
 
 impl FileSystem {
-    /// That of the file at `path`.
+    /// The file system of the file at `path`.
     pub fn of_path(path: &CStr) -> Result<Self, Errno> {
         let mut facts = MaybeUninit::<libc::statfs>::uninit();
         // SAFETY: the path ends with a zero byte, and there is room for the answer.
@@ -39,7 +39,7 @@ impl FileSystem {
         Ok(Self::from_magic(unsafe { facts.assume_init() }.f_type))
     }
 
-    /// That of an open file.
+    /// The file system of an open file.
     pub fn of_file(file: BorrowedFd<'_>) -> Result<Self, Errno> {
         let mut facts = MaybeUninit::<libc::statfs>::uninit();
         // SAFETY: there is room for the answer.
@@ -78,17 +78,17 @@ impl FileSystem {
     }
 }
 
-/// A file that the kernel itself provides, opened for reading. Since Linux 5.6.
+/// Opens a file that the kernel itself provides, for reading. Since Linux 5.6.
 ///
-/// In a namespace of their own, users can mount whatever they like on `/sys` and `/proc`. Where memory safety depends on what a
-/// file says, its name alone is therefore not enough: `root` has to be the root of a file system of this sort, and on the way
-/// from there to `place` nothing may be mounted.
+/// In a namespace of their own, users can mount anything on `/sys` and `/proc`, so where memory safety depends on a file's
+/// contents, its path alone proves nothing: `root` must be the root of a file system of this kind, and nothing may be
+/// mounted on the way from there to `place`.
 ///
 /// # Errors
 ///
 /// `ENODEV` if something else is mounted at `root`, `EXDEV` if something is mounted on the way.
 pub(super) fn open_genuine(sort: FileSystem, root: &str, place: &CStr) -> Result<File, Errno> {
-    /// The number of the first inode, in sysfs and in procfs.
+    /// Inode number of the root, in sysfs and in procfs.
     const ROOT: u64 = 1;
     let root = OpenOptions::new()
         .read(true)
@@ -102,7 +102,7 @@ pub(super) fn open_genuine(sort: FileSystem, root: &str, place: &CStr) -> Result
     open_beneath(root.as_fd(), place).map(File::from)
 }
 
-/// Opens a file for reading, on the way to which there are neither mounts nor links that lead out of the folder.
+/// Opens a file for reading, unless there are mounts on the way, or links that lead out of the folder.
 fn open_beneath(folder: BorrowedFd<'_>, place: &CStr) -> Result<OwnedFd, Errno> {
     // SAFETY: every bit pattern is valid for this struct of integers.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };

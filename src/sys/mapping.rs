@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Memory that the kernel shares: its BTF, and maps that may be mapped.
+//! Memory that the kernel shares: its BTF, and maps that can be mapped.
 
 use super::bpf::MapFd;
 use super::file_system::{FileSystem, open_genuine};
@@ -15,12 +15,13 @@ use std::sync::atomic::AtomicU64;
 pub struct KernelBtf(Mmap);
 
 impl KernelBtf {
-    /// Maps `/sys/kernel/btf/vmlinux`; `None` where that cannot be done (before Linux 6.16), or where something else is mounted
-    /// in its place.
+    /// Maps `/sys/kernel/btf/vmlinux`; `None` where the kernel does not allow that (before Linux 6.16), or where something
+    /// else is mounted in its place.
     pub fn map() -> Option<Self> {
         let file = open_genuine(FileSystem::Sysfs, "/sys", c"kernel/btf/vmlinux").ok()?;
-        // SAFETY: the file is the kernel's own, not just any at this path: sysfs, from its root on, has nothing else there. Its
-        // contents are a part of the kernel's image, which neither changes nor goes away as long as the kernel runs.
+        // SAFETY: the file is the kernel's own, not just any file at this path: nothing is mounted over sysfs on the way
+        // from its root. Its contents are part of the kernel's image, which neither changes nor disappears while the kernel
+        // runs.
         let map = unsafe { MmapOptions::new().map_copy_read_only(&file) }.ok()?;
         Some(Self(map))
     }
@@ -32,19 +33,19 @@ impl AsRef<[u8]> for KernelBtf {
     }
 }
 
-/// Whether a mapping of a map may be written.
+/// Whether a mapping of a map can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only: the only choice for a map that has been frozen.
+    /// Read-only: the only choice for a map that has been frozen.
     ReadOnly,
-    /// Reading and writing. The map cannot be frozen as long as this mapping exists.
+    /// Readable and writable. The map cannot be frozen while this mapping exists.
     ReadWrite,
 }
 
 /// The values of an array map that was created with `BPF_F_MMAPABLE`, as memory. Since Linux 5.5.
 ///
-/// Programs and other processes change this memory at any time, so it is never lent: bytes are copied in and out. An
-/// aligned piece of up to eight bytes is copied in one access and therefore never half old, half new.
+/// Programs and other processes may change this memory at any time, so it is never lent: bytes are copied in and out. Up to
+/// eight bytes within an aligned 8-byte word are copied in one access, and are therefore never half old, half new.
 #[derive(Debug)]
 pub struct MapMemory {
     raw: MmapRaw,
@@ -57,7 +58,7 @@ impl MapMemory {
     ///
     /// # Errors
     ///
-    /// `EINVAL` for a map that is no array or not `BPF_F_MMAPABLE`, `EPERM` for writing to a frozen one.
+    /// `EINVAL` if the map is not an array or not `BPF_F_MMAPABLE`, `EPERM` for a writable mapping of a frozen map.
     pub(crate) fn map(map: &MapFd, access: Access) -> Result<Self, Errno> {
         let shape = map.shape();
         if shape.kind != MapType::ARRAY || !shape.flags.contains(MapFlags::MMAPABLE) {
@@ -81,7 +82,7 @@ impl MapMemory {
         Ok(Self { raw, access, len })
     }
 
-    /// Bytes of all elements together; each element is padded to 8.
+    /// Size of all elements in bytes, each padded to a multiple of 8.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -91,14 +92,14 @@ impl MapMemory {
         self.len == 0
     }
 
-    /// Copies `into.len()` bytes from `offset` on; `None` if they are not all inside.
+    /// Copies `into.len()` bytes, starting at `offset`; `None` if they are not all inside.
     #[inline]
     pub fn read(&self, offset: usize, into: &mut [u8]) -> Option<()> {
         self.check(offset, into.len())?;
         copy_out(&self.raw, offset, into)
     }
 
-    /// Copies `from` to `offset` on; `None` if it does not fit, or if the mapping is read-only.
+    /// Copies `from` to the elements, starting at `offset`; `None` if it does not fit, or if the mapping is read-only.
     #[inline]
     pub fn write(&self, offset: usize, from: &[u8]) -> Option<()> {
         if self.access == Access::ReadOnly {
@@ -108,15 +109,15 @@ impl MapMemory {
         copy_in(&self.raw, offset, from)
     }
 
-    /// The 32 bits at `offset`, shared with programs and other processes; `None` off their alignment, outside, and in a
-    /// read-only mapping.
+    /// The 32 bits at `offset`, shared with programs and other processes; `None` if they are unaligned or outside, or if the
+    /// mapping is read-only.
     pub fn atomic_u32(&self, offset: usize) -> Option<SharedU32<'_>> {
         self.check(offset, 4)?;
         (self.access == Access::ReadWrite).then(|| shared_u32(&self.raw, offset))?
     }
 
-    /// The 64 bits at `offset`, shared with programs and other processes; `None` off their alignment, outside, and in a
-    /// read-only mapping.
+    /// The 64 bits at `offset`, shared with programs and other processes; `None` if they are unaligned or outside, or if the
+    /// mapping is read-only.
     pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
         self.check(offset, 8)?;
         (self.access == Access::ReadWrite).then(|| word(&self.raw, offset))?
@@ -127,8 +128,8 @@ impl MapMemory {
     }
 }
 
-// SAFETY: a mapping of memmap2 lives as long as its value, starts at a page, and lends nothing but pointers. The only parts of
-// such mappings that this crate reads otherwise are records that are lent, to which nobody writes as long as they are.
+// SAFETY: a mapping of memmap2 lives as long as its value, starts at a page, and lends only pointers. The only parts of such
+// mappings that this crate reads in other ways are lent records, which nobody writes while they are lent.
 unsafe impl Mapped for MmapRaw {
     fn start(&self) -> *mut u8 {
         self.as_mut_ptr()

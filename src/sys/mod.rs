@@ -1,25 +1,26 @@
-//! The only door to the kernel: typed wrappers over system calls, and nothing that could be computed without one.
+//! The only door to the kernel: typed wrappers around system calls. Whatever can be computed without one lives elsewhere.
 //!
 //! In: slices, borrowed descriptors, plain data. Out: owned descriptors (close-on-exec, never 0 to 2), values, or an
 //! [`Errno`](crate::Errno). This is the only room with `unsafe`; every function that can be called from outside is safe,
 //! and `UNSAFE.md` says why, file by file.
 //!
-//! Hidden from the documentation and outside of what versions promise: it may change with any release. It is `pub` for the tests
-//! and benchmarks of this project, which check the kernel against it. Types that users meet have their documented path in the
-//! rooms that hand them out (`map`, `program`, `attach`, `ring`, `kernel`).
+//! Hidden from the documentation and outside of semver: any release may change it. It is `pub` for this project's tests and
+//! benchmarks, which check the kernel against it. Types that users meet are documented in the rooms that hand them out
+//! (`map`, `program`, `attach`, `ring`, `kernel`).
 //!
-//! Not here: words. What an error number means for a map or a program is said by the rooms that know its name.
+//! Not here: explanations. What an error number means for a map or program is for the rooms that know its name.
 //!
-//! Start with `bpf`, the one call that most of the rooms are about:
+//! Start with `bpf`, the call that most rooms need:
 //!
 //! ```text
 //!  bpf, perf_event ------> attr     the kernel's structs, with asserted layouts
-//!  ring, mapping, arena --> words   memory that somebody else writes, too
+//!  ring, mapping, arena --> words   memory that others write as well
 //!  all of them ----------> fd, errno
 //! ```
 //!
-//! What is asked besides: of files `file_system` and `mount`; of networks `netlink` and `socket`; for events `epoll`, `readiness`
-//! (tokio) and `perf_sample` (what is in a sample); of the machine `system` and `rlimit`; `probe_calls` are made to see how they fail.
+//! The rest: `file_system` and `mount` are about files, `netlink` and `socket` about networks, `epoll`, `readiness` (tokio)
+//! and `perf_sample` (what is in a sample) about events, `system` and `rlimit` about the machine; `probe_calls` are made
+//! only to see how they fail.
 
 pub mod arena;
 mod attr;

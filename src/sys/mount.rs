@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
-//! Mounts that are attached nowhere, and files inside them.
+//! Detached mounts, and files inside them.
 //!
-//! Such a mount is seen by nobody but who holds its descriptor, and is gone when that is closed.
+//! Only the holder of its descriptor sees such a mount, which is gone when the descriptor is closed.
 
 use super::{errno, fd};
 use crate::Errno;
@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr::null;
 
-/// Mounts a file system of this type for whoever holds the descriptor. Since Linux 5.2.
+/// Mounts a file system of this type, visible only to holders of the descriptor. Since Linux 5.2.
 ///
 /// # Errors
 ///
@@ -53,10 +53,10 @@ fn mount(context: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     unsafe { fd::adopt(raw) }
 }
 
-/// Opens a file by its path from an open folder on. `flags` are those of `open(2)`; nothing is created.
+/// Opens a file by its path relative to an open folder. `flags` are those of `open(2)`; nothing is created.
 pub fn open_at(folder: BorrowedFd<'_>, path: &CStr, flags: i32) -> Result<OwnedFd, Errno> {
     let flags = (flags & !libc::O_CREAT) | libc::O_CLOEXEC;
-    // SAFETY: the path ends with a zero byte, and nothing is created, so that no mode is read.
+    // SAFETY: the path ends with a zero byte. Nothing is created, so no mode is read.
     let raw = unsafe { libc::openat(folder.as_raw_fd(), path.as_ptr(), flags) };
     let raw = errno::check(raw.into())?;
     // SAFETY: the kernel has just made this descriptor.

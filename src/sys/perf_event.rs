@@ -1,8 +1,8 @@
 #![allow(unsafe_code)]
-//! Perf events: what a tracepoint, kprobe or uprobe program hangs on, and the switches of such an event.
+//! Perf events, which tracepoint, kprobe and uprobe programs are attached to: opening, enabling and disabling them.
 //!
-//! A *tracepoint* event has the number from tracefs. A *kprobe* or *uprobe* event belongs to a performance monitoring unit
-//! (PMU) of that name, whose number is found in sysfs (since Linux 4.17).
+//! A *tracepoint* event is identified by its number in tracefs. A *kprobe* or *uprobe* event belongs to a performance
+//! monitoring unit (PMU) of that name, whose number is found in sysfs (since Linux 4.17).
 
 use super::attr::{Attr, PerfEventAttr};
 use super::perf_sample::SampleShape;
@@ -18,7 +18,7 @@ const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
 /// `PERF_COUNT_SW_BPF_OUTPUT`.
 const SOFTWARE_BPF_OUTPUT: u64 = 10;
-/// `PERF_FORMAT_LOST`: after the event's value, how many records found no room.
+/// `PERF_FORMAT_LOST`: the event's value is followed by how many records were lost for want of room.
 const FORMAT_LOST: u64 = 1 << 4;
 /// The bit `freq` of the attributes' bit field: `sample_period` is a frequency.
 const BIT_FREQ: u64 = 1 << 10;
@@ -55,52 +55,52 @@ fn parse_config_bit(text: &str) -> Option<u32> {
 pub enum ProbeMoment {
     /// At the instruction.
     Entry,
-    /// At the return of the function that starts there.
+    /// When the function that starts there returns.
     Return,
 }
 
-/// What an event counts.
+/// What an event observes.
 #[derive(Debug, Clone, Copy)]
 pub enum PerfEvent<'a> {
-    /// A tracepoint (or a probe that was made through tracefs), by the number in tracefs.
+    /// A tracepoint (or a probe that was created through tracefs), by its number in tracefs.
     Tracepoint {
         /// Contents of the tracepoint's file `id`.
         id: u64,
     },
-    /// A place in the kernel.
+    /// A probe in the kernel.
     Kprobe {
         /// From [`find_probe_pmu`].
         pmu: ProbePmu,
-        /// When.
+        /// On entry or on return.
         moment: ProbeMoment,
-        /// A function; `None` for an address in `offset`.
+        /// The function; `None` if `offset` is an address.
         function: Option<&'a CStr>,
         /// Bytes from the start of the function.
         offset: u64,
     },
-    /// A place in a program or library.
+    /// A probe in an executable or library.
     Uprobe {
         /// From [`find_probe_pmu`].
         pmu: ProbePmu,
-        /// When.
+        /// On entry or on return.
         moment: ProbeMoment,
         /// The file.
         path: &'a CStr,
         /// Bytes from the start of the file.
         offset: u64,
-        /// Where the semaphore is in the file; 0 for none. Since Linux 4.20.
+        /// File offset of the semaphore; 0 for none. Since Linux 4.20.
         ref_ctr_offset: u32,
     },
-    /// What goes into a buffer that is read.
+    /// An event whose samples go into a buffer that is read.
     Buffered {
-        /// Where it comes from.
+        /// What fills the buffer.
         source: BufferSource,
         /// When the reader is woken.
         wakeup: Wakeup,
-        /// Whether reading the event says how many records found no room. Since Linux 6.0.
+        /// Whether reading the event reports how many records were lost for want of room. Since Linux 6.0.
         count_lost: bool,
     },
-    /// Any counter, sampled: what `perf_event` programs hang on.
+    /// Any counter, sampled: what `perf_event` programs are attached to.
     Sampled {
         /// `PERF_TYPE_*`.
         kind: u32,
@@ -114,10 +114,10 @@ pub enum PerfEvent<'a> {
 /// When the reader of an event's buffer is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wakeup {
-    /// By every so-many-th event.
+    /// After this many events.
     #[doc(alias = "wakeup_events")]
     Events(u32),
-    /// Whenever so many bytes have been written.
+    /// After this many bytes.
     #[doc(alias = "wakeup_watermark")]
     Bytes(u32),
 }
@@ -125,14 +125,14 @@ pub enum Wakeup {
 /// How often a counter is sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleRate {
-    /// Every so many counts.
+    /// Once per this many counts.
     Period(u64),
-    /// So many times a second.
+    /// This many times a second.
     Frequency(u64),
 }
 
 impl SampleRate {
-    /// `sample_period`, and the bit that says what it means.
+    /// `sample_period`, and the bit that says whether it is a frequency.
     fn in_attributes(self) -> (u64, u64) {
         match self {
             Self::Period(period) => (period, 0),
@@ -148,14 +148,14 @@ pub struct BufferSource {
     pub kind: u32,
     /// `PERF_COUNT_*` of that type.
     pub config: u64,
-    /// How often there is a sample.
+    /// How often it is sampled.
     pub rate: SampleRate,
-    /// What is in it.
+    /// What a sample contains.
     pub shape: SampleShape,
 }
 
 impl BufferSource {
-    /// What programs write with `bpf_perf_event_output`: each time, one sample.
+    /// What programs write with `bpf_perf_event_output`: one sample for each call.
     pub const PROGRAMS: Self = Self {
         kind: TYPE_SOFTWARE,
         config: SOFTWARE_BPF_OUTPUT,
@@ -164,15 +164,15 @@ impl BufferSource {
     };
 }
 
-/// Whose events are counted.
+/// Whose events are observed, and on which CPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PerfScope {
-    /// Everybody's. Probes and tracepoints fire everywhere, whichever CPU the event is opened on: this opens it on the first
-    /// that is online, which need not be number 0.
+    /// Every process's. Probes and tracepoints fire everywhere, whichever CPU the event is opened on: it is opened on the
+    /// first online CPU, which need not be number 0.
     Everyone,
     /// One process, on every CPU; 0 is the caller.
     Process(i32),
-    /// Everybody's on one CPU.
+    /// Every process's, on one CPU.
     Cpu(u32),
     /// One process on one CPU.
     ProcessOnCpu(i32, u32),
@@ -267,7 +267,7 @@ impl PerfEvent<'_> {
     }
 }
 
-/// Opens an event. It counts at once, except that programs run only after [`enable`].
+/// Opens an event. It counts immediately, but programs run only after [`enable`].
 pub fn perf_event_open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd, Errno> {
     /// No group.
     const NO_GROUP: libc::c_int = -1;
@@ -276,8 +276,8 @@ pub fn perf_event_open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedF
     let mut attr = event.attr();
     let (pid, cpu) = scope.pid_and_cpu();
     loop {
-        // SAFETY: `attr` is as long as its field `size` says; its pointers are those of C strings that `event` borrows, or
-        // null (an unknown PMU takes them for numbers).
+        // SAFETY: `attr` is as long as its field `size` says; its pointers are null or those of C strings that `event`
+        // borrows (an unknown PMU takes them for numbers).
         let raw = unsafe {
             libc::syscall(
                 libc::SYS_perf_event_open,
@@ -296,7 +296,7 @@ pub fn perf_event_open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedF
     }
 }
 
-/// Runs `program` at every event from [`enable`] on: the way before links (Linux 5.15), without cookies.
+/// Runs `program` at every event once the event is [`enable`]d: the way before links (Linux 5.15), without cookies.
 #[doc(alias = "PERF_EVENT_IOC_SET_BPF")]
 pub fn set_program(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     const SET_BPF: libc::Ioctl = libc::_IOW::<u32>(b'$' as u32, 8);

@@ -1,61 +1,62 @@
-//! What a sample has in it: the fields that its event was opened for, in the kernel's order.
+//! The contents of a sample: the fields that its event was opened for, in the kernel's order.
 
 use bitflags::bitflags;
 
 bitflags! {
-    /// What a perf event writes with each sample (`PERF_SAMPLE_*`), besides what programs write.
+    /// What a perf event adds to each sample (`PERF_SAMPLE_*`), besides what programs write.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct SampleFields: u64 {
-        /// The address of the instruction that was at work.
+        /// The address of the sampled instruction.
         const IP = 1 << 0;
         /// The process and the thread.
         const TID = 1 << 1;
-        /// When it was, in nanoseconds of the kernel's own clock for perf events.
+        /// The time, in nanoseconds of the kernel's own clock for perf events.
         const TIME = 1 << 2;
         /// The address that was accessed, if the event has one.
         const ADDR = 1 << 3;
-        /// The number of the event.
+        /// The id of the event.
         const ID = 1 << 6;
         /// The CPU.
         const CPU = 1 << 7;
-        /// For how many counts the sample stands.
+        /// How many counts the sample stands for.
         const PERIOD = 1 << 8;
     }
 }
 
-/// `PERF_SAMPLE_RAW`: what programs write, a length (4) and as many bytes. Always asked for where programs write.
+/// `PERF_SAMPLE_RAW`: what programs write, a length (4 bytes) followed by that many bytes. Always requested where programs
+/// write.
 const RAW: u64 = 1 << 10;
 
 /// The fields of one sample; `None` for those that its event was not opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SampleDetails {
-    /// The address of the instruction.
+    /// The address of the sampled instruction.
     pub ip: Option<u64>,
     /// The process and the thread.
     pub process_and_thread: Option<(u32, u32)>,
-    /// When, in nanoseconds.
+    /// The time, in nanoseconds of the kernel's own clock for perf events.
     pub time: Option<u64>,
     /// The address that was accessed.
     pub addr: Option<u64>,
-    /// The number of the event.
+    /// The id of the event.
     pub id: Option<u64>,
     /// The CPU.
     pub cpu: Option<u32>,
-    /// Counts.
+    /// How many counts the sample stands for.
     pub period: Option<u64>,
 }
 
-/// What each sample of an event has.
+/// What each sample of an event contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SampleShape {
-    /// The fields that come first.
+    /// The fields at the start.
     pub fields: SampleFields,
-    /// Whether what a program wrote comes last.
+    /// Whether a program's data follows them.
     pub raw: bool,
 }
 
 impl SampleShape {
-    /// What programs write, and nothing else.
+    /// Only what programs write.
     pub const PLAIN: Self = Self {
         fields: SampleFields::empty(),
         raw: true,
@@ -66,7 +67,7 @@ impl SampleShape {
         self.fields.bits() | if self.raw { RAW } else { 0 }
     }
 
-    /// Takes a sample's bytes apart; the second is what a program wrote. An error says how many bytes are wanted.
+    /// Parses a sample's bytes; the second part is what a program wrote. An error says how many bytes were expected.
     pub(in crate::sys) fn parse(self, body: &[u8]) -> Result<(SampleDetails, &[u8]), u64> {
         parse(self.fields, self.raw, body)
     }
@@ -145,7 +146,7 @@ mod tests {
         };
         assert_eq!((details, raw), (expected, &b"hi"[..]));
         assert_eq!(parse(fields, false, &body), Ok((expected, &[][..])));
-        // Without the last byte that is wanted, at each place.
+        // Without the last byte that is expected, at each position.
         for (len, wanted) in [(7, 8), (15, 16), (23, 24), (27, 28), (29, 30)] {
             assert_eq!(parse(fields, true, &body[..len]), Err(wanted));
         }

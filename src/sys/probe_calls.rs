@@ -1,18 +1,18 @@
 #![allow(unsafe_code)]
-//! System calls that nobody makes but to see how they fail.
+//! System calls that are made only to see how they fail.
 
 use super::bpf::COMMON_ATTRS;
 use super::errno;
 use crate::Errno;
 
-/// Whether `bpf(2)` takes attributes that are common to all commands, as a fifth and sixth argument, once a bit of the
-/// command says so. Since Linux 7.2.
+/// Whether `bpf(2)` accepts attributes common to all commands, in a fifth and sixth argument, if a bit of the command
+/// announces them. Since Linux 7.2.
 pub fn has_common_attributes() -> bool {
     const PROG_LOAD: libc::c_long = 5;
     const COMMON_SIZE: libc::c_long = 24;
     let nothing = 0usize;
-    // SAFETY: the kernel reads no bytes from an empty block, and finds the null pointer of the common one wrong (EFAULT);
-    // an older kernel does not know the command (EINVAL).
+    // SAFETY: the kernel reads nothing from an empty block, and rejects the null pointer of the common one (EFAULT); an
+    // older kernel does not know the command (EINVAL).
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
@@ -26,7 +26,7 @@ pub fn has_common_attributes() -> bool {
     errno::check(result) == Err(Errno::EFAULT)
 }
 
-/// Whether user-space probes may enter the kernel by a system call instead of a trap. Since Linux 6.18, on x86-64.
+/// Whether uprobes may enter the kernel by a system call instead of a trap. Since Linux 6.18, on x86-64.
 pub fn has_uprobe_syscall() -> bool {
     /// `uprobe`: the kernel answers ENXIO to anything but its own trampoline.
     const UPROBE: libc::c_long = 336;

@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! A descriptor that a runtime of tokio watches.
+//! A descriptor that a tokio runtime watches.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -11,20 +11,20 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 pub struct Readiness(AsyncFd<OwnedFd>);
 
 impl Readiness {
-    /// Has the runtime that this is called in watch a descriptor.
+    /// Registers a descriptor with the current runtime.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime, and in one without input and output.
+    /// Outside a runtime, and in one without I/O enabled.
     pub fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let owned = fd.try_clone_to_owned()?;
-        // SAFETY: the descriptor is owned: it is open, and stays the same as long as its owner lives. That is the value made
-        // here, which is private and lends no `&mut`.
+        // SAFETY: the descriptor is owned, so it is open and stays the same as long as its owner lives. The owner is the
+        // value made here, which is private and lends no `&mut`.
         let watched = unsafe { AsyncFd::register_with_interest(owned, Interest::READABLE) };
         Ok(Self(watched?))
     }
 
-    /// Waits until the descriptor has become readable since the last guard was told to forget it.
+    /// Waits until the descriptor has become readable since readiness was last cleared through a guard.
     pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
         self.0.readable().await
     }

@@ -23,7 +23,7 @@ pub fn set_memlock(bytes: Option<u64>) -> Result<(), Errno> {
     errno::check(result.into()).map(drop)
 }
 
-/// The limit in force; `None` if there is none.
+/// The current (soft) limit; `None` if there is none.
 pub fn memlock() -> Result<Option<u64>, Errno> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -1,26 +1,26 @@
 #![allow(unsafe_code)]
-//! Programs on single sockets: `setsockopt`.
+//! Attaching programs to single sockets: `setsockopt`.
 
 use super::errno;
 use crate::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Filters what a socket receives. Since Linux 3.19.
+/// Makes `program` filter what a socket receives. Since Linux 3.19.
 pub fn attach_filter(socket: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     set(socket, libc::SO_ATTACH_BPF, program.as_raw_fd())
 }
 
-/// Takes the filter off, whichever it is.
+/// Detaches the filter, whichever it is.
 pub fn detach_filter(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     set(socket, libc::SO_DETACH_BPF, 0)
 }
 
-/// Chooses among the sockets that share a port with this one. Since Linux 4.5.
+/// Makes `program` choose among the sockets that share a port with this one. Since Linux 4.5.
 pub fn attach_reuseport(socket: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     set(socket, libc::SO_ATTACH_REUSEPORT_EBPF, program.as_raw_fd())
 }
 
-/// Takes the choosing program off, whichever it is. Since Linux 5.3.
+/// Detaches the choosing program, whichever it is. Since Linux 5.3.
 pub fn detach_reuseport(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     set(socket, libc::SO_DETACH_REUSEPORT_BPF, 0)
 }

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-/// Bytes in a page of memory.
+/// Size of a memory page, in bytes.
 pub fn page_size() -> usize {
     // SAFETY: the call takes a number only.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
@@ -18,11 +18,11 @@ pub fn page_size() -> usize {
 /// What `uname(2)` says. Returned by [`kernel_names`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelNames {
-    /// Such as `"6.1.0-9-amd64"`.
+    /// The release, such as `"6.1.0-9-amd64"`.
     pub release: String,
-    /// Such as `"#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)"`.
+    /// The build, such as `"#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)"`.
     pub version: String,
-    /// Such as `"x86_64"`.
+    /// The architecture, such as `"x86_64"`.
     pub machine: String,
 }
 
@@ -48,20 +48,20 @@ fn text(field: &[libc::c_char]) -> String {
         .unwrap_or_default()
 }
 
-/// Whether there is a process of this number in this process's namespace. `false` only if the kernel is sure; of numbers that no
-/// process can have it is not asked.
+/// Whether this process's namespace has a process with this number. `false` only if the kernel is sure. Numbers that no
+/// process can have are `false` without asking.
 pub fn is_process(number: u32) -> bool {
     let Some(number) = i32::try_from(number).ok().filter(|number| *number > 0) else {
         return true;
     };
-    // SAFETY: the call takes numbers only, and signal 0 is sent to nobody.
+    // SAFETY: the call takes numbers only, and signal 0 is never delivered.
     let result = unsafe { libc::kill(number, 0) };
     errno::check(result.into()) != Err(Errno::ESRCH)
 }
 
-/// How many CPUs could ever be plugged in, according to `/sys`. Asked once.
+/// How many CPUs this machine can ever have, according to `/sys`. Read once.
 ///
-/// Somebody may have mounted something else over that file, so no memory safety depends on it: see
+/// Something else may be mounted over that file, so no memory safety depends on it: see
 /// [`MapFd::value_len`](super::bpf::MapFd::value_len).
 #[doc(alias = "libbpf_num_possible_cpus")]
 pub fn possible_cpus() -> Result<u32, Errno> {
@@ -77,17 +77,17 @@ pub fn possible_cpus() -> Result<u32, Errno> {
     Ok(*COUNT.get_or_init(|| count))
 }
 
-/// The CPUs that are on at the moment, lowest first.
+/// The CPUs that are online, in ascending order.
 pub fn online_cpus() -> Result<Vec<u32>, Errno> {
     let list = read_cpu_list("/sys/devices/system/cpu/online")?;
     Ok(list.into_iter().flatten().collect())
 }
 
-/// The first CPU that is online. Where sysfs is missing, another one that is: that which runs this.
+/// The first online CPU. Without sysfs, the one that runs this thread.
 pub fn first_online_cpu() -> u32 {
     let first = online_cpus().ok().and_then(|cpus| cpus.first().copied());
     first.unwrap_or_else(|| {
-        // SAFETY: the call takes nothing, and gives a number.
+        // SAFETY: the call takes no arguments and returns a number.
         let own = unsafe { libc::sched_getcpu() };
         u32::try_from(own).unwrap_or(0)
     })
@@ -100,9 +100,9 @@ fn read_cpu_list(path: &str) -> Result<Vec<CpuRange>, Errno> {
     parse_cpu_list(&text).ok_or(Errno::EINVAL)
 }
 
-/// Reads the kernel's list format: `"0-3,5,8-11"`. `None` for an empty list, and for one that is not in rising order.
+/// Parses the kernel's list format: `"0-3,5,8-11"`. `None` for an empty list, and for one that is not in ascending order.
 fn parse_cpu_list(text: &str) -> Option<Vec<CpuRange>> {
-    // Far above CONFIG_NR_CPUS, and small enough that no later arithmetic overflows.
+    // Far above CONFIG_NR_CPUS, yet small enough that no later arithmetic overflows.
     const LIMIT: u32 = 1 << 20;
     let mut ranges: Vec<CpuRange> = Vec::new();
     for part in text.trim_end().split(',') {

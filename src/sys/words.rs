@@ -1,13 +1,13 @@
 #![allow(unsafe_code)]
 //! Memory shared with the kernel, with BPF programs and with other processes, as an array of 64-bit atomic words.
 //!
-//! Rust leaves accesses that race with each other undefined unless they are atomic *and of the same size*. So this program makes
-//! one kind of access to shared memory: of a whole, aligned word. Anything smaller is cut out of a word that was loaded, or put
-//! into one by compare-and-exchange. What others do to the memory, in accesses of whatever size, is indistinguishable from a
+//! In Rust, racing accesses are undefined behaviour unless they are atomic *and of the same size*. So this program makes
+//! only one kind of access to shared memory: to a whole, aligned word. Anything smaller is cut out of a loaded word, or put
+//! into one by compare-and-exchange. What others do to the memory, in accesses of any size, is indistinguishable from a
 //! thread that exchanges whole words.
 //!
-//! Only a relaxed load is guaranteed to work on memory that is mapped read-only, so an ordered load is a relaxed one followed by a
-//! fence. The guarantee covers words of 64 bits on 64-bit machines, which are all that this crate supports.
+//! Only a relaxed load is guaranteed to work on memory that is mapped read-only, so an ordered load is a relaxed one
+//! followed by a fence. The guarantee covers 64-bit words on 64-bit machines, the only ones that this crate supports.
 
 use std::fmt;
 use std::sync::atomic::Ordering::{self, Relaxed};
@@ -21,20 +21,20 @@ const _: () = assert!(
 /// Bytes in a word.
 const WORD: usize = 8;
 
-/// Memory that is accessed through the functions of this file only.
+/// Memory that is only accessed through the functions of this file.
 ///
 /// # Safety
 ///
-/// `start` is aligned to a word, and the `len` bytes from there on may be read as long as the value lives. Nothing else in this
-/// program writes to them, or reads what somebody may be writing at the same time.
+/// `start` is aligned to a word, and the `len` bytes from there are readable as long as the value lives. Nothing else in
+/// this program writes to them, or reads bytes that may be written at the same time.
 pub(super) unsafe trait Mapped {
     /// Where the memory starts.
     fn start(&self) -> *mut u8;
-    /// Bytes.
+    /// Size in bytes.
     fn len(&self) -> usize;
 }
 
-/// The word at `at`; `None` if it is not aligned or not inside. Store to it only if the memory is mapped writable.
+/// The word at `at`; `None` if it is unaligned or outside. Store to it only if the memory is mapped writable.
 #[inline]
 pub(super) fn word<M: Mapped>(memory: &M, at: usize) -> Option<&AtomicU64> {
     let end = at.checked_add(WORD)?;
@@ -43,7 +43,7 @@ pub(super) fn word<M: Mapped>(memory: &M, at: usize) -> Option<&AtomicU64> {
     }
     let word = memory.start().wrapping_add(at).cast();
     // SAFETY: the word is inside the memory, which outlives the borrow, and aligned, because `at` and the start are. By the
-    // promise of `Mapped`, every access of this program that could race with this one is made through such an atomic, too.
+    // promise of `Mapped`, every access of this program that could race with this one goes through such an atomic as well.
     Some(unsafe { AtomicU64::from_ptr(word) })
 }
 
@@ -57,7 +57,7 @@ pub(super) fn load(memory: &impl Mapped, at: usize, order: Ordering) -> Option<u
     Some(value)
 }
 
-/// Stores a word, to memory that is mapped writable. Does nothing outside of it.
+/// Stores a word to memory that is mapped writable. Does nothing if the word is outside.
 #[inline]
 pub(super) fn store(memory: &impl Mapped, at: usize, value: u64, order: Ordering) {
     if let Some(word) = word(memory, at) {
@@ -65,13 +65,13 @@ pub(super) fn store(memory: &impl Mapped, at: usize, value: u64, order: Ordering
     }
 }
 
-/// The bytes of a word that come first in memory, up to eight.
+/// The first bytes of a word in memory order, up to eight.
 #[inline]
 pub(super) fn first_bytes<const N: usize>(word: u64) -> [u8; N] {
     word.to_ne_bytes().first_chunk().copied().unwrap_or([0; N])
 }
 
-/// The word that these bytes begin, up to eight; the rest are zeros.
+/// The word that starts with these bytes (up to eight); the rest is zero.
 #[inline]
 pub(super) fn starting_with<const N: usize>(bytes: [u8; N]) -> u64 {
     let mut all = [0; WORD];
@@ -81,11 +81,11 @@ pub(super) fn starting_with<const N: usize>(bytes: [u8; N]) -> u64 {
     u64::from_ne_bytes(all)
 }
 
-/// Copies bytes out of shared memory. Bytes of the same word are read at once.
+/// Copies bytes out of shared memory. The bytes of one word are read in one access.
 #[inline]
 pub(super) fn copy_out(memory: &impl Mapped, offset: usize, into: &mut [u8]) -> Option<()> {
     let within = offset % WORD;
-    // Aligned numbers: where the compiler knows the length, only one load remains.
+    // Aligned numbers: where the compiler knows the length, this becomes a single load.
     match into.len() {
         8 if within == 0 => {
             into.copy_from_slice(&word(memory, offset)?.load(Relaxed).to_ne_bytes());
@@ -113,7 +113,7 @@ fn copy_out_words(memory: &impl Mapped, offset: usize, into: &mut [u8]) -> Optio
     copy_part_out(memory, at, last)
 }
 
-/// Copies bytes that lie within one word.
+/// Copies bytes out of one word.
 fn copy_part_out(memory: &impl Mapped, at: usize, into: &mut [u8]) -> Option<()> {
     if into.is_empty() {
         return Some(());
@@ -124,7 +124,7 @@ fn copy_part_out(memory: &impl Mapped, at: usize, into: &mut [u8]) -> Option<()>
     Some(())
 }
 
-/// Copies bytes into shared memory that is mapped writable. Bytes of the same word are written at once.
+/// Copies bytes into shared memory that is mapped writable. The bytes of one word are written in one access.
 #[inline]
 pub(super) fn copy_in(memory: &impl Mapped, offset: usize, from: &[u8]) -> Option<()> {
     let (first, rest) = from.split_at_checked(until_word(offset, from.len()))?;
@@ -138,7 +138,7 @@ pub(super) fn copy_in(memory: &impl Mapped, offset: usize, from: &[u8]) -> Optio
     copy_part_in(memory, at, last)
 }
 
-/// Copies bytes that lie within one word. Its other bytes keep what others write to them meanwhile.
+/// Copies bytes into one word. Its other bytes keep what others write to them meanwhile.
 fn copy_part_in(memory: &impl Mapped, at: usize, from: &[u8]) -> Option<()> {
     if from.is_empty() {
         return Some(());
@@ -163,13 +163,14 @@ fn until_word(at: usize, len: usize) -> usize {
 /// 32 bits of shared memory. Returned by [`Live::atomic`](crate::load::Live::atomic) and
 /// [`MapMemory::atomic_u32`](crate::map::MapMemory::atomic_u32).
 ///
-/// It is used like a reference to an [`AtomicU32`](std::sync::atomic::AtomicU32). It cannot be one, because this crate accesses shared
-/// memory as 64-bit words only: Rust does not allow atomics of different sizes to race with each other. A change is a
-/// compare-and-exchange of the whole word, repeated if somebody changed either half meanwhile; the other half is left alone.
+/// It is used like a reference to an [`AtomicU32`](std::sync::atomic::AtomicU32). It cannot be one, because this crate
+/// accesses shared memory only as 64-bit words: Rust does not allow atomics of different sizes to race with each other. A
+/// change is a compare-and-exchange of the whole word, retried if either half was changed meanwhile; the other half is left
+/// alone.
 #[derive(Clone, Copy)]
 pub struct SharedU32<'a> {
     word: &'a AtomicU64,
-    /// How far the value is shifted within the word.
+    /// How many bits the value is shifted within the word.
     shift: u32,
 }
 
@@ -182,7 +183,7 @@ impl fmt::Debug for SharedU32<'_> {
 }
 
 impl<'a> SharedU32<'a> {
-    /// The half of a word that begins `within` bytes into it: at 0 or 4.
+    /// The half of a word that begins `within` bytes into it (0 or 4).
     #[inline]
     fn of(word: &'a AtomicU64, within: usize) -> Self {
         let is_low = (within == 0) == cfg!(target_endian = "little");
@@ -246,8 +247,8 @@ impl<'a> SharedU32<'a> {
         self.fetch_update(success, failure, |value| (value == current).then_some(new))
     }
 
-    /// Replaces the value by what `f` returns for it, and returns the previous one. `f` is called again if somebody changed the word
-    /// meanwhile.
+    /// Replaces the value with what `f` returns for it, and returns the previous one. `f` is called again if the word was
+    /// changed meanwhile.
     ///
     /// # Errors
     /// The value, if `f` returned `None` for it.
@@ -300,7 +301,7 @@ changes! {
     fetch_min: "Stores the lesser of the two values", u32::min;
 }
 
-/// The 32 bits at `at`; `None` if they are not aligned or not inside.
+/// The 32 bits at `at`; `None` if they are unaligned or outside.
 #[inline]
 pub(super) fn shared_u32<M: Mapped>(memory: &M, at: usize) -> Option<SharedU32<'_>> {
     let within = at % WORD;
@@ -319,14 +320,14 @@ pub(super) mod tests {
     pub(in super::super) struct Words(Box<[AtomicU64]>);
 
     impl Words {
-        /// Zeros, at least so many bytes.
+        /// Zeros, at least this many bytes.
         pub(in super::super) fn zeroed(bytes: usize) -> Self {
             let words = (0..bytes.div_ceil(WORD)).map(|_| AtomicU64::new(0));
             Self(words.collect())
         }
     }
 
-    // SAFETY: the words live as long as the value, and only the functions of this file get at them.
+    // SAFETY: the words live as long as the value, and only the functions of this file access them.
     unsafe impl Mapped for Words {
         fn start(&self) -> *mut u8 {
             self.0.as_ptr().cast_mut().cast()
@@ -415,7 +416,7 @@ pub(super) mod tests {
         assert_eq!(other.load(Relaxed), u32::MAX, "the other half is untouched");
     }
 
-    /// Miri reports accesses of different sizes that race.
+    /// Miri reports races between accesses of different sizes.
     #[test]
     fn neighbours_do_not_lose_each_others_changes() {
         const ROUNDS: u32 = if cfg!(miri) { 30 } else { 3000 };

@@ -84,7 +84,7 @@ fn what_is_no_program_is_named() {
     refused(
         Program::from_fd(file.into()),
         invalid,
-        &["is no BPF program"],
+        &["is not a BPF program"],
     );
     refused(
         Program::from_id(u32::MAX),
@@ -297,7 +297,7 @@ fn a_program_is_associated_with_a_struct_ops_once() {
     refused(
         member.unwrap().assoc_struct_ops(map),
         ErrorKind::InvalidArgument,
-        &["belongs to its map"],
+        &["already belongs to its map"],
     );
     match program.assoc_struct_ops(map) {
         Ok(()) => {

@@ -60,7 +60,7 @@ fn a_descriptor_of_another_object_is_no_map() {
     let link = links.iter().find_map(rawbpf::attach::Link::fd).unwrap();
     assert_refused(Map::from_fd(own(link)), &["is a link, not a map"]);
     let file = std::fs::File::open("/dev/null").unwrap();
-    assert_refused(Map::from_fd(file.into()), &["is no BPF map"]);
+    assert_refused(Map::from_fd(file.into()), &["is not a BPF map"]);
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn a_map_of_the_wrong_type_is_named_with_its_type() {
         assert_refused(result, &["t_keyed", "type hash", "keys of 4 bytes"]);
     }
     assert_refused(map.get_per_cpu(&[0; 4]), &["t_keyed", "type hash"]);
-    assert_refused(map.typed::<u32, Fd>(), &["type hash", "no descriptors"]);
-    assert_refused(map.typed::<Fd, u64>(), &["type hash", "no descriptors"]);
+    assert_refused(map.typed::<u32, Fd>(), &["type hash", "not descriptors"]);
+    assert_refused(map.typed::<Fd, u64>(), &["type hash", "not descriptors"]);
 }
 
 #[test]

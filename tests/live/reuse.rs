@@ -92,7 +92,7 @@ fn a_link_in_place_of_a_pin_is_not_followed() {
     std::os::unix::fs::symlink(&their_pin, ours.path().join("rawbpf_pinned")).unwrap();
     let error = open(ours.path()).load().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
-    assert!(error.message().contains("is a link"), "{error}");
+    assert!(error.message().contains("is a symbolic link"), "{error}");
 
     // The caller may well follow links.
     let mut object = open(ours.path());

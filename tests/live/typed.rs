@@ -123,9 +123,9 @@ fn a_view_that_does_not_fit_is_refused_with_both_sides() {
         "{text}"
     );
     let text = refusal(hash.typed::<Key, PerCpu<Traffic>>().unwrap_err());
-    assert!(text.contains("one value for all CPUs"), "{text}");
+    assert!(text.contains("one value shared by all CPUs"), "{text}");
     let text = refusal(hash.typed::<Key, Fd>().unwrap_err());
-    assert!(text.contains("no descriptors"), "{text}");
+    assert!(text.contains("not descriptors"), "{text}");
     let percpu = object.map("percpu_hash").unwrap();
     let text = refusal(percpu.typed::<u32, Traffic>().unwrap_err());
     assert!(text.contains("PerCpu<"), "{text}");
@@ -341,7 +341,7 @@ fn batches_bring_every_element() {
     assert!(
         error
             .to_string()
-            .contains("2 keys were given, and 3 values"),
+            .contains("2 keys were given, but 3 values"),
         "{error}"
     );
 }

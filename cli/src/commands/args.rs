@@ -1,34 +1,36 @@
-//! Arguments that several commands have.
+//! Arguments that several commands share.
 
 use clap::Args;
 use rawbpf::KernelVersion;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Programs of which one is enough.
+/// Alternatives: one of these programs is enough.
 #[derive(Debug, Args)]
 pub(crate) struct PreferArgs {
-    /// Of these programs, load the first that the kernel can load and attach, and leave the others out (may be repeated)
+    /// Of these programs, load the first that the kernel can load and attach, and leave out the others (may be repeated)
     #[arg(long = "prefer", value_name = "PROGRAM,PROGRAM[,PROGRAM]", value_parser = names)]
     pub(crate) groups: Vec<Names>,
 }
 
-/// Names in the order in which they were given.
+/// Names in the given order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Names(pub(crate) Vec<String>);
 
-/// What is known of a kernel from files: of another one for `plan`, of this one, which does not tell it, for `run` and `load`.
+/// Facts about a kernel from files: about another one for `plan`; about this one, where it does not provide them, for `run`
+/// and `load`.
 #[derive(Debug, Args)]
 pub(crate) struct KernelArgs {
     /// The kernel's types (raw BTF, or an ELF file with a .BTF section). `plan` then plans for that kernel [default: this
     /// kernel's own]; `run` and `load` adapt programs to them, and load into this kernel
     #[arg(long, value_name = "FILE")]
     pub(crate) btf: Option<PathBuf>,
-    /// The kernel's configuration (plain or gzip). For this kernel, what the file says comes before what the kernel says itself
+    /// The kernel's configuration (plain or gzip). For this kernel, the file takes precedence over what the kernel itself
+    /// says
     #[arg(long, value_name = "FILE")]
     pub(crate) kconfig: Option<PathBuf>,
-    /// The version that programs are told. For `plan --btf` it also decides which features the kernel has [default there: the
-    /// newest]
+    /// The kernel version that programs see. For `plan --btf` it also decides which features the kernel has [default there:
+    /// the newest]
     #[arg(long, value_name = "X.Y.Z", value_parser = version)]
     pub(crate) kernel_version: Option<KernelVersion>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct KernelArgs {
 fn names(text: &str) -> Result<Names, String> {
     let names: Vec<_> = text.split(',').map(str::to_owned).collect();
     if names.len() < 2 || names.iter().any(String::is_empty) {
-        return Err("expected at least two names with a comma between them".to_string());
+        return Err("expected at least two names, separated by commas".to_string());
     }
     Ok(Names(names))
 }

@@ -1,4 +1,4 @@
-//! Programs of which one is enough: `--prefer`, and what became of it.
+//! Alternatives among programs (`--prefer`): asking for them, and reporting the choice.
 
 use super::args::PreferArgs;
 use crate::show::escape;
@@ -9,7 +9,7 @@ use rawbpf::reloc::{Choice, PassedOver};
 use serde::Serialize;
 use std::io::Write;
 
-/// Tells the object what is preferred.
+/// Tells the object which programs are alternatives, in order of preference.
 pub(crate) fn prefer(object: &mut OpenObject, args: &PreferArgs) -> rawbpf::Result<()> {
     for names in &args.groups {
         object.prefer(&names.0)?;
@@ -17,7 +17,7 @@ pub(crate) fn prefer(object: &mut OpenObject, args: &PreferArgs) -> rawbpf::Resu
     Ok(())
 }
 
-/// Says on standard error what was loaded, and why not what was preferred.
+/// Prints on standard error which program was loaded, and why the preferred ones were not.
 pub(crate) fn tell(choices: &[Choice], stop: &Stop) {
     for choice in choices {
         let Some(chosen) = &choice.chosen else {
@@ -34,7 +34,7 @@ pub(crate) fn tell(choices: &[Choice], stop: &Stop) {
     }
 }
 
-/// As a part of a plan that people read.
+/// Prints the choices as part of a plan.
 pub(crate) fn print(out: &mut impl Write, choices: &[Choice]) -> std::io::Result<()> {
     for choice in choices {
         let names = escape::name(&choice.names.join(", ")).to_string();

@@ -1,4 +1,4 @@
-//! `rawbpf inspect`: what an object holds. Nothing but the file is read.
+//! `rawbpf inspect`: what an object contains. Only the file is read.
 
 use super::object;
 use crate::cannot_print;
@@ -41,14 +41,14 @@ pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> 
     written.map_err(cannot_print)
 }
 
-/// What decoding the variables of an object may cost together. They may lie upon each other, or on megabytes of zeroes that take no
-/// room in the file.
+/// Budget for decoding all variables of an object together. They may overlap, or cover megabytes of zeros that take no room
+/// in the file.
 const MOST_DECODED: usize = 1 << 22;
 
-/// What an object holds. The field names are an interface: other tools read them.
+/// What an object contains. The field names are an interface: other tools read them.
 struct Report<'o> {
     object: &'o OpenObject,
-    /// Of each program.
+    /// For each program.
     helpers: Vec<BTreeSet<Helper>>,
 }
 
@@ -79,7 +79,7 @@ struct ProgramReport<'o> {
     autoload: bool,
     flags: u32,
     insns: usize,
-    /// Those that it calls, and that its subprograms call.
+    /// Those that it and its subprograms call.
     helpers: Vec<HelperJson>,
 }
 
@@ -144,7 +144,7 @@ impl<'o> Report<'o> {
         self.object.externs().iter().map(ExternReport::of)
     }
 
-    /// Who calls each helper function.
+    /// Which programs call each helper function.
     fn callers(&self) -> BTreeMap<Helper, Callers<'o>> {
         let mut callers = BTreeMap::<Helper, Callers<'_>>::new();
         for (program, helpers) in self.object.programs().iter().zip(&self.helpers) {
@@ -332,7 +332,7 @@ struct Callers<'o> {
 }
 
 impl<'o> Callers<'o> {
-    /// So many are named.
+    /// How many are named.
     const SHOWN: usize = 100;
 
     fn add(&mut self, program: &'o str) {

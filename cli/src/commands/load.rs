@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub(crate) struct LoadArgs {
     /// The compiled object (.bpf.o)
     pub(crate) object: PathBuf,
-    /// Try every program, those with autoload off too, so that one refused program does not hide the others
+    /// Try every program, including those with autoload off, so that one refused program does not hide the others
     #[arg(long, conflicts_with = "groups")]
     pub(crate) each: bool,
     /// Show the verifier's log of each program: 1 the path to a refusal, 2 every path and state, 4 statistics (added up)
@@ -84,7 +84,7 @@ struct MapReport {
     id: Option<u32>,
     #[serde(flatten)]
     made: Option<MapMade>,
-    /// Why it was not created, or could not be filled.
+    /// Why it was not created, or not filled.
     error: Option<Failure>,
 }
 
@@ -113,11 +113,11 @@ struct ProgramReport {
     id: Option<u32>,
     tag: Option<String>,
     expected_attach_type: Option<u32>,
-    /// Number of records that tell the types of functions, as the kernel reports it.
+    /// Number of function records in the kernel (`bpf_func_info`).
     func_info: Option<u32>,
-    /// Number of records that tell lines of source, as the kernel reports it.
+    /// Number of source line records in the kernel (`bpf_line_info`).
     line_info: Option<u32>,
-    /// What sort of error it is, if it was not loaded: [`rawbpf::ErrorKind::name`].
+    /// The kind of error, if it was not loaded: [`rawbpf::ErrorKind::name`].
     #[serde(rename = "kind")]
     error_kind: Option<&'static str>,
     errno: Option<i32>,
@@ -129,7 +129,7 @@ struct ProgramReport {
     told: Option<Told>,
 }
 
-/// Why something is not as it should be.
+/// Why something failed.
 #[derive(Serialize)]
 struct Failure {
     /// [`rawbpf::ErrorKind::name`]
@@ -155,7 +155,7 @@ impl From<&Error> for Failure {
     }
 }
 
-/// An error without the chain of what was being done, which the table that shows it says itself.
+/// An error without its context, which the table already shows.
 #[derive(Default)]
 struct Told {
     /// The first line of the message.
@@ -249,7 +249,7 @@ fn not_loaded(program: &rawbpf::open::OpenProgram) -> ProgramReport {
 }
 
 fn loaded(name: String, object: &Object, mut programs: Vec<ProgramReport>) -> Report {
-    // Both are in the order of the file.
+    // Both are in file order.
     let mut loaded = object.programs().iter().peekable();
     for report in &mut programs {
         if let Some(program) = loaded.next_if(|program| program.name() == report.name) {
@@ -362,7 +362,7 @@ impl From<MapInfo> for MapMade {
     }
 }
 
-/// Tries every program for itself, whether its autoload is on or not.
+/// Tries every program separately, whether its autoload is on or not.
 fn each(
     mut object: OpenObject,
     path: &Path,
@@ -410,7 +410,7 @@ fn each(
     Ok((report, error))
 }
 
-/// A map of which nothing came, so far.
+/// The report of a map that has not been created yet.
 fn planned(map: &OpenMap) -> MapReport {
     MapReport {
         name: map.name().to_string(),
@@ -422,7 +422,7 @@ fn planned(map: &OpenMap) -> MapReport {
     }
 }
 
-/// What became of each program and each map. All lists are in the order of the file.
+/// The results for each program and each map. All lists are in file order.
 impl Report {
     fn set_programs(&mut self, outcomes: Vec<Outcome>, object: &Object, path: &Path) {
         let mut outcomes = outcomes.into_iter().peekable();
@@ -460,7 +460,7 @@ impl Report {
         }
     }
 
-    /// How much is not as it should be; `None` if all is well.
+    /// How many programs and maps failed; `None` if none did.
     fn shortfall(&self, path: &Path) -> Option<Error> {
         let programs = self.programs.iter().filter(|program| !program.loaded);
         let maps = self.maps.iter().filter(|map| map.error.is_some());
@@ -489,9 +489,9 @@ fn in_object(error: Error, path: &Path) -> Error {
     error.context(format!("object {}", path.display()))
 }
 
-/// Why a program was not even tried: it follows the struct_ops maps that name it.
+/// Why a program was not even tried: it depends on the struct_ops maps that use it.
 fn left_out(program: &str) -> Error {
-    let message = "no struct_ops map that is to be created uses it";
+    let message = "no struct_ops map that is created uses it";
     Error::new(ErrorKind::InvalidArgument, message)
         .with_hint("its map is in a section `?.struct_ops` or `?.struct_ops.link`, which turns the map's autocreate off")
         .context(format!("program `{program}`"))
@@ -534,7 +534,7 @@ fn print_report(out: &mut impl Write, report: &Report, with_logs: bool) -> std::
     Ok(())
 }
 
-/// What the table has no room for.
+/// Prints the details that the table has no room for.
 fn print_details(
     out: &mut impl Write,
     what: &str,

@@ -1,4 +1,5 @@
-//! The command line: each command has a file, with its arguments and what it does; [`args`] holds the arguments that several have.
+//! The command line: each command has a file with its arguments and what it does; [`args`] holds the arguments that several
+//! share.
 
 mod args;
 mod choices;
@@ -17,11 +18,11 @@ use std::io::Write;
 
 pub(crate) use run::{EventArg, MapArg};
 
-/// Load eBPF objects: run them, look into them, plan a load for any kernel.
+/// Load eBPF objects: run them, inspect them, plan a load for any kernel.
 #[derive(Debug, Parser)]
 #[command(name = "rawbpf", version, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 done, 1 the job failed (the reason is on standard error), 2 wrong usage."
+    after_help = "Exit status: 0 success, 1 failure (the reason is on standard error), 2 wrong usage."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -32,7 +33,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps
     Run(run::RunArgs),
-    /// Show what an object holds, without a system call to the BPF subsystem
+    /// Show what an object contains, without any bpf system call
     Inspect(inspect::InspectArgs),
     /// Relocate an object for a kernel, this one or another, and show what would be loaded
     Plan(plan::PlanArgs),
@@ -41,7 +42,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What it prints.
+    /// The output format.
     pub(crate) fn format(&self) -> Format {
         let json = match self {
             Self::Run(args) => args.json,
@@ -52,7 +53,7 @@ impl Command {
         if json { Format::Json } else { Format::Text }
     }
 
-    /// Does it.
+    /// Runs the command.
     pub(crate) fn run(&self, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
         match self {
             Self::Run(args) => run::run(args, stop, out),

@@ -1,4 +1,4 @@
-//! From a file to a plan, with what is odd said on standard error.
+//! From a file to a plan, with warnings on standard error.
 
 use crate::show::outlet::say;
 use crate::stop::Stop;
@@ -6,14 +6,14 @@ use rawbpf::reloc::{LoadPlan, Target};
 use rawbpf::{Error, OpenObject};
 use std::path::Path;
 
-/// Opens an object, and says on standard error what is odd about it.
+/// Opens an object and prints its warnings.
 pub(crate) fn open(path: &Path, stop: &Stop) -> rawbpf::Result<OpenObject> {
     let object = OpenObject::from_file(path)?;
     warn(&object.warnings(), stop);
     Ok(object)
 }
 
-/// Works out what loading it takes, and says on standard error what is odd about that.
+/// Relocates an object and prints the plan's warnings.
 pub(crate) fn relocate(
     object: &OpenObject,
     target: &Target,
@@ -24,7 +24,7 @@ pub(crate) fn relocate(
     Ok(plan)
 }
 
-/// Says what is odd about a plan. What is odd about its object comes first there, and was said when that was opened.
+/// Prints a plan's warnings. It starts with its object's warnings, which were printed when that was opened.
 pub(crate) fn warn_of_plan(object: &OpenObject, plan: &LoadPlan, stop: &Stop) {
     let said = object.warnings().len();
     warn(plan.warnings.get(said..).unwrap_or_default(), stop);

@@ -1,4 +1,4 @@
-//! Where the maps of an object are pinned that are to be found by name.
+//! Where an object's maps are pinned, if they are pinned by name.
 
 use crate::show::outlet::say;
 use crate::stop::Stop;
@@ -7,8 +7,8 @@ use rawbpf::mounts::OwnBpffs;
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::Pinning;
 
-/// Where no BPF file system is mounted, maps are pinned in one of this run's own. Nobody else needs it: the command takes off
-/// the pins that it made. It has to live as long as the object.
+/// If no BPF file system is mounted, maps are pinned in a private one of this run's. Nobody else needs it, since the command
+/// removes the pins that it made. It must live as long as the object.
 pub(crate) fn in_own_mount(object: &mut OpenObject, stop: &Stop) -> Result<Option<OwnBpffs>> {
     let mut maps = object.maps().iter();
     if !maps.any(|map| map.pinning() == Pinning::ByName) {
@@ -24,7 +24,7 @@ pub(crate) fn in_own_mount(object: &mut OpenObject, stop: &Stop) -> Result<Optio
         say(
             stop,
             format_args!(
-                "rawbpf: no BPF file system is mounted at /sys/fs/bpf: the pinned maps are seen by this run alone"
+                "rawbpf: no BPF file system is mounted at /sys/fs/bpf: only this run sees the pinned maps"
             ),
         );
     }

@@ -1,4 +1,4 @@
-//! `rawbpf plan`: what loading would ask of a kernel, without asking.
+//! `rawbpf plan`: what loading would ask of a kernel, without asking it.
 
 use super::args::{KernelArgs, PreferArgs};
 use super::choices::{self, ChoiceJson};
@@ -30,7 +30,7 @@ pub(crate) struct PlanArgs {
     pub(crate) prefer: PreferArgs,
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
-    /// Plan every program, those with autoload off too
+    /// Plan every program, including those with autoload off
     #[arg(long)]
     pub(crate) all: bool,
     /// Print JSON
@@ -112,7 +112,7 @@ impl Serialize for ProgramJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let program = self.0;
         let type_name = program.kind.name().unwrap_or("unknown");
-        // There are none that this kernel would get if the program cannot be loaded into it, or is not planned.
+        // A program that is not planned, or cannot be loaded into this kernel, has no final instructions.
         let planned = program.autoload && program.error.is_none();
         let insns = planned.then(|| Shown(HexInsns(&program.insns)));
         let mut row = serializer.serialize_struct("Program", 15)?;
@@ -158,7 +158,7 @@ struct CallsJson {
     insns: Vec<usize>,
 }
 
-/// Instructions as the kernel gets them, two digits a byte.
+/// Instructions as the kernel receives them, in hex.
 struct HexInsns<'p>(&'p [Insn]);
 
 impl fmt::Display for HexInsns<'_> {
@@ -350,7 +350,7 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
     if !program.autoload {
         return writeln!(
             out,
-            "  autoload is off: it is not loaded, and nothing is planned for it (--all plans it, too)"
+            "  autoload is off: it is not loaded, and nothing is planned for it (--all includes it)"
         );
     }
     if let Some(error) = &program.error {
@@ -378,10 +378,10 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
         if let Some(missing) = &step.missing {
             let why = step.mismatches.join("; ");
             let (missing, why) = (escape::name(missing), escape::name(&why));
-            writeln!(out, "    this kernel does not give {missing}: {why}")?;
+            writeln!(out, "    this kernel does not have {missing}: {why}")?;
         }
     }
-    // Both are in the order of instructions.
+    // Both are in instruction order.
     let mut refs = program.refs.iter().peekable();
     for (index, line) in insn::disassemble(&program.insns) {
         write!(out, "  {index:5}: {line}")?;
@@ -394,7 +394,7 @@ fn print_program(out: &mut impl Write, program: &ProgramPlan) -> std::io::Result
     }
     writeln!(
         out,
-        "  {} instruction slots, {} lines of source",
+        "  {} instruction slots, {} source lines",
         program.insns.len(),
         program.line_info.len()
     )

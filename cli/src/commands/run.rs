@@ -22,7 +22,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long a wait may take before the signal flag and the clock are looked at again.
+/// How long a wait lasts before the signal flag and the clock are checked again.
 const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
@@ -32,33 +32,33 @@ pub(crate) struct RunArgs {
     /// Set a global variable before loading (may be repeated)
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<(String, String)>,
-    /// The structure that the events are, those of all maps or of one (may be repeated) [default: the map's value type, else
-    /// `struct event`, else hex]
+    /// The structure of the events of all maps, or of one (may be repeated) [default: the map's value type, else `struct
+    /// event`, else hex]
     #[arg(long = "event", value_name = "[MAP=]TYPE", value_parser = event)]
     pub(crate) events: Vec<EventArg>,
     /// Stop after this many seconds [default: run until Ctrl-C]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
-    /// Show this map at the end, and every so many seconds (may be repeated): a table, stacks with their functions, and counters by
-    /// powers of two as bars. Those are arrays called `slots` or `hist`, and maps with `hist`, `dist` or `slots` in their name
+    /// Show this map at the end, and every so many seconds (may be repeated): as a table, as stacks with function names, or
+    /// as a histogram (arrays called `slots` or `hist`, and maps with `hist`, `dist` or `slots` in their name)
     #[arg(long = "map", value_name = "NAME[:SECONDS]", value_parser = map)]
     pub(crate) maps: Vec<MapArg>,
-    /// Show the values of each CPU in maps that have them, not their sum
+    /// Show each CPU's value in per-CPU maps, not their sum
     #[arg(long)]
     pub(crate) per_cpu: bool,
     #[command(flatten)]
     pub(crate) prefer: PreferArgs,
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
-    /// Print each event, and each element of a map, as a JSON object on a line of its own
+    /// Print each event and each map element as a JSON object on a line of its own
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What the events of a map are.
+/// The type of a map's events.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EventArg {
-    /// `None`: of all maps that nobody says more about.
+    /// `None`: for all maps without an argument of their own.
     pub(crate) map: Option<String>,
     pub(crate) type_name: String,
 }
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     maps::check(&args.maps, &object)?;
     let target = target::running(&args.kernel, &object)?;
     let plan = object::relocate(&object, &target, stop)?;
-    // What has been done so far leaves nothing behind.
+    // Nothing done so far needs undoing.
     stop.catch_signals()?;
     let options = LoadOptions::new().stop_when(stop.flag());
     let object = Unpinned(plan.load_with(&target, &options)?);
@@ -90,17 +90,17 @@ pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<(
     show(args, &object.0, &sources, stop, out)
 }
 
-/// An object whose new pins go with it.
+/// An object whose new pins are removed when it is dropped.
 struct Unpinned(Object);
 
 impl Drop for Unpinned {
     fn drop(&mut self) {
-        // At a regular end they are gone already; at any other that end's reason is being told.
+        // At a regular end they are gone already; otherwise the reason for the end is what matters.
         let _ = self.0.unpin_new_maps();
     }
 }
 
-/// Attaches a loaded object, and prints what it lets be seen.
+/// Attaches a loaded object, and prints its events, streams and maps.
 fn show<'o>(
     args: &RunArgs,
     object: &'o Object,
@@ -108,7 +108,7 @@ fn show<'o>(
     stop: &'o Stop,
     out: &mut impl Write,
 ) -> Result<()> {
-    // Before anything is attached: an event for which there is no perf buffer yet is gone.
+    // Before anything is attached: events are lost as long as they have no perf buffer.
     let mut sights = Sights {
         readers: open_readers(args, object, sources, stop)?,
         tables: MapTables::new(&args.maps, object, style(args), args.per_cpu, stop)?,
@@ -122,13 +122,15 @@ fn show<'o>(
     let attached = plural(links.len(), "program");
     say(
         stop,
-        format_args!("rawbpf: {attached} attached; Ctrl-C ends"),
+        format_args!("rawbpf: {attached} attached; press Ctrl-C to stop"),
     );
     if sources.is_empty() && args.maps.is_empty() {
         let names = map_names(object);
         say(
             stop,
-            format_args!("rawbpf: it sends no events; --map NAME shows one of its maps: {names}"),
+            format_args!(
+                "rawbpf: the object sends no events; show its maps with --map NAME: {names}"
+            ),
         );
     }
     let mut shown = sights.print(args.duration, out)?;
@@ -145,7 +147,7 @@ fn show<'o>(
         (Some(counted), reported) => format!("{} lost", counted + reported.unwrap_or(0)),
         (None, Some(reported)) => format!("{reported} lost"),
         (None, None) => {
-            "lost ones are not counted by this object (a global variable `lost` would)".into()
+            "lost events are not counted (the object has no global variable `lost`)".into()
         }
     };
     let shown = plural(shown, "event");
@@ -153,13 +155,13 @@ fn show<'o>(
     Ok(())
 }
 
-/// Why attaching the whole object attached nothing, by the example of its first program.
+/// Why attaching the whole object attached nothing, explained by its first program.
 fn nothing_attached(object: &Object) -> Error {
-    let message = "no program says by its section's name what to attach it to";
+    let message = "no program has a section name that says what to attach it to";
     let elsewhere = "`rawbpf load` loads it without attaching; `rawbpf inspect` lists the sections";
     let error = Error::new(ErrorKind::InvalidObject, message);
     let first = object.programs().iter().find(|p| p.autoattach());
-    // It was passed over just now, so this attaches nothing.
+    // It was skipped just now, so this attaches nothing.
     match first.and_then(|program| program.attach().err()) {
         Some(first) => error.with_hint(format!(
             "{}; {}; {elsewhere}",
@@ -210,7 +212,7 @@ fn map_names(object: &Object) -> String {
     }
 }
 
-/// All that an object lets be seen.
+/// All that an object has to show.
 struct Sights<'o> {
     readers: Readers<'o>,
     tables: MapTables<'o>,
@@ -219,9 +221,9 @@ struct Sights<'o> {
 }
 
 impl Sights<'_> {
-    /// Prints what there is until the time is over or a signal comes; says how many events that were.
+    /// Prints until the time is up or a signal arrives; returns the number of events.
     fn print(&mut self, duration: Option<Duration>, out: &mut impl Write) -> Result<usize> {
-        // What is longer than a clock can count does not end.
+        // A duration longer than the clock can count never ends.
         let end = duration.and_then(|duration| Instant::now().checked_add(duration));
         let mut shown = 0;
         while !self.stop.asked() {
@@ -239,7 +241,7 @@ impl Sights<'_> {
     }
 }
 
-/// The kernel does not count what finds no room in a ring buffer. Programs can, in a global variable `lost`.
+/// The kernel does not count events lost because a ring buffer was full. Programs can, in a global variable `lost`.
 fn lost_events(object: &Object) -> Result<Option<u64>> {
     let Some(variable) = object.variables().iter().find(|v| v.name() == "lost") else {
         return Ok(None);

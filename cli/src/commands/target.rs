@@ -5,16 +5,16 @@ use rawbpf::open::OpenObject;
 use rawbpf::reloc::{OfflineKernel, Target};
 use rawbpf::{Error, ErrorKind, Result};
 
-/// The kernel to plan for: with `--btf` another one, otherwise this one.
+/// The kernel to plan for: another one with `--btf`, otherwise this one.
 pub(crate) fn planned(args: &KernelArgs) -> Result<Target> {
     let Some(btf) = &args.btf else {
         if args.kernel_version.is_some() {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "--kernel-version describes another kernel, whose types are needed too",
+                "--kernel-version describes another kernel, whose types are needed as well",
             )
             .with_hint(
-                "add --btf FILE, with the BTF of that kernel (on it: /sys/kernel/btf/vmlinux)",
+                "add --btf FILE with that kernel's BTF (/sys/kernel/btf/vmlinux on that machine)",
             ));
         }
         return with_kconfig(Target::running(), args);
@@ -27,7 +27,7 @@ pub(crate) fn planned(args: &KernelArgs) -> Result<Target> {
     Ok(Target::offline(kernel))
 }
 
-/// This kernel, to load the object into, with what the files say instead of what it says itself.
+/// This kernel, to load the object into, with the facts from the files in place of the kernel's own.
 pub(crate) fn running(args: &KernelArgs, object: &OpenObject) -> Result<Target> {
     let mut target = object.running_target()?;
     if let Some(path) = &args.btf {

@@ -6,7 +6,7 @@ use rawbpf::map::{Map, MapTypes};
 use rawbpf::symbols::Symbols;
 use rawbpf::{Error, ErrorKind, MapFlags, MapType, Result, TypeId};
 
-/// One element; of a map with values for each CPU, perhaps the value of one.
+/// One element; of a per-CPU map, possibly the value of one CPU.
 #[derive(Debug, Clone)]
 pub(crate) struct Element {
     pub(crate) key: Value,
@@ -14,16 +14,16 @@ pub(crate) struct Element {
     pub(crate) value: Value,
 }
 
-/// Says why a map of this kind has no elements that can be listed.
+/// Refuses a map whose elements cannot be listed, with the reason.
 pub(crate) fn check_kind(name: &str, kind: MapType) -> Result<()> {
     let why = match kind {
         MapType::RINGBUF | MapType::PERF_EVENT_ARRAY => {
-            "its events are printed as they come, without --map"
+            "its events are printed as they arrive, without --map"
         }
         MapType::QUEUE | MapType::STACK | MapType::BLOOM_FILTER | MapType::USER_RINGBUF => {
             "its elements have no keys"
         }
-        MapType::ARENA | MapType::STRUCT_OPS | MapType::CGROUP_ARRAY => "it cannot be read by keys",
+        MapType::ARENA | MapType::STRUCT_OPS | MapType::CGROUP_ARRAY => "it cannot be read by key",
         kind if kind.is_local_storage() => "its keys are descriptors, which cannot be listed",
         _ => return Ok(()),
     };
@@ -31,7 +31,7 @@ pub(crate) fn check_kind(name: &str, kind: MapType) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, message))
 }
 
-/// The elements of these keys. Values for each CPU are added up where they are numbers, unless each is asked for.
+/// The elements with these keys. Per-CPU values are added up where they are numbers, unless each is asked for.
 pub(crate) fn read(
     map: &Map,
     keys: impl Iterator<Item = Result<Vec<u8>>>,
@@ -62,7 +62,7 @@ pub(crate) fn read(
     Ok(elements)
 }
 
-/// The element's values one by one, or one that is their sum.
+/// The element's values one by one, or their sum.
 fn of_cpus(key: &Value, values: Vec<Value>, each_cpu: bool) -> Vec<Element> {
     let element = |cpu, value| Element {
         key: key.clone(),
@@ -80,7 +80,7 @@ fn of_cpus(key: &Value, values: Vec<Value>, each_cpu: bool) -> Vec<Element> {
         .collect()
 }
 
-/// Adds numbers to numbers, member by member; says whether there were numbers only.
+/// Adds numbers member by member; returns whether there were only numbers.
 fn add(total: &mut Value, other: &Value) -> bool {
     match (total, other) {
         (Value::Int(sum), Value::Int(n)) => *sum = sum.wrapping_add(*n),
@@ -99,7 +99,7 @@ fn add(total: &mut Value, other: &Value) -> bool {
     true
 }
 
-/// By type; without one, what is as wide as a number is one.
+/// Decodes by type; without one, bytes as wide as a number are shown as a number.
 fn decode(types: Option<&MapTypes>, is_key: bool, bytes: &[u8]) -> Value {
     let decoded = types.and_then(|types| {
         let id = if is_key { types.key } else { types.value };
@@ -119,8 +119,8 @@ fn number(bytes: &[u8]) -> Option<Value> {
     Some(Value::Uint(number))
 }
 
-/// The stacks of a stack-trace map: each frame's function, innermost first. Addresses of user space stay numbers, since the map does
-/// not say of which process they are.
+/// The stacks of a stack-trace map: each frame's function, innermost first. User-space addresses stay numbers, since the map
+/// does not say which process they belong to.
 pub(crate) fn read_stacks(
     map: &Map,
     keys: impl Iterator<Item = Result<Vec<u8>>>,
@@ -158,7 +158,7 @@ fn frames(bytes: &[u8], kernel: &Symbols) -> Vec<Value> {
 }
 
 fn frame(address: u64, kernel: &Symbols) -> String {
-    // The kernel has the upper half of the addresses.
+    // The upper half of the address space is the kernel's.
     let found = kernel.name_of(address).filter(|_| address >> 63 == 1);
     match found {
         Some((name, offset)) => format!("{name}+{offset:#x}"),

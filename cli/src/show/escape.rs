@@ -1,24 +1,25 @@
-//! Names, messages, logs and events come from files, programs and kernels that nobody vouches for, and go to terminals, which take some
-//! characters for orders: to move the cursor, to change the title, to paste. All that the command prints goes through [`Escaping`].
+//! Names, messages, logs and events come from files, programs and kernels that are not trusted, and go to terminals, which
+//! obey some characters: they move the cursor, change the title, paste. Everything the command prints goes through
+//! [`Escaping`].
 
 use rawbpf::printing::is_order;
 pub(crate) use rawbpf::printing::one_line as name;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// What is written.
+/// The output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
-    /// What is escaped lies in strings, since nothing else in JSON has such characters.
+    /// Only strings can contain what is escaped, since nothing else in JSON has such characters.
     Json,
 }
 
-/// Shows orders to terminals, and bytes that are no text, as what they are, and passes on everything else.
+/// Escapes terminal controls and bytes that are not text, and passes on everything else.
 pub(crate) struct Escaping<W> {
     to: W,
     format: Format,
-    /// A character whose end has not been written yet.
+    /// An incomplete character at the end of what was written.
     begun: Vec<u8>,
 }
 
@@ -28,7 +29,7 @@ impl<W: Write> Escaping<W> {
         Self { to, format, begun }
     }
 
-    /// Nothing more comes: a character that has begun does not end.
+    /// Nothing more follows: an incomplete character stays incomplete.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         let mut shown = String::new();
         let begun = std::mem::take(&mut self.begun);
@@ -97,7 +98,7 @@ impl<W: Write> Write for Escaping<W> {
 mod tests {
     use super::*;
 
-    /// What is made of these pieces.
+    /// The output for these pieces.
     fn escaped(format: Format, pieces: &[&[u8]]) -> String {
         let mut out = Escaping::new(Vec::new(), format);
         for piece in pieces {
@@ -148,7 +149,7 @@ mod tests {
             escaped(Format::Text, &[b"x", &crab[..3]]),
             "x\\xf0\\x9f\\xa6"
         );
-        // The first byte of U+009B alone, and the second alone, are as harmless as together.
+        // The two bytes of U+009B are as harmless apart as together.
         assert_eq!(escaped(Format::Text, &[b"\xc2", b"\x9b"]), "\\u{9b}");
     }
 }

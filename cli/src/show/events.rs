@@ -1,4 +1,4 @@
-//! Events on their way to the terminal: decoded by type, one column a field, or one JSON object a line.
+//! Events on their way to the terminal: decoded by type, with one column per field, or one JSON object per line.
 
 use crate::cannot_print;
 use crate::show::escape;
@@ -13,22 +13,22 @@ use std::io::{self, Write};
 /// How the events of one buffer are shown.
 pub(crate) struct Printer<'b> {
     map: String,
-    /// How wide the column with the map's name is; `None` if no other map sends.
+    /// Width of the column with the map's name; `None` if no other map sends events.
     label: Option<usize>,
     types: Option<&'b Btf<'static>>,
     type_of: Result<EventType, String>,
     lengths: Lengths,
     style: Style,
     stop: &'b Stop,
-    /// Known once the heading has been printed.
+    /// Set once the heading has been printed.
     columns: Option<Columns>,
-    /// Whether there has been an event.
+    /// Whether any event has been printed.
     begun: bool,
-    /// Whether it was said that events are shown as bytes.
+    /// Whether the user was told that events are shown as hex.
     told: bool,
 }
 
-/// What a line looks like.
+/// The format of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Columns under a heading.
@@ -59,7 +59,7 @@ impl<'b> Printer<'b> {
         }
     }
 
-    /// Tells in a column of this width which map an event comes from.
+    /// Adds a column of this width that shows which map an event comes from.
     pub(crate) fn with_label(mut self, width: usize) -> Self {
         self.label = Some(width);
         self
@@ -68,7 +68,7 @@ impl<'b> Printer<'b> {
     /// Prints one event.
     ///
     /// # Errors
-    /// It cannot be printed; or it is the first one, and not of the type that the user named.
+    /// If it cannot be printed, or if the first event is not of the type that the user named.
     pub(crate) fn print(&mut self, out: &mut impl Write, record: &[u8]) -> Result<()> {
         let decoded = self.decode(record);
         if let Err(why) = &decoded {
@@ -86,7 +86,7 @@ impl<'b> Printer<'b> {
         .map_err(cannot_print)
     }
 
-    /// The event as a value of its type; or why it is shown as bytes.
+    /// The event as a value of its type, or why it is shown as hex.
     fn decode(&self, record: &[u8]) -> Result<Value, String> {
         let event_type = self.type_of.as_ref().map_err(Clone::clone)?;
         let btf = self.types.ok_or("the object has no type information")?;
@@ -116,7 +116,7 @@ impl<'b> Printer<'b> {
                 of_that_size()
             );
             return Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(
-                "--event MAP=TYPE names the type for one map; without --event, they are shown as hex",
+                "use --event MAP=TYPE to give the type for one map; without --event, its events are shown as hex",
             ));
         }
         if !self.told {
@@ -130,7 +130,7 @@ impl<'b> Printer<'b> {
         Ok(())
     }
 
-    /// The map it comes from, then the members of the event, or what it is in one.
+    /// Prints the map it comes from, then the event's members, or its value under one name.
     fn print_json(
         &self,
         out: &mut impl Write,
@@ -140,7 +140,7 @@ impl<'b> Printer<'b> {
         let mut line = vec![("map".to_string(), Value::Text(self.map.clone()))];
         match decoded {
             Ok(Value::Struct(members)) => line.extend(members.into_iter().map(|(name, value)| {
-                // One name must not stand for two things.
+                // A name must not appear twice.
                 let taken = name == "map";
                 (if taken { "map_".into() } else { name }, value)
             })),
@@ -169,7 +169,7 @@ impl<'b> Printer<'b> {
         }
     }
 
-    /// The first column.
+    /// The column with the map's name.
     fn label(&self, text: &str) -> String {
         self.label
             .map(|width| format!("{:width$}  ", escape::name(text)))
@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    /// What is printed of these records.
+    /// What is printed for these records.
     fn printed(printer: Printer<'_>, records: &[&[u8]]) -> String {
         let mut printer = printer;
         let mut out = Vec::new();
@@ -267,7 +267,7 @@ mod tests {
             message.contains("24 bytes") && message.contains("at most 20"),
             "{message}"
         );
-        // Later ones are shown as what they are.
+        // Later ones are shown as hex.
         let printer = Printer::new(&source(&btf), Some(&btf), Style::Json, &stop);
         let text = printed(printer, &[&record(1, "x"), &[0; 24]]);
         let second = text.lines().nth(1).unwrap();

@@ -1,11 +1,10 @@
 //! Counters by powers of two, drawn as bars.
 //!
-//! Slot 0 counts 0 and 1, slot n counts from 2^n to 2^(n+1) - 1, as in `log2l` of the usual tools. What is taken for such a
-//! histogram:
+//! Slot 0 counts 0 and 1, slot n counts 2^n to 2^(n+1) - 1, like `log2l` in BCC's tools. Recognized as histograms are:
 //!
-//! - an array of integers that is called `slots` or `hist`, as a member of a value or as a variable;
-//! - a map of integers by an integer, if one of the words of its name is `hist`, `hists`, `histogram`, `dist` or `slots`, or
-//!   one of the words of its key's type or only member is `slot`.
+//! - an array of integers called `slots` or `hist`, as a member of a value or as a variable;
+//! - a map from integers to integers, if one of the words in its name is `hist`, `hists`, `histogram`, `dist` or `slots`, or
+//!   one of the words in the name of its key's type or only member is `slot`.
 
 use rawbpf::btf::{Kind, Value};
 use rawbpf::map::MapTypes;
@@ -15,12 +14,12 @@ use std::io::{self, Write};
 /// Counters, lowest slot first.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Histogram {
-    /// Where in the value it was found; empty if it was all of it.
+    /// Where in the value it was found; empty if it is the whole value.
     pub(crate) place: String,
     pub(crate) slots: Vec<u128>,
 }
 
-/// The longest bar.
+/// The longest bar, in characters.
 const WIDTH: usize = 40;
 
 /// Whether a map with this name and these types holds counters by slot.
@@ -52,7 +51,7 @@ fn has_word(name: &str, words: &[&str]) -> bool {
     name.split(['_', '.']).any(|part| words.contains(&part))
 }
 
-/// The histogram of a map that is keyed by slot; `None` if a key is no slot.
+/// The histogram of a map that is keyed by slot; `None` if a key is not a slot.
 pub(crate) fn of_elements<'e>(
     elements: impl Iterator<Item = (&'e Value, &'e Value)>,
 ) -> Option<Histogram> {
@@ -85,7 +84,7 @@ fn number(value: &Value) -> Option<u128> {
     }
 }
 
-/// The histograms in a value that is called `name`, and what is left of it without them.
+/// Splits a value called `name` into its histograms and what is left of it.
 pub(crate) fn split(name: &str, value: Value) -> (Vec<Histogram>, Option<Value>) {
     match value {
         Value::Array(elements) if matches!(name, "slots" | "hist") => {
@@ -104,7 +103,7 @@ pub(crate) fn split(name: &str, value: Value) -> (Vec<Histogram>, Option<Value>)
 }
 
 fn split_array(elements: Vec<Value>) -> (Vec<Histogram>, Option<Value>) {
-    // Only structures can have histograms in them; others are not taken apart.
+    // Only structures can contain histograms; nothing else is searched.
     if !matches!(elements.first(), Some(Value::Struct(_))) {
         return (Vec::new(), Some(Value::Array(elements)));
     }
@@ -151,7 +150,7 @@ impl Histogram {
         self.slots.iter().all(|count| *count == 0)
     }
 
-    /// Prints the slots from the first to the last that counted something.
+    /// Prints the slots from the first to the last nonzero one.
     pub(crate) fn print(&self, out: &mut impl Write, indent: &str) -> io::Result<()> {
         let counted = |count: &u128| *count != 0;
         let first = self.slots.iter().position(counted).unwrap_or(0);
@@ -202,7 +201,7 @@ fn to(slot: usize) -> String {
     }
 }
 
-/// A bar whose length is the share of the largest count; what was counted at all is seen.
+/// A bar as long as the count's share of the largest one; any nonzero count gets at least one character.
 fn bar(count: u128, most: u128) -> String {
     let full = WIDTH as u128;
     let length = count.saturating_mul(full).checked_div(most).unwrap_or(0);

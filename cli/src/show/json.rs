@@ -1,17 +1,17 @@
-//! JSON documents that are written while they are made, and the texts that all commands write in the same way.
+//! JSON documents that are written as they are made, and texts that all commands write in the same way.
 
 use rawbpf::insn::Helper;
 use serde::{Serialize, Serializer};
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-/// Prints one JSON document, indented. Nothing of it is kept: what a [`Rows`] holds is made while it is written.
+/// Prints one JSON document, indented. None of it is buffered: what a [`Rows`] holds is made as it is written.
 pub(crate) fn print_json(out: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, document)?;
     writeln!(out)
 }
 
-/// A JSON array of what the function's iterator yields, one after the other.
+/// A JSON array of the items of the function's iterator.
 pub(crate) struct Rows<F>(pub(crate) F);
 
 impl<F, I> Serialize for Rows<F>
@@ -25,7 +25,7 @@ where
     }
 }
 
-/// A JSON string of what `Display` prints.
+/// A JSON string with the text that `Display` prints.
 pub(crate) struct Shown<T>(pub(crate) T);
 
 impl<T: Display> Serialize for Shown<T> {
@@ -34,7 +34,7 @@ impl<T: Display> Serialize for Shown<T> {
     }
 }
 
-/// Two digits a byte.
+/// Bytes as hex, two digits each.
 #[derive(Clone, Copy)]
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
@@ -54,11 +54,11 @@ impl Display for Hex<'_> {
     }
 }
 
-/// A helper function, as all commands name it in JSON.
+/// A helper function, as all commands show it in JSON.
 #[derive(Serialize)]
 pub(crate) struct HelperJson {
     number: u32,
-    /// `None` for a number that no kernel knows, such as one that relocation left.
+    /// `None` for a number that no kernel has, such as one left by a poisoned relocation.
     name: Option<&'static str>,
 }
 

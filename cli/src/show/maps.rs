@@ -18,7 +18,7 @@ use rawbpf::{MapType, Result};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// The maps that were asked for.
+/// The maps to show.
 pub(crate) struct MapTables<'o> {
     tables: Vec<MapTable<'o>>,
     style: Style,
@@ -28,23 +28,23 @@ pub(crate) struct MapTables<'o> {
 struct MapTable<'o> {
     map: &'o Map,
     interval: Option<Duration>,
-    /// Never, if there is no interval or it is longer than a clock can count.
+    /// `None` if there is no interval, or if it is longer than the clock can count.
     due: Option<Instant>,
     content: Content,
 }
 
 enum Content {
-    /// A table.
+    /// As a table.
     Elements,
-    /// A section's variables.
+    /// A section's variables, one per line.
     Variables,
-    /// Counters by slot.
+    /// As a histogram of counters by slot.
     Slots,
-    /// Stacks, with the kernel's symbols.
+    /// As stacks, with the kernel's symbols.
     Stacks(Symbols),
 }
 
-/// Says before anything is loaded which maps cannot be shown.
+/// Refuses maps that cannot be shown, before anything is loaded.
 pub(crate) fn check(wanted: &[MapArg], object: &OpenObject) -> Result<()> {
     for MapArg { name, .. } in wanted {
         let map = object.map(name).map_err(|error| error.context("--map"))?;
@@ -54,7 +54,7 @@ pub(crate) fn check(wanted: &[MapArg], object: &OpenObject) -> Result<()> {
 }
 
 impl<'o> MapTables<'o> {
-    /// The maps of `wanted`, of an object that is loaded.
+    /// The maps of `wanted` from a loaded object.
     pub(crate) fn new(
         wanted: &[MapArg],
         object: &'o Object,
@@ -78,14 +78,14 @@ impl<'o> MapTables<'o> {
         })
     }
 
-    /// How long until the next table is due; `None` if none is ever.
+    /// Time until the next table is due; `None` if none ever is.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         let dues = self.tables.iter().filter_map(|table| table.due);
         let next = dues.min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Prints the tables whose time has come, unless a signal comes meanwhile: they are printed at the end, anyway.
+    /// Prints the tables that are due. Stops if a signal arrives: they are printed at the end anyway.
     pub(crate) fn print_due(&mut self, stop: &Stop, out: &mut impl Write) -> Result<()> {
         let now = Instant::now();
         let (style, each_cpu) = (self.style, self.each_cpu);
@@ -186,7 +186,7 @@ impl MapTable<'_> {
     }
 }
 
-/// One element a line.
+/// Prints one element per line.
 fn print_json(out: &mut impl Write, map: &str, elements: Vec<Element>) -> io::Result<()> {
     for element in elements {
         let mut line = vec![
@@ -204,7 +204,7 @@ fn print_json(out: &mut impl Write, map: &str, elements: Vec<Element>) -> io::Re
     Ok(())
 }
 
-/// What a hash is sorted by, whose own order says nothing: the largest count first.
+/// The sort key for hashes, whose own order means nothing: the largest count first.
 fn count(value: &Value) -> u128 {
     match value {
         Value::Uint(count) => *count,
@@ -237,7 +237,7 @@ fn print_rows(out: &mut impl Write, rows: &[Value]) -> io::Result<()> {
         .try_for_each(|row| writeln!(out, "  {}", columns.row(row)))
 }
 
-/// The members of a key by their own names, then the value.
+/// A row with the key's members under their own names, then the value.
 fn row(key: Value, cpu: Option<usize>, value: Option<Value>) -> Value {
     let mut members = match key {
         Value::Struct(members) => members,
@@ -252,7 +252,7 @@ fn row(key: Value, cpu: Option<usize>, value: Option<Value>) -> Value {
     Value::Struct(members)
 }
 
-/// A row on the line above a histogram.
+/// A row as the title line above a histogram.
 fn title(row: &Value) -> String {
     let text = row.to_string();
     text.trim_start_matches('{')
@@ -279,7 +279,7 @@ fn print_histograms(out: &mut impl Write, title: &str, histograms: &[Histogram])
     Ok(())
 }
 
-/// A section: a line for each variable, then the histograms among them.
+/// Prints a section: a line for each variable, then the histograms among them.
 fn print_variables(out: &mut impl Write, name: &str, elements: Vec<Element>) -> io::Result<()> {
     let mut histograms = Vec::new();
     let mut variables = Vec::new();
@@ -318,7 +318,7 @@ fn print_stacks(out: &mut impl Write, stacks: &[Element]) -> io::Result<()> {
     Ok(())
 }
 
-/// An element of an array that nobody has written.
+/// Whether an array element was never written.
 fn is_zero(value: &Value) -> bool {
     match value {
         Value::Int(n) | Value::Enum { value: n, .. } => *n == 0,

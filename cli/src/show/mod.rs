@@ -1,6 +1,6 @@
-//! What the commands print: events as they come ([`sources`] says which, [`readers`] waits for them, [`events`] prints them), maps
-//! ([`maps`], of [`elements`], [`histogram`]s and stacks), streams, tables and JSON. All of it leaves by [`outlet`], through
-//! [`escape`].
+//! What the commands print: events ([`sources`] finds their types, [`readers`] waits for them, [`events`] prints them), maps
+//! ([`maps`], made of [`elements`], [`histogram`]s and stacks), streams, tables and JSON. All of it goes through [`escape`]
+//! and leaves by [`outlet`].
 
 pub(crate) mod elements;
 pub(crate) mod escape;

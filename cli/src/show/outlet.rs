@@ -8,19 +8,19 @@ use std::fmt;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Bytes that a pipe takes without waiting once it says that it is writable (`PIPE_BUF`).
+/// How many bytes a pipe accepts without blocking once it is writable (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
 
-/// How long a wait may take before the signals are looked at again.
+/// How long a wait lasts before signals are checked again.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 
-/// How many ticks a reader gets to take what is left after the command was asked to end.
+/// How many ticks a reader gets to take what is left once the command was asked to end.
 const PATIENCE: u32 = 10;
 
-/// A file that is written to as long as there is somebody to read it.
+/// A file that is written to as long as somebody reads it.
 pub(crate) struct Outlet<'s> {
     file: BorrowedFd<'static>,
     stop: &'s Stop,
@@ -30,7 +30,7 @@ pub(crate) struct Outlet<'s> {
 impl<'s> Outlet<'s> {
     /// Standard output.
     pub(crate) fn stdout(stop: &'s Stop) -> Self {
-        // What the standard library's own buffer holds is nothing: nobody else prints.
+        // The standard library's own buffer is empty: nobody else prints.
         Self::new(rustix::stdio::stdout(), stop)
     }
 
@@ -47,7 +47,7 @@ impl<'s> Outlet<'s> {
         }
     }
 
-    /// Waits until the file takes something, or until there has been no reader for too long after a signal.
+    /// Waits until the file accepts something, or until there has been no reader for too long after a signal.
     fn wait(&mut self) -> io::Result<()> {
         loop {
             let mut files = [PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::OUT)];
@@ -75,7 +75,7 @@ impl Write for Outlet<'_> {
         loop {
             self.wait()?;
             match rustix::io::write(self.file, bytes) {
-                // Another process has filled it, or has made it a file that never waits.
+                // Another process has filled it, or has made it non-blocking.
                 Err(Errno::AGAIN) => {}
                 result => return Ok(result?),
             }
@@ -87,7 +87,7 @@ impl Write for Outlet<'_> {
     }
 }
 
-/// Says something on standard error. Whether it arrives is nobody's business.
+/// Prints a message on standard error, ignoring failures.
 pub(crate) fn say(stop: &Stop, message: fmt::Arguments<'_>) {
     let mut stderr = Escaping::new(Outlet::stderr(stop), Format::Text);
     let written = stderr.write_all(format!("{message}\n").as_bytes());

@@ -1,4 +1,4 @@
-//! All buffers of an object, read side by side and printed as they come.
+//! All buffers of an object, read together and printed as events arrive.
 
 use crate::cannot_print;
 use crate::show::events::Printer;
@@ -7,7 +7,7 @@ use rawbpf::ring::{PerfBuffer, PerfRecord, Poller, RingBuffer};
 use std::io::Write;
 use std::time::Duration;
 
-/// The readers of one object's buffers, each with the printer of its events.
+/// The readers of one object's buffers, each with its printer.
 pub(crate) struct Readers<'b> {
     poller: Poller,
     rings: Vec<(RingBuffer, Printer<'b>)>,
@@ -24,29 +24,29 @@ impl<'b> Readers<'b> {
         })
     }
 
-    /// Reads a ring buffer, too.
+    /// Adds a ring buffer.
     pub(crate) fn add_ring(&mut self, ring: RingBuffer, printer: Printer<'b>) -> Result<()> {
         self.poller.add(&ring)?;
         self.rings.push((ring, printer));
         Ok(())
     }
 
-    /// Reads a perf buffer, too.
+    /// Adds a perf buffer.
     pub(crate) fn add_perf(&mut self, perf: PerfBuffer, printer: Printer<'b>) -> Result<()> {
         self.poller.add(&perf)?;
         self.perf.push((perf, printer));
         Ok(())
     }
 
-    /// Waits for events, prints those that are there, and says how many they were.
+    /// Waits for events, prints those that are there, and returns how many.
     pub(crate) fn print(&mut self, timeout: Duration, out: &mut impl Write) -> Result<usize> {
         self.poller.wait(Some(timeout))?;
         self.print_batch(out)
     }
 
-    /// Prints what is left when nothing is attached any more, and says how many events that were.
+    /// Prints what is left after everything has been detached, and returns the number of events.
     pub(crate) fn print_rest(&mut self, out: &mut impl Write) -> Result<usize> {
-        /// A batch is a quarter of a ring. What programs of others write meanwhile is not waited for.
+        /// A batch is a quarter of a ring. Events that other users' programs keep writing are not waited for.
         const OF_A_FULL_RING: usize = 4;
         (0..OF_A_FULL_RING).try_fold(0, |shown, _| Ok(shown + self.print_batch(out)?))
     }
@@ -61,7 +61,7 @@ impl<'b> Readers<'b> {
         }
         for (perf, printer) in &mut self.perf {
             for record in &perf.poll() {
-                // What was lost is said at the end.
+                // The number of lost events is printed at the end.
                 if let PerfRecord::Sample(sample) = record? {
                     printer.print(out, sample.bytes())?;
                     shown += 1;
@@ -72,7 +72,7 @@ impl<'b> Readers<'b> {
         Ok(shown)
     }
 
-    /// How many events found no room in a perf buffer; `None` if there is none.
+    /// How many events were lost because a perf buffer was full; `None` if there is no perf buffer.
     pub(crate) fn lost(&self) -> Option<u64> {
         let counts = self.perf.iter().map(|(perf, _)| perf.lost());
         counts.reduce(u64::saturating_add)

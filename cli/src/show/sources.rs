@@ -11,42 +11,42 @@ pub(crate) struct EventSource {
     pub(crate) map: String,
     /// Ring buffer or perf event array.
     pub(crate) kind: MapType,
-    /// The type of its events; or why nobody knows it.
+    /// The type of its events, or why it is unknown.
     pub(crate) type_of: Result<EventType, String>,
 }
 
-/// What events are.
+/// The type of events.
 #[derive(Clone)]
 pub(crate) struct EventType {
     pub(crate) id: TypeId,
     pub(crate) name: String,
-    /// Whether the user named it. Then a first record that is none is an error.
+    /// Whether the user named it. Then it is an error if the first record does not fit.
     pub(crate) asked: bool,
     size: Sizes,
 }
 
-/// How many bytes a value has.
+/// How many bytes values of a type can have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Sizes {
-    /// As the compiler counts them.
+    /// As the compiler sees it.
     whole: usize,
-    /// Fewer if an array at the end is sent as far as it is filled.
+    /// The minimum, if only the filled part of an array at the end is sent.
     least: usize,
-    /// Whether a flexible array at the end makes it as long as it likes.
+    /// Whether a flexible array at the end allows any length.
     is_open: bool,
 }
 
-/// How the kernel tells the length of a record.
+/// How the kernel reports the length of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lengths {
-    /// As the program gave it: ring buffers.
+    /// Exactly: ring buffers.
     Exact,
-    /// So that record and length fill units of eight bytes: perf buffers.
+    /// Padded so that length field and record fill units of eight bytes: perf buffers.
     Padded,
 }
 
 impl Lengths {
-    /// How records of this kind of map are counted.
+    /// How lengths are reported for this kind of map.
     pub(crate) fn of(map: MapType) -> Self {
         if map == MapType::PERF_EVENT_ARRAY {
             Self::Padded
@@ -55,7 +55,7 @@ impl Lengths {
         }
     }
 
-    /// The length of a record of so many bytes.
+    /// The reported length of a record with this many bytes.
     fn padded(self, len: usize) -> usize {
         const OF_LENGTH: usize = 4;
         match self {
@@ -73,7 +73,7 @@ fn sends(map: MapType) -> bool {
 /// The object's ring and perf buffers, each with the type that its events have.
 ///
 /// # Errors
-/// A map or type of `wanted` is not there, or something is said twice.
+/// If a map or type in `wanted` does not exist, or a map is given two types.
 pub(crate) fn event_sources(object: &OpenObject, wanted: &[EventArg]) -> Result<Vec<EventSource>> {
     let maps = || object.maps().iter().filter(|map| sends(map.kind()));
     for (index, arg) in wanted.iter().enumerate() {
@@ -87,9 +87,9 @@ pub(crate) fn event_sources(object: &OpenObject, wanted: &[EventArg]) -> Result<
                 .map
                 .as_ref()
                 .map_or_else(|| "all maps".to_string(), |map| format!("map `{map}`"));
-            let message = format!("--event says twice what the events of {what} are");
+            let message = format!("--event is given twice for {what}");
             return Err(Error::new(ErrorKind::InvalidArgument, message)
-                .with_hint("--event MAP=TYPE says it of one map"));
+                .with_hint("use --event MAP=TYPE to give the type for one map"));
         }
     }
     if maps().next().is_none()
@@ -115,7 +115,7 @@ pub(crate) fn event_sources(object: &OpenObject, wanted: &[EventArg]) -> Result<
     maps().map(source).collect()
 }
 
-/// That the map which an option names sends events.
+/// Checks that the map named by an option sends events.
 fn check(object: &OpenObject, arg: &EventArg) -> Result<()> {
     let Some(name) = &arg.map else {
         return Ok(());
@@ -164,7 +164,7 @@ fn asked_for(object: &OpenObject, name: &str) -> Result<EventType> {
     })
 }
 
-/// The type that the map states, else one of the usual name.
+/// The type that the map states, else the one with the usual name.
 fn usual(object: &OpenObject, map: &OpenMap) -> Result<EventType, String> {
     let name = map.name();
     let Some(btf) = object.btf() else {
@@ -175,13 +175,13 @@ fn usual(object: &OpenObject, map: &OpenMap) -> Result<EventType, String> {
     let stated = states_a_type.then(|| map.value_type());
     let Some(id) = stated.or_else(|| btf.find("event", Kind::Struct)) else {
         return Err(format!(
-            "the map does not state their type, and the object has no `struct event`; --event {name}=TYPE names it"
+            "the map does not state their type, and the object has no `struct event`; give it with --event {name}=TYPE"
         ));
     };
     EventType::new(btf, id, Asked::No).map_err(|error| error.to_string())
 }
 
-/// Whether the user asked for a type.
+/// Whether the user named a type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Yes,
@@ -203,13 +203,13 @@ impl EventType {
         })
     }
 
-    /// The type of this number, as if the user had named it.
+    /// The type with this id, as if the user had named it.
     #[cfg(test)]
     pub(crate) fn asked(btf: &Btf<'_>, id: TypeId) -> Self {
         Self::new(btf, id, Asked::Yes).unwrap()
     }
 
-    /// Why a record of this length is none of these; `None` if it may be one.
+    /// Why a record of this length does not fit this type; `None` if it may fit.
     pub(crate) fn misfit(&self, len: usize, lengths: Lengths) -> Option<String> {
         let Sizes {
             whole,
@@ -233,7 +233,7 @@ impl EventType {
 
 impl Sizes {
     fn of(btf: &Btf<'_>, id: TypeId) -> Result<Self, BtfError> {
-        // As deep as libbpf follows them.
+        // The depth to which libbpf follows them.
         const DEEPEST: u32 = 32;
         let whole = as_usize(btf.size_of(id)?);
         let (least, is_open) = end(&btf.get(id)?, DEEPEST)?;
@@ -245,8 +245,8 @@ impl Sizes {
     }
 }
 
-/// How many bytes of a value are there in any case: all but an array at its end, and padding after its last member. And
-/// whether that array is a flexible one.
+/// The minimum size of a value: without an array at its end, and without padding after its last member. And whether that
+/// array is flexible.
 fn end(ty: &Type<'_>, deepest: u32) -> Result<(usize, bool), BtfError> {
     let ty = ty.resolved()?;
     if let Some(array) = ty.array() {
@@ -265,7 +265,7 @@ fn end(ty: &Type<'_>, deepest: u32) -> Result<(usize, bool), BtfError> {
     Ok((start.saturating_add(inner), is_open))
 }
 
-/// The end of a sentence: which structures a record of this length could be.
+/// The end of a message: which structures a record of this length could be.
 pub(crate) fn structures_of(btf: &Btf<'_>, len: usize, lengths: Lengths) -> String {
     const MOST: usize = 3;
     let fits = |ty: &Type<'_>| {
@@ -330,7 +330,7 @@ mod tests {
             ("padded", 16, true),
             ("padded", 12, true),
             ("padded", 11, false),
-            // Sent as far as the array is filled.
+            // Only the filled part of the array is sent.
             ("said", 20, true),
             ("said", 6, true),
             ("said", 4, true),

@@ -1,4 +1,4 @@
-//! What the programs of an object write to their streams, passed on.
+//! Prints what the programs of an object write to their streams.
 
 use crate::cannot_print;
 use crate::show::escape::{Escaping, Format};
@@ -11,18 +11,18 @@ use rawbpf::program::{Program, Stream};
 use rawbpf::{ErrorKind, Result};
 use std::io::Write;
 
-/// Bytes that are read at once.
+/// How many bytes one read takes.
 const READ: usize = 1 << 14;
-/// How often at most before it is another stream's turn: the kernel keeps 100 000 bytes. Programs that write all the time
-/// would never be done with.
+/// The most reads before it is another stream's turn: the kernel keeps 100 000 bytes, and a program that keeps writing would
+/// never be done.
 const READS: usize = 100_000 / READ + 1;
 
-/// The programs that may have something to say; none before Linux 6.17.
+/// The programs that can have streams; none before Linux 6.17.
 pub(crate) struct Streams<'o> {
     programs: &'o [Program],
     buffer: Vec<u8>,
     style: Style,
-    /// A character may be in two pieces of what is read.
+    /// A character may be split between two reads.
     stderr: Escaping<Outlet<'o>>,
 }
 
@@ -44,7 +44,7 @@ impl<'o> Streams<'o> {
         })
     }
 
-    /// Prints what was written since: to standard output and standard error, or as JSON.
+    /// Prints what has been written since the last call: to standard output and standard error, or as JSON.
     pub(crate) fn print(&mut self, out: &mut impl Write) -> Result<()> {
         for program in self.programs {
             for &stream in Stream::ALL {
@@ -55,7 +55,7 @@ impl<'o> Streams<'o> {
                     }
                     let text = self.buffer.get(..read).unwrap_or_default();
                     match (self.style, stream) {
-                        // Whether it arrives is nobody's business.
+                        // A failure is ignored, as in `say`.
                         (Style::Table, Stream::Stderr) => drop(self.stderr.write_all(text)),
                         _ => print(out, program.name(), stream, text, self.style)?,
                     }

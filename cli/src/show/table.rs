@@ -4,14 +4,14 @@ use crate::show::escape;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-/// The texts of a row, one for each column.
+/// A row's texts, one for each column.
 pub(crate) type Row<'r, const COLUMNS: usize> = [Cow<'r, str>; COLUMNS];
 
-/// A cell that is wider does not widen its column: it pushes what follows it to the right, in its own row only.
+/// A wider cell does not widen its column: it pushes what follows to the right, in its own row only.
 const WIDEST: usize = 100;
 
-/// Prints a title and rows in columns under it, unless there are none. They are made twice, to be measured and to be printed, and
-/// never kept: there may be many, of long texts.
+/// Prints a title and rows in columns under it, unless there are none. The rows are made twice, once to measure and once to
+/// print, and never kept: there may be many, with long texts.
 pub(crate) fn print_table<'r, const COLUMNS: usize, I>(
     out: &mut impl Write,
     title: &str,
@@ -51,7 +51,7 @@ fn print_row<const COLUMNS: usize>(
     widths: [usize; COLUMNS],
     row: &Row<'_, COLUMNS>,
 ) -> io::Result<()> {
-    // What comes before the next text, once there is one: no line ends with spaces.
+    // Spaces due before the next text, if any follows: no line ends with spaces.
     let mut gap = 2;
     for (width, cell) in widths.iter().zip(row) {
         let text = in_a_cell(cell);
@@ -64,7 +64,7 @@ fn print_row<const COLUMNS: usize>(
     writeln!(out)
 }
 
-/// What ends a cell or a row must not stand in one.
+/// A cell must not contain what ends a cell or a row.
 fn in_a_cell(text: &str) -> Cow<'_, str> {
     if text.contains(['\t', '\n']) {
         escape::name(&text.replace(['\t', '\n'], " "))

@@ -37,7 +37,7 @@ fn a_kernel_without_types_is_told_apart() {
         &load_after(script, "core_kinds.bpf.o"),
         &[
             "core_kinds.bpf.o",
-            "has no type information that can be used; tried",
+            "has no usable type information; tried",
             "\n  /sys/kernel/btf/vmlinux: No such file",
             "\n  /boot/vmlinux-",
             ": it is a directory",
@@ -176,7 +176,10 @@ fn maps_are_pinned_where_no_bpf_file_system_is_mounted() {
         let output = on_a_bare_machine(|| command.output().unwrap());
         let said = message(&output);
         assert!(output.status.success(), "{said}");
-        assert!(said.contains("seen by this run alone"), "{said}");
+        assert!(
+            said.contains("only this run sees the pinned maps"),
+            "{said}"
+        );
         assert_eq!(said.lines().count(), 1, "{said}");
     }
 }

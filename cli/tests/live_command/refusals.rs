@@ -57,7 +57,7 @@ fn an_object_that_nothing_is_attached_of_says_what_is_missing() {
     assert_eq!(output.status.code(), Some(1));
     let message = message(&output);
     for words in [
-        "no program says by its section's name what to attach it to",
+        "no program has a section name that says what to attach it to",
         "section `xdp` of program `count_packets` does not say where to attach it",
         "Program::attach_xdp(",
     ] {

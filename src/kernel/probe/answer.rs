@@ -1,11 +1,11 @@
-//! What an experiment says: yes, no, or nothing at all.
+//! What an experiment shows: yes, no, or nothing at all.
 
 use crate::Errno;
 
-/// Whether the kernel has something; an error where the experiment could not be made, which says nothing about it.
+/// Whether the kernel has something; an error if the experiment could not be made, which says nothing either way.
 pub(super) type Answer = Result<bool, Errno>;
 
-/// What the kernel gave, or that it refused; an error where it did not even consider it.
+/// What the kernel returned, or `None` if it refused; an error if it did not get that far.
 pub(super) fn unless_refused<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
     match result {
         Ok(given) => Ok(Some(given)),
@@ -14,7 +14,7 @@ pub(super) fn unless_refused<T>(result: Result<T, Errno>) -> Result<Option<T>, E
     }
 }
 
-/// With which number the kernel refused, if it did; an error where it did not even consider it.
+/// The error number that the kernel refused with, if it did; an error if it did not get that far.
 pub(super) fn refusal<T>(result: Result<T, Errno>) -> Result<Option<Errno>, Errno> {
     match result.err() {
         Some(errno) if says_nothing(errno) => Err(errno),
@@ -22,8 +22,8 @@ pub(super) fn refusal<T>(result: Result<T, Errno>) -> Result<Option<Errno>, Errn
     }
 }
 
-/// Too little memory, too many files, a signal: all of that can be otherwise a moment later. A right that is missing is an
-/// answer: what this process may not do, it cannot build on.
+/// Lack of memory, too many open files, a signal: all may be different a moment later. A missing right is an answer, though:
+/// a process cannot rely on what it may not do.
 fn says_nothing(errno: Errno) -> bool {
     matches!(
         errno,

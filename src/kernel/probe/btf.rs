@@ -7,7 +7,7 @@ use crate::sys::bpf;
 use crate::{Errno, TypeId};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Uploads types. Those of probes can all be written.
+/// Uploads types. The types of probes can always be encoded.
 pub(super) fn upload(types: &BtfBuilder, token: Token<'_>) -> Result<OwnedFd, Errno> {
     let blob = types.finish().map_err(|_| Errno::EINVAL)?;
     bpf::btf_load(&blob, token, None)
@@ -21,7 +21,7 @@ fn loads(types: &BtfBuilder, token: Token<'_>) -> Answer {
     Ok(load(types, token)?.is_some())
 }
 
-/// A blob that starts with an `int`, as number 1.
+/// A blob that starts with an `int`, as type 1.
 fn with_int() -> (BtfBuilder, TypeId) {
     let mut types = BtfBuilder::new();
     let int = types.add_int("int", 4, IntEncoding::SIGNED);
@@ -113,7 +113,7 @@ pub(super) fn has_layout(token: Token<'_>) -> Answer {
     Ok(unless_refused(bpf::btf_load(&blob, token, None))?.is_some())
 }
 
-/// Kernels with module BTF can say what a BTF is called.
+/// Kernels with module BTF can report a BTF's name.
 pub(super) fn has_module_btf(token: Token<'_>) -> Answer {
     let Some(btf) = load(&with_int().0, token)? else {
         return Ok(false);

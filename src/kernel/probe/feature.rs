@@ -6,8 +6,8 @@ use crate::feature::Feature;
 use crate::kernel::files;
 use crate::sys::probe_calls;
 
-/// Whether the running kernel has `feature`, and lets this process use it with the rights of `token`. Where that cannot be
-/// tried out, for want of memory say, the kernel's version decides.
+/// Whether the running kernel has `feature` and lets this process use it with the rights of `token`. If that cannot be
+/// tried, for lack of memory say, the kernel's version decides.
 #[doc(alias = "feat_supported")]
 #[doc(alias = "kernel_supports")]
 pub(crate) fn has(feature: Feature, token: Token<'_>) -> bool {

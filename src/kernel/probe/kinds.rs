@@ -1,4 +1,4 @@
-//! Which types of programs and maps, and which helper functions, the running kernel has.
+//! Which program types, map types and helper functions the running kernel has.
 
 use super::btf::upload;
 use super::program::NOTHING;
@@ -15,19 +15,19 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Whether the running kernel has something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
-    /// It has.
+    /// It does.
     Yes,
-    /// It has not.
+    /// It does not.
     No {
-        /// The version of mainline Linux that brought it, if known: a kernel above it was built without it.
+        /// The mainline version that introduced it, if known: a newer kernel was built without it.
         since: Option<KernelVersion>,
     },
-    /// There is no way to find out, or no right to.
+    /// It cannot be found out, or not with the rights of this process.
     Unknown,
 }
 
 impl Support {
-    /// Whether the kernel certainly has it.
+    /// Whether the kernel is known to have it.
     pub fn is_yes(self) -> bool {
         self == Self::Yes
     }
@@ -37,12 +37,12 @@ impl Support {
     }
 }
 
-/// How a small program of a type is loaded, and what the kernel answers if it has the type.
+/// How a tiny program of a type is loaded, and what the kernel answers if it has the type.
 struct Trial {
     attach_type: AttachType,
     flags: ProgramFlags,
     attach_btf_id: TypeId,
-    /// For types that nothing this small can be loaded for: the refusal that shows that they exist.
+    /// For types that nothing this small can be loaded as: the refusal that shows that the type exists.
     refusal: Option<(Errno, &'static str)>,
 }
 
@@ -83,7 +83,7 @@ impl Trial {
             kind,
             insns,
             license: c"GPL",
-            // Kprobes of kernels before 5.0 must name them exactly.
+            // Before Linux 5.0, kprobe programs must state the exact kernel version.
             kernel_version: files::version().unwrap_or_default(),
             flags: self.flags,
             expected_attach_type: self.attach_type,
@@ -111,27 +111,27 @@ pub fn program_kind(kind: ProgramType) -> Support {
     Support::of(has, since::program_type(kind))
 }
 
-/// What the verifier says to a call of a helper function.
+/// What the verifier says about a call of a helper function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Called {
     /// Programs of this type can call it.
     Known,
-    /// Programs of other types may.
+    /// Programs of other types can call it.
     NotHere,
-    /// The kernel has no function of this number.
+    /// The kernel has no helper with this number.
     NoSuch,
     Unknown,
 }
 
 /// Whether any program can call this helper function, such as `probe_read_kernel` (or `bpf_probe_read_kernel`).
 ///
-/// For programs of one type see [`helper_in`]. `struct_ops` programs are not tried.
+/// For programs of one type, see [`helper_in`]. `struct_ops` programs are not tried.
 ///
 /// # Errors
-/// `NotFound` if no kernel has a helper of this name; the message lists the nearest names.
+/// `NotFound` if no kernel has this name; the message lists the nearest names.
 #[doc(alias = "libbpf_probe_bpf_helper")]
 pub fn helper(name: &str) -> Result<Support> {
-    /// The one helper that only `struct_ops` programs have.
+    /// The only helper that is for `struct_ops` programs alone.
     const NOT_TRIED: Helper = Helper::TCP_SEND_ACK;
     let helper = Helper::find(name)?;
     let mut unknown = helper == NOT_TRIED;
@@ -152,7 +152,7 @@ pub fn helper(name: &str) -> Result<Support> {
     })
 }
 
-/// Whether programs of this type can call this helper function; see [`Helper::find`] for its number by name.
+/// Whether programs of this type can call this helper function; [`Helper::find`] turns a name into a helper.
 #[doc(alias = "libbpf_probe_bpf_helper")]
 pub fn helper_in(kind: ProgramType, helper: Helper) -> Support {
     match call(kind, helper) {
@@ -170,13 +170,13 @@ fn call(kind: ProgramType, helper: Helper) -> Called {
         Insn::new(Insn::CALL, 0, 0, 0, helper.immediate()),
         Insn::new(Insn::EXIT, 0, 0, 0, 0),
     ];
-    // Kernels differ in how they refuse a `struct_ops` program that says nothing of a structure, and some are silent.
+    // Kernels refuse a `struct_ops` program that names no struct in different ways, some without a log.
     if kind == ProgramType::STRUCT_OPS || Trial::of(kind).refusal.is_some() {
         return call_in_place(kind, &insns);
     }
     match Trial::of(kind).call(kind, &insns) {
         Some(called) => called,
-        // The type itself is not there, or may not be loaded: the verifier was never asked.
+        // The type itself is missing or may not be loaded: the verifier was never asked.
         None => match program_kind(kind) {
             Support::Yes => Called::Known,
             Support::No { .. } => Called::NotHere,
@@ -185,7 +185,7 @@ fn call(kind: ProgramType, helper: Helper) -> Called {
     }
 }
 
-/// For programs that are checked against something of the kernel's: what each has that most kernels have.
+/// For programs that are checked against a kernel function or hook: one that most kernels have.
 fn call_in_place(kind: ProgramType, insns: &[Insn]) -> Called {
     const NONE: ProgramFlags = ProgramFlags::empty();
     const PLACES: [(ProgramType, AttachType, ProgramFlags, Kind, &str); 6] = [
@@ -256,18 +256,18 @@ fn call_in_place(kind: ProgramType, insns: &[Insn]) -> Called {
 }
 
 impl Trial {
-    /// What the verifier says to a program that calls a helper; `None` if it was not asked.
+    /// What the verifier says about a program that calls a helper; `None` if it was not asked.
     fn call(&self, kind: ProgramType, insns: &[Insn]) -> Option<Called> {
         let mut log = [0u8; 4096];
         if self.load(kind, insns, &mut log).is_ok() {
             return Some(Called::Known);
         }
-        // It prints each instruction before it looks at it. What it says before that is about the place: that functions there may
-        // not sleep, for example.
+        // The verifier prints each instruction before it checks it. What it says before that is about the attach target:
+        // that it may not sleep, for example.
         if !says(&log, "(85) call ") && !says(&log, " func ") {
             return None;
         }
-        // Wrong arguments are complained about only where the function itself is known.
+        // The verifier complains about wrong arguments only if it knows the function.
         Some(if says(&log, "invalid func ") {
             Called::NoSuch
         } else if says(&log, "unknown func ")
@@ -287,7 +287,7 @@ fn says(log: &[u8], words: &str) -> bool {
 /// Whether the running kernel has maps of this type, such as `ringbuf` (or `BPF_MAP_TYPE_RINGBUF`).
 ///
 /// # Errors
-/// `NotFound` if no kernel has a type of this name; the message lists the nearest names.
+/// `NotFound` if no kernel has this name; the message lists the nearest names.
 #[doc(alias = "libbpf_probe_bpf_map_type")]
 pub fn map(name: &str) -> Result<Support> {
     let plain = plain_name(name, "bpf_map_type_");
@@ -300,7 +300,7 @@ pub fn map(name: &str) -> Result<Support> {
 /// Whether the running kernel has programs of this type, such as `xdp` (or `BPF_PROG_TYPE_XDP`).
 ///
 /// # Errors
-/// `NotFound` if no kernel has a type of this name; the message lists the nearest names.
+/// `NotFound` if no kernel has this name; the message lists the nearest names.
 #[doc(alias = "libbpf_probe_bpf_prog_type")]
 pub fn program(name: &str) -> Result<Support> {
     let plain = plain_name(name, "bpf_prog_type_");
@@ -310,7 +310,7 @@ pub fn program(name: &str) -> Result<Support> {
         .ok_or_else(|| no_type("program", name, &did_you_mean(&plain, known())))
 }
 
-/// A name in C, or the short one, as the short one.
+/// The short form of a name, which may be given as in C.
 fn plain_name(name: &str, prefix: &str) -> String {
     let name = name.to_ascii_lowercase();
     match name.strip_prefix(prefix) {
@@ -355,7 +355,7 @@ pub fn map_kind(kind: MapType) -> Support {
     Support::of(has, since::map_type(kind))
 }
 
-/// Sizes and flags that the type takes.
+/// Sizes and flags that the type accepts.
 fn shape(map_type: MapType) -> MapCreate<'static> {
     let page = u32::try_from(system::page_size()).unwrap_or(4096);
     let (key_size, value_size, max_entries, flags) = match map_type {
@@ -383,7 +383,7 @@ fn shape(map_type: MapType) -> MapCreate<'static> {
     }
 }
 
-/// `int`, `struct bpf_spin_lock`, and a struct with one of each, as numbers 1 to 3.
+/// `int`, `struct bpf_spin_lock`, and a struct with one of each, as types 1 to 3.
 fn storage_types() -> Option<OwnedFd> {
     let mut types = BtfBuilder::new();
     let int = types.add_int("int", 4, 1);

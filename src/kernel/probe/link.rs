@@ -29,13 +29,13 @@ pub(super) fn has_perf_links(token: Token<'_>) -> Answer {
     Ok(refusal(created)? == Some(Errno::EBADF))
 }
 
-/// Whether the kernel has links that attach this program to a descriptor for this attach type; `None` where it does not say.
+/// Whether the kernel has links that attach this program to a descriptor with this attach type; `None` if it does not say.
 pub(crate) fn has_links(program: BorrowedFd<'_>, attach_type: AttachType) -> Option<bool> {
     let refusal = refusal(create(program, attach_type)).ok()?;
     Some(refusal != Some(Errno::EINVAL))
 }
 
-/// Links that exist, and look at the process number that they are given (which the first kernels with them did not).
+/// Whether these links exist and filter by process. The first kernels with them (Linux 6.6) filtered by thread.
 pub(super) fn has_uprobe_multi(token: Token<'_>) -> Answer {
     let attach_type = AttachType::TRACE_UPROBE_MULTI;
     let Some(program) = load_for(ProgramType::KPROBE, attach_type, &NOTHING, token)? else {
@@ -48,7 +48,7 @@ pub(super) fn has_uprobe_multi(token: Token<'_>) -> Answer {
             attach_type,
             flags: 0,
             options: LinkOptions::UprobeMulti {
-                // A folder, which no probe can be in.
+                // A folder, which cannot be probed.
                 file: UprobeFile::Path(c"/"),
                 flags: 0,
                 offsets: &[0],
@@ -62,7 +62,7 @@ pub(super) fn has_uprobe_multi(token: Token<'_>) -> Answer {
     Ok(answer(0)? == Some(Errno::EBADF) && answer(-1)? == Some(Errno::EINVAL))
 }
 
-/// The function that enters `bpf(2)` where system calls have wrappers; `None` for machines that never had them.
+/// The function that implements `bpf(2)` where system calls have wrappers; `None` on machines that never had them.
 const WRAPPED_BPF: Option<&CStr> = if cfg!(target_arch = "x86_64") {
     Some(c"__x64_sys_bpf")
 } else if cfg!(target_arch = "aarch64") {
@@ -75,7 +75,8 @@ const WRAPPED_BPF: Option<&CStr> = if cfg!(target_arch = "x86_64") {
     None
 };
 
-/// A probe of the wrapper can be made. (Before Linux 4.17, which brought wrappers, there was no PMU for probes either.)
+/// Whether a probe of the wrapper can be made. (Before Linux 4.17, which brought wrappers, there was no PMU for probes
+/// either.)
 pub(super) fn has_syscall_wrapper() -> Answer {
     let (Some(function), Ok(pmu)) = (WRAPPED_BPF, find_probe_pmu(ProbeKind::Kprobe)) else {
         return Ok(false);

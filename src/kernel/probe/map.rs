@@ -1,4 +1,4 @@
-//! What maps the kernel can create.
+//! Which maps the kernel can create.
 
 use super::Token;
 use super::answer::{Answer, unless_refused};

@@ -1,7 +1,8 @@
 //! Whether the running kernel has a [`Feature`](crate::feature::Feature), found out by trying it on something tiny.
 //!
-//! In: a feature, a type of program or map, a helper function. Out: yes or no, and why. Everything made on the way is closed
-//! again. Nothing is remembered here: the [`Target`](crate::reloc::Target) that asked keeps the answer. Not here: which features a load needs.
+//! In: a feature, a program or map type, a helper function. Out: yes or no, and why. Everything created on the way is closed
+//! again. Nothing is remembered here: the [`Target`](crate::reloc::Target) that asked keeps the answer. Not here: which
+//! features a load needs.
 //!
 //! Start with `feature`, which knows the experiment for each:
 //!
@@ -27,5 +28,5 @@ pub(crate) use link::has_links;
 pub(crate) use obstacle::{AttachTrial, no_place, obstacle};
 pub(crate) use program::{EXIT, NOTHING, mov};
 
-/// The token whose rights are used besides those of this process, if any.
+/// The token whose rights are used in addition to this process's, if any.
 pub(crate) type Token<'a> = Option<BorrowedFd<'a>>;

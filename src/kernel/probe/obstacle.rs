@@ -1,4 +1,4 @@
-//! What keeps the running kernel from loading or attaching a program, found out with a small one that is like it.
+//! What keeps the running kernel from loading or attaching a program, found out by trying a tiny one like it.
 
 use super::kinds::{Support, helper_in, program_kind};
 use crate::insn::Helper;
@@ -10,32 +10,32 @@ use crate::reloc::{AttachTarget, ProgramPlan, Target, is_refusal};
 use crate::{Error, ErrorKind, KernelVersion, since};
 use std::collections::BTreeSet;
 
-/// Attaches the smallest program of this section, for a moment, and says why that fails; `None` if it does not, or cannot be
-/// tried. It comes from the caller: attaching stands on this room.
+/// Attaches a minimal program with this section name, briefly, and returns why that fails; `None` if it works or cannot be
+/// tried. The caller provides this: the attaching code builds on this room.
 pub(crate) type AttachTrial = fn(target: &Target, section: &str) -> Option<Error>;
 
-/// What keeps the running kernel from loading a program like this, which calls these helper functions; `None` if nothing is
-/// found.
+/// What keeps the running kernel from loading a program like this one, which calls these helper functions; `None` if nothing
+/// is found.
 pub(crate) fn obstacle(program: &ProgramPlan, helpers: &BTreeSet<Helper>) -> Option<Error> {
     no_kind(program.kind).or_else(|| no_helper(program, helpers))
 }
 
-/// Attaches the smallest program to the same place, for a moment, and says why that fails.
+/// Attaches a minimal program to the same target, briefly, and returns why that fails.
 pub(crate) fn no_place(
     program: &ProgramPlan,
     trial: impl FnOnce(&str) -> Option<Error>,
 ) -> Option<Error> {
     let error = trial(&place(program)?)?;
-    // Whoever plans may have less rights than who loads.
+    // The process that plans may have fewer rights than the one that loads.
     let lacks_rights = || missing_capability(&[Capability::Bpf, Capability::Perfmon]).is_some();
     if !is_refusal(&error) || error.kind() == ErrorKind::Permission && lacks_rights() {
         return None;
     }
-    // Without the name of the small program.
+    // Without the name of the minimal program.
     Some(error.without_context())
 }
 
-/// The section whose programs are attached to the one kernel function, tracepoint or hook that this program is for.
+/// The section name for the single kernel function, tracepoint or hook that this program is for.
 fn place(program: &ProgramPlan) -> Option<String> {
     let def = program.def?;
     let one = match def.auto_attach? {
@@ -45,7 +45,7 @@ fn place(program: &ProgramPlan) -> Option<String> {
         | AutoAttach::RawTracepoint
         | AutoAttach::Trace
         | AutoAttach::Lsm => def.kind != ProgramType::EXT,
-        // Many functions, places of programs that run, or what needs more than a name.
+        // Several functions, targets in user space, or what needs more than a name.
         _ => false,
     };
     let attach_type = program.expected_attach_type;
@@ -66,7 +66,7 @@ fn place(program: &ProgramPlan) -> Option<String> {
 
 fn no_kind(kind: ProgramType) -> Option<Error> {
     match kind {
-        // The caller's own.
+        // Left to the caller.
         ProgramType::UNSPEC => None,
         kind => match program_kind(kind) {
             Support::No { since } => Some(lacks(&format!("programs of type {kind}"), since)),
@@ -78,7 +78,7 @@ fn no_kind(kind: ProgramType) -> Option<Error> {
 fn no_helper(program: &ProgramPlan, helpers: &BTreeSet<Helper>) -> Option<Error> {
     let flags = ProgramFlags::from_bits_retain(program.flags);
     let kind = program.kind;
-    // Those that may sleep can call more than the small programs that are tried.
+    // Sleepable programs can call more than the minimal programs that are tried.
     if flags.contains(ProgramFlags::SLEEPABLE) || kind == ProgramType::UNSPEC {
         return None;
     }

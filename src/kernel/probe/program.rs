@@ -1,4 +1,4 @@
-//! What programs the kernel loads.
+//! Which programs the kernel loads.
 
 use super::Token;
 use super::answer::{Answer, unless_refused};
@@ -28,7 +28,7 @@ const fn call(helper: Helper) -> Insn {
     Insn::new(Insn::CALL, 0, 0, 0, helper.immediate())
 }
 
-/// `ldimm64` of the place `offset` bytes into the first value of `map`.
+/// `ldimm64` of the address `offset` bytes into the first value of `map`.
 fn value_address(map: &MapFd, offset: i32) -> [Insn; 2] {
     let fd = map.as_fd().as_raw_fd();
     [
@@ -74,7 +74,7 @@ pub(super) fn has_names(token: Token<'_>) -> Answer {
     Ok(unless_refused(bpf::prog_load(&load, None))?.is_some())
 }
 
-/// A store to a place inside an array's value.
+/// A store into an array's value.
 pub(super) fn has_global_data(token: Token<'_>) -> Answer {
     let Some(map) = small_array(32, MapFlags::empty(), token)? else {
         return Ok(false);
@@ -85,7 +85,7 @@ pub(super) fn has_global_data(token: Token<'_>) -> Answer {
     Ok(load(ProgramType::SOCKET_FILTER, &insns, token)?.is_some())
 }
 
-/// `BPF_CGROUP_INET_SOCK_CREATE` is the attach type that such programs may name once the field exists.
+/// `BPF_CGROUP_INET_SOCK_CREATE` is an attach type that such programs may state once the field exists.
 pub(super) fn has_expected_attach_type(token: Token<'_>) -> Answer {
     let attach_type = AttachType::CGROUP_INET_SOCK_CREATE;
     Ok(load_for(ProgramType::CGROUP_SOCK, attach_type, &NOTHING, token)?.is_some())
@@ -118,13 +118,13 @@ pub(super) fn has_cookies(token: Token<'_>) -> Answer {
     Ok(load(ProgramType::TRACEPOINT, &insns, token)?.is_some())
 }
 
-/// The helper came in the same version as accounting to control groups.
+/// `bpf_ktime_get_coarse_ns` came in the same version as memory cgroup accounting (Linux 5.11).
 pub(super) fn has_memcg_accounting(token: Token<'_>) -> Answer {
     let insns = [call(Helper::KTIME_GET_COARSE_NS), EXIT];
     Ok(load(ProgramType::SOCKET_FILTER, &insns, token)?.is_some())
 }
 
-/// `a` calls `b`, whose argument is a context only by its tag; without that, `bpf_get_func_ip` is refused.
+/// `a` calls `b`, whose argument is a context only by its tag; without support for the tag, `bpf_get_func_ip` is refused.
 pub(super) fn has_context_tag(token: Token<'_>) -> Answer {
     let mut types = BtfBuilder::new();
     let int = types.add_int("int", 4, 1);
@@ -163,8 +163,8 @@ pub(super) fn has_context_tag(token: Token<'_>) -> Answer {
     Ok(unless_refused(bpf::prog_load(&load, None))?.is_some())
 }
 
-/// An offset beyond the value is refused either way; what counts is whether the verifier says so, or the older check of
-/// the offset itself.
+/// An offset beyond the value is refused either way; what counts is whether the verifier says so, or the older check of the
+/// offset itself.
 pub(super) fn has_wide_value_offsets(token: Token<'_>) -> Answer {
     let Some(map) = small_array(1, MapFlags::empty(), token)? else {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! What the kernel tells about a program, a map, BTF or a link. Pointer fields are buffers that the caller offers.
+//! What the kernel reports about a program, map, BTF or link. Pointer fields are buffers that the caller provides.
 
 use super::layout::kernel_struct;
 
@@ -123,7 +123,7 @@ kernel_struct! {
         28 pad: u32,
     }
 
-    /// Arm for network namespaces, interfaces and maps: a number of the target, and of the place in it.
+    /// Arm for network namespaces, interfaces and maps: the target's number, and where in it.
     TargetInfo: 8 {
         0 target: u32,
         4 attach_type: u32,

@@ -27,7 +27,7 @@ macro_rules! kernel_struct {
         }
 
         impl Default for $name {
-            /// All zero: for the kernel, every field left out.
+            /// All zeros, which the kernel takes as every field left out.
             fn default() -> Self {
                 zerocopy::FromZeros::new_zeroed()
             }

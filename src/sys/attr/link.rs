@@ -1,4 +1,4 @@
-//! Links: creating them (with one arm for each kind), swapping their program, taking them off.
+//! Links: creating them (with one arm for each kind), replacing their program, detaching them.
 
 use super::layout::kernel_struct;
 
@@ -28,7 +28,7 @@ kernel_struct! {
         8 cookie: u64,
     }
 
-    /// Arm for iterators: where an [`IterMapInfo`], [`IterCgroupInfo`] or [`IterTaskInfo`] lies.
+    /// Arm for iterators: the address of an [`IterMapInfo`], [`IterCgroupInfo`] or [`IterTaskInfo`].
     IterArm: 16 {
         0 iter_info: u64,
         8 iter_info_len: u32,
@@ -72,7 +72,7 @@ kernel_struct! {
         12 flags: u32,
     }
 
-    /// Arm for the places that keep programs in an order: tcx, netkit, cgroup.
+    /// Arm for targets that keep their programs in order: tcx, netkit, cgroup.
     OrderArm: 16 {
         0 relative: u32,
         4 pad: u32,

@@ -1,4 +1,4 @@
-//! Maps: creating them, their elements one by one and in batches.
+//! Maps: creating them, accessing their elements one by one and in batches.
 
 use super::layout::kernel_struct;
 

@@ -3,7 +3,7 @@
 use super::layout::kernel_struct;
 
 kernel_struct! {
-    /// What can be said to every command, in an argument block of its own. Since Linux 7.2.
+    /// Attributes common to all commands, passed in a block of their own. Since Linux 7.2.
     CommonAttr: 24 sent 20 {
         0 log_buf: u64,
         8 log_size: u32,

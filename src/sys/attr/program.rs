@@ -1,4 +1,4 @@
-//! Programs: loading, attaching the old way, test runs, streams; and BTF, which is loaded alike.
+//! Programs: loading, attaching without links, test runs, streams; and BTF, which is loaded in much the same way.
 
 use super::layout::kernel_struct;
 
@@ -76,7 +76,7 @@ kernel_struct! {
         56 revision: u64,
     }
 
-    /// `BPF_PROG_TEST_RUN`, called `BPF_PROG_RUN` as well.
+    /// `BPF_PROG_TEST_RUN`, also known as `BPF_PROG_RUN`.
     ProgTestRunAttr: 80 sent 76 {
         0 prog_fd: u32,
         4 retval: u32,

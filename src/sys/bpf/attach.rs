@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Attachments that live in their target, without a link; and what is attached to a target in whatever way.
+//! Attachments without a link, which live in their target; and what is attached to a target, by whatever means.
 
 use super::call::{Command, address_mut, bpf, bpf_done, length, raw_or_zero};
 use super::link::{LinkTarget, Order};
@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 /// -1, which is no descriptor.
 const NO_FD: u32 = u32::MAX;
 
-/// What to attach without a link (`BPF_PROG_ATTACH`): the attachment lives as long as its target.
+/// What to attach without a link (`BPF_PROG_ATTACH`). The attachment lasts as long as its target.
 #[derive(Debug, Clone, Copy)]
 #[doc(alias = "bpf_prog_attach_opts")]
 pub struct ProgAttach<'a> {
@@ -18,13 +18,13 @@ pub struct ProgAttach<'a> {
     pub target: LinkTarget<'a>,
     /// The program; `None` to detach whatever is there.
     pub program: Option<BorrowedFd<'a>>,
-    /// Where.
+    /// Which hook of the target.
     pub attach_type: AttachType,
     /// `BPF_F_*`.
     pub flags: u32,
     /// The program to replace.
     pub replaced: Option<BorrowedFd<'a>>,
-    /// A place in the order.
+    /// Its position among the target's programs.
     pub order: Order<'a>,
 }
 
@@ -50,13 +50,13 @@ pub fn prog_attach(attach: &ProgAttach<'_>) -> Result<(), Errno> {
     unsafe { bpf_done(Command::ProgAttach, &mut attach.attr()) }
 }
 
-/// Whether the kernel knows an attach type, and takes these flags with it.
+/// Whether the kernel knows an attach type and accepts these flags with it.
 ///
-/// What it does not know it refuses (`EINVAL`) before it looks for the program, and there is none here (`EBADF`).
+/// The kernel refuses an unknown type (`EINVAL`) before it looks for the program, and none is passed here (`EBADF`).
 ///
 /// # Errors
 ///
-/// What says neither, such as `EPERM`.
+/// Any other answer, such as `EPERM`.
 pub fn prog_attach_is_known(attach_type: AttachType, flags: u32) -> Result<bool, Errno> {
     let mut attr = ProgAttachAttr {
         target: NO_FD,
@@ -73,7 +73,7 @@ pub fn prog_attach_is_known(attach_type: AttachType, flags: u32) -> Result<bool,
     }
 }
 
-/// Takes off what [`prog_attach`] attached.
+/// Detaches what [`prog_attach`] attached.
 #[doc(alias = "bpf_prog_detach_opts")]
 pub fn prog_detach(detach: &ProgAttach<'_>) -> Result<(), Errno> {
     // SAFETY: no pointers.
@@ -87,9 +87,9 @@ pub fn prog_detach(detach: &ProgAttach<'_>) -> Result<(), Errno> {
 pub struct Attached {
     /// The programs, in the order in which they run.
     pub programs: Vec<AttachedProgram>,
-    /// Flags of the target as a whole (`BPF_F_ALLOW_MULTI` and the like, of cgroups).
+    /// Flags of the target as a whole, such as `BPF_F_ALLOW_MULTI` of a cgroup.
     pub flags: u32,
-    /// Changes with every change of the order; 0 where there is none.
+    /// Changes whenever the order does; 0 for targets without a revision.
     pub revision: u64,
 }
 
@@ -97,29 +97,29 @@ pub struct Attached {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct AttachedProgram {
-    /// Its number.
+    /// Id of the program.
     pub id: u32,
-    /// The flags that it was attached with. 0 on kernels that do not tell (before 6.0).
+    /// The flags it was attached with; 0 on kernels that do not report them (before 6.0).
     pub flags: u32,
-    /// The number of the link that holds it. `None` if there is none, and on kernels and for targets that do not tell.
+    /// Id of the link that holds it. `None` if there is no link, and if the kernel does not report links for this target.
     pub link_id: Option<u32>,
 }
 
-/// How much a kernel tells about each program, most first.
+/// How much a kernel reports about each program, most detailed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// Flags and links. Since Linux 6.6.
     Links,
     /// Flags. Since Linux 6.0.
     Flags,
-    /// The numbers alone.
+    /// Ids only.
     Ids,
 }
 
-/// `BPF_F_QUERY_EFFECTIVE`: also what the cgroups above contribute.
+/// `BPF_F_QUERY_EFFECTIVE`: include the programs of the cgroups above.
 pub const QUERY_EFFECTIVE: u32 = 1 << 0;
 
-/// Asks what is attached to a target. `flags` may be [`QUERY_EFFECTIVE`].
+/// Queries what is attached to a target. `flags` may be [`QUERY_EFFECTIVE`].
 #[doc(alias = "bpf_prog_query_opts")]
 pub fn prog_query(
     target: LinkTarget<'_>,
@@ -136,7 +136,7 @@ pub fn prog_query(
         QUERY_EFFECTIVE => Detail::Ids,
         _ => Detail::Links,
     };
-    // Programs may come between the two questions: then there is not enough room, and both are asked again.
+    // Programs may be attached between the two queries. Then the lists are too short, and both queries are repeated.
     for _ in 0..8 {
         let mut attr = empty;
         // SAFETY: no pointers.
@@ -154,7 +154,7 @@ pub fn prog_query(
     Err(Errno::ENOSPC)
 }
 
-/// Asks for as many programs.
+/// Queries into lists with room for `count` programs.
 fn programs(mut attr: ProgQueryAttr, count: u32, detail: Detail) -> Result<Attached, Errno> {
     let room = count as usize;
     let (mut ids, mut flags, mut links) = (vec![0u32; room], vec![0u32; room], vec![0u32; room]);
@@ -166,7 +166,7 @@ fn programs(mut attr: ProgQueryAttr, count: u32, detail: Detail) -> Result<Attac
     if detail == Detail::Links {
         attr.link_ids = address_mut(&mut links);
     }
-    // SAFETY: each list has room for `count` numbers, and the kernel writes no more than that into any.
+    // SAFETY: each list has room for `count` numbers, and the kernel writes no more than that to any of them.
     unsafe { bpf(Command::ProgQuery, &mut attr) }?;
     let rows = ids.iter().zip(&flags).zip(&links).take(attr.count as usize);
     let rows = rows.map(|((id, flags), link)| AttachedProgram {

@@ -42,38 +42,38 @@ pub fn btf_load(
     unsafe { fd::adopt(result?) }
 }
 
-/// What the kernel tells about BTF. Returned by [`Btf::info`](crate::btf::Btf::info).
+/// What the kernel reports about a BTF object. Returned by [`Btf::info`](crate::btf::Btf::info).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_btf_info")]
 pub struct BtfInfo {
-    /// Number of the BTF while it lives.
+    /// Id, unique while the BTF is loaded.
     pub id: u32,
-    /// Bytes in the blob.
+    /// Size of the blob, in bytes.
     pub size: u32,
     /// `"vmlinux"` or the module's name; empty for BTF that a process loaded. Since Linux 5.11.
     pub name: String,
-    /// Whether it is the kernel's or a module's. Since Linux 5.11.
+    /// Whether it belongs to the kernel or a module. Since Linux 5.11.
     pub is_kernel: bool,
 }
 
-/// Asks the kernel about BTF.
+/// Asks the kernel about a BTF object.
 ///
 /// # Errors
 ///
-/// Before Linux 5.11 the kernel answers `EINVAL`, because it does not know names.
+/// `EINVAL` before Linux 5.11, which does not know names.
 #[doc(alias = "bpf_btf_get_info_by_fd")]
 pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
     ensure_map_or_btf(btf)?;
-    // A module's name has at most 55 bytes (MODULE_NAME_LEN).
+    // A module's name is at most 55 bytes long (MODULE_NAME_LEN).
     let mut name = [0u8; 64];
     let mut info = RawBtfInfo {
         name: address_mut(&mut name),
         name_len: length(&name)?,
         ..RawBtfInfo::default()
     };
-    // SAFETY: it is BTF, or a map, whose information has no pointers in as many bytes; the name's pointer comes with its true
-    // length, that of the blob is null with length zero.
+    // SAFETY: it is BTF, or a map, whose information has no pointers within this length; the name's pointer comes with its
+    // true length, and the blob's is null with length zero.
     unsafe { object_info(btf, &mut info) }?;
     Ok(BtfInfo {
         id: info.id,
@@ -96,8 +96,8 @@ pub fn btf_data(btf: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
         btf_size: length(&blob)?,
         ..RawBtfInfo::default()
     };
-    // SAFETY: it is BTF, or a map, whose information has no pointers in as many bytes; the blob's pointer comes with its true
-    // length, that of the name is null with length zero.
+    // SAFETY: it is BTF, or a map, whose information has no pointers within this length; the blob's pointer comes with its
+    // true length, and the name's is null with length zero.
     unsafe { object_info(btf, &mut info) }?;
     blob.truncate(info.btf_size as usize);
     Ok(blob)

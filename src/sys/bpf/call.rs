@@ -7,7 +7,7 @@ use crate::sys::attr::{Attr, CommonAttr};
 use crate::sys::{errno, fd};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
-/// The bit of the first argument that announces a second block, of what all commands have in common.
+/// The bit of the command that announces a second block: the attributes common to all commands.
 pub(in crate::sys) const COMMON_ATTRS: libc::c_long = 1 << 16;
 
 /// The first argument of `bpf(2)` (`enum bpf_cmd`).
@@ -55,7 +55,7 @@ pub(super) enum Command {
     ProgAssocStructOps = 38,
 }
 
-/// `bpf(command, attr)`: what the kernel answers, which is a descriptor or zero.
+/// Calls `bpf(command, attr)`. Returns the kernel's answer: a descriptor, a count or zero.
 ///
 /// # Safety
 ///
@@ -74,7 +74,7 @@ pub(super) unsafe fn bpf<A: Attr>(command: Command, attr: &mut A) -> Result<libc
     errno::check(result)
 }
 
-/// `bpf(command, attr)` with a log, which every command takes since Linux 7.2; kernels before that answer `EINVAL`.
+/// `bpf(command, attr)` with a log, which every command accepts since Linux 7.2; older kernels answer `EINVAL`.
 ///
 /// # Safety
 ///
@@ -106,7 +106,7 @@ pub(super) unsafe fn bpf_with_log<A: Attr>(
     errno::check(result)
 }
 
-/// `bpf(command, attr)` of a command that makes a descriptor.
+/// `bpf(command, attr)` for a command that makes a descriptor.
 ///
 /// # Safety
 ///
@@ -118,7 +118,7 @@ pub(super) unsafe fn bpf_fd<A: Attr>(command: Command, attr: &mut A) -> Result<O
     unsafe { fd::adopt(raw) }
 }
 
-/// `bpf(command, attr)` of a command whose attributes hold no pointers (or only null ones).
+/// `bpf(command, attr)` for a command whose attributes hold no pointers (or only null ones).
 ///
 /// # Safety
 ///
@@ -144,12 +144,12 @@ pub(super) fn name_text(field: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// A descriptor as the kernel's headers have it.
+/// A descriptor as the kernel's headers declare it.
 pub(super) fn raw(fd: BorrowedFd<'_>) -> u32 {
     fd.as_raw_fd().cast_unsigned()
 }
 
-/// A descriptor in a field in which zero means "none".
+/// A descriptor for a field in which zero means "none".
 pub(super) fn raw_or_zero(fd: Option<BorrowedFd<'_>>) -> u32 {
     fd.map_or(0, raw)
 }

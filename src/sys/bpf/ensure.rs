@@ -1,9 +1,10 @@
 #![allow(unsafe_code)]
-//! What sort of object a descriptor is.
+//! Checks what kind of object a descriptor refers to.
 //!
-//! The information structs of all sorts are asked for with one command, and the kernel reads them as the descriptor says: where
-//! one sort has the address of a name, another has a count of addresses. So before it is handed addresses of ours, it is asked
-//! whether the descriptor is of the sort that they are meant for, by calls that find the object and then fail.
+//! One command fills the information structs of every kind of object, and the kernel reads the struct by the kind of the
+//! descriptor: where one kind has the address of a name, another has a count of addresses. So before the kernel is handed
+//! addresses of ours, it is asked whether the descriptor is of the kind they are meant for, by calls that find the object
+//! and then fail.
 
 use super::call::{Command, bpf_done, raw};
 use super::object::ObjectKind;
@@ -11,26 +12,26 @@ use crate::Errno;
 use crate::sys::attr::{LinkUpdateAttr, ProgBindMapAttr};
 use std::os::fd::BorrowedFd;
 
-/// A descriptor that nobody has.
+/// A descriptor that is never open.
 const NONE: u32 = u32::MAX;
 
-/// `EINVAL` if the descriptor is no link's.
+/// `EINVAL` unless the descriptor is a link.
 pub(super) fn ensure_link(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     refuse_unless(is_link(fd)?)
 }
 
-/// `EINVAL` if the descriptor is no program's. Kernels before Linux 5.10 are asked only whether it is a link's, the one other sort
-/// of theirs with lists in its information.
+/// `EINVAL` unless the descriptor is a program. Kernels before Linux 5.10 can only be asked whether it is a link, the only
+/// other kind of theirs whose information has lists.
 pub(super) fn ensure_program(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     refuse_unless(is_program(fd)? || (!knows_programs()? && !is_link(fd)?))
 }
 
-/// `EINVAL` if the descriptor is a link's or a program's: for maps and BTF, which no call finds without doing something to them.
+/// `EINVAL` if the descriptor is a link or a program: the check for maps and BTF, which no call finds without changing them.
 pub(super) fn ensure_map_or_btf(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     refuse_unless(!is_link(fd)? && !is_program(fd)?)
 }
 
-/// Whether the descriptor is a program's or a link's, if the kernel can tell.
+/// Whether the descriptor is a program or a link, if the kernel can tell.
 pub(super) fn program_or_link(fd: BorrowedFd<'_>) -> Option<ObjectKind> {
     if is_program(fd) == Ok(true) {
         Some(ObjectKind::Program)
@@ -59,7 +60,7 @@ fn is_program(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
     finds_program(raw(fd))
 }
 
-/// Whether the kernel has the call that looks for programs: then it says that there is none behind no descriptor.
+/// Whether the kernel has the command that looks for programs: if so, it reports that [`NONE`] is not a descriptor.
 fn knows_programs() -> Result<bool, Errno> {
     finds_program(NONE)
 }
@@ -74,8 +75,8 @@ fn finds_program(prog_fd: u32) -> Result<bool, Errno> {
     found(unsafe { bpf_done(Command::ProgBindMap, &mut attr) })
 }
 
-/// The kernel looks for the first object, then for the one of descriptor [`NONE`], which is no open file (`EBADF`). A first one of
-/// another sort is an invalid argument, as is a command that the kernel does not know.
+/// The kernel looks for the first object, then for the one behind [`NONE`], which is not open (`EBADF`). A first object of
+/// another kind is an invalid argument, and so is an unknown command.
 fn found(answer: Result<(), Errno>) -> Result<bool, Errno> {
     match answer {
         Err(Errno::EBADF) => Ok(true),

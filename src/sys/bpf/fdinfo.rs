@@ -1,5 +1,5 @@
-//! What procfs shows of descriptors: maps, for kernels and sandboxes that do not answer `BPF_OBJ_GET_INFO_BY_FD`; and what that
-//! command does not tell.
+//! What procfs shows about descriptors: maps, for kernels and sandboxes without `BPF_OBJ_GET_INFO_BY_FD`; and what that
+//! command does not report.
 
 use super::map_info::MapInfo;
 use crate::sys::errno;
@@ -9,21 +9,21 @@ use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// What `/proc/thread-self/fdinfo` tells about a map: type, sizes and flags; since Linux 5.9 its number, since 5.16 the extra
-/// parameter. The rest stays zero and empty.
+/// What `/proc/thread-self/fdinfo` says about a map: type, sizes and flags; since Linux 5.9 its id, since 5.16 the extra
+/// parameter. The other fields stay zero or empty.
 ///
-/// Memory safety depends on the sizes, so the file is read only if procfs is mounted at `/proc`, and nothing else on the way from
-/// there to the file.
+/// Memory safety depends on the sizes, so the file is read only if procfs is mounted at `/proc` and nothing is mounted over
+/// the path from there to the file.
 ///
 /// # Errors
 ///
-/// `EINVAL` if the descriptor is no map's, `ENODEV` or `EXDEV` if it is not procfs that would answer.
+/// `EINVAL` if the descriptor is not a map, `ENODEV` or `EXDEV` if the file is not procfs's own.
 #[doc(alias = "bpf_get_map_info_from_fdinfo")]
 pub fn map_info_from_fdinfo(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
     map_info_from_text(&fdinfo(map)?).ok_or(Errno::EINVAL)
 }
 
-/// The same of the file's text; `None` if it is no map's.
+/// The same from the file's text; `None` if it is not about a map.
 pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
     let small = |name| u32::try_from(field(text, name)?).ok();
     Some(MapInfo {
@@ -48,13 +48,13 @@ pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
 ///
 /// # Errors
 ///
-/// `EINVAL` if the descriptor is of something else.
+/// `EINVAL` if the descriptor is something else.
 pub fn memlock(object: BorrowedFd<'_>) -> Result<u64, Errno> {
     field(&fdinfo(object)?, "memlock").ok_or(Errno::EINVAL)
 }
 
 fn fdinfo(object: BorrowedFd<'_>) -> Result<String, Errno> {
-    // Of this thread, which may have descriptors of its own (`CLONE_FILES`).
+    // This thread's, as it may have descriptors of its own (`CLONE_FILES`).
     let place = format!("thread-self/fdinfo/{}", object.as_raw_fd());
     let place = CString::new(place).map_err(|_| Errno::EINVAL)?;
     let mut text = String::new();

@@ -12,20 +12,20 @@ use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
-/// `BPF_F_ID`: the neighbour is named by its id.
+/// `BPF_F_ID`: the neighbour is given by its id.
 const BY_ID: u32 = 1 << 5;
 
 /// What a program (or a struct_ops map) is attached to.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum LinkTarget<'a> {
-    /// Nothing but what the program was loaded for.
+    /// Only what the program was loaded for.
     #[default]
     None,
-    /// A perf event, a cgroup, a network namespace, a map, a program.
+    /// A perf event, cgroup, network namespace, map or program.
     Fd(BorrowedFd<'a>),
     /// A network interface.
     Interface(u32),
-    /// No descriptor at all (-1): a kernel that knows the kind of link answers `EBADF`.
+    /// An invalid descriptor (-1): a kernel that knows the kind of link answers `EBADF`.
     Invalid,
 }
 
@@ -40,16 +40,16 @@ impl LinkTarget<'_> {
     }
 }
 
-/// A place in an order of programs.
+/// A position among a target's programs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Order<'a> {
-    /// The program or link that `BPF_F_BEFORE`, `BPF_F_AFTER` or `BPF_F_REPLACE` is about.
+    /// The program or link that `BPF_F_BEFORE`, `BPF_F_AFTER` or `BPF_F_REPLACE` refers to.
     pub neighbour: Neighbour<'a>,
-    /// Attach only if the order has not been changed since this revision; 0 for any.
+    /// Attach only if the order is still at this revision; 0 for any.
     pub expected_revision: u64,
 }
 
-/// A program or link in an order.
+/// A program or link that is already attached.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Neighbour<'a> {
     /// None: the start or the end.
@@ -77,40 +77,40 @@ impl Neighbour<'_> {
 pub enum IterTarget<'a> {
     /// The elements of a map.
     Map(BorrowedFd<'a>),
-    /// Cgroups, from one of them on. Since Linux 6.1.
+    /// Cgroups, starting at one of them. Since Linux 6.1.
     Cgroup {
-        /// Which of them, in which order.
+        /// Which of them, and in which order.
         order: CgroupOrder,
-        /// Where to start; by id if there is no descriptor.
+        /// Where to start; if `None`, `id` says.
         cgroup: Option<BorrowedFd<'a>>,
-        /// Where to start.
+        /// Id of the cgroup to start at, if there is no descriptor; 0 for none.
         id: u64,
     },
     /// One task, or the threads of a process. Since Linux 6.1.
     Task {
-        /// One thread; 0 for none.
+        /// Id of one thread; 0 for none.
         tid: u32,
-        /// All threads of this process; 0 for none.
+        /// Id of the process whose threads are visited; 0 for none.
         pid: u32,
-        /// All threads of this process.
+        /// A pidfd of the process whose threads are visited.
         pid_fd: Option<BorrowedFd<'a>>,
     },
 }
 
-/// Which cgroups an iterator visits, from one on.
+/// Which cgroups an iterator visits, starting at a given one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "bpf_cgroup_iter_order")]
 pub enum CgroupOrder {
-    /// That one only.
+    /// Only that one.
     Itself = 1,
-    /// It and all below, parents first.
+    /// That one and all below it, parents first.
     Descendants = 2,
-    /// It and all below, children first.
+    /// That one and all below it, children first.
     DescendantsFirst = 3,
-    /// It and all above.
+    /// That one and all above it.
     Ancestors = 4,
-    /// Those directly below it. Since Linux 7.0.
+    /// Its children, without itself. Since Linux 7.0.
     Children = 5,
 }
 
@@ -128,12 +128,12 @@ pub enum Functions<'a> {
 pub enum UprobeFile<'a> {
     /// By path.
     Path(&'a CStr),
-    /// By a descriptor that is open on it. Since Linux 7.2.
+    /// By an open descriptor. Since Linux 7.2.
     #[doc(alias = "BPF_F_UPROBE_MULTI_PATH_FD")]
     Fd(BorrowedFd<'a>),
 }
 
-/// What a kind of link takes besides program, target and attach type.
+/// What a kind of link needs besides program, target and attach type.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum LinkOptions<'a> {
     /// Nothing.
@@ -141,47 +141,47 @@ pub enum LinkOptions<'a> {
     None,
     /// A perf event. Since Linux 5.15.
     PerfEvent {
-        /// Given to the program.
+        /// Passed to the program (`bpf_get_attach_cookie`).
         cookie: u64,
     },
-    /// fentry and its kin, LSM hooks, replaced functions. Since Linux 6.0.
+    /// fentry and the like, LSM hooks, replaced functions. Since Linux 6.0.
     Tracing {
-        /// The function, if it is not the one that the program was loaded for.
+        /// The function to attach to, if not the one that the program was loaded for.
         target: TypeId,
-        /// Given to the program.
+        /// Passed to the program (`bpf_get_attach_cookie`).
         cookie: u64,
     },
     /// An iterator with a target.
     Iter(IterTarget<'a>),
     /// Many kernel functions. Since Linux 5.18.
     KprobeMulti {
-        /// 1 for returns.
+        /// 1 to run on return.
         flags: u32,
-        /// Which functions.
+        /// The functions, by name or address.
         functions: Functions<'a>,
-        /// One for each function, or none.
+        /// One for each function, or empty.
         cookies: &'a [u64],
     },
-    /// Many places in a file. Since Linux 6.6.
+    /// Many offsets in a file. Since Linux 6.6.
     UprobeMulti {
         /// The executable or library.
         file: UprobeFile<'a>,
-        /// 1 for returns.
+        /// 1 to run on return.
         flags: u32,
-        /// Where in the file.
+        /// Offsets in the file, in bytes.
         offsets: &'a [u64],
-        /// Where the semaphore of each place is in the file, or none.
+        /// File offset of each probe's semaphore, or empty.
         ref_ctr_offsets: &'a [u64],
-        /// One for each place, or none.
+        /// One for each offset, or empty.
         cookies: &'a [u64],
-        /// One process; 0 for all.
+        /// Only in this process; 0 for all.
         pid: i32,
     },
     /// Many kernel functions by type. Since Linux 7.2.
     TracingMulti {
-        /// Which functions.
+        /// The functions' BTF ids.
         ids: &'a [u32],
-        /// One for each function, or none.
+        /// One for each function, or empty.
         cookies: &'a [u64],
     },
     /// A netfilter hook. Since Linux 6.4.
@@ -190,12 +190,12 @@ pub enum LinkOptions<'a> {
         family: u32,
         /// Hook of the family.
         hook: u32,
-        /// Rank among the hook's users, lowest first.
+        /// Order among the hook's users, lowest first.
         priority: i32,
         /// `BPF_F_NETFILTER_IP_DEFRAG`.
         flags: u32,
     },
-    /// tcx and netkit (since Linux 6.6 and 6.7), cgroups (since 6.17): a place in the order.
+    /// tcx (since Linux 6.6), netkit (since 6.7), cgroups (since 6.17): a position among the target's programs.
     Order(Order<'a>),
 }
 
@@ -207,18 +207,18 @@ pub struct LinkCreate<'a> {
     pub source: BorrowedFd<'a>,
     /// What it is attached to.
     pub target: LinkTarget<'a>,
-    /// Where.
+    /// The hook.
     pub attach_type: AttachType,
-    /// Flags of the kind of link.
+    /// Flags specific to the kind of link.
     pub flags: u32,
-    /// What else the kind of link takes.
+    /// What else the kind of link needs.
     pub options: LinkOptions<'a>,
 }
 
-/// Attaches a program. Since Linux 5.7; by kind of link later.
+/// Attaches a program. Since Linux 5.7; some kinds of link came later.
 #[doc(alias = "bpf_link_create")]
 pub fn link_create(create: &LinkCreate<'_>) -> Result<OwnedFd, Errno> {
-    // Memory that the arm points to has to live through the call.
+    // Memory that the arm points to must outlive the call.
     let mut names: Vec<u64> = Vec::new();
     let mut iter_info = [0u64; 2];
     let mut flags = create.flags;
@@ -285,13 +285,13 @@ pub fn link_create(create: &LinkCreate<'_>) -> Result<OwnedFd, Errno> {
         flags,
         arm,
     };
-    // SAFETY: the kernel reads the arm by the program's kind, which may not be the one the arm was made for: it then takes
-    // numbers for addresses. It only ever reads through them, copying from user memory with checks, so that a wrong one is
-    // answered with EFAULT. Arms that hold addresses point to slices with the count next to them, which live until here.
+    // SAFETY: the kernel reads the arm by the program's kind, which may not be the one the arm was made for: then it takes
+    // numbers for addresses. It only ever reads through them, copying from user memory with checks, and answers EFAULT to a
+    // bad one. Arms that hold addresses point to slices with their counts, which live until here.
     unsafe { bpf_fd(Command::LinkCreate, &mut attr) }
 }
 
-/// An arm in the room that the attributes have for it.
+/// An arm, padded to the room that the attributes have for it.
 fn arm<T: IntoBytes + Immutable>(value: &T) -> LinkArm {
     const { assert!(size_of::<T>() <= size_of::<LinkArm>()) };
     let mut room = LinkArm::new_zeroed();
@@ -342,7 +342,7 @@ fn iter_arm(target: IterTarget<'_>, room: &mut [u64; 2]) -> Result<LinkArm, Errn
     }))
 }
 
-/// The arm of a file, with flags and nothing else.
+/// An arm with only the file and the flags filled in.
 fn uprobe_file(file: UprobeFile<'_>, flags: u32) -> UprobeMultiArm {
     /// `BPF_F_UPROBE_MULTI_PATH_FD`
     const PATH_FD: u32 = 1 << 1;
@@ -380,7 +380,7 @@ fn kprobe_multi_arm(
     }))
 }
 
-/// The address of an optional list that has to be as long as its neighbour.
+/// The address of an optional list, which must be empty or hold `count` items.
 fn address_of_as_many(list: &[u64], count: usize) -> Result<u64, Errno> {
     if list.is_empty() || list.len() == count {
         Ok(address(list))
@@ -389,7 +389,7 @@ fn address_of_as_many(list: &[u64], count: usize) -> Result<u64, Errno> {
     }
 }
 
-/// Puts another program (or struct_ops map) into a link. `old` is the one that has to be there now. Since Linux 5.7.
+/// Replaces a link's program (or struct_ops map). If `old` is given, the link must hold it now. Since Linux 5.7.
 #[doc(alias = "bpf_link_update")]
 pub fn link_update(
     link: BorrowedFd<'_>,
@@ -408,7 +408,7 @@ pub fn link_update(
     unsafe { bpf_done(Command::LinkUpdate, &mut attr) }
 }
 
-/// Detaches a link that others may still hold. Since Linux 5.9; not every kind can.
+/// Detaches a link that others may still hold. Since Linux 5.9; not every kind supports it.
 #[doc(alias = "bpf_link_detach")]
 pub fn link_detach(link: BorrowedFd<'_>) -> Result<(), Errno> {
     let mut attr = LinkDetachAttr { link_fd: raw(link) };
@@ -416,7 +416,7 @@ pub fn link_detach(link: BorrowedFd<'_>) -> Result<(), Errno> {
     unsafe { bpf_done(Command::LinkDetach, &mut attr) }
 }
 
-/// Starts one walk of an iterator; the text is read from the descriptor. Since Linux 5.8.
+/// Starts one pass of an iterator; its output is read from the descriptor. Since Linux 5.8.
 #[doc(alias = "bpf_iter_create")]
 pub fn iter_create(link: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let mut attr = IterCreateAttr {

@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
-//! What the kernel tells about a link, for every kind that it has.
+//! What the kernel reports about links, of every kind.
 //!
-//! It is asked twice: first for the kind and the counts, then with room for names and lists.
+//! The kernel is asked twice: first for the kind and the counts, then with room for names and lists.
 
 use super::call::{address_mut, length, name_text};
 use super::ensure::ensure_link;
@@ -14,17 +14,17 @@ use crate::{AttachType, Errno, LinkType, TypeId};
 use std::os::fd::BorrowedFd;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// Room for a name: the longest is a path.
+/// Room for a name; the longest is a path.
 const NAME_SIZE: usize = 4096;
 
-/// What the kernel tells about a link. Returned by [`Link::info`](crate::attach::Link::info).
+/// What the kernel reports about a link. Returned by [`Link::info`](crate::attach::Link::info).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_link_info")]
 pub struct LinkInfo {
-    /// What sort of link.
+    /// Link type.
     pub kind: LinkType,
-    /// Number of the link while it lives.
+    /// Id, unique while the link exists.
     pub id: u32,
     /// Id of its program; 0 for links of struct_ops maps.
     pub program_id: u32,
@@ -32,9 +32,9 @@ pub struct LinkInfo {
     pub details: LinkDetails,
 }
 
-/// What a link is attached to, as far as the running kernel says. Part of [`LinkInfo`].
+/// What a link is attached to, as far as the running kernel reports it. Part of [`LinkInfo`].
 ///
-/// A field that the kernel does not know yet is zero or empty.
+/// A field that the kernel does not have yet is zero or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkDetails {
@@ -42,10 +42,10 @@ pub enum LinkDetails {
     RawTracepoint {
         /// The tracepoint.
         name: String,
-        /// Given to the program. Since Linux 6.17.
+        /// Passed to the program (`bpf_get_attach_cookie`). Since Linux 6.17.
         cookie: u64,
     },
-    /// The entry or exit of a function, a hook of the security modules, a replaced function.
+    /// The entry or exit of a function, an LSM hook, or a replaced function.
     Tracing {
         /// Which of them.
         attach_type: AttachType,
@@ -53,10 +53,10 @@ pub enum LinkDetails {
         target_id: u32,
         /// The function in those types. Since Linux 5.13.
         function: TypeId,
-        /// Given to the program. Since Linux 6.17.
+        /// Passed to the program (`bpf_get_attach_cookie`). Since Linux 6.17.
         cookie: u64,
     },
-    /// Many kernel functions by type. Which ones, the kernel says since Linux 7.3.
+    /// Many kernel functions by type. Linux 7.3 and later report which.
     TracingMulti {
         /// Entry, exit, or both.
         attach_type: AttachType,
@@ -64,14 +64,14 @@ pub enum LinkDetails {
         target_id: u32,
         /// The functions in those types.
         functions: Vec<TypeId>,
-        /// Where they are; zeros for those who may not see kernel addresses.
+        /// Their addresses; zeros for processes that may not see kernel addresses.
         addresses: Vec<u64>,
-        /// One for each function; zeros without.
+        /// One for each function; zeros if there are none.
         cookies: Vec<u64>,
     },
     /// A cgroup.
     Cgroup {
-        /// Number of the cgroup: the inode of its folder; 0 once it is gone.
+        /// Id of the cgroup, the inode number of its folder; 0 once it is gone.
         cgroup_id: u64,
         /// The hook.
         attach_type: AttachType,
@@ -80,24 +80,24 @@ pub enum LinkDetails {
     Iter {
         /// What it walks over: `task`, `bpf_map_elem`.
         name: String,
-        /// Where the walk begins and ends.
+        /// Which part of it.
         scope: IterScope,
     },
     /// A network namespace.
     Netns {
-        /// Inode of the namespace.
+        /// Inode number of the namespace.
         inode: u32,
         /// The hook.
         attach_type: AttachType,
     },
-    /// XDP of an interface.
+    /// XDP on an interface.
     Xdp {
         /// Index of the interface; 0 once it is gone.
         interface: u32,
     },
     /// A registered struct_ops map.
     StructOps {
-        /// The map.
+        /// Id of the map.
         map_id: u32,
     },
     /// A netfilter hook.
@@ -106,40 +106,40 @@ pub enum LinkDetails {
         family: u32,
         /// Hook of the family.
         hook: u32,
-        /// Rank among the hook's users, lowest first.
+        /// Order among the hook's users, lowest first.
         priority: i32,
         /// `BPF_F_NETFILTER_IP_DEFRAG`.
         flags: u32,
     },
     /// Many kernel functions. Since Linux 6.6.
     KprobeMulti {
-        /// Where; zeros for those who may not see kernel addresses.
+        /// Their addresses; zeros for processes that may not see kernel addresses.
         addresses: Vec<u64>,
         /// One for each address if cookies were given. Since Linux 6.9.
         cookies: Vec<u64>,
-        /// 1 for returns.
+        /// 1 if the program runs on return.
         flags: u32,
-        /// How often the program did not run because it was running already.
+        /// How often the program was skipped because it was already running.
         missed: u64,
     },
-    /// Many places in a file. Since Linux 6.8.
+    /// Many offsets in a file. Since Linux 6.8.
     UprobeMulti {
         /// The file.
         path: String,
-        /// Places in it.
+        /// Offsets in it, in bytes.
         offsets: Vec<u64>,
-        /// Semaphores of the places; zeros without.
+        /// File offsets of the probes' semaphores; zeros if there are none.
         ref_ctr_offsets: Vec<u64>,
-        /// One for each place; zeros without.
+        /// One for each offset; zeros if there are none.
         cookies: Vec<u64>,
-        /// 1 for returns.
+        /// 1 if the program runs on return.
         flags: u32,
-        /// The process; 0 for all.
+        /// Id of the only process it runs in; 0 for all.
         pid: u32,
     },
     /// A perf event. Since Linux 6.6.
     PerfEvent(PerfEventDetails),
-    /// An interface's tcx.
+    /// tcx on an interface.
     Tcx {
         /// Index of the interface; 0 once it is gone.
         interface: u32,
@@ -155,38 +155,38 @@ pub enum LinkDetails {
     },
     /// A map of sockets.
     Sockmap {
-        /// The map.
+        /// Id of the map.
         map_id: u32,
         /// The hook.
         attach_type: AttachType,
     },
-    /// A kind of link that is newer than this library: its part of `struct bpf_link_info`, from offset 16 on.
+    /// A kind of link newer than this library: its part of `struct bpf_link_info`, starting at offset 16.
     Unknown([u64; 6]),
 }
 
-/// Where an iterator's walk begins and ends. Part of [`LinkDetails`].
+/// Which part of a collection an iterator visits. Part of [`LinkDetails`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IterScope {
-    /// Everything of its kind.
+    /// All of it.
     All,
     /// The elements of a map.
     Map {
-        /// The map.
+        /// Id of the map.
         map_id: u32,
     },
     /// Cgroups. Since Linux 6.1.
     Cgroups {
-        /// Where it starts.
+        /// Id of the cgroup that it starts at.
         cgroup_id: u64,
         /// `enum bpf_cgroup_iter_order`.
         order: u32,
     },
     /// Some tasks. Since Linux 6.1.
     Tasks {
-        /// This thread; 0 for any.
+        /// Id of one thread; 0 for any.
         tid: u32,
-        /// The threads of this process; 0 for any.
+        /// Id of the process whose threads are visited; 0 for any.
         pid: u32,
     },
 }
@@ -195,51 +195,51 @@ pub enum IterScope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PerfEventDetails {
-    /// A place in the kernel.
+    /// A kprobe.
     Kprobe {
-        /// Whether it is the return.
+        /// Whether it fires on return.
         on_return: bool,
-        /// The function, if it was named.
+        /// The function, if the probe was made by name.
         function: String,
         /// Bytes from the start of the function.
         offset: u32,
-        /// The place; 0 for those who may not see kernel addresses.
+        /// The address; 0 for processes that may not see kernel addresses.
         address: u64,
-        /// How often the probe could not fire.
+        /// How often the probe was missed.
         missed: u64,
-        /// Given to the program. Since Linux 6.9.
+        /// Passed to the program (`bpf_get_attach_cookie`). Since Linux 6.9.
         cookie: u64,
     },
-    /// A place in a file.
+    /// A uprobe.
     Uprobe {
-        /// Whether it is the return.
+        /// Whether it fires on return.
         on_return: bool,
         /// The file.
         path: String,
         /// Bytes from the start of the file.
         offset: u32,
-        /// Where the semaphore is in the file; 0 for none. Since Linux 6.17.
+        /// File offset of the semaphore; 0 for none. Since Linux 6.17.
         ref_ctr_offset: u64,
-        /// Given to the program. Since Linux 6.9.
+        /// Passed to the program (`bpf_get_attach_cookie`). Since Linux 6.9.
         cookie: u64,
     },
     /// A tracepoint.
     Tracepoint {
         /// Its name, without the category.
         name: String,
-        /// Given to the program. Since Linux 6.9.
+        /// Passed to the program (`bpf_get_attach_cookie`). Since Linux 6.9.
         cookie: u64,
     },
-    /// A counter.
+    /// A counter or another plain perf event.
     Event {
-        /// `PERF_TYPE_*`; the number of their own source for the two clocks among the software events.
+        /// `PERF_TYPE_*`; the two clocks among the software events have PMUs with numbers of their own.
         kind: u32,
         /// `PERF_COUNT_*` of that type.
         config: u64,
-        /// Given to the program. Since Linux 6.9.
+        /// Passed to the program (`bpf_get_attach_cookie`). Since Linux 6.9.
         cookie: u64,
     },
-    /// Something that the kernel does not tell (before Linux 6.6), or newer than this library.
+    /// Something that the kernel does not report (before Linux 6.6), or that is newer than this library.
     Unknown {
         /// `enum bpf_perf_event_type`.
         kind: u32,
@@ -262,7 +262,7 @@ pub fn link_info(link: BorrowedFd<'_>) -> Result<LinkInfo, Errno> {
     })
 }
 
-/// `link` is one of this type: a link's type does not change.
+/// `link` is of this type; a link's type never changes.
 fn details(
     link: BorrowedFd<'_>,
     kind: LinkType,
@@ -306,7 +306,7 @@ fn details(
     })
 }
 
-/// The part of the information that differs by kind.
+/// The part of the information that depends on the kind of link.
 fn arm<T: FromBytes + IntoBytes + Immutable + Default>(info: &RawLinkInfo) -> T {
     const { assert!(size_of::<T>() <= size_of::<[u64; 6]>()) };
     let mut arm = T::default();
@@ -321,7 +321,7 @@ fn arm<T: FromBytes + IntoBytes + Immutable + Default>(info: &RawLinkInfo) -> T 
 ///
 /// # Safety
 ///
-/// `link` is one, of the kind whose arm `wanted` is; the pointers in it are null, or valid for the lengths next to them.
+/// `link` is of the kind whose arm `wanted` is; the pointers in `wanted` are null, or valid for the lengths next to them.
 unsafe fn ask_again<T>(link: BorrowedFd<'_>, wanted: &T) -> Result<T, Errno>
 where
     T: FromBytes + IntoBytes + Immutable + Default,
@@ -343,8 +343,8 @@ fn raw_tracepoint(link: BorrowedFd<'_>) -> Result<LinkDetails, Errno> {
         name_len: length(&name)?,
         ..RawTracepointInfo::default()
     };
-    // SAFETY: it is a raw tracepoint's link or an iterator's, as `details` found; the only pointer is that of the name, with
-    // its true length.
+    // SAFETY: `details` found a raw tracepoint's link or an iterator's; the only pointer is the name's, with its true
+    // length.
     let info = unsafe { ask_again(link, &wanted) }?;
     Ok(LinkDetails::RawTracepoint {
         name: name_text(&name),
@@ -372,7 +372,7 @@ fn tracing_multi(link: BorrowedFd<'_>, first: &TracingMultiInfo) -> Result<LinkD
         cookies: address_mut(&mut cookies),
         ..TracingMultiInfo::default()
     };
-    // SAFETY: it is such a link, as `details` found; the lists are as long as the count says.
+    // SAFETY: `details` found such a link; the lists are as long as the count says.
     let info = unsafe { ask_again(link, &wanted) }?;
     Ok(LinkDetails::TracingMulti {
         attach_type: AttachType(info.attach_type),
@@ -406,15 +406,15 @@ fn iter(link: BorrowedFd<'_>) -> Result<LinkDetails, Errno> {
         name_len: length(&name)?,
         ..IterInfo::default()
     };
-    // SAFETY: it is a raw tracepoint's link or an iterator's, as `details` found; the only pointer is that of the name, with
-    // its true length.
+    // SAFETY: `details` found a raw tracepoint's link or an iterator's; the only pointer is the name's, with its true
+    // length.
     let info = unsafe { ask_again(link, &wanted) }?;
     let name = name_text(&name);
     let scope = iter_scope(&name, &info);
     Ok(LinkDetails::Iter { name, scope })
 }
 
-/// Which of the fields are about an iterator of this name.
+/// Picks the fields that an iterator of this name uses.
 fn iter_scope(name: &str, info: &IterInfo) -> IterScope {
     let [tid, pid] = info.start;
     match name {
@@ -439,7 +439,7 @@ fn kprobe_multi(link: BorrowedFd<'_>, first: &KprobeMultiInfo) -> Result<LinkDet
         count: first.count,
         ..KprobeMultiInfo::default()
     };
-    // SAFETY: it is such a link, as `details` found; both lists are as long as the count says.
+    // SAFETY: `details` found such a link; both lists are as long as the count says.
     let info = unsafe { ask_again(link, &wanted) }?;
     Ok(LinkDetails::KprobeMulti {
         addresses,
@@ -462,7 +462,7 @@ fn uprobe_multi(link: BorrowedFd<'_>, first: &UprobeMultiInfo) -> Result<LinkDet
         count: first.count,
         ..UprobeMultiInfo::default()
     };
-    // SAFETY: it is such a link, as `details` found; the path has its true length, and the lists are as long as the count says.
+    // SAFETY: `details` found such a link; the path has its true length, and the lists are as long as the count says.
     let info = unsafe { ask_again(link, &wanted) }?;
     Ok(LinkDetails::UprobeMulti {
         path: name_text(&path),
@@ -484,7 +484,7 @@ fn perf_event(link: BorrowedFd<'_>, first: &PerfEventInfo) -> Result<PerfEventDe
     const EVENT: u32 = 6;
     let kind = first.kind;
     if kind == EVENT {
-        // Its fields lie where the others have their name.
+        // Its fields lie where the other kinds have their name.
         return Ok(PerfEventDetails::Event {
             kind: first.name_len,
             config: first.name,
@@ -500,7 +500,7 @@ fn perf_event(link: BorrowedFd<'_>, first: &PerfEventInfo) -> Result<PerfEventDe
         name_len: length(&name)?,
         ..PerfEventInfo::default()
     };
-    // SAFETY: it is a perf event's link, as `details` found; the only pointer is that of the name, with its true length.
+    // SAFETY: `details` found a perf event's link; the only pointer is the name's, with its true length.
     let info = unsafe { ask_again(link, &wanted) }?;
     let name = name_text(&name);
     Ok(match kind {

@@ -1,9 +1,9 @@
 #![allow(unsafe_code)]
-//! Maps: creating them and their elements.
+//! Maps: creating them and accessing their elements.
 //!
-//! The kernel reads and writes as many bytes through `key` and `value` as the map is wide, whatever buffer it was given.
-//! [`MapFd`] therefore carries the map's sizes, as the kernel confirmed them, and every function here compares the
-//! slices with them first.
+//! Through `key` and `value` the kernel reads and writes as many bytes as the map's sizes say, whatever buffer it was given.
+//! [`MapFd`] therefore carries the map's sizes, as the kernel confirmed them, and every function here checks the slices
+//! against them first.
 
 use super::call::{
     Command, address, address_mut, bpf, bpf_done, bpf_fd, bpf_with_log, length, object_name, raw,
@@ -21,19 +21,19 @@ use crate::{Errno, MapFlags, MapType, TypeId};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
-/// Which of a per-CPU map's values a call is about. Since Linux 7.0.
+/// Which of a per-CPU map's values a call accesses. Since Linux 7.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cpus {
-    /// That of one CPU.
+    /// The value of one CPU.
     #[doc(alias = "BPF_F_CPU")]
     One(u32),
-    /// Those of all CPUs, which become equal.
+    /// The values of all CPUs, which are set to the same.
     #[doc(alias = "BPF_F_ALL_CPUS")]
     All,
 }
 
 impl Cpus {
-    /// As element flags, which have the CPU's number in their upper half.
+    /// As element flags, whose upper half holds the CPU's number.
     fn flags(self) -> u64 {
         match self {
             Self::One(cpu) => u64::from(cpu) << 32 | 1 << 3,
@@ -42,29 +42,29 @@ impl Cpus {
     }
 }
 
-/// What to create a map with (`BPF_MAP_CREATE`); what is left at its default is not sent.
+/// What to create a map with (`BPF_MAP_CREATE`); fields left at their default are not sent.
 #[derive(Debug, Clone, Copy, Default)]
 #[doc(alias = "bpf_map_create_opts")]
 pub struct MapCreate<'a> {
-    /// What sort of map.
+    /// Map type.
     pub kind: MapType,
-    /// Bytes in a key.
+    /// Key size in bytes.
     pub key_size: u32,
-    /// Bytes in a value (for one CPU).
+    /// Value size in bytes (for one CPU).
     pub value_size: u32,
-    /// How many elements; bytes for a ring buffer, pages for an arena.
+    /// Maximum number of elements; bytes for a ring buffer, pages for an arena.
     pub max_entries: u32,
-    /// Flags; those that announce a descriptor below are added by themselves.
+    /// Flags; those that go with the descriptors below are set automatically.
     pub flags: MapFlags,
-    /// A map like those that will be put into this map of maps.
+    /// A map like those that will be stored in this map of maps.
     pub inner_map: Option<BorrowedFd<'a>>,
-    /// Memory node, if `flags` say so.
+    /// NUMA node, if `flags` say so.
     pub numa_node: u32,
     /// Name; the kernel keeps 15 bytes. Since Linux 4.15.
     pub name: &'a str,
     /// Network interface to offload to.
     pub ifindex: u32,
-    /// BTF that the next two types are in.
+    /// BTF that holds the next two types.
     pub btf: Option<BorrowedFd<'a>>,
     /// Type of the key.
     pub btf_key_type: TypeId,
@@ -72,9 +72,9 @@ pub struct MapCreate<'a> {
     pub btf_value_type: TypeId,
     /// For struct_ops: the value's type in the kernel's BTF.
     pub btf_vmlinux_value_type: TypeId,
-    /// Meaning depends on the type: hash functions of a bloom filter, address of an arena.
+    /// Meaning depends on the map type: hash functions of a bloom filter, address of an arena.
     pub map_extra: u64,
-    /// BTF of the module that has `btf_vmlinux_value_type`. Since Linux 6.9.
+    /// BTF of the module that defines `btf_vmlinux_value_type`. Since Linux 6.9.
     pub value_type_btf: Option<BorrowedFd<'a>>,
     /// BPF token. Since Linux 6.9.
     pub token: Option<BorrowedFd<'a>>,
@@ -83,7 +83,7 @@ pub struct MapCreate<'a> {
 }
 
 impl MapCreate<'_> {
-    /// The flags, with that of a module's types.
+    /// The flags, including the one for a module's types.
     fn all_flags(&self) -> MapFlags {
         let mut flags = self.flags;
         flags.set(MapFlags::VTYPE_BTF_OBJ_FD, self.value_type_btf.is_some());
@@ -117,7 +117,7 @@ impl MapCreate<'_> {
         }
     }
 
-    /// The map that the kernel made of it.
+    /// The map that the kernel made from this.
     fn made(&self, fd: OwnedFd) -> MapFd {
         MapFd {
             fd,
@@ -126,7 +126,7 @@ impl MapCreate<'_> {
                 key_size: self.key_size,
                 value_size: self.value_size,
                 max_entries: self.max_entries,
-                // The token's flag is about the call, not the map.
+                // The token's flag concerns the call, not the map.
                 flags: self.all_flags().difference(MapFlags::TOKEN_FD),
             },
             of_all_cpus: OnceLock::new(),
@@ -143,7 +143,7 @@ pub fn map_create(create: &MapCreate<'_>) -> Result<MapFd, Errno> {
     Ok(create.made(fd))
 }
 
-/// Creates a map; why the kernel refuses it is written to `log`. Since Linux 7.2; kernels before that answer `EINVAL`.
+/// Creates a map. If the kernel refuses, `log` receives the reason. Since Linux 7.2; older kernels answer `EINVAL`.
 #[doc(alias = "bpf_map_create")]
 pub fn map_create_with_log(create: &MapCreate<'_>, log: &mut Log<'_>) -> Result<MapFd, Errno> {
     let mut attr = create.attr();
@@ -154,27 +154,27 @@ pub fn map_create_with_log(create: &MapCreate<'_>, log: &mut Log<'_>) -> Result<
     Ok(create.made(fd))
 }
 
-/// What a map looks like from outside.
+/// A map's type, sizes and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapShape {
-    /// What sort of map.
+    /// Map type.
     pub kind: MapType,
-    /// Bytes in a key.
+    /// Key size in bytes.
     pub key_size: u32,
-    /// Bytes in a value (for one CPU).
+    /// Value size in bytes (for one CPU).
     pub value_size: u32,
-    /// How many elements.
+    /// Maximum number of elements.
     pub max_entries: u32,
     /// The flags it was created with.
     pub flags: MapFlags,
 }
 
-/// A descriptor that belongs to something else, or says nothing about itself. Returned by [`MapFd::from_fd`].
+/// A descriptor that is not a map, or cannot be queried. Returned by [`MapFd::from_fd`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoMap {
-    /// The kernel's answer; `EINVAL` if it is known what else it is.
+    /// The kernel's answer; `EINVAL` if the descriptor is known to be something else.
     pub errno: Errno,
-    /// What else it is, if that is known.
+    /// What it is instead, if known.
     pub kind: Option<ObjectKind>,
 }
 
@@ -189,12 +189,12 @@ impl NoMap {
 
 /// A map's descriptor together with the map's sizes. Returned by [`map_create`] and [`MapFd::from_fd`].
 ///
-/// The sizes cannot be made up: they are the ones the kernel accepted or reported, and a map never changes them.
+/// The sizes cannot be forged: they are the ones that the kernel accepted or reported, and a map never changes them.
 #[derive(Debug)]
 pub struct MapFd {
     fd: OwnedFd,
     shape: MapShape,
-    /// How many bytes the values of all CPUs take, once the kernel has been asked.
+    /// Size of the values of all CPUs, once the kernel has been asked.
     of_all_cpus: OnceLock<usize>,
 }
 
@@ -205,9 +205,9 @@ impl AsFd for MapFd {
 }
 
 impl MapFd {
-    /// Asks the kernel for the sizes of a map that came from elsewhere: a pin, an id, another process.
+    /// Asks the kernel for the type and sizes of a map that came from elsewhere: a pin, an id, another process.
     pub fn from_fd(fd: OwnedFd) -> Result<(Self, MapInfo), NoMap> {
-        // The information of programs and links would be read as if it were a map's.
+        // The information of a program or link would be taken for a map's.
         if let Some(kind) = program_or_link(fd.as_fd()) {
             return Err(NoMap::of_kind(kind));
         }
@@ -217,7 +217,7 @@ impl MapFd {
             answer => answer,
         };
         let info = info.map_err(|errno| NoMap { errno, kind: None })?;
-        // What has no type is BTF.
+        // Only BTF has no type.
         if info.kind == MapType::default() {
             return Err(NoMap::of_kind(ObjectKind::Btf));
         }
@@ -246,19 +246,19 @@ impl MapFd {
         &self.shape
     }
 
-    /// Bytes in a key.
+    /// Key size in bytes.
     pub fn key_len(&self) -> usize {
-        // u32 fits: BPF exists on 32-bit machines and wider only.
+        // `usize` holds any u32: BPF only exists on machines of 32 bits and more.
         self.shape.key_size as usize
     }
 
-    /// Bytes that user space reads and writes for a value: in per-CPU maps one value for each possible CPU, each padded
-    /// to 8 bytes. The kernel is asked how many there are, once for each map.
+    /// How many bytes user space reads and writes for a value: per-CPU maps have one value for each possible CPU, each
+    /// padded to 8 bytes. The kernel is asked for the total once per map.
     ///
     /// # Errors
     ///
-    /// `EPERM` if the kernel cannot be asked: a per-CPU map has no element that may be read, may not be written, and this process
-    /// may not create another one.
+    /// `EPERM` if the kernel cannot be asked: if a per-CPU map has no readable element, cannot be written, and this process
+    /// may not create another map.
     pub fn value_len(&self) -> Result<usize, Errno> {
         if !self.shape.kind.is_per_cpu() {
             return Ok(self.shape.value_size as usize);
@@ -294,7 +294,7 @@ impl MapFd {
         }
     }
 
-    /// Copies the value at `key` to `value`, which has [`MapFd::value_len`] bytes.
+    /// Copies the value at `key` to `value`, which must have [`MapFd::value_len`] bytes.
     ///
     /// # Errors
     ///
@@ -304,7 +304,7 @@ impl MapFd {
         self.read(Command::MapLookupElem, key, value, flags)
     }
 
-    /// Copies the value at `key` and removes it. For hashes since Linux 5.14; for queues and stacks since 4.20.
+    /// Copies the value at `key` and removes the element. For hashes since Linux 5.14; for queues and stacks since 4.20.
     #[doc(alias = "bpf_map_lookup_and_delete_elem")]
     pub fn lookup_and_delete(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), Errno> {
         self.read(Command::MapLookupAndDeleteElem, key, value, flags)
@@ -314,14 +314,14 @@ impl MapFd {
         self.check_key(key)?;
         self.check_value(value)?;
         let mut attr = self.elem(flags);
-        // A bloom filter has values and no keys: it reads the value.
+        // A bloom filter has values but no keys: the kernel reads the value.
         attr.key = address(key);
         attr.value = address_mut(value);
-        // SAFETY: both slices have just been found to have the map's lengths, and live through the call.
+        // SAFETY: both slices were just checked against the map's sizes, and live through the call.
         unsafe { bpf(cmd, &mut attr) }.map(drop)
     }
 
-    /// Copies the value of one CPU at `key` to `value`, which has as many bytes as one value. Since Linux 7.0; older kernels
+    /// Copies one CPU's value at `key` to `value`, which must have the size of one value. Since Linux 7.0; older kernels
     /// refuse the flag.
     pub fn lookup_one_cpu(&self, key: &[u8], value: &mut [u8], cpu: u32) -> Result<(), Errno> {
         self.check_key(key)?;
@@ -329,12 +329,12 @@ impl MapFd {
         let mut attr = self.elem(Cpus::One(cpu).flags());
         attr.key = address(key);
         attr.value = address_mut(value);
-        // SAFETY: the slices have just been found to have the lengths of a key and of one value, and live through the call. A
+        // SAFETY: the slices were just checked: they have the sizes of a key and of one value. Both live through the call. A
         // kernel that knows the flag copies one value; others refuse unknown flags before they write.
         unsafe { bpf(Command::MapLookupElem, &mut attr) }.map(drop)
     }
 
-    /// Writes one value at `key`, for the CPUs that `cpus` says. Since Linux 7.0; older kernels refuse the flags.
+    /// Writes one value at `key` for the CPUs that `cpus` selects. Since Linux 7.0; older kernels refuse the flags.
     pub fn update_cpus(
         &self,
         key: &[u8],
@@ -344,7 +344,7 @@ impl MapFd {
     ) -> Result<(), Errno> {
         self.check_key(key)?;
         self.check_one_value(value)?;
-        // A kernel that does not know the flag reads the values of all CPUs before it refuses it.
+        // A kernel that does not know the flag reads the values of all CPUs before refusing it.
         let mut all = vec![0; self.value_len()?.max(value.len())];
         all.get_mut(..value.len())
             .ok_or(Errno::EINVAL)?
@@ -352,7 +352,7 @@ impl MapFd {
         let mut attr = self.elem(flags | cpus.flags());
         attr.key = address(key);
         attr.value = address(&all);
-        // SAFETY: the key has just been found to have its length, the value has at least as many bytes as the kernel may read,
+        // SAFETY: the key was just checked to have its size, the value has at least as many bytes as the kernel may read,
         // and both live through the call, which only reads.
         unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
     }
@@ -366,7 +366,7 @@ impl MapFd {
         }
     }
 
-    /// Writes `value`, which has [`MapFd::value_len`] bytes, at `key`.
+    /// Writes `value`, which must have [`MapFd::value_len`] bytes, at `key`.
     #[doc(alias = "bpf_map_update_elem")]
     pub fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), Errno> {
         self.check_key(key)?;
@@ -374,7 +374,7 @@ impl MapFd {
         let mut attr = self.elem(flags);
         attr.key = address(key);
         attr.value = address(value);
-        // SAFETY: both slices have just been found to have the map's lengths, and live through the call, which only reads.
+        // SAFETY: both slices were just checked against the map's sizes, and live through the call, which only reads.
         unsafe { bpf(Command::MapUpdateElem, &mut attr) }.map(drop)
     }
 
@@ -384,7 +384,7 @@ impl MapFd {
         self.check_key(key)?;
         let mut attr = self.elem(flags);
         attr.key = address(key);
-        // SAFETY: the slice has just been found to have the key's length, and lives through the call, which only reads.
+        // SAFETY: the slice was just checked to have the key's size, and lives through the call, which only reads.
         unsafe { bpf(Command::MapDeleteElem, &mut attr) }.map(drop)
     }
 
@@ -402,19 +402,19 @@ impl MapFd {
         let mut attr = self.elem(0);
         attr.key = key.map_or(0, address);
         attr.value = address_mut(next);
-        // SAFETY: both slices have just been found to have the key's length (or there is none), and live through the call.
+        // SAFETY: both slices were just checked to have the key's size (or there is no key), and live through the call.
         unsafe { bpf(Command::MapGetNextKey, &mut attr) }.map(drop)
     }
 
-    /// Makes the map read-only for user space, for good. Since Linux 5.2.
+    /// Makes the map permanently read-only for user space. Since Linux 5.2.
     #[doc(alias = "bpf_map_freeze")]
     pub fn freeze(&self) -> Result<(), Errno> {
-        // SAFETY: freezing takes a descriptor only; the pointer fields are zero.
+        // SAFETY: freezing needs only a descriptor; the pointer fields are zero.
         unsafe { bpf_done(Command::MapFreeze, &mut self.elem(0)) }
     }
 }
 
-/// SHA-256 of the values of an array that is frozen. Since Linux 6.18.
+/// SHA-256 of a frozen array's values. Since Linux 6.18.
 pub fn map_hash(map: BorrowedFd<'_>) -> Result<[u8; 32], Errno> {
     ensure_map_or_btf(map)?;
     let mut hash = [0u8; 32];
@@ -423,8 +423,8 @@ pub fn map_hash(map: BorrowedFd<'_>) -> Result<[u8; 32], Errno> {
         hash_size: length(&hash)?,
         ..RawMapInfo::default()
     };
-    // SAFETY: it is a map, or BTF, whose information is shorter than where the only pointer is: that of `hash`, with its true
-    // size next to it.
+    // SAFETY: it is a map, or BTF, whose information ends before the only pointer: that of `hash`, with its true size next
+    // to it.
     unsafe { object_info(map, &mut info) }?;
     Ok(hash)
 }

@@ -7,7 +7,7 @@ use crate::Errno;
 use crate::sys::attr::MapBatchAttr;
 use std::os::fd::AsFd;
 
-/// Whether a batch of elements stays in the map after it has been read.
+/// Whether elements stay in the map after they have been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchMode {
     /// The elements stay.
@@ -16,7 +16,7 @@ pub enum BatchMode {
     Remove,
 }
 
-/// Where the next batch starts; [`BatchCursor::default`] is the beginning.
+/// Where the next batch starts; [`BatchCursor::default`] is the beginning of the map.
 #[derive(Debug, Clone, Default)]
 pub struct BatchCursor {
     /// The kernel's own mark: a bucket number or a key. Empty before the first batch.
@@ -25,7 +25,7 @@ pub struct BatchCursor {
 }
 
 impl BatchCursor {
-    /// Whether a batch has been asked for.
+    /// Whether any batch has been requested.
     pub fn is_started(&self) -> bool {
         !self.mark.is_empty()
     }
@@ -39,9 +39,9 @@ impl BatchCursor {
 /// A batch that stopped early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchStopped {
-    /// How many elements were done before.
+    /// How many elements were processed before it stopped.
     pub done: usize,
-    /// Why the next one was not.
+    /// Why it stopped.
     pub errno: Errno,
 }
 
@@ -52,7 +52,7 @@ impl From<Errno> for BatchStopped {
 }
 
 impl MapFd {
-    /// Reads as many elements as fit both slices, and says how many; `cursor` moves on.
+    /// Reads as many elements as both slices have room for, returns how many, and advances `cursor`.
     ///
     /// # Errors
     ///
@@ -89,8 +89,8 @@ impl MapFd {
             BatchMode::Keep => Command::MapLookupBatch,
             BatchMode::Remove => Command::MapLookupAndDeleteBatch,
         };
-        // SAFETY: `room` elements fit both slices; the mark has room for a bucket number and for a key, is read before it is
-        // written, and nothing else uses these buffers during the call.
+        // SAFETY: both slices have room for `room` elements, and the mark for a bucket number or a key; the mark is read
+        // before it is written, and nothing else uses these buffers during the call.
         let result = unsafe { bpf(command, &mut attr) };
         match result {
             Ok(_) => {}
@@ -116,7 +116,7 @@ impl MapFd {
             elem_flags,
             ..MapBatchAttr::default()
         };
-        // SAFETY: `count` elements fit both slices, which the kernel only reads.
+        // SAFETY: both slices hold `count` elements, and the kernel only reads them.
         unsafe { self.write_batch(Command::MapUpdateBatch, attr) }
     }
 
@@ -135,13 +135,13 @@ impl MapFd {
             elem_flags,
             ..MapBatchAttr::default()
         };
-        // SAFETY: `count` keys fit the slice, which the kernel only reads.
+        // SAFETY: the slice holds `count` keys, and the kernel only reads it.
         unsafe { self.write_batch(Command::MapDeleteBatch, attr) }
     }
 
     /// # Safety
     ///
-    /// The pointers in `attr` are valid to read for `count` elements.
+    /// The pointers in `attr` are valid for reading `count` elements.
     unsafe fn write_batch(
         &self,
         command: Command,
@@ -153,7 +153,7 @@ impl MapFd {
         match unsafe { bpf(command, &mut attr) } {
             Ok(_) => Ok(()),
             Err(errno) => Err(BatchStopped {
-                // A kernel that refuses the command altogether leaves the count as it was.
+                // A kernel that refuses the whole command leaves the count unchanged.
                 done: if attr.count < wanted {
                     attr.count as usize
                 } else {
@@ -164,7 +164,7 @@ impl MapFd {
         }
     }
 
-    /// How many elements fit slices of these lengths.
+    /// How many elements slices of these lengths have room for.
     fn room_for(&self, keys: usize, values: usize) -> Result<u32, Errno> {
         let by_key = keys.checked_div(self.key_len()).ok_or(Errno::EINVAL)?;
         let by_value = values.checked_div(self.value_len()?).ok_or(Errno::EINVAL)?;

@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! What the kernel tells about a map.
+//! What the kernel reports about a map.
 
 use super::call::name_text;
 use super::object::object_info;
@@ -7,20 +7,20 @@ use crate::sys::attr::RawMapInfo;
 use crate::{Errno, MapFlags, MapType, TypeId};
 use std::os::fd::BorrowedFd;
 
-/// What the kernel tells about a map. Returned by [`Map::info`](crate::map::Map::info).
+/// What the kernel reports about a map. Returned by [`Map::info`](crate::map::Map::info).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_map_info")]
 pub struct MapInfo {
-    /// What sort of map.
+    /// Map type.
     pub kind: MapType,
-    /// Number of the map while it lives.
+    /// Id, unique while the map exists.
     pub id: u32,
-    /// Bytes in a key.
+    /// Key size in bytes.
     pub key_size: u32,
-    /// Bytes in a value (for one CPU).
+    /// Value size in bytes (for one CPU).
     pub value_size: u32,
-    /// How many elements.
+    /// Maximum number of elements.
     pub max_entries: u32,
     /// The flags it was created with.
     pub flags: MapFlags,
@@ -28,7 +28,7 @@ pub struct MapInfo {
     pub name: String,
     /// Network interface it is offloaded to; 0 for none.
     pub ifindex: u32,
-    /// Id of the BTF that the next two types are in; 0 for none.
+    /// Id of the BTF that holds the next two types; 0 for none.
     pub btf_id: u32,
     /// Type of the key.
     pub btf_key_type: TypeId,
@@ -36,9 +36,9 @@ pub struct MapInfo {
     pub btf_value_type: TypeId,
     /// For struct_ops: the value's type in the kernel's BTF.
     pub btf_vmlinux_value_type: TypeId,
-    /// For struct_ops: id of the BTF that `btf_vmlinux_value_type` is in.
+    /// For struct_ops: id of the BTF that holds `btf_vmlinux_value_type`.
     pub btf_vmlinux_id: u32,
-    /// Meaning depends on the type.
+    /// Meaning depends on the map type: hash functions of a bloom filter, address of an arena. Since Linux 5.16.
     pub map_extra: u64,
 }
 

@@ -1,10 +1,10 @@
 #![allow(unsafe_code)]
 //! How many bytes the kernel reads and writes for the values of all CPUs.
 //!
-//! That is one value for each possible CPU. How many there are is only told by `/sys`, and in a namespace of their own users can
-//! mount over that whatever they like. So the kernel itself is asked, through the map: it gets a value that ends where
-//! inaccessible memory (a fence) begins, and answers `EFAULT` if the value is too short. The shortest value that it accepts has
-//! the width that is wanted. Whatever that is, the kernel writes to nothing but memory made for the purpose.
+//! A per-CPU map has one value for each possible CPU. Only `/sys` says how many there are, and in a namespace of their own
+//! users can mount anything over it. So the kernel itself is asked, through the map: it is given a value that ends where
+//! inaccessible memory (a fence) begins, and answers `EFAULT` if the value is too short. The shortest value that it accepts
+//! has the wanted size. Whatever that is, the kernel writes only to memory made for the purpose.
 
 use super::call::{Command, address, bpf};
 use super::map::{MapCreate, MapFd, map_create};
@@ -15,28 +15,28 @@ use std::ptr::NonNull;
 /// More CPUs than any kernel can be built for: the largest limit (`CONFIG_NR_CPUS`) is 8192.
 const TOO_MANY_CPUS: usize = 1 << 14;
 
-/// A flag that no kernel knows. All of them read the value before they refuse it.
+/// A flag that no kernel knows. Every kernel reads the value before refusing the flag.
 const UNKNOWN_FLAG: u64 = 1 << 31;
 
 /// How many bytes the kernel reads and writes for the values of all CPUs.
 ///
 /// # Errors
 ///
-/// `EPERM` if the map has no element that may be read, may not be written, and no other map may be created.
+/// `EPERM` if the map has no readable element, cannot be written, and no other map may be created.
 pub(super) fn of_all_cpus(map: &MapFd) -> Result<usize, Errno> {
     let one = padded(map)?;
     if one == 0 {
         return Ok(0);
     }
     let cpus = match count_cpus(map, one) {
-        // This map cannot be asked, but any other has as many values.
+        // This map cannot be asked, but every map has as many values per element.
         Err(Errno::EPERM | Errno::EOPNOTSUPP) => count_cpus(&any_map()?, 8),
         answer => answer,
     };
     one.checked_mul(cpus?).ok_or(Errno::E2BIG)
 }
 
-/// How many bytes the value of one CPU takes among those of all.
+/// How many bytes one CPU's value takes among those of all.
 fn padded(map: &MapFd) -> Result<usize, Errno> {
     let one = map.shape().value_size as usize;
     one.checked_next_multiple_of(8).ok_or(Errno::E2BIG)
@@ -52,8 +52,8 @@ fn any_map() -> Result<MapFd, Errno> {
     })
 }
 
-/// How many values of `one` byte each an element has. A search keeps to one kind of question: one that is refused before the
-/// kernel looks at the value is no answer to the other.
+/// How many values of `one` bytes each an element has. A search sticks to one kind of question: a question that is refused
+/// before the kernel looks at the value says nothing about the other kind.
 fn count_cpus(map: &MapFd, one: usize) -> Result<usize, Errno> {
     let ask = |question: Question| {
         smallest(|cpus| {
@@ -68,14 +68,14 @@ fn count_cpus(map: &MapFd, one: usize) -> Result<usize, Errno> {
     }
 }
 
-/// Whether the value is long enough.
+/// Asks whether the value is long enough.
 type Question = fn(&MapFd, &Fenced) -> Result<bool, Errno>;
 
 /// The smallest number that is enough.
 ///
 /// # Errors
 ///
-/// `EOPNOTSUPP` if zero is enough, which means that the answers say nothing about the number; `E2BIG` if nothing is enough.
+/// `EOPNOTSUPP` if zero is enough, which means that the answers do not depend on the number; `E2BIG` if nothing is enough.
 fn smallest(mut is_enough: impl FnMut(usize) -> Result<bool, Errno>) -> Result<usize, Errno> {
     if is_enough(0)? {
         return Err(Errno::EOPNOTSUPP);
@@ -99,7 +99,7 @@ fn smallest(mut is_enough: impl FnMut(usize) -> Result<bool, Errno>) -> Result<u
     Ok(enough)
 }
 
-/// Asks for the values of an element: whether the kernel finds room for them.
+/// Reads an element: whether the kernel had room for all values.
 fn is_read_whole(map: &MapFd, value: &Fenced) -> Result<bool, Errno> {
     let mut key = vec![0; map.key_len()];
     if map.shape().kind != MapType::PERCPU_ARRAY {
@@ -108,12 +108,12 @@ fn is_read_whole(map: &MapFd, value: &Fenced) -> Result<bool, Errno> {
     ask(Command::MapLookupElem, map, &key, value, 0)
 }
 
-/// Offers values for an element, with a flag that the kernel refuses once it has read them.
+/// Writes an element, with a flag that the kernel refuses once it has read all values.
 fn is_taken_whole(map: &MapFd, value: &Fenced) -> Result<bool, Errno> {
     let key = vec![0; map.key_len()];
     match ask(Command::MapUpdateElem, map, &key, value, UNKNOWN_FLAG) {
         Err(Errno::EINVAL) => Ok(true),
-        // It knows the flag after all.
+        // The kernel knows the flag after all.
         Ok(true) => Err(Errno::EOPNOTSUPP),
         answer => answer,
     }
@@ -129,7 +129,7 @@ fn ask(
     let mut attr = map.elem(flags);
     attr.key = address(key);
     attr.value = value.address();
-    // SAFETY: the key has the map's length and lives through the call. As many bytes as the kernel could read or write for any
+    // SAFETY: the key has the map's size and lives through the call. All bytes that the kernel could read or write for any
     // number of CPUs belong to `value`; where its fence begins, the kernel stops.
     match unsafe { bpf(command, &mut attr) } {
         Ok(_) => Ok(true),
@@ -138,20 +138,20 @@ fn ask(
     }
 }
 
-/// Memory that ends where a fence begins: memory that can be neither read nor written.
+/// Memory that ends at a fence: memory that can be neither read nor written.
 #[derive(Debug)]
 struct Fenced {
     start: NonNull<u8>,
-    /// How many bytes are to be used: the last ones in front of the fence.
+    /// How many bytes are used: the last ones before the fence.
     len: usize,
-    /// How many bytes are in front of the fence: whole pages.
+    /// How many bytes lie before the fence: whole pages.
     front: usize,
-    /// How many bytes there are, with the fence.
+    /// How many bytes there are, including the fence.
     whole: usize,
 }
 
 impl Fenced {
-    /// `len` bytes in front of a fence that is as wide as more values of `one` byte each than there can be.
+    /// `len` bytes before a fence that is wider than the values of `one` bytes of all possible CPUs.
     fn new(len: usize, one: usize) -> Result<Self, Errno> {
         let page = system::page_size();
         let front = len.checked_next_multiple_of(page).ok_or(Errno::E2BIG)?;
@@ -184,7 +184,7 @@ impl Fenced {
         errno::check(result.into()).map(drop)
     }
 
-    /// The address of the first byte that may be used.
+    /// The address of the first usable byte.
     fn address(&self) -> u64 {
         // `len` is at most `front`.
         let at = self.front - self.len;

@@ -1,10 +1,10 @@
 //! The commands of `bpf(2)`, one safe function each.
 //!
 //! In: borrowed descriptors, slices and the structs of this module. Out: owned descriptors, values, [`Errno`](crate::Errno).
-//! Nothing is retried or probed beyond what the kernel asks for (`EAGAIN` of a program load); fallbacks for old kernels are
-//! the `load` and `attach` rooms' business. Not here: perf events, memory maps (see the neighbours).
+//! Nothing is retried beyond what the kernel asks for (`EAGAIN` of a program load), and nothing is probed; fallbacks for old
+//! kernels are up to the `load` and `attach` rooms. Not here: perf events, memory maps (see the neighbours).
 //!
-//! Start with `call`, through which all the others go:
+//! Start with `call`, which all the others go through:
 //!
 //! ```text
 //!  maps        map, map_batch, map_width        --.
@@ -14,8 +14,8 @@
 //!  any         object: pins, ids, information   --'
 //! ```
 //!
-//! What the kernel tells about an object is in `map_info` (by `fdinfo`, if need be), `program_info` and `link_info`. `sort` finds
-//! out what a descriptor stands for, `ensure` refuses what it should not.
+//! `map_info` (with `fdinfo`, if need be), `program_info` and `link_info` hold what the kernel reports about an object.
+//! `sort` finds out what a descriptor refers to, and `ensure` refuses the wrong kind.
 
 mod attach;
 mod btf;

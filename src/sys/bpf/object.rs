@@ -14,7 +14,7 @@ use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Fills `info` with what the kernel knows about an object.
+/// Fills `info` with what the kernel reports about an object.
 ///
 /// # Safety
 ///
@@ -29,15 +29,15 @@ pub(super) unsafe fn object_info<T: FromBytes + IntoBytes>(
         info_len: length(bytes)?,
         info: address_mut(bytes),
     };
-    // SAFETY: the struct is borrowed exclusively with its length, any bytes are a valid `T`, and the pointers inside are
-    // the caller's promise. An object of another kind than the caller thinks writes other numbers, but never more bytes.
+    // SAFETY: the struct is borrowed exclusively with its length, any bytes are a valid `T`, and the caller vouches for the
+    // pointers inside. An object of an unexpected kind fills in other numbers, but never more bytes.
     unsafe { bpf(Command::ObjGetInfoByFd, &mut attr) }.map(drop)
 }
 
 /// `BPF_F_PATH_FD`.
 const PATH_FD: u32 = 1 << 14;
 
-/// Gives an object a name in a BPF file system. `directory` (since Linux 6.5) is where a relative `path` starts.
+/// Pins an object: gives it a path in a BPF file system. A relative `path` starts at `directory` (since Linux 6.5).
 #[doc(alias = "bpf_obj_pin_opts")]
 pub fn obj_pin(
     object: BorrowedFd<'_>,
@@ -96,7 +96,7 @@ impl fmt::Display for ObjectKind {
     }
 }
 
-/// The smallest id above `after` that an object of this kind has; `None` after the last one.
+/// The smallest id above `after` of an object of this kind; `None` after the last one.
 #[doc(alias = "bpf_prog_get_next_id")]
 #[doc(alias = "bpf_map_get_next_id")]
 #[doc(alias = "bpf_btf_get_next_id")]
@@ -128,7 +128,7 @@ pub struct Ids {
     after: Option<u32>,
 }
 
-/// Walks over the ids of all objects of a kind. Objects that come and go during the walk may be missed.
+/// Iterates over the ids of all objects of a kind. Objects that come and go meanwhile may be missed.
 pub fn ids(kind: ObjectKind) -> Ids {
     Ids {
         kind,
@@ -157,7 +157,7 @@ pub fn fd_by_id(kind: ObjectKind, id: u32) -> Result<OwnedFd, Errno> {
     fd_by_id_with(kind, id, 0)
 }
 
-/// [`fd_by_id`] with `open_flags`: of maps, `BPF_F_RDONLY` or `BPF_F_WRONLY`. Programs and links have none.
+/// [`fd_by_id`] with `open_flags`: for maps `BPF_F_RDONLY` or `BPF_F_WRONLY`; programs and links take none.
 #[doc(alias = "bpf_prog_get_fd_by_id_opts")]
 #[doc(alias = "bpf_map_get_fd_by_id_opts")]
 #[doc(alias = "bpf_btf_get_fd_by_id_opts")]
@@ -190,17 +190,17 @@ pub fn btf_by_id_with_token(id: u32, token: BorrowedFd<'_>) -> Result<OwnedFd, E
     unsafe { bpf_fd(Command::BtfGetFdById, &mut attr) }
 }
 
-/// What a descriptor of a process is about. Returned by [`task_fd`](crate::attach::task_fd).
+/// What a process's descriptor is attached to. Returned by [`task_fd`](crate::attach::task_fd).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskFd {
     /// Id of the program.
     pub program_id: u32,
-    /// What it is.
+    /// What kind of event the descriptor is.
     pub kind: TaskFdType,
     /// Tracepoint, symbol or file.
     pub name: String,
-    /// Distance from the symbol or from the start of the file.
+    /// Offset from the symbol or from the start of the file, in bytes.
     pub offset: u64,
     /// Address, if there is no symbol.
     pub address: u64,
@@ -228,15 +228,15 @@ pub fn task_fd_query(pid: u32, fd: u32) -> Result<TaskFd, Errno> {
     })
 }
 
-/// Counts runs and run time of all programs as long as the descriptor is open. Since Linux 5.8.
+/// Counts the runs and run time of all programs while the descriptor is open. Since Linux 5.8.
 #[doc(alias = "bpf_enable_stats")]
 pub fn enable_run_time_stats() -> Result<OwnedFd, Errno> {
     // SAFETY: no pointers; the command makes a descriptor.
     unsafe { bpf_fd(Command::EnableStats, &mut EnableStatsAttr { kind: 0 }) }
 }
 
-/// Makes a token from a BPF file system that was mounted with delegation options. Since Linux 6.9. No kernel up to 7.2 has any
-/// `flags`: it answers `EINVAL` to them.
+/// Makes a token from a BPF file system that was mounted with delegation options. Since Linux 6.9. Kernels up to 7.2 know no
+/// `flags` and answer `EINVAL` to any.
 #[doc(alias = "bpf_token_create")]
 pub fn token_create(bpffs: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
     let mut attr = TokenCreateAttr {

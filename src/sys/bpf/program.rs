@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Programs: loading them, running them for a test, and what else is done to a loaded program.
+//! Programs: loading them, test runs, and the other commands on loaded programs.
 
 use super::call::{
     Command, address, address_mut, bpf, bpf_done, bpf_fd, length, object_name, raw, raw_or_zero,
@@ -14,7 +14,7 @@ use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How often a load is tried unless told.
+/// How often a load is tried by default.
 const LOAD_ATTEMPTS: u32 = 5;
 
 /// Where the verifier (or the BTF checker) writes its log.
@@ -22,9 +22,9 @@ const LOAD_ATTEMPTS: u32 = 5;
 pub struct Log<'a> {
     /// 1 for the usual log, 2 for every state, 4 for statistics.
     pub level: u32,
-    /// Receives text that ends with a zero byte.
+    /// Receives the text, which ends with a zero byte.
     pub buffer: &'a mut [u8],
-    /// How many bytes the whole log has, with its zero byte. 0 before Linux 6.4.
+    /// Size of the whole log in bytes, with its zero byte. 0 before Linux 6.4.
     pub true_size: u32,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Log<'a> {
 /// Records of equal size, such as function and line information.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Records<'a> {
-    /// Bytes in a record.
+    /// Size of a record in bytes.
     pub size: u32,
     /// The records, one after the other.
     pub bytes: &'a [u8],
@@ -65,31 +65,32 @@ impl Records<'_> {
     }
 }
 
-/// Descriptors that instructions refer to by index. Index 0 stands for the kernel proper where types are meant, whatever is there.
+/// Descriptors that instructions refer to by index. In calls of kernel functions, index 0 means the kernel proper, whatever
+/// is there.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum FdArray<'a> {
     /// None.
     #[default]
     None,
-    /// The kernel looks at those that an instruction names. Since Linux 5.14.
+    /// The kernel looks only at those that instructions refer to. Since Linux 5.14.
     Sparse(&'a [BorrowedFd<'a>]),
-    /// The kernel looks at all, and ties the maps among them to the program. Since Linux 6.14.
+    /// The kernel looks at all, and binds the maps among them to the program. Since Linux 6.14.
     Bound(&'a [BorrowedFd<'a>]),
 }
 
-/// What to load a program with (`BPF_PROG_LOAD`); what is left at its default is not sent.
+/// What to load a program with (`BPF_PROG_LOAD`); fields left at their default are not sent.
 #[derive(Debug, Clone, Copy, Default)]
 #[doc(alias = "bpf_prog_load_opts")]
 pub struct ProgLoad<'a> {
-    /// What sort of program.
+    /// Program type.
     pub kind: ProgramType,
     /// The instructions.
     pub insns: &'a [Insn],
-    /// License; some helpers want one that is compatible with the GPL.
+    /// License; some helpers need one that is compatible with the GPL.
     pub license: &'a CStr,
-    /// For kprobes before Linux 5.0, which compare it with their own.
+    /// For kprobes before Linux 5.0, where it must equal the kernel's own.
     pub kernel_version: KernelVersion,
-    /// Flags; the token's is added by itself.
+    /// Flags; the token's is set automatically.
     pub flags: ProgramFlags,
     /// Name; the kernel keeps 15 bytes. Since Linux 4.15.
     pub name: &'a str,
@@ -103,9 +104,9 @@ pub struct ProgLoad<'a> {
     pub func_info: Records<'a>,
     /// `bpf_line_info` records. Since Linux 5.0.
     pub line_info: Records<'a>,
-    /// The function, tracepoint, hook or struct that the program is for, as a type. Since Linux 5.5.
+    /// BTF id of the function, tracepoint, hook or struct that the program is for. Since Linux 5.5.
     pub attach_btf_id: TypeId,
-    /// Where `attach_btf_id` is from: a program, or a module's BTF; `None` for the kernel itself.
+    /// What defines `attach_btf_id`: a program, or a module's BTF; `None` for the kernel itself.
     pub attach_to: Option<BorrowedFd<'a>>,
     /// Descriptors that instructions refer to by index.
     pub fd_array: FdArray<'a>,
@@ -113,10 +114,9 @@ pub struct ProgLoad<'a> {
     pub core_relos: Records<'a>,
     /// BPF token. Since Linux 6.9.
     pub token: Option<BorrowedFd<'a>>,
-    /// Once set, the load is not tried (again): the answer is `EAGAIN`.
+    /// Once set, the load is not tried (again) and ends with `EAGAIN`.
     pub stop: Option<&'a AtomicBool>,
-    /// How often the load is tried while the kernel answers `EAGAIN` (a signal arrived in the middle of verification); 0 for
-    /// five times.
+    /// How often the load is tried while the kernel answers `EAGAIN` (a signal interrupted verification); 0 for five times.
     pub attempts: u32,
 }
 
@@ -159,16 +159,16 @@ impl ProgLoad<'_> {
     }
 }
 
-/// Loads a program, and tries again while the kernel answers `EAGAIN`.
+/// Loads a program, and retries while the kernel answers `EAGAIN`.
 ///
-/// A kernel that knows shorter func or line records than these answers `E2BIG` and says how much it knows; the load is
-/// then repeated with the rest of each record zeroed, as the kernel asks.
+/// A kernel that knows only shorter func or line records answers `E2BIG` and reports the length it knows; the load is then
+/// repeated with the rest of each record zeroed, as the kernel requires.
 #[doc(alias = "bpf_prog_load")]
 pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<OwnedFd, Errno> {
     let mut log = log;
     let attr = load.attr()?;
     // SAFETY: every pointer was made from a slice that `load` borrows, with the length of that slice next to it. `fd_array`
-    // may have no length: the verifier then reads the entries that instructions name, by copying from user memory, which
+    // may have no length: then the verifier reads the entries that instructions refer to, by copying from user memory, which
     // fails cleanly beyond what is mapped.
     let (result, after) = unsafe { load_with(attr, log.as_deref_mut(), load) };
     match result {
@@ -191,11 +191,11 @@ pub fn prog_load(load: &ProgLoad<'_>, log: Option<&mut Log<'_>>) -> Result<Owned
     unsafe { load_with(attr, log, load) }.0
 }
 
-/// One load, `EAGAIN` aside; with the attributes as the kernel left them.
+/// One load, retried only on `EAGAIN`; returned with the attributes as the kernel left them.
 ///
 /// # Safety
 ///
-/// The pointers in `attr`, except that of the log, are valid to read for the lengths next to them.
+/// The pointers in `attr`, except the log's, are valid for reading the lengths next to them.
 unsafe fn load_with(
     attr: ProgLoadAttr,
     log: Option<&mut Log<'_>>,
@@ -222,7 +222,7 @@ unsafe fn load_with(
             break;
         }
         after = attr;
-        // SAFETY: the caller's promise, and a log buffer that is borrowed exclusively, with its true length.
+        // SAFETY: the caller's promise; the log buffer is borrowed exclusively, with its true length.
         result = unsafe { bpf(Command::ProgLoad, &mut after) };
         if !matches!(result, Err(Errno::EAGAIN)) {
             break;
@@ -239,8 +239,8 @@ unsafe fn load_with(
     (result, after)
 }
 
-/// The records with all bytes zeroed that the kernel, which knows `known` bytes of each, has not heard of. `None` if it
-/// knows them all.
+/// The records, with zeros where the kernel, which knows `known` bytes of each, does not know the bytes. `None` if it knows
+/// them all.
 fn shortened(records: &Records<'_>, known: u32) -> Option<Vec<u8>> {
     if records.bytes.is_empty() || known == 0 || known >= records.size {
         return None;
@@ -261,35 +261,35 @@ pub struct TestRun<'a> {
     pub data_in: &'a [u8],
     /// Receives the packet as the program left it.
     pub data_out: &'a mut [u8],
-    /// The context; a syscall program's is written back.
+    /// The context; a syscall program's is updated in place.
     pub context: &'a mut [u8],
     /// Receives the context as the program left it.
     pub context_out: &'a mut [u8],
-    /// How many times; 0 means once.
+    /// How many times to run; 0 means once.
     pub repeat: u32,
     /// `BPF_F_TEST_*`.
     pub flags: u32,
-    /// On which CPU, if `flags` say so.
+    /// Which CPU to run on, if `flags` say so.
     pub cpu: u32,
-    /// How many packets at a time, for live XDP frames.
+    /// Packets per batch, for live XDP frames.
     pub batch_size: u32,
 }
 
-/// How a test run went. Returned by [`prog_test_run`].
+/// The result of a test run. Returned by [`prog_test_run`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TestRunResult {
     /// What the program returned.
     pub return_value: u32,
-    /// Nanoseconds for one run, on average.
+    /// Average duration of a run, in nanoseconds.
     pub nanoseconds: u32,
-    /// Bytes of output data.
+    /// Size of the output data, in bytes.
     pub data_len: usize,
-    /// Bytes of output context.
+    /// Size of the output context, in bytes.
     pub context_len: usize,
 }
 
-/// Runs a program without attaching it. Since Linux 4.12; which types can be run depends on the kernel.
+/// Runs a program without attaching it. Since Linux 4.12; which program types can be run depends on the kernel.
 #[doc(alias = "bpf_prog_test_run_opts")]
 #[doc(alias = "BPF_PROG_RUN")]
 pub fn prog_test_run(
@@ -301,7 +301,7 @@ pub fn prog_test_run(
         data_size_in: length(run.data_in)?,
         data_size_out: length(run.data_out)?,
         data_in: address(run.data_in),
-        // Null for an empty slice: a size of zero alone would tell the kernel to write as much as it has.
+        // Null for an empty slice: with a size of zero alone, the kernel would write all it has.
         data_out: address_mut(run.data_out),
         repeat: run.repeat,
         ctx_size_in: length(run.context)?,
@@ -314,7 +314,7 @@ pub fn prog_test_run(
         ..ProgTestRunAttr::default()
     };
     // SAFETY: each pointer comes with the length of its slice, and is null where that is zero; the slices that the kernel
-    // writes are borrowed exclusively (the context is one of them: a syscall program's is written back).
+    // writes are borrowed exclusively (including the context, which a syscall program updates).
     unsafe { bpf(Command::ProgTestRun, &mut attr) }?;
     Ok(TestRunResult {
         return_value: attr.retval,
@@ -324,8 +324,8 @@ pub fn prog_test_run(
     })
 }
 
-/// Keeps a map alive as long as a program, though no instruction refers to it. Since Linux 5.10. No kernel up to 7.2 has any
-/// `flags`: it answers `EINVAL` to them.
+/// Keeps a map alive as long as a program, even if no instruction refers to it. Since Linux 5.10. Kernels up to 7.2 know no
+/// `flags` and answer `EINVAL` to any.
 #[doc(alias = "bpf_prog_bind_map")]
 pub fn prog_bind_map(
     program: BorrowedFd<'_>,
@@ -341,7 +341,7 @@ pub fn prog_bind_map(
     unsafe { bpf_done(Command::ProgBindMap, &mut attr) }
 }
 
-/// Ties a program to a struct_ops map, whose kernel functions it may then call. Since Linux 6.19.
+/// Associates a program with a struct_ops map, whose kernel functions it may then call. Since Linux 6.19.
 #[doc(alias = "bpf_prog_assoc_struct_ops")]
 pub fn prog_assoc_struct_ops(map: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<(), Errno> {
     let mut attr = ProgAssocStructOpsAttr {
@@ -353,7 +353,7 @@ pub fn prog_assoc_struct_ops(map: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Re
     unsafe { bpf_done(Command::ProgAssocStructOps, &mut attr) }
 }
 
-/// Takes text that a program wrote out of its stream, and says how many bytes. Since Linux 6.17.
+/// Reads text from a program's stream, removing it, and returns the number of bytes. Since Linux 6.17.
 #[doc(alias = "bpf_prog_stream_read")]
 pub fn prog_stream_read(
     program: BorrowedFd<'_>,
@@ -367,13 +367,13 @@ pub fn prog_stream_read(
         prog_fd: raw(program),
         pad: 0,
     };
-    // SAFETY: the buffer is borrowed exclusively, and its length stands next to it.
+    // SAFETY: the buffer is borrowed exclusively, with its length next to it.
     let read = unsafe { bpf(Command::ProgStreamReadByFd, &mut attr) }?;
     Ok(usize::try_from(read).unwrap_or(0).min(buffer.len()))
 }
 
-/// Opens a raw tracepoint, or attaches a tracing program the old way (`name` is `None`): the descriptor is a link.
-/// Since Linux 4.17; a cookie that is not zero since 6.10.
+/// Opens a raw tracepoint, or attaches a tracing program the old way (`name` is `None`); the descriptor is a link. Since
+/// Linux 4.17; a nonzero cookie since 6.10.
 #[doc(alias = "bpf_raw_tracepoint_open_opts")]
 pub fn raw_tracepoint_open(
     name: Option<&CStr>,

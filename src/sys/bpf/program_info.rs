@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! What the kernel tells about a loaded program.
+//! What the kernel reports about a loaded program.
 
 use super::call::{address_mut, name_text};
 use super::ensure::ensure_program;
@@ -9,61 +9,61 @@ use crate::{Errno, ProgramType, TypeId};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// What the kernel tells about a program, as numbers. The parts of variable length are asked for one by one, with the
-/// methods of [`Program`](crate::program::Program). Returned by [`Program::info`](crate::program::Program::info).
+/// What the kernel reports about a program, as numbers. The parts of variable length are read separately, with the methods
+/// of [`Program`](crate::program::Program). Returned by [`Program::info`](crate::program::Program::info).
 ///
-/// What a kernel does not know yet, or does not tell this process, is zero.
+/// Fields that the kernel does not have yet, or does not show this process, are zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "bpf_prog_info")]
 pub struct ProgramInfo {
-    /// What sort of program.
+    /// Program type.
     pub kind: ProgramType,
-    /// Number of the program while it lives.
+    /// Id, unique while the program exists.
     pub id: u32,
-    /// Hash of its instructions, descriptors left out.
+    /// Hash of its instructions, without descriptors.
     pub tag: [u8; 8],
     /// Name, at most 15 bytes.
     pub name: String,
-    /// Bytes of machine code; 0 without a JIT, or without `CAP_BPF`.
+    /// Size of the machine code in bytes; 0 without a JIT, or without `CAP_BPF`.
     pub jited_len: u32,
-    /// Bytes of instructions as the verifier left them; 0 without `CAP_BPF`.
+    /// Size in bytes of the instructions as the verifier left them; 0 without `CAP_BPF`.
     pub translated_len: u32,
-    /// When it was loaded: the time since the machine started.
+    /// When it was loaded, as time since boot.
     pub load_time: Duration,
-    /// Who loaded it.
+    /// The user that loaded it.
     pub created_by_uid: u32,
     /// How many maps it uses.
     pub map_count: u32,
     /// Whether its license is compatible with the GPL.
     pub gpl_compatible: bool,
-    /// The network interface that it is bound or offloaded to; 0 for none. Since Linux 4.16.
+    /// Network interface that it is bound or offloaded to; 0 for none. Since Linux 4.16.
     pub ifindex: u32,
-    /// Device of the network namespace of that interface. Since Linux 4.16.
+    /// Device number of that interface's network namespace. Since Linux 4.16.
     pub netns_dev: u64,
-    /// Inode of the network namespace of that interface. Since Linux 4.16.
+    /// Inode number of that interface's network namespace. Since Linux 4.16.
     pub netns_ino: u64,
-    /// How many functions its machine code has; 0 without `CAP_BPF`. Since Linux 4.18.
+    /// Number of functions in its machine code; 0 without `CAP_BPF`. Since Linux 4.18.
     pub jited_functions: u32,
     /// Id of its BTF; 0 for none. Since Linux 5.0.
     pub btf_id: u32,
-    /// How many records the kernel keeps that tell its functions' types. Since Linux 5.0.
+    /// Number of `bpf_func_info` records, the types of its functions. Since Linux 5.0.
     pub func_infos: u32,
-    /// How many records the kernel keeps that tell its lines of source. Since Linux 5.0.
+    /// Number of `bpf_line_info` records, its source lines. Since Linux 5.0.
     pub line_infos: u32,
-    /// How many of these lines the kernel has the addresses of in machine code. Since Linux 5.0.
+    /// Number of source lines with a known address in machine code. Since Linux 5.0.
     pub jited_line_infos: u32,
-    /// Time it ran, while statistics were enabled. Since Linux 5.1.
+    /// Total run time while statistics were enabled. Since Linux 5.1.
     pub run_time: Duration,
     /// How often it ran while statistics were enabled. Since Linux 5.1.
     pub run_count: u64,
-    /// How often it did not run because it was running already. Since Linux 5.12.
+    /// How often it was skipped because it was already running. Since Linux 5.12.
     pub recursion_misses: u64,
-    /// Instructions that the verifier went through. Since Linux 5.16.
+    /// Instructions that the verifier processed. Since Linux 5.16.
     pub verified_insns: u32,
-    /// What it was loaded for, as a type; 0 for none. Since Linux 5.18.
+    /// BTF id of what it was loaded for; 0 for none. Since Linux 5.18.
     pub attach_btf_id: TypeId,
-    /// Id of the BTF that `attach_btf_id` is in. Since Linux 5.18.
+    /// Id of the BTF that holds `attach_btf_id`. Since Linux 5.18.
     pub attach_btf_obj_id: u32,
 }
 
@@ -107,10 +107,10 @@ fn raw_info(program: BorrowedFd<'_>) -> Result<RawProgInfo, Errno> {
     Ok(info)
 }
 
-/// A part of a program's information whose length differs from program to program.
+/// A part of a program's information of variable length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgramPart {
-    /// Ids of the maps that it uses, four bytes each.
+    /// Ids of the maps it uses, four bytes each.
     MapIds,
     /// Its instructions as the verifier left them.
     Translated,
@@ -118,7 +118,7 @@ pub enum ProgramPart {
     Jited,
     /// The address of each function of the machine code, eight bytes each.
     JitedAddresses,
-    /// Bytes of each function of the machine code, four bytes each.
+    /// The length of each function of the machine code, four bytes each.
     JitedLengths,
     /// `struct bpf_func_info` of each function.
     FuncInfo,
@@ -130,18 +130,18 @@ pub enum ProgramPart {
     FunctionTags,
 }
 
-/// Bytes of a part, and how many of them are one record. Returned by [`prog_part`].
+/// The bytes of a part, and the size of its records. Returned by [`prog_part`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRecords {
     /// The records.
     pub bytes: Vec<u8>,
-    /// Bytes of one; at least what the kernel's first version of it had.
+    /// Size of a record in bytes; at least that of the kernel's first version of it.
     pub record_size: usize,
 }
 
-/// More than any program takes: a million instructions are eight megabytes, and some times that in machine code.
+/// More than any program needs: a million instructions are eight megabytes, and a few times that in machine code.
 const MAX_PART: usize = 256 << 20;
-/// How often a part is asked for anew that has grown since its length was told.
+/// How often a part is read again if it has grown since its length was reported.
 const ATTEMPTS: u32 = 8;
 
 impl ProgramPart {
@@ -175,7 +175,7 @@ impl ProgramPart {
         }
     }
 
-    /// The size of a record, which the kernel tells of some parts, and wants to be told with a buffer.
+    /// The size of a record. The kernel reports it for some parts, and expects it along with a buffer.
     fn record_size(self, info: &mut RawProgInfo) -> RecordSize<'_> {
         match self {
             Self::Translated | Self::Jited => RecordSize::Fixed(1),
@@ -208,12 +208,13 @@ impl RecordSize<'_> {
     }
 }
 
-/// Asks for one part of a program's information, whose length the kernel tells first. A part that has grown meanwhile (a map can be
-/// bound to a program at any time) is asked for anew.
+/// Reads one part of a program's information; the kernel reports its length first. A part that has grown meanwhile (a map
+/// can be bound to a program at any time) is read again.
 ///
 /// # Errors
 ///
-/// `EPERM` if the kernel has it, and does not show it: addresses and machine code are for those who may read kernel addresses.
+/// `EPERM` if the kernel has it but does not show it: addresses and machine code are only for processes that may see kernel
+/// addresses.
 pub fn prog_part(program: BorrowedFd<'_>, part: ProgramPart) -> Result<PartRecords, Errno> {
     let mut known = raw_info(program)?;
     for _ in 0..ATTEMPTS {
@@ -230,10 +231,10 @@ pub fn prog_part(program: BorrowedFd<'_>, part: ProgramPart) -> Result<PartRecor
         *part.count(&mut info) = count;
         *part.address(&mut info) = address_mut(&mut bytes);
         part.record_size(&mut info).set(size);
-        // SAFETY: it is a program, as `raw_info` found; the only pointer is that of the bytes, of which there are as many as the
-        // number of records next to it takes at the size that the kernel told, or that is known.
+        // SAFETY: `raw_info` found a program; the only pointer is the buffer's, which is as long as the number of records
+        // next to it needs, at the size that the kernel reported or that is fixed.
         unsafe { object_info(program, &mut info) }?;
-        // What the kernel does not show, it takes the address of.
+        // The kernel clears the address of what it does not show.
         if *part.address(&mut info) == 0 {
             return Err(Errno::EPERM);
         }

@@ -1,4 +1,4 @@
-//! What sort of object a descriptor of anybody's stands for.
+//! What kind of object a descriptor from elsewhere refers to.
 
 use super::ensure::program_or_link;
 use super::map_info::map_info;
@@ -6,10 +6,10 @@ use super::object::ObjectKind;
 use crate::MapType;
 use std::os::fd::BorrowedFd;
 
-/// What the descriptor stands for, if the kernel can tell; `None` if it is no BPF object.
+/// What the descriptor refers to, if the kernel can tell; `None` if it is not a BPF object.
 pub fn object_kind(fd: BorrowedFd<'_>) -> Option<ObjectKind> {
     program_or_link(fd).or_else(|| match map_info(fd) {
-        // What has no type is BTF.
+        // Only BTF has no type.
         Ok(info) if info.kind == MapType::default() => Some(ObjectKind::Btf),
         Ok(_) => Some(ObjectKind::Map),
         Err(_) => None,

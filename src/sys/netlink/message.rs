@@ -5,8 +5,8 @@
 //!  \______ 16 bytes ________/           \____ an attribute ____/
 //! ```
 //!
-//! Everything is in the byte order of the machine, and starts at a multiple of four bytes. What comes from the kernel is read as
-//! carefully as a file: no length is believed.
+//! All numbers are in the machine's byte order, and everything starts at a multiple of four bytes. What the kernel sends is
+//! read as carefully as a file: no length is trusted.
 
 use crate::Errno;
 use std::fmt;
@@ -17,32 +17,32 @@ const ATTRIBUTE_HEADER: usize = 4;
 /// `NLM_F_REQUEST`, `NLM_F_ACK`
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
-/// `NLA_F_NESTED`, and the bits of an attribute's kind that are its number.
+/// `NLA_F_NESTED`, and the bits of an attribute's kind that hold its number.
 const NESTED: u16 = 1 << 15;
 const KIND_MASK: u16 = 0x3fff;
 
-/// A message to the kernel, as it grows. It is sent by [`Netlink`](super::Netlink).
+/// A message to the kernel, under construction. [`Netlink`](super::Netlink) sends it.
 #[derive(Debug, Clone)]
 pub struct Request {
     bytes: Vec<u8>,
     flags: u16,
-    /// Something did not fit into its length field.
+    /// Whether something was too long for its length field.
     too_long: bool,
 }
 
 impl Request {
-    /// `NLM_F_REPLACE`: change what is there.
+    /// `NLM_F_REPLACE`: change what exists.
     pub const REPLACE: u16 = 0x100;
-    /// `NLM_F_EXCL`: there must be nothing yet.
+    /// `NLM_F_EXCL`: fail if it exists.
     pub const EXCLUSIVE: u16 = 0x200;
-    /// `NLM_F_CREATE`: make what is not there.
+    /// `NLM_F_CREATE`: create what does not exist.
     pub const CREATE: u16 = 0x400;
-    /// `NLM_F_ECHO`: answer with what has been made.
+    /// `NLM_F_ECHO`: answer with what was created.
     pub const ECHO: u16 = 8;
-    /// `NLM_F_DUMP`: answer with all there are.
+    /// `NLM_F_DUMP`: answer with the whole list.
     pub const DUMP: u16 = 0x300;
 
-    /// A message of this kind (`RTM_*`), of which `body` is the fixed struct.
+    /// A message of this kind (`RTM_*`) with `body` as the fixed struct.
     pub fn new(kind: u16, flags: u16, body: &[u8]) -> Self {
         let mut bytes = vec![0; HEADER];
         put(&mut bytes, 4, &kind.to_ne_bytes());
@@ -63,17 +63,17 @@ impl Request {
         self
     }
 
-    /// Adds an attribute that is a number of 32 bits.
+    /// Adds an attribute that holds a 32-bit number.
     pub fn number(self, kind: u16, value: u32) -> Self {
         self.attribute(kind, &value.to_ne_bytes())
     }
 
-    /// Adds an attribute that is text; it ends with a zero byte.
+    /// Adds an attribute that holds text, with a zero byte at its end.
     pub fn text(self, kind: u16, value: &str) -> Self {
         self.attribute(kind, &[value.as_bytes(), &[0]].concat())
     }
 
-    /// Adds an attribute that consists of attributes.
+    /// Adds an attribute that holds the attributes that `fill` adds.
     pub fn nested(mut self, kind: u16, fill: impl FnOnce(Self) -> Self) -> Self {
         let start = self.open(kind | NESTED);
         let mut filled = fill(self);
@@ -96,12 +96,16 @@ impl Request {
         pad(&mut self.bytes);
     }
 
-    /// Whether the answer is a list of any length.
+    /// Whether the answer is a list of arbitrary length.
     pub(super) fn is_dump(&self) -> bool {
         self.flags & Self::DUMP == Self::DUMP
     }
 
-    /// The finished message. What is no dump asks for an acknowledgement, by which the end of the answer is known.
+    /// The finished message. Unless it is a dump, it asks for an acknowledgement, which marks the end of the answer.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if something was too long for its length field.
     pub(super) fn finish(mut self, sequence: u32) -> Result<Vec<u8>, Errno> {
         let length = u32::try_from(self.bytes.len()).map_err(|_| Errno::EMSGSIZE)?;
         if self.too_long {
@@ -119,7 +123,7 @@ impl Request {
     }
 }
 
-/// Overwrites bytes that are there.
+/// Overwrites existing bytes.
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     for (to, from) in bytes.iter_mut().skip(at).zip(value) {
         *to = *from;
@@ -134,20 +138,20 @@ fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
 
-/// Bytes that are no netlink message.
+/// Bytes that are not a netlink message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
 /// A message from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// `RTM_*` and the like, or one of the kinds that netlink itself has.
+    /// `RTM_*` and the like, or one of netlink's own kinds.
     pub kind: u16,
     /// `NLM_F_*`
     pub flags: u16,
-    /// That of the request that it answers.
+    /// Sequence number of the request that it answers.
     pub sequence: u32,
-    /// That of the socket that it is for.
+    /// Port of the socket that it is for.
     pub port: u32,
     /// The fixed struct and the attributes.
     pub payload: &'a [u8],
@@ -193,17 +197,17 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// The attributes in a payload, as pairs of kind and value. Ends at the first that is malformed.
+/// The attributes in a payload, as pairs of kind and value. Ends at the first malformed one.
 #[derive(Debug, Clone)]
 pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// Reads what follows a fixed struct of `body` bytes.
+    /// Reads the attributes after a fixed struct of `body` bytes.
     pub fn after(body: usize, payload: &'a [u8]) -> Self {
         Self(payload.get(aligned(body)..).unwrap_or_default())
     }
 
-    /// Reads an attribute that consists of attributes.
+    /// Reads the attributes inside an attribute's value.
     pub fn nested(value: &'a [u8]) -> Self {
         Self(value)
     }
@@ -215,12 +219,12 @@ impl<'a> Attributes<'a> {
             .map(|(_, value)| value)
     }
 
-    /// A number of 32 bits.
+    /// The 32-bit number in the first attribute of this kind.
     pub fn number(&self, kind: u16) -> Option<u32> {
         u32_at(self.value(kind)?, 0)
     }
 
-    /// Text up to its zero byte.
+    /// The text in the first attribute of this kind, up to its zero byte.
     pub fn text(&self, kind: u16) -> Option<String> {
         let value = self.value(kind)?;
         let end = value
@@ -244,12 +248,12 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
-/// Why the kernel did not do something.
+/// Why the kernel refused a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its number.
+    /// The error number.
     pub errno: Errno,
-    /// Its own words ("extended acknowledgement"), where it has any. Since Linux 4.12.
+    /// The kernel's message ("extended acknowledgement"), if it sent one. Since Linux 4.12.
     pub words: Option<String>,
 }
 
@@ -278,8 +282,8 @@ impl std::error::Error for Refusal {}
 
 /// Reads a message of the kinds `NLMSG_ERROR` and `NLMSG_DONE`, both of which start with an error number.
 ///
-/// After the number of an error comes the request's header, and unless `NLM_F_CAPPED` says otherwise the rest of the request;
-/// then, if `NLM_F_ACK_TLVS` is set, attributes with the kernel's words.
+/// The error number is followed by the request's header and, unless `NLM_F_CAPPED` is set, the rest of the request; then, if
+/// `NLM_F_ACK_TLVS` is set, by attributes with the kernel's message.
 pub(super) fn verdict(message: &Message<'_>) -> Result<(), Refusal> {
     const CAPPED: u16 = 0x100;
     const WITH_ATTRIBUTES: u16 = 0x200;
@@ -301,7 +305,7 @@ pub(super) fn verdict(message: &Message<'_>) -> Result<(), Refusal> {
     Err(Refusal { errno, words })
 }
 
-/// The kinds of messages that netlink itself has.
+/// Netlink's own kinds of messages.
 pub(super) mod kind {
     pub(in super::super) const NOOP: u16 = 1;
     pub(in super::super) const ERROR: u16 = 2;

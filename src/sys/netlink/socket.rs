@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! A netlink socket: one request, all that answers it.
+//! A netlink socket: sends one request and collects its answers.
 
 use super::message::{Message, Messages, Refusal, Request, kind, verdict};
 use crate::Errno;
@@ -12,20 +12,20 @@ use std::os::fd::{AsRawFd, OwnedFd};
 pub enum Family {
     /// Interfaces, addresses, traffic control.
     Route,
-    /// Families that have names.
+    /// Families that are found by name.
     Generic,
 }
 
-/// A socket to the kernel, in the network namespace that the thread had when it was made.
+/// A socket to the kernel, in the network namespace that the thread was in when it was opened.
 #[derive(Debug)]
 pub struct Netlink {
     socket: OwnedFd,
-    /// The number by which the kernel addresses the socket.
+    /// The socket's address (`nl_pid`).
     port: u32,
     sequence: u32,
 }
 
-/// A dump that others change meanwhile is asked for again, as often.
+/// How often a dump is requested if the list changes while it is sent.
 const ATTEMPTS: u32 = 8;
 
 impl Netlink {
@@ -46,7 +46,7 @@ impl Netlink {
         let raw = errno::check(raw.into())?;
         // SAFETY: the call has just made this descriptor.
         let socket = unsafe { fd::adopt(raw) }?;
-        // Without them the kernel answers in numbers only, or with the whole request: both are understood.
+        // Without these options, the kernel answers with numbers only, or returns the whole request: both are understood.
         let _ = switch_on(&socket, libc::NETLINK_EXT_ACK);
         let _ = switch_on(&socket, libc::NETLINK_CAP_ACK);
         let port = bind(&socket)?;
@@ -57,7 +57,11 @@ impl Netlink {
         })
     }
 
-    /// Sends a request, and returns the payloads of the messages that answer it.
+    /// Sends a request and returns the payloads of the answering messages.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal; `EAGAIN` if the list kept changing while it was sent.
     pub fn ask(&mut self, request: &Request) -> Result<Vec<Vec<u8>>, Refusal> {
         for _ in 0..ATTEMPTS {
             if let Some(answer) = self.ask_once(request)? {
@@ -67,7 +71,7 @@ impl Netlink {
         Err(Errno::EAGAIN.into())
     }
 
-    /// `None` if the list changed while it was told.
+    /// `None` if the list changed while it was sent.
     fn ask_once(&mut self, request: &Request) -> Result<Option<Vec<Vec<u8>>>, Refusal> {
         /// `NLM_F_DUMP_INTR`
         const INTERRUPTED: u16 = 0x10;
@@ -95,7 +99,7 @@ impl Netlink {
         }
     }
 
-    /// What is left of earlier requests, and what others ask, is no answer.
+    /// Answers to earlier requests, and to other sockets, are skipped.
     fn is_for_us(&self, message: &Message<'_>) -> bool {
         message.sequence == self.sequence && message.port == self.port
     }
@@ -113,7 +117,7 @@ impl Netlink {
         errno::check(sent as libc::c_long).map(drop)
     }
 
-    /// One datagram from the kernel, however long.
+    /// One datagram from the kernel, of any length.
     fn receive(&self) -> Result<Vec<u8>, Errno> {
         loop {
             let (length, _) = self.receive_into(&mut [], libc::MSG_PEEK | libc::MSG_TRUNC)?;
@@ -122,7 +126,7 @@ impl Netlink {
             if length > bytes.len() {
                 return Err(Errno::EMSGSIZE);
             }
-            // Other processes may send to this socket, too; the kernel's own address is 0.
+            // Other processes may send to this socket as well; the kernel's own address is 0.
             if sender == 0 {
                 bytes.truncate(length);
                 return Ok(bytes);
@@ -130,7 +134,7 @@ impl Netlink {
         }
     }
 
-    /// The length of the datagram, and who sent it.
+    /// Returns the datagram's length and its sender.
     fn receive_into(&self, buffer: &mut [u8], flags: libc::c_int) -> Result<(usize, u32), Errno> {
         loop {
             let mut sender = MaybeUninit::<libc::sockaddr_nl>::zeroed();
@@ -185,7 +189,7 @@ fn switch_on(socket: &OwnedFd, option: libc::c_int) -> Result<(), Errno> {
     errno::check(result.into()).map(drop)
 }
 
-/// Gives the socket an address, and says which.
+/// Lets the kernel choose an address for the socket, and returns it.
 fn bind(socket: &OwnedFd) -> Result<u32, Errno> {
     // SAFETY: the address is plain numbers, for which zero is a value.
     let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
