@@ -1,7 +1,7 @@
-//! Prints a histogram of how long block devices take.
+//! Prints a histogram of how long block devices take for requests.
 //!
-//! Shows: counting in the kernel and fetching only the sum; a global array read as shared memory; one object for kernels
-//! that hand different arguments to the same tracepoint.
+//! Shows: counting in the kernel and fetching only the totals; a global array read as shared memory; one object for kernels
+//! that pass different arguments to the same tracepoint.
 //! Needs: Linux 5.5 with BTF, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
@@ -10,8 +10,8 @@ use common::{Args, Outcome, started};
 use rawbpf::open::OpenObject;
 
 const HELP: &str = "\
-Prints, at Ctrl-C, how long block devices took for their requests, in powers of two.
-With --pid: only for requests that this process itself handed to the device (direct and synchronous ones).
+Prints at Ctrl-C how long block devices took for their requests, in powers of two.
+With --pid, only for requests that this process itself submitted to the device (direct and synchronous ones).
 
 usage: biolatency [--pid PID] [--duration SECONDS]
 ";
@@ -43,7 +43,7 @@ fn print(slots: &[u64]) {
     let most = used.iter().max().copied().unwrap_or_default().max(1);
     println!("{:>12} {:>9}", "microseconds", "requests");
     for (slot, count) in used.iter().enumerate() {
-        // The last slot takes what is too long for it, the first what is too short.
+        // The last slot also counts what is too long for it, the first what is too short.
         let from = if slot == 0 { 0 } else { 1u64 << slot };
         let width = usize::try_from(count * WIDTH / most).unwrap_or_default();
         let stars = "*".repeat(width);

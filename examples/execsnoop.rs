@@ -1,6 +1,6 @@
 //! Prints every program that is started, with its parent and arguments.
 //!
-//! Shows: a typed tracepoint, whose program follows the kernel's pointers by CO-RE: one object for all kernels.
+//! Shows: a typed tracepoint, whose program follows kernel pointers with CO-RE: one object for all kernels.
 //! Needs: Linux 5.8 with BTF, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
@@ -44,7 +44,7 @@ fn main() -> Outcome {
     let mut ring = RingBuffer::new(object.map("events")?)?;
     let _links = object.attach()?;
 
-    started("looking at execve");
+    started("watching execve");
     while !until.is_over() {
         for record in &ring.wait(Some(TICK))? {
             let event: &Event = record?.view()?;

@@ -1,7 +1,7 @@
 //! Plans a load for many kernels, on any machine.
 //!
 //! Shows: relocation is a pure function of an object and a kernel, and a kernel can be described by its BTF.
-//! Needs: nothing; no root, and no system call to the BPF subsystem.
+//! Needs: nothing; no root, and no bpf system call.
 
 mod common;
 
@@ -10,7 +10,7 @@ use rawbpf::open::OpenObject;
 use rawbpf::reloc::{OfflineKernel, Target};
 
 const HELP: &str = "\
-Relocates an object for kernels that are described by their BTF, and says what became of each program.
+Relocates an object for kernels that are described by their BTF, and prints the result for each program.
 
 usage: fleet OBJECT BTF...
 example: fleet fixtures/execsnoop.bpf.o fixtures/btf/*.btf

@@ -1,6 +1,6 @@
-//! Counts the calls of kernel functions whose names match a pattern.
+//! Counts calls of kernel functions whose names match a pattern.
 //!
-//! Shows: one program on any number of functions (kprobe.multi), and names for the addresses that it was called for.
+//! Shows: one program on any number of functions (kprobe.multi), and names for the addresses it was called for.
 //! Needs: Linux 5.18 with CONFIG_FPROBE, tracefs, CAP_BPF and CAP_PERFMON; CAP_SYSLOG for names (or root).
 
 mod common;
@@ -12,7 +12,7 @@ use rawbpf::open::OpenObject;
 use rawbpf::symbols::Symbols;
 
 const HELP: &str = "\
-Counts the calls of kernel functions until Ctrl-C, and prints each with its count, the most frequent first.
+Counts calls of kernel functions until Ctrl-C, then prints each with its count, most frequent first.
 
 usage: funccount PATTERN [--pid PID] [--duration SECONDS]
 example: funccount 'vfs_*'

@@ -1,8 +1,8 @@
-//! Keeps everybody, root too, from opening one file, and says who tried.
+//! Keeps everybody, even root, from opening one file, and prints who tried.
 //!
-//! Shows: a BPF program as a security module: what it answers is what open(2) answers.
-//! Needs: Linux 5.8 with BTF, `bpf` among the security modules (`lsm=...,bpf` on the kernel's command line), CAP_BPF, CAP_PERFMON
-//! and CAP_MAC_ADMIN (or root).
+//! Shows: a BPF program as a security module: its return value is what open(2) returns.
+//! Needs: Linux 5.8 with BTF, `bpf` among the security modules (`lsm=...,bpf` on the kernel command line), CAP_BPF,
+//! CAP_PERFMON and CAP_MAC_ADMIN (or root).
 
 mod common;
 
@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
-Lets nobody open a file until Ctrl-C, and prints who tried: process, user, command. Who has it open keeps it.
+Lets nobody open a file until Ctrl-C, and prints who tried: process, user, command. Processes that have it open keep it.
 
 usage: lsm_guard FILE [--duration SECONDS]
 ";
@@ -38,7 +38,7 @@ fn main() -> Outcome {
 
     let file = fs::metadata(&path)
         .map_err(|e| io::Error::new(e.kind(), format!("cannot look at {path}: {e}")))?;
-    // The kernel has the device's number in another shape for itself than for us.
+    // The kernel encodes device numbers differently inside than for user space.
     let device = libc::major(file.dev()) << 20 | libc::minor(file.dev());
     let mut open = OpenObject::from_bytes(OBJECT)?;
     open.variable_mut("targ_ino")?.set(&file.ino())?;

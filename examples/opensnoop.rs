@@ -1,6 +1,7 @@
-//! Prints every file that is opened, by whom, and whether it worked.
+//! Prints every file that is opened, by which process, and whether that worked.
 //!
-//! Shows: an embedded object, a global variable set before loading, attaching by section name, typed events from a ring buffer.
+//! Shows: an embedded object, a global variable set before loading, attaching by section name, typed events from a ring
+//! buffer.
 //! Needs: Linux 5.8 (ring buffers), tracefs, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
@@ -45,7 +46,7 @@ fn main() -> Outcome {
     let mut ring = RingBuffer::new(object.map("events")?)?;
     let _links = object.attach()?;
 
-    started("looking at open, openat and openat2");
+    started("watching open, openat and openat2");
     while !until.is_over() {
         for record in &ring.wait(Some(TICK))? {
             let event: &Event = record?.view()?;

@@ -1,6 +1,6 @@
-//! Samples the stacks of what runs, and prints them folded, as flame graphs are made of.
+//! Samples stacks of running threads, and prints them folded, the input of flame graph tools.
 //!
-//! Shows: a program on a perf event of each processor; stacks by number from a map; addresses to names, kernel and user.
+//! Shows: a program on a perf event of each CPU; stacks looked up in a map by number; names for kernel and user addresses.
 //! Needs: Linux 5.8 with CONFIG_PERF_EVENTS, CAP_BPF and CAP_PERFMON; CAP_SYSLOG for the kernel's names (or root).
 
 mod common;
@@ -13,7 +13,7 @@ use std::{collections::HashMap, fs};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const HELP: &str = "\
-Samples stacks, 99 times a second on each processor. At Ctrl-C prints each with its count, outermost function first:
+Samples stacks, 99 times a second on each CPU. At Ctrl-C it prints each with its count, outermost function first:
 command;function;function;function COUNT
 
 usage: profile [--pid PID] [--duration SECONDS]
@@ -75,7 +75,7 @@ fn main() -> Outcome {
 
 struct Names {
     kernel: Symbols,
-    /// By path; what cannot be read has none.
+    /// By path; `None` for files that cannot be read.
     files: HashMap<String, Option<Symbols>>,
 }
 
@@ -87,7 +87,7 @@ impl Names {
         })
     }
 
-    /// An address of a process, as long as that lives.
+    /// The name of an address in a process, as long as the process lives.
     fn user(&mut self, pid: u32, address: u64) -> String {
         let Some((path, place)) = mapped_file(pid, address) else {
             return format!("{address:#x}");

@@ -1,4 +1,4 @@
-//! Lists all threads, asked of the kernel itself and not of `/proc`.
+//! Lists all threads, as the kernel itself reports them, without `/proc`.
 //!
 //! Shows: an iterator, a program that runs once for each task and writes a record that is read here like a file.
 //! Needs: Linux 5.8 with BTF, CAP_BPF and CAP_PERFMON (or root).
@@ -30,7 +30,7 @@ struct Record {
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let only: Option<u32> = args.option("--pid");
-    // No wait for an end: the list has one.
+    // No need to wait: the list ends by itself.
     drop(args.until()?);
 
     let mut open = OpenObject::from_bytes(OBJECT)?;

@@ -1,7 +1,7 @@
-//! Prints what a Python program does that auditors want to know (opening files, importing, starting programs), by a USDT probe
-//! that Debian's Python has.
+//! Prints what a Python program does that auditors want to know (opening files, importing, starting programs), using a USDT
+//! probe in Debian's Python.
 //!
-//! Shows: attaching to a USDT probe of one process, by the file that it runs. The probe has a semaphore: Python makes events only
+//! Shows: attaching to a USDT probe in one process, by the file it runs. The probe has a semaphore: Python only makes events
 //! while somebody listens.
 //! Needs: Linux 5.8 with uprobes, CAP_BPF and CAP_PERFMON (or root), and a Python that was built with probes.
 
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
-Prints the audit events of a process of python3, until that ends.
+Prints the audit events of a python3 process until it ends.
 
 usage: pyaudit PID [--duration SECONDS]
 ";
@@ -56,7 +56,7 @@ fn main() -> Outcome {
     Ok(())
 }
 
-/// Whether it has not ended; one that nobody has waited for yet has.
+/// Whether it is still running; a zombie is not.
 fn is_running(process: &Path) -> bool {
     process.join("exe").read_link().is_ok()
 }

@@ -1,6 +1,6 @@
 //! Counts system calls by name.
 //!
-//! Shows: a map with a value for each processor, so that counting never waits, read as Rust types.
+//! Shows: a per-CPU map, so that counting never waits, read as Rust types.
 //! Needs: Linux 5.8, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
@@ -11,7 +11,7 @@ use rawbpf::open::OpenObject;
 use syscalls::Sysno;
 
 const HELP: &str = "\
-Counts system calls until Ctrl-C, and prints each with its count, the most frequent first.
+Counts system calls until Ctrl-C, then prints each with its count, most frequent first.
 
 usage: syscount [--pid PID] [--duration SECONDS]
 ";

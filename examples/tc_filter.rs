@@ -1,6 +1,6 @@
-//! Drops the packets to one port that come in on an interface, as a small firewall does.
+//! Drops packets to one port that arrive on an interface, like a small firewall.
 //!
-//! Shows: a traffic-control program, attached by tcx where the kernel has it (Linux 6.6) and as a classic filter elsewhere.
+//! Shows: a traffic-control program, attached by tcx where the kernel has it (Linux 6.6), as a classic filter elsewhere.
 //! Needs: Linux 5.8, CAP_BPF and CAP_NET_ADMIN (or root).
 
 mod common;
@@ -30,7 +30,7 @@ fn main() -> Outcome {
     let link = program.attach_tcx(&Tcx::ingress(interface.as_str()))?;
     started(&format!("dropping packets to port {port} on {interface}"));
     until.sleep();
-    // Dropping a link detaches, too; this way an error is seen.
+    // Dropping the link would detach as well; this way an error is seen.
     link.detach()?;
 
     let [passed, dropped] = ["passed", "dropped"].map(|name| object.live::<u64>(name));

@@ -1,6 +1,6 @@
-//! A congestion control for TCP, in the kernel for as long as this program runs.
+//! A TCP congestion control that is in the kernel as long as this program runs.
 //!
-//! Shows: struct_ops, an interface of the kernel whose functions are BPF programs; a member of the struct set before loading.
+//! Shows: struct_ops, a kernel interface whose functions are BPF programs; a member of the struct set before loading.
 //! Needs: Linux 5.6 with BTF, CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (or root).
 
 mod common;
@@ -30,7 +30,7 @@ fn main() -> Outcome {
     let link = object.attach_struct_ops("rawbpf_cc")?;
     started(&format!("congestion control {name} is registered"));
     until.sleep();
-    // Connections that use it keep it until they end; new ones cannot have it.
+    // Connections that use it keep it until they end; new ones cannot get it.
     link.detach()?;
     println!(
         "{} acknowledgements seen",

@@ -1,6 +1,6 @@
-//! Prints who connects where over TCP.
+//! Prints which process connects where over TCP.
 //!
-//! Shows: one typed tracepoint that fires in the process's own context; IPv4 and IPv6 in one event.
+//! Shows: one typed tracepoint that fires in the process's own context; IPv4 and IPv6 in one event type.
 //! Needs: Linux 5.8 with BTF, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
-Prints every TCP connection that is asked for: process, user, command, address and port.
+Prints every attempted TCP connection: process, user, command, address and port.
 
 usage: tcpconnect [--pid PID] [--duration SECONDS]
 ";
@@ -43,7 +43,7 @@ fn main() -> Outcome {
     let mut ring = RingBuffer::new(object.map("events")?)?;
     let _links = object.attach()?;
 
-    started("looking at connect");
+    started("watching connect");
     while !until.is_over() {
         for record in &ring.wait(Some(TICK))? {
             let event: &Event = record?.view()?;

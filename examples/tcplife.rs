@@ -1,6 +1,6 @@
-//! Prints every TCP connection when it ends: whose it was, how long it lasted, how much it carried.
+//! Prints every TCP connection when it ends: its owner, how long it lasted, how much it carried.
 //!
-//! Shows: state that a program keeps between events, in a hash map that user space never looks at.
+//! Shows: state that a program keeps between events, in a hash map that user space never reads.
 //! Needs: Linux 5.8 with BTF, CAP_BPF and CAP_PERFMON (or root).
 
 mod common;
@@ -14,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
 Prints every TCP connection that ends, on either side: process, command, addresses, bytes received and sent, duration.
-The end of the other side's data counts as a byte. Process 0: the owner was gone before the connection was, or it is older than this program.
+The end of the other side's data counts as a byte. Process 0 means that the owner ended before the connection did, or that the connection is older than this program.
 
 usage: tcplife [--port PORT] [--duration SECONDS]
 ";
@@ -50,7 +50,7 @@ fn main() -> Outcome {
     let mut ring = RingBuffer::new(object.map("events")?)?;
     let _links = object.attach()?;
 
-    started("looking at TCP connections");
+    started("watching TCP connections");
     while !until.is_over() {
         for record in &ring.wait(Some(TICK))? {
             print(record?.view()?);

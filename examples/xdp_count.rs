@@ -1,4 +1,4 @@
-//! Counts the packets that an interface receives, by protocol, before the kernel spends anything on them.
+//! Counts the packets that an interface receives, by protocol, before the kernel does any work on them.
 //!
 //! Shows: an XDP program, and an array of global variables read as shared memory, without system calls.
 //! Needs: Linux 5.8, CAP_BPF and CAP_NET_ADMIN (or root).

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the seed corpora anew, from the fixtures and from what is in `seeds`.
-# Needs llvm-objcopy (any version; OBJCOPY names another), gcc for x86-64 and python3.
+# Rebuilds the seed corpora from the fixtures and from `seeds`. Needs llvm-objcopy (any version; OBJCOPY names another), gcc
+# for x86-64 and python3.
 set -eu
 cd "$(dirname "$0")"
 objcopy=${OBJCOPY:-llvm-objcopy-19}
@@ -11,7 +11,7 @@ for name in arena big_endian globals kconfig kfunc maps struct_ops subprogs; do
     cp "$object" "corpus/elf_open/$name"
     "$objcopy" --dump-section .BTF="corpus/btf/$name" --dump-section .BTF.ext="corpus/btf_ext/$name" "$object" /dev/null
 done
-# A section of zeroes of 928 MiB, with a variable that is looked at.
+# A 928 MiB section of zeros, with a variable that is read.
 cp seeds/huge_bss_variable corpus/elf_open
 mkdir corpus/verifier_log
 cp ../fixtures/logs/*.log corpus/verifier_log

@@ -1,19 +1,18 @@
-//! Names for printing: what comes from files that nobody vouches for goes to terminals and logs, which take some characters for
-//! orders (to move the cursor, to change the title), and the end of a line for the end of what is said.
+//! Names for printing. Text from untrusted files goes to terminals and logs, which obey some characters (they move the
+//! cursor, change the title) and take the end of a line for the end of the message.
 //!
-//! Every [`Error`](crate::Error) is made safe by this when it is built; what prints names by itself calls [`one_line`].
+//! Every [`Error`](crate::Error) is made safe this way when it is built; code that prints names itself calls [`one_line`].
 
 use std::borrow::Cow;
 
-/// Whether a terminal would obey a character instead of showing it: controls of one byte and of two, but for the ends of lines and
-/// tabs, and what turns the direction of text around.
+/// Whether a terminal would obey a character instead of showing it: C0 and C1 control characters except line ends and tabs,
+/// and characters that change the direction of text.
 pub fn is_order(c: char) -> bool {
     let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() && !matches!(c, '\n' | '\t')
 }
 
-/// The same text for a line that it shares with others: orders to terminals, tabs and ends of lines stand in it as visible escapes
-/// (`\n`, `\u{1b}`).
+/// The text for use within a line: terminal controls, tabs and line ends become visible escapes (`\n`, `\u{1b}`).
 ///
 /// ```
 /// use rawbpf::printing::one_line;
@@ -22,7 +21,7 @@ pub fn is_order(c: char) -> bool {
 /// ```
 pub fn one_line(text: &str) -> Cow<'_, str> {
     let breaks = |c: char| {
-        // Lines end there too, says Unicode, and some who read logs.
+        // Unicode, and some log readers, end lines there, too.
         let separates = matches!(c, '\u{2028}' | '\u{2029}');
         c.is_control() || separates || is_order(c)
     };

@@ -1,4 +1,4 @@
-//! The second opinion on decoding, kept: the elements of maps as `bpftool -j map dump` showed them, bytes and values.
+//! A recorded second opinion on decoding: map elements as `bpftool -j map dump` showed them, as bytes and as values.
 //!
 //! `fixtures/README.md` says how `fixtures/dumps/values.json` was made.
 
@@ -25,7 +25,7 @@ fn bytes(hex: &Json) -> Vec<u8> {
     pairs.iter().map(|pair| byte(pair).unwrap()).collect()
 }
 
-/// The key, or value, of each element: decoded, and as the other has it.
+/// The key or value of each element: decoded by us, and as bpftool shows it.
 fn elements(map: &str, part: &str, id: impl Fn(&OpenObject) -> TypeId) -> Vec<(Value, Json)> {
     let object = OpenObject::from_file(fixture("values.bpf.o")).unwrap();
     let btf: &Btf<'_> = object.btf().unwrap();
@@ -41,7 +41,7 @@ fn elements(map: &str, part: &str, id: impl Fn(&OpenObject) -> TypeId) -> Vec<(V
         .collect()
 }
 
-/// Whether two numbers are the same bits: the other has bitfields as unsigned ones, and enumerations as signed ones.
+/// Whether two numbers are the same bits: bpftool shows bitfields as unsigned numbers, and enumerations as signed ones.
 fn same_bits(ours: i128, theirs: i128) -> bool {
     let apart = ours.wrapping_sub(theirs).unsigned_abs();
     apart == 0 || apart.is_power_of_two() && apart > theirs.unsigned_abs().min(ours.unsigned_abs())
@@ -100,7 +100,7 @@ fn assert_same(ours: &Value, theirs: &Json, path: &str) {
     assert!(same, "{path}: {ours:?}, not {theirs}");
 }
 
-/// Members, those of anonymous ones among them.
+/// Members, including those of anonymous members.
 fn flattened(object: &Json) -> Vec<(String, Json)> {
     let mut members = Vec::new();
     for (name, value) in object.as_object().unwrap() {
@@ -131,7 +131,7 @@ fn the_variables_of_a_section_are_what_bpftool_says() {
         map.value_type()
     };
     for (ours, theirs) in elements(".data.filled", "value", section) {
-        // There a section is an array of objects of one variable each.
+        // In bpftool's output, a section is an array of objects with one variable each.
         let theirs = theirs[".data.filled"].as_array().unwrap().iter();
         let theirs: serde_json::Map<String, Json> = theirs
             .flat_map(|one| one.as_object().unwrap().clone())
@@ -157,7 +157,7 @@ fn a_whole_value_as_text() {
     );
 }
 
-/// The kernel's structures: bitfields of all sorts, unions in unions, flexible arrays, addresses.
+/// The kernel's structures: bitfields of all kinds, nested unions, flexible arrays, addresses.
 #[test]
 fn every_structure_of_a_kernel_can_be_decoded() {
     let btf = std::fs::read(fixture("btf/6.18.btf")).unwrap();

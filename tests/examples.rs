@@ -1,4 +1,4 @@
-//! Are the examples told of, and tested? Needs no kernel; `live_examples.rs` runs them.
+//! Checks that the examples are documented and tested. Needs no kernel; `live_examples.rs` runs them.
 
 use std::fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn each_says_what_it_shows_and_needs_and_is_short() {
     }
 }
 
-/// So it is compiled, and loaded on every kernel; its Rust side is a documentation test.
+/// So it is compiled, and loaded on every kernel; its Rust side is a doc test.
 #[test]
 fn the_first_program_of_the_readme_is_a_fixture() {
     let source = read("fixtures/src/exec.bpf.c");
@@ -61,7 +61,7 @@ fn the_first_program_of_the_readme_is_a_fixture() {
 }
 
 #[test]
-fn each_feature_is_told_of() {
+fn each_feature_is_documented() {
     let manifest = read("Cargo.toml");
     let (_, features) = manifest.split_once("[features]").unwrap();
     let (features, _) = features.split_once("\n[").unwrap();

@@ -1,4 +1,4 @@
-//! Are the prebuilt objects in `fixtures/` made from today's sources?
+//! Checks that the prebuilt objects in `fixtures/` were made from today's sources.
 //!
 //! Needs no clang: it compares hashes with the record that `cargo xtask fixtures` left.
 
@@ -24,7 +24,7 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The names in a folder that end so, without that ending.
+/// The names in a folder with this ending, without it.
 fn stems_in(folder: &Path, ending: &str) -> Vec<String> {
     let names = names_in(folder).into_iter();
     names

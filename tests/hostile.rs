@@ -1,4 +1,4 @@
-//! What fuzzing found once (`fixtures/hostile`), opened and planned: no panic, no hang, no flood of memory.
+//! What fuzzing once found (`fixtures/hostile`), opened and planned: no panic, no hang, no excessive memory.
 
 use allocation_counter::measure;
 use object::{EXIT, FUNC, OBJECT, Object, Place};
@@ -35,7 +35,7 @@ fn plans(object: &OpenObject) -> Vec<Result<LoadPlan>> {
     kernels.map(|kernel| object.relocate(&kernel)).collect()
 }
 
-/// The most memory that this process ever had, in KiB.
+/// This process's peak memory, in KiB.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -63,7 +63,7 @@ fn what_fuzzing_found_stays_harmless() {
     }
 }
 
-/// 369 MB of zeroes in a file of 4 KB were searched byte by byte, once a plan, and copied by `clone`.
+/// 369 MB of zeros in a file of 4 KB were searched byte by byte for each plan, and copied by `clone`.
 #[test]
 fn a_huge_bss_is_planned_without_being_made() {
     let object = OpenObject::from_file(fixtures().join("hostile/huge_bss.bpf.o")).unwrap();
@@ -84,8 +84,8 @@ fn a_huge_bss_is_planned_without_being_made() {
     assert!(peak_memory() < 128 << 10);
 }
 
-/// Opens and plans an object of this size and of twice that size: the most memory that is in use grows as the file does. How long
-/// names are grows with it, too.
+/// Opens and plans an object of one size and of twice that size: peak memory grows in proportion to the file. So do the
+/// lengths of names.
 fn assert_memory_follows_size(make: impl Fn(usize) -> Vec<u8>) {
     let memory = |scale: usize| {
         let bytes = make(scale);
@@ -138,7 +138,7 @@ fn references_share_the_name_of_what_they_refer_to() {
     });
 }
 
-/// Functions and variables whose names all end where the same long string does, in sections that do so, too.
+/// Functions and variables whose names all end in the same long string, in sections whose names do, too.
 #[test]
 fn overlapping_names_are_refused() {
     let open = |kind, count: usize| {

@@ -1,4 +1,4 @@
-//! The examples, started as people start them: each sees an event that its test makes, and ends well at Ctrl-C.
+//! The examples, started as users start them: each sees an event that its test makes, and ends cleanly at Ctrl-C.
 
 use std::env;
 use std::fs::{self, File};
@@ -14,11 +14,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::{Need, check, fixture, in_own_network};
 
 #[macro_use]
-#[allow(dead_code, reason = "this test program uses parts of it")]
+#[allow(dead_code, reason = "this test program uses some of it")]
 #[path = "live/support.rs"]
 mod support;
 
-/// All of them; see `examples.rs`, which compares.
+/// All of them; `examples.rs` checks that.
 const EXAMPLES: [&str; 15] = [
     "biolatency",
     "execsnoop",
@@ -65,7 +65,7 @@ fn run(name: &str, args: &[&str]) -> Output {
     command(name, args).output().unwrap()
 }
 
-/// An example that must end by itself, and well: what it prints.
+/// What an example prints that must end by itself, successfully.
 fn printed(name: &str, args: &[&str]) -> String {
     let output = run(name, args);
     let said = String::from_utf8_lossy(&output.stderr);
@@ -82,7 +82,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts the example and waits until it says that it has attached.
+    /// Starts the example and waits until it says that it is attached.
     fn start(name: &str, args: &[&str]) -> Self {
         // Whatever goes wrong, it ends, and so does the test.
         let mut child = command(name, args)
@@ -115,7 +115,7 @@ impl Running {
         said
     }
 
-    /// Waits for a line with all these words.
+    /// Waits for a line that contains all these words.
     fn wait_for(&mut self, words: &[&str]) -> String {
         let mut before = Vec::new();
         for line in self.lines.by_ref() {
@@ -132,7 +132,7 @@ impl Running {
         );
     }
 
-    /// Ends it as Ctrl-C does. What it printed last.
+    /// Ends it as Ctrl-C does; returns what it printed last.
     fn interrupt(mut self) -> String {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         let rest: Vec<String> = self.lines.by_ref().map(Result::unwrap).collect();
@@ -155,7 +155,7 @@ fn own_id() -> String {
     std::process::id().to_string()
 }
 
-/// A network of its own, whose only interface is up.
+/// Runs `job` in a network namespace of its own, whose only interface is up.
 fn in_network<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     in_own_network(|| {
         let ip = Command::new("ip")
@@ -210,7 +210,7 @@ fn execsnoop_sees_a_program_being_started() {
 #[test]
 fn ps_lists_threads_by_their_names() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
-    // The test's own thread bears its name, cut to 15 characters.
+    // The test's own thread has its name, cut to 15 characters.
     let text = printed("ps", &["--pid", &own_id()]);
     assert!(text.contains("ps_lists_thread"), "{text}");
     assert!(printed("ps", &[]).lines().count() > text.lines().count());
@@ -245,7 +245,7 @@ fn tcpconnect_sees_who_connects_where() {
 }
 
 #[test]
-fn tcplife_sums_a_connection_up() {
+fn tcplife_sums_up_a_connection() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
     in_network(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -256,7 +256,8 @@ fn tcplife_sums_a_connection_up() {
         let from = client.local_addr().unwrap();
         let (mut server, _) = listener.accept().unwrap();
         client.write_all(&[1; 1234]).unwrap();
-        // Not only dropped: a process that another test starts at this moment may hold a copy until its `exec`, and be the one to close it.
+        // Not only dropped: a process that another test starts at this moment may hold a copy until its `exec`, and be the
+        // one to close it.
         client.shutdown(Shutdown::Write).unwrap();
         drop(client);
         assert_eq!(server.read_to_end(&mut Vec::new()).unwrap(), 1234);
@@ -303,7 +304,7 @@ fn tc_filter_drops_packets_to_its_port_only() {
         for receiver in [&closed, &open] {
             open.send_to(b"x", receiver.local_addr().unwrap()).unwrap();
         }
-        // Packets on `lo` are delivered in their order: what has not come by now does not come.
+        // Packets on `lo` are delivered in order: what has not arrived by now was dropped.
         open.recv(&mut [0; 1]).unwrap();
         closed.set_nonblocking(true).unwrap();
         assert!(closed.recv(&mut [0; 1]).is_err());
@@ -354,7 +355,7 @@ fn biolatency_times_the_writes_of_a_process() {
     assert_eq!(requests > 0, on_a_device, "{text}");
 }
 
-/// Writes a file through to where it lives; says whether that is a device that the kernel has a queue of requests for.
+/// Writes a file through to its device; returns whether that is a block device with a request queue.
 fn write_to_a_block_device() -> bool {
     let folder = env::current_exe().unwrap().parent().unwrap().to_owned();
     let mut file = tempfile::tempfile_in(&folder).unwrap();
@@ -386,7 +387,8 @@ fn profile_names_the_functions_that_take_time() {
 
 #[inline(never)]
 fn rawbpf_example_that_takes_time() {
-    // Mostly by itself: callers of functions without a frame are not seen, and unoptimized code calls one for each step of a `for`.
+    // Mostly by itself: callers of functions without a frame are not seen, and unoptimized code calls one for each step of a
+    // `for`.
     let mut sum = 0_u32;
     let mut round = 0_u32;
     while round < 200 {
@@ -420,7 +422,7 @@ fn funccount_counts_functions_by_name() {
 }
 
 #[test]
-fn funccount_says_what_the_kernel_lacks() {
+fn funccount_reports_what_the_kernel_lacks() {
     require!(Need::Bpf, Need::Btf, Need::Tracefs);
     if check(&[Need::KprobeMulti]).is_ok() {
         return;
@@ -452,7 +454,7 @@ fn lsm_guard_keeps_everybody_from_a_file() {
 }
 
 #[test]
-fn pyaudit_hears_of_files_being_opened() {
+fn pyaudit_sees_files_being_opened() {
     require!(
         Need::Bpf,
         Need::Btf,
@@ -467,7 +469,7 @@ fn pyaudit_hears_of_files_being_opened() {
         .spawn()
         .unwrap();
     let id = python.id().to_string();
-    // Not before it runs Python, and not the copy of this process that it was.
+    // Not before it runs Python: until then it is a copy of this process.
     while fs::read_link(format!("/proc/{id}/exe")).unwrap() == env::current_exe().unwrap() {
         thread::yield_now();
     }

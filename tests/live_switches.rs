@@ -1,4 +1,4 @@
-//! Switches of the whole kernel, which are turned back: a test program of its own, as other tests need what is switched off.
+//! Kernel-wide switches, which are restored afterwards: a test program of its own, as other tests need what is switched off.
 //! Guests only.
 
 use rawbpf::attach::{Kprobe, KprobeMulti};
@@ -10,11 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{Need, check, fixture};
 
 #[macro_use]
-#[allow(dead_code, reason = "this test program uses parts of it")]
+#[allow(dead_code, reason = "this test program uses some of it")]
 #[path = "live/support.rs"]
 mod support;
 
-/// A switch that was on, and will be.
+/// A switch that was on, and will be on again.
 struct Off(&'static str);
 
 impl Off {
@@ -37,7 +37,7 @@ fn object(name: &str) -> Object {
         .unwrap()
 }
 
-/// One test at a time: what one switches off, others need.
+/// One test at a time: others need what one switches off.
 fn alone() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! Opening objects, looking at them and editing them: by the public interface, over the fixtures.
+//! Opening objects, looking at them and editing them, through the public interface, on the fixtures.
 
 use rawbpf::open::{
     DataKind, ExternKind, KconfigType, MapOrigin, OpenProgram, SectionDef, SectionFlags, SlotTarget,
@@ -357,7 +357,7 @@ fn global_data_grows_with_its_last_array() {
     assert_eq!(types.size_of(last.type_id), Ok(40));
     assert_eq!(grows.type_id(), array);
 
-    // A size that does not fit the array's elements leaves the map without types.
+    // A size that is not a multiple of the array's elements leaves the map without types.
     object
         .map_mut(".data.extra")
         .unwrap()
@@ -554,7 +554,7 @@ fn callers_can_add_section_names() {
     assert_eq!(kinds(OpenOptions::new()), [none, filter]);
     let own = OpenOptions::new().section(&FROBNICATE);
     assert_eq!(kinds(own.clone()), [ProgramType::SCHED_CLS, filter]);
-    // What is left over comes last.
+    // The catch-all comes last.
     let rest = OpenOptions::new().other_sections(&ANYTHING);
     assert_eq!(kinds(rest), [ProgramType::XDP, filter]);
     assert_eq!(
@@ -657,7 +657,7 @@ fn objects_in_memory_have_the_same_name_in_every_run() {
     assert_eq!(named.name(), "a_name_of_20_le");
 }
 
-/// The compiler's type information and libbpf's map have 32 bits for the size, and so have ours.
+/// BTF and libbpf's map have 32 bits for the size, and so do ours.
 #[test]
 fn zeroes_past_4_gib_are_what_32_bits_hold() {
     let object = open("bss_past_4_gib");

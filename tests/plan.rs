@@ -1,5 +1,5 @@
-//! Whole plans of the fixtures, made for kernels that are only files: no root, no running kernel. Their instructions are
-//! compared with libbpf's in `reference.rs`.
+//! Whole plans of the fixtures, for kernels that are only files: no root, no running kernel. `reference.rs` compares their
+//! instructions with libbpf's.
 
 use proptest::prelude::*;
 use rawbpf::btf::Btf;
@@ -56,14 +56,14 @@ fn a_struct_ops_map_takes_the_kernels_shape() {
         let ops = btf.get(*id).unwrap();
         assert_eq!(ops.name(), "tcp_congestion_ops");
         let member = ops.member(program.expected_attach_type.0 as usize).unwrap();
-        // The value starts with the kernel's own book-keeping.
+        // The value starts with the kernel's own bookkeeping.
         assert!(function.offset >= member.bit_offset / 8);
         assert!(function.offset.is_multiple_of(8));
     }
     assert!(plan.btf_required);
 }
 
-/// As in libbpf: the rest of the structure would be registered without a function that the object relies on.
+/// As in libbpf: otherwise the structure would be registered without a function that the object relies on.
 #[test]
 fn a_program_in_a_member_that_the_kernel_lacks_is_refused_unless_it_is_taken_out() {
     let name = b"\0undo_cwnd\0";
@@ -232,7 +232,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// A damaged object is refused or planned, but never brings the planner down.
+    /// A damaged object is refused or planned, but never crashes the planner.
     #[test]
     fn damaged_objects_are_planned_or_refused(bytes in damaged()) {
         let Ok(object) = OpenOptions::new().open_bytes(&bytes) else {

@@ -1,4 +1,4 @@
-//! The second opinion, kept: libbpf 1.8's final instructions for the fixtures, for five kernels, bit for bit.
+//! A recorded second opinion: libbpf 1.8's final instructions for the fixtures, for five kernels, bit for bit.
 //!
 //! `fixtures/README.md` says how the files of `fixtures/btf/` were made.
 
@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the fixtures ask for; values do not change instructions.
+/// The configuration that the fixtures ask for; values do not change instructions.
 const KCONFIG: &str = "CONFIG_BPF_SYSCALL=y
 CONFIG_TUN=m
 CONFIG_VETH=m

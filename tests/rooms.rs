@@ -1,7 +1,7 @@
-//! The plan of the house, checked on the parsed sources: stages import only to the left, rooms form no circle, and the picture of
-//! a large room shows all of its files.
+//! Checks the plan of the house on the parsed sources: stages import only to the left, rooms form no circle, and the picture
+//! of a large room shows all of its files.
 //!
-//! That pure rooms do not reach the kernel is checked by the compiler, which builds them alone (`--no-default-features`).
+//! The compiler checks that pure rooms do not reach the kernel: it builds them alone (`--no-default-features`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -37,7 +37,7 @@ fn files() -> Vec<(PathBuf, Module)> {
     found
 }
 
-/// Whether this is compiled for tests alone.
+/// Whether this is compiled for tests only.
 fn is_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
@@ -71,7 +71,7 @@ impl Paths {
             Some("crate") => (Module::new(), &path[1..]),
             Some("self") => (self.module.clone(), &path[1..]),
             Some("super") => (self.module.clone(), path),
-            // `Target` is in `reloc`, these functions of it are in a room above all others.
+            // `Target` is in `reloc`, but these functions of it are in a room above all others.
             Some("Target") if path.get(1).is_some_and(|name| name.starts_with("running")) => {
                 (vec!["running".to_owned()], &path[2..])
             }
@@ -140,7 +140,7 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_macro(&mut self, mac: &'ast syn::Macro) {
         visit::visit_macro(self, mac);
-        // What stands in a macro is not parsed; `crate::a::b` is seen all the same.
+        // The contents of macros are not parsed; `crate::a::b` is seen all the same.
         let text = mac.tokens.to_string().replace(' ', "");
         for (at, _) in text.match_indices("crate::") {
             let path = text[at..].split(|c: char| c != '_' && c != ':' && !c.is_alphanumeric());
@@ -151,11 +151,11 @@ impl<'ast> Visit<'ast> for Paths {
     }
 }
 
-/// What the files of the crate mention of each other.
+/// Which modules the files of the crate mention.
 struct House {
     /// For each module, the paths in it.
     mentions: BTreeMap<Module, BTreeSet<Module>>,
-    /// What the crate's root has under names of its own: `OpenObject` is in `open`.
+    /// What the crate's root re-exports: `OpenObject` is in `open`.
     root: BTreeMap<String, String>,
 }
 
@@ -206,7 +206,7 @@ impl House {
         Some(self.root.get(first).unwrap_or(first).clone())
     }
 
-    /// Which rooms each room mentions, and where it does.
+    /// Which rooms each room mentions, and where.
     fn rooms(&self) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
         let mut rooms: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
         for (module, paths) in self.mentions.iter().filter(|(m, _)| !m.is_empty()) {
@@ -228,7 +228,7 @@ impl House {
         rooms
     }
 
-    /// Which files of a room mention which others of it.
+    /// Which files of a room mention which others in it.
     fn inside(&self, room: &str) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
         let mut files: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
         let known: BTreeSet<&Module> = self.mentions.keys().collect();
@@ -265,7 +265,7 @@ impl House {
     }
 }
 
-/// Sets of nodes each of which leads to every other, of more than one node.
+/// Sets of two or more nodes that all lead to each other.
 fn circles(graph: &BTreeMap<String, BTreeMap<String, Vec<String>>>) -> Vec<BTreeSet<String>> {
     let reach = |from: &String| {
         let mut seen = BTreeSet::new();
@@ -311,7 +311,7 @@ fn stages_import_only_to_the_left() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// `map` and `program` are what loading and attaching stand on.
+/// Loading and attaching build on `map` and `program`.
 #[test]
 fn handles_know_neither_loading_nor_attaching() {
     let rooms = House::read().rooms();
@@ -353,7 +353,7 @@ fn inside_a_room_no_circle_is_larger_than_two_files() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What `mod.rs` says of its files: the words of its picture, and those in backticks below.
+/// What `mod.rs` says about its files: the words in its picture, and those in backticks below it.
 fn told(notes: &str) -> BTreeSet<String> {
     let (_, rest) = notes.split_once("```text").unwrap_or_default();
     let (picture, below) = rest.split_once("```").unwrap_or_default();
@@ -362,7 +362,7 @@ fn told(notes: &str) -> BTreeSet<String> {
     words.chain(quoted).map(str::to_owned).collect()
 }
 
-/// In a room that cannot be taken in at a glance, somebody has to say where to start and what every file is for.
+/// A room that cannot be taken in at a glance has to say where to start and what every file is for.
 #[test]
 fn large_rooms_have_a_picture_of_all_their_files() {
     const MANY: usize = 8;
@@ -387,7 +387,7 @@ fn large_rooms_have_a_picture_of_all_their_files() {
     assert!(wrong.is_empty(), "not in the picture: {wrong:#?}");
 }
 
-/// The lint `unsafe_code` is denied, but for files that say otherwise.
+/// The lint `unsafe_code` is denied, except in files that say otherwise.
 #[test]
 fn only_sys_is_unsafe() {
     for (path, module) in files() {

@@ -1,12 +1,12 @@
-//! libbpf's `SEC()` table, written down a second time: names, what each says, and which section names each takes.
+//! libbpf's `SEC()` table, written down a second time: names, what each means, and which section names each matches.
 
 use rawbpf::open::{AutoAttach, SectionDef, SectionFlags};
 use rawbpf::reloc::{OfflineKernel, Target};
 use rawbpf::{AttachType, OpenOptions, ProgramFlags, ProgramType};
 
-/// A line for each entry of libbpf 1.8, in its order: name, program type, attach type, flags, how it is attached. Types bear
-/// the names that libbpf prints. Flags: Sleepable, B attach target is looked up in BTF, A attachable by name, O attach type
-/// is optional, F fragments of XDP packets, U user-space static probe.
+/// A line for each entry of libbpf 1.8, in its order: name, program type, attach type, flags, how it is attached. Types have
+/// the names that libbpf prints. Flags: S sleepable, B attach target is looked up in BTF, A attachable by name, O attach
+/// type is optional, F fragments of XDP packets, U user-space static probe.
 const TABLE: &str = "
 socket socket_filter - - -
 sk_reuseport/migrate sk_reuseport sk_reuseport_select_or_migrate A -
@@ -211,7 +211,7 @@ fn names_are_exact_unless_a_target_may_follow() {
     }
 }
 
-/// `sections.bpf.o` has a program for each entry; three need something else besides.
+/// `sections.bpf.o` has a program for each entry; three need something else as well.
 #[test]
 fn a_program_of_every_entry_is_planned_as_its_entry_says() {
     let bytes = include_bytes!("../fixtures/sections.bpf.o");
@@ -246,7 +246,7 @@ fn a_program_of_every_entry_is_planned_as_its_entry_says() {
         assert_eq!(flags.contains(ProgramFlags::XDP_HAS_FRAGS), frags);
         flags.remove(ProgramFlags::SLEEPABLE | ProgramFlags::XDP_HAS_FRAGS);
         assert!(flags.is_empty(), "{flags:?}");
-        // What is left of that kernel's types lacks most targets.
+        // That kernel's slice of types lacks most targets.
         let needs_types = def.flags.contains(SectionFlags::ATTACH_BTF);
         assert!(program.error.is_none() || needs_types, "{}", def.pattern);
     }
@@ -257,7 +257,7 @@ fn a_program_of_every_entry_is_planned_as_its_entry_says() {
     assert_eq!(planned, all);
 }
 
-/// USDT probes become links to many places at once, where the kernel has them.
+/// USDT probes become multi-uprobe links, where the kernel has them.
 fn attach_type(def: &SectionDef) -> AttachType {
     if def.flags.contains(SectionFlags::USDT) {
         AttachType::TRACE_UPROBE_MULTI

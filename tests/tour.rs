@@ -1,4 +1,4 @@
-//! Is what `docs/TOUR.md` says still so: the functions it names, and the bytes?
+//! Checks that `docs/TOUR.md` is still true: the functions it names, and the bytes it shows.
 
 use rawbpf::OpenObject;
 use rawbpf::insn::{INSN_SIZE, Insn, disassemble};
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const PROGRAM: &str = "enter_openat";
-/// Where the file has its first instruction, and the CO-RE relocation of that.
+/// Where the first instruction is in the file, and its CO-RE relocation.
 const INSTRUCTION: usize = 0x158;
 const RELOCATION: usize = 0x223c;
 
@@ -37,13 +37,13 @@ fn hex(bytes: &[u8]) -> String {
     digits.join(" ")
 }
 
-/// An instruction as the tour shows it: bytes and words.
+/// An instruction as the tour shows it: bytes and disassembly.
 fn shown(insn: Insn) -> String {
     let words = disassemble(&[insn]).remove(0).1;
     format!("{}     {words}", hex(&insn.to_bytes()))
 }
 
-/// The text between these marks, wherever they are.
+/// The texts between these marks, wherever they occur.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> Vec<&'t str> {
     let parts = text.split(start).skip(1);
     parts.filter_map(|part| part.split(end).next()).collect()
@@ -93,7 +93,7 @@ fn every_function_it_names_is_in_its_file() {
     );
 }
 
-/// Files that are named for what they describe.
+/// Files that are named for what they describe, not for a function.
 const PLACES: [&str; 1] = ["src/reloc/plan.rs"];
 
 #[test]

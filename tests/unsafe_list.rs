@@ -1,4 +1,4 @@
-//! `UNSAFE.md` tells the truth: it names every file that opts in to unsafe code, and all of them are in `src/sys`.
+//! Checks `UNSAFE.md`: it names every file that opts in to unsafe code, and all of them are in `src/sys`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn every_unsafe_file_is_listed() {
     for folder in ["src", "cli/src", "xtask/src"] {
         rust_files(&root.join(folder), &mut files);
     }
-    // Put together here, so that this file does not opt in.
+    // Assembled here, so that this file does not seem to opt in.
     let opt_in = ["allow(", "unsafe_code)"].concat();
     let mut opted_in = 0;
     for file in files {

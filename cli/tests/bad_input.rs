@@ -1,4 +1,4 @@
-//! Misuse: every wrong input gives one clear message that names the file and the thing, exit status 1, and no panic.
+//! Misuse: every wrong input gives one clear message that names the file and the problem, exit status 1, and no panic.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,7 @@ fn rawbpf(args: &[&str]) -> Command {
     command
 }
 
-/// Runs the command, which must fail with exit status 1 and one message; gives the message.
+/// Runs the command, which must fail with exit status 1 and one message; returns the message.
 fn failure(command: &mut Command) -> String {
     let output: Output = command.output().unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
@@ -27,7 +27,7 @@ fn failure(command: &mut Command) -> String {
     message
 }
 
-/// A file with these bytes, in a folder that is removed with the first return value.
+/// A file with these bytes, in a folder that is removed when the first value is dropped.
 fn file(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bad.bpf.o");
@@ -64,7 +64,7 @@ fn a_directory_is_no_object() {
 }
 
 #[test]
-fn only_regular_files_of_a_bearable_size_are_read() {
+fn only_regular_files_of_a_reasonable_size_are_read() {
     let (folder, path) = file(b"");
     let at = |name: &str| folder.path().join(name);
     let made = Command::new("mkfifo").arg(at("fifo")).status().unwrap();
@@ -193,7 +193,7 @@ fn without_root_the_capability_is_named() {
         println!("skipped: without_root_the_capability_is_named: only root can give up its rights");
         return;
     }
-    // Somewhere that anybody can read, and with the object beside it.
+    // Somewhere that anybody can read, with the object next to it.
     let folder = tempfile::Builder::new()
         .prefix("rawbpf-")
         .tempdir_in("/tmp")
@@ -201,8 +201,8 @@ fn without_root_the_capability_is_named() {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(folder.path(), open).unwrap();
     let binary = folder.path().join("rawbpf");
-    // By another process: a program that this one has open for writing, or that a child of another test has inherited, cannot
-    // be run.
+    // By another process: a program that this one has open for writing, or that a child of another test has inherited,
+    // cannot be run.
     let copied = Command::new("cp")
         .arg(env!("CARGO_BIN_EXE_rawbpf"))
         .arg(&binary)
@@ -210,7 +210,7 @@ fn without_root_the_capability_is_named() {
     assert!(copied.unwrap().success());
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
     let has_bpffs = mounts.contains(" /sys/fs/bpf bpf ");
-    // The map of the second is refused for want of its types, which are refused for want of the capability.
+    // The second's map is refused for lack of its types, which are refused for lack of the capability.
     for name in ["opensnoop", "storage", "maps_pinned"] {
         let object = folder.path().join(name).with_extension("bpf.o");
         fs::copy(fixture(&format!("{name}.bpf.o")), &object).unwrap();
@@ -308,7 +308,7 @@ fn a_file_that_is_no_btf_is_named() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure() {
+fn a_closed_pipe_is_not_a_failure() {
     let path = fixture("core_kinds.bpf.o");
     let mut child = rawbpf(&["inspect", path.to_str().unwrap(), "--json"])
         .stdout(std::process::Stdio::piped())

@@ -1,5 +1,5 @@
-//! Files from strangers: whatever names are in them, the command prints nothing that a terminal obeys, and takes no more memory than
-//! the file is worth.
+//! Untrusted files: whatever names are in them, the command prints nothing that a terminal would obey, and uses no more
+//! memory than the file justifies.
 
 #[path = "../../tests/hostile/object.rs"]
 mod object;
@@ -11,14 +11,14 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Sets a terminal's title and colours, deletes, turns text around.
+/// Sets a terminal's title and colours, deletes, reverses the direction of text.
 const ORDERS: &str = "\u{1b}]0;x\u{7}\u{9b}31m\u{7f}\u{202e}\u{2066}\r";
 
 fn named(name: &str) -> String {
     format!("{name}{ORDERS}")
 }
 
-/// An object whose every name gives orders to terminals. The first of its programs can be planned.
+/// An object in which every name contains terminal controls. Its first program can be planned.
 fn with_orders_in_names() -> Object {
     let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 1);
@@ -86,7 +86,7 @@ fn rawbpf(arguments: &[&str]) -> Output {
     command.args(arguments).output().unwrap()
 }
 
-/// The text of what was printed, which has nothing in it that a terminal obeys.
+/// The printed text, which contains nothing that a terminal would obey.
 fn harmless(bytes: Vec<u8>, of: &[&str]) -> String {
     let text = String::from_utf8(bytes).expect("text");
     let order = text.chars().find(|c| {
@@ -152,7 +152,7 @@ fn no_name_gives_orders_to_the_terminal() {
     }
 }
 
-/// What a command prints of a file, within so much memory.
+/// What a command prints about a file, within a memory limit.
 fn within(kilobytes: u32, arguments: &str, file: &Path) -> Vec<u8> {
     let script = format!("ulimit -v {kilobytes}; exec \"$0\" {arguments} \"$1\"");
     let output = Command::new("sh")
@@ -165,7 +165,7 @@ fn within(kilobytes: u32, arguments: &str, file: &Path) -> Vec<u8> {
     output.stdout
 }
 
-/// 20 000 relocations to one type with a name of a megabyte: a table of all rows would take twenty gigabytes.
+/// 20 000 relocations to one type with a megabyte name: a table of all rows would take twenty gigabytes.
 #[test]
 fn a_long_name_is_not_copied_for_each_relocation() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! How the command ends, whenever it is asked to: soon, and with nothing left behind. Needs root; skipped with a printed reason
-//! elsewhere, and failing then with `CI=true`.
+//! How the command ends when it is asked to: soon, and with nothing left behind. Needs root; skipped with a printed reason
+//! elsewhere, and failing there with `CI=true`.
 
 mod common;
 
@@ -12,14 +12,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What `events.bpf.o` pins. Whoever runs it holds [`PINNED`].
+/// What `events.bpf.o` pins. Tests that run it hold [`PINNED`].
 const PIN: &str = "/sys/fs/bpf/rawbpf_events_pinned";
 static PINNED: Mutex<()> = Mutex::new(());
 
-/// An end that is sooner than this is soon: without the signal all of these would go on for minutes.
+/// Anything faster than this is soon: without the signal all of these would go on for minutes.
 const SOON: Duration = Duration::from_secs(15);
 
-/// The name of the pin, for one test alone; `None` if there is no BPF file system.
+/// Reserves the pin's name for one test; `None` if there is no BPF file system.
 fn pin(test: &str) -> Option<MutexGuard<'static, ()>> {
     if !can_load(test) {
         return None;
@@ -32,7 +32,7 @@ fn pin(test: &str) -> Option<MutexGuard<'static, ()>> {
     Some(PINNED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A command that is running, and is killed if the test fails.
+/// A running command, which is killed if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -60,7 +60,7 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Waits for the end, and gives what was said on standard error.
+    /// Waits for the end, and returns what was printed on standard error.
     fn end(mut self) -> (ExitStatus, String) {
         let start = Instant::now();
         let status = loop {
@@ -76,7 +76,7 @@ impl Running {
         (status, said)
     }
 
-    /// Waits until it says this on standard error.
+    /// Waits until it prints this on standard error.
     fn wait_for(&mut self, words: &str) {
         let mut said = Vec::new();
         let errors = self.0.stderr.as_mut().unwrap();
@@ -92,14 +92,14 @@ impl Running {
         }
     }
 
-    /// Whether it sleeps, as it does where it waits for the reader of a pipe.
+    /// Whether it sleeps, as it does while it waits for the reader of a pipe.
     fn sleeps(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
         stat.rsplit(") ").next().unwrap().starts_with('S')
     }
 }
 
-/// Has `run` fill a pipe that nobody reads with the events of this process.
+/// Makes `run` fill a pipe that nobody reads with this process's events.
 fn with_a_full_pipe() -> Running {
     let mine = format!("targ_tgid={}", std::process::id());
     let object = fixture("events.bpf.o");
@@ -115,7 +115,7 @@ fn with_a_full_pipe() -> Running {
     running
 }
 
-/// Whether programs that this one starts ignore a signal, as shells without job control have those do that run in the background.
+/// Whether programs started by this one ignore a signal, as background jobs of shells without job control do.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -124,7 +124,7 @@ fn is_ignored(signal: i32) -> bool {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_keeps_no_plan_from_ending() {
+fn an_unread_pipe_does_not_keep_plan_from_ending() {
     for (signal, number) in [("-TERM", 15), ("-INT", 2)] {
         if is_ignored(number) {
             continue;
@@ -139,8 +139,8 @@ fn a_pipe_that_nobody_reads_keeps_no_plan_from_ending() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_keeps_no_run_from_undoing() {
-    let Some(_pin) = pin("a_pipe_that_nobody_reads_keeps_no_run_from_undoing") else {
+fn an_unread_pipe_does_not_keep_run_from_undoing() {
+    let Some(_pin) = pin("an_unread_pipe_does_not_keep_run_from_undoing") else {
         return;
     };
     let running = with_a_full_pipe();
@@ -162,12 +162,12 @@ fn a_second_signal_ends_the_process_at_once() {
     std::thread::sleep(Duration::from_millis(300));
     running.send("-TERM");
     let (status, said) = running.end();
-    // Who is told to leave at once undoes nothing; the pin is all that can stay.
+    // A process that is ended immediately undoes nothing; only the pin can be left.
     let _ = fs::remove_file(PIN);
     assert_eq!(status.code(), Some(128 + 15), "{said}");
 }
 
-/// `timeout` sends its signal twice, without a pause.
+/// `timeout` sends its signal twice in a row.
 #[test]
 fn two_signals_in_a_row_are_one() {
     let Some(_pin) = pin("two_signals_in_a_row_are_one") else {
@@ -184,7 +184,7 @@ fn two_signals_in_a_row_are_one() {
         }
         let (status, said) = running.end();
         assert!(!Path::new(PIN).exists(), "{said}");
-        // Only when everything has been undone does one of them end the process itself.
+        // One of them ends the process itself only after everything has been undone.
         assert!(
             status.success() || status.code() == Some(128 + 15),
             "{said}"
@@ -211,8 +211,8 @@ fn loading_ends_between_two_programs() {
 }
 
 #[test]
-fn run_takes_off_the_pins_that_it_made_and_no_others() {
-    let Some(_pin) = pin("run_takes_off_the_pins_that_it_made_and_no_others") else {
+fn run_removes_the_pins_that_it_made_and_no_others() {
+    let Some(_pin) = pin("run_removes_the_pins_that_it_made_and_no_others") else {
         return;
     };
     let object = fixture("events.bpf.o");
@@ -243,7 +243,7 @@ fn a_run_that_fails_leaves_no_pin() {
     assert!(!Path::new("/sys/fs/bpf/rawbpf_pinned").exists());
 }
 
-/// 1e19 seconds fit a duration and no clock.
+/// 1e19 seconds fit a duration, but no clock.
 #[test]
 fn a_time_that_no_clock_can_count_never_comes() {
     if !can_load("a_time_that_no_clock_can_count_never_comes") {

@@ -1,5 +1,5 @@
-//! What `run` says of events, and what it is told about the kernel. Needs root; skipped with a printed reason elsewhere, and failing
-//! then with `CI=true`.
+//! What `run` says about events, and what it is told about the kernel. Needs root; skipped with a printed reason elsewhere,
+//! and failing there with `CI=true`.
 
 mod common;
 
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What it printed and said, and whether it succeeded.
+/// What it printed on standard output and standard error, and whether it succeeded.
 struct Outcome {
     printed: String,
     said: String,
@@ -45,7 +45,7 @@ fn run(object: &str, args: &[&str]) -> Outcome {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn();
-    // Waiting for its output is a system call now and then.
+    // Waiting for its output makes a system call now and then.
     let output = child.unwrap().wait_with_output().unwrap();
     Outcome {
         printed: String::from_utf8(output.stdout).unwrap(),
@@ -74,7 +74,7 @@ fn every_event_tells_its_map_and_is_of_its_own_type() {
     let me = std::process::id();
     assert_eq!(outcome.of_map("calls")[0]["pid"], me);
     assert_eq!(outcome.of_map("numbers")[0]["pid"], me);
-    // Two letters of 32 were sent.
+    // Two of 32 letters were sent.
     let said = &outcome.of_map("words")[0];
     assert_eq!((&said["len"], &said["text"]), (&2.into(), &"hi".into()));
     assert!(!outcome.said.contains("hex"), "{}", outcome.said);
@@ -176,7 +176,7 @@ fn a_kernel_that_does_not_tell_is_described_by_files() {
     assert_eq!(section["LINUX_KERNEL_VERSION"], 0x05_04_03);
 }
 
-/// These types lack all that the object relocates against.
+/// These types lack everything the object relocates against.
 #[test]
 fn programs_adapt_to_the_types_of_a_file() {
     if !can_load("programs_adapt_to_the_types_of_a_file") {

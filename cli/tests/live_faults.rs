@@ -1,5 +1,5 @@
-//! Every system call of a load fails once: the load then either finds another way, or says in one message what could not
-//! be done to what; and nothing is left behind. Needs root and strace, which makes the calls fail.
+//! Makes every system call of a load fail once: the load then either finds another way, or says in one message what could
+//! not be done to what; and nothing is left behind. Needs root and strace, which makes the calls fail.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,14 +17,14 @@ mod support;
 
 use support::{Need, fixture, mount_point};
 
-/// The numbers that kernels answer when memory, rights, support, time or room is missing.
+/// What kernels answer when memory, rights, support, time or room is missing.
 const ERRORS: [&str; 5] = ["ENOMEM", "EPERM", "EINVAL", "EAGAIN", "E2BIG"];
 
-/// One of everything that takes a step to load. All names that the kernel gets from it start with this word.
+/// One of everything that takes a step to load. All names that it gives to the kernel start with this word.
 const OBJECT: &str = "rich.bpf.o";
 const WORD: &[u8; 4] = b"rich";
 
-/// More calls than the object takes.
+/// More calls than loading the object makes.
 const MOST_CALLS: u32 = 400;
 
 /// What a load with one failing call did.
@@ -32,7 +32,7 @@ const MOST_CALLS: u32 = 400;
 struct Run {
     /// The command of the call that failed; `None` if there were fewer calls.
     failed: Option<String>,
-    /// The process, whose number stands in the names of the probes that it makes.
+    /// The process id, which is part of the names of the probes it creates.
     pid: String,
     success: bool,
     message: String,
@@ -44,11 +44,11 @@ fn command() -> PathBuf {
         .into()
 }
 
-/// The object under names of this process, so that nothing else in the kernel can be taken for it: others may load the same
-/// object at the same time.
+/// The object with names unique to this process, so that nothing else in the kernel can be taken for it: others may load the
+/// same object at the same time.
 #[derive(Debug)]
 struct Own {
-    /// What stands in the place of [`WORD`].
+    /// What replaces [`WORD`].
     prefix: String,
     object: PathBuf,
     trace: PathBuf,
@@ -77,7 +77,7 @@ impl Own {
     }
 }
 
-/// A word as long as [`WORD`], another for each number of a process (of which there are at most 2^22).
+/// A word as long as [`WORD`], unique for each process id (there are at most 2^22).
 fn word_of(mut number: u32) -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let letter = |_| {
@@ -88,7 +88,7 @@ fn word_of(mut number: u32) -> String {
     (0..WORD.len()).map(letter).collect()
 }
 
-/// Loads the object, and lets the `number`-th call of `bpf()` fail.
+/// Loads the object, and makes the `number`-th call of `bpf()` fail.
 fn load_with_fault(error: &str, number: u32, own: &Own) -> Run {
     let trace = &own.trace;
     let output = Command::new("strace")
@@ -117,7 +117,7 @@ fn load_with_fault(error: &str, number: u32, own: &Own) -> Run {
 }
 
 impl Run {
-    /// Another way was found, or there is one message that teaches.
+    /// Another way was found, or there is one helpful message.
     fn check(&self, what: &str, own: &Own) {
         assert!(!self.message.contains("panicked"), "{what}: {self:?}");
         if self.success {
@@ -145,20 +145,20 @@ impl Run {
     }
 }
 
-/// What the kernel has that is not the object's: what was there before, and what others made meanwhile.
+/// Kernel objects that are not ours: what existed before, and what others made meanwhile.
 ///
-/// Asked by number first. Opening is the last resort: the kernel (6.18) loses a reference to a program array that is opened
-/// and closed while it is being freed, and keeps it for ever.
+/// Compared by id first. Opening is the last resort: the kernel (6.18) loses a reference to a program array that is opened
+/// and closed while it is being freed, and keeps it forever.
 #[derive(Debug)]
 struct Others(BTreeSet<(&'static str, u32)>);
 
 impl Others {
-    /// Everything there is.
+    /// Everything that exists now.
     fn now() -> Self {
         Self(ids().into_iter().collect())
     }
 
-    /// What the object left in the kernel, once nothing more goes away.
+    /// What the object left in the kernel, once nothing more disappears.
     fn left_behind(&mut self, own: &Own) -> Vec<String> {
         let mut found = Vec::new();
         for (kind, id) in self.settled() {
@@ -172,8 +172,8 @@ impl Others {
         found
     }
 
-    /// What is new and stays. The kernel frees programs and maps a moment after the last descriptor is closed; what others
-    /// make while that is awaited does not count.
+    /// What is new and stays. The kernel frees programs and maps shortly after the last descriptor is closed; what others
+    /// make in the meantime does not count.
     fn settled(&self) -> Vec<(&'static str, u32)> {
         const QUIET: Duration = Duration::from_secs(2);
         let mut left = ids();
@@ -228,7 +228,7 @@ fn files_left_behind(pid: &str, own: &Own) -> Vec<String> {
     found
 }
 
-/// The name of something that is ours. A load makes no links: whatever link there is belongs to somebody else.
+/// The name of an object that is ours. A load makes no links: any link belongs to somebody else.
 fn name_of(kind: &str, id: u32, own: &Own) -> Option<String> {
     let ours = |name: String| name.starts_with(&own.prefix).then_some(name);
     let kind = KINDS.iter().find(|(name, _)| *name == kind)?.1;
@@ -279,7 +279,7 @@ fn every_failing_call_of_a_load_is_survived_or_explained() {
             }
         }
         println!("{error}: {survived} calls made up for, {explained} explained");
-        // Both must happen, or nothing has been made to fail.
+        // Both must happen; otherwise nothing was made to fail.
         assert!(survived > 0 && explained > 0, "{error}");
     }
 }

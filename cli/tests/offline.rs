@@ -1,4 +1,4 @@
-//! `inspect` and `plan`, which need no kernel: what they print of the fixtures.
+//! `inspect` and `plan`, which need no kernel: what they print for the fixtures.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -145,7 +145,7 @@ fn no_profile_aborts_at_a_panic() {
     assert!(!lines.any(|line| line.trim_start().starts_with("panic")));
 }
 
-/// The fentry program calls a helper function that is younger than fentry.
+/// The fentry program calls a helper function that is newer than fentry.
 #[test]
 fn a_plan_tells_which_alternative_it_takes_and_why() {
     let alternatives = ["--prefer", "vfs_read_fentry,vfs_read_kprobe"];
@@ -190,7 +190,7 @@ fn a_plan_tells_which_alternative_it_takes_and_why() {
 }
 
 #[test]
-fn alternatives_that_are_none_are_refused() {
+fn bad_alternatives_are_refused() {
     for (names, words) in [
         (
             "vfs_read_fentri,vfs_read_kprobe",

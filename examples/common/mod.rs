@@ -1,6 +1,6 @@
-//! What the examples share, and what is not about BPF: arguments, an end at Ctrl-C, errors for people.
+//! What the examples share, none of it about BPF: arguments, ending at Ctrl-C, readable errors.
 
-#![allow(dead_code, reason = "each example uses a part")]
+#![allow(dead_code, reason = "each example uses some of it")]
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long an example waits before it looks whether it shall end.
+/// How long an example waits before it checks whether it should end.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// What `main` returns: an error is printed as its message, not as its parts.
+/// What `main` returns: an error is printed as its message, not in `Debug` form.
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 pub(crate) struct Failure(Box<dyn std::error::Error>);
@@ -31,7 +31,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// The command line: `--name VALUE` in any place, operands in their order.
+/// The command line: `--name VALUE` anywhere, operands in order.
 pub(crate) struct Args {
     words: Vec<String>,
     help: &'static str,
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Answers `--help` at once.
+    /// Reads the command line; prints `help` and exits if `--help` is given.
     pub(crate) fn new(help: &'static str) -> Self {
         let words: Vec<String> = std::env::args().skip(1).collect();
         if words.iter().any(|word| word == "--help" || word == "-h") {
@@ -66,7 +66,7 @@ impl Args {
         Some(self.parsed(name, &value))
     }
 
-    /// The next operand. Options have to be taken before.
+    /// The next operand. Options must be taken first.
     pub(crate) fn operand<T: FromStr>(&mut self, name: &str) -> T {
         match self.words.first() {
             Some(word) if !word.starts_with('-') => {
@@ -77,12 +77,12 @@ impl Args {
         }
     }
 
-    /// All operands that are left.
+    /// All remaining operands.
     pub(crate) fn rest(self) -> Vec<String> {
         self.words
     }
 
-    /// The end of the command line, and with it, when this program ends.
+    /// Ends the command line; returns when this program should end.
     pub(crate) fn until(self) -> Outcome<Until> {
         if let Some(word) = self.words.first() {
             self.wrong(&format!("unexpected: {word}"));
@@ -120,7 +120,7 @@ impl Until {
             || self.end.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Waits until it is over.
+    /// Waits until then.
     pub(crate) fn sleep(&self) {
         while !self.is_over() {
             thread::sleep(TICK);
@@ -128,18 +128,18 @@ impl Until {
     }
 }
 
-/// Says that everything is attached.
+/// Tells the user that everything is attached.
 pub(crate) fn started(what: &str) {
     eprintln!("{what}; press Ctrl-C to stop");
 }
 
-/// A C string in a field of fixed size.
+/// The C string in a field of fixed size.
 pub(crate) fn text(field: &[u8]) -> String {
     let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// An address in network order: four bytes that count, or sixteen.
+/// An address in network byte order: the first four bytes for IPv4, all sixteen for IPv6.
 pub(crate) fn address(family: u16, bytes: [u8; 16]) -> std::net::IpAddr {
     const AF_INET: u16 = 2;
     match bytes {
@@ -148,16 +148,16 @@ pub(crate) fn address(family: u16, bytes: [u8; 16]) -> std::net::IpAddr {
     }
 }
 
-/// The file that a process has mapped at an address, and the place in it.
+/// The file that a process has mapped at an address, and the offset in it.
 pub(crate) fn mapped_file(pid: u32, address: u64) -> Option<(String, u64)> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let (path, place) = maps.lines().find_map(|line| mapped(line, address))?;
-    // As the process sees the file: it may be in a container.
+    // Through the process's own root: it may be in a container.
     Some((format!("/proc/{pid}/root{path}"), place))
 }
 
-/// The path and the place of an address, if this line of `/proc/PID/maps` has it:
-/// `7f00-7f80 r-xp 00001000 fe:00 12 /usr/lib/libc.so.6`.
+/// The path and the file offset of an address, if this line of `/proc/PID/maps` covers it: `7f00-7f80 r-xp 00001000 fe:00 12
+/// /usr/lib/libc.so.6`.
 fn mapped(line: &str, address: u64) -> Option<(&str, u64)> {
     let mut words = line.split_ascii_whitespace();
     let (start, end) = words.next()?.split_once('-')?;

@@ -1,4 +1,4 @@
-//! Reads any bytes as type information and asks everything about every type.
+//! Reads arbitrary bytes as type information and asks everything about every type.
 
 #![no_main]
 

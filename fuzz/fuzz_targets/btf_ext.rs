@@ -1,4 +1,4 @@
-//! Reads any bytes as extended type information and visits every record.
+//! Reads arbitrary bytes as extended type information and visits every record.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Opens any bytes as an object and looks at everything in it.
+//! Opens arbitrary bytes as an object and looks at everything in it.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     for variable in object.variables() {
-        // Larger ones are made of zeroes when they are asked for, and that is what was asked for.
+        // Larger ones are made of zeros when they are asked for, which costs what it must.
         if variable.size() <= 4 << 20 {
             assert!(object.value_of(variable).len() <= 4 << 20);
         }
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = rawbpf::insn::disassemble(object.instructions(program));
     }
     let _ = object.core_relocations().count();
-    // Whoever sets a variable gets the whole section that it is in.
+    // Setting a variable allocates the whole section that it is in.
     if object.maps().iter().any(|map| map.value_size() > 1 << 28) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Reads any text as what procfs shows of a map's descriptor.
+//! Reads arbitrary text as what procfs shows about a map's descriptor.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Reads any bytes as the kernel's list of symbols, for names of addresses.
+//! Reads arbitrary bytes as the kernel's symbol list, to find names of addresses.
 
 #![no_main]
 

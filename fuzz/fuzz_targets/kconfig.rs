@@ -1,4 +1,4 @@
-//! Reads any bytes as a kernel's configuration.
+//! Reads arbitrary bytes as a kernel configuration.
 
 #![no_main]
 

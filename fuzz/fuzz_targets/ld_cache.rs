@@ -1,4 +1,5 @@
-//! Reads any bytes as the dynamic loader's list of libraries. Up to the first line break, they are the name of a library.
+//! Reads arbitrary bytes as the dynamic loader's cache of libraries. Up to the first line break, they are the name of a
+//! library.
 
 #![no_main]
 

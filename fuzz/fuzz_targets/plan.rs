@@ -1,5 +1,5 @@
-//! Opens any bytes as an object and plans what is openable, for a new and an old kernel, and for one with the object's
-//! own types.
+//! Opens arbitrary bytes as an object and, if that works, plans it for a new and an old kernel, and for one with the
+//! object's own types.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ fn kernel(btf: Vec<u8>, version: KernelVersion) -> Target {
     })
 }
 
-/// Kernels with the types that the fixtures ask for.
+/// Kernels with the types that the fixtures need.
 static TARGETS: LazyLock<[Target; 2]> = LazyLock::new(|| {
     [KernelVersion::new(7, 2, 0), KernelVersion::new(5, 4, 0)]
         .map(|version| kernel(include_bytes!("../../fixtures/btf/6.18.btf").to_vec(), version))
@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     for target in &*TARGETS {
         plan(&object, target);
     }
-    // A kernel that has whatever this object asks for: only there does a relocation get to its end.
+    // A kernel that has everything this object asks for: only there are relocations carried through to the end.
     if let Some(btf) = object.btf() {
         plan(
             &object,

@@ -1,4 +1,4 @@
-//! Reads any text as the places of a USDT probe's arguments, for every machine.
+//! Reads arbitrary text as the argument locations of a USDT probe, for every architecture.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Reads any bytes as an executable or library: its functions, and its USDT probes.
+//! Reads arbitrary bytes as an executable or library: its functions, and its USDT probes.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use rawbpf::symbols::Symbols;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(functions) = Functions::open(&bytes) {
         let _ = (functions.offset("main"), functions.offset("memcpy@@V2"));
-        // Any file may claim to have the symbols of any other.
+        // Any file may claim to hold another file's symbols.
         if let Ok(functions) = functions.with_symbols_of(&bytes) {
             let _ = functions.offsets(&["main", "f"]);
         }

@@ -1,4 +1,4 @@
-//! Reads the first half of any bytes as types, and the rest as a value of each: as text, JSON and a row of a table.
+//! Reads the first half of arbitrary bytes as types, and the rest as a value of each: as text, JSON and a table row.
 
 #![no_main]
 

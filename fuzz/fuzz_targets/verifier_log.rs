@@ -1,4 +1,4 @@
-//! Reads any text as the verifier's log.
+//! Reads arbitrary text as a verifier log.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Reads any bytes as a zip archive. Up to the first line break, they are the name of the member to look for.
+//! Reads arbitrary bytes as a zip archive. Up to the first line break, they are the name of the member to look for.
 
 #![no_main]
 

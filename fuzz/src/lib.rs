@@ -1,6 +1,6 @@
-//! What several targets need.
+//! Shared by several targets.
 
-/// Bytes as a name, which ends at the first line break, and what comes after it.
+/// Splits bytes into a name, up to the first line break, and the rest.
 pub fn name_and_rest(bytes: &[u8]) -> (String, &[u8]) {
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     let (name, rest) = bytes.split_at(end);

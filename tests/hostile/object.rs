@@ -1,4 +1,4 @@
-//! Objects that no compiler writes, byte by byte.
+//! Objects that no compiler writes, made byte by byte.
 
 /// A section of an ELF file. Its name may be any bytes.
 pub(crate) struct Section {
@@ -18,7 +18,7 @@ const SYMTAB: u32 = 2;
 const STRTAB: u32 = 3;
 const REL: u32 = 9;
 
-/// Sections, the first of which has the number 1.
+/// Sections, numbered from 1.
 #[derive(Default)]
 pub(crate) struct Object {
     pub(crate) sections: Vec<Section>,
@@ -41,7 +41,7 @@ pub(crate) const OBJECT: u8 = 0x11;
 pub(crate) const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
 
 impl Object {
-    /// Adds a section, and gives its number.
+    /// Adds a section, and returns its number.
     pub(crate) fn add(&mut self, name: impl AsRef<[u8]>, flags: u64, data: Vec<u8>) -> u16 {
         self.sections.push(Section {
             name: name.as_ref().to_vec(),
@@ -60,7 +60,7 @@ impl Object {
         self.add(name, 6, code)
     }
 
-    /// Adds a name, and gives its place.
+    /// Adds a name, and returns its offset.
     pub(crate) fn add_string(&mut self, name: impl AsRef<[u8]>) -> u32 {
         if self.strings.is_empty() {
             self.strings.push(0);
@@ -71,7 +71,7 @@ impl Object {
         at
     }
 
-    /// Adds a symbol whose name is at a place, and gives its number.
+    /// Adds a symbol whose name is at an offset, and returns its number.
     pub(crate) fn add_symbol(&mut self, name: u32, kind: u8, place: Place) -> u32 {
         let mut symbol = Vec::new();
         symbol.extend(name.to_ne_bytes());
@@ -83,7 +83,7 @@ impl Object {
         u32::try_from(self.symbols.len()).unwrap()
     }
 
-    /// Adds relocations of a section: for each a place, a symbol, and a kind.
+    /// Adds relocations of a section: for each an offset, a symbol, and a type.
     pub(crate) fn add_relocations(&mut self, section: u16, all: &[(usize, u32, u32)]) {
         let mut data = Vec::new();
         for (at, symbol, kind) in all {
@@ -138,7 +138,7 @@ impl Object {
     }
 }
 
-/// The ELF file of these sections, whose names are at these places of the last one.
+/// The ELF file of these sections, whose names are at these offsets of the last one.
 fn file(sections: &[Section], names: &[u32]) -> Vec<u8> {
     let mut bytes = vec![0; 64];
     let mut headers = vec![0; 64];
@@ -197,7 +197,7 @@ pub(crate) fn btf_ext(section_name: u32, tables: [(u32, &[Vec<u32>]); 3]) -> Vec
     bytes
 }
 
-/// So many CO-RE relocations to one type with a name of so many bytes.
+/// `count` CO-RE relocations to one type whose name has `name_len` bytes.
 pub(crate) fn relocated_to_long_name(count: usize, name_len: usize) -> Vec<u8> {
     use rawbpf::btf::BtfBuilder;
     let mut b = BtfBuilder::new();

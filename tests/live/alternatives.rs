@@ -1,4 +1,4 @@
-//! Programs of which one is enough.
+//! Alternative programs, one of which is enough.
 
 use crate::attach::{alone, number, own_process, reads_of_this_file};
 use crate::load::{RETURN_0, load_fixture, plan};
@@ -47,7 +47,7 @@ fn the_first_program_that_can_be_loaded_and_attached_is() {
         return;
     };
     if check(&[Need::Guest]).is_ok() {
-        // The fentry program calls a helper that is that old.
+        // The fentry program calls a helper that came with that version.
         let is_new = check(&[Need::Linux(5, 15)]).is_ok();
         assert_eq!(expected, usize::from(!is_new));
     }
@@ -68,7 +68,7 @@ fn the_first_program_that_can_be_loaded_and_attached_is() {
     assert!(hint.contains(NAMES[expected]), "{error}");
 }
 
-/// What a plan for this kernel says before anything is loaded is what happens then.
+/// What a plan for this kernel predicts is what happens when it is loaded.
 #[test]
 fn a_plan_for_this_kernel_foresees_what_is_loaded() {
     require!(Need::Bpf, Need::Btf);
@@ -82,7 +82,7 @@ fn a_plan_for_this_kernel_foresees_what_is_loaded() {
     assert_eq!(planned, works, "{:?}", plan.choices);
 }
 
-/// Three socket filters: the verifier refuses the first two, which nothing tells before.
+/// Three socket filters: the verifier refuses the first two, which cannot be foreseen.
 fn refused_twice() -> LoadPlan {
     const FORGETS_ITS_RESULT: [Insn; 1] = [Insn::new(Insn::EXIT, 0, 0, 0, 0)];
     let names = ["first", "second", "third"];
@@ -136,7 +136,7 @@ fn a_program_that_the_verifier_refuses_is_passed_over() {
     is_third(&each.object);
 }
 
-/// The kernel would load it: only attaching it tells.
+/// The kernel would load it: only attaching it shows the problem.
 #[test]
 fn a_program_that_could_not_be_attached_is_passed_over() {
     require!(Need::Bpf);

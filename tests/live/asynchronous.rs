@@ -1,4 +1,4 @@
-//! Readers in tasks of tokio: what is written wakes them, on every round.
+//! Readers in tokio tasks: what is written wakes them, on every round.
 
 use crate::perf_buffers::{events_for_all, sender};
 use crate::rings::{discarder, ring, submitter, write};
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const ROUNDS: usize = 200;
 
-/// Runs a future on a runtime of its own. One that never ends is a test that hangs.
+/// Runs a future on a runtime of its own. If it never ends, the test hangs.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -32,7 +32,7 @@ fn waits(future: impl Future) -> bool {
     matches!(poll, Poll::Pending)
 }
 
-/// Writes now and then: now before the reader looks, now while it waits.
+/// Writes now and then: sometimes before the reader looks, sometimes while it waits.
 fn write_slowly(program: OwnedFd) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         for round in 0..ROUNDS {
@@ -64,7 +64,7 @@ fn a_ring_wakes_its_task_on_every_round() {
     });
 }
 
-/// The loop that comes to mind: a batch and its records are held while the task waits for somebody else.
+/// The obvious loop: a batch and its records are held while the task waits for something else.
 #[test]
 fn a_spawned_task_waits_for_somebody_else_in_the_middle_of_a_batch() {
     require!(Need::Bpf, Need::Linux(5, 8));
@@ -96,7 +96,7 @@ fn a_spawned_task_waits_for_somebody_else_in_the_middle_of_a_batch() {
     });
 }
 
-/// The same of perf buffers.
+/// The same for perf buffers.
 #[test]
 fn a_spawned_task_holds_the_records_of_a_perf_buffer() {
     require!(Need::Bpf);
@@ -132,7 +132,7 @@ fn records_that_were_left_end_the_next_wait_at_once() {
         write(&submit, 21);
         assert_eq!(ring.wait().await.unwrap().iter().take(1).count(), 1);
         assert_eq!(ring.wait().await.unwrap().iter().count(), 1);
-        // What is passed over gives no batch, and does not keep the next record from waking.
+        // Skipped records give no batch, and do not keep the next record from waking the task.
         for _ in 0..3 {
             write(&discard, 20);
             assert!(waits(ring.wait()));
@@ -169,7 +169,7 @@ fn a_perf_buffer_wakes_its_task_on_every_round() {
     });
 }
 
-/// Of the two, the kernel tells only once that a perf buffer has something, and tells whoever asks first.
+/// The kernel reports only once that a perf buffer has something, to whoever asks first.
 #[test]
 fn a_poller_wakes_its_task_for_ring_and_perf_buffers() {
     require!(Need::Bpf, Need::Linux(5, 8));

@@ -1,4 +1,4 @@
-//! What can be made without an object: maps, programs of a few instructions, type information, counters.
+//! What can be created without an object: maps, programs of a few instructions, type information, counters.
 
 use crate::support::Need;
 use rawbpf::attach::{Sampling, SoftwareEvent, task_fd};
@@ -128,7 +128,7 @@ fn programs_are_loaded_from_instructions() {
 #[test]
 fn types_go_to_the_kernel_and_are_described() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 11));
-    // Has the kernel read its own types, if nobody has before.
+    // Makes the kernel parse its own types, if nothing has before.
     let _modules = rawbpf::reloc::Target::running()
         .module_btfs()
         .map(<[_]>::len);

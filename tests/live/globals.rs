@@ -1,4 +1,4 @@
-//! Global variables after loading, as memory that is shared with the programs.
+//! Global variables after loading, as memory shared with the programs.
 
 use crate::support::{Need, fixture};
 use rawbpf::load::{Live, Object};
@@ -136,7 +136,7 @@ fn a_wrong_type_is_refused_with_the_right_one() {
     assert!(error.to_string().contains("`counter`"), "{error}");
 }
 
-/// The program is called, and counts in the memory that is mapped here.
+/// The program is called, and counts in memory that is mapped here.
 #[test]
 fn an_arenas_variables_are_live() {
     require!(Need::Bpf, Need::Btf, Need::Linux(6, 9));
@@ -163,7 +163,7 @@ fn constants_are_frozen_in_the_kernel_too() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Permission);
 }
 
-/// The array at the end of a section takes what is added to it.
+/// The array at the end of an enlarged section is longer.
 #[test]
 fn a_section_that_was_enlarged_has_a_longer_array() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 5));
@@ -177,7 +177,7 @@ fn a_section_that_was_enlarged_has_a_longer_array() {
     assert_eq!(grows.get(), [1, 2, 3, 4, 0, 0, 0, 0]);
 }
 
-/// What the caller writes comes before what the kernel was built with, and fills what is weak and absent.
+/// The caller's configuration takes precedence over the kernel's, and supplies weak and absent values.
 #[test]
 fn configuration_of_the_callers_goes_before_the_kernels() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 10));

@@ -1,4 +1,4 @@
-//! Programs by id, pin and descriptor: what the kernel tells about them, and how they are attached without their object.
+//! Programs by id, pin and descriptor: what the kernel reports about them, and how they are attached without their object.
 
 use crate::attach::{alone, call_getppid, number, own_process};
 use crate::load::load_fixture;
@@ -11,7 +11,7 @@ use rawbpf::program::{Program, TestRun};
 use rawbpf::{AttachType, ErrorKind, OpenObject, ProgramType};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// The kernel's answer, in words that name the program.
+/// Asserts an error of this kind, in words that name the program.
 fn refused<T: std::fmt::Debug>(result: rawbpf::Result<T>, kind: ErrorKind, words: &[&str]) {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
@@ -236,7 +236,7 @@ fn a_tracing_program_is_attached_to_what_it_was_loaded_for() {
     call_getppid(7);
     drop(link);
     assert_eq!(number(&object, "sys_enters"), 7);
-    // What it was loaded with can be said, and then all options are open.
+    // The caller can say what it was loaded with; then all ways of attaching are open.
     refused(
         program.attach_tracing_with_cookie(1),
         ErrorKind::InvalidArgument,
@@ -274,7 +274,7 @@ fn a_handle_without_an_object_says_what_is_missing() {
 }
 
 #[test]
-fn a_handle_by_id_runs_tests() {
+fn a_program_opened_by_id_can_be_test_run() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 10));
     let object = load_fixture("globals", |_| Ok(())).unwrap();
     let program = object.program("add_up").unwrap();

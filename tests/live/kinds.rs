@@ -1,4 +1,4 @@
-//! The same thing gone wrong is the same kind of error, wherever it goes wrong; and hints say what is wrong, not what is usual.
+//! The same mistake is the same kind of error wherever it is made; and hints name the actual cause, not a usual one.
 
 use crate::maps::create;
 use crate::support::{Need, PinFolder, fixture};
@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// What no kernel has given out yet.
+/// An id that no kernel has assigned yet.
 const NO_ID: u32 = u32::MAX - 1;
 
 fn load(name: &str, programs: &[&str]) -> Object {

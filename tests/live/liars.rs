@@ -1,4 +1,4 @@
-//! What is mounted over the kernel's own files decides nothing that memory safety depends on.
+//! Whatever is mounted over the kernel's own files decides nothing that memory safety depends on.
 
 use crate::support::{self, Need, check, lift_memlock};
 use rawbpf::map::Map;
@@ -12,7 +12,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs `f` in a thread that sees mounts of its own.
+/// Runs `f` in a thread with its own mount namespace.
 fn among_own_mounts<T: Send>(f: impl FnOnce() -> T + Send) -> T {
     let alone = || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
@@ -193,7 +193,7 @@ fn the_values_of_a_cgroup_are_as_wide_as_others() {
     lift_memlock();
     let create = MapCreate {
         kind: MapType::PERCPU_CGROUP_STORAGE,
-        // The number of a cgroup, and an attach type.
+        // The id of a cgroup, and an attach type.
         key_size: 16,
         value_size: 12,
         name: "t_liars",
@@ -219,7 +219,7 @@ fn asking_for_a_length_changes_nothing() {
     }
 }
 
-/// The process has no rights but those of the descriptor, and the map is empty.
+/// The process has no rights except those of the descriptor, and the map is empty.
 #[test]
 fn an_empty_map_is_asked_without_rights() {
     require!(Need::Bpf, Need::Linux(6, 1));

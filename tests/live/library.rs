@@ -1,4 +1,4 @@
-//! Libraries made by hand: their addresses are not their offsets, and each of their tables can be left out or wrong.
+//! Handmade libraries: their addresses differ from their offsets, and each of their tables can be left out or wrong.
 #![allow(dead_code, reason = "each of the tests that share it uses a part")]
 #![allow(clippy::cast_possible_truncation, reason = "all of it is small")]
 
@@ -12,7 +12,7 @@ pub(crate) const FUNCTION: u8 = 2;
 pub(crate) const INDIRECT: u8 = 10;
 pub(crate) const DATA: u8 = 1;
 pub(crate) const LABEL: u8 = 0;
-/// Of a version that a plain name does not mean.
+/// The version is hidden: a plain name does not refer to it.
 pub(crate) const HIDDEN: u16 = 0x8000;
 /// The section that symbols of code are in, and that of what other files define.
 const IN_TEXT: u16 = 1;
@@ -28,7 +28,7 @@ pub(crate) struct Symbol {
     pub(crate) version: u16,
 }
 
-/// A function so many bytes into the code.
+/// A function at an offset into the code.
 pub(crate) fn function(name: &str, at: u64) -> Symbol {
     Symbol {
         name: name.into(),

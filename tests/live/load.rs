@@ -1,4 +1,4 @@
-//! What the kernel takes and refuses: plans made by hand, and the fixtures.
+//! What the kernel accepts and refuses: handmade plans, and the fixtures.
 
 use crate::support::{Need, PinFolder, fixture};
 use rawbpf::feature::Feature;
@@ -108,12 +108,12 @@ pub(crate) fn careless(map: usize) -> ProgramPlan {
     }
 }
 
-/// A name that no other process has: another run of this test may be at work, too.
+/// A name that no other process uses: another run of this test may be active.
 fn own_name(word: &str) -> String {
     format!("{word}_{}", std::process::id())
 }
 
-/// Whether the kernel soon has no map of this name. It frees them a little later.
+/// Whether the kernel's map of this name is soon gone. It frees maps asynchronously.
 fn vanishes(name: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -354,7 +354,7 @@ fn a_helper_that_is_not_there_is_named() {
     assert_eq!(Helper::PROBE_READ.0, 4);
 }
 
-/// Calls on through the first entry of a program array.
+/// Tail-calls the first entry of a program array.
 fn calling(name: &str, kind: ProgramType, map: usize) -> ProgramPlan {
     let insns = [
         Insn::new(Insn::LD_IMM64, 2, pseudo::MAP_FD, 0, 0),
@@ -375,7 +375,7 @@ fn calling(name: &str, kind: ProgramType, map: usize) -> ProgramPlan {
     }
 }
 
-/// The kernel gives a program array to the first sort of programs that uses it.
+/// The kernel reserves a program array for the kind of program that uses it first.
 #[test]
 fn a_program_array_of_another_sort_does_not_refuse_a_program() {
     require!(Need::Bpf);
@@ -425,7 +425,7 @@ fn a_program_array_lacks_what_was_refused_and_holds_the_rest() {
     assert!(slot(1).is_none());
 }
 
-/// A probe that says "no" where mainline has said "yes" for long would silently take another path everywhere.
+/// A probe that says "no" where mainline has long had the feature would silently take another path everywhere.
 #[test]
 fn features_are_seen_where_mainline_has_them() {
     require!(Need::Bpf);
@@ -437,7 +437,7 @@ fn features_are_seen_where_mainline_has_them() {
         if needs_kprobes && crate::support::check(&[Need::Kprobes]).is_err() {
             continue;
         }
-        // Later kernels answer EPROTO instead of ENXIO: they want a longer nop than the feature means.
+        // Later kernels answer EPROTO instead of ENXIO: they want a longer nop than the feature stands for.
         let machine_dependent = *feature == Feature::UprobeSyscall
             && (!cfg!(target_arch = "x86_64") || running >= KernelVersion::new(7, 0, 0));
         if running >= feature.since() && !machine_dependent && !target.supports(*feature) {
@@ -472,7 +472,7 @@ pub(crate) fn load_fixture(
     object.load()
 }
 
-/// What every kernel from 5.10 on takes.
+/// Fixtures that every kernel since 5.10 accepts.
 #[test]
 fn fixtures_for_all_kernels_load() {
     require!(Need::Bpf, Need::Btf);
@@ -660,7 +660,7 @@ fn helpers_of_tracing_are_seen_with_the_kernels_types() {
     assert_eq!(of("xdp_adjust_head"), Support::No { since: None });
 }
 
-/// What is in mainline since this version, and not left out of Debian's kernels.
+/// Supported in mainline since this version, and not left out of Debian's kernels.
 fn supported_since(major: u8, minor: u8) -> Support {
     if running() >= KernelVersion::new(major, minor, 0) {
         Support::Yes

@@ -1,4 +1,4 @@
-//! What the verifier writes, how much of it is kept, and who gets it.
+//! The verifier's log: how much of it is kept, and who gets it.
 
 use crate::load::{RETURN_0, careless, filter, plan};
 use crate::support::Need;
@@ -11,7 +11,7 @@ const ADD64_IMM: u8 = class::ALU64;
 const MOV64_IMM: u8 = class::ALU64 | 0xb0;
 const JUMP_LESS_IMM: u8 = class::JMP | 0xa0;
 
-/// The program, after so many instructions that do nothing.
+/// The program, preceded by this many no-op instructions.
 fn after_nops(count: usize, program: ProgramPlan) -> ProgramPlan {
     let nop = Insn::new(MOV64_IMM, 7, 0, 0, 7);
     let mut insns = vec![nop; count];
@@ -104,7 +104,7 @@ fn the_reason_of_a_refusal_is_kept_whatever_the_limit() {
     assert!(full(&cut).contains("LoadOptions") && full(&cut).len() <= 4096);
 }
 
-/// A loop that ends, but not before the verifier loses its patience.
+/// A loop that ends, but not before the verifier gives up.
 #[test]
 fn a_program_that_takes_too_long_to_verify_is_refused_with_advice() {
     require!(Need::Bpf);

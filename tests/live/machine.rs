@@ -1,4 +1,4 @@
-//! Is the machine what the other tests take it for?
+//! Checks that the machine is what the other tests assume.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn the_kernels_btf_can_be_read() {
     );
 }
 
-/// A check that says "no" where the answer is known to be "yes" would hide every test behind it.
+/// A check that wrongly says "no" would hide every test behind it.
 #[test]
 fn a_guest_can_do_what_its_kernel_can() {
     require!(Need::Guest);
@@ -37,7 +37,7 @@ fn a_guest_can_do_what_its_kernel_can() {
     ];
     for need in all {
         let (major, minor) = need.since();
-        // Older kernels may have taken it over.
+        // Older kernels may have it backported.
         let must = check(&[Need::Linux(major, minor)]).is_ok();
         // Debian's 6.1 is built without fprobes.
         let left_out = need == Need::KprobeMulti && check(&[Need::Linux(6, 2)]).is_err();

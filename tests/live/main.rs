@@ -1,7 +1,7 @@
-//! Live tests: what the kernel of this machine does with what the library asks of it.
+//! Live tests: what this machine's kernel does with what the library asks of it.
 //!
-//! Each test says with `require!` what it needs, and is skipped with a printed line where that is
-//! not there; see `support`. `cargo xtask vm` runs this program in virtual machines.
+//! Each test declares what it needs with `require!`, and is skipped with a printed line if that is missing; see `support`.
+//! `cargo xtask vm` runs this program in virtual machines.
 
 #[macro_use]
 mod support;

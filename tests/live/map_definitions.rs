@@ -1,4 +1,4 @@
-//! Maps as the kernel describes them, against what their definitions in `fixtures/src` say.
+//! Maps as the kernel describes them, compared with their definitions in `fixtures/src`.
 
 use crate::load::load_fixture;
 use crate::support::{Need, check, fixture};
@@ -46,7 +46,7 @@ const MAPS: &[Line] = &[
         false,
     ),
     ("hash_of_maps", MapType::HASH_OF_MAPS, 4, 4, 8, 0, 0, false),
-    // The kernel takes no type of the key without one of the value; the map is made without.
+    // The kernel refuses a key type without a value type; the map is created without types.
     ("jumps", MapType::PROG_ARRAY, 4, 4, 4, 0, 0, false),
 ];
 
@@ -109,7 +109,7 @@ fn a_perf_event_array_of_no_size_has_a_slot_for_each_cpu() {
     assert_eq!(info.max_entries, possible_cpus().unwrap());
 }
 
-/// The kernel tells nobody which node a map's memory is on; but it refuses nodes that there are not.
+/// The kernel does not report which node a map's memory is on, but it refuses nodes that do not exist.
 #[test]
 fn a_memory_node_that_is_not_there_is_refused() {
     require!(Need::Bpf, Need::Btf);

@@ -1,5 +1,5 @@
-//! The rules of map types, which explain the kernel's refusals, against those refusals: from a map of each type that the kernel
-//! makes, one thing is changed at a time. What it then refuses must be explained by that one thing.
+//! The rules of map types, which explain the kernel's refusals, checked against those refusals: from a map of each type that
+//! the kernel accepts, one thing is changed at a time. If the kernel then refuses, the explanation must be that one thing.
 
 use crate::support::{Need, fixture};
 use rawbpf::map::Map;
@@ -44,7 +44,7 @@ const SMALLEST: &[Smallest] = &[
     (MapType::CGRP_STORAGE, 4, 8, 0, MapFlags::NO_PREALLOC),
 ];
 
-/// The flags that the table judges, but for the one that kernels know since different versions.
+/// The flags that the table covers, except the one whose version differs between map types.
 const FLAGS: std::ops::Range<u32> = 0..13;
 const ARENA_FLAGS: std::ops::Range<u32> = 17..19;
 
@@ -88,13 +88,13 @@ fn made(target: &Target, smallest: &Smallest, change: &dyn Fn(&mut MapPlan)) -> 
     Ok(())
 }
 
-/// A change must either be fine or be explained by a word about what was changed.
+/// A change must either be fine, or be explained with a word about what was changed.
 #[track_caller]
 fn judged(target: &Target, smallest: &Smallest, word: &str, change: &dyn Fn(&mut MapPlan)) -> bool {
     let Err(error) = made(target, smallest, change) else {
         return false;
     };
-    // What is refused for want of memory or rights breaks no rule.
+    // What is refused for lack of memory or rights breaks no rule.
     if !matches!(
         error.errno(),
         Some(Errno::EINVAL | Errno::ENOTSUPP | Errno::E2BIG)
@@ -124,7 +124,7 @@ fn every_refusal_of_a_map_has_its_rule() {
     for smallest in SMALLEST {
         let kind = smallest.0;
         if let Err(error) = made(&target, smallest, &|_| {}) {
-            // This kernel has no such maps: then nothing is claimed of them.
+            // This kernel has no such maps: nothing is claimed about them.
             assert_ne!(kind, MapType::HASH, "{error}");
             assert!(!error.message().contains("a map of type"), "{error}");
             continue;
@@ -155,7 +155,7 @@ fn every_refusal_of_a_map_has_its_rule() {
     assert!(refusals > 300, "only {refusals}");
 }
 
-/// Sizes that no memory is taken for in vain: one entry each.
+/// Sizes that do not allocate memory needlessly: one entry each.
 #[test]
 fn every_size_that_is_too_large_has_its_rule() {
     require!(Need::Bpf, Need::Btf);
@@ -244,7 +244,7 @@ fn maps_of_maps_and_their_templates_are_explained() {
     }
 }
 
-/// What is told beforehand is what the kernel then refuses.
+/// What is predicted is what the kernel then refuses.
 #[test]
 fn what_is_foretold_comes_true() {
     require!(Need::Bpf, Need::Btf);

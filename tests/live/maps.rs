@@ -1,4 +1,4 @@
-//! Maps in the kernel: elements, iteration, values of every CPU, batches, pins, memory.
+//! Maps in the kernel: elements, iteration, per-CPU values, batches, pins, memory.
 
 use crate::support::{Need, PinFolder, lift_memlock};
 use rawbpf::map::{Access, BatchCursor, BatchMode, Map, OpenAccess, UpdateMode};
@@ -102,7 +102,7 @@ fn iteration_sees_every_element_once() {
     assert_eq!(map.keys().count(), 100);
 }
 
-/// The kernel starts again from the first key when the one it is to go on from is gone.
+/// The kernel starts over at the first key if the key to continue from is gone.
 #[test]
 fn iteration_ends_though_keys_vanish() {
     require!(Need::Bpf);
@@ -114,7 +114,7 @@ fn iteration_ends_though_keys_vanish() {
     let mut removed = 0;
     for found in map.keys() {
         let found = found.unwrap();
-        // Removed and put back: an endless supply.
+        // Removed and inserted again: an endless supply.
         removed += usize::from(map.remove(&found).unwrap());
         map.insert(&found, &value(1), UpdateMode::Any).unwrap();
         map.remove(&found).unwrap();
@@ -268,7 +268,7 @@ fn batches_read_write_and_remove() {
     );
 }
 
-/// A way to open a map that exists.
+/// A way to open an existing map.
 type Open<'a> = &'a dyn Fn(OpenAccess) -> rawbpf::Result<Map>;
 
 #[test]
@@ -312,7 +312,7 @@ fn a_pinned_map_is_found_again() {
 }
 
 #[test]
-fn what_is_no_map_is_refused() {
+fn other_objects_are_refused() {
     require!(Need::Bpf);
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(Map::from_fd(file.into()).is_err());

@@ -1,7 +1,7 @@
-//! What attaching is seen to do on this kernel: tests say it, chores collect it into `tests/attach/README.md`.
+//! What attaching does on this kernel: tests report it, chores collect it into `tests/attach/README.md`.
 //!
-//! A test claims by handing over what it saw: [`works`] is an assertion about an effect, [`refused`] one about an error.
-//! Only after that it prints, so nothing can be claimed that was not seen.
+//! A test claims something by passing what it saw: [`works`] is an assertion about an effect, [`refused`] one about an
+//! error. They print only after asserting, so nothing can be claimed that was not seen.
 //!
 //! ```ignore
 //! match program.attach_kprobe(&at) {
@@ -36,10 +36,10 @@ pub(crate) fn refused<T: Debug>(attachment: &str, result: rawbpf::Result<T>, wor
     say(attachment, "refused", &text);
 }
 
-/// What came of an attempt; `None` where it was refused with these words, which is then claimed for the running kernel.
+/// The result of an attempt; `None` if it was refused with these words, which is then claimed for the running kernel.
 ///
-/// With `needs` it must not be refused. Without, it may work all the same: stable kernels and distributions take things
-/// over, so the kernel is asked by the attempt, and its version decides only whether it has an excuse.
+/// If `needs` are met, it must not be refused. If not, it may work all the same: stable kernels and distributions backport
+/// things, so the attempt decides, and the kernel's version only says whether a refusal is excused.
 #[track_caller]
 pub(crate) fn unless_refused<T: Debug>(
     attachment: &str,
@@ -66,12 +66,12 @@ fn say(attachment: &str, verdict: &str, what: &str) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let what = what.replace(&format!(" {}", release.trim()), "");
     let what = without_patch_level(&without_numbers(&what));
-    // Past the harness, which keeps the output of tests that pass to itself; in one piece, as it writes there too.
+    // Past the test harness, which captures the output of passing tests; in one write, as the harness writes there, too.
     let line = format!("attach-matrix: {attachment} | {verdict} | {what}\n");
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// The same words in every run: the process and the number in the name of what a test made itself go.
+/// Makes the words the same in every run: process ids, and numbers in the names of what a test created, are removed.
 fn without_numbers(text: &str) -> String {
     const BEFORE: &str = "rawbpf-test";
     let mut parts = text.split(BEFORE);
@@ -83,7 +83,7 @@ fn without_numbers(text: &str) -> String {
     plain
 }
 
-/// The same words on every kernel of a series: the third number of "this kernel is 6.1.27" goes.
+/// Makes the words the same on every kernel of a series: the third number of "this kernel is 6.1.27" is removed.
 fn without_patch_level(text: &str) -> String {
     const BEFORE: &str = "this kernel is ";
     let Some((before, after)) = text.split_once(BEFORE) else {

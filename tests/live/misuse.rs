@@ -1,4 +1,4 @@
-//! What is wrong about a use of a map is said, with both sides; and uses of maps that few have.
+//! Misused maps: errors show both sides. And rare uses of maps.
 
 use crate::maps::create;
 use crate::support::{Cgroup, Need, PinFolder, check, fixture, in_own_network};
@@ -47,7 +47,7 @@ fn own(fd: impl AsFd) -> OwnedFd {
     fd.as_fd().try_clone_to_owned().unwrap()
 }
 
-/// The information of another object was taken for that of a map: its tag for the sizes of keys and values.
+/// The information of another object was once taken for a map's: its tag for the sizes of keys and values.
 #[test]
 fn a_descriptor_of_another_object_is_no_map() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 10));
@@ -74,7 +74,7 @@ fn a_pin_of_another_object_is_no_map() {
     bpf::obj_pin(program.as_fd(), None, &c_path).unwrap();
     let text = path.display().to_string();
     assert_refused(Map::from_pin(&path), &[&text, "is a program, not a map"]);
-    // The same when an object would take the map from there.
+    // The same when an object would reuse the map from there.
     let mut open = OpenObject::from_file(fixture("maps.bpf.o")).unwrap();
     open.map_mut("hash")
         .unwrap()
@@ -108,7 +108,7 @@ fn batches_of_odd_sizes_are_refused_with_both() {
     assert_refused(odd, &["9 bytes of values", "4 and 8 bytes"]);
 }
 
-/// The walk knows the next key already when that is removed.
+/// The iterator knows the next key already when that is removed.
 #[test]
 fn iteration_survives_the_loss_of_the_next_key() {
     require!(Need::Bpf);
@@ -125,7 +125,7 @@ fn iteration_survives_the_loss_of_the_next_key() {
         map.remove(&number).unwrap();
     }
     map.insert(&1000, &1, UpdateMode::Any).unwrap();
-    // What is gone is not shown; what came may be.
+    // Removed elements are not shown; new ones may be.
     for element in elements {
         assert_eq!(element.unwrap().0, 1000);
     }
@@ -141,7 +141,7 @@ struct Locked {
 }
 rawbpf::layout!(Locked { lock, pad, numbers });
 
-/// The object `owners` with the maps that are named.
+/// The object `owners` with only these maps.
 fn owners(maps: &[&str]) -> Object {
     let mut open = OpenObject::from_file(fixture("owners.bpf.o")).unwrap();
     for map in ["of_task", "of_inode", "of_cgroup", "with_lock"] {
@@ -151,7 +151,7 @@ fn owners(maps: &[&str]) -> Object {
     open.load().unwrap()
 }
 
-/// Batches of a hash with a lock, which has `value` at key 1, are copied with the lock held; those of others are not.
+/// Batches of a hash with a lock, which has `value` at key 1, are copied with the lock held; those of others are refused.
 fn locked_batches(map: &Map, value: &Locked) {
     let (keys, values) = ([1u32, 2].as_bytes(), [*value, *value]);
     map.insert_batch_locked(keys, values.as_bytes(), UpdateMode::Any)
@@ -243,7 +243,7 @@ fn belongs(map: &str, kind: MapType, owner: &OwnedFd) {
     assert_eq!(map.get(owner).unwrap(), None);
 }
 
-/// Frames that go their way, many at a time, in a network where they end at once.
+/// Frames that are forwarded, many at a time, in a network where they end immediately.
 #[test]
 fn frames_are_run_in_batches() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 18));

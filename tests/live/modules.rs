@@ -1,4 +1,4 @@
-//! What kernel modules have for programs: functions, variables, symbols.
+//! What kernel modules offer to programs: functions, variables, symbols.
 
 use crate::load::load_fixture;
 use crate::support::{Need, fixture, in_own_network};
@@ -9,7 +9,7 @@ use rawbpf::{ErrorKind, OpenObject};
 use std::fs;
 
 const NO_SUCH_CONNECTION: i32 = -2;
-/// `IPS_DST_NAT`: the connection goes elsewhere than it was sent.
+/// `IPS_DST_NAT`: the connection's destination was changed.
 const DESTINATION_CHANGED: u64 = 1 << 5;
 
 fn run(object: &Object, program: &str) -> u32 {
@@ -18,7 +18,7 @@ fn run(object: &Object, program: &str) -> u32 {
     program.test_run(&run).unwrap().return_value
 }
 
-/// Where the kernel says that a symbol lies.
+/// The address of a symbol, from the kernel.
 fn address_of(symbol: &str) -> u64 {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
     let mut lines = symbols.lines().map(str::split_whitespace);

@@ -1,4 +1,4 @@
-//! Perf buffers, filled by programs that are run for a test on a CPU of its choice.
+//! Perf buffers, filled by test runs of programs on a CPU that the test chooses.
 
 use crate::rings::write;
 use crate::support::{Need, check, fixture, lift_memlock};
@@ -20,7 +20,7 @@ const MOV_IMM: u8 = class::ALU64 | 0xb0;
 const ADD_IMM: u8 = class::ALU64 | 0x07;
 const PERF_EVENT_OUTPUT: i32 = 25;
 
-/// Long enough for a machine under load; nothing waits that long if all is well.
+/// Long enough for a loaded machine; nothing waits that long if all is well.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 const NONE: Option<Duration> = Some(Duration::ZERO);
 
@@ -54,9 +54,9 @@ pub(crate) fn events_for_all(name: &str) -> Map {
     events(name, possible_cpus().unwrap())
 }
 
-/// A socket filter that sends an [`Event`] with `number` and the length of its packet, and returns what came of it.
+/// A socket filter that sends an [`Event`] with `number` and the length of its packet, and returns the result.
 pub(crate) fn sender(map: &Map, number: i32) -> OwnedFd {
-    // On whichever CPU this is: all ones in 32 bits.
+    // `BPF_F_CURRENT_CPU`: all ones in 32 bits.
     sender_to(map, number, -1)
 }
 
@@ -92,7 +92,7 @@ fn sender_to(map: &Map, number: i32, slot: i32) -> OwnedFd {
     })
 }
 
-/// Keeps this thread, and with it the programs it runs, on one CPU.
+/// Pins this thread, and with it the programs it runs, to one CPU.
 pub(crate) fn stay_on(cpu: u32) {
     let mut cpus = CpuSet::new();
     cpus.set(cpu as usize).unwrap();
@@ -200,7 +200,7 @@ fn lost_events_are_counted_and_wrapped_records_are_whole() {
         .build()
         .unwrap();
     let (mut seen, mut lost, mut sent) = (0, 0, 0);
-    // Each round begins at another place of the buffer, so that every record gets to go over its end.
+    // Each round starts at another offset in the buffer, so that every record crosses its end at some point.
     for round in 0..50 {
         for _ in 0..PAGE / RECORD + round {
             write(&program, 40);
@@ -221,7 +221,7 @@ fn lost_events_are_counted_and_wrapped_records_are_whole() {
             }
         }
     }
-    // The last round's are reported with the next event.
+    // The last round's losses are reported with the next event.
     write(&program, 40);
     sent += 1;
     for record in &reader.poll() {
@@ -236,7 +236,7 @@ fn lost_events_are_counted_and_wrapped_records_are_whole() {
     assert_eq!(reader.lost(), lost);
 }
 
-/// The kernel reports them with the next event, which may never come; since Linux 6.0 it can be asked.
+/// The kernel reports losses with the next event, which may never come; since Linux 6.0 it can be asked.
 #[test]
 fn lost_events_are_counted_though_nothing_follows() {
     require!(Need::Bpf);
@@ -254,7 +254,7 @@ fn lost_events_are_counted_though_nothing_follows() {
     let seen = reader.poll().iter().map(Result::unwrap).count();
     let missing = u64::try_from(sent - seen).unwrap();
     assert!(missing > 0);
-    // Stable releases of older kernels have taken the count over (5.10 has), others have not.
+    // Some stable releases of older kernels have the count (5.10 does), others do not.
     let must_count = check(&[Need::Linux(6, 0)]).is_ok();
     let counted = reader.lost();
     assert!(

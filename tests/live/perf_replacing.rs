@@ -1,4 +1,4 @@
-//! Readers of perf buffers that take each other's place: whose a slot is, and who gives it back.
+//! Perf buffer readers that replace each other: who owns a slot, and who gives it back.
 
 use crate::perf_buffers::{events_for_all, sender, stay_on};
 use crate::support::Need;
@@ -9,14 +9,14 @@ use rawbpf::sys::system::online_cpus;
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Takes `CAP_SYS_ADMIN` from this thread and leaves it all others.
+/// Drops only `CAP_SYS_ADMIN` from this thread.
 pub(crate) fn give_up_sys_admin() {
     let mut sets = capabilities(None).unwrap();
     sets.effective.remove(CapabilitySet::SYS_ADMIN);
     set_capabilities(None, sets).unwrap();
 }
 
-/// Sends an event from every CPU, and says what each was answered: 0, or a negative error number.
+/// Sends an event from every CPU, and returns the result of each: 0, or a negative error number.
 fn send(program: &OwnedFd) -> Vec<i32> {
     let send_from = |cpu| {
         stay_on(cpu);
@@ -34,7 +34,7 @@ fn on_every_cpu(answer: i32) -> Vec<i32> {
     vec![answer; online_cpus().unwrap().len()]
 }
 
-/// Takes all records, and says how many there were.
+/// Takes all records, and returns how many there were.
 fn take(reader: &mut PerfBuffer) -> usize {
     reader
         .poll()
@@ -43,7 +43,7 @@ fn take(reader: &mut PerfBuffer) -> usize {
         .fold(0, |n, _| n + 1)
 }
 
-/// A reader is made while there is another, which is then dropped: nothing is lost.
+/// Creates a reader while there is another, which is then dropped: nothing is lost.
 fn replace(map: &Map, map_of_second: &Map) {
     let program = sender(map, 7);
     let cpus = online_cpus().unwrap().len();
@@ -67,7 +67,7 @@ fn a_reader_that_replaces_another_gets_all_events() {
     replace(&map, &map);
 }
 
-/// As a new version of a program takes over from the old one, which goes on for a while.
+/// As when a new version of a program takes over from the old one, which continues for a while.
 #[test]
 fn a_reader_by_another_handle_gets_all_events() {
     require!(Need::Bpf);

@@ -1,4 +1,4 @@
-//! All maps and programs of an object in one folder.
+//! Pinning all maps and programs of an object in one folder.
 
 use crate::load::load_fixture;
 use crate::support::{Need, PinFolder};
@@ -24,7 +24,7 @@ fn everything_is_pinned_under_the_names_of_libbpf() {
     require!(Need::Bpf, Need::Btf, Need::Bpffs);
     let object = load_fixture("globals", |_| Ok(())).unwrap();
     let root = PinFolder::new();
-    // The folder is made.
+    // The folder is created.
     let folder = root.path().join("all");
     object.pin(&folder).unwrap();
     let expected = set([
@@ -45,7 +45,7 @@ fn everything_is_pinned_under_the_names_of_libbpf() {
         map.id().unwrap(),
         object.map(".data.extra").unwrap().id().unwrap()
     );
-    // Again: all of it is there.
+    // Again: everything exists.
     object.pin(&folder).unwrap();
     assert_eq!(names(&folder), expected);
 
@@ -76,7 +76,7 @@ fn a_name_that_is_taken_undoes_all_pins() {
     }
     assert_eq!(names(root.path()), set(["add_up"]));
     Map::from_pin(&taken).unwrap();
-    // A folder that was made for nothing goes, too.
+    // A folder that was not needed after all is removed, too.
     let folder = root.path().join("new");
     let clashing = load_fixture("globals", |_| Ok(())).unwrap();
     clashing.pin(&folder).unwrap();
@@ -85,7 +85,7 @@ fn a_name_that_is_taken_undoes_all_pins() {
 }
 
 #[test]
-fn a_pin_that_is_gone_is_said_and_the_others_go() {
+fn a_missing_pin_is_reported_and_the_others_are_removed() {
     require!(Need::Bpf, Need::Btf, Need::Bpffs);
     let object = load_fixture("globals", |_| Ok(())).unwrap();
     let root = PinFolder::new();
@@ -97,7 +97,7 @@ fn a_pin_that_is_gone_is_said_and_the_others_go() {
 }
 
 #[test]
-fn other_file_systems_take_no_pins() {
+fn other_file_systems_accept_no_pins() {
     require!(Need::Bpf, Need::Btf);
     let object = load_fixture("globals", |_| Ok(())).unwrap();
     let folder = tempfile::tempdir().unwrap();

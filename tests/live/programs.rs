@@ -1,4 +1,4 @@
-//! Programs of every make: linked objects, targets in other programs, tags, overrides, and what old kernels get instead.
+//! All kinds of programs: linked objects, targets in other programs, tags, overrides, and what old kernels get instead.
 
 use crate::attach::{alone, call_getppid, number, own_process};
 use crate::load::load_fixture;
@@ -12,7 +12,7 @@ use rawbpf::sys::bpf;
 use rawbpf::{AttachType, ErrorKind, KernelVersion, OpenOptions, ProgramType};
 use std::os::fd::AsFd;
 
-/// What a program makes of a packet of 64 bytes, each of which is its own offset.
+/// What a program returns for a packet of 64 bytes, each of which is its own offset.
 fn run(object: &Object, program: &str) -> u32 {
     let packet: Vec<u8> = (0..64).collect();
     let mut run = bpf::TestRun {
@@ -145,7 +145,7 @@ fn what_is_thrown_is_caught_by_the_callback_that_a_tag_names() {
     assert_eq!(run(&object, "throws_plainly"), 64);
 }
 
-/// Kernels before 6.8 know the context by the type alone, which the loader puts in.
+/// Kernels before 6.8 know the context only by its type, which the loader inserts.
 #[test]
 fn a_tagged_argument_is_the_context_on_every_kernel() {
     require!(Need::Bpf, Need::Btf);
@@ -221,7 +221,7 @@ fn only_features_that_a_load_needs_are_probed() {
     assert!(found.contains(&ProbeReadKern), "{found:?}");
     let tags = asked("arg_ctx", |_| ());
     assert!(tags.contains(&ArgCtxTag), "{tags:?}");
-    // With every program off, nothing has to be known of instructions.
+    // With every program off, nothing needs to be known about instructions.
     let off = asked("opensnoop", |object| {
         for program in object.programs_mut() {
             program.set_autoload(false);
@@ -230,8 +230,8 @@ fn only_features_that_a_load_needs_are_probed() {
     assert!(!off.contains(&ProbeReadKern), "{off:?}");
 }
 
-/// The other half of `features_are_seen_where_mainline_has_them`: a probe that says "yes" too early would send old kernels
-/// what they do not take. Stable releases take things over, but not from the next major version.
+/// The counterpart of `features_are_seen_where_mainline_has_them`: a probe that says "yes" too early would send old kernels
+/// what they do not accept. Stable releases take over features, but not from the next major version.
 #[test]
 fn features_are_not_seen_before_mainline_has_them() {
     require!(Need::Bpf, Need::Guest);
@@ -276,7 +276,7 @@ fn programs_of_a_callers_section_are_loaded_and_attached() {
     let object = open(options, "unknown_section").load().unwrap();
     let kind = object.program("frobnicate").unwrap().kind();
     assert_eq!(kind, ProgramType::SOCKET_FILTER);
-    // A name of the caller's comes before libbpf's own.
+    // The caller's names take precedence over libbpf's.
     let object = open(OpenOptions::new().section(&WATCH), "count_raw_tp");
     assert_eq!(object.programs()[0].def(), Some(&WATCH));
     assert_eq!(object.load().unwrap().attach().unwrap().len(), 1);
@@ -322,7 +322,7 @@ fn members_of_a_struct_ops_map_can_be_changed() {
     assert!(available.contains("rawbpf_cc2"), "{available}");
     drop(links);
 
-    // Nobody calls the program any more, so it is not loaded; the kernel insists on the member when it is registered.
+    // Nothing uses the program any more, so it is not loaded; the kernel insists on the member when it is registered.
     let without = load_fixture("struct_ops", |object| {
         let mut map = object.map_mut("rawbpf_cc")?;
         map.set_member("undo_cwnd", None)?;
@@ -345,7 +345,7 @@ fn members_of_a_struct_ops_map_can_be_changed() {
     assert!(text.contains("already is another member"), "{text}");
 }
 
-/// An attach type of the caller's that the kernel does not take for this program, and one that it does.
+/// An attach type given by the caller that the kernel refuses for this program, and one that it accepts.
 #[test]
 fn type_and_attach_type_can_be_overridden() {
     require!(Need::Bpf, Need::Btf);

@@ -1,4 +1,4 @@
-//! Maps that are there before the object's programs: given, pinned, or made by preparing.
+//! Maps that exist before the object's programs: given, pinned, or created by preparing.
 
 use crate::support::{Need, PinFolder, fixture};
 use rawbpf::map::{Map, UpdateMode};
@@ -81,7 +81,7 @@ fn a_given_map_is_pinned_unless_another_is_there() {
     assert_eq!(load_with(&other), first, "the pin comes first");
 }
 
-/// Whoever may write to the folder for pins could lead others to any map so.
+/// Anyone who may write to the folder for pins could otherwise lead others to any map.
 #[test]
 fn a_link_in_place_of_a_pin_is_not_followed() {
     require!(Need::Bpf, Need::Btf, Need::Bpffs);
@@ -94,7 +94,7 @@ fn a_link_in_place_of_a_pin_is_not_followed() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert!(error.message().contains("is a symbolic link"), "{error}");
 
-    // The caller may well follow links.
+    // The caller may follow links.
     let mut object = open(ours.path());
     let link = ours.path().join("rawbpf_pinned");
     object
@@ -275,7 +275,7 @@ fn programs_are_loaded_after_preparing_only() {
     assert!(error.to_string().starts_with("object "), "{error}");
 }
 
-/// Where the kernel tells nothing else, procfs has to do.
+/// Where the kernel reports nothing else, procfs has to do.
 #[test]
 fn procfs_tells_of_maps_what_the_kernel_does() {
     require!(Need::Bpf, Need::Btf);

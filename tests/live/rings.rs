@@ -1,4 +1,4 @@
-//! Ring buffers, filled by programs that are run for a test: what they write is what is read.
+//! Ring buffers, filled by test runs of programs: what they write is what is read.
 
 use crate::support::{Need, lift_memlock};
 use rawbpf::insn::{Insn, class, mode, pseudo, size};
@@ -17,7 +17,7 @@ const RESERVE: i32 = 131;
 const SUBMIT: i32 = 132;
 const DISCARD: i32 = 133;
 
-/// Long enough for a machine under load; nothing waits that long if all is well.
+/// Long enough for a loaded machine; nothing waits that long if all is well.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
 pub(crate) fn ring(name: &str) -> Map {
@@ -78,7 +78,7 @@ pub(crate) fn submitter(map: &Map, number: i32) -> OwnedFd {
     writer(map, number, SUBMIT)
 }
 
-/// A [`writer`] whose records are passed over.
+/// A [`writer`] whose records are skipped.
 #[cfg(feature = "tokio")]
 pub(crate) fn discarder(map: &Map, number: i32) -> OwnedFd {
     writer(map, number, DISCARD)
@@ -141,7 +141,7 @@ fn records_that_were_not_taken_come_again() {
     assert_eq!(seen, [21, 22]);
 }
 
-/// 16 KiB hold 682 records of 24 bytes: the ring is filled and emptied some times, over its end.
+/// 16 KiB hold 682 records of 24 bytes: the ring is filled and emptied several times, past its end.
 #[test]
 fn a_ring_can_be_filled_again_and_again() {
     require!(Need::Bpf, Need::Linux(5, 8));
@@ -240,7 +240,7 @@ fn a_waiting_reader_is_woken() {
             .is_empty()
     );
     assert!(start.elapsed() >= Duration::from_millis(20));
-    // Every round has to wake the reader anew.
+    // Every round must wake the reader again.
     let thread = std::thread::spawn(move || {
         for _ in 0..200 {
             std::thread::sleep(Duration::from_micros(300));
@@ -285,7 +285,7 @@ fn only_ring_buffers_are_read() {
     assert!(error.to_string().contains("array, not ringbuf"), "{error}");
 }
 
-/// A map of a type, made to be what the type asks for.
+/// A map of this type, with sizes that the type accepts.
 fn map_of(map_type: MapType) -> Map {
     lift_memlock();
     let (key_size, value_size, max_entries) = match map_type {
@@ -336,7 +336,7 @@ fn every_reader_says_which_kind_it_wants_and_which_it_got() {
             assert!(text.contains(&words) && text.contains("t_kind"), "{text}");
         }
     }
-    // One reader of several rings refuses the wrong one, and reads on.
+    // A reader of several rings refuses the wrong one, and continues.
     let map = ring("t_ring_right");
     let program = submitter(&map, 1);
     let mut reader = RingBuffer::new(&map).unwrap();

@@ -5,7 +5,7 @@ use rawbpf::load::{LoadOptions, Object};
 use rawbpf::reloc::Target;
 use rawbpf::{OpenObject, Result};
 
-/// What came after Linux 5.10, by the part of the section's name before the target.
+/// What came after Linux 5.10, by the part of the section name before the target.
 const NEWER: &[(Linux, &[&str])] = &[
     ((5, 14), &["syscall"]),
     (
@@ -43,20 +43,20 @@ const NEWER: &[(Linux, &[&str])] = &[
     ),
 ];
 
-/// What the kernels of the guests are built without: infrared receivers, and functions that allow error injection, which are
-/// the ones that sleepable programs can be attached to.
+/// What the guests' kernels are built without: infrared receivers, and functions that allow error injection, the only ones
+/// that these sleepable programs can be attached to.
 const NOT_IN_GUESTS: [&str; 4] = ["lirc_mode2", "fentry.s", "fmod_ret.s", "fexit.s"];
 
-/// Whether a program is of this section: `fentry.s` is not `fentry`.
+/// Whether a program belongs to this section: `fentry.s` is not `fentry`.
 fn is_of(section: &str, name: &str) -> bool {
     let rest = section.strip_prefix(name);
     rest.is_some_and(|rest| rest.is_empty() || !name.contains('/') && rest.starts_with('/'))
 }
 
-/// Whether kernels of this machine's version take such programs.
+/// Whether kernels of this machine's version accept such programs.
 fn is_known(section: &str) -> bool {
     let since = |(major, minor)| check(&[Need::Linux(major, minor)]).is_ok();
-    // Kernels before 6.3 did not look; from then on it was refused until it worked.
+    // Kernels before 6.3 did not check; later ones refused it until it worked.
     if is_of(section, "tp_btf.s") {
         return since((7, 2)) || !since((6, 3));
     }
@@ -84,7 +84,7 @@ fn a_program_of_every_section_is_loaded_where_the_kernel_can() {
         let section = program.section();
         let known = is_known(section);
         match load_one(program.name(), &target) {
-            // Stable kernels may have taken it over.
+            // Stable kernels may have it backported.
             Ok(_) => {}
             Err(error) if !known => {
                 let told = error.hint().is_some_and(|hint| hint.contains("need Linux"));

@@ -4,8 +4,8 @@ use crate::support::{Need, fixture};
 use rawbpf::program::{Program, Stream, TestRun};
 use rawbpf::{Errno, Error, ErrorKind, OpenObject};
 
-/// Up to 6.18, text takes whole pages that can be had without a lock, and there are none as long as the kernel still initialises its
-/// memory (for ever with `deferred_init=lazy`): `alloc_pages_nolock` then gives nothing to anybody.
+/// Up to 6.18, text needs whole pages that can be allocated without a lock. There are none while the kernel is still
+/// initializing its memory (forever with `deferred_init=lazy`): then `alloc_pages_nolock` returns nothing.
 const NO_PAGES: &str = "this kernel initialises its memory on demand, and has no pages for programs until that is done";
 
 fn said(program: &Program, stream: Stream) -> String {
@@ -38,7 +38,7 @@ fn what_a_program_prints_is_read() {
     }
     assert_eq!(results, [0, 0]);
     assert_eq!(said(program, Stream::Stderr), "call 1 is enough\n");
-    // Piece by piece, and what was read is gone.
+    // Piece by piece; what was read is gone.
     let mut piece = [0; 5];
     assert_eq!(program.read_stream(Stream::Stdout, &mut piece).unwrap(), 5);
     assert_eq!(&piece, b"hello");

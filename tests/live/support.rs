@@ -1,6 +1,6 @@
-//! When a live test is skipped, and things that a test has for itself.
+//! When a live test is skipped, and things that a test has to itself.
 //!
-//! A test starts with the needs that it has:
+//! A test starts by declaring its needs:
 //!
 //! ```ignore
 //! #[test]
@@ -10,9 +10,8 @@
 //! }
 //! ```
 //!
-//! Where one of them is not met, the test prints `skipped: <test>: <why>` and passes. With `CI=true`
-//! it fails instead, unless the kernel of this machine cannot do it at all: what a machine could do
-//! must not be skipped there for want of root or of a mount.
+//! If one of them is not met, the test prints `skipped: <test>: <why>` and passes. With `CI=true` it fails instead, unless
+//! this machine's kernel cannot do it at all: what a machine could do must not be skipped for lack of root or of a mount.
 
 use rawbpf::btf::{Btf, Kind};
 use rawbpf::insn::{Insn, class};
@@ -54,11 +53,11 @@ pub(crate) enum Need {
     KprobeMulti,
     /// Uprobes.
     Uprobes,
-    /// Links that attach to many places of a program at once.
+    /// Links that attach to many offsets in a program at once.
     UprobeMulti,
     /// BPF programs at kernel functions' entry and exit.
     Fentry,
-    /// BPF programs at the hooks of security modules.
+    /// BPF programs at LSM hooks.
     Lsm,
     /// Iterators over objects of this kind.
     Iterator(&'static str),
@@ -68,11 +67,12 @@ pub(crate) enum Need {
     Module(&'static str),
     /// User namespaces.
     UserNamespaces,
-    /// Perf events that see all processes, without CAP_SYS_ADMIN. Debian's kernels ask for it where `kernel.perf_event_paranoid` is 3.
+    /// Perf events that see all processes, without CAP_SYS_ADMIN. Debian's kernels require it if
+    /// `kernel.perf_event_paranoid` is 3.
     PerfWithoutSysAdmin,
     /// A Python that was built with USDT probes.
     Python,
-    /// The program strace, which can make system calls fail. Guests do not have it.
+    /// strace, which can make system calls fail. Guests do not have it.
     Strace,
     /// A guest of `cargo xtask vm`, whose abilities are known.
     Guest,
@@ -102,7 +102,7 @@ enum Remedy {
     None,
 }
 
-/// Returns from a test, with a printed reason, where one of its needs is not met.
+/// Returns from a test, with a printed reason, if one of its needs is not met.
 macro_rules! require {
     ($($need:expr),+ $(,)?) => {
         fn here() {}
@@ -113,7 +113,7 @@ macro_rules! require {
     };
 }
 
-/// Says that a test is skipped, or fails it where that must not be.
+/// Reports that a test is skipped, or fails it where that is not allowed.
 pub(crate) fn skip<F>(_here: F, unmet: &Unmet) {
     let test = std::any::type_name::<F>().trim_end_matches("::here");
     let ci = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
@@ -122,8 +122,7 @@ pub(crate) fn skip<F>(_here: F, unmet: &Unmet) {
         "CI must not skip what this machine can run: {}",
         unmet.why
     );
-    // Past the harness, which keeps the output of tests that pass to itself; in one piece, as it
-    // writes there too.
+    // Past the test harness, which captures the output of passing tests; in one write, as the harness writes there, too.
     let line = format!("skipped: {test}: {}\n", unmet.why);
     let _ = io::stderr().write_all(line.as_bytes());
 }
@@ -149,7 +148,7 @@ fn impossible_unless(met: bool, why: impl Into<String>) -> Result<(), Unmet> {
 }
 
 impl Need {
-    /// The version of Linux that brought it, from which on mainline has it.
+    /// The Linux version that introduced it in mainline.
     pub(crate) fn since(self) -> Linux {
         match self {
             Need::Linux(major, minor) => (major, minor),
@@ -209,7 +208,7 @@ impl Need {
                     .is_ok_and(|bytes| bytes.windows(13).any(|part| part == b"python\0audit\0")),
                 "/usr/bin/python3 is missing, or has no USDT probes",
             ),
-            Need::Guest => impossible_unless(is_guest(), "this is no guest of `cargo xtask vm`"),
+            Need::Guest => impossible_unless(is_guest(), "this is not a guest of `cargo xtask vm`"),
         }
     }
 }
@@ -309,7 +308,7 @@ fn perf_source(name: &str) -> Result<(), Unmet> {
 }
 
 fn has_symbol(name: &str) -> Result<(), Unmet> {
-    // Slow to read where processors are emulated.
+    // Slow to read on emulated CPUs.
     static SYMBOLS: LazyLock<String> =
         LazyLock::new(|| fs::read_to_string("/proc/kallsyms").unwrap_or_default());
     let found = SYMBOLS
@@ -318,8 +317,8 @@ fn has_symbol(name: &str) -> Result<(), Unmet> {
     impossible_unless(found, format!("the kernel has no function {name}"))
 }
 
-/// Trampolines patch functions through ftrace, which a locked-down kernel denies to root, too. It
-/// denies the list of functions as well, and the list can be asked for without loading anything.
+/// Trampolines patch functions through ftrace, which a locked-down kernel denies even to root. It denies the list of
+/// functions as well, which can be asked for without loading anything.
 fn fentry() -> Result<(), Unmet> {
     has_symbol("arch_prepare_bpf_trampoline")?;
     mounted("tracefs", "mount -t tracefs tracefs /sys/kernel/tracing")?;
@@ -351,7 +350,7 @@ fn lsm() -> Result<(), Unmet> {
     )
 }
 
-/// Whether the smallest program of a kind of iterators is taken. Kernels that are locked down refuse some kinds and not others.
+/// Whether the kernel accepts the smallest iterator of this kind. Locked-down kernels refuse some kinds and not others.
 fn iterator(kind: &str) -> Result<(), Unmet> {
     /// `BPF_MOV`
     const MOV: u8 = 0xb0;
@@ -403,7 +402,7 @@ fn module_btf() -> Result<(), Unmet> {
 /// A fixture: `fixtures/NAME`, also in a guest.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // The test may be another package's of the workspace.
+    // The test may belong to another package of the workspace.
     let root = package.ancestors().find(|p| p.join("fixtures").is_dir());
     let here = || root.unwrap_or(package).join("fixtures");
     env::var_os("RAWBPF_FIXTURES")
@@ -467,7 +466,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// Runs something on a thread that has a network namespace of its own, which ends with it.
+/// Runs `job` on a thread with its own network namespace, which ends with it.
 pub(crate) fn in_own_network<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     let own = || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network namespace");
@@ -477,8 +476,8 @@ pub(crate) fn in_own_network<T: Send>(job: impl FnOnce() -> T + Send) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Lifts the limit on locked memory, against which kernels before 5.11 count maps; later ones do not ask.
+/// Lifts the limit on locked memory, against which kernels before 5.11 count maps; later ones ignore it.
 pub(crate) fn lift_memlock() {
-    // Refused without CAP_SYS_RESOURCE: then the limit has to do.
+    // Refused without CAP_SYS_RESOURCE: then the limit has to suffice.
     let _ = rawbpf::sys::rlimit::set_memlock(None);
 }

@@ -1,4 +1,4 @@
-//! Programs that are run without being attached, and what the kernel counts of runs.
+//! Programs that are run without being attached, and the kernel's counts of runs.
 
 use crate::support::{Need, fixture};
 use rawbpf::btf::{Btf, Kind};
@@ -28,7 +28,7 @@ fn a_socket_filter_is_run_on_a_packet() {
     assert!(short.hint().unwrap().contains("14 bytes"), "{short}");
 }
 
-/// A raw tracepoint's arguments are its context; which process runs it is this one.
+/// A raw tracepoint's arguments are its context; it runs as this process.
 #[test]
 fn a_raw_tracepoint_is_run_as_this_process() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 10));
@@ -44,7 +44,7 @@ fn a_raw_tracepoint_is_run_as_this_process() {
         program.test_run(&TestRun::new().context(&[0; 16])).unwrap();
     }
     assert_eq!(runs.get(), 3);
-    // Another CPU runs it as whatever process it was running.
+    // On another CPU it runs as whatever process was running there.
     program
         .test_run(&TestRun::new().context(&[0; 16]).on_cpu(0))
         .unwrap();

@@ -1,7 +1,7 @@
 //! BPF tokens: what a process without rights of its own may load, because a file system delegates the rights to it.
 //!
-//! A container has its user namespace, makes a BPF file system in it, and somebody outside, with rights, says what that
-//! one delegates. Here the container is this program, started once more through `unshare` (a process that has threads
+//! A container has its own user namespace and makes a BPF file system in it; a process outside, with rights, says what that
+//! file system delegates. Here the container is this program, started once more through `unshare` (a process with threads
 //! cannot move to a new user namespace); the two talk through pipes.
 
 use crate::support::{Need, fixture};
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 const LIBBPF_VARIABLE: &str = "LIBBPF_BPF_TOKEN_PATH";
-/// Says to this program that it is the container, and where to mount its BPF file system.
+/// Tells this program that it is the container, and where to mount its BPF file system.
 const MOUNT: &str = "RAWBPF_TEST_TOKEN_MOUNT";
 /// Starts each line from the container, among those of the test harness.
 const MARK: &str = "container: ";
@@ -53,20 +53,20 @@ impl Container {
         Self { process, lines }
     }
 
-    /// What it says next.
+    /// Its next message.
     fn hear(&mut self) -> String {
         let mut lines = self.lines.by_ref().map(Result::unwrap);
         let said = lines.find_map(|line| Some(line.split_once(MARK)?.1.to_owned()));
         said.expect("the container goes on")
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     fn answer(&mut self) {
         let pipe = self.process.stdin.as_mut().unwrap();
         pipe.write_all(b"go on\n").unwrap();
     }
 
-    /// Sets what its new file system delegates, which takes rights outside.
+    /// Sets what its new file system delegates, which needs rights outside.
     fn delegate(&mut self, options: &[(&str, &str)]) {
         let fd = self.hear().parse().unwrap();
         let pid = Pid::from_raw(self.process.id().cast_signed()).unwrap();
@@ -147,7 +147,7 @@ fn features(target: &Target) -> String {
     format!("{seen:?}")
 }
 
-/// Loads with the token that `source` leads to; tells the other side of the kernel's objects, and keeps them for it.
+/// Loads with the token that `source` leads to; reports the kernel's objects to the other side, and keeps them alive for it.
 fn load_and_tell(source: &TokenSource) {
     let object = opened(source.clone()).load().unwrap();
     let map = object.map(".data").unwrap().id().unwrap();
@@ -158,7 +158,7 @@ fn load_and_tell(source: &TokenSource) {
     wait_for_answer();
 }
 
-/// Outside: sees that the container's load is what it would be here.
+/// Outside: checks that the container's load has the same result as it would here.
 fn check_load(container: &mut Container) {
     let map = Map::from_id(container.hear().parse().unwrap()).unwrap();
     let data = map.get(&[0; 4]).unwrap().unwrap();
@@ -185,7 +185,7 @@ fn a_token_lets_a_container_load() {
         assert!(hint.contains("BPF token"), "{error}: {hint}");
         assert_eq!(features(&Target::running()), "[]");
         mount_delegating(&place);
-        // Nothing leads there so far.
+        // Nothing points there yet.
         assert_eq!(
             refusal(TokenSource::Environment).kind(),
             ErrorKind::Permission
@@ -304,7 +304,7 @@ fn attaching_is_tried_with_the_token() {
     container.finish();
 }
 
-/// A mount that somebody named has to give a token, also where none is needed.
+/// A mount that was named must give a token, even where none is needed.
 #[test]
 fn a_mount_without_a_token_is_an_error_if_it_was_named() {
     require!(Need::Bpf, Need::Bpffs);

@@ -1,4 +1,4 @@
-//! Views of maps with Rust types for keys and values.
+//! Views of maps, with Rust types for keys and values.
 
 use crate::maps::create;
 use crate::support::{Need, fixture};
@@ -30,7 +30,7 @@ struct Traffic {
 }
 rawbpf::layout!(Traffic { packets, bytes });
 
-/// As [`Traffic`], with its fields swapped.
+/// Like [`Traffic`], with its fields swapped.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Swapped {
@@ -79,7 +79,7 @@ fn a_view_of_structs_reads_what_it_wrote() {
     assert_eq!(bytes, value(8).as_bytes());
 }
 
-/// The key in hand may be removed: each element is seen once all the same.
+/// The current key may be removed: each element is still seen once.
 #[test]
 fn removing_while_iterating_leaves_nothing_out() {
     require!(Need::Bpf, Need::Btf);
@@ -139,7 +139,7 @@ fn a_view_that_does_not_fit_is_refused_with_both_sides() {
     assert!(refusal(bloom).contains("bloom"), "only bloom filters");
 }
 
-/// A map that comes from elsewhere brings its types with it.
+/// A map that comes from elsewhere brings its types along.
 #[test]
 fn the_kernel_knows_the_types_of_a_map_that_is_found_again() {
     require!(Need::Bpf, Need::Btf);
@@ -179,7 +179,7 @@ fn each_cpu_has_a_value_of_its_own() {
     );
 }
 
-/// One value is written without the others where the kernel can (Linux 7.0), and refused elsewhere.
+/// One value is written without the others where the kernel can do that (Linux 7.0), and refused elsewhere.
 #[test]
 fn the_value_of_one_cpu_is_written_alone_or_not_at_all() {
     require!(Need::Bpf, Need::Btf);
@@ -301,7 +301,7 @@ fn storage_belongs_to_the_owner_of_a_descriptor() {
     assert!(map.get(&file).is_err(), "a file has no socket storage");
 }
 
-/// All elements come through batches, in batches of any size, and a drained map is empty.
+/// All elements arrive in batches, of any size, and a drained map is empty.
 #[test]
 fn batches_bring_every_element() {
     require!(Need::Bpf, Need::Linux(5, 6));
@@ -350,7 +350,7 @@ fn batches_bring_every_element() {
 #[test]
 fn batches_fall_back_to_one_by_one() {
     require!(Need::Bpf);
-    // Map types without batches differ from kernel to kernel; removing a batch from a trie is in none.
+    // Which map types have no batches differs between kernels; none can remove a batch from a trie.
     let map = create(&MapCreate {
         kind: MapType::LPM_TRIE,
         key_size: 8,
@@ -442,7 +442,7 @@ fn layouts_of_arrays_and_bytes_agree_with_btf() {
     assert!(!agrees::<[u8; 8], [u64; 2]>(hash), "a struct is no array");
 }
 
-/// What not all bytes are a value of.
+/// A type that not all bytes are valid for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable)]
 #[repr(u32)]
 enum State {
@@ -486,7 +486,7 @@ fn enums_and_bools_are_checked_as_they_are_read() {
     wrong_value(flags.get(&State::Busy).unwrap_err());
     wrong_value(flags.get_into(&State::Busy, &mut flag).unwrap_err());
     assert!(!flag, "what was there stays");
-    // The walk goes on behind what is wrong.
+    // The iteration continues after what is wrong.
     let (good, bad): (Vec<_>, Vec<_>) = flags.iter().partition(Result::is_ok);
     assert_eq!((good.len(), bad.len()), (1, 1));
     for error in bad {

@@ -1,4 +1,4 @@
-//! User ring buffers: what is written here is what a program takes, when it is run.
+//! User ring buffers: what is written here is what a program consumes when it is run.
 
 use crate::support::{Need, fixture};
 use rawbpf::load::Object;
@@ -9,10 +9,10 @@ use rawbpf::{Errno, ErrorKind};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-/// Long enough for a machine under load; nothing waits that long if all is well.
+/// Long enough for a loaded machine; nothing waits that long if all is well.
 const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
-/// Bytes in the ring of `user_ringbuf.bpf.o`.
+/// Size of the ring of `user_ringbuf.bpf.o`, in bytes.
 const SIZE: usize = 4096;
 
 struct Drainer(Object);
@@ -27,7 +27,7 @@ impl Drainer {
         UserRingBuffer::new(self.0.map("commands").unwrap()).unwrap()
     }
 
-    /// Runs the program; gives the kernel's answer, the number of records there were or an error number.
+    /// Runs the program; returns the kernel's answer: the number of records, or an error number.
     fn drain(&self) -> i32 {
         let program = self.0.program("drain").unwrap();
         let result = prog_test_run(program.as_fd(), &mut TestRun::default()).unwrap();
@@ -79,7 +79,7 @@ fn a_program_stops_at_a_record_in_the_making() {
     assert_eq!(drainer.drain(), 1);
 }
 
-/// 4096 bytes hold 256 records of 16: the ring is filled and drained some times, over its end.
+/// 4096 bytes hold 256 records of 16: the ring is filled and drained several times, past its end.
 #[test]
 fn a_full_ring_has_no_room_until_it_is_drained() {
     require!(Need::Bpf, Need::Btf, Need::Linux(6, 1));

@@ -1,4 +1,4 @@
-//! Programs that are loaded side by side: the outcome is that of loading them in turn.
+//! Programs that are loaded in parallel: the outcome is the same as loading them in turn.
 
 use crate::load::{RETURN_0, careless, filter, hash, plan};
 use crate::support::Need;

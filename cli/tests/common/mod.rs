@@ -1,4 +1,4 @@
-//! What live tests of the command share.
+//! Shared by the command's live tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Whether this process is root; otherwise the test is skipped, which must not be with `CI=true`.
+/// Whether this process is root; otherwise the test is skipped, which is not allowed with `CI=true`.
 pub(crate) fn can_load(test: &str) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));

@@ -1,4 +1,4 @@
-//! `load`: what it reports of each program and map, and what it leaves behind.
+//! `load`: what it reports about each program and map, and what it leaves behind.
 
 use super::{can_load, fixture, message, rawbpf};
 use std::path::Path;
@@ -22,7 +22,7 @@ fn load_reports_ids_and_tags() {
     }
 }
 
-/// The report of `load --each --json` on an object of which something is not loaded, and what is said about that.
+/// The report of `load --each --json` on an object that is only loaded in part, and its error message.
 fn each_in_part(object: &str) -> (serde_json::Value, String) {
     let output = rawbpf(&["load", "--each", "--json"], &fixture(object))
         .output()
@@ -33,7 +33,7 @@ fn each_in_part(object: &str) -> (serde_json::Value, String) {
     (report, message(&output))
 }
 
-/// The names of those that are as they should be, and of those that are not with what is said of them.
+/// The names of those that succeeded, and of those that failed with their errors.
 fn sorted(list: &serde_json::Value) -> (Vec<&str>, Vec<(&str, &str)>) {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for item in list.as_array().unwrap() {

@@ -5,7 +5,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Loads a fixture in a mount namespace of its own, after a script has changed what it finds there.
+/// Loads a fixture in its own mount namespace, after a script has changed the mounts there.
 fn load_after(script: &str, object: &str) -> Output {
     Command::new("unshare")
         .args(["-m", "sh", "-ec"])
@@ -30,7 +30,7 @@ fn a_kernel_without_types_is_told_apart() {
     if !can_load("a_kernel_without_types_is_told_apart") {
         return;
     }
-    // A folder with the kernel's name is as useless there as nothing.
+    // A folder with the kernel's name there is as useless as nothing.
     let script = "mount -t tmpfs none /sys/kernel/btf; mkdir -p /boot; mount -t tmpfs none /boot
         mkdir /boot/vmlinux-$(uname -r)";
     fails_with(
@@ -48,8 +48,8 @@ fn a_kernel_without_types_is_told_apart() {
 }
 
 #[test]
-fn that_nothing_is_mounted_is_said_as_such() {
-    if !can_load("that_nothing_is_mounted_is_said_as_such") {
+fn missing_mounts_are_reported_as_such() {
+    if !can_load("missing_mounts_are_reported_as_such") {
         return;
     }
     fails_with(
@@ -74,8 +74,8 @@ fn that_nothing_is_mounted_is_said_as_such() {
 }
 
 #[test]
-fn what_is_unusable_is_passed_over() {
-    if !can_load("what_is_unusable_is_passed_over") {
+fn unusable_files_are_skipped() {
+    if !can_load("unusable_files_are_skipped") {
         return;
     }
     let script = "mkdir -p /boot; mount -t tmpfs none /boot
@@ -109,7 +109,7 @@ fn hidden_addresses_are_unknown() {
         command.arg(program);
         command
     };
-    // Whether this takes the addresses away depends on `kernel.kptr_restrict` and `kernel.perf_event_paranoid`.
+    // Whether this hides the addresses depends on `kernel.kptr_restrict` and `kernel.perf_event_paranoid`.
     let list = unseeing(Path::new("cat")).arg("/proc/kallsyms").output();
     let hidden = list.is_ok_and(|list| {
         list.status.success() && !list.stdout.is_empty() && {
@@ -137,7 +137,7 @@ fn hidden_addresses_are_unknown() {
     );
 }
 
-/// Runs something on a thread with mounts of its own, without those of tracefs, debugfs and the BPF file system.
+/// Runs `job` on a thread with its own mounts, without tracefs, debugfs and the BPF file system.
 fn on_a_bare_machine<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     let own = || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();
@@ -151,7 +151,7 @@ fn on_a_bare_machine<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(own).join().unwrap())
 }
 
-/// The first command of the README, where nobody has mounted anything.
+/// The first command of the README, on a machine where nothing is mounted.
 #[test]
 fn run_needs_no_mounted_tracefs() {
     if !can_load("run_needs_no_mounted_tracefs") {

@@ -1,4 +1,4 @@
-//! The command on the running kernel. Needs root; skipped with a printed reason elsewhere, and failing then with `CI=true`.
+//! The command on the running kernel. Needs root; skipped with a printed reason elsewhere, and failing there with `CI=true`.
 //!
 //! A file for what the command does (`run`, `load`), for what it says about objects (`refusals`), and for what it says about the machine
 //! (`machine`).
@@ -21,14 +21,14 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The command, also in a guest.
+/// The command's path, also in a guest.
 fn binary() -> PathBuf {
     std::env::var_os("RAWBPF_COMMAND")
         .unwrap_or_else(|| env!("CARGO_BIN_EXE_rawbpf").into())
         .into()
 }
 
-/// Whether the command may load programs here. Says why if not.
+/// Whether the command may load programs here. Prints why if not.
 fn can_load(test: &str) -> bool {
     let root = fs::read_to_string("/proc/self/status")
         .unwrap_or_default()
@@ -72,7 +72,7 @@ fn start(args: &[&str], object: &str) -> (Child, BufReader<std::process::ChildSt
     (child, errors)
 }
 
-/// Ends the command as Ctrl-C does; gives what it printed.
+/// Ends the command as Ctrl-C does; returns what it printed.
 fn interrupt(mut child: Child, mut errors: impl Read, signal: &str) -> (String, String) {
     let pid = child.id().to_string();
     assert!(
@@ -95,7 +95,7 @@ fn interrupt(mut child: Child, mut errors: impl Read, signal: &str) -> (String, 
     (printed, said)
 }
 
-/// Opens a file that is not there, so that the event has a name that no other has.
+/// Opens a file that does not exist, so that the event has a name that no other has.
 fn open_a_file(name: &str) {
     assert!(fs::File::open(name).is_err());
 }

@@ -1,4 +1,4 @@
-//! What is said about an object that this kernel does not take.
+//! What is said about objects that this kernel does not accept.
 
 use super::{can_load, fixture, message, rawbpf};
 
@@ -49,8 +49,8 @@ fn the_verifiers_reason_is_shown_with_the_source_line() {
 }
 
 #[test]
-fn an_object_that_nothing_is_attached_of_says_what_is_missing() {
-    if !can_load("an_object_that_nothing_is_attached_of_says_what_is_missing") {
+fn an_object_without_anything_to_attach_says_what_is_missing() {
+    if !can_load("an_object_without_anything_to_attach_says_what_is_missing") {
         return;
     }
     let output = rawbpf(&["run"], &fixture("xdp.bpf.o")).output().unwrap();

@@ -28,7 +28,7 @@ fn run_shows_the_files_that_are_opened() {
     assert!(said.contains("shown"), "{said}");
 }
 
-/// More than a batch of them are in the ring when it ends: the command is stopped while they happen, and ends when it goes on.
+/// More than a batch is in the ring when it ends: the command is stopped while they are written, and ends when it continues.
 #[test]
 fn run_shows_what_is_left_in_the_ring_at_its_end() {
     const COUNT: usize = 600;
@@ -101,7 +101,7 @@ fn run_shows_the_events_of_perf_buffers_and_counts_the_lost() {
     assert!(said.contains("0 lost"), "{said}");
 }
 
-/// Opens a file so often that it is seen among the other system calls of this process.
+/// Opens a file often enough to be seen among this process's other system calls.
 fn open_files() {
     for _ in 0..64 {
         open_a_file("/nonexistent/rawbpf-maps");
@@ -165,7 +165,7 @@ fn run_shows_maps_at_intervals_as_json() {
     ];
     let (mut child, errors) = start(&args, "tables.bpf.o");
     open_files();
-    // Two intervals, and then the end.
+    // Two intervals, then the end.
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut seen = Vec::new();
     for _ in 0..2 {
@@ -207,7 +207,7 @@ fn run_shows_stacks_with_their_functions() {
     );
     open_files();
     let (printed, said) = interrupt(child, errors, "-INT");
-    // What every system call goes through, and an address of this program.
+    // What every system call passes through, and an address in this program.
     assert!(printed.contains("do_syscall_64+0x"), "{printed}{said}");
     assert!(printed.contains("\n    0x"), "{printed}");
 }
@@ -228,7 +228,7 @@ fn run_says_which_maps_it_could_show() {
     assert!(!said.contains("queue"), "{said}");
 }
 
-/// Where there are streams at all: elsewhere the program's calls are taken out, and nothing is heard.
+/// Only where streams exist: elsewhere the program's calls are removed, and nothing arrives.
 #[test]
 fn run_passes_on_what_programs_say() {
     if !can_load("run_passes_on_what_programs_say") {
@@ -243,7 +243,7 @@ fn run_passes_on_what_programs_say() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
     let mut lines: Vec<serde_json::Value> = lines.collect();
-    // What the kernel answered: the newest that are tested have streams, but 6.18 may have no memory for them.
+    // The kernel's answer: the newest kernels tested have streams, but 6.18 may have no memory for them.
     let results = lines.pop().unwrap()["value"]["results"].take();
     if results == serde_json::json!([0, 0]) {
         assert_eq!(lines.len(), 2, "{printed}{said}");

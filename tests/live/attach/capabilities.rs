@@ -1,4 +1,4 @@
-//! What is said to who has some of root's rights, but not the one that is needed.
+//! What processes are told that have some of root's rights, but not the one they need.
 
 use super::tracer;
 use crate::load::load_fixture;
@@ -13,7 +13,7 @@ use std::fmt::Debug;
 
 const BPF: CapabilitySet = CapabilitySet::BPF;
 
-/// What happens to a thread with these capabilities, and no others.
+/// Runs `job` in a thread with only these capabilities.
 pub(super) fn with_only<T: Send>(kept: CapabilitySet, job: impl FnOnce() -> T + Send) -> T {
     let thread = || {
         let sets = CapabilitySets {

@@ -1,4 +1,4 @@
-//! What the kernel tells about each kind of tracing's links.
+//! What the kernel reports about each kind of tracing link.
 
 use super::{alone, counter, tracer};
 use crate::load::load_fixture;
@@ -16,11 +16,11 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
-/// What the kernel tells about a link of this program, which is met once by who walks over all links.
+/// What the kernel reports about a link of this program, which is met once when walking over all links.
 pub(crate) fn told(link: &Link, program: &Program) -> LinkDetails {
     let info = link.info().unwrap();
     assert_eq!(info.program_id, program.id().unwrap());
-    // Those of other tests come and go.
+    // Other tests' links come and go.
     let opened = Link::ids().filter_map(|id| Link::from_id(id.unwrap()).ok());
     let met = opened.filter_map(|link| link.info().ok());
     let met: Vec<_> = met.filter(|one| one.id == info.id).collect();
@@ -28,14 +28,14 @@ pub(crate) fn told(link: &Link, program: &Program) -> LinkDetails {
     info.details
 }
 
-/// The object with one program of the fixture `attach`, and what is told once that is attached.
+/// Loads one program of the fixture `attach`, and returns what is reported once it is attached.
 fn told_of(program: &str, attach: impl FnOnce(&Program) -> rawbpf::Result<Link>) -> LinkDetails {
     let object = tracer(program).unwrap();
     let program = object.program(program).unwrap();
     told(&attach(program).unwrap(), program)
 }
 
-/// The cookie, on kernels that tell it.
+/// The cookie, on kernels that report it.
 fn cookie_since(major: u32, minor: u32) -> u64 {
     if check(&[Need::Linux(major, minor)]).is_ok() {
         77
@@ -72,7 +72,7 @@ fn tracepoints_are_told_by_name() {
 #[test]
 fn counters_are_told_by_number() {
     require!(Need::Bpf, Need::Btf, Need::Linux(6, 9));
-    // Clocks are told by the type of their own source.
+    // Clocks are reported with the type of their own PMU.
     let at = Sampling::software(SoftwareEvent::PageFaults).period(1_000_000);
     let at = at.processes(Processes::Own).cookie(77);
     let details = told_of("sample_cookie", |program| program.attach_sampling(&at));
@@ -153,7 +153,7 @@ fn kernel_functions_are_told_by_name_and_address() {
     assert_eq!((on_return, offset, cookie), (false, 0, 77));
     assert_eq!(function, "vfs_read");
     let [of_read, of_write] = ["vfs_read", "vfs_write"].map(super::kprobe::addresses_of);
-    // Behind the instruction that only marks where calls may go.
+    // After the instruction that only marks valid call targets (`endbr`).
     assert!([0, 4].contains(&(address - of_read[0])), "{address:x}");
     if check(&[Need::KprobeMulti]).is_err() {
         return;
@@ -220,7 +220,7 @@ fn many_functions_are_told_by_type() {
         panic!("{details:?}");
     };
     if functions.is_empty() {
-        // The kernel does not tell (before Linux 7.3).
+        // The kernel does not report it (before Linux 7.3).
         assert_eq!((attach_type, target_id), (AttachType(0), 0));
         assert!(addresses.is_empty() && cookies.is_empty());
         return;
@@ -240,7 +240,7 @@ fn many_functions_are_told_by_type() {
         .collect();
     told.sort_unstable();
     let [read, write] = names.map(super::kprobe::addresses_of);
-    // Behind the instruction that only marks where calls may go.
+    // After the instruction that only marks valid call targets (`endbr`).
     let near = |told: u64, start: u64| [0, 4].contains(&(told - start));
     let [((first, at_read), 1), ((second, at_write), 77)] = told[..] else {
         panic!("{told:?}");

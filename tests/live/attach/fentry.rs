@@ -1,4 +1,4 @@
-//! Programs at the entry and exit of functions, by trampolines; hooks of security modules; replaced functions.
+//! Programs at the entry and exit of functions, by trampolines; LSM hooks; replaced functions.
 
 use super::{
     Trial, alone, call_getppid, number, own_process, read_the_number, reads_of_this_file, tracer,
@@ -76,7 +76,7 @@ fn functions_are_watched_as_their_sections_say() {
 #[test]
 fn programs_that_may_sleep_read_memory_of_the_process() {
     const ROW: &str = "fentry.s";
-    const EFFECT: &str = "a program that may sleep reads a number of the process";
+    const EFFECT: &str = "a sleepable program reads a number of the process";
     require!(Need::Bpf, Need::Btf, Need::Tracefs);
     let hook = Trial {
         row: "lsm.s",
@@ -174,7 +174,7 @@ fn functions_of_a_module_are_watched_at_once() {
     });
 }
 
-/// Whether this thread may make a folder.
+/// Whether this thread may create a folder.
 fn may_make_a_folder() -> bool {
     let place = tempfile::tempdir();
     place.is_ok()

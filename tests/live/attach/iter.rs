@@ -36,7 +36,7 @@ fn an_iterator_is_read_like_a_file() {
     assert!(records.any(|record| record[4..8] == own));
 }
 
-/// What one walk writes, as numbers.
+/// What one pass writes, as numbers.
 fn numbers(link: &Link) -> Vec<u64> {
     let mut bytes = Vec::new();
     link.iterate().unwrap().read_to_end(&mut bytes).unwrap();

@@ -1,4 +1,4 @@
-//! What all attachments can do: be pinned, opened, told apart, let go.
+//! What all attachments can do: be pinned, opened, identified, released.
 
 use super::{Counter, alone, counter, counters, own_process, soon};
 use crate::load::load_fixture;
@@ -43,7 +43,7 @@ fn a_pinned_link_outlives_its_handle() {
     assert!(!path.exists());
     assert_eq!(counter.seen_of_seven(), 7);
     drop(link);
-    // The file that was the pin holds the link until the kernel has swept it away.
+    // The removed pin's file holds the link until the kernel has cleaned it up.
     soon("detaching", || counter.seen_of_seven() == 0);
     let error = Link::from_pin(&path).unwrap_err();
     assert!(error.to_string().contains("link"), "{error}");
@@ -76,7 +76,7 @@ fn links_are_found_by_name_and_by_id() {
     assert_eq!(same.info().unwrap(), info);
     let taken = links.take("count_switch").unwrap();
     assert_eq!((links.len(), taken.name()), (1, "count_switch"));
-    // As long as somebody holds it, it is attached.
+    // It is attached as long as somebody holds it.
     drop((links, taken));
     assert_eq!(links_of(info.program_id), [info.id]);
     drop(same);
@@ -85,8 +85,8 @@ fn links_are_found_by_name_and_by_id() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
-/// Each sort has the addresses of its lists elsewhere: what BTF has for a name of 64 bytes, a link to many functions takes for room
-/// for 64 addresses.
+/// Each kind has the addresses of its lists elsewhere: what BTF has for a name of 64 bytes, a link to many functions takes
+/// for room for 64 addresses.
 #[test]
 fn descriptors_are_not_taken_for_other_sorts_of_objects() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
@@ -175,7 +175,7 @@ fn what_cannot_be_done_to_a_link_is_said() {
     assert!(error.hint().unwrap().contains("/sys/fs/bpf"), "{error}");
 }
 
-/// What [`a_killed_process_leaves_only_its_pins`] kills: tells what it has attached, and waits.
+/// The child that [`a_killed_process_leaves_only_its_pins`] kills: reports what it has attached, and waits.
 #[test]
 fn child_to_be_killed() {
     let Ok(pin) = std::env::var("RAWBPF_CHILD_PIN") else {
@@ -226,7 +226,7 @@ fn a_killed_process_leaves_only_its_pins() {
     });
     assert!(Link::from_id(ids[0]).is_ok(), "the pinned one stays");
 
-    // What it made through tracefs stays, too, until the next one is made.
+    // What it created through tracefs stays, too, until the next one is created.
     let list = mount_point("tracefs").unwrap().join("uprobe_events");
     let name = format!("rawbpf_{}_", child.id());
     let listed = || fs::read_to_string(&list).unwrap();

@@ -1,4 +1,4 @@
-//! Programs that run because they are attached, and do not run because they are not any more: a file for each kind.
+//! Programs that run while they are attached, and not afterwards: a file for each kind.
 
 mod capabilities;
 pub(crate) mod details;
@@ -92,7 +92,7 @@ impl Counter {
     }
 }
 
-/// Tests that count calls which all of them make: they would count each other's.
+/// Tests that count calls which all of them make would count each other's.
 static COUNTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
@@ -101,7 +101,7 @@ pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Whether one of the records of `events` has these bytes in it, soon.
+/// Whether a record of `events` that contains these bytes arrives soon.
 pub(crate) fn arrives(events: &mut RingBuffer, wanted: &[u8]) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -122,14 +122,14 @@ pub(crate) fn reads_of_this_file() {
     }
 }
 
-/// How many calls the histogram of `kprobe_latency` has.
+/// How many calls the histogram of `kprobe_latency` counted.
 pub(crate) fn histogram_total(object: &Object) -> u32 {
     let bytes = object.read_variable("hist").unwrap();
     let (slots, _) = bytes.as_chunks::<4>();
     slots.iter().map(|slot| u32::from_ne_bytes(*slot)).sum()
 }
 
-/// Waits for something that the kernel does in its own time.
+/// Waits for something that the kernel does asynchronously.
 pub(crate) fn soon(what: &str, done: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !done() {
@@ -138,7 +138,7 @@ pub(crate) fn soon(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// What programs that may sleep read from this process's memory.
+/// What sleepable programs read from this process's memory.
 pub(crate) static NUMBER: u64 = 0x1234_5678_9abc;
 
 pub(crate) fn read_the_number(object: &Object) -> bool {
@@ -164,21 +164,21 @@ pub(crate) struct Trial {
     pub(crate) effect: &'static str,
     /// The program.
     pub(crate) program: &'static str,
-    /// With these it has to work; without, it may be refused.
+    /// If these are met it must work; otherwise it may be refused.
     pub(crate) needs: &'static [Need],
-    /// Words of the refusal: these, or these.
+    /// Words of the refusal: one of these.
     pub(crate) words: &'static [&'static str],
 }
 
 impl Trial {
-    /// Attaches, acts, and looks whether the program saw it; then that it does not any more after detaching.
+    /// Attaches, acts, and checks that the program saw it, and that it no longer does after detaching.
     pub(crate) fn run(
         &self,
         attach: impl FnOnce(&Program) -> rawbpf::Result<Link>,
         act: impl Fn(),
         seen: impl FnOnce(&Object) -> bool,
     ) {
-        // It makes calls that tests count which mind all threads.
+        // It makes calls that tests of all threads count.
         let _alone = alone();
         let attached = tracer(self.program).and_then(|object| {
             let link = attach(object.program(self.program)?)?;
@@ -194,7 +194,7 @@ impl Trial {
         act();
         let seen = seen(&object);
         link.detach().unwrap();
-        // A tracepoint's last calls may still be under way.
+        // A tracepoint's last calls may still be in progress.
         soon("detaching", || {
             let hits = number(&object, "hits");
             act();
@@ -204,7 +204,7 @@ impl Trial {
     }
 }
 
-/// An object of one handmade program that counts its runs in the first eight bytes of `.bss`.
+/// An object with one handmade program that counts its runs in the first eight bytes of `.bss`.
 pub(crate) fn counter(section: &str) -> Object {
     handmade(vec![counting_program("counter", section)])
 }

@@ -1,4 +1,4 @@
-//! Machines and containers that do not have the kernel's file systems mounted.
+//! Machines and containers without the kernel's file systems mounted.
 
 use super::capabilities::with_only;
 use super::tracer;
@@ -11,7 +11,7 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::thread::CapabilitySet;
 use std::path::Path;
 
-/// Runs something on a thread with mounts of its own, without those at `places`.
+/// Runs `job` on a thread with its own mounts, without those at `places`.
 fn without<T: Send>(places: &[&str], job: impl FnOnce() -> T + Send) -> T {
     let own = || {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("a mount namespace");
@@ -29,7 +29,7 @@ fn without<T: Send>(places: &[&str], job: impl FnOnce() -> T + Send) -> T {
 
 const TRACING: &[&str] = &["/sys/kernel/debug", "/sys/kernel/tracing"];
 
-/// Attaches to a tracepoint, and sees a call.
+/// Attaches to a tracepoint, and returns whether a call is seen.
 fn is_seen() -> Result<bool> {
     let object = tracer("tracepoint").unwrap();
     let _link = object.program("tracepoint")?.attach()?;
@@ -93,7 +93,7 @@ fn tracepoints_that_are_not_there_are_named_in_an_own_mount_too() {
     }
 }
 
-/// The probe lives in the kernel, whatever mount it was made in; it is removed through the same one.
+/// The probe lives in the kernel, whatever mount it was created through; it is removed through the same one.
 #[test]
 fn a_probe_is_made_and_removed_in_an_own_mount() {
     require!(Need::Bpf, Need::Btf, Need::Uprobes, Need::Tracefs);
@@ -116,7 +116,7 @@ fn a_probe_is_made_and_removed_in_an_own_mount() {
 }
 
 #[test]
-fn who_may_not_mount_is_told_why_and_what_to_do() {
+fn a_process_that_may_not_mount_is_told_what_to_do() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
     let object = tracer("tracepoint").unwrap();
     let rights = CapabilitySet::BPF | CapabilitySet::PERFMON;

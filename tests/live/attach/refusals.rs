@@ -1,4 +1,4 @@
-//! What is said where attaching cannot work, whatever the kernel.
+//! Errors where attaching cannot work, on any kernel.
 
 use super::{counter, counters};
 use crate::support::{Need, PinFolder};
@@ -65,7 +65,7 @@ fn a_trace_event_has_a_program_once() {
     assert!(error.hint().unwrap().contains("attached"), "{error}");
 }
 
-/// The cookie was blamed for the lack of room once.
+/// The cookie was once blamed for the lack of room.
 #[test]
 fn a_trace_event_has_64_programs_at_most() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 15));
@@ -102,7 +102,7 @@ fn a_pin_that_is_not_there_is_named() {
     );
 }
 
-/// What [`a_missing_capability_is_named`] runs: gives its rights away, and prints what attaching says then.
+/// The child that [`a_missing_capability_is_named`] runs: drops its rights, and prints what attaching says then.
 #[test]
 fn child_without_rights() {
     if std::env::var_os("RAWBPF_CHILD_WITHOUT_RIGHTS").is_none() {

@@ -69,7 +69,7 @@ fn a_counter_of_one_thread_runs_the_program_every_so_many_counts() {
     );
 }
 
-/// A clock of this thread, which the caller of the library opened.
+/// A clock of this thread, opened by the library's caller.
 fn own_clock() -> OwnedFd {
     let clock = PerfEvent::Sampled {
         kind: 1,

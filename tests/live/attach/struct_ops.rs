@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-/// Sends a megabyte over a connection that this congestion control looks after, and gives back how much arrived.
+/// Sends a megabyte over a connection with this congestion control, and returns how much arrived.
 fn send_a_megabyte(congestion_control: &str) -> usize {
     const SIZE: usize = 1 << 20;
     in_own_network(|| {

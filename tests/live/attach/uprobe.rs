@@ -36,7 +36,7 @@ fn a_function_of_this_program_is_probed() {
     let entry = program("call").attach_uprobe(&entry).unwrap();
     let exit = Uprobe::ret(own, target).processes(own_calls);
     let exit = program("ret").attach_uprobe(&exit).unwrap();
-    // What is attached by section is only `call_by_path`.
+    // Only `call_by_path` is attached by its section.
     let links = object.attach().unwrap();
     assert_eq!(
         links.iter().map(Link::name).collect::<Vec<_>>(),
@@ -77,7 +77,7 @@ fn a_program_that_may_sleep_reads_memory_of_the_process() {
     require!(Need::Bpf, Need::Btf, Need::Uprobes);
     let trial = Trial {
         row: "uprobe.s",
-        effect: "a program that may sleep reads a number of the process",
+        effect: "a sleepable program reads a number of the process",
         program: "uprobe_sleepable",
         needs: &[Need::Linux(6, 0)],
         words: &["sleepable"],
@@ -129,7 +129,7 @@ fn a_probe_of_a_process_that_was_killed_is_removed_by_the_next() {
         let mut list = fs::OpenOptions::new().append(true).open(&list).unwrap();
         std::io::Write::write_all(&mut list, line.as_bytes()).unwrap();
     };
-    // No process has this number: it is above the limit of 4194304. In another namespace, that says nothing.
+    // No process has this number: it is above the limit of 4194304. In another namespace, that proves nothing.
     let here = fs::metadata("/proc/self/ns/pid").unwrap().ino();
     let name = |namespace: u64| format!("uprobes/rawbpf_99999999_{namespace:x}_0_left");
     let (left, foreign) = (name(here), name(here + 1));

@@ -66,7 +66,7 @@ fn each_function_has_a_cookie_of_its_own() {
     assert_eq!(number(&object, "calls"), 3);
 }
 
-/// A path may lead to another file by now, or to none.
+/// A path may refer to another file by now, or to none.
 #[test]
 fn a_descriptor_says_which_file() {
     require!(Need::Bpf, Need::Btf, Need::UprobeMulti);
@@ -93,7 +93,7 @@ fn a_descriptor_says_which_file() {
     let object = load();
     let program = object.program("call").unwrap();
     if check(&[Need::Linux(7, 2)]).is_ok() {
-        // Anywhere else the kernel may find bytes that are no instruction and refuse them.
+        // Anywhere else the kernel may find bytes that are not an instruction, and refuse them.
         assert_eq!(function.len(), 1);
         let file = File::open(OWN).unwrap();
         let link = bpf::link_create(&LinkCreate {

@@ -14,7 +14,7 @@ fn own(name: &str) -> Usdt {
     Usdt::new("/proc/self/exe", "rawbpf_test", name).processes(Processes::Own)
 }
 
-/// An object that notes what it sees of probes that are attached by call.
+/// An object that records the probes it sees, which are attached by call.
 struct Watcher(Object);
 
 impl Watcher {
@@ -125,7 +125,7 @@ fn all_places_of_a_probe_are_one_link() {
 fn specs_are_shared_and_given_back() {
     require!(Need::Bpf, Need::Btf, Need::Uprobes);
     let _alone = alone();
-    // There is room for four.
+    // There is room for four specs.
     let watcher = Watcher::new("usdt_first");
     let held = watcher.attach(&own("registers")).unwrap();
     for round in 1..=6 {

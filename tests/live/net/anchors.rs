@@ -1,4 +1,4 @@
-//! Places in an order: before, after, first, last, instead of; revisions.
+//! Positions in an order: before, after, first, last, instead of; revisions.
 //!
 //! Links are detached, not dropped: a process that another test is just starting may hold a copy of the descriptor.
 
@@ -10,7 +10,7 @@ use rawbpf::attach::{Anchor, AttachOptions, AttachPoint, Cgroup, CgroupMode, Dir
 use rawbpf::load::Object;
 use rawbpf::{AttachType, Errno, ErrorKind};
 
-/// Whether `first` ran before `second` on the packet that is sent now.
+/// Whether `first` ran before `second` on a packet that is sent now.
 fn first_runs_first(object: &Object) -> bool {
     assert!(Wire::new().passes());
     let [first, second] = ["first_at", "second_at"].map(|name| number(object, name));
@@ -114,11 +114,11 @@ fn a_program_without_a_link_is_replaced() {
             .unwrap();
         works(
             "tcx replace",
-            "the other program is there no more",
+            "the other program is gone",
             ids() == [second.id().unwrap()],
         );
         assert!(link.fd().is_none());
-        // It is an anchor, though it is no link.
+        // It is an anchor, though it is not a link.
         let third = first.attach_tcx(&Tcx::ingress("lo").before(&link)).unwrap();
         assert_eq!(ids(), [first.id().unwrap(), second.id().unwrap()]);
         third.detach().unwrap();
@@ -159,7 +159,7 @@ fn programs_of_a_cgroup_are_ordered() {
     let right = ids == [second.id().unwrap(), first.id().unwrap()];
     works(
         "cgroup before",
-        "the program stands before the other",
+        "the program is ordered before the other",
         right,
     );
     before.detach().unwrap();

@@ -1,6 +1,6 @@
 //! Cgroups: each attach type with its effect on a process in the cgroup.
 //!
-//! A cgroup has whole processes: a child of the test program moves into it and does what it is told over a pipe.
+//! A cgroup contains whole processes: a child of the test program moves into it and follows orders over a pipe.
 
 use super::{in_network, load_only, number};
 use crate::matrix::{unless_refused, works};
@@ -15,7 +15,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// The cgroup of a child, and what makes the program a child.
+/// The cgroup of a child; set only in the child.
 const FOLDER: &str = "RAWBPF_TEST_CGROUP";
 const REPLY: &str = "reply: ";
 
@@ -54,7 +54,7 @@ impl Inmate {
                 self.replies.read_line(&mut line).unwrap() > 0,
                 "the inmate ended"
             );
-            // The harness of the child says things, too, on the same line even.
+            // The child's test harness prints things, too, even on the same line.
             if let Some((_, reply)) = line.split_once(REPLY) {
                 return reply.trim_end().to_owned();
             }
@@ -78,7 +78,7 @@ impl Drop for Inmate {
     }
 }
 
-/// What the child does; a test that does nothing where it is not the child.
+/// The child's work; a test that does nothing outside the child.
 #[test]
 fn an_inmate() {
     let Some(folder) = std::env::var_os(FOLDER) else {
@@ -142,7 +142,7 @@ fn obey(order: &str) -> io::Result<()> {
     }
 }
 
-/// One attach type: the program, what the inmate does, what becomes of it if the program says no (`None`: it cannot).
+/// One attach type: the program, what the inmate does, how that fails if the program says no (`None`: it cannot).
 struct Row {
     program: &'static str,
     order: &'static str,
@@ -257,7 +257,7 @@ fn every_attach_type_of_cgroups_has_its_effect() {
     });
 }
 
-/// What attaches without a link: an object whose programs allow and refuse to connect, and a cgroup with a process.
+/// For attaching without a link: an object with programs that allow and refuse to connect, and a cgroup with a process.
 struct Unlinked {
     own: OwnCgroup,
     folder: File,
@@ -311,7 +311,7 @@ fn modes_without_links_decide_who_gets_along() {
                 inmate.error_of("connect") == NO,
             );
             assert_eq!(unlinked.point().query().unwrap().flags, flags);
-            // A link needs the mode that links have.
+            // A link needs the mode that links use.
             let linked = allower.attach_cgroup(&Cgroup::of(&unlinked.folder));
             assert_eq!(linked.is_ok(), mode == CgroupMode::Multi, "{linked:?}");
             if let Err(error) = linked {
@@ -337,14 +337,14 @@ fn replaced_programs_stay_replaced() {
             .unwrap();
         works(
             "cgroup replace",
-            "the other program is there no more",
+            "the other program is gone",
             unlinked.ids() == [allower.id().unwrap()],
         );
         assert_eq!(link.detach().unwrap_err().errno(), Some(Errno::ENOENT));
         drop(second);
         assert_eq!(unlinked.ids(), []);
 
-        // Where there is only one, the kernel takes off whatever is there: it must not be another's.
+        // Where there is only one, the kernel detaches whatever is there: it must not be another's.
         let only = Cgroup::of(&unlinked.folder).without_link(CgroupMode::Override);
         let first = refuser.attach_cgroup(&only).unwrap();
         let second = allower.attach_cgroup(&only).unwrap();
@@ -379,7 +379,7 @@ fn what_is_attached_above_is_effective_below() {
         fs::remove_dir(&below).unwrap();
         works(
             "cgroup query",
-            "programs of the cgroups above are told",
+            "programs of the cgroups above are listed",
             (own, effective) == (0, 1),
         );
         unlinked.point().detach(program).unwrap();
@@ -392,7 +392,7 @@ fn what_is_attached_above_is_effective_below() {
 }
 
 #[test]
-fn what_is_no_cgroup_is_refused_in_words() {
+fn other_files_are_refused_with_an_explanation() {
     require!(Need::Bpf, Need::Btf, Need::Cgroup);
     lift_memlock();
     let object = loaded("connect4", 1).unwrap();

@@ -1,4 +1,4 @@
-//! What the kernel tells about each kind of links of networks, cgroups and sockets.
+//! What the kernel reports about each kind of link for networks, cgroups and sockets.
 
 use super::cgroup::loaded as asked;
 use super::tc::programs;
@@ -16,7 +16,7 @@ use rawbpf::sys::netlink::Request;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
-/// What is told of the object's only program once that is attached.
+/// What is reported about the object's only program once it is attached.
 fn told_of(
     object: &Object,
     attach: impl FnOnce(&Program) -> rawbpf::Result<Link>,
@@ -65,7 +65,7 @@ fn netkit_pairs_are_told_by_index() {
     require!(Need::Bpf, Need::Btf, Need::Linux(6, 7));
     in_network(|| {
         if pair("netkit", "nk", "np", 1500, 1).is_err() {
-            // Built without it: see the test of netkit itself.
+            // Built without netkit: see the test of netkit itself.
             return;
         }
         let object = load_only("tc", &["for_primary"], |_| Ok(())).unwrap();

@@ -1,4 +1,4 @@
-//! What is left of a process that is killed: what it attached without links, and nothing else.
+//! What a killed process leaves behind: what it attached without links, and nothing else.
 
 use super::cgroup::loaded as asked;
 use super::tc::programs;
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The cgroup of the child to be killed, and what makes the program one.
+/// The cgroup of the child to be killed; set only in the child.
 const FOLDER: &str = "RAWBPF_TEST_KILLED";
 const LINKS: &str = "links: ";
 
@@ -84,7 +84,7 @@ fn legacy_probe() -> (Object, impl FnOnce(&Object) -> rawbpf::Result<Link>) {
     })
 }
 
-/// What the test kills; a test that does nothing where it is not the child.
+/// The child to be killed; a test that does nothing outside the child.
 #[test]
 fn a_process_to_be_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else {
@@ -146,7 +146,7 @@ fn a_killed_process_leaves_what_it_attached_without_links() {
             assert_eq!(tcx.query().unwrap().programs, []);
         }
 
-        // The next start finds the rest, and takes it away.
+        // The next start finds the rest, and removes it.
         assert_eq!(Xdp::on("lo").status().unwrap().programs.len(), 1);
         Xdp::on("lo").without_link().clear().unwrap();
         assert_eq!(Xdp::on("lo").status().unwrap().programs, []);

@@ -1,5 +1,5 @@
-//! Programs that decide about packets, sockets and cgroups: a file for each kind of place. Each test has a network namespace
-//! of its own, whose interfaces it makes itself.
+//! Programs that decide about packets, sockets and cgroups: a file for each kind of target. Each test has a network
+//! namespace of its own, whose interfaces it creates itself.
 
 mod anchors;
 mod cgroup;
@@ -37,7 +37,7 @@ const TX_QUEUES: u16 = 31;
 /// `IFF_UP`
 const UP: u32 = 1;
 
-/// A network namespace with a loopback interface that works.
+/// Runs `job` in a network namespace with a working loopback interface.
 pub(crate) fn in_network<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     in_own_network(|| {
         lift_memlock();
@@ -59,12 +59,12 @@ fn link_body(flags: u32) -> Vec<u8> {
         .collect()
 }
 
-/// Switches an interface on.
+/// Sets an interface up.
 pub(crate) fn up(name: &str) {
     ask(&Request::new(NEW_LINK, 0, &link_body(UP)).text(NAME, name)).unwrap();
 }
 
-/// Makes a pair of connected interfaces, both on. Several queues make the kernel choose one for each packet.
+/// Creates a pair of connected interfaces, both up. With several queues, the kernel chooses one for each packet.
 pub(crate) fn pair(
     kind: &str,
     name: &str,
@@ -129,7 +129,7 @@ pub(crate) fn send_through_veth() {
     let _ = socket.send_to(b"x", "10.9.0.255:9");
 }
 
-/// A fixture of which only these programs are loaded.
+/// A fixture with only these programs loaded.
 pub(crate) fn load_only(
     name: &str,
     programs: &[&str],
@@ -144,7 +144,7 @@ pub(crate) fn load_only(
     })
 }
 
-/// Waits until something has been seen: packets travel on while the sender goes on.
+/// Waits until something has been seen: packets travel on after `send` returns.
 pub(crate) fn until(what: &str, mut seen: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !seen() {
@@ -186,12 +186,12 @@ impl Wire {
         matches!(self.receiver.recv(&mut buffer), Ok(length) if length == b"packet".len())
     }
 
-    /// Whether a packet that a program has seen does not arrive. `count` is how many it has seen.
+    /// Whether a packet that a program has seen does not arrive. `count` returns how many it has seen.
     pub(crate) fn drops(&self, count: impl Fn() -> u64) -> bool {
         let before = count();
         let _ = self.send();
         until("the program runs", || count() > before);
-        // It stands behind the one that was dropped, if that was not.
+        // It would be behind the dropped one, if that had not been dropped.
         self.receiver.set_nonblocking(true).unwrap();
         let received = self.receiver.recv(&mut [0; 16]);
         self.receiver.set_nonblocking(false).unwrap();

@@ -72,6 +72,6 @@ fn what_no_hook_can_be_is_refused_in_words() {
         };
         let early = program.attach_netfilter(&whole.priority(-500)).unwrap_err();
         assert!(early.hint().unwrap().contains("priority -400"), "{early}");
-        works(ROW, "the kernel takes it", true);
+        works(ROW, "the kernel accepts it", true);
     });
 }

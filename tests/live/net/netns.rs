@@ -1,4 +1,4 @@
-//! Network namespaces: which socket a connection goes to, how packets are taken apart.
+//! Network namespaces: which socket a connection goes to, how packets are dissected.
 
 use super::{address, in_network, load_only, number, pair, send_through_veth, until};
 use crate::matrix::works;
@@ -19,7 +19,7 @@ pub(crate) fn socket(fd: RawFd) -> [u8; 8] {
     u64::try_from(fd).unwrap().to_ne_bytes()
 }
 
-/// A port on which nobody listens, whose connections the program steers.
+/// A port that nobody listens on, whose connections the program steers.
 const STEERED: u16 = 7_007;
 
 fn steering() -> Object {

@@ -41,7 +41,7 @@ fn a_socket_receives_what_its_filter_keeps() {
         link.detach().unwrap();
         assert!(wire.passes());
 
-        // A header of UDP has eight bytes; three of the text are kept.
+        // A UDP header has eight bytes; three of the text are kept.
         let cut = loaded("filter", Some(("keep", 11)));
         let _link = cut
             .program("filter")

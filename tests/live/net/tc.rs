@@ -1,4 +1,4 @@
-//! Packets of an interface: tcx, the classic filters before it, netkit.
+//! Packets on an interface: tcx, the classic filters before it, netkit.
 
 use super::{Wire, address, in_network, load_only, number, pair, until};
 use crate::matrix::{refused, unless_refused, works};
@@ -66,7 +66,7 @@ fn a_program_with_its_own_section_is_attached() {
 }
 
 #[test]
-fn classic_filters_are_made_asked_for_and_taken_off() {
+fn classic_filters_are_attached_queried_and_detached() {
     require!(Need::Bpf, Need::Btf);
     in_network(|| {
         let (drops, passes) = (programs(DROP), programs(NEXT));
@@ -126,7 +126,7 @@ fn classic_filters_run_by_priority_and_the_kernel_chooses_a_lower_one() {
 }
 
 #[test]
-fn destroying_a_hook_takes_all_filters_away() {
+fn destroying_a_hook_removes_all_filters() {
     require!(Need::Bpf, Need::Btf);
     in_network(|| {
         let object = programs(DROP);
@@ -188,7 +188,7 @@ fn filters_hang_on_qdiscs_of_the_callers_choice() {
     }
 }
 
-/// The filter is in the network namespace in which it was made, wherever the link is dropped.
+/// The filter is in the network namespace that it was made in, wherever the link is dropped.
 #[test]
 fn a_filter_is_found_from_another_namespace() {
     require!(Need::Bpf, Need::Btf);
@@ -255,7 +255,7 @@ fn netkit_pairs_have_programs_on_both_sides() {
 }
 
 #[test]
-fn a_direction_can_be_asked_about() {
+fn a_direction_can_be_queried() {
     require!(Need::Bpf, Need::Btf);
     in_network(|| {
         let object = programs(NEXT);
@@ -275,7 +275,7 @@ fn a_direction_can_be_asked_about() {
         assert_eq!(there.programs[0].link_id, Some(link.info().unwrap().id));
         works(
             "tcx query",
-            "programs, links and revision are told",
+            "programs, links and revision are reported",
             same && there.revision > 0,
         );
     });

@@ -68,7 +68,7 @@ fn rtnetlink_attaches_replaces_and_detaches() {
         assert!(error.message().contains("the kernel says"), "{error}");
         assert!(error.hint().unwrap().contains("Xdp::replace"), "{error}");
 
-        // The expected program is compared: this one is not there.
+        // The expected program is compared, and this one is not attached.
         let error = passer
             .attach_xdp(&Xdp::on("lo").replace(passer))
             .unwrap_err();
@@ -143,7 +143,7 @@ fn the_driver_of_a_veth_runs_programs() {
     });
 }
 
-/// `XDP_DEV_BOUND_ONLY`: what such a program may call is known when it is loaded, so it stays with that interface.
+/// `XDP_DEV_BOUND_ONLY`: what such a program may call is fixed when it is loaded, so it is bound to that interface.
 #[test]
 fn a_program_for_one_interface_is_attached_there_only() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 9));
@@ -183,7 +183,7 @@ fn a_program_for_one_interface_is_attached_there_only() {
     });
 }
 
-/// Without the flag the network card would have to run it, and a veth is none.
+/// Without the flag the network card would have to run it, and a veth cannot.
 #[test]
 fn what_no_network_card_runs_is_refused_in_words() {
     require!(Need::Bpf, Need::Btf);
@@ -200,7 +200,7 @@ fn what_no_network_card_runs_is_refused_in_words() {
 }
 
 #[test]
-fn refusals_of_drivers_are_told() {
+fn refusals_by_drivers_are_explained() {
     require!(Need::Bpf, Need::Btf, Need::Linux(5, 9));
     in_network(|| {
         veth(9000);
