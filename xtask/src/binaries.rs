@@ -22,14 +22,14 @@ pub(crate) struct Binaries {
 /// How programs are built.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Profile {
-    /// As what is published: small, and slow to build.
+    /// Like the published binary: small, and slow to build.
     Dist,
-    /// As `cargo build --release` does, in half the time.
+    /// Like `cargo build --release`, in half the time.
     Release,
 }
 
 impl Profile {
-    /// What cargo calls it, and the folder that it builds to.
+    /// Its name in cargo, and the folder that it builds to.
     fn name(self) -> &'static str {
         match self {
             Self::Dist => "dist",
@@ -38,23 +38,23 @@ impl Profile {
     }
 }
 
-/// A folder of its own for static programs: other flags would make the next ordinary build start afresh.
+/// A separate folder for static programs: other flags would make the next ordinary build start over.
 const STATIC_FOLDER: &str = "target/static";
 const STATIC: &str = "-C target-feature=+crt-static";
 
 impl Binaries {
-    /// Builds what runs on this machine, or finds that it is fresh.
+    /// Builds the programs for this machine, unless they are up to date.
     pub(crate) fn build() -> Result<Self> {
         Self::build_as(Profile::Dist)
     }
 
-    /// The same by another profile.
+    /// The same with another profile.
     pub(crate) fn build_as(profile: Profile) -> Result<Self> {
         let peers = build_peers_as(profile)?;
         Self::with_peers_in(peers.parent().unwrap_or(&peers), profile)
     }
 
-    /// As [`Binaries::build`], with no program needing a library.
+    /// Like [`Binaries::build`], with programs that need no libraries.
     pub(crate) fn build_for_guest() -> Result<Self> {
         let peers = workspace()?.join("benches/peers");
         // The archives of libelf and zlib are made for glibc.
@@ -87,7 +87,7 @@ impl Binaries {
     }
 }
 
-/// Builds the program that runs other loaders beside rawbpf, or finds that it is fresh.
+/// Builds the program that runs other loaders next to rawbpf, unless it is up to date.
 pub(crate) fn build_peers() -> Result<PathBuf> {
     build_peers_as(Profile::Dist)
 }
@@ -100,7 +100,7 @@ fn build_peers_as(profile: Profile) -> Result<PathBuf> {
     Ok(peers.join("target").join(profile.name()).join("peers"))
 }
 
-/// Builds the command, with the smaller musl as its C library where Rust's half of that is installed.
+/// Builds the command, with the smaller musl as its C library if Rust's part of it is installed.
 fn static_rawbpf(profile: Profile) -> Result<(PathBuf, String)> {
     let root = workspace()?;
     let musl = target("musl");
@@ -133,7 +133,7 @@ fn target(library: &str) -> String {
     format!("{}-unknown-linux-{library}", env::consts::ARCH)
 }
 
-/// Whether Rust's standard library for this target is there.
+/// Whether Rust's standard library for this target is installed.
 fn is_installed(target: &str) -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let folder = Command::new(rustc)
@@ -162,7 +162,7 @@ fn cargo(folder: &Path, arguments: &[&str], flags: &str) -> Result<()> {
         .current_dir(folder)
         .stdin(Stdio::null())
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        // Where the caller wants its own build is no place for one with other flags.
+        // The caller's own build folder is no place for a build with other flags.
         .env_remove("CARGO_TARGET_DIR")
         .env("RUSTFLAGS", flags);
     if flags == STATIC {

@@ -1,12 +1,11 @@
-//! `cargo xtask fixtures`: compiles `fixtures/src/*.bpf.c` and records what each object was made
-//! from. The files of a folder, `fixtures/src/NAME/*.bpf.c`, are compiled one by one and linked to one
-//! object with `bpftool gen object`; without a bpftool such an object stays as it is.
+//! `cargo xtask fixtures`: compiles `fixtures/src/*.bpf.c` and records what each object was made from. The files in a
+//! folder, `fixtures/src/NAME/*.bpf.c`, are compiled separately and linked into one object with `bpftool gen object`;
+//! without bpftool such an object stays as it is.
 //!
-//! The record, `fixtures/SOURCES.sha256`, has a line for every object: its name, the hash over its
-//! source and all shared headers, and the hash of the object itself. `tests/fixtures.rs` compares
-//! it with the tree, so a source edited without a rebuild does not go unnoticed. The same clang
-//! gives the same bytes anywhere: sources are compiled by relative paths, and the debug information
-//! that could hold others is stripped.
+//! The record, `fixtures/SOURCES.sha256`, has a line for every object: its name, the hash of its source and all shared
+//! headers, and the hash of the object itself. `tests/fixtures.rs` compares it with the tree, so a source edited without a
+//! rebuild does not go unnoticed. The same clang gives the same bytes anywhere: sources are compiled by relative paths, and
+//! the debug information that could hold others is stripped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,10 +15,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
-/// What `cargo xtask fixtures` can be told.
+/// Arguments of `cargo xtask fixtures`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only these objects (`opensnoop`, say); all when none is named.
+    /// Only these objects (for example `opensnoop`); all if none is named
     names: Vec<String>,
 }
 
@@ -77,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// The folder `fixtures` of the checkout that cargo runs this chore in.
 ///
-/// Asked for when it runs, not when it is built: two checkouts may share one target folder.
+/// Determined at run time, not at build time: two checkouts may share one target folder.
 pub(crate) fn fixtures_dir() -> Result<PathBuf> {
     let xtask = std::env::var("CARGO_MANIFEST_DIR")
         .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
@@ -86,8 +85,7 @@ pub(crate) fn fixtures_dir() -> Result<PathBuf> {
         .with_context(|| format!("finding {}", dir.display()))
 }
 
-/// The sources by the name of their object, as paths from `dir`: one each, or the parts of a linked
-/// object in the order of their names.
+/// The sources by object name, as paths from `dir`: one each, or the parts of a linked object in name order.
 fn sources(dir: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let mut found = BTreeMap::new();
     for name in names_in(&dir.join("src"))? {
@@ -113,12 +111,12 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The static linker: `$BPFTOOL` if set, else whatever bpftool there is.
+/// The static linker: `$BPFTOOL` if set, else any bpftool on the path.
 fn bpftool() -> String {
     std::env::var("BPFTOOL").unwrap_or_else(|_| "bpftool".to_owned())
 }
 
-/// How one source wants to be compiled: the words of its `// build:` line.
+/// How to compile one source: the words of its `// build:` line.
 #[derive(Debug)]
 struct Settings {
     target: &'static str,
@@ -156,8 +154,7 @@ impl Settings {
     }
 }
 
-/// The tools, and the folder `fixtures` that they work in: relative paths keep this machine's out of
-/// the objects.
+/// The tools, and the folder `fixtures` that they work in: relative paths keep this machine's paths out of the objects.
 struct Compiler<'a> {
     dir: &'a Path,
     clang: &'a str,
@@ -213,7 +210,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Runs a tool that prints its own complaints.
+/// Runs a tool that prints its own errors.
 fn succeed(command: &mut Command, name: &str) -> Result<()> {
     let tool = command.get_program().to_string_lossy().into_owned();
     let status = command
@@ -223,7 +220,7 @@ fn succeed(command: &mut Command, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The compiler: `$CLANG` if set, else Debian's clang-19, else whatever clang there is.
+/// The compiler: `$CLANG` if set, else Debian's clang-19, else any clang on the path.
 fn find_clang() -> Result<String> {
     if let Ok(clang) = std::env::var("CLANG") {
         return Ok(clang);
@@ -254,7 +251,7 @@ fn strip_for(clang: &str) -> Result<String> {
     Ok(strip)
 }
 
-/// Whether a tool is there at all.
+/// Whether a tool can be run at all.
 fn answers(tool: &str) -> bool {
     Command::new(tool)
         .arg("--version")
@@ -287,7 +284,7 @@ fn source_hash(headers: &[u8], dir: &Path, sources: &[String]) -> Result<String>
 /// Source hash and object hash by object name.
 type Record = BTreeMap<String, (String, String)>;
 
-/// The record as it stands; empty when there is none yet.
+/// The current record; empty if there is none yet.
 fn read_record(dir: &Path) -> Result<Record> {
     let mut record = Record::new();
     let Ok(text) = fs::read_to_string(dir.join("SOURCES.sha256")) else {

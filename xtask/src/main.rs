@@ -1,4 +1,4 @@
-//! `cargo xtask`: the chores of the project, a module for each.
+//! `cargo xtask`: the project's chores, a module for each.
 
 mod api;
 mod bench;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Chores of the rawbpf project.
+/// Chores of the rawbpf project
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -24,20 +24,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
-    /// List what the library offers in docs/public-api.txt.
+    /// List the library's public API in docs/public-api.txt
     Api(api::Args),
-    /// Measure rawbpf beside other loaders.
+    /// Benchmark rawbpf against other loaders
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang.
+    /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
-    /// Compare the table of attachments and kernels with what the live tests say here (as root).
+    /// Compare the table of attachments and kernels with what the live tests see here (as root)
     Matrix(matrix::Args),
-    /// Compare rawbpf with libbpf on the same objects (as root).
+    /// Compare rawbpf with libbpf on the same objects (as root)
     Parity(parity::Args),
-    /// Cut the kernel BTF in fixtures/btf out of whole ones (as root).
+    /// Cut the kernel BTF in fixtures/btf out of whole kernels' BTF (as root)
     Slices(slices::Args),
-    /// Boot real kernels in virtual machines and run the live tests in each.
+    /// Boot real kernels in virtual machines and run the live tests in each
     Vm(vm::Args),
 }
 

@@ -1,10 +1,10 @@
 //! `cargo xtask slices DIR`: cuts what the fixtures need out of whole kernels' BTF.
 //!
-//! For every `DIR/KERNEL.btf` (a copy of that kernel's /sys/kernel/btf/vmlinux) it writes
-//! `fixtures/btf/KERNEL.btf`, `KERNEL.relocs` and `KERNEL.insns`. The reference makes them: `bpftool
-//! gen min_core_btf` keeps what CO-RE relocations look at, and a load with that BTF says what it
-//! makes of each relocation and shows the instructions. What programs attach to and what they call by name is no relocation to
-//! bpftool, so this module adds it: the slices then stand for their kernels in a whole plan.
+//! For every `DIR/KERNEL.btf` (a copy of that kernel's /sys/kernel/btf/vmlinux) it writes `fixtures/btf/KERNEL.btf`,
+//! `KERNEL.relocs` and `KERNEL.insns`. The reference makes them: `bpftool gen min_core_btf` keeps what CO-RE relocations
+//! look at, and a load with that BTF reports the result of each relocation and shows the instructions. To bpftool, attach
+//! targets and functions called by name are not relocations, so this module adds them: then the slices can stand for their
+//! kernels in a whole plan.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rawbpf::TypeId;
 use rawbpf::btf::{Btf, BtfBuilder, FwdKind, Kind, Type};
 
-/// What `cargo xtask slices` can be told.
+/// Arguments of `cargo xtask slices`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder with the whole BTF of each kernel, as KERNEL.btf.
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     bpftool: PathBuf,
 }
 
-/// The fixtures whose CO-RE relocations are answered.
+/// The fixtures whose CO-RE relocations are resolved.
 const OBJECTS: [&str; 11] = [
     "core_fail",
     "core_kinds",
@@ -60,7 +60,7 @@ const PLAIN: [&str; 16] = [
     "type_kinds",
 ];
 
-/// What fixtures attach to, call or point at by name; a kernel need not have all.
+/// What fixtures attach to, call or refer to by name; a kernel need not have all.
 const NAMES: [(&str, Kind); 14] = [
     ("btf_trace_inet_sock_set_state", Kind::Typedef),
     ("btf_trace_sched_process_exec", Kind::Typedef),
@@ -78,7 +78,7 @@ const NAMES: [(&str, Kind); 14] = [
     ("bpf_struct_ops_tcp_congestion_ops", Kind::Struct),
 ];
 
-/// Where the reference pins what it loads, for as long as it takes.
+/// Where the reference pins what it loads, temporarily.
 const PINS: &str = "/sys/fs/bpf/rawbpf-slices";
 
 /// Writes the slice and the answers of every kernel in the folder.
@@ -121,7 +121,7 @@ fn object(fixtures: &Path, name: &str) -> PathBuf {
     fixtures.join(format!("{name}.bpf.o"))
 }
 
-/// What the objects' relocations need of a whole BTF, by the reference.
+/// What the objects' relocations need from a whole BTF, according to the reference.
 fn cut(bpftool: &Path, fixtures: &Path, whole: &Path, slice: &Path) -> Result<()> {
     let objects = OBJECTS.map(|name| object(fixtures, name));
     let mut command = Command::new(bpftool);
@@ -140,7 +140,7 @@ fn cut(bpftool: &Path, fixtures: &Path, whole: &Path, slice: &Path) -> Result<()
     Ok(())
 }
 
-/// What the reference makes of each relocation, a line each.
+/// The reference's result for each relocation, one per line.
 fn answers(bpftool: &Path, fixtures: &Path, kernel: &str, slice: &Path) -> Result<String> {
     let mut lines = vec![
         format!("# What libbpf 1.8 makes of the fixtures' CO-RE relocations with {kernel}.btf."),
@@ -153,7 +153,7 @@ fn answers(bpftool: &Path, fixtures: &Path, kernel: &str, slice: &Path) -> Resul
             .args(["-d", "prog", "loadall"])
             .arg(object(fixtures, name));
         let output = command.args([PINS, "kernel_btf"]).arg(slice).output()?;
-        // A refused program leaves none.
+        // A refused program leaves no pins.
         let _ = fs::remove_dir_all(PINS);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let told = lines.len();
@@ -170,9 +170,9 @@ fn answers(bpftool: &Path, fixtures: &Path, kernel: &str, slice: &Path) -> Resul
     Ok(lines.join("\n") + "\n")
 }
 
-/// The instructions that the reference hands to the kernel, a line for each program.
+/// The instructions that the reference passes to the kernel, a line for each program.
 ///
-/// Not those of objects whose instructions hold numbers of the running kernel's types.
+/// Without objects whose instructions contain type ids of the running kernel.
 fn streams(bpftool: &Path, fixtures: &Path, objects: &[&str], slice: &Path) -> Result<String> {
     let mut lines = vec![
         "# object, program (the 15 characters the kernel keeps), instructions in hex with descriptors zero: by libbpf 1.8."
@@ -190,7 +190,7 @@ fn streams(bpftool: &Path, fixtures: &Path, objects: &[&str], slice: &Path) -> R
     Ok(lines.join("\n") + "\n")
 }
 
-/// Has the reference load an object against a slice, and say what it does.
+/// Makes the reference load an object against a slice, and report what it does.
 fn load(bpftool: &Path, object: &Path, slice: &Path) -> Command {
     let mut command = Command::new(bpftool);
     command.args(["-d", "prog", "loadall"]).arg(object);
@@ -198,7 +198,7 @@ fn load(bpftool: &Path, object: &Path, slice: &Path) -> Command {
     command
 }
 
-/// Takes the pins of a load away; a refused program leaves none.
+/// Removes the pins of a load; a refused program leaves none.
 fn unpin() {
     let _ = fs::remove_dir_all(PINS);
 }
@@ -230,7 +230,7 @@ fn answer(line: &str) -> Option<String> {
     }
 }
 
-/// Adds the wanted names to a slice; the types it has keep their numbers.
+/// Adds the wanted names to a slice; its types keep their ids.
 fn extend(whole: &[u8], slice: &[u8]) -> Result<Vec<u8>> {
     let (whole, slice) = (Btf::parse(whole)?, Btf::parse(slice)?);
     let mut copier = Copier {
@@ -265,7 +265,7 @@ struct Copier<'b> {
 }
 
 impl<'b> Copier<'b> {
-    /// The number of this type in the slice, to which it is added unless it is there.
+    /// The id of this type in the slice, to which it is added unless it is there.
     fn copy(&mut self, id: TypeId, depth: Depth) -> Result<TypeId> {
         if id.is_void() {
             return Ok(id);

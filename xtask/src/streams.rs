@@ -1,8 +1,7 @@
-//! The instruction streams that the reference hands to the kernel, read off with strace.
+//! The instruction streams that the reference passes to the kernel, captured with strace.
 //!
-//! `strace -v -X raw` prints every field of every instruction of a `BPF_PROG_LOAD`. What comes out
-//! is what a loader must produce bit for bit, up to the numbers of file descriptors, which are set
-//! to zero here.
+//! `strace -v -X raw` prints every field of every instruction of a `BPF_PROG_LOAD`. A loader must produce the result bit for
+//! bit, except for the numbers of file descriptors, which are set to zero here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 
 /// The programs that the reference tries to load from an object: a line each, name and hex.
 ///
-/// It stops at the first that the running kernel refuses, which is the last one here.
+/// It stops at the first program that the running kernel refuses, which is the last one here.
 pub(crate) fn of_object(command: &Command) -> Result<Vec<String>> {
     let trace = tempfile::NamedTempFile::new()?;
     let mut strace = Command::new("strace");
@@ -35,7 +34,7 @@ fn programs(trace: &Path) -> Result<Vec<String>> {
         let Some(name) = between(call, "prog_name=\"", "\"") else {
             continue;
         };
-        // The reference's own probes have no name or one of these; a refused program comes twice.
+        // The reference's own probes have no name or one of these; a refused program appears twice.
         let probe = name.is_empty() || name == "libbpf_nametest" || name == "det_arg_ctx";
         if probe || !seen.insert(name.to_owned()) {
             continue;
@@ -46,12 +45,12 @@ fn programs(trace: &Path) -> Result<Vec<String>> {
     Ok(streams)
 }
 
-/// The text between two others, the first of each.
+/// The text between the first occurrences of two others.
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
 }
 
-/// Instructions as strace prints them, as the bytes they are, in hex.
+/// The bytes of instructions that strace printed, in hex.
 fn hex(list: &str) -> Result<String> {
     let mut stream = String::new();
     for insn in list.split("}, {") {

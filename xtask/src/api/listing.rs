@@ -1,4 +1,4 @@
-//! What rustdoc knows in, the lines of the listing out.
+//! From rustdoc's JSON to the lines of the listing.
 
 use super::text::Text;
 use anyhow::{Result, bail};
@@ -8,13 +8,13 @@ use rustdoc_types::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// The documented path of each item that has one; of several the shortest.
+/// The documented path of each item that has one; the shortest if there are several.
 pub(super) type Paths = HashMap<Id, String>;
 
 /// The lines of the listing, sorted.
 ///
 /// # Errors
-/// If something that is documented needs, or its documentation links to, an item of the crate that has no documented path.
+/// If a documented item needs, or its documentation links to, an item of the crate without a documented path.
 pub(super) fn of(krate: &Crate) -> Result<Vec<String>> {
     let (paths, aliases) = paths(krate);
     let mut listing = Listing {
@@ -96,7 +96,7 @@ fn name(krate: &Crate, id: Id) -> Option<String> {
 struct Listing<'k> {
     krate: &'k Crate,
     text: Text<'k>,
-    /// By path, and then by what stands there.
+    /// By path, and then by line.
     lines: BTreeSet<(String, String)>,
     broken: BTreeSet<String>,
 }
@@ -110,10 +110,10 @@ impl<'k> Listing<'k> {
         self.krate.index.get(&id).filter(|item| !is_hidden(item))
     }
 
-    /// Documentation of the crate's items must not point to what is not documented.
+    /// Documentation must not link to undocumented items.
     fn links(&mut self, item: &Item, path: &str, paths: &Paths) {
         for (link, id) in &item.links {
-            // Variants are where their enum is.
+            // Variants are documented with their enum.
             let own = |of: &ItemSummary| of.crate_id == 0 && of.kind != ItemKind::Variant;
             if self.krate.paths.get(id).is_some_and(own) && !paths.contains_key(id) {
                 self.broken
@@ -238,7 +238,7 @@ impl<'k> Listing<'k> {
         }
     }
 
-    /// What a type has of its own, and the traits that it implements.
+    /// A type's own members, and the traits that it implements.
     fn members(&mut self, impls: &[Id], path: &str) {
         for id in impls {
             let Some(item) = self.get(*id) else { continue };
@@ -282,7 +282,7 @@ impl<'k> Listing<'k> {
         }
     }
 
-    /// Those of these items that are listed and have names, each with its path.
+    /// The named and listed ones of these items, each with its path.
     fn named(&self, items: &[Id], path: &str) -> Vec<(String, &'k Item)> {
         let listed = items.iter().filter_map(|id| self.get(*id));
         let named =
@@ -311,7 +311,8 @@ impl<'k> Listing<'k> {
     }
 }
 
-/// Blanket implementations come with any type. Of the traits that types have by themselves, those count that a thread asks for.
+/// Whether an implementation is listed. Blanket implementations come with any type. Of the auto traits, those count that
+/// matter for threads.
 fn is_told(of: &Impl, trait_: &str) -> bool {
     let of_threads = matches!(trait_, "Send" | "Sync");
     of.blanket_impl.is_none()

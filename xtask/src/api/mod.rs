@@ -1,13 +1,14 @@
-//! `cargo xtask api`: writes what the crate `rawbpf` offers to `docs/public-api.txt`, an item a line, so that a review sees when that
-//! changes.
+//! `cargo xtask api`: lists the public API of the crate `rawbpf` in `docs/public-api.txt`, one item per line, so that
+//! reviews see changes to it.
 //!
-//! rustdoc's JSON says what is public. It is not stable: every few releases of the compiler change its format. So it is made by
-//! one compiler, the oldest that Cargo.toml promises, which has the format that `rustdoc-types` reads here; the two change
-//! together, and seldom. The same compiler everywhere also makes the same listing everywhere. A nightly would take a date to
-//! pin, and one more toolchain to fetch. `RUSTC_BOOTSTRAP` lets a released compiler take the flag, as in `fuzz/run.sh`.
+//! rustdoc's JSON says what is public. Its format is unstable and changes every few compiler releases. So one compiler makes
+//! it, the oldest that Cargo.toml supports, whose format `rustdoc-types` reads here; the two are updated together, which is
+//! rare. Using the same compiler everywhere also makes the listing the same everywhere. A nightly would have to be pinned by
+//! date, and be one more toolchain to fetch. `RUSTC_BOOTSTRAP` lets a released compiler accept the flag, as in
+//! `fuzz/run.sh`.
 //!
-//! Hidden items are read, too: what is shown at a documented path may be defined in a hidden module. [`listing`] leaves out
-//! whatever has no documented path, and refuses documented items that need such a thing.
+//! Hidden items are read, too: what has a documented path may be defined in a hidden module. [`listing`] leaves out whatever
+//! has no documented path, and rejects documented items that need such a thing.
 
 mod listing;
 mod text;
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for line in difference(&written, &made) {
         println!("{line}");
     }
-    eprintln!("the public API is not what {LISTING} says: `cargo xtask api` writes it anew");
+    eprintln!("the public API is not what {LISTING} says: run `cargo xtask api` to update it");
     Ok(ExitCode::FAILURE)
 }
 
@@ -90,7 +91,7 @@ struct Format {
     format_version: u32,
 }
 
-/// The compiler that Cargo.toml promises to be enough.
+/// The minimum supported compiler, from Cargo.toml.
 fn oldest_compiler(root: &Path) -> Result<String> {
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
     manifest
@@ -100,7 +101,7 @@ fn oldest_compiler(root: &Path) -> Result<String> {
         .context("Cargo.toml has no rust-version")
 }
 
-/// The lines that are gone and those that are new, in the order of the listing.
+/// The removed and the added lines, in the order of the listing.
 fn difference(old: &str, new: &str) -> Vec<String> {
     let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
     for line in new.lines() {

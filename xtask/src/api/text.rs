@@ -32,12 +32,12 @@ impl<'k> Text<'k> {
         }
     }
 
-    /// What follows belongs to the item at this path.
+    /// Starts the item at this path.
     pub(super) fn enter(&mut self, path: &str) {
         path.clone_into(&mut self.place);
     }
 
-    /// What had no documented path, and where it was needed.
+    /// Types without a documented path, and where they were needed.
     pub(super) fn unknown(&self) -> BTreeSet<String> {
         self.unknown.borrow().clone()
     }
@@ -51,7 +51,7 @@ impl<'k> Text<'k> {
                 .is_some_and(|p| p.crate_id != 0)
     }
 
-    /// Whether nobody needs to know more than what is documented to make sense of it.
+    /// Whether documented items are enough to make sense of it.
     pub(super) fn all_known(&self, of: &Impl) -> bool {
         let for_known = match &of.for_ {
             Type::ResolvedPath(path) => self.is_known(path),
@@ -192,7 +192,7 @@ impl<'k> Text<'k> {
             GenericBound::TraitBound {
                 trait_, modifier, ..
             } => {
-                // A trait that nobody can name keeps others from implementing the one that asks for it.
+                // A trait that nobody can name prevents others from implementing a trait that requires it.
                 if !self.is_known(trait_) {
                     return "sealed".to_owned();
                 }
@@ -214,7 +214,7 @@ impl<'k> Text<'k> {
         }
     }
 
-    /// Parameters with their bounds, and the `where` that follows.
+    /// Generic parameters with their bounds, and the `where` clause.
     pub(super) fn generics(&self, generics: &Generics) -> (String, String) {
         let params = list(generics.params.iter().filter_map(|param| self.param(param)));
         let params = if params.is_empty() {
@@ -266,7 +266,7 @@ impl<'k> Text<'k> {
         })
     }
 
-    /// A function under the name that it is called by.
+    /// A function under the name it is called by.
     pub(super) fn function(&self, visibility: &str, name: &str, of: &Function) -> String {
         let mut words = visibility.to_owned();
         for (is, word) in [
@@ -307,7 +307,7 @@ impl<'k> Text<'k> {
     }
 }
 
-/// What everybody knows needs no path.
+/// Well-known types need no path.
 fn outside(path: &[String]) -> String {
     match path {
         [first, .., last] if matches!(first.as_str(), "core" | "alloc" | "std") => last.clone(),

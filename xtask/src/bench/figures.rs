@@ -1,6 +1,6 @@
 //! Medians over paired rounds.
 
-/// The middle of `values`; between the two middle ones when their number is even. Zero for none.
+/// The median of `values`; with an even number, the mean of the middle two. Zero for none.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -11,7 +11,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// The median of the ratios of pairs that were measured side by side: what both suffered in a round falls out.
+/// The median of the ratios of pairs that were measured side by side: what slowed down both in a round cancels out.
 pub(crate) fn paired_ratio(ours: &[u64], theirs: &[u64]) -> f64 {
     median(
         ours.iter()

@@ -1,4 +1,4 @@
-//! How much memory and disk the command takes.
+//! How much memory and disk space the command needs.
 
 use std::fs;
 use std::path::Path;

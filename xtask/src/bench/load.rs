@@ -13,13 +13,13 @@ use super::sample::Measure;
 use super::workers;
 use crate::binaries::{Binaries, Profile, workspace};
 
-/// What `cargo xtask bench load` can be told.
+/// Arguments of `cargo xtask bench load`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// Compare two threads that load slow programs with one, instead of loaders with each other.
+    /// Compare two threads that load slow programs with one, instead of loaders with each other
     #[arg(long, conflicts_with_all = ["profile", "object"])]
     workers: bool,
     /// How many rounds to take the median of.
@@ -225,7 +225,7 @@ impl Report {
     }
 }
 
-/// A row of a table that people and Markdown both read.
+/// A table row, readable as text and as Markdown.
 fn line(cells: [&str; 6]) -> String {
     let [title, rest @ ..] = cells;
     let rest = rest.map(|cell| format!(" {cell:>12} |")).concat();

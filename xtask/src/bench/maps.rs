@@ -10,7 +10,7 @@ use serde_json::json;
 use super::figures::{median_of, paired_ratio};
 use crate::binaries::{build_peers, workspace};
 
-/// What `cargo xtask bench maps` can be told.
+/// Arguments of `cargo xtask bench maps`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON instead of a table.
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     drained: u32,
 }
 
-/// What `peers maps` prints of each loader and work.
+/// What `peers maps` prints for each loader and kind of work.
 #[derive(Debug, Deserialize)]
 struct Sample {
     work: String,

@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: what rawbpf costs beside other loaders, in one run.
+//! `cargo xtask bench`: what rawbpf costs compared with other loaders, in one run.
 //!
-//! In: an object, a map, or a flood of events. Out: a table, or JSON, of ratios. One process is one measurement (`benches/peers`); here they are paired
-//! and the medians taken. Not here: what the figures mean, see `benches/README.md`.
+//! In: an object, a map, or a flood of events. Out: ratios, as a table or JSON. One process is one measurement
+//! (`benches/peers`); here they are paired and the medians taken. Not here: what the figures mean, see `benches/README.md`.
 
 mod figures;
 mod footprint;

@@ -10,13 +10,13 @@ use super::rounds::{OURS, Rounds};
 use super::sample::{Measure, Tally};
 use crate::binaries::Binaries;
 
-/// What `cargo xtask bench open` can be told.
+/// Arguments of `cargo xtask bench open`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// How many rounds to take the median of.
+    /// How many rounds to take the median of
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// The folder with the objects.
@@ -35,11 +35,11 @@ const FIGURES: [(&str, &str, Measure); 3] = [
     ("open_relocate_elapsed", "elapsed", Measure::Wall),
 ];
 
-/// A way for rawbpf to do the job; libbpf knows one, and is asked again beside each.
+/// A way for rawbpf to do the job; libbpf has only one, and is measured again next to each.
 struct Way {
-    /// What `peers` calls it.
+    /// Its name for `peers`.
     job: &'static str,
-    /// What the names of its figures end with.
+    /// Suffix of the names of its figures.
     suffix: &'static str,
     title: &'static str,
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::figures::{median_of, paired_ratio};
 use crate::binaries::{build_peers, workspace};
 
-/// What `cargo xtask bench ring` can be told.
+/// Arguments of `cargo xtask bench ring`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON instead of a table.
@@ -72,12 +72,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Events a second, by loader and size of events, in the order they were measured.
+/// Events per second, by loader and event size, in the order they were measured.
 #[derive(Debug, Default)]
 struct Floods {
-    /// By the clock.
+    /// By elapsed time.
     wall: BTreeMap<(&'static str, u32), Vec<u64>>,
-    /// By the reading thread's CPU time: does not care who else wants the machine.
+    /// By the reading thread's CPU time, which other load on the machine does not affect.
     cpu: BTreeMap<(&'static str, u32), Vec<u64>>,
 }
 
@@ -97,7 +97,7 @@ impl Floods {
                 .args(["--milliseconds", &milliseconds.to_string()])
                 .arg(object),
         )?;
-        // `peers` has checked it already; this is what the figures stand on.
+        // `peers` has checked it already; the figures rely on it.
         ensure!(
             flood.events + flood.lost == flood.sent && flood.events > 0,
             "{loader} has not accounted for every event: {flood:?}"

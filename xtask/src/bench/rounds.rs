@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::figures::paired_ratio;
 use super::sample::{Measure, Sample};
 
-/// What the others are compared with.
+/// The loader that the others are compared with.
 pub(crate) const OURS: &str = "rawbpf";
 
 /// The samples of one job, by loader, in the order they were taken.
@@ -26,7 +26,7 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    /// Tries everybody once, which also warms the page cache. A peer that fails is left out; rawbpf must not fail.
+    /// Tries every loader once, which also warms the page cache. A peer that fails is left out; rawbpf must not fail.
     pub(crate) fn new(
         program: &Path,
         job: &'static str,
@@ -52,7 +52,7 @@ impl Rounds {
         })
     }
 
-    /// One process of each loader; who begins changes from round to round.
+    /// Runs one process of each loader; which one starts changes from round to round.
     pub(crate) fn round(&mut self, round: u32) -> Result<()> {
         let mut order = self.loaders.clone();
         let first = usize::try_from(round)? % order.len();
@@ -77,7 +77,7 @@ impl Rounds {
             .collect()
     }
 
-    /// Ours divided by theirs; nothing when they cannot do the job.
+    /// Ours divided by theirs; `None` if they cannot do the job.
     pub(crate) fn ratio(&self, peer: &str, measure: Measure) -> Option<f64> {
         self.loaders
             .contains(&peer)

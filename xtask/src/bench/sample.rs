@@ -1,4 +1,4 @@
-//! One cold process of `peers`, and what it said.
+//! One cold process of `peers`, and its output.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -13,12 +13,12 @@ pub(crate) struct Sample {
     /// The loader's version.
     pub(crate) version: String,
     phases: Vec<Phase>,
-    /// What a folder held.
+    /// The objects in a folder, if one was given.
     #[serde(flatten)]
     pub(crate) tally: Option<Tally>,
 }
 
-/// What came of the objects of a folder.
+/// The results for the objects of a folder.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(crate) struct Tally {
     /// How many there were.
@@ -36,10 +36,10 @@ struct Phase {
     bpf_calls: u64,
 }
 
-/// A way to look at a sample.
+/// A figure in a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// CPU time outside `bpf()` of everything before programs are loaded.
+    /// CPU time outside `bpf()`, for everything before programs are loaded.
     OpenRelocate,
     /// CPU time outside `bpf()` from the file to the loaded programs.
     OwnCpu,
@@ -71,7 +71,7 @@ impl Sample {
         serde_json::from_slice(&output.stdout).context("read what peers printed")
     }
 
-    /// One figure out of the sample.
+    /// One figure from the sample.
     pub(crate) fn measure(&self, measure: Measure) -> u64 {
         let before_load = || self.phases.iter().filter(|phase| phase.name != "load");
         match measure {
@@ -84,7 +84,7 @@ impl Sample {
     }
 }
 
-/// An error and its causes, without the backtrace below them.
+/// An error and its causes, without the backtrace after them.
 fn first_paragraph(message: &str) -> String {
     message
         .lines()

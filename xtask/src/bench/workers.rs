@@ -12,16 +12,16 @@ use super::figures::{median_of, paired_ratio};
 use crate::binaries::workspace;
 
 const PROGRAMS: usize = 40;
-/// How often the verifier goes round the loop of each program: for some ten milliseconds.
+/// How often the verifier iterates each program's loop: some ten milliseconds' worth.
 const LOOPS: u32 = 2_000;
-/// What two threads may take of one thread's time, on two CPUs.
+/// The limit for two threads, as a share of one thread's time, on two CPUs.
 const LIMIT: f64 = 0.6;
 
 /// Measures and prints.
 pub(crate) fn run(rounds: u32, json: bool) -> Result<()> {
     let target = Target::running();
     let plan = slow_plan(&target)?;
-    // Warms up: what the target finds out about the kernel is found out once.
+    // Warms up: the target finds out about the kernel only once.
     elapsed(&plan, &target, 2)?;
     let mut times = Times::default();
     for round in 0..rounds {

@@ -1,4 +1,4 @@
-//! What the live tests of one kernel claim.
+//! What the live tests claim about one kernel.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Takes a line of a test program's output.
+    /// Reads a line of a test program's output.
     pub(crate) fn line(&mut self, line: &str) {
         if let Some((attachment, claim)) = claim(line) {
             let known = self.by_attachment.insert(attachment.clone(), claim);

@@ -1,7 +1,7 @@
 //! `cargo xtask matrix`: the table of attachments and kernels in `tests/attach/README.md`, which the live tests write.
 //!
-//! In: the lines by which tests claim what they saw. Out: the table, or where it is not what they say. Not here: the tests
-//! (`tests/live`), and running them in guests (`vm`, which hands over what they said).
+//! In: the lines in which tests claim what they saw. Out: the table, or where it differs from them. Not here: the tests
+//! (`tests/live`), and running them in guests (`vm`, which passes on what they said).
 
 mod claims;
 mod table;
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Write the column instead.
     #[arg(long)]
     write: bool,
-    /// Arguments for the tests, such as a part of a test's name; then only the rows that they speak of matter.
+    /// Arguments for the tests, such as a part of a test's name; then only the rows they mention are compared
     #[arg(last = true, value_name = "TEST ARGS")]
     for_tests: Vec<String>,
 }
@@ -70,7 +70,7 @@ pub(crate) fn extent(for_tests: &[String]) -> Extent {
     }
 }
 
-/// Writes claims into the table, or says where it is not what they say.
+/// Writes claims into the table, or lists where it differs from them.
 pub(crate) fn settle(
     column: &str,
     claims: &Claims,
@@ -127,7 +127,7 @@ fn on_this_machine(for_tests: &[String]) -> Result<Claims> {
             "--",
         ])
         .args(for_tests);
-    // Tests claim on the error stream, which is free of the harness's words.
+    // Tests print claims on standard error, which the test harness does not use.
     let mut child = cargo
         .current_dir(workspace()?)
         .stdout(Stdio::null())

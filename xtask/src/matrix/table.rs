@@ -19,13 +19,13 @@ their tests say, `cargo xtask matrix` that of the machine it runs on; with `--wr
 const MESSAGES: &str =
     "\n## What refusals say\n\n| Attachment | Kernel | Message |\n|---|---|---|\n";
 
-/// The column of the machine that the chore runs on ends so.
+/// Suffix of the column of the machine that the chore runs on.
 const HOST: &str = " (host)";
 
 /// All claims, of all kernels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Table {
-    /// By kernel: its series, and whether it is that of the host.
+    /// By kernel: its series, and whether it is the host's.
     columns: BTreeMap<String, BTreeMap<String, Claim>>,
 }
 
@@ -37,13 +37,13 @@ pub(crate) fn host_column(series: &str) -> String {
 /// How much of a kernel's tests ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// All: what was not claimed does not belong into the table.
+    /// All: what was not claimed does not belong in the table.
     All,
     /// Some, by name.
     Some,
 }
 
-/// Whether the one difference is that a machine forbids what another machine with such a kernel allows.
+/// Whether the only difference is that one machine forbids what another with the same kernel allows.
 fn is_policy(old: Option<&Claim>, new: Option<&Claim>) -> bool {
     match (old, new) {
         (Some(Claim::Refused(message)), Some(Claim::Works(_)))
@@ -110,7 +110,7 @@ impl Table {
         self.columns.contains_key(column)
     }
 
-    /// Puts what a kernel's tests claimed into its column.
+    /// Puts a kernel's claims into its column.
     pub(crate) fn take(&mut self, column: &str, claims: &Claims, extent: Extent) {
         if column.ends_with(HOST) {
             // There is one host.
@@ -124,7 +124,7 @@ impl Table {
         column.extend(claims.by_attachment.clone());
     }
 
-    /// Where the column of a kernel is not what its tests claimed: a line each.
+    /// Where a kernel's column differs from its tests' claims: one line each.
     pub(crate) fn differences(&self, column: &str, claims: &Claims, extent: Extent) -> Vec<String> {
         let mut wanted = self.clone();
         wanted.take(column, claims, extent);
@@ -178,7 +178,7 @@ impl Table {
         Ok(text + MESSAGES + &messages)
     }
 
-    /// What is seen of an attachment, which is the same on all kernels.
+    /// The effect of an attachment, which is the same on all kernels.
     fn effect(&self, attachment: &str) -> Result<Option<&str>> {
         let claims = self
             .columns

@@ -1,4 +1,4 @@
-//! Two opinions of one object, side by side.
+//! Two opinions about one object, side by side.
 
 use super::Depth;
 use super::verdict::{Fact, Opinion, Outcome, fact};
@@ -22,11 +22,11 @@ pub(crate) struct Row {
     pub(crate) equal: usize,
     /// How many programs have the same verdict.
     pub(crate) same_verdict: usize,
-    /// Everything that is not equal.
+    /// Everything that differs.
     pub(crate) differences: Vec<Difference>,
 }
 
-/// One thing that is not equal.
+/// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Difference {
     /// Which program or map; empty for the object itself.
@@ -39,7 +39,7 @@ pub(crate) struct Difference {
     pub(crate) ours: String,
 }
 
-/// Compares what the two loaders say of one object.
+/// Compares what the two loaders say about one object.
 pub(crate) fn compare(object: &str, theirs: &Opinion, ours: &Opinion, depth: Depth) -> Row {
     let mut row = Row {
         object: object.to_owned(),
@@ -57,14 +57,14 @@ pub(crate) fn compare(object: &str, theirs: &Opinion, ours: &Opinion, depth: Dep
     row.differences
         .extend(verdicts("", "loaded", &theirs.whole, &ours.whole));
     programs(&mut row, theirs, ours, depth);
-    // Of an object of which nothing could be loaded there are no maps left to list.
+    // If nothing of an object could be loaded, there are no maps left to list.
     if !ours.maps.is_empty() || ours.whole.is_good() || theirs.whole.is_good() {
         maps(&mut row, theirs, ours);
     }
     row
 }
 
-/// The row of an object on which a loader died, or the machine under it.
+/// The row of an object on which a loader, or the machine under it, died.
 pub(crate) fn silence(
     object: &str,
     theirs: Option<anyhow::Error>,
@@ -104,8 +104,8 @@ fn programs(row: &mut Row, theirs: &Opinion, ours: &Opinion, depth: Depth) {
         let untried = ours.verdict == Outcome::Untried;
         row.same_verdict +=
             usize::from(untried || theirs.verdict.is_good() == ours.verdict.is_good());
-        // libbpf's preparation creates maps, and leaves attach targets to the load; a plan does it the other way round.
-        // So before the load only what both have made is compared.
+        // libbpf's preparation creates maps and leaves attach targets to the load; a plan does the reverse. So before the
+        // load, only what both have made is compared.
         if depth == Depth::Load {
             row.differences.extend(verdict);
         }
@@ -153,7 +153,7 @@ fn maps(row: &mut Row, theirs: &Opinion, ours: &Opinion) {
     }
 }
 
-/// Both must accept, or both refuse with the same error number when both state one of the kernel's.
+/// Both must accept, or both must refuse, with the same error number if both report one from the kernel.
 fn verdicts(of: &str, what: &'static str, theirs: &Outcome, ours: &Outcome) -> Option<Difference> {
     let what = match (theirs, ours) {
         (Outcome::Untried, _) | (_, Outcome::Untried) | (Outcome::Good, Outcome::Good) => {
@@ -204,7 +204,7 @@ fn facts(of: &str, theirs: &[Fact], ours: &[Fact]) -> Vec<Difference> {
     differing.collect()
 }
 
-/// Where two instruction streams in hex part, with the instruction there.
+/// Where two instruction streams in hex diverge, with the instruction there.
 fn first_difference(theirs: &str, ours: &str) -> [String; 2] {
     const DIGITS: usize = 16;
     let [theirs, ours] =

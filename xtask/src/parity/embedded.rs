@@ -1,17 +1,17 @@
-//! Finds BPF objects: files, folders of files, and objects embedded whole in executables, as the skeletons of libbpf's
-//! tools embed theirs.
+//! Finds BPF objects: files, folders of files, and objects embedded whole in executables, as in the skeletons of libbpf's
+//! tools.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-/// An object to compare on.
+/// An object to compare.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
-    /// What to call it in the table.
+    /// Its name in the table.
     pub(crate) name: String,
-    /// A file that holds nothing else.
+    /// A file that holds only the object.
     pub(crate) path: PathBuf,
 }
 
@@ -49,7 +49,7 @@ fn collect_file(file: &Path, work: &Path, objects: &mut Vec<Object>) -> Result<(
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    // A file that is no executable is handed to both loaders as it is, however broken it may be.
+    // A file that is not an executable is passed to both loaders as it is, however broken it may be.
     if file.extension().is_some_and(|extension| extension == "o")
         || Elf::at(&bytes, 0).is_some_and(|elf| elf.is_bpf())
     {
@@ -77,7 +77,7 @@ fn collect_file(file: &Path, work: &Path, objects: &mut Vec<Object>) -> Result<(
     Ok(())
 }
 
-/// The objects that lie whole inside `bytes`.
+/// The objects contained whole in `bytes`.
 fn embedded(bytes: &[u8]) -> Vec<&[u8]> {
     const MAGIC: &[u8] = b"\x7fELF";
     let mut found = Vec::new();

@@ -10,7 +10,7 @@ use crate::vm::{APT_GET, Apt, DPKG, Mirror, output_of};
 
 const PACKAGE: &str = "libbpf-tools";
 
-/// The folder with the tools of a Debian suite; fetched at the first call.
+/// The folder with the tools of a Debian suite; fetched on first use.
 pub(crate) fn libbpf_tools(suite: &str) -> Result<PathBuf> {
     let cache = cache_folder()?.join(PACKAGE);
     let tools = Path::new("usr/sbin");
@@ -22,7 +22,7 @@ pub(crate) fn libbpf_tools(suite: &str) -> Result<PathBuf> {
     Ok(place.join(tools))
 }
 
-/// Unpacks beside the final place, then renames: the tools are there whole or not at all.
+/// Unpacks next to the final location, then renames: the tools are there completely or not at all.
 fn fetch(cache: &Path, suite: &str, place: &Path) -> Result<()> {
     fs::create_dir_all(cache)?;
     let mut apt = Apt::new(cache, Mirror::configured())?;
@@ -46,7 +46,7 @@ fn fetch(cache: &Path, suite: &str, place: &Path) -> Result<()> {
     fs::rename(&tree, place).with_context(|| format!("make {}", place.display()))
 }
 
-/// Where fetched things are kept: below `XDG_CACHE_HOME`, otherwise below the home folder.
+/// Where downloads are kept: below `XDG_CACHE_HOME`, otherwise below the home folder.
 fn cache_folder() -> Result<PathBuf> {
     let folder = |name, rest: &str| {
         env::var_os(name)
@@ -55,5 +55,5 @@ fn cache_folder() -> Result<PathBuf> {
     };
     folder("XDG_CACHE_HOME", "rawbpf")
         .or_else(|| folder("HOME", ".cache/rawbpf"))
-        .context("neither XDG_CACHE_HOME nor HOME says where to keep what is fetched")
+        .context("neither XDG_CACHE_HOME nor HOME is set: there is nowhere to keep downloads")
 }

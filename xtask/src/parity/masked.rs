@@ -1,14 +1,14 @@
-//! Instructions in hex, as both loaders print them, without what differs from run to run.
+//! Instructions in hex, as both loaders print them, without what differs between runs.
 
-/// Sixteen digits are an instruction.
+/// Hex digits in an instruction.
 const DIGITS: usize = 16;
 /// `BPF_LD | BPF_IMM | BPF_DW`: the first half of the only instruction with two halves.
 const LOAD_IMM64: &str = "18";
-/// The first half's immediate and the second's, in digits.
+/// Where an instruction's immediate starts, in digits.
 const IMMEDIATE: usize = 8;
 const NO_IMMEDIATE: &str = "00000000";
 
-/// Zeroes the immediates that hold file descriptors. (An object may hold such an instruction ready made, with any number
+/// Zeroes the immediates that hold file descriptors. (An object may contain such an instruction ready made, with any number
 /// in it, so this is done to both sides.)
 pub(super) fn without_descriptors(insns: &str) -> String {
     let mut text = String::with_capacity(insns.len());
@@ -23,7 +23,7 @@ pub(super) fn without_descriptors(insns: &str) -> String {
             rest = tail;
             continue;
         };
-        // The upper half of the byte of registers says what the immediates are.
+        // The upper half of the register byte says what the immediates mean.
         let source = first.as_bytes().get(2);
         text.push_str(head);
         text.push_str(match source {

@@ -1,7 +1,7 @@
 //! `cargo xtask parity`: libbpf and rawbpf over the same objects, on the same kernel.
 //!
-//! In: objects, or executables and folders with objects in them. Out: a row for each object, and every difference with
-//! both sides of it. Not here: the reference itself, which is the driver `benches/peers/src/bin/reference.rs`.
+//! In: objects, or executables and folders that contain objects. Out: a row for each object, and every difference with both
+//! sides. Not here: the reference itself, which is the driver `benches/peers/src/bin/reference.rs`.
 
 mod compare;
 mod embedded;
@@ -23,13 +23,13 @@ use anyhow::{Context as _, Result, ensure};
 use place::Place;
 use report::{Format, Report};
 
-/// What `cargo xtask parity` can be told.
+/// Arguments of `cargo xtask parity`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Fetch the libbpf-tools of a Debian suite and compare on the objects inside.
+    /// Fetch the libbpf-tools of a Debian suite and compare the objects inside
     #[arg(long, value_name = "SUITE", num_args = 0..=1, require_equals = true, default_missing_value = "bookworm")]
     libbpf_tools: Option<String>,
-    /// Load no program: compare the instructions and maps that would be handed to the kernel.
+    /// Load no program: compare the instructions and maps that would be passed to the kernel
     #[arg(long)]
     prepare: bool,
     /// Ask in a guest with Debian's kernel of this series (such as 6.1), not on the running kernel.
@@ -49,13 +49,13 @@ pub(crate) struct Args {
 /// Which part of the work is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Depth {
-    /// Up to what would be handed to the kernel.
+    /// Up to what would be passed to the kernel.
     Prepare,
     /// Up to the kernel's verdict, on each program alone.
     Load,
 }
 
-/// Compares and prints; the status tells whether there is a difference.
+/// Compares and prints; the exit status tells whether there is a difference.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut files = args.files.clone();
     if let Some(suite) = &args.libbpf_tools {
@@ -73,10 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     let work = tempfile::tempdir()?;
     let objects = embedded::collect(&files, work.path())?;
-    ensure!(
-        !objects.is_empty(),
-        "there is no BPF object in what was named"
-    );
+    ensure!(!objects.is_empty(), "the given files contain no BPF object");
     let place = match &args.kernel {
         None => Place::host()?,
         Some(series) => Place::guest(series)?,

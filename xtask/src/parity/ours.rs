@@ -32,7 +32,7 @@ struct ProgramReport {
     error: Option<String>,
     tag: Option<String>,
     autoload: Option<bool>,
-    /// The instructions in hex; of a file that is inspected, their number.
+    /// The instructions in hex; for an inspected file, their number.
     insns: Option<Value>,
     func_info: Option<Value>,
     line_info: Option<Value>,
@@ -78,7 +78,7 @@ pub(crate) fn ask(
     Ok(opinion)
 }
 
-/// What rawbpf would hand to the kernel.
+/// What rawbpf would pass to the kernel.
 fn plan(
     opinion: &mut Opinion,
     object: &Object,
@@ -97,7 +97,7 @@ fn plan(
     }
 }
 
-/// What rawbpf and the kernel make of the object, and of each program that is not loaded with it.
+/// What rawbpf and the kernel say about the object, and about each program that is not loaded with it.
 fn load(
     opinion: &mut Opinion,
     object: &Object,
@@ -129,7 +129,7 @@ fn read(answer: &Answer, object: &Object) -> Result<Report> {
 }
 
 impl Report {
-    /// Every program of an object for which no plan could be made, with the reason.
+    /// Every program of an object that could not be planned, with the reason.
     fn refused(mut self, plan: &Answer) -> Report {
         for program in &mut self.programs {
             program.error = Some(plan.message.trim().to_owned());
@@ -139,7 +139,7 @@ impl Report {
     }
 }
 
-/// 1 says that the job failed; anything else (a signal, wrong usage) is a bug here or there.
+/// 1 means that the command failed; anything else (a signal, wrong usage) is a bug here or there.
 fn sane(answer: Answer, question: Question, object: &Object) -> Result<Answer> {
     ensure!(
         matches!(answer.status, Some(0 | 1)),
@@ -161,7 +161,7 @@ fn outcome(answer: &Answer) -> Outcome {
 }
 
 fn read_program(program: ProgramReport, depth: Depth) -> Program {
-    // A plan lists a program that is not to be loaded as the file has it.
+    // A plan lists a program that is not loaded as it is in the file.
     let insns = program.insns.as_ref().and_then(Value::as_str);
     let untried = depth == Depth::Prepare && program.autoload == Some(false);
     let good = match depth {
@@ -195,7 +195,7 @@ fn read_program(program: ProgramReport, depth: Depth) -> Program {
     }
 }
 
-/// A number of records, given as such or with the records.
+/// A number of records, given as a number or as the records.
 fn count(value: Value) -> Option<u64> {
     match value {
         Value::Object(records) => records.get("count").and_then(Value::as_u64),

@@ -20,7 +20,7 @@ use crate::vm::{Cache, Guest, Kernel};
 pub(crate) enum Place {
     /// The kernel that runs here.
     Host(Binaries),
-    /// A guest with another one.
+    /// A guest with another kernel.
     Guest(Kernel, Binaries),
 }
 
@@ -33,7 +33,7 @@ impl Place {
         Ok(Self::Host(Binaries::build()?))
     }
 
-    /// Debian's kernel of a series.
+    /// A guest with Debian's kernel of this series.
     pub(crate) fn guest(series: &str) -> Result<Self> {
         let binaries = Binaries::build_for_guest()?;
         let kernels = Cache::open()?.kernels(&[series.to_owned()])?;
@@ -44,7 +44,7 @@ impl Place {
         Ok(Self::Guest(kernel, binaries))
     }
 
-    /// Calls `each` with every object's number and its answers, as soon as they can be had.
+    /// Calls `each` with every object's number and its answers, as soon as they are known.
     pub(crate) fn ask_all(
         &self,
         objects: &[Object],
@@ -65,7 +65,7 @@ impl Place {
                 for (number, object) in objects.iter().enumerate() {
                     let folder = files.path().join(number.to_string());
                     fs::create_dir(&folder)?;
-                    // Objects keep their names: those of data maps begin with them.
+                    // Objects keep their names: names of data maps start with them.
                     fs::copy(&object.path, folder.join(&object.name))?;
                 }
                 let guest = Guest::new(kernel.clone())
@@ -84,11 +84,11 @@ impl Place {
     }
 }
 
-/// How long one guest may take, and one question in it.
+/// Time limits for a guest, and for one question in it.
 const GUEST_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Boots guests until everything is asked.
+/// Boots guests until everything has been asked.
 #[derive(Debug)]
 struct Boots<'a> {
     guest: &'a Guest,
@@ -97,8 +97,8 @@ struct Boots<'a> {
 }
 
 impl Boots<'_> {
-    /// Verifiers have bugs, and so have emulated processors: when a guest dies, the next one goes on with the object that
-    /// was being asked about, and after it when that is the second death there.
+    /// Verifiers have bugs, and so do emulated CPUs: if a guest dies, the next one continues with the object in progress, or
+    /// after it if that was the second death there.
     fn all(&self, listener: &mut Listener) -> Result<()> {
         let mut died_at = None;
         let mut first = 0;
@@ -158,9 +158,10 @@ fn ask_here(binaries: &Binaries, question: Question, object: &Path) -> Result<An
     })
 }
 
-/// The shell script that asks everything, from object number `first` on. A line of its output is `@OBJECT QUESTION KIND TEXT`.
+/// The shell script that asks everything, starting at object number `first`. A line of its output is `@OBJECT QUESTION KIND
+/// TEXT`.
 ///
-/// The verifier's log, which may be megabytes, is not compared and would take long over a serial line.
+/// The verifier's log can be megabytes long, is not compared, and would take long over a serial line; it is left out.
 fn script(objects: &[Object], first: usize, questions: &[Question]) -> Result<String> {
     let mut script = format!(
         "ask() {{\n\
@@ -175,17 +176,20 @@ fn script(objects: &[Object], first: usize, questions: &[Question]) -> Result<St
         QUESTION_TIMEOUT.as_secs()
     );
     for (number, object) in objects.iter().enumerate().skip(first) {
-        // What a shell could take for something else does not occur in objects' names.
+        // Characters with a meaning to the shell do not occur in objects' names.
         let harmless = |c: char| c.is_ascii_alphanumeric() || "._-+".contains(c);
         if !object.name.chars().all(harmless) {
-            bail!("the name {:?} is too odd for a guest", object.name);
+            bail!(
+                "the name {:?} has characters that a guest's shell script cannot use",
+                object.name
+            );
         }
         for (index, question) in questions.iter().enumerate() {
             let program = match question.program() {
                 Program::Reference => "./reference",
                 Program::Rawbpf => "./rawbpf",
             };
-            // Trials of single programs are needed only if the load before has left some out.
+            // Programs need to be tried alone only if the load before left some out.
             let condition = match question {
                 Question::LoadEach => "grep -q '\"loaded\": false' /tmp/out && ",
                 _ => "",
@@ -201,14 +205,14 @@ fn script(objects: &[Object], first: usize, questions: &[Question]) -> Result<St
     Ok(script)
 }
 
-/// Puts answers together again from the guest's lines, and hands them on object by object.
+/// Reassembles answers from the guest's lines, and passes them on object by object.
 struct Listener<'a> {
     questions: &'a [Question],
     each: &'a mut dyn FnMut(usize, Ask<'_>),
-    /// The object that is being asked about, and what was answered so far.
+    /// The object in progress, and its answers so far.
     object: Option<usize>,
     answers: BTreeMap<Question, Answer>,
-    /// Lines that are no part of an answer.
+    /// Lines that are not part of an answer.
     strange: Vec<String>,
 }
 
@@ -243,14 +247,14 @@ impl<'a> Listener<'a> {
             "begin" => {}
             "out" => add_line(&mut answer.output, text),
             "err" => add_line(&mut answer.message, text),
-            // A shell reports a signal as 128 and its number; the programs themselves end with less.
+            // A shell reports a signal as 128 plus its number; the programs themselves exit with less.
             "end" => answer.status = text.parse().ok().filter(|status| *status < 128),
             _ => return None,
         }
         Some(())
     }
 
-    /// Hands on the object that was being asked about, and turns to the next.
+    /// Passes on the object in progress, and turns to the next.
     fn next(&mut self, next: Option<usize>) {
         let answers = std::mem::take(&mut self.answers);
         if let Some(object) = std::mem::replace(&mut self.object, next) {
@@ -263,7 +267,7 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Drops what was said of an object that will be asked about again.
+    /// Drops the answers about an object that will be asked about again.
     fn forget(&mut self) {
         self.answers.clear();
         self.object = None;

@@ -11,9 +11,9 @@ pub(crate) enum Question {
     Inspect,
     /// Whether rawbpf can load it as it stands.
     Load,
-    /// What rawbpf and the kernel make of each program.
+    /// What rawbpf and the kernel say about each program.
     LoadEach,
-    /// What rawbpf would hand to the kernel.
+    /// What rawbpf would pass to the kernel.
     Plan,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Program {
 }
 
 impl Question {
-    /// All that has to be asked.
+    /// All questions to ask.
     pub(crate) fn all(depth: Depth) -> &'static [Self] {
         match depth {
             Depth::Load => &[Self::Reference(Depth::Load), Self::Load, Self::LoadEach],
@@ -35,7 +35,7 @@ impl Question {
         }
     }
 
-    /// Who is asked.
+    /// Which program to ask.
     pub(crate) fn program(self) -> Program {
         match self {
             Self::Reference(_) => Program::Reference,
@@ -56,10 +56,10 @@ impl Question {
     }
 }
 
-/// What came of it.
+/// The answer to a question.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// The exit status; nothing after a signal.
+    /// The exit status; `None` after a signal.
     pub(crate) status: Option<i32>,
     /// Standard output.
     pub(crate) output: String,

@@ -98,7 +98,7 @@ fn read(text: &str, depth: Depth) -> Result<Opinion> {
                 } else {
                     outcome.clone()
                 };
-                // Preparing each program alone says nothing of the whole.
+                // Preparing each program alone says nothing about the whole object.
                 if depth == Depth::Load {
                     opinion.whole = outcome;
                 }
@@ -116,7 +116,7 @@ fn program(line: ProgramLine, depth: Depth) -> Program {
     let attach_type = (!late).then_some(line.expected_attach_type);
     let facts = [
         Fact::new("type", Some(line.kind)),
-        // While it loads, libbpf gives USDT programs another one.
+        // libbpf gives USDT programs another one while loading.
         Fact::new("expected_attach_type", attach_type),
         Fact::new("tag", line.tag),
         Fact::new("autoload", line.autoload),
@@ -131,8 +131,8 @@ fn program(line: ProgramLine, depth: Depth) -> Program {
     }
 }
 
-/// libbpf puts the object's name before the sections' in the names of global data (`opensno.rodata`); users look for
-/// them by the section, and a dot in a name means such a map.
+/// libbpf prefixes the names of global data sections with the object's name (`opensno.rodata`); users know them by section
+/// name, and a dot in a name marks such a map.
 fn section_name(name: String) -> String {
     match name.find('.') {
         Some(dot) => name[dot..].to_owned(),
@@ -143,7 +143,7 @@ fn section_name(name: String) -> String {
 /// `BPF_MAP_TYPE_STRUCT_OPS`.
 const STRUCT_OPS: u32 = 26;
 
-/// After a load the kernel's own words count, else what it would have been asked.
+/// After a load, what the kernel reports counts, otherwise what it would have been asked.
 fn map(line: MapLine, depth: Depth) -> Map {
     let asked = line.asked;
     let made = match depth {
@@ -151,7 +151,7 @@ fn map(line: MapLine, depth: Depth) -> Map {
         Depth::Prepare => None,
     };
     let attributes = made.unwrap_or(asked);
-    // Of a struct_ops map libbpf tells what the file holds, not what the kernel gets.
+    // For a struct_ops map, libbpf reports what the file holds, not what the kernel gets.
     let initial = line
         .initial_sha256
         .filter(|_| attributes.kind != STRUCT_OPS);

@@ -160,7 +160,7 @@ fn proof(depth: Depth) -> &'static str {
     }
 }
 
-/// With two decimals, rounded down: only all is 100 %.
+/// With two decimals, rounded down: only all of them are 100 %.
 fn percent(part: usize, all: usize) -> String {
     let hundredths = (part * 10_000).checked_div(all).unwrap_or(10_000);
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)

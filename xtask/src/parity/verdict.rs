@@ -1,11 +1,11 @@
-//! What a loader made of an object, in one shape for both.
+//! A loader's results for an object, in the same shape for both.
 
-/// The whole story of one loader and one object.
+/// The results of one loader for one object.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Opinion {
     /// The loader with its version.
     pub(crate) loader: String,
-    /// Whether the object could be opened, and what was said if not.
+    /// Whether the object could be opened, and the error if not.
     pub(crate) opened: Outcome,
     /// Whether the object as it stands could be prepared or loaded.
     pub(crate) whole: Outcome,
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
     Bad {
         /// The error number, if there was one.
         errno: Option<i32>,
-        /// What was said.
+        /// The message.
         message: String,
     },
 }
@@ -71,9 +71,9 @@ impl Outcome {
 pub(crate) struct Program {
     /// Its name.
     pub(crate) name: String,
-    /// What became of it, tried alone; for a preparation, of the object with it.
+    /// Its result when tried alone; in a preparation, that of the object with it.
     pub(crate) verdict: Outcome,
-    /// What else can be compared, by name; a fact that only one side states is not compared.
+    /// What else can be compared, by name; a fact stated by only one side is not compared.
     pub(crate) facts: Vec<Fact>,
 }
 

@@ -1,5 +1,5 @@
-//! Builds what the guests run: the live tests, the `rawbpf` command and the examples, linked statically, because a
-//! guest has no libraries.
+//! Builds what the guests run: the live tests, the `rawbpf` command and the examples, linked statically, because a guest has
+//! no libraries.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-/// The flags below are for this target only: build scripts and macros are built for the host.
+/// The flags below apply only to this target: build scripts and macros are built for the host.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What a guest runs.
 #[derive(Debug)]
 pub(crate) struct Programs {
-    /// The live tests' executables, each with the name by which people know it.
+    /// The live tests' executables, each with its usual name.
     pub(crate) tests: Vec<(String, PathBuf)>,
     /// The `rawbpf` command.
     pub(crate) command: PathBuf,
@@ -66,7 +66,7 @@ pub(crate) fn build(root: &Path) -> Result<Programs> {
 
 fn cargo(root: &Path, chore: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // A folder of its own: other flags would make every other build of the host start again.
+    // A separate folder: other flags would make every other build of the host start over.
     cargo
         .arg(chore)
         .args(["--target", TARGET, "--target-dir", "target/guest"])
@@ -74,7 +74,7 @@ fn cargo(root: &Path, chore: &str) -> Command {
         .current_dir(root)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        // Small files boot faster, and emulated processors are slow; overflow checks stay.
+        // Small files boot faster, and emulated CPUs are slow; overflow checks stay.
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
     cargo
@@ -105,8 +105,8 @@ fn live_tests_in(metadata: &Value) -> Vec<(String, String)> {
     tests
 }
 
-/// Runs cargo and gives back the name of each target of this kind, with its executable. (The tests of a command make
-/// cargo build the command, too.)
+/// Runs cargo and returns the name of each target of this kind, with its executable. (The tests of a command make cargo
+/// build the command, too.)
 fn executables(cargo: &mut Command, kind: &str) -> Result<Vec<(String, PathBuf)>> {
     let shown = format!("{cargo:?}");
     let output = cargo

@@ -34,22 +34,22 @@ pub(crate) struct Args {
     /// Boot this many guests at a time.
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: usize,
-    /// Processors of a guest.
+    /// CPUs per guest
     #[arg(long, value_name = "N", default_value_t = 2)]
     cpus: u32,
-    /// Memory of a guest, in MiB.
+    /// Memory per guest, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: u64,
-    /// End a guest after this many seconds, as a failure.
+    /// Stop a guest after this many seconds, as a failure
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     timeout: u64,
-    /// Kernel modules to insert, with those that they need.
+    /// Kernel modules to insert, along with their dependencies
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values = guest::MODULES)]
     modules: Vec<String>,
-    /// What the processors of a guest are made of.
+    /// How to run a guest's CPUs
     #[arg(long, value_enum, default_value_t = Accelerator::Tcg)]
     accelerator: Accelerator,
-    /// Write what the tests say of attachments into tests/attach/README.md, instead of comparing.
+    /// Write what the tests say about attachments to tests/attach/README.md, instead of comparing
     #[arg(long, conflicts_with_all = ["run", "btf"])]
     matrix: bool,
     /// Arguments for the test programs, such as a part of a test's name.
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Holds what the tests of a green kernel said against the table of attachments, or writes it there.
+/// Compares what the tests of a green kernel said with the table of attachments, or writes it there.
 fn settle(args: &Args, row: &mut Row) -> Result<()> {
     let deed = if args.matrix {
         Deed::Write
@@ -150,8 +150,8 @@ fn run_command(args: &Args, command: &str, kernels: &[Kernel]) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// How often the tests are run in a guest that dies. An emulated processor now and then fails a kernel in the middle of its
-/// own code; a death that a test causes comes again. A test that fails is not tried again.
+/// How often tests are run in a guest that dies. An emulated CPU occasionally fails a kernel in the middle of its own code,
+/// while a death caused by a test recurs. A failed test is not retried.
 const ATTEMPTS: u32 = 3;
 
 /// The live tests, ready to run in any guest.
@@ -216,7 +216,7 @@ impl Tests<'_> {
         let guest = described(args, kernel)
             .file(&self.root.join("fixtures"), "fixtures")
             .file(&self.programs.command, "rawbpf")
-            // Nothing that this kernel can do may be left out.
+            // Nothing that this kernel can do may be skipped.
             .variable("CI", "true")
             .variable("RUST_BACKTRACE", "1")
             .variable("RAWBPF_GUEST", &kernel.series)
@@ -235,7 +235,7 @@ impl Tests<'_> {
         })
     }
 
-    /// The shell script that runs every test program, also after one that fails.
+    /// The shell script that runs every test program, continuing after one that fails.
     fn script(&self) -> String {
         let args: Vec<_> = self.args.iter().map(|arg| quoted(arg)).collect();
         format!(
@@ -271,7 +271,7 @@ impl Tests<'_> {
     }
 }
 
-/// Does a job for every item, `jobs` at a time, and gives back the results in the same order.
+/// Does a job for every item, `jobs` at a time, and returns the results in the same order.
 fn in_turn<I: Sync, T: Send>(items: &[I], jobs: usize, job: impl Fn(&I) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<T>>> = items.iter().map(|_| Mutex::new(None)).collect();

@@ -1,7 +1,6 @@
 //! Fetches Debian's cloud kernels with apt, which checks their signatures.
 //!
-//! Apt gets its own state, cache and list of sources, so the system's are not touched, and no root
-//! is needed.
+//! Apt gets its own state, cache and list of sources, so the system's stay untouched, and no root is needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,8 +48,8 @@ pub(crate) fn fetch(cache: &Path, series: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Downloads and unpacks beside the final place, then renames: a kernel is there whole or not at
-/// all, also when two of these run at once.
+/// Downloads and unpacks next to the final location, then renames: a kernel is there completely or not at all, even if two
+/// of these run at the same time.
 fn unpack(apt: &Apt, cache: &Path, series: &str, packages: &[String]) -> Result<()> {
     let work = tempfile::Builder::new()
         .prefix(".fetch-")
@@ -78,7 +77,7 @@ fn unpack(apt: &Apt, cache: &Path, series: &str, packages: &[String]) -> Result<
     }
     let place = cache.join(series);
     match fs::rename(&ready, &place) {
-        // Somebody else was faster.
+        // Another process was faster.
         Err(_) if Kernel::in_folder(series, &place).is_some() => Ok(()),
         renamed => renamed.with_context(|| format!("while making {}", place.display())),
     }
@@ -94,7 +93,7 @@ fn arrange(tree: &Path, ready: &Path) -> Result<()> {
         .find(|path| path.is_dir())
         .context("the package has no modules")?;
     fs::rename(modules, ready.join("lib/modules"))?;
-    // From series 7 on image and configuration lie with the modules.
+    // Since series 7, image and configuration are next to the modules.
     for entry in fs::read_dir(tree.join("boot")).into_iter().flatten() {
         let file = entry?.path();
         let name = file
@@ -166,7 +165,7 @@ impl Apt {
         Ok(())
     }
 
-    /// The packages that together are the newest cloud kernel of a series.
+    /// The packages that together make up the newest cloud kernel of a series.
     fn packages(&self, series: &str) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for prefix in [
@@ -190,8 +189,8 @@ impl Apt {
     }
 }
 
-/// The package with the newest image of a series. Later kernels come as `linux-binary-*` and
-/// `linux-modules-*`, besides a `linux-image-*` that is empty; in earlier ones that holds it all.
+/// The package with the newest image of a series. Later kernels come as `linux-binary-*` and `linux-modules-*`, next to an
+/// empty `linux-image-*`; earlier ones have everything in that one.
 fn newest<'a>(names: &'a [String], series: &str) -> Option<&'a str> {
     newest_where(names, |release| {
         release
@@ -200,8 +199,8 @@ fn newest<'a>(names: &'a [String], series: &str) -> Option<&'a str> {
     })
 }
 
-/// The package with the newest image of all, if it is later than a series: suites that are not
-/// released yet move on, and there the newest kernel is what is wanted.
+/// The package with the newest image of all, if it is later than a series: unreleased suites move on, and there the newest
+/// kernel is what is wanted.
 fn later<'a>(names: &'a [String], series: &str) -> Option<&'a str> {
     newest_where(names, |release| natural_key(release) > natural_key(series))
 }
@@ -228,7 +227,7 @@ fn cloud_release(name: &str) -> Option<&str> {
         .then_some(version)
 }
 
-/// A package with those that hold the modules and the configuration of later kernels.
+/// A package with the ones that hold the modules and the configuration of later kernels.
 fn with_companions(name: &str, names: &[String]) -> Vec<String> {
     let mut packages = vec![name.to_owned()];
     if let Some(release) = name.strip_prefix("linux-binary-") {

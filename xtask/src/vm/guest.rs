@@ -14,8 +14,8 @@ use super::kernels::Kernel;
 use super::stream::{self, Event, Scanner};
 use super::tools::QEMU;
 
-/// The modules that a guest has unless it is told otherwise: a network device to make, traffic control, two with functions
-/// for programs, and one with a variable in its BTF.
+/// A guest's default modules: a network device to create, traffic control, two with functions for programs, and one with a
+/// variable in its BTF.
 pub(crate) const MODULES: [&str; 7] = [
     "veth",
     "sch_ingress",
@@ -29,19 +29,19 @@ pub(crate) const MODULES: [&str; 7] = [
 /// How often a kernel may try to boot.
 const BOOTS: u32 = 3;
 
-/// How long it may take; busy machines have needed half a minute.
+/// How long booting may take; busy machines have needed half a minute.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// What the processors of a guest are made of.
+/// How a guest's CPUs are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Accelerator {
-    /// Software emulation: slow, and works everywhere.
+    /// Software emulation: slow, but works everywhere.
     Tcg,
-    /// The processor's own help, through /dev/kvm.
+    /// Hardware virtualization, through /dev/kvm.
     Kvm,
 }
 
-/// A virtual machine that is to run one command.
+/// A virtual machine for running one command.
 #[derive(Debug, Clone)]
 pub(crate) struct Guest {
     kernel: Kernel,
@@ -61,14 +61,14 @@ pub(crate) struct Ending {
     pub(crate) status: u8,
     /// From the start of the emulator to the start of the command.
     pub(crate) boot: Duration,
-    /// What the kernel complained about (`WARNING:`, `BUG:`...) meanwhile.
+    /// The kernel's complaints meanwhile (`WARNING:`, `BUG:`...).
     pub(crate) complaints: Vec<String>,
     /// The end of the kernel's console.
     pub(crate) console: String,
 }
 
 impl Guest {
-    /// A machine with two processors and 2 GiB that may take ten minutes.
+    /// A machine with two CPUs and 2 GiB of memory that may take ten minutes.
     pub(crate) fn new(kernel: Kernel) -> Self {
         Self {
             kernel,
@@ -82,14 +82,14 @@ impl Guest {
         }
     }
 
-    /// Inserts these modules, and what they need, instead of [`MODULES`].
+    /// Inserts these modules, and their dependencies, instead of [`MODULES`].
     pub(crate) fn modules(mut self, names: &[String]) -> Self {
         self.modules = names.to_vec();
         self
     }
 
-    /// Puts a file or folder of this machine at `place` below `/files`, where the command runs. An
-    /// empty `place` puts a folder's contents there.
+    /// Puts a file or folder of this machine at `place` below `/files`, where the command runs. An empty `place` puts a
+    /// folder's contents there.
     pub(crate) fn file(mut self, source: &Path, place: &str) -> Self {
         self.files.push((source.to_owned(), place.to_owned()));
         self
@@ -101,35 +101,35 @@ impl Guest {
         self
     }
 
-    /// Chooses what the processors are made of.
+    /// Chooses how the CPUs are run.
     pub(crate) fn accelerator(mut self, accelerator: Accelerator) -> Self {
         self.accelerator = accelerator;
         self
     }
 
-    /// Sets the number of processors.
+    /// Sets the number of CPUs.
     pub(crate) fn processors(mut self, processors: u32) -> Self {
         self.processors = processors;
         self
     }
 
-    /// Sets the least amount of memory; a guest with large files gets more.
+    /// Sets the minimum amount of memory; a guest with large files gets more.
     pub(crate) fn memory_mib(mut self, memory: u64) -> Self {
         self.memory_mib = memory;
         self
     }
 
-    /// Ends the machine with an error after this time.
+    /// Stops the machine with an error after this time.
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Boots, runs a shell command as root in `/files`, calls `on_line` for every line that it
-    /// writes, and ends the machine.
+    /// Boots, runs a shell command as root in `/files`, calls `on_line` for every line that it writes, and stops the
+    /// machine.
     ///
-    /// A command that fails is no error of this function; a machine that does not boot (in three
-    /// attempts), crashes or takes too long is one, and the message has the end of its console.
+    /// A failing command is not an error of this function; a machine that does not boot (in three attempts), crashes or
+    /// takes too long is, and the message has the end of its console.
     pub(crate) fn run(&self, command: &str, mut on_line: impl FnMut(&str)) -> Result<Ending> {
         let what = || format!("in the guest with Linux {}", self.kernel.release);
         let (initramfs, size) = image::build(&Contents {
@@ -160,8 +160,8 @@ impl Guest {
         let memory = self.memory_mib.max(4 * (initramfs_size >> 20) + 512);
         let mut qemu = tied_to_us(&QEMU.path()?);
         qemu.args(match self.accelerator {
-            // One thread for all processors: with a thread each, QEMU 7.2 can go on executing a breakpoint that the kernel
-            // has meanwhile taken out of its code, and the guest then spins on it for ever.
+            // One thread for all CPUs: with a thread each, QEMU 7.2 can go on executing a breakpoint that the kernel has
+            // already removed from its code, and the guest then spins on it forever.
             Accelerator::Tcg => [
                 "-accel",
                 "tcg,thread=single",
@@ -186,7 +186,7 @@ impl Guest {
         qemu.arg("-kernel")
             .arg(&self.kernel.image)
             .args(["-initrd", "/dev/stdin"]);
-        // The kernel's console goes where QEMU's own messages go; the command's output is alone.
+        // The kernel's console shares a channel with QEMU's own messages; the command's output has its own.
         qemu.args([
             "-chardev",
             "file,id=console,path=/dev/stderr",
@@ -199,7 +199,7 @@ impl Guest {
             "-serial",
             "chardev:output",
         ]);
-        // Emulated processors and timers are slow enough to look broken; a crash must end the machine.
+        // Emulated CPUs and timers are slow enough to look broken; a crash must stop the machine.
         qemu.args([
             "-append",
             "console=ttyS0 loglevel=5 lsm=bpf panic=-1 oops=panic mitigations=off nowatchdog \
@@ -210,12 +210,11 @@ impl Guest {
     }
 }
 
-/// The emulated processor that suits a kernel.
+/// The emulated CPU model for a kernel.
 ///
-/// QEMU 7.2 sometimes gets the flags of `cmpxchg16b` wrong, and one boot in three of Linux 6.12 crashed
-/// on that, so kernels do without it. Those from 6.18 on, which hardly use it while they boot, cannot:
-/// without it they have no memory for BPF arenas and the like (`kmalloc_nolock`). Five-level page tables
-/// are only slower.
+/// QEMU 7.2 sometimes gets the flags of `cmpxchg16b` wrong, which crashed one boot in three of Linux 6.12, so kernels do
+/// without it. Those from 6.18 on hardly use it while booting and cannot do without: they would have no memory for BPF
+/// arenas and the like (`kmalloc_nolock`). Five-level page tables are only slower.
 fn emulated(kernel: &Kernel) -> &'static str {
     if kernel.version() < (6, 18) {
         "max,la57=off,-cx16"
@@ -224,8 +223,8 @@ fn emulated(kernel: &Kernel) -> &'static str {
     }
 }
 
-/// A command that runs a program and ends when this process does, however that happens. Without `setpriv` (of
-/// util-linux) it still ends with a Ctrl-C, which every process of the terminal gets.
+/// A command that runs a program and ends when this process does, however that happens. Without `setpriv` (from util-linux)
+/// it still ends on Ctrl-C, which every process of the terminal gets.
 fn tied_to_us(program: &Path) -> Command {
     let has_setpriv = Command::new("setpriv")
         .args(["--pdeathsig", "clear", "true"])
@@ -250,7 +249,7 @@ fn script(variables: &[(String, String)], command: &str) -> String {
     lines.join("\n")
 }
 
-/// Text as one word of the shell.
+/// Text as one word for the shell.
 pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -292,7 +291,7 @@ impl Machine {
         })
     }
 
-    /// Listens until the command has ended or the machine has died.
+    /// Reads output until the command has ended or the machine has died.
     fn watch(
         &mut self,
         timeout: Duration,
@@ -308,7 +307,7 @@ impl Machine {
             } else {
                 timeout.min(BOOT_TIMEOUT)
             };
-            // A machine that never stops talking has to stop, too.
+            // A machine that never stops talking must stop, too.
             let next = match limit.checked_sub(self.started.elapsed()) {
                 Some(left) => self.pieces.recv_timeout(left),
                 None => Err(RecvTimeoutError::Timeout),
@@ -356,7 +355,7 @@ impl Machine {
             },
         };
         let console = String::from_utf8_lossy(&heard.console);
-        // A crash is often longer than the tail, and what it is stands in its first line.
+        // A crash report is often longer than the tail, and its first line says what it is.
         let complaints = stream::complaints(&console).join("\n");
         let tail = stream::tail(&console, 40);
         Death {

@@ -1,5 +1,5 @@
-//! Builds a guest's initramfs, which is all that a guest has: busybox, an init script, the modules
-//! and the files to test. There is no disk, so no driver has to be loaded and no image to be made.
+//! Builds a guest's initramfs, which is all a guest has: busybox, an init script, the modules and the files to test. There
+//! is no disk, so there is no driver to load and no image to make.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Seek, Write};
@@ -22,13 +22,13 @@ pub(crate) struct Contents<'a> {
     pub(crate) kernel: &'a Kernel,
     /// The modules that are inserted before the command runs.
     pub(crate) modules: &'a [String],
-    /// Files and folders of this machine, each with its place below `/files`.
+    /// Files and folders of this machine, each with its path below `/files`.
     pub(crate) files: &'a [(PathBuf, String)],
     /// The shell script that the guest runs.
     pub(crate) command: &'a str,
 }
 
-/// Writes an initramfs to a file that has no name, so nothing is left whatever happens.
+/// Writes an initramfs to an unnamed file, so nothing is left behind whatever happens.
 pub(crate) fn build(contents: &Contents) -> Result<(File, u64)> {
     let file = tempfile::tempfile().context("while making a temporary file for the guest")?;
     let mut archive = Archive::new(BufWriter::with_capacity(1 << 20, file));
@@ -73,12 +73,12 @@ pub(crate) fn build(contents: &Contents) -> Result<(File, u64)> {
     Ok((file, size))
 }
 
-/// A busybox that needs no libraries, of which a guest has none.
+/// A static busybox, since a guest has no libraries.
 fn busybox() -> Result<Vec<u8>> {
     let path = BUSYBOX.path()?;
     let data = read(&path)?;
     let elf: ElfFile64 = ElfFile64::parse(&*data)
-        .with_context(|| format!("{} is no 64-bit ELF file", path.display()))?;
+        .with_context(|| format!("{} is not a 64-bit ELF file", path.display()))?;
     let has_interpreter = elf
         .elf_program_headers()
         .iter()
@@ -93,8 +93,8 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("while reading {}", file.display()))
 }
 
-/// Adds a file, or a folder with everything below it. Links to files become files, as what they
-/// point to may stay behind.
+/// Adds a file, or a folder with everything in it. Symbolic links to files become files, as their targets may not be
+/// included.
 fn add(archive: &mut Archive<impl Write>, source: &Path, place: &str) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let Ok(data) = fs::metadata(source) else {

@@ -9,8 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{fetch, payload};
 
-/// The kernels that every change is tested on: the oldest that matters, two of today's Debian
-/// releases, and the newest.
+/// The kernels that every change is tested on: the oldest that matters, two from current Debian releases, and the newest.
 pub(crate) const TESTED: [&str; 4] = ["5.10", "6.1", "6.12", "7.2"];
 
 /// The folder in which kernels are kept.
@@ -24,7 +23,7 @@ pub(crate) struct Cache {
 pub(crate) struct Kernel {
     /// The series that was asked for, such as `6.1`.
     pub(crate) series: String,
-    /// What `uname -r` says in it.
+    /// What `uname -r` prints in it.
     pub(crate) release: String,
     /// The bootable, compressed image.
     pub(crate) image: PathBuf,
@@ -47,7 +46,7 @@ impl Cache {
             (None, Some(cache), _) => cache.join("rawbpf/kernels"),
             (None, None, Some(home)) => home.join(".cache/rawbpf/kernels"),
             (None, None, None) => {
-                bail!("there is no HOME: set RAWBPF_KERNELS to the folder that keeps the kernels")
+                bail!("HOME is not set: set RAWBPF_KERNELS to a folder for the kernels")
             }
         };
         fs::create_dir_all(&folder)
@@ -57,12 +56,12 @@ impl Cache {
         Ok(Self { folder })
     }
 
-    /// The kernels of these series, in this order; fetches those that are missing.
+    /// The kernels of these series, in this order; fetches missing ones.
     pub(crate) fn kernels(&self, series: &[String]) -> Result<Vec<Kernel>> {
         for name in series {
             if !is_series(name) {
                 bail!(
-                    "`{name}` is no kernel series: name one such as {}",
+                    "`{name}` is not a kernel series: name one such as {}",
                     TESTED.join(", ")
                 );
             }
@@ -81,7 +80,7 @@ impl Cache {
                 self.find(name).with_context(|| {
                     let folder = self.folder.join(name);
                     format!(
-                        "{} holds no whole kernel: remove it and run again",
+                        "{} holds an incomplete kernel: remove it and run again",
                         folder.display()
                     )
                 })
@@ -95,7 +94,7 @@ impl Cache {
 }
 
 impl Kernel {
-    /// The kernel that is unpacked in `folder`, if it is all there.
+    /// The kernel that is unpacked in `folder`, if it is complete.
     pub(crate) fn in_folder(series: &str, folder: &Path) -> Option<Self> {
         let modules = only_entry(&folder.join("lib/modules"))?;
         let release = modules.file_name()?.to_str()?.to_owned();
@@ -125,7 +124,7 @@ impl Kernel {
         (next(), next())
     }
 
-    /// The kernel's BTF, taken out of its image.
+    /// The kernel's BTF, extracted from its image.
     pub(crate) fn btf(&self) -> Result<Vec<u8>> {
         let what = || format!("while reading the BTF in {}", self.image.display());
         let image = fs::read(&self.image).with_context(what)?;

@@ -1,7 +1,6 @@
 //! Kernel modules for a guest: found by name, unpacked, in the order in which they must be inserted.
 //!
-//! What a module needs stands in its own `.modinfo` section, so neither `depmod` nor `modprobe` has
-//! to be installed.
+//! A module's dependencies are in its own `.modinfo` section, so neither `depmod` nor `modprobe` is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +19,7 @@ pub(crate) struct Module {
     pub(crate) data: Vec<u8>,
 }
 
-/// Reads the modules with these names from a kernel's folder, and those that they need before them.
+/// Reads the modules with these names from a kernel's folder, preceded by those that they need.
 pub(crate) fn in_order(folder: &Path, names: &[String]) -> Result<Vec<Module>> {
     let mut files = BTreeMap::new();
     scan(&folder.join("kernel"), &mut files)?;
@@ -40,8 +39,8 @@ pub(crate) fn in_order(folder: &Path, names: &[String]) -> Result<Vec<Module>> {
         let module =
             read(file).with_context(|| format!("while reading the module {}", file.display()))?;
         let info = section(&module, ".modinfo")
-            .with_context(|| format!("{} is no kernel module", file.display()))?;
-        // Only a wish: these need not be modules at all.
+            .with_context(|| format!("{} is not a kernel module", file.display()))?;
+        // Only optional: these need not be modules at all.
         let mut needs = listed(&info, "softdep=pre:");
         needs.retain(|name| files.contains_key(name));
         needs.extend(listed(&info, "depends="));
@@ -54,8 +53,7 @@ pub(crate) fn in_order(folder: &Path, names: &[String]) -> Result<Vec<Module>> {
         .collect())
 }
 
-/// Names in an order in which everything follows what it needs. `needs` says what that is, or
-/// `None` for what is there already.
+/// Names in an order in which everything follows what it needs. `needs` returns that, or `None` for what is already there.
 fn order(
     wanted: &[String],
     mut needs: impl FnMut(&str) -> Result<Option<Vec<String>>>,
@@ -86,7 +84,7 @@ fn order(
     Ok(order)
 }
 
-/// The kernel takes dashes and underscores in a module's name for the same.
+/// The kernel treats dashes and underscores in a module's name alike.
 fn plain(name: &str) -> String {
     name.replace('-', "_")
 }
@@ -112,7 +110,7 @@ fn scan(folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// Reads a module and unpacks it: busybox's `insmod` takes plain ones only.
+/// Reads a module and unpacks it: busybox's `insmod` only accepts plain ones.
 fn read(file: &Path) -> Result<Vec<u8>> {
     let packed = fs::read(file)?;
     let mut data = Vec::new();

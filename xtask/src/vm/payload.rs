@@ -1,14 +1,14 @@
-//! Takes the kernel out of its bootable image, and the BTF out of the kernel.
+//! Extracts the kernel from its bootable image, and the BTF from the kernel.
 //!
-//! An x86 `bzImage` starts with a setup header that says where the compressed ELF file lies and how
-//! long it is (Linux's `Documentation/arch/x86/boot.rst`).
+//! An x86 `bzImage` starts with a setup header that says where the compressed ELF file is and how long it is (Linux's
+//! `Documentation/arch/x86/boot.rst`).
 
 use std::io::{Cursor, Read};
 
 use anyhow::{Context, Result, anyhow, bail};
 use object::{Object, ObjectSection};
 
-/// The longest kernel that is believed: unpacked ones are some 60 MiB.
+/// The longest kernel that is accepted: unpacked ones are some 60 MiB.
 const LARGEST: u64 = 1 << 30;
 
 /// What every block but the last of the old LZ4 format unpacks to.
@@ -17,7 +17,7 @@ const LZ4_BLOCK: usize = 8 << 20;
 /// The `.BTF` section of the kernel in a `bzImage`.
 pub(crate) fn btf(image: &[u8]) -> Result<Vec<u8>> {
     let kernel = unpacked(packed_kernel(image)?)?;
-    let elf = object::File::parse(&*kernel).context("the unpacked kernel is no ELF file")?;
+    let elf = object::File::parse(&*kernel).context("the unpacked kernel is not an ELF file")?;
     let section = elf
         .section_by_name(".BTF")
         .context("the kernel has no .BTF section: it was built without CONFIG_DEBUG_INFO_BTF")?;

@@ -1,4 +1,4 @@
-//! Counts what the test programs say, and shows it as a table.
+//! Counts test results, and shows them as a table.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ pub(crate) struct Counts {
     pub(crate) passed: u64,
     /// Tests that failed.
     pub(crate) failed: u64,
-    /// Tests that said that this machine cannot run them.
+    /// Tests that reported that this machine cannot run them.
     pub(crate) skipped: u64,
-    /// Programs that came to an end with a result.
+    /// Programs that ended with a result.
     pub(crate) results: u64,
 }
 
 impl Counts {
-    /// Takes a line of a test program's output.
+    /// Reads a line of a test program's output.
     pub(crate) fn line(&mut self, line: &str) {
         // It may come after the harness's `test x ... `, on the same line.
         if line.contains("skipped: ") {
@@ -30,7 +30,7 @@ impl Counts {
         }
     }
 
-    /// The tests that passed because they did something: a skipped test returns as if it had passed.
+    /// The tests that passed by doing something: a skipped test returns as if it had passed.
     pub(crate) fn really_passed(&self) -> u64 {
         self.passed.saturating_sub(self.skipped)
     }
@@ -53,13 +53,13 @@ pub(crate) struct Row {
     pub(crate) release: String,
     /// What was counted.
     pub(crate) counts: Counts,
-    /// What its tests said of attachments.
+    /// What its tests said about attachments.
     pub(crate) claims: Claims,
     /// How long the guest took to boot, if it did.
     pub(crate) boot: Option<Duration>,
     /// How long all of it took.
     pub(crate) elapsed: Duration,
-    /// Why it is no success; empty if it is one.
+    /// Why it is not a success; empty if it is.
     pub(crate) trouble: Vec<String>,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Mirror {
 /// The keys of Debian's releases, as the package `debian-archive-keyring` installs them.
 const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The mirror that everybody can reach, for machines that are not Debian.
+/// The mirror that everyone can reach, for machines that do not run Debian.
 const PUBLIC_MIRROR: &str = "http://deb.debian.org/debian";
 
 const DEBIAN_SUITES: [&str; 10] = [

@@ -1,13 +1,13 @@
 //! Reads what a guest sends: the command's output with the init script's marks in it, and the
 //! kernel's console.
 
-/// The byte that starts a mark (ASCII's record separator); output for people has none.
+/// The byte that starts a mark (ASCII's record separator); ordinary output has none.
 const MARK: u8 = 0o36;
 
 /// What the init script writes to the console when the machine is up.
 const CONSOLE_READY: &str = "rawbpf guest: ready";
 
-/// Something that a guest has said.
+/// Something that a guest has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A line of the command's output.
@@ -18,16 +18,16 @@ pub(crate) enum Event {
     Exit(u8),
 }
 
-/// Cuts a guest's output into events.
+/// Splits a guest's output into events.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
     rest: Vec<u8>,
 }
 
 impl Scanner {
-    /// Takes the next piece of output and calls `each` for every event that it completes.
+    /// Reads the next piece of output and calls `each` for every event that it completes.
     pub(crate) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Event)) {
-        // Lines may be megabytes long and come by the byte: what was searched already has no end of a line.
+        // Lines may be megabytes long and arrive byte by byte: what has been searched contains no line end.
         let mut searched = self.rest.len();
         self.rest.extend_from_slice(bytes);
         let mut start = 0;
@@ -40,7 +40,7 @@ impl Scanner {
         self.rest.drain(..start);
     }
 
-    /// What was left of a line when the output ended.
+    /// An incomplete line at the end of the output.
     pub(crate) fn end(self) -> Option<Event> {
         (!self.rest.is_empty()).then(|| text_line(&self.rest))
     }
@@ -78,9 +78,9 @@ fn text_line(line: &[u8]) -> Event {
     )
 }
 
-/// The lines of a console that say that the kernel is in trouble.
+/// The console lines that show that the kernel is in trouble.
 ///
-/// What it complains about while it boots is not ours, as long as it gets up.
+/// Complaints while booting are not ours, as long as it boots.
 pub(crate) fn complaints(console: &str) -> Vec<&str> {
     const SIGNS: [&str; 8] = [
         "WARNING:",

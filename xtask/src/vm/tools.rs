@@ -1,4 +1,4 @@
-//! Finds the programs that this chore runs, and says which package has the missing ones.
+//! Finds the programs that this chore runs, and names the packages of missing ones.
 
 use std::env;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl Tool {
         Ok(Command::new(self.path()?))
     }
 
-    /// Says what is the matter with the program, and how to get a good one.
+    /// The error about an unusable program, with how to get a good one.
     pub(crate) fn missing(self, why: &str) -> anyhow::Error {
         anyhow!(
             "`{}` {why}: install it with `apt-get install {}`",
@@ -63,7 +63,7 @@ impl Tool {
     }
 }
 
-/// Runs a command to its end and gives back what it wrote to its standard output.
+/// Runs a command to its end and returns its standard output.
 pub(crate) fn output_of(command: &mut Command) -> Result<String> {
     let shown = format!("{command:?}");
     let output = command
