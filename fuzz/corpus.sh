@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 objcopy=${OBJCOPY:-llvm-objcopy-19}
 rm -rf corpus && mkdir -p corpus
 mkdir corpus/elf_open corpus/btf corpus/btf_ext
+ln -s btf corpus/definitions
 for name in arena big_endian globals kconfig kfunc maps struct_ops subprogs; do
     object=../fixtures/$name.bpf.o
     cp "$object" "corpus/elf_open/$name"

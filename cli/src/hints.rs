@@ -15,6 +15,8 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("cli/src/commands/inspect.rs", &["inspect"]),
     ("cli/src/commands/load.rs", &["load"]),
     ("cli/src/commands/run.rs", &["run"]),
+    ("cli/src/commands/btf.rs", &["btf"]),
+    ("cli/src/commands/generate.rs", &["gen"]),
     ("cli/src/show/sources.rs", &["run"]),
     ("cli/src/show/events.rs", &["run"]),
     ("cli/src/show/elements.rs", &["run"]),

@@ -211,3 +211,69 @@ fn bad_alternatives_are_refused() {
         );
     }
 }
+
+/// What the command prints, without a fixture in front.
+fn ran(args: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+    let output = command.args(args).output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[test]
+fn types_are_shown_as_they_are_and_as_c() {
+    let object = fixture("opensnoop.bpf.o");
+    let object = object.to_str().unwrap();
+    let raw = ran(&["btf", "dump", object]).unwrap();
+    assert!(raw.starts_with("[1] PTR '(anon)' type_id="), "{raw}");
+    let types = json(&ran(&["btf", "dump", "file", object, "--format", "json"]).unwrap());
+    let types = types["types"].as_array().unwrap();
+    assert_eq!(
+        raw.lines().filter(|line| line.starts_with('[')).count(),
+        types.len()
+    );
+    let event = ["btf", "dump", object, "--root", "event"];
+    let line = ran(&event).unwrap();
+    assert!(
+        line.contains("STRUCT 'event' size=") && line.matches('[').count() == 1,
+        "{line}"
+    );
+    let c = ran(&[&event[..], &["--format", "c"]].concat()).unwrap();
+    assert!(
+        c.contains("\nstruct event {\n") && !c.contains("struct trace_event"),
+        "{c}"
+    );
+    let error = ran(&["btf", "dump", object, "--root", "evnt"]).unwrap_err();
+    assert!(
+        error.contains("no type `evnt`") && error.contains("event"),
+        "{error}"
+    );
+    let error = ran(&["btf", "dump", "prog", "7"]).unwrap_err();
+    assert!(error.contains("`prog 7` is no source of types"), "{error}");
+}
+
+#[test]
+fn a_kernels_types_become_a_header() {
+    let btf = fixture("btf/6.18.btf");
+    let btf = btf.to_str().unwrap();
+    let header = ran(&["gen", "vmlinux", "--btf", btf]).unwrap();
+    assert!(
+        header.starts_with("#ifndef __VMLINUX_H__\n")
+            && header.contains("\nstruct task_struct {\n")
+    );
+    assert_eq!(header, ran(&["btf", "dump", "--format", "c", btf]).unwrap());
+    let order = |text: &str| {
+        [
+            text.find("\nstruct sock {"),
+            text.find("\nstruct task_struct {"),
+        ]
+    };
+    let unsorted = ran(&["btf", "dump", "--unsorted", "--format", "c", btf]).unwrap();
+    assert!(
+        header != unsorted && order(&header)[0] < order(&header)[1],
+        "sorted by name"
+    );
+}

@@ -75,9 +75,9 @@ pub enum BtfError {
     /// A chain of types that is deeper than a sane one, most likely a loop.
     #[error("type [{0}] leads through more than 32 others, most likely in a loop")]
     TooDeep(TypeId),
-    /// A value whose type leads to more work than its bytes can be worth.
+    /// A type that leads to more work than the bytes of a value, or those of all types, can be worth.
     #[error(
-        "type [{0}] takes too much work to decode: its members lie upon each other, or have names without end"
+        "type [{0}] takes too much work to show: its members lie upon each other, lead to ever more types, or have names without end"
     )]
     TooMuch(TypeId),
     /// A type without a size was asked for its size.

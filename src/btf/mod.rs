@@ -2,7 +2,8 @@
 //!
 //! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded
 //! in place when asked for. Not here: where a kernel's BTF comes from (see `kernel`), and what CO-RE does with it (see
-//! `reloc`). Values of these types as text, JSON and tables: [`value`].
+//! `reloc`). Values of these types as text, JSON and tables: [`value`]; definitions
+//! of these types in C: [`c`].
 //!
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
@@ -22,7 +23,7 @@ pub use read::query::{Found, NameMatch, essential_name};
 pub(crate) use read::query::{MAX_CHAIN, Wanted};
 pub(crate) use read::typed_bytes::{Room, Rooms, hex, not_valid};
 pub use read::types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
-pub use show::value;
+pub use show::{c, value};
 #[doc(inline)]
 pub use value::{Columns, Json, Value};
 pub use write::builder::{BtfBuilder, MAX_NAME_OFFSET, MAX_TYPE};

@@ -9,6 +9,7 @@ mod parity;
 mod slices;
 mod streams;
 mod vm;
+mod vmlinux_h;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Chore {
     Slices(slices::Args),
     /// Boot real kernels in virtual machines and run the live tests in each
     Vm(vm::Args),
+    /// Let compilers check kernels' types, written as C, against the sizes and offsets in their BTF.
+    VmlinuxH(vmlinux_h::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,5 +63,6 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Parity(args) => parity::run(&args),
         Chore::Slices(args) => slices::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Vm(args) => vm::run(&args),
+        Chore::VmlinuxH(args) => vmlinux_h::run(&args),
     }
 }

@@ -2,7 +2,9 @@
 //! share.
 
 mod args;
+mod btf;
 mod choices;
+mod generate;
 mod inspect;
 mod load;
 mod object;
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     Plan(plan::PlanArgs),
     /// Load an object, report on each map and program, and unload it
     Load(load::LoadArgs),
+    /// Show types: those in a file, those of the kernel, and those of programs and maps
+    Btf(btf::BtfArgs),
+    /// Write files for those who write programs
+    Gen(generate::GenArgs),
 }
 
 impl Command {
@@ -49,6 +55,8 @@ impl Command {
             Self::Inspect(args) => args.json,
             Self::Plan(args) => args.json,
             Self::Load(args) => args.json,
+            Self::Btf(args) => args.is_json(),
+            Self::Gen(_) => false,
         };
         if json { Format::Json } else { Format::Text }
     }
@@ -60,6 +68,8 @@ impl Command {
             Self::Inspect(args) => inspect::inspect(args, stop, out),
             Self::Plan(args) => plan::plan(args, stop, out),
             Self::Load(args) => load::load(args, stop, out),
+            Self::Btf(args) => btf::btf(args, stop, out),
+            Self::Gen(args) => generate::generate(args, stop, out),
         }
     }
 }

@@ -13,3 +13,4 @@ pub(crate) mod readers;
 pub(crate) mod sources;
 pub(crate) mod streams;
 pub(crate) mod table;
+pub(crate) mod types;

@@ -1,3 +1,4 @@
-//! What types are good for reading: bytes as values.
+//! What types are good for reading: bytes as values, definitions in C.
 
+pub mod c;
 pub mod value;

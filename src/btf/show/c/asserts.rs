@@ -1,0 +1,196 @@
+//! Sizes and offsets of what was written, as statements that a compiler checks.
+
+use super::Definitions;
+use super::declare::keyword;
+use super::extent::{Form, VA_LIST};
+use super::layout::Piece;
+use super::names::Members;
+use crate::TypeId;
+use crate::btf::{Kind, Type};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+const START: &str = "\
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), \"sizeof(\" #type \")\");
+#define MEMBER(type, member, offset, size) \\
+\t_Static_assert(__builtin_offsetof(type, member) == (offset), \"offset of \" #type \", \" #member); \\
+\t_Static_assert(sizeof(((type *)0)->member) == (size), \"size of \" #type \", \" #member);
+#ifndef BITFIELD
+#define BITFIELD(type, member, offset, width)
+#endif
+";
+
+impl Definitions<'_> {
+    /// A piece of C that compiles behind the definitions only if sizes, and offsets and sizes of members, are those of the types.
+    ///
+    /// Left out are types with a `va_list`, whose size is the compiler's. C does not tell where a bitfield lies: for each there is a
+    /// line `BITFIELD(type, member, offset, width)`, in bits, for a macro of the caller's that is defined before.
+    pub fn asserts(&mut self) -> String {
+        let mut asserts = Asserts {
+            text: START.to_owned(),
+            has_va_list: HashMap::new(),
+            definitions: self,
+        };
+        for id in std::mem::take(&mut asserts.definitions.written) {
+            asserts.definition(id);
+            asserts.definitions.written.push(id);
+        }
+        asserts.text
+    }
+}
+
+struct Asserts<'d, 'b> {
+    text: String,
+    has_va_list: HashMap<TypeId, bool>,
+    definitions: &'d mut Definitions<'b>,
+}
+
+/// Which type the asserts are about, and how a member of it is reached.
+struct Path<'p> {
+    type_name: &'p str,
+    /// The members on the way, with a `.` behind each.
+    prefix: &'p str,
+    /// Bits from the start of the type.
+    offset: u64,
+    depth: usize,
+}
+
+impl<'b> Asserts<'_, 'b> {
+    fn definition(&mut self, id: TypeId) {
+        let Ok(ty) = self.definitions.btf.get(id) else {
+            return;
+        };
+        let name = self.definitions.names.of(&ty);
+        let (type_name, body) = if ty.kind() == Kind::Typedef {
+            let target = ty.target().and_then(|id| self.definitions.btf.get(id).ok());
+            match target {
+                Some(body) if body.kind().is_composite() && body.name().is_empty() => {
+                    (name.into_owned(), body)
+                }
+                _ => return,
+            }
+        } else {
+            (format!("{} {name}", keyword(&ty)), ty)
+        };
+        if self.has_va_list(body.id(), 0) {
+            return;
+        }
+        let _ = writeln!(self.text, "SIZE({type_name}, {}ull)", body.size_field());
+        let path = Path {
+            type_name: &type_name,
+            prefix: "",
+            offset: 0,
+            depth: 0,
+        };
+        self.members(&body, &path, &mut Members::default());
+    }
+
+    fn members(&mut self, ty: &Type<'b>, path: &Path<'_>, scope: &mut Members<'b>) {
+        if path.depth > super::extent::DEEPEST {
+            return;
+        }
+        let layout = self.definitions.layout(ty, path.depth);
+        for piece in layout.pieces {
+            match piece {
+                Piece::Member(index) => self.member(ty, index, path, scope),
+                Piece::Bytes(_) => {
+                    scope.gap();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn member(&mut self, ty: &Type<'b>, index: usize, path: &Path<'_>, scope: &mut Members<'b>) {
+        let Some(member) = ty.member(index) else {
+            return;
+        };
+        let btf = self.definitions.btf;
+        let (form, _, (offset, width)) = self.definitions.form(&member, path.depth);
+        let is_anonymous = member.name.is_empty() && width.is_none();
+        let composite = btf
+            .get(member.type_id)
+            .and_then(|ty| ty.resolved())
+            .ok()
+            .filter(|ty| ty.kind().is_composite());
+        let offset = path.offset.saturating_add(offset);
+        let depth = path.depth.saturating_add(1);
+        if let (Form::Own, true, Some(inner)) = (form, is_anonymous, &composite) {
+            let path = Path {
+                offset,
+                depth,
+                ..*path
+            };
+            return self.members(inner, &path, scope);
+        }
+        let name = match (member.name.is_empty(), width) {
+            (true, Some(_)) => return,
+            (true, None) => scope.gap(),
+            _ => scope.name(member.name),
+        };
+        let (of, prefix) = (path.type_name, path.prefix);
+        if let Some(width) = width {
+            let _ = writeln!(
+                self.text,
+                "BITFIELD({of}, {prefix}{name}, {offset}, {width})"
+            );
+        }
+        if form != Form::Own || width.is_some() || !offset.is_multiple_of(8) {
+            return;
+        }
+        let Ok(size) = btf.size_of(member.type_id) else {
+            return;
+        };
+        let _ = writeln!(
+            self.text,
+            "MEMBER({of}, {prefix}{name}, {}, {size}ull)",
+            offset / 8
+        );
+        // Members of what has no name of its own are reached through this one.
+        if let Some(inner) = composite.filter(|ty| ty.name().is_empty()) {
+            let is_typedef = btf
+                .get(member.type_id)
+                .is_ok_and(|ty| ty.kind() == Kind::Typedef);
+            if !is_typedef {
+                let path = Path {
+                    type_name: of,
+                    prefix: &format!("{prefix}{name}."),
+                    offset,
+                    depth,
+                };
+                self.members(&inner, &path, &mut Members::default());
+            }
+        }
+    }
+
+    /// Whether a type holds the compiler's list of arguments as a value.
+    fn has_va_list(&mut self, id: TypeId, depth: usize) -> bool {
+        if let Some(known) = self.has_va_list.get(&id) {
+            return *known;
+        }
+        if depth > super::extent::LONGEST_CHAIN {
+            return false;
+        }
+        let Ok(ty) = self.definitions.btf.get(id) else {
+            return false;
+        };
+        let depth = depth.saturating_add(1);
+        // What holds itself ends here.
+        self.has_va_list.insert(id, false);
+        let has = match ty.kind() {
+            Kind::Typedef if ty.name() == VA_LIST => true,
+            Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {
+                ty.target().is_some_and(|id| self.has_va_list(id, depth))
+            }
+            Kind::Array => ty
+                .array()
+                .is_some_and(|array| self.has_va_list(array.element, depth)),
+            Kind::Struct | Kind::Union => ty
+                .members()
+                .any(|member| self.has_va_list(member.type_id, depth)),
+            _ => false,
+        };
+        self.has_va_list.insert(id, has);
+        has
+    }
+}

@@ -1,0 +1,210 @@
+//! Which definitions have been written, and how much work may still be done.
+
+use super::layout::Extent;
+use super::names::Names;
+use super::tags::Tags;
+use crate::TypeId;
+use crate::btf::{Btf, BtfError, Kind};
+use std::collections::HashMap;
+
+/// What any types may cost, however few they are.
+const LEAST_WORK: usize = 1 << 18;
+/// What each byte of type information may cost: a look at a type, or a byte of text.
+const WORK_PER_BYTE: usize = 48;
+
+/// Definitions in C, each after those that it needs.
+///
+/// ```
+/// use rawbpf::btf::{Btf, BtfBuilder, IntEncoding, Kind};
+/// use rawbpf::btf::c::Definitions;
+///
+/// let mut types = BtfBuilder::new();
+/// let int = types.add_int("int", 4, IntEncoding::SIGNED);
+/// let list = rawbpf::TypeId(types.next_id().0 + 1);
+/// let next = types.add_ptr(list);
+/// types.add_struct("list", 16, [("next", next, 0), ("value", int, 64)]);
+/// let btf = types.build()?;
+///
+/// let mut c = Definitions::new(&btf);
+/// c.add(btf.find("list", Kind::Struct).expect("it is there"))?;
+/// assert_eq!(c.text(), "struct list {\n\tstruct list *next;\n\tint value;\n};\n\n");
+/// # Ok::<(), rawbpf::btf::BtfError>(())
+/// ```
+#[doc(alias = "btf_dump")]
+pub struct Definitions<'b> {
+    pub(super) btf: &'b Btf<'b>,
+    pub(super) text: String,
+    pub(super) names: Names<'b>,
+    states: Vec<State>,
+    /// Of structures and unions as they were written.
+    pub(super) extents: HashMap<TypeId, Extent>,
+    /// What was written at the top: the types that have a name and a size.
+    pub(super) written: Vec<TypeId>,
+    /// Anonymous structures that are being written, each within the one before it.
+    pub(super) inside: Vec<TypeId>,
+    /// How many declarations are being written, each within the one before it.
+    pub(super) nesting: usize,
+    pub(super) tags: Tags<'b>,
+    work_left: usize,
+    /// The type at which the work became too much.
+    exhausted: Option<TypeId>,
+}
+
+impl std::fmt::Debug for Definitions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definitions")
+            .field("written", &self.written.len())
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a type has come.
+#[derive(Clone, Copy, Default)]
+pub(super) struct State(u8);
+
+impl State {
+    /// Its definition waits for those that it needs.
+    pub(super) const BEGUN: Self = Self(1);
+    /// It is complete from here on.
+    pub(super) const DONE: Self = Self(2);
+    /// It may be pointed to.
+    pub(super) const DECLARED: Self = Self(4);
+    /// Looked through for what must be complete before it.
+    pub(super) const VISITED: Self = Self(8);
+    /// The same, where it is only pointed to.
+    pub(super) const VISITED_BEHIND_POINTER: Self = Self(16);
+    /// All that it points to has been declared.
+    pub(super) const PREPARED: Self = Self(32);
+    /// Another type refers to it.
+    pub(super) const REFERENCED: Self = Self(64);
+}
+
+impl<'b> Definitions<'b> {
+    /// No definitions yet. [`Definitions::add`] adds some.
+    #[doc(alias = "btf_dump__new")]
+    pub fn new(btf: &'b Btf<'b>) -> Self {
+        let types = usize::try_from(btf.end_id()).unwrap_or_default();
+        let bytes = btf.base().map_or(0, |base| base.bytes().len());
+        let bytes = bytes.saturating_add(btf.bytes().len());
+        let mut definitions = Self {
+            btf,
+            text: String::new(),
+            names: Names::default(),
+            states: vec![State::default(); types],
+            extents: HashMap::new(),
+            written: Vec::new(),
+            inside: Vec::new(),
+            nesting: 0,
+            tags: Tags::default(),
+            work_left: bytes
+                .saturating_mul(WORK_PER_BYTE)
+                .saturating_add(LEAST_WORK),
+            exhausted: None,
+        };
+        definitions.look_through();
+        definitions
+    }
+
+    /// Adds the definition of a type, after all that it needs and has not been written yet. A type that C does not define (a
+    /// function, a variable, a section) adds nothing; a pointer or a prototype adds what it leads to.
+    ///
+    /// # Errors
+    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    #[doc(alias = "btf_dump__dump_type")]
+    pub fn add(&mut self, id: TypeId) -> Result<(), BtfError> {
+        self.add_in_order(id);
+        self.check()
+    }
+
+    pub(super) fn check(&self) -> Result<(), BtfError> {
+        match self.exhausted {
+            Some(id) => Err(BtfError::TooMuch(id)),
+            None => Ok(()),
+        }
+    }
+
+    /// What has been written so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What has been written since it was last taken.
+    pub fn take_text(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
+    pub(super) fn is(&self, id: TypeId, state: State) -> bool {
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        self.states
+            .get(index)
+            .is_some_and(|has| has.0 & state.0 != 0)
+    }
+
+    pub(super) fn set(&mut self, id: TypeId, state: State) {
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        if let Some(has) = self.states.get_mut(index) {
+            has.0 |= state.0;
+        }
+    }
+
+    pub(super) fn unset(&mut self, id: TypeId, state: State) {
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        if let Some(has) = self.states.get_mut(index) {
+            has.0 &= !state.0;
+        }
+    }
+
+    /// Sets a state; says whether it was new.
+    pub(super) fn set_first(&mut self, id: TypeId, state: State) -> bool {
+        let new = !self.is(id, state);
+        self.set(id, state);
+        new
+    }
+
+    /// Takes note of work, in looks at types or bytes of text. Once there was too much, nothing more is written.
+    pub(super) fn spend(&mut self, id: TypeId, work: usize) {
+        match self.work_left.checked_sub(work) {
+            Some(left) => self.work_left = left,
+            None => {
+                self.exhausted.get_or_insert(id);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn work_left(&self) -> usize {
+        self.work_left
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.exhausted.is_some()
+    }
+
+    /// Notes what other types refer to, since enumerations without a name are written at the top unless another type writes
+    /// them, and what is tagged.
+    fn look_through(&mut self) {
+        for id in 1..self.btf.end_id() {
+            let Ok(ty) = self.btf.get(TypeId(id)) else {
+                continue;
+            };
+            if let Some(target) = ty.target().or(ty.array().map(|array| array.element)) {
+                self.set(target, State::REFERENCED);
+            }
+            match ty.kind() {
+                Kind::Struct | Kind::Union => {
+                    for member in ty.members() {
+                        self.set(member.type_id, State::REFERENCED);
+                    }
+                }
+                Kind::FuncProto => {
+                    for param in ty.params() {
+                        self.set(param.type_id, State::REFERENCED);
+                    }
+                }
+                Kind::DeclTag => self.tags.add(&ty),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `vmlinux.h`: all types of a kernel or module, and the functions that it lends to programs.
+
+use super::Definitions;
+use crate::TypeId;
+use crate::btf::{Btf, BtfError, Kind, Type};
+use std::fmt::Write as _;
+
+/// A header with the definitions of a kernel's or module's types, for BPF programs and for others.
+///
+/// Programs that access a field of these types do so by CO-RE (`preserve_access_index`), unless `BPF_NO_PRESERVE_ACCESS_INDEX` is defined
+/// before the header is included. Functions that kernels lend to programs (kfuncs) are declared unless `BPF_NO_KFUNC_PROTOTYPES` is.
+///
+/// ```no_run
+/// use rawbpf::btf::{Btf, c::Header};
+///
+/// let btf = Btf::from_file("/sys/kernel/btf/vmlinux")?;
+/// std::fs::write("vmlinux.h", Header::new(&btf).write()?.text())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Header<'b> {
+    btf: &'b Btf<'b>,
+    order: Order,
+    roots: Vec<TypeId>,
+}
+
+/// In which order types are written, as far as what they need leaves a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Order {
+    /// By kind and name, so that headers of two kernels can be compared.
+    #[default]
+    Names,
+    /// By number.
+    Numbers,
+}
+
+const START: &str = "\
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#if defined(__clang__) && defined(__bpf__) && !defined(BPF_NO_PRESERVE_ACCESS_INDEX)
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \"-Wattributes\"
+#pragma GCC diagnostic ignored \"-Wpacked-not-aligned\"
+#endif
+
+";
+
+const FUNCTIONS_START: &str = "\
+#ifndef BPF_NO_KFUNC_PROTOTYPES
+#ifndef __ksym
+#define __ksym __attribute__((section(\".ksyms\")))
+#endif
+
+#ifndef __weak
+#define __weak __attribute__((weak))
+#endif
+
+#ifndef __bpf_fastcall
+#if __has_attribute(bpf_fastcall)
+#define __bpf_fastcall __attribute__((bpf_fastcall))
+#else
+#define __bpf_fastcall
+#endif
+#endif
+
+";
+
+const FUNCTIONS_END: &str = "#endif
+
+";
+
+const END: &str = "\
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#if defined(__clang__) && defined(__bpf__) && !defined(BPF_NO_PRESERVE_ACCESS_INDEX)
+#pragma clang attribute pop
+#endif
+
+#endif /* __VMLINUX_H__ */
+";
+
+impl<'b> Header<'b> {
+    /// A header with all types, those of a module's base only as far as the module's own need them.
+    pub fn new(btf: &'b Btf<'b>) -> Self {
+        Self {
+            btf,
+            order: Order::default(),
+            roots: Vec::new(),
+        }
+    }
+
+    /// With the types in another order.
+    pub fn order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
+
+    /// With nothing but these types and what they need, in this order.
+    pub fn only(self, roots: impl IntoIterator<Item = TypeId>) -> Self {
+        Self {
+            roots: roots.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Writes it. [`Definitions::text`] has the text.
+    ///
+    /// # Errors
+    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    pub fn write(&self) -> Result<Definitions<'b>, BtfError> {
+        let mut definitions = Definitions::new(self.btf);
+        definitions.text.push_str(START);
+        if self.roots.is_empty() {
+            for id in self.all() {
+                definitions.add(id)?;
+            }
+            self.functions(&mut definitions)?;
+        } else {
+            for id in &self.roots {
+                definitions.add(*id)?;
+            }
+        }
+        definitions.text.push_str(END);
+        Ok(definitions)
+    }
+
+    /// The types that have definitions of their own.
+    fn all(&self) -> Vec<TypeId> {
+        let defined = |ty: &Type<'_>| rank(ty).is_some();
+        let types = self.btf.types().filter(defined);
+        match self.order {
+            Order::Numbers => types.map(|ty| ty.id()).collect(),
+            Order::Names => {
+                let mut keys: Vec<_> = types
+                    .map(|ty| (rank(&ty), sort_name(&ty), ty.id()))
+                    .collect();
+                keys.sort_unstable();
+                keys.into_iter().map(|(_, _, id)| id).collect()
+            }
+        }
+    }
+
+    /// Declares the functions that the kernel lends to programs.
+    fn functions(&self, definitions: &mut Definitions<'b>) -> Result<(), BtfError> {
+        let mut functions: Vec<_> = self
+            .btf
+            .types()
+            .filter(|ty| ty.kind() == Kind::Func && definitions.tags.has(ty.id(), "bpf_kfunc"))
+            .collect();
+        if functions.is_empty() {
+            return Ok(());
+        }
+        if self.order == Order::Names {
+            functions.sort_by_key(Type::name);
+        }
+        definitions.text.push_str(FUNCTIONS_START);
+        for function in functions {
+            definitions.function(&function)?;
+        }
+        definitions.text.push_str(FUNCTIONS_END);
+        Ok(())
+    }
+}
+
+/// Which types come first; `None` for those without a definition of their own.
+fn rank(ty: &Type<'_>) -> Option<u8> {
+    let is_named = !ty.name().is_empty();
+    match ty.kind() {
+        Kind::Enum | Kind::Enum64 if !is_named => Some(0),
+        Kind::Enum | Kind::Enum64 => Some(1),
+        Kind::Typedef => Some(2),
+        Kind::Struct | Kind::Union if is_named => Some(3),
+        Kind::Fwd => Some(4),
+        _ => None,
+    }
+}
+
+/// An enumeration without a name is known by its first constant.
+fn sort_name<'b>(ty: &Type<'b>) -> &'b str {
+    match ty.enumerator(0) {
+        Some(constant) if ty.name().is_empty() => constant.name,
+        _ => ty.name(),
+    }
+}
+
+impl<'b> Definitions<'b> {
+    fn function(&mut self, ty: &Type<'b>) -> Result<(), BtfError> {
+        let prototype = ty.target().unwrap_or_default();
+        self.prepare(prototype, TypeId::VOID, 0);
+        let name = self.names.ordinary(super::names::identifier(ty.name()));
+        if self.tags.has(ty.id(), "bpf_fastcall") {
+            self.text.push_str("__bpf_fastcall ");
+        }
+        self.text.push_str("extern ");
+        self.declare(prototype, &name, 0, None);
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, " __weak __ksym;");
+        self.check()
+    }
+}

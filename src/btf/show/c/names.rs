@@ -1,0 +1,263 @@
+//! Names as C allows them, each once: structures, unions and enumerations share one space, typedefs and constants another, and the
+//! members of each structure have one of their own.
+
+use crate::TypeId;
+use crate::btf::{Kind, Type};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// Words that C keeps for itself (up to C23, without those that kernels define: `bool`, `true`, `false`), and those of gcc and clang.
+const KEYWORDS: &[&str] = &[
+    "alignas",
+    "alignof",
+    "asm",
+    "auto",
+    "break",
+    "case",
+    "char",
+    "const",
+    "constexpr",
+    "continue",
+    "default",
+    "do",
+    "double",
+    "else",
+    "enum",
+    "extern",
+    "float",
+    "for",
+    "goto",
+    "if",
+    "inline",
+    "int",
+    "long",
+    "nullptr",
+    "register",
+    "restrict",
+    "return",
+    "short",
+    "signed",
+    "sizeof",
+    "static",
+    "static_assert",
+    "struct",
+    "switch",
+    "thread_local",
+    "typedef",
+    "typeof",
+    "typeof_unqual",
+    "union",
+    "unsigned",
+    "void",
+    "volatile",
+    "while",
+    "_Alignas",
+    "_Alignof",
+    "_Atomic",
+    "_BitInt",
+    "_Bool",
+    "_Complex",
+    "_Decimal128",
+    "_Decimal32",
+    "_Decimal64",
+    "_Generic",
+    "_Imaginary",
+    "_Noreturn",
+    "_Static_assert",
+    "_Thread_local",
+    "__asm__",
+    "__attribute__",
+    "__const",
+    "__extension__",
+    "__inline",
+    "__int128",
+    "__restrict",
+    "__signed__",
+    "__typeof__",
+    "__volatile__",
+];
+
+/// The name as C allows it: other characters become `_`, and so does what would make it a keyword.
+pub(super) fn identifier(name: &str) -> Cow<'_, str> {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts_well = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| !byte.is_ascii_digit());
+    if starts_well && name.bytes().all(of_name) {
+        return if is_keyword(name) {
+            format!("{name}_").into()
+        } else {
+            name.into()
+        };
+    }
+    let mut text = String::with_capacity(name.len() + 1);
+    if !starts_well {
+        text.push('_');
+    }
+    text.extend(
+        name.chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }),
+    );
+    text.into()
+}
+
+fn is_keyword(name: &str) -> bool {
+    // All are short, and no name of a kernel's is one: a look at the length spares most comparisons.
+    (2..=14).contains(&name.len()) && KEYWORDS.contains(&name)
+}
+
+/// Who has a name in the space of structures, unions and enumerations.
+#[derive(Clone, Copy)]
+struct Tag {
+    kind: Kind,
+    /// A definition has it; until then only forward declarations do.
+    is_defined: bool,
+}
+
+/// Names of one space, and how often each was wanted, so that the next number is found at once.
+#[derive(Default)]
+struct Space<'b>(HashMap<Cow<'b, str>, u32>);
+
+impl<'b> Space<'b> {
+    /// The name, with `___2` (or a higher number) behind it if it is taken.
+    fn take(&mut self, name: Cow<'b, str>) -> Cow<'b, str> {
+        if !self.0.contains_key(&name) {
+            self.0.insert(name.clone(), 1);
+            return name;
+        }
+        loop {
+            let free = self.next(&name);
+            if !self.0.contains_key(&free) {
+                self.0.insert(free.clone(), 1);
+                return free;
+            }
+        }
+    }
+
+    fn next(&mut self, name: &Cow<'b, str>) -> Cow<'b, str> {
+        let count = self.0.entry(name.clone()).or_insert(1);
+        *count = count.saturating_add(1);
+        format!("{name}___{count}").into()
+    }
+}
+
+/// The names that have been given.
+#[derive(Default)]
+pub(super) struct Names<'b> {
+    tags: HashMap<Cow<'b, str>, Tag>,
+    /// How often each tag was wanted by another than the first who has it.
+    more_tags: Space<'b>,
+    ordinary: Space<'b>,
+    of_types: HashMap<TypeId, Cow<'b, str>>,
+}
+
+impl<'b> Names<'b> {
+    /// The name of a structure, union, enumeration, forward declaration, typedef or integer.
+    pub(super) fn of(&mut self, ty: &Type<'b>) -> Cow<'b, str> {
+        if let Some(name) = self.of_types.get(&ty.id()) {
+            return name.clone();
+        }
+        let name = identifier(ty.name());
+        let name = match tag_of(ty) {
+            Some(tag) => self.tag(&name, tag),
+            None => self.ordinary(name),
+        };
+        self.of_types.insert(ty.id(), name.clone());
+        name
+    }
+
+    /// A name for a constant, typedef or function.
+    pub(super) fn ordinary(&mut self, name: Cow<'b, str>) -> Cow<'b, str> {
+        self.ordinary.take(name)
+    }
+
+    /// A forward declaration and the first definition of the same kind have the same name.
+    fn tag(&mut self, name: &Cow<'b, str>, wanted: Tag) -> Cow<'b, str> {
+        let mut free = name.clone();
+        loop {
+            match self.tags.entry(free.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(wanted);
+                    return free;
+                }
+                Entry::Occupied(mut entry) => {
+                    let has = entry.get_mut();
+                    if has.kind == wanted.kind && !(has.is_defined && wanted.is_defined) {
+                        has.is_defined |= wanted.is_defined;
+                        return free;
+                    }
+                }
+            }
+            free = self.more_tags.next(name);
+        }
+    }
+}
+
+/// `None` for what is not named after `struct`, `union` or `enum`.
+fn tag_of(ty: &Type<'_>) -> Option<Tag> {
+    let tag = |kind, is_defined| Some(Tag { kind, is_defined });
+    match ty.kind() {
+        Kind::Struct | Kind::Union => tag(ty.kind(), true),
+        // One without constants declares another.
+        Kind::Enum | Kind::Enum64 => tag(Kind::Enum, ty.vlen() > 0),
+        Kind::Fwd if ty.kflag() => tag(Kind::Union, false),
+        Kind::Fwd => tag(Kind::Struct, false),
+        _ => None,
+    }
+}
+
+/// The names of the members of one structure, with those of its anonymous members.
+#[derive(Default)]
+pub(super) struct Members<'b> {
+    taken: Space<'b>,
+    gaps: u32,
+}
+
+impl<'b> Members<'b> {
+    /// A member's name, the same for the same order of calls.
+    pub(super) fn name(&mut self, name: &'b str) -> Cow<'b, str> {
+        self.taken.take(identifier(name))
+    }
+
+    /// A name for an array of bytes that nobody asked for.
+    pub(super) fn gap(&mut self) -> Cow<'b, str> {
+        self.gaps = self.gaps.saturating_add(1);
+        self.taken.take(format!("__gap{}", self.gaps).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_identifiers() {
+        for (name, expected) in [
+            ("task_struct", "task_struct"),
+            ("default", "default_"),
+            ("_Bool", "_Bool_"),
+            ("Option<&str>", "Option__str_"),
+            ("3com", "_3com"),
+            ("größe", "gr__e"),
+            ("", "_"),
+        ] {
+            assert_eq!(identifier(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let mut names = Names::default();
+        let given: Vec<_> = ["a", "a", "a___2", "a", "b"]
+            .map(|name| names.ordinary(name.into()).into_owned())
+            .into();
+        assert_eq!(given, ["a", "a___2", "a___2___2", "a___3", "b"]);
+        let mut members = Members::default();
+        assert_eq!(
+            ["x", "x", "y"].map(|name| members.name(name)),
+            ["x", "x___2", "y"]
+        );
+    }
+}
