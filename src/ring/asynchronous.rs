@@ -1,4 +1,4 @@
-//! Waiting in a task of tokio instead of in a thread.
+//! Waiting in a tokio task instead of a thread.
 
 use super::{Batch, PerfBatch, PerfBuffer, Poller, RingBuffer};
 use crate::sys::readiness::Readiness;
@@ -8,10 +8,10 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// A reader whose `wait` is a future. With feature `tokio`.
+/// A reader whose `wait` is a future. Requires the feature `tokio`.
 ///
-/// Waiting has no timeout of its own: `tokio::time::timeout` gives one, and `select!` waits for something else, too. A wait that
-/// is dropped has taken nothing.
+/// Waiting has no timeout of its own: use `tokio::time::timeout`, or `select!` to wait for something else as well. Dropping a
+/// pending wait loses no records.
 ///
 /// ```no_run
 /// use rawbpf::map::Map;
@@ -33,7 +33,7 @@ pub struct Async<R> {
 }
 
 impl<R: AsFd> Async<R> {
-    /// Registers a reader with the runtime that this is called in.
+    /// Registers a reader with the current runtime.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl<R: AsFd> Async<R> {
     ///
     /// # Panics
     ///
-    /// As all of tokio's input and output, in a runtime that was built without `enable_io`.
+    /// In a runtime that was built without `enable_io`, like all of tokio's I/O.
     pub fn new(reader: R) -> Result<Self> {
         if Handle::try_current().is_err() {
             return Err(Error::new(
@@ -58,25 +58,25 @@ impl<R: AsFd> Async<R> {
 }
 
 impl<R> Async<R> {
-    /// The reader, to ask it something.
+    /// A reference to the reader.
     pub fn get_ref(&self) -> &R {
         &self.reader
     }
 
-    /// The reader, to read without waiting.
+    /// A mutable reference to the reader, to read without waiting.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.reader
     }
 
-    /// The reader, which no task waits for any more.
+    /// Returns the reader, and stops waiting for it.
     pub fn into_inner(self) -> R {
         self.reader
     }
 
     /// Waits until a look at the reader finds something.
     ///
-    /// tokio hears of wake-ups, and remembers the last until it is told to forget it. It is told only after a look that found
-    /// nothing, and forgets none that came since this began: a record that the look missed wakes us again.
+    /// tokio remembers that the descriptor was ready until told to clear it. It is told only after a look that found nothing, and
+    /// does not clear a wake-up that came since: a record that the look missed wakes the task again.
     async fn wait_until(&mut self, mut look: impl FnMut(&mut R) -> bool) -> Result<()> {
         loop {
             let mut ready = self.readiness.ready().await.map_err(cannot_wait)?;
@@ -91,7 +91,7 @@ impl<R> Async<R> {
 impl Async<RingBuffer> {
     /// Waits until there is a record, and lends those that are there, as [`RingBuffer::wait`] does.
     ///
-    /// What programs submit with `BPF_RB_NO_WAKEUP` is seen together with the next record that wakes.
+    /// Records submitted with `BPF_RB_NO_WAKEUP` are seen together with the next record that wakes the reader.
     pub async fn wait(&mut self) -> Result<Batch<'_>> {
         self.wait_until(|ring| !ring.poll().is_empty()).await?;
         Ok(self.get_mut().poll())
@@ -99,9 +99,9 @@ impl Async<RingBuffer> {
 }
 
 impl Async<PerfBuffer> {
-    /// Waits until a CPU wakes us, and lends what all of them have written, as [`PerfBuffer::wait`] does.
+    /// Waits until a CPU wakes the reader, and lends what all CPUs have written, as [`PerfBuffer::wait`] does.
     ///
-    /// What is too little to be woken for stays in the buffer: [`PerfBuffer::poll`] lends it.
+    /// What is too little for a wake-up stays in the buffer: [`PerfBuffer::poll`] lends it.
     pub async fn wait(&mut self) -> Result<PerfBatch<'_>> {
         self.wait_until(|perf| !perf.poll().is_empty()).await?;
         Ok(self.get_mut().poll())
@@ -111,10 +111,10 @@ impl Async<PerfBuffer> {
 impl Async<Poller> {
     /// Waits until a reader may have something to read: then read all of them until their batches are empty.
     ///
-    /// It is not said which: the kernel tells once that a perf buffer has something, and has told tokio.
+    /// It cannot say which: the kernel reports a perf buffer only once, and has already reported it to tokio.
     pub async fn wait(&mut self) -> Result<()> {
         let mut ready = self.readiness.ready().await.map_err(cannot_wait)?;
-        // Where a ring still has something, the next wait is to end at once.
+        // If a ring still has something, the next wait must return at once.
         if self.reader.wait(Some(Duration::ZERO))?.is_empty() {
             ready.clear_ready();
         }

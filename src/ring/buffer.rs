@@ -1,10 +1,11 @@
 //! One consumer over one or several ring buffers.
 
+use super::pace::{Found, MANY, Naps, Slept};
 use super::typed;
 use super::wait::{First, new_epoll, wait_until, watch};
 use crate::map::Map;
 use crate::sys::epoll::Epoll;
-use crate::sys::ring::{RingCursor, RingDamage, RingMapping};
+use crate::sys::ring::{Patience, RingCursor, RingDamage, RingMapping};
 use crate::{Errno, Error, ErrorKind, MapType, Result};
 use std::fmt;
 use std::ops::Deref;
@@ -14,15 +15,16 @@ use zerocopy::{Immutable, KnownLayout, TryFromBytes};
 
 /// Reads the records that programs put into ring buffers. Since Linux 5.8.
 ///
-/// A descriptor of it (it is [`AsFd`]) is readable when there are records, for use in an event loop: then call
-/// [`RingBuffer::poll`] until a batch is empty. Without one, call [`RingBuffer::wait`].
+/// Its descriptor ([`AsFd`]) is readable when there are records. In an event loop, call [`RingBuffer::poll`] then, until a
+/// batch is empty; otherwise call [`RingBuffer::wait`].
 ///
-/// A ring buffer has one reader. In one process that is checked; do not read one from two processes either.
+/// A ring buffer has one reader. This is checked within a process; do not read one from two processes either.
 #[derive(Debug)]
 #[doc(alias = "ring_buffer")]
 pub struct RingBuffer {
     epoll: Epoll,
     rings: Vec<Ring>,
+    naps: Naps,
 }
 
 #[derive(Debug)]
@@ -39,18 +41,19 @@ impl AsFd for RingBuffer {
 }
 
 impl RingBuffer {
-    /// A reader of one map.
+    /// A reader for one map.
     #[doc(alias = "ring_buffer__new")]
     pub fn new(map: &Map) -> Result<Self> {
         let mut reader = Self {
             epoll: new_epoll()?,
             rings: Vec::new(),
+            naps: Naps::default(),
         };
         reader.add(map)?;
         Ok(reader)
     }
 
-    /// Reads another map, too. Its records carry the next number as their [`Record::ring`].
+    /// Adds another map, whose records have the next number as their [`Record::ring`].
     #[doc(alias = "ring_buffer__add")]
     pub fn add(&mut self, map: &Map) -> Result<()> {
         let memory = RingMapping::open(map.raw()).map_err(|errno| explain_open(map, errno))?;
@@ -63,24 +66,58 @@ impl RingBuffer {
         Ok(())
     }
 
-    /// Waits until there is a record, and lends those that are there (see [`Batch`]). The batch is empty after `timeout`, and
-    /// when a signal arrived.
+    /// Waits until there is a record, and lends those that are there (see [`Batch`]). The batch is empty after `timeout`, or
+    /// when a signal arrives.
+    ///
+    /// While programs write many records, waking the reader again and again would cost both sides more than the records do. The
+    /// reader then sleeps for a fixed time, 64 microseconds at most, before it looks: less where the ring would be half full
+    /// by then. It goes back to being woken as soon as fewer than eight records come in that time.
     #[doc(alias = "ring_buffer__poll")]
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Batch<'_>> {
+        let took_portion = self.took_portion();
+        let slept = self.nap(timeout);
         let rings = &mut self.rings;
-        wait_until(&self.epoll, timeout, First::Look, || look(rings))?;
-        Ok(Batch {
-            rings: &mut self.rings,
-        })
+        match slept {
+            Slept::Interrupted => drop(look(rings)),
+            Slept::For(nap) => {
+                let left = timeout.map(|timeout| timeout.saturating_sub(nap));
+                wait_until(&self.epoll, left, First::Look, || look(rings))?;
+            }
+        }
+        self.naps.note(found(rings, took_portion));
+        let patience = self.naps.patience();
+        Ok(self.batch(patience))
     }
 
     /// Lends the records that are there now (see [`Batch`]).
     #[doc(alias = "ring_buffer__consume")]
     pub fn poll(&mut self) -> Batch<'_> {
+        let took_portion = self.took_portion();
         look(&mut self.rings);
+        let found = found(&self.rings, took_portion);
+        self.batch(found.patience())
+    }
+
+    fn batch(&mut self, patience: Patience) -> Batch<'_> {
+        for ring in &mut self.rings {
+            ring.memory.set_patience(patience);
+        }
         Batch {
             rings: &mut self.rings,
         }
+    }
+
+    fn took_portion(&self) -> bool {
+        self.rings.iter().any(|ring| ring.memory.took_portion())
+    }
+
+    /// Lets records gather, if programs write so many that it pays; not if there are some that the last batch lent in vain.
+    fn nap(&mut self, timeout: Option<Duration>) -> Slept {
+        let rings = &self.rings;
+        self.naps.take(timeout, || {
+            let all_taken = !rings.iter().any(|ring| ring.memory.is_ready());
+            all_taken && eighths(rings) == 0
+        })
     }
 
     /// How many maps are read.
@@ -93,7 +130,7 @@ impl RingBuffer {
         self.rings.is_empty()
     }
 
-    /// Bytes that a ring has room for, and how many are not yet read.
+    /// The size of a ring in bytes, and how many bytes are not yet read.
     #[doc(alias = "ring__size")]
     #[doc(alias = "ring__avail_data_size")]
     pub fn fill(&self, ring: usize) -> Option<(usize, usize)> {
@@ -102,7 +139,7 @@ impl RingBuffer {
     }
 }
 
-/// Brings every ring up to date, and says whether one has a record (or damage to report).
+/// Updates every ring, and returns whether any has a record (or damage to report).
 fn look(rings: &mut [Ring]) -> bool {
     let mut ready = false;
     for ring in rings {
@@ -112,13 +149,29 @@ fn look(rings: &mut [Ring]) -> bool {
                 ready = true;
                 break;
             }
-            // Discarded records take room and keep programs from waking us.
+            // Discarded records take up room and keep programs from waking the reader.
             if !ring.memory.publish() {
                 break;
             }
         }
     }
     ready
+}
+
+/// What the rings hold after a look.
+fn found(rings: &[Ring], took_portion: bool) -> Found {
+    let count = |most, ring: &Ring| most - ring.memory.count(most);
+    let is_many = || rings.iter().fold(MANY, count) == 0;
+    Found {
+        is_many: took_portion || is_many(),
+        eighths: eighths(rings),
+    }
+}
+
+/// How full the fullest ring is.
+fn eighths(rings: &[Ring]) -> usize {
+    let of = |ring: &Ring| ring.memory.unread() / (ring.memory.size() / 8).max(1);
+    rings.iter().map(of).max().unwrap_or(0)
 }
 
 fn explain_open(map: &Map, errno: Errno) -> Error {
@@ -138,23 +191,24 @@ fn explain_open(map: &Map, errno: Errno) -> Error {
 
 /// Records that are ready. Returned by [`RingBuffer::wait`] and [`RingBuffer::poll`].
 ///
-/// It goes on with what programs write while it is read. It ends when they pause (about a microsecond after the last record),
-/// or when a quarter of the ring has been taken, so that they have room to write to; the next one, for which nobody waits, goes
-/// on where it ended. What is there is read completely by taking batches until one is empty.
+/// While programs are writing at full speed, a batch may go on with what they write while it is read. It ends when they pause
+/// (within a microsecond of the last record), or when a quarter of the ring has been taken, so that they have room to write to;
+/// the next one, for which nobody waits, goes on where it ended. Taking batches until one is empty reads all there is.
 ///
-/// Programs get the room back when the batch is dropped: of those records that have been taken from it. The others come
-/// again with the next batch.
+/// When the batch is dropped, programs get back the room of the records that were taken from it. The others come again with
+/// the next batch.
 ///
-/// Batches and records may go to other threads, so that a task can hold them while it waits for something else. Where several
-/// threads take records of one batch at the same time, each sees all that its iterator comes by, and some of them may come again.
+/// Batches and records can be sent to other threads, so a task can hold them while it waits for something else. If several
+/// threads take records of one batch at the same time, each sees everything that its iterator passes, and some records may come
+/// again.
 #[derive(Debug)]
 pub struct Batch<'a> {
     rings: &'a mut [Ring],
 }
 
 impl Batch<'_> {
-    /// The records that have not been taken yet: ring by ring, in the order in which they were reserved. An iterator that is
-    /// ahead of another does not take its records away.
+    /// The records that have not been taken yet: ring by ring, in the order in which they were reserved. Two iterators do not
+    /// take records away from each other.
     pub fn iter(&self) -> Records<'_> {
         Records {
             rings: self.rings,
@@ -162,7 +216,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Whether there is nothing (left) to take from this batch.
+    /// Whether nothing is left to take from this batch.
     pub fn is_empty(&self) -> bool {
         !self.rings.iter().any(|ring| ring.memory.is_ready())
     }
@@ -205,7 +259,7 @@ impl<'b> Place<'b> {
         Some(Self { ring, cursor })
     }
 
-    /// The place of the next record, which may be in the next ring; behind damage the ring is left. `None` at the very end.
+    /// The place of the next record, which may be in the next ring; the rest of a damaged ring is skipped. `None` at the end.
     ///
     /// By value, so that the loop over records that are simply there keeps its place in registers.
     #[cold]
@@ -275,15 +329,15 @@ impl<'b> Record<'b> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] if the record has not exactly as many bytes as `T`, or if `T` is aligned to more than
-    /// 8; [`ErrorKind::Corrupt`] if its bytes are none of the values of `T` (2 is no `bool`). For records of varying length see
-    /// [`Record::bytes`].
+    /// [`ErrorKind::InvalidArgument`] if the record does not have exactly the size of `T`, or if the alignment of `T` is more
+    /// than 8; [`ErrorKind::Corrupt`] if its bytes are not a valid value of `T` (such as 2 for a `bool`). For records of varying
+    /// length see [`Record::bytes`].
     pub fn view<T: TryFromBytes + KnownLayout + Immutable>(&self) -> Result<&'b T> {
         typed::view(self.bytes).map_err(|e| self.blame(e))
     }
 
-    /// What the program wrote, as a value that outlives the batch. Errors are those of [`Record::view`], except that any
-    /// alignment will do.
+    /// A copy of what the program wrote, which outlives the batch. The errors are those of [`Record::view`], except that any
+    /// alignment is allowed.
     pub fn read<T: TryFromBytes>(&self) -> Result<T> {
         typed::read(self.bytes, 0).map_err(|e| self.blame(e))
     }

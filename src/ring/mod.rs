@@ -16,6 +16,7 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod buffer;
+mod pace;
 mod perf;
 mod perf_source;
 mod poller;
@@ -33,7 +34,7 @@ pub use perf_source::PerfSource;
 pub use poller::{Poller, Token};
 pub use user::{Slot, UserRingBuffer};
 
-/// A task holds a batch, and a record of it, while it waits for something else; the runtime may go on with it in another thread.
+/// A task may hold a batch and its records while it waits for something else, and may resume on another thread.
 #[cfg(test)]
 mod tests {
     use super::*;

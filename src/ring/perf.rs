@@ -21,22 +21,22 @@ pub use crate::sys::perf_event::Wakeup;
 
 /// Reads what programs send with `bpf_perf_event_output` through a perf event array.
 ///
-/// Each CPU has a buffer of its own. Records of one CPU come in order; those of different CPUs do not. Since Linux 5.8 a
+/// Each CPU has its own buffer. Records of one CPU arrive in order; those of different CPUs may not. Since Linux 5.8 a
 /// [`RingBuffer`](super::RingBuffer) is simpler, keeps the order and wastes less memory.
 ///
-/// A descriptor of it (it is [`AsFd`]) becomes readable when a CPU wakes its reader, for use in an event loop: then call
-/// [`PerfBuffer::poll`]. Without one, call [`PerfBuffer::wait`].
+/// Its descriptor ([`AsFd`]) becomes readable when a CPU wakes the reader. In an event loop, call [`PerfBuffer::poll`] then;
+/// otherwise call [`PerfBuffer::wait`].
 ///
-/// A slot of the map holds one buffer: a second reader of the same CPUs takes the first one's place, and from then on gets all
-/// events. The first one still has what was written before, and can be dropped at any time: dropping a reader takes those
-/// buffers out of the map that are still its own. That needs `CAP_SYS_ADMIN`, because the kernel tells whose a slot is by
-/// the open file that filled it. Without it the slots stay as they are until somebody else fills them or the map is closed; what
-/// programs send there meanwhile is lost, as it is without a reader.
+/// A slot of the map holds one buffer: a second reader of the same CPUs replaces the first one, and gets all events from then
+/// on. The first one still has what was written before, and can be dropped at any time: dropping a reader removes only its
+/// own buffers from the map. That needs `CAP_SYS_ADMIN`, because the kernel identifies the owner of a slot by the open file
+/// that filled it. Without it, the slots stay filled until somebody else fills them or the map is closed; what programs send
+/// there in the meantime is lost, as it is without a reader.
 #[derive(Debug)]
 #[doc(alias = "perf_buffer")]
 pub struct PerfBuffer {
-    /// The map, by an open file of our own where we may have one: when it is closed, which is first of all, the kernel empties
-    /// the slots that were filled through it, and no others.
+    /// The map, through our own open file if we may have one: when it is closed, which happens first, the kernel empties exactly
+    /// the slots that were filled through it.
     slots: Map,
     epoll: Epoll,
     cpus: Vec<CpuBuffer>,
@@ -58,7 +58,7 @@ impl CpuBuffer {
     }
 }
 
-/// How a [`PerfBuffer`] is to be. Returned by [`PerfBuffer::builder`].
+/// Options for a [`PerfBuffer`]. Returned by [`PerfBuffer::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "nothing is read before `build`"]
 pub struct PerfBufferBuilder<'m> {
@@ -83,7 +83,7 @@ impl PerfBuffer {
         Self::builder(map).build()
     }
 
-    /// A reader that is made to measure.
+    /// Options for a reader.
     #[doc(alias = "perf_buffer__new")]
     #[doc(alias = "perf_buffer__new_raw")]
     pub fn builder(map: &Map) -> PerfBufferBuilder<'_> {
@@ -97,8 +97,8 @@ impl PerfBuffer {
         }
     }
 
-    /// Waits until a CPU wakes us, and lends what all of them have written. After `timeout`, and when a signal arrived, the
-    /// batch has what was too little to be woken for, or is empty.
+    /// Waits until a CPU wakes the reader, and lends what all CPUs have written. After `timeout`, or when a signal arrives, the
+    /// batch has what was too little for a wake-up, or is empty.
     #[doc(alias = "perf_buffer__poll")]
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<PerfBatch<'_>> {
         let first = match self.wakeup {
@@ -126,11 +126,10 @@ impl PerfBuffer {
         self.cpus.iter().map(|buffer| buffer.cpu)
     }
 
-    /// How many events have found no room.
+    /// How many events were lost for lack of room.
     ///
-    /// Since Linux 6.0 (and in later stable releases of 5.10) the kernel counts them, and this asks it. Elsewhere they are those
-    /// of the [`PerfRecord::Lost`] records taken so far, which the kernel writes when there is room again, in front of the next
-    /// event.
+    /// Since Linux 6.0 (and in later stable releases of 5.10) this is the kernel's own count. Elsewhere it is the sum of the
+    /// [`PerfRecord::Lost`] records taken so far, which the kernel writes when there is room again, in front of the next event.
     pub fn lost(&self) -> u64 {
         let counts = self.cpus.iter().map(|buffer| {
             let reported = buffer.lost.load(Relaxed);
@@ -144,7 +143,7 @@ impl PerfBuffer {
 }
 
 impl PerfBufferBuilder<'_> {
-    /// Pages of memory for each CPU: a power of two; 64 unless told.
+    /// Pages of memory for each CPU: a power of two; 64 by default.
     pub fn pages(mut self, pages: usize) -> Self {
         self.pages = pages;
         self
@@ -163,15 +162,15 @@ impl PerfBufferBuilder<'_> {
         self
     }
 
-    /// Which CPUs to read; all that are online unless told.
+    /// Which CPUs to read; all that are online by default.
     pub fn cpus(mut self, cpus: &[u32]) -> Self {
         self.cpus = Some(cpus.to_vec());
         self
     }
 
-    /// In which slot of the map each of the [chosen CPUs](PerfBufferBuilder::cpus) has its buffer; its own number unless told.
-    /// A program that sends with `BPF_F_CURRENT_CPU` writes into the slot of its CPU's number; one that names a slot itself can
-    /// only name one whose buffer is of the CPU that it runs on.
+    /// The slot of the map for the buffer of each of the [chosen CPUs](PerfBufferBuilder::cpus); the CPU's number by default.
+    /// A program that sends with `BPF_F_CURRENT_CPU` writes to the slot of its CPU's number; one that chooses a slot itself has
+    /// to choose one whose buffer belongs to the CPU it runs on.
     #[doc(alias = "perf_buffer_raw_opts")]
     #[doc(alias = "map_keys")]
     pub fn keys(mut self, keys: &[u32]) -> Self {
@@ -280,7 +279,7 @@ impl PerfBufferBuilder<'_> {
     }
 }
 
-/// Brings every buffer up to date, and says whether one has a record (or damage to report).
+/// Updates every buffer, and returns whether any has a record (or damage to report).
 fn look(cpus: &mut [CpuBuffer]) -> bool {
     let mut ready = false;
     for buffer in cpus {
@@ -292,15 +291,15 @@ fn look(cpus: &mut [CpuBuffer]) -> bool {
 
 /// Records that are ready. Returned by [`PerfBuffer::wait`] and [`PerfBuffer::poll`].
 ///
-/// Programs get the room back when the batch is dropped: of those records that have been taken from it. The others come
-/// again with the next batch.
+/// When the batch is dropped, programs get back the room of the records that were taken from it. The others come again with
+/// the next batch.
 #[derive(Debug)]
 pub struct PerfBatch<'a> {
     cpus: &'a mut [CpuBuffer],
 }
 
 impl PerfBatch<'_> {
-    /// The records that have not been taken yet: CPU by CPU, in the order in which they were written.
+    /// The records that have not been taken yet: CPU by CPU, in the order they were written.
     pub fn iter(&self) -> PerfRecords<'_> {
         PerfRecords {
             cpus: self.cpus,
@@ -357,7 +356,7 @@ impl<'b> Iterator for PerfRecords<'b> {
                     buffer.note_lost(count);
                     return Some(Ok(PerfRecord::Lost { cpu, count }));
                 }
-                // Of no kind that the event was opened for.
+                // A kind of record that the event was not opened for.
                 Ok(Some(_)) => {}
                 Ok(None) => self.at += 1,
                 Err(damage) => {
@@ -383,7 +382,7 @@ fn corrupt(cpu: u32, damage: RingDamage) -> Error {
 pub enum PerfRecord<'b> {
     /// What a program wrote.
     Sample(Sample<'b>),
-    /// Here events are missing, for which there was no room.
+    /// Events are missing here, because there was no room.
     Lost {
         /// Whose buffer was full.
         cpu: u32,
@@ -392,7 +391,7 @@ pub enum PerfRecord<'b> {
     },
 }
 
-/// What a program wrote, borrowed from the buffer (a copy only where it goes over the buffer's end).
+/// What a program wrote, borrowed from the buffer (copied only where it wraps around the buffer's end).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Sample<'b> {
     bytes: &'b [u8],
@@ -412,7 +411,7 @@ impl<'b> Sample<'b> {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] if the sample is shorter than `T`, or longer by more than its padding can be;
-    /// [`ErrorKind::Corrupt`] if its bytes are none of the values of `T` (2 is no `bool`).
+    /// [`ErrorKind::Corrupt`] if its bytes are not a valid value of `T` (such as 2 for a `bool`).
     pub fn read<T: TryFromBytes>(&self) -> Result<T> {
         typed::read(self.bytes, 7).map_err(|e| e.context(format!("sample of CPU {}", self.cpu)))
     }

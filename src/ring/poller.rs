@@ -29,14 +29,14 @@ use std::time::Duration;
 /// # }
 /// ```
 ///
-/// A reader that was reported should be read until its batch is empty: perf buffers are reported once.
+/// Read a reported reader until its batch is empty: perf buffers are reported only once.
 #[derive(Debug)]
 pub struct Poller {
     epoll: Epoll,
     added: u64,
 }
 
-/// A reader's number in its poller. Returned by [`Poller::add`] and [`Poller::wait`].
+/// Identifies a reader in its poller. Returned by [`Poller::add`] and [`Poller::wait`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(u64);
 
@@ -55,7 +55,7 @@ impl Poller {
         })
     }
 
-    /// Waits for `reader`, too, until it is dropped.
+    /// Adds `reader`, until it is dropped.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Poller {
         Ok(token)
     }
 
-    /// Waits until a reader has something to read, and says which do: none after `timeout`, and none if a signal arrived.
+    /// Waits until a reader has something to read, and returns which do: none after `timeout`, or if a signal arrived.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<Vec<Token>> {
         let tokens = self
             .epoll

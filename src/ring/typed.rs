@@ -25,7 +25,7 @@ fn not_aligned<T>() -> Error {
         .with_hint("`read` copies the record, and does not mind")
 }
 
-/// A copy of a record, which may be padded by so many bytes, as a `T`.
+/// A copy of a record as a `T`; the record may have this many bytes of padding.
 pub(super) fn read<T: TryFromBytes>(bytes: &[u8], padding: usize) -> Result<T> {
     check_len::<T>(bytes, padding)?;
     match T::try_read_from_prefix(bytes) {

@@ -12,9 +12,9 @@ use zerocopy::{Immutable, IntoBytes};
 
 /// Writes records that programs take with `bpf_user_ringbuf_drain`. Since Linux 6.1.
 ///
-/// The kernel is not told that there is something: a program drains the ring when it runs for another reason.
+/// Writing does not notify anybody: a program drains the ring whenever it happens to run.
 ///
-/// A ring has one writer. In one process that is checked; two processes that write one spoil each other's records.
+/// A ring has one writer. This is checked within a process; two processes that write to one corrupt each other's records.
 ///
 /// ```no_run
 /// # fn main() -> rawbpf::Result<()> {
@@ -38,11 +38,11 @@ pub struct UserRingBuffer {
 }
 
 impl UserRingBuffer {
-    /// A writer of a map of type user_ringbuf.
+    /// A writer for a map of type user_ringbuf.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the map has another type, `EBUSY` if this process writes it already.
+    /// `EINVAL` if the map has a different type, `EBUSY` if this process already writes to it.
     #[doc(alias = "user_ring_buffer__new")]
     pub fn new(map: &Map) -> Result<Self> {
         let memory = UserRingMapping::open(map.raw()).map_err(|errno| explain_open(map, errno))?;
@@ -59,12 +59,12 @@ impl UserRingBuffer {
 
     /// Reserves a record of `len` bytes; `None` if there is no room for it at the moment.
     ///
-    /// The slot begins as zeros. Programs do not get past it before it is submitted or dropped.
+    /// The slot is initially zero. Programs cannot get past it until it is submitted or dropped.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidArgument`] if the ring could never hold it, [`ErrorKind::Corrupt`] if the consumer's position
-    /// cannot be.
+    /// is invalid.
     #[doc(alias = "user_ring_buffer__reserve")]
     pub fn reserve(&mut self, len: usize) -> Result<Option<Slot<'_>>> {
         check_len(&self.map, &self.memory, len)?;
@@ -73,8 +73,8 @@ impl UserRingBuffer {
         Ok(slot.map(Slot))
     }
 
-    /// As [`UserRingBuffer::reserve`], waiting for a program to drain the ring: `None` after `timeout`, and when a signal
-    /// arrived.
+    /// Like [`UserRingBuffer::reserve`], but waits for a program to drain the ring: `None` after `timeout`, or when a signal
+    /// arrives.
     #[doc(alias = "user_ring_buffer__reserve_blocking")]
     pub fn reserve_wait(
         &mut self,
@@ -158,13 +158,13 @@ impl Slot<'_> {
         Ok(())
     }
 
-    /// Gives the record to the program that drains the ring next.
+    /// Makes the record available to the next program that drains the ring.
     #[doc(alias = "user_ring_buffer__submit")]
     pub fn submit(self) {
         self.0.submit();
     }
 
-    /// Lets programs pass over the record.
+    /// Makes programs skip the record.
     #[doc(alias = "user_ring_buffer__discard")]
     pub fn discard(self) {
         drop(self);

@@ -1,4 +1,4 @@
-//! The one way in which all readers wait.
+//! How all readers wait.
 
 use crate::sys::epoll::Epoll;
 use crate::{Errno, Error, ErrorKind, Result};
@@ -10,7 +10,7 @@ pub(super) fn new_epoll() -> Result<Epoll> {
     Epoll::new().map_err(|errno| Error::from_errno(errno, "cannot make an epoll descriptor"))
 }
 
-/// Adds a descriptor to a set, under a number that [`Epoll::wait`] reports.
+/// Adds a descriptor to a set, under a token that [`Epoll::wait`] reports.
 pub(super) fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
     epoll.add(fd, token).map_err(|errno| {
         let error = Error::from_errno(
@@ -27,13 +27,13 @@ pub(super) fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> Result<()>
 /// Whether a reader looks for records before it waits for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum First {
-    /// What is there is lent at once.
+    /// Records that are there are lent at once.
     Look,
-    /// What is there was not enough to be woken for.
+    /// Records that are there were not enough for a wake-up.
     Wait,
 }
 
-/// Waits until `look` says that there is something, for `timeout` at most, or until a signal arrives.
+/// Waits until `look` finds something, for at most `timeout`, or until a signal arrives.
 pub(super) fn wait_until(
     epoll: &Epoll,
     timeout: Option<Duration>,
@@ -43,7 +43,7 @@ pub(super) fn wait_until(
     if first == First::Look && look() {
         return Ok(());
     }
-    // A timeout beyond what a clock can say is none.
+    // A timeout that a clock cannot represent is no timeout.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -53,7 +53,7 @@ pub(super) fn wait_until(
         if look() || readable.is_empty() || left.is_some_and(|left| left.is_zero()) {
             return Ok(());
         }
-        // Readable, but not yet to be read: a program is in the middle of a record.
+        // Readable, but a program is in the middle of writing a record.
         std::thread::yield_now();
     }
 }

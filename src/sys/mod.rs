@@ -16,6 +16,7 @@
 //!  bpf, perf_event ------> attr     the kernel's structs, with asserted layouts
 //!  ring, mapping, arena --> words   memory that others write as well
 //!  all of them ----------> fd, errno
+//!  ring -----------------> timer    sleeping while programs flood a ring
 //! ```
 //!
 //! The rest: `file_system` and `mount` are about files, `netlink` and `socket` about networks, `epoll`, `readiness` (tokio)
@@ -41,4 +42,5 @@ pub mod ring;
 pub mod rlimit;
 pub mod socket;
 pub mod system;
+pub mod timer;
 pub mod words;

@@ -7,6 +7,7 @@ use rawbpf::ring::{PerfBuffer, RingBuffer, UserRingBuffer};
 use rawbpf::sys::bpf::{self, MapCreate, ProgLoad, TestRun};
 use rawbpf::{Errno, MapType, ProgramType};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 const MOV_REG: u8 = class::ALU64 | 0xbf;
@@ -256,6 +257,52 @@ fn a_waiting_reader_is_woken() {
     }
     thread.join().unwrap();
     assert_eq!(seen, 200);
+}
+
+/// Bursts of a hundred records, for which the reader naps; whatever it misses by that comes with a later batch.
+#[test]
+fn a_flood_is_read_whole_and_ends_like_any_other_wait() {
+    const BURST: u32 = 100;
+    const BURSTS: u32 = 300;
+    require!(Need::Bpf, Need::Linux(5, 8));
+    let map = ring("t_ring_flood");
+    let program = writer(&map, 5, SUBMIT);
+    let mut reader = RingBuffer::new(&map).unwrap();
+    let seen = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let packet = [0; 64];
+            for burst in 0..BURSTS {
+                // The ring has room for 682 records.
+                while burst * BURST - seen.load(Ordering::Relaxed) > 500 {
+                    std::thread::yield_now();
+                }
+                let mut run = TestRun {
+                    data_in: &packet,
+                    repeat: BURST,
+                    ..TestRun::default()
+                };
+                bpf::prog_test_run(program.as_fd(), &mut run).unwrap();
+            }
+        });
+        while seen.load(Ordering::Relaxed) < BURST * BURSTS {
+            let batch = reader.wait(LONG).unwrap();
+            let mut count = 0;
+            for record in &batch {
+                assert_eq!(numbers(&record.unwrap()), (5, 50));
+                count += 1;
+            }
+            assert_ne!(count, 0, "none for ten seconds after {seen:?}");
+            // The program may count on the room only once the batch is gone.
+            drop(batch);
+            seen.fetch_add(count, Ordering::Relaxed);
+        }
+    });
+    assert_eq!(seen.into_inner(), BURST * BURSTS);
+    let start = Instant::now();
+    let timeout = Duration::from_millis(20);
+    assert!(reader.wait(Some(timeout)).unwrap().is_empty());
+    assert!(start.elapsed() >= timeout);
 }
 
 #[test]

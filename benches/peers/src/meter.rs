@@ -163,11 +163,20 @@ pub fn peak_rss_kib() -> u64 {
     rusage().ru_maxrss.cast_unsigned()
 }
 
+/// How often this thread has gone to sleep.
+pub(crate) fn sleeps() -> u64 {
+    rusage_of(libc::RUSAGE_THREAD).ru_nvcsw.cast_unsigned()
+}
+
 fn rusage() -> libc::rusage {
+    rusage_of(libc::RUSAGE_SELF)
+}
+
+fn rusage_of(whose: libc::c_int) -> libc::rusage {
     // SAFETY: all-zero is a valid rusage.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a valid place for one rusage.
-    let result = unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    let result = unsafe { libc::getrusage(whose, &raw mut usage) };
     assert_eq!(result, 0, "getrusage of oneself cannot fail");
     usage
 }

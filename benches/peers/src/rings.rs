@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
 use rawbpf::load::Object;
 use rawbpf::open::OpenObject;
 use rawbpf::sys::bpf::{TestRun, prog_test_run};
@@ -33,6 +34,15 @@ pub enum Reader {
     Rawbpf,
 }
 
+/// Where the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Placement {
+    /// On another CPU than the reader.
+    Apart,
+    /// On the reader's CPU, in turns with it.
+    Together,
+}
+
 /// What came through.
 #[derive(Debug, Serialize)]
 pub struct Flood {
@@ -46,6 +56,8 @@ pub struct Flood {
     pub wall_ns: u64,
     /// CPU time of the reading thread.
     pub cpu_ns: u64,
+    /// How often the reading thread went to sleep.
+    pub sleeps: u64,
 }
 
 /// What a reader saw.
@@ -68,21 +80,31 @@ impl Tally {
 }
 
 /// Floods the ring buffer of an object with events of `bytes` bytes, and reads it.
-pub fn flood(object: &Path, reader: Reader, bytes: u32, time: Duration) -> Result<Flood> {
+pub fn flood(
+    object: &Path,
+    reader: Reader,
+    bytes: u32,
+    time: Duration,
+    placement: Placement,
+) -> Result<Flood> {
     let object = OpenObject::from_file(object)?.load()?;
     let program = object.program(&format!("flood_{bytes}"))?;
     let map = object.map("events")?.id()?;
     let (stop, ended) = (AtomicBool::new(false), AtomicBool::new(false));
     let tally = Tally::default();
+    let producer_cpu = match placement {
+        Placement::Apart => 0,
+        Placement::Together => 1,
+    };
     stay_on(1);
-    let (wall_ns, cpu_ns) = thread::scope(|scope| {
+    let (wall_ns, cpu_ns, sleeps) = thread::scope(|scope| {
         let producer = scope.spawn(|| {
-            stay_on(0);
+            stay_on(producer_cpu);
             let result = produce(program.as_fd(), &stop);
             ended.store(true, Ordering::Release);
             result
         });
-        let (start, cpu) = (Instant::now(), meter::cpu_time());
+        let (start, cpu, slept) = (Instant::now(), meter::cpu_time(), meter::sleeps());
         let is_over = || {
             if start.elapsed() >= time {
                 stop.store(true, Ordering::Release);
@@ -97,13 +119,14 @@ pub fn flood(object: &Path, reader: Reader, bytes: u32, time: Duration) -> Resul
         };
         let wall_ns = meter::nanos(start.elapsed());
         let cpu_ns = meter::nanos(meter::cpu_time().saturating_sub(cpu));
+        let sleeps = meter::sleeps() - slept;
         stop.store(true, Ordering::Release);
         let produced = producer.join();
         read?;
         produced
             .map_err(|_| anyhow::anyhow!("the producer panicked"))?
             .context("run the producer")?;
-        anyhow::Ok((wall_ns, cpu_ns))
+        anyhow::Ok((wall_ns, cpu_ns, sleeps))
     })?;
     let events = tally.events.get();
     let (sent, lost) = (word(&object, "sent")?, word(&object, "lost")?);
@@ -118,6 +141,7 @@ pub fn flood(object: &Path, reader: Reader, bytes: u32, time: Duration) -> Resul
         sent,
         wall_ns,
         cpu_ns,
+        sleeps,
     })
 }
 

@@ -1,8 +1,8 @@
-//! What can be wrong with memory that somebody else writes.
+//! What can be wrong with memory written by somebody else.
 
 use std::fmt;
 
-/// A contradiction in a buffer's memory.
+/// An inconsistency in a buffer's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RingDamage {
@@ -17,10 +17,10 @@ pub enum RingDamage {
         position: u64,
         /// The producer's position.
         producer: u64,
-        /// Bytes in the buffer.
+        /// Size of the buffer, in bytes.
         size: u64,
     },
-    /// A record claims to be longer than what there is.
+    /// A record claims to be longer than the rest of the data.
     RecordTooLong {
         /// Where the record begins.
         position: u64,
@@ -29,7 +29,7 @@ pub enum RingDamage {
         /// How many bytes there are up to the producer's position.
         left: u64,
     },
-    /// A record is too short for what it claims to hold.
+    /// A record is too short for what it claims to contain.
     RecordTooShort {
         /// Where the record begins.
         position: u64,

@@ -1,12 +1,12 @@
 //! The protocols, run through every interleaving and reordering that their acquire and release operations allow (`loom`).
 //!
-//! The other side is written as the kernel does it (`kernel/bpf/ringbuf.c`, `kernel/events/ring_buffer.c`). Records are plain
-//! words without an order of their own: a reader that did not wait for the right store would find old ones. Each has a guard
-//! besides, which notices any two accesses that nothing puts in order.
+//! The other side does what the kernel does (`kernel/bpf/ringbuf.c`, `kernel/events/ring_buffer.c`). Records are plain words
+//! without ordering of their own: a reader that did not wait for the right store would find old ones. Each also has a guard,
+//! which detects any two unordered accesses.
 //!
-//! `loom` remembers one access to a word, the last: who loads a word and then stores to it hides from it that somebody else
-//! loaded it before, and it goes through one interleaving instead of all. Nobody here loads what it alone writes.
-//! [`every_order_is_needed`] would fail if a model saw too little.
+//! `loom` remembers only the last access to a word: a thread that loads a word and then stores to it hides that another thread
+//! loaded it before, and `loom` then explores one interleaving instead of all. So nothing here loads a word that it alone
+//! writes. [`every_order_is_needed`] would fail if a model explored too little.
 
 use super::memory::{Memory, Word};
 use super::perf_reader::PerfReader;
@@ -24,21 +24,17 @@ use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCs
 /// Bytes in the data area, and in a record of one word with its header.
 const SIZE: usize = 32;
 const STEP: usize = 16;
-/// As many records as go over the end of the data once.
+/// Enough records to wrap around the end of the data once.
 const RECORDS: usize = 3;
-/// Of a larger ring, a batch is two records.
+/// In a larger ring, a batch is two records.
 const LARGE: usize = 8 * STEP;
 
-const NONE: Patience = Patience {
-    looks: 0,
-    pauses: 0,
-};
 const ONE_LOOK: Patience = Patience {
     looks: 1,
     pauses: 0,
 };
 
-/// An operation of ours that has an order.
+/// One of our operations that has a memory order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ordered {
     LoadConsumer,
@@ -58,7 +54,7 @@ struct Modelled {
     data: Vec<AtomicUsize>,
     /// One for each word of the data.
     guards: Vec<UnsafeCell<()>>,
-    /// An operation that is done without its order.
+    /// An operation that is performed without its order.
     weak: Option<Ordered>,
 }
 
@@ -159,7 +155,7 @@ impl Memory<u64> for Modelled {
     }
 }
 
-/// What reserves and submits records as `bpf_ringbuf_reserve` and `bpf_ringbuf_submit` do.
+/// Reserves and submits records like `bpf_ringbuf_reserve` and `bpf_ringbuf_submit`.
 struct Program {
     memory: Arc<Modelled>,
     position: usize,
@@ -222,12 +218,12 @@ fn lending(weak: Option<Ordered>) {
     loom::model(move || {
         let (memory, mut program) = ring(0, SIZE, weak);
         let program = thread::spawn(move || (1..=RECORDS).filter(|n| program.submit(*n)).count());
-        let mut reader = Reader::new(&*memory, SIZE, NONE);
+        let mut reader = Reader::new(&*memory, SIZE);
         let mut expected = 1;
         take_batch(&memory, &mut reader, &mut expected);
         reader.publish(&*memory);
         let written = program.join().unwrap();
-        // What found no room is missing at the end only: there are three records and room for two.
+        // Only records at the end can be missing for lack of room: there are three, and room for two.
         for _ in 1..=RECORDS {
             take_batch(&memory, &mut reader, &mut expected);
             reader.publish(&*memory);
@@ -244,7 +240,7 @@ fn sleeping(weak: Option<Ordered>) {
         let wake = Arc::clone(&program.wake);
         wake.store(false, Relaxed);
         let program = thread::spawn(move || program.submit(2));
-        let mut reader = Reader::new(&*memory, SIZE, NONE);
+        let mut reader = Reader::new(&*memory, SIZE);
         let mut expected = 1;
         take_batch(&memory, &mut reader, &mut expected);
         reader.publish(&*memory);
@@ -266,7 +262,7 @@ fn giving(weak: Option<Ordered>) {
         let theirs = Arc::clone(&memory);
         // A program drains as the reader of a ring buffer does.
         let program = thread::spawn(move || {
-            let mut reader = Reader::new(&*theirs, SIZE, NONE);
+            let mut reader = Reader::new(&*theirs, SIZE);
             let mut expected = 1;
             take_batch(&theirs, &mut reader, &mut expected);
             reader.publish(&*theirs);
@@ -345,7 +341,8 @@ fn a_batch_goes_on_with_what_is_written_while_it_is_read() {
         let (memory, mut program) = ring(LARGE - STEP, LARGE, None);
         assert!(program.submit(1));
         let program = thread::spawn(move || program.submit(2));
-        let mut reader = Reader::new(&*memory, LARGE, ONE_LOOK);
+        let mut reader = Reader::new(&*memory, LARGE);
+        reader.set_patience(ONE_LOOK);
         let mut expected = 1;
         take_batch(&memory, &mut reader, &mut expected);
         WENT_ON.fetch_add(u32::from(expected == 3), Relaxed);

@@ -1,9 +1,9 @@
 #![allow(unsafe_code)]
-//! The mappings of a ring buffer: the consumer's position (ours to write), the producer's position and the data (ours to read).
+//! The mappings of a ring buffer: the consumer's position (which we write), the producer's position and the data (which we read).
 //!
 //! The kernel writes to a record only before it is committed and after the consumer's position has passed it. Records can
-//! therefore be lent as slices, if that position moves only when none is borrowed. Two things see to that: the position is
-//! published by `&mut` methods only, and a map has one [`RingMapping`] at a time in a process.
+//! therefore be lent as slices, provided that position moves only when none is borrowed. Two things ensure that: the position
+//! is published only by `&mut` methods, and a map has one [`RingMapping`] at a time in a process.
 
 use super::damage::RingDamage;
 use super::memory::{Memory, Word, header, position, position_word};
@@ -39,8 +39,8 @@ impl RingMapping {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the map is no ring buffer, `EBUSY` if this process reads it already, `EOPNOTSUPP` if the kernel
-    /// overwrites records that nobody has read (`BPF_F_RB_OVERWRITE`): those cannot be lent.
+    /// `EINVAL` if the map is not a ring buffer, `EBUSY` if this process already reads it, `EOPNOTSUPP` if the kernel
+    /// overwrites unread records (`BPF_F_RB_OVERWRITE`): those cannot be lent.
     pub fn open(map: &MapFd) -> Result<Self, Errno> {
         let shape = map.shape();
         let size = shape.max_entries as usize;
@@ -56,7 +56,7 @@ impl RingMapping {
     }
 
     fn over(pages: Pages, size: usize, only_one: OnlyOne) -> Self {
-        let reader = Reader::new(&pages, size, Patience::SHORT);
+        let reader = Reader::new(&pages, size);
         Self {
             pages,
             reader,
@@ -64,17 +64,17 @@ impl RingMapping {
         }
     }
 
-    /// Bytes that the ring has room for, headers included.
+    /// The size of the ring in bytes, including headers.
     pub fn size(&self) -> usize {
         self.reader.size()
     }
 
-    /// Bytes between the consumer's position and the producer's, as published: headers, padding and busy records included.
+    /// The distance in bytes between the published positions of consumer and producer, including headers, padding and busy records.
     pub fn unread(&self) -> usize {
         Reader::unread(&self.pages)
     }
 
-    /// Looks how far the producer has come since. Records that were taken and not published come again.
+    /// Looks how far the producer has come, and begins a new batch. Records that were taken but not published come again.
     pub fn begin(&mut self) {
         self.reader.begin(&self.pages);
     }
@@ -82,6 +82,21 @@ impl RingMapping {
     /// Whether there is a record to lend, or damage.
     pub fn is_ready(&self) -> bool {
         self.reader.is_ready(&self.pages)
+    }
+
+    /// How many records (or damage) there are to lend, counted up to `most`.
+    pub fn count(&self, most: usize) -> usize {
+        self.reader.count(&self.pages, most)
+    }
+
+    /// Whether the batch ended because a quarter of the ring was lent.
+    pub fn took_portion(&self) -> bool {
+        self.reader.took_portion()
+    }
+
+    /// How long this batch and those to come wait for more at the end of what was there.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.reader.set_patience(patience);
     }
 
     /// The place of the first record that has not been taken yet.
@@ -93,8 +108,8 @@ impl RingMapping {
         }
     }
 
-    /// Tells the kernel that everything taken so far may be overwritten, and says whether that was news: then there may be a
-    /// record that wakes nobody, and whoever goes to sleep has to look once more.
+    /// Tells the kernel that everything taken so far may be overwritten. Returns whether that changed anything: if so, there may be
+    /// a record that woke nobody, and the caller has to look again before it sleeps.
     pub fn publish(&mut self) -> bool {
         self.reader.publish(&self.pages)
     }
@@ -136,7 +151,7 @@ impl Pages {
     }
 }
 
-/// A place in a ring, which goes from record to record and lends them. Returned by [`RingMapping::cursor`].
+/// A position in a ring, which moves from record to record and lends them. Returned by [`RingMapping::cursor`].
 #[derive(Debug, Clone, Copy)]
 pub struct RingCursor<'a> {
     ring: &'a RingMapping,
@@ -144,8 +159,8 @@ pub struct RingCursor<'a> {
 }
 
 impl<'a> RingCursor<'a> {
-    /// Lends the next record, if it is there: small enough to become a part of its caller's loop. Where this is `None`,
-    /// [`RingCursor::seek`] has more to say.
+    /// Lends the next record, if it is there. Small enough to be inlined into the caller's loop. If this is `None`, call
+    /// [`RingCursor::seek`].
     #[inline]
     pub fn take(&mut self) -> Option<&'a [u8]> {
         let ring = self.ring;
@@ -153,8 +168,8 @@ impl<'a> RingCursor<'a> {
         ring.bytes(found)
     }
 
-    /// Goes on to the next record, past discarded ones; waits a moment for a program that is at work. False at the end, in front
-    /// of a record that a program is still writing, and once a quarter of the ring was lent.
+    /// Moves on to the next record, past discarded ones; may wait briefly for a program to write more. False at the end, in
+    /// front of a record that a program is still writing, and once a quarter of the ring was lent.
     pub fn seek(&mut self) -> Result<bool, RingDamage> {
         self.ring.reader.seek(&mut self.walk, &self.ring.pages)
     }
@@ -208,7 +223,7 @@ mod tests {
             };
             put(&pages.consumer, position);
             put(&pages.producer, position);
-            // Far above what the kernel gives out in a test run.
+            // Far above the ids that the kernel assigns in a test run.
             let only_one = OnlyOne::claim(NEXT.fetch_add(1, Ordering::Relaxed)).unwrap();
             Self {
                 ring: RingMapping::over(pages, SIZE, only_one),
@@ -266,7 +281,7 @@ mod tests {
     #[test]
     fn records_are_lent_whole_at_any_place_of_the_ring() {
         let step = if cfg!(miri) { 32 } else { 8 };
-        // Over the end of the ring, and over that of the numbers.
+        // Across the end of the ring, and across the overflow of positions.
         for start in (0..SIZE).step_by(step).chain([usize::MAX - 23]) {
             let mut kernel = Hostile::starting_at(start);
             let long: Vec<u8> = (0..=40).collect();

@@ -33,4 +33,5 @@ pub use damage::RingDamage;
 pub use mapping::{RingCursor, RingMapping};
 pub use perf_mapping::PerfMapping;
 pub use perf_reader::PerfEntry;
+pub use reader::Patience;
 pub use user_mapping::{UserRingMapping, UserSlot};

@@ -1,4 +1,4 @@
-//! The consumer's half of a ring buffer: which word is loaded and stored when.
+//! The consumer's side of a ring buffer: which words are loaded and stored, and when.
 //!
 //! ```text
 //!   program (any CPU)                            reader
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 /// How far a ring buffer has been read.
 #[derive(Debug)]
 pub(super) struct Reader {
-    /// The consumer's position. Nobody else writes it, so that it need not be loaded again.
+    /// The consumer's position. Nobody else writes it, so it need not be loaded again.
     published: usize,
     /// Where the batch begins.
     start: usize,
@@ -29,21 +29,20 @@ pub(super) struct Reader {
     /// How far records have been taken. What is lent borrows the mapping; only this moves while it is alive.
     ///
     /// An atomic, so that a batch can be read in any thread; but it is loaded and stored in two steps, which costs no more than a
-    /// plain number. Where two threads take records of one batch at a time, the one that is behind may therefore put this back: to
-    /// a record that was taken, which then comes again. Nothing is skipped, and what is lent stays as it is.
+    /// plain number. If two threads take records of one batch at the same time, the one that is behind may therefore move this
+    /// back, to a record that was taken, which then comes again. Nothing is skipped, and what is lent stays as it is.
     taken: AtomicUsize,
     /// Bytes in the ring, a power of two.
     size: usize,
     patience: Patience,
 }
 
-/// How long to wait at the end of what was there, if that was something.
+/// How long a batch waits for more at the end of what was there, if that was something.
 ///
-/// A program whose record is the first that is unread wakes us, which costs it more than many records: one that is at work is
-/// better waited for, as it wakes nobody so long as a batch goes on. To look all the time would cost it, too: both CPUs would
-/// fight for the same memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+/// A program whose record is the first unread one wakes the reader, which costs it as much as tens of records; while a batch goes
+/// on, it wakes nobody. Looking all the time would cost it, too: both CPUs would fight for the same memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
     /// How often to look again.
     pub(super) looks: u32,
     /// How many moments to let pass before each look.
@@ -51,19 +50,24 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// The batch ends with what was there when it began.
+    pub const NONE: Self = Self {
+        looks: 0,
+        pauses: 0,
+    };
     /// About a microsecond in all, in which a program writes some records.
-    pub(super) const SHORT: Self = Self {
+    pub const SHORT: Self = Self {
         looks: 2,
         pauses: 16,
     };
 }
 
-/// Which part of a ring is lent at a time, as a shift of its size. A program that fills the ring meanwhile has the rest of it.
+/// Which part of a ring is lent at a time, as a shift of its size. Programs can write to the rest in the meantime.
 const PORTION: u32 = 2;
 
 impl Reader {
-    /// Goes on where the last reader of a ring of `size` bytes, a power of two, stopped.
-    pub(super) fn new(memory: &impl Memory<usize>, size: usize, patience: Patience) -> Self {
+    /// Continues where the last reader of a ring of `size` bytes, a power of two, stopped. Batches end with what is there.
+    pub(super) fn new(memory: &impl Memory<usize>, size: usize) -> Self {
         let position = memory.load(Word::Consumer, Acquire);
         Self {
             published: position,
@@ -71,27 +75,52 @@ impl Reader {
             producer: position,
             taken: AtomicUsize::new(position),
             size,
-            patience,
+            patience: Patience::NONE,
         }
     }
 
-    /// Bytes that the ring has room for, headers included.
+    /// The size of the ring in bytes, including headers.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// Bytes between the positions, as published: headers, padding and busy records included.
+    /// The distance in bytes between the published positions, including headers, padding and busy records.
     pub(super) fn unread(memory: &impl Memory<usize>) -> usize {
         let producer = memory.load(Word::Producer, Acquire);
         producer.wrapping_sub(memory.load(Word::Consumer, Acquire))
     }
 
-    /// Looks how far the producer has come, and begins a new batch. Records that were taken and not published come again.
+    /// How long this batch and those to come wait for more.
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+    }
+
+    /// Whether all has been taken that a batch may lend.
+    pub(super) fn took_portion(&self) -> bool {
+        self.is_portion(&self.walk())
+    }
+
+    /// How many records (or damage) there are to lend, counted up to `most`.
+    pub(super) fn count(&self, memory: &impl Memory<usize>, most: usize) -> usize {
+        let mut walk = self.walk();
+        let mut count = 0;
+        while count < most && !self.is_portion(&walk) {
+            match walk.find(|offset| header(memory, offset)) {
+                Ok(Some(found)) if !self.is_portion(&walk) => walk.position = found.next,
+                Ok(_) => break,
+                Err(_) => return count + 1,
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Looks how far the producer has come, and begins a new batch. Records that were taken but not published come again.
     pub(super) fn begin(&mut self, memory: &impl Memory<usize>) {
         *self.taken.get_mut() = self.published;
         self.producer = memory.load(Word::Producer, Acquire);
         let mut walk = self.walk();
-        // Passes discarded records: there may be more than a portion of them. Damage is found again by whoever takes records.
+        // Skips discarded records: there may be more than a portion of them. Damage is found again when records are taken.
         let _ = walk.find(|offset| header(memory, offset));
         self.start = walk.position;
         *self.taken.get_mut() = walk.position;
@@ -99,17 +128,10 @@ impl Reader {
 
     /// Whether [`Reader::seek`] would find a record or damage.
     pub(super) fn is_ready(&self, memory: &impl Memory<usize>) -> bool {
-        let mut walk = self.walk();
-        if self.is_portion(&walk) {
-            return false;
-        }
-        match walk.find(|offset| header(memory, offset)) {
-            Ok(found) => found.is_some() && !self.is_portion(&walk),
-            Err(_) => true,
-        }
+        self.count(memory, 1) > 0
     }
 
-    /// A walk from the first record on that has not been taken.
+    /// A walk that starts at the first record that has not been taken.
     #[inline]
     pub(super) fn walk(&self) -> Walk {
         Walk {
@@ -119,7 +141,7 @@ impl Reader {
         }
     }
 
-    /// Takes the record at the position of a walk; `None` where [`Reader::seek`] has more to say.
+    /// Takes the record at the position of a walk; if this is `None`, call [`Reader::seek`].
     #[inline]
     pub(super) fn take(&self, walk: &mut Walk, memory: &impl Memory<usize>) -> Option<Found> {
         if self.is_portion(walk) {
@@ -131,7 +153,7 @@ impl Reader {
         Some(found)
     }
 
-    /// Goes on to the next record. False at the end, in front of a record that a program is still writing, and once a portion
+    /// Moves on to the next record. False at the end, in front of a record that a program is still writing, and once a portion
     /// of the ring was taken.
     pub(super) fn seek(
         &self,
@@ -151,7 +173,7 @@ impl Reader {
             found = walk.find(|offset| header(memory, offset))?;
         }
         self.note_taken(walk);
-        // Discarded records count as taken, and may have been what was left of the portion.
+        // Discarded records count as taken, and may have used up the portion.
         Ok(found.is_some() && !self.is_portion(walk))
     }
 
@@ -160,7 +182,7 @@ impl Reader {
         walk.position.wrapping_sub(self.start) >= self.size >> PORTION
     }
 
-    /// Everything in front of a walk has been taken; another walk may be ahead.
+    /// Records that everything in front of a walk has been taken; another walk may be ahead.
     #[inline]
     fn note_taken(&self, walk: &Walk) {
         let taken = |position: usize| position.wrapping_sub(self.start);
@@ -169,7 +191,7 @@ impl Reader {
         }
     }
 
-    /// Tells the kernel that everything taken so far may be overwritten, and says whether that was news.
+    /// Tells the kernel that everything taken so far may be overwritten. Returns whether that changed anything.
     pub(super) fn publish(&mut self, memory: &impl Memory<usize>) -> bool {
         let position = *self.taken.get_mut();
         if position == self.published {
@@ -177,14 +199,14 @@ impl Reader {
         }
         self.published = position;
         memory.store(Word::Consumer, position, Release);
-        // A program that commits a record wakes us only if it sees that we have read everything before it. Whoever looks for
-        // records after this must not have looked before the program could see the store: release and acquire alone allow it.
+        // A program that commits a record wakes us only if it sees that we have read everything before it. Loads that look for
+        // more records must not be reordered before this store, which release and acquire alone would allow.
         memory.fence(SeqCst);
         true
     }
 }
 
-/// The word that says how long the record is that begins at `offset` of the data. Its upper bits, if it has any, are none of it.
+/// The header of the record that begins at `offset` of the data; all ones if it does not fit 32 bits.
 #[inline]
 fn header(memory: &impl Memory<usize>, offset: usize) -> u32 {
     u32::try_from(memory.load(Word::Header(offset), Acquire)).unwrap_or(u32::MAX)

@@ -25,6 +25,26 @@ pub(crate) struct Args {
     /// For how long each reader is flooded in a round.
     #[arg(long, default_value_t = 100)]
     milliseconds: u64,
+    /// Where the program runs: on another CPU than the reader, or on the same one.
+    #[arg(long, default_value = "apart")]
+    placement: Placement,
+}
+
+/// Where the program runs that writes the events.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Placement {
+    Apart,
+    Together,
+}
+
+impl Placement {
+    /// What `peers ring` calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Apart => "apart",
+            Self::Together => "together",
+        }
+    }
 }
 
 const LOADERS: [&str; 3] = ["rawbpf", "libbpf", "aya"];
@@ -39,6 +59,7 @@ struct Flood {
     sent: u64,
     wall_ns: u64,
     cpu_ns: u64,
+    sleeps: u64,
 }
 
 /// What `peers ring-copy` prints.
@@ -59,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         order.rotate_left(usize::try_from(round)? % LOADERS.len());
         for bytes in SIZES {
             for loader in order {
-                floods.take(&peers, loader, bytes, args.milliseconds, &object)?;
+                floods.take(&peers, loader, bytes, args, &object)?;
             }
         }
     }
@@ -79,6 +100,8 @@ struct Floods {
     wall: BTreeMap<(&'static str, u32), Vec<u64>>,
     /// By the reading thread's CPU time, which other load on the machine does not affect.
     cpu: BTreeMap<(&'static str, u32), Vec<u64>>,
+    /// Events for each time that the reader went to sleep.
+    per_sleep: BTreeMap<(&'static str, u32), Vec<u64>>,
 }
 
 impl Floods {
@@ -87,14 +110,15 @@ impl Floods {
         peers: &Path,
         loader: &'static str,
         bytes: u32,
-        milliseconds: u64,
+        args: &Args,
         object: &Path,
     ) -> Result<()> {
         let flood: Flood = peers_say(
             Command::new(peers)
                 .args(["ring", "--loader", loader])
                 .args(["--bytes", &bytes.to_string()])
-                .args(["--milliseconds", &milliseconds.to_string()])
+                .args(["--milliseconds", &args.milliseconds.to_string()])
+                .args(["--placement", args.placement.name()])
                 .arg(object),
         )?;
         // `peers` has checked it already; the figures rely on it.
@@ -106,6 +130,8 @@ impl Floods {
         let key = (loader, bytes);
         self.wall.entry(key).or_default().push(rate(flood.wall_ns));
         self.cpu.entry(key).or_default().push(rate(flood.cpu_ns));
+        let per_sleep = flood.events / flood.sleeps.max(1);
+        self.per_sleep.entry(key).or_default().push(per_sleep);
         Ok(())
     }
 
@@ -131,14 +157,17 @@ impl Floods {
             .map(|(name, ratio)| (name, json!(ratio)))
             .collect();
         ratios.insert("ring_128_vs_copy".into(), json!(copy.look / copy.copy));
-        let medians: serde_json::Map<_, _> = self
-            .wall
-            .iter()
-            .map(|((loader, bytes), rates)| {
-                let name = format!("ring_{bytes}_events_per_second_{loader}");
-                (name, json!(median_of(rates)))
-            })
-            .collect();
+        let mut medians = serde_json::Map::new();
+        for (figures, name) in [
+            (&self.wall, "events_per_second"),
+            (&self.cpu, "events_per_cpu_second"),
+            (&self.per_sleep, "events_per_sleep"),
+        ] {
+            for ((loader, bytes), figures) in figures {
+                let name = format!("ring_{bytes}_{name}_{loader}");
+                medians.insert(name, json!(median_of(figures)));
+            }
+        }
         json!({
             "ratios": ratios,
             "medians": medians,
@@ -149,29 +178,33 @@ impl Floods {
 
     fn to_table(&self, copy: &CopyCost, rounds: u32) -> String {
         let mut text = format!(
-            "events read in a second, medians of {rounds} rounds; ratios are ours / theirs, above 1 is better\n\n\
-             | bytes | rawbpf | libbpf | ratio | by CPU time | aya | ratio | by CPU time |\n\
-             | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+            "events read, medians of {rounds} rounds; ratios are ours / theirs, above 1 is better\n\n\
+             | bytes | reader | a second | a CPU second | a sleep | ratio | by CPU time |\n\
+             | ---: | --- | ---: | ---: | ---: | ---: | ---: |\n"
         );
         let ratios: BTreeMap<_, _> = self.ratios().into_iter().collect();
         for bytes in SIZES {
-            let rate = |loader| {
-                let rates = self.wall.get(&(loader, bytes));
-                rates.map_or(0.0, |rates| median_of(rates) / 1e6)
-            };
-            let ratio = |name: String| ratios.get(&name).copied().unwrap_or_default();
-            let _ = write!(text, "| {bytes} | {:.2} M |", rate("rawbpf"));
-            for peer in PEERS {
-                let name = format!("ring_{bytes}_vs_{peer}");
+            for loader in LOADERS {
+                let median = |figures: &BTreeMap<_, Vec<u64>>| {
+                    let figures = figures.get(&(loader, bytes));
+                    figures.map_or(0.0, |figures| median_of(figures))
+                };
                 let _ = write!(
                     text,
-                    " {:.2} M | {:.2} | {:.2} |",
-                    rate(peer),
-                    ratio(name.clone()),
-                    ratio(name + "_cpu"),
+                    "| {bytes} | {loader} | {:.2} M | {:.2} M | {:.0} |",
+                    median(&self.wall) / 1e6,
+                    median(&self.cpu) / 1e6,
+                    median(&self.per_sleep),
                 );
+                let name = format!("ring_{bytes}_vs_{loader}");
+                for name in [name.clone(), name + "_cpu"] {
+                    let _ = match ratios.get(&name) {
+                        Some(ratio) => write!(text, " {ratio:.2} |"),
+                        None => write!(text, " |"),
+                    };
+                }
+                text.push('\n');
             }
-            text.push('\n');
         }
         let _ = writeln!(
             text,

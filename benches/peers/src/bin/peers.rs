@@ -81,6 +81,9 @@ enum Job {
         /// For how long.
         #[arg(long, default_value_t = 200)]
         milliseconds: u64,
+        /// Where the program runs.
+        #[arg(long, default_value = "apart")]
+        placement: rings::Placement,
         /// The object with the programs that flood: fixtures/ring_flood.bpf.o.
         object: PathBuf,
     },
@@ -165,6 +168,7 @@ fn main() -> Result<()> {
             loader,
             bytes,
             milliseconds,
+            placement,
             object,
         } => {
             let reader = match loader {
@@ -173,7 +177,7 @@ fn main() -> Result<()> {
                 Loader::Rawbpf => rings::Reader::Rawbpf,
             };
             let time = Duration::from_millis(*milliseconds);
-            return print(&rings::flood(object, reader, *bytes, time)?);
+            return print(&rings::flood(object, reader, *bytes, time, *placement)?);
         }
         Job::Maps {
             rounds,
