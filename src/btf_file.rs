@@ -1,4 +1,4 @@
-//! Type information in files: BTF by itself, or a section of an ELF file.
+//! Type information in files: raw BTF, or a section of an ELF file.
 
 use crate::btf::Btf;
 use crate::files::{Limit, open_regular, read_opened};
@@ -10,15 +10,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Btf<'static> {
-    /// Reads the types in a file: BTF by itself, as in `/sys/kernel/btf`, or the section `.BTF` of an ELF file, such as an object
-    /// or a `vmlinux`, of which no more than that is read.
+    /// Reads the types in a file: raw BTF, as in `/sys/kernel/btf`, or the section `.BTF` of an ELF file such as an object or a
+    /// `vmlinux`, of which nothing else is read.
     ///
-    /// Types that continue others need those: see [`Btf::from_file_split`]. An ELF file may have a digest of them in
-    /// `.BTF.base` (kernel modules do), which is enough to read it.
+    /// Split BTF needs its base: see [`Btf::from_file_split`]. An ELF file may contain a distilled base in `.BTF.base` (kernel
+    /// modules do), which is enough to read it.
     ///
     /// # Errors
-    /// `NotFound` if an ELF file has no types; [`ErrorKind::Btf`] or [`ErrorKind::Elf`] if the file is neither, or damaged; what
-    /// opening and reading it says.
+    /// `NotFound` if an ELF file has no types; [`ErrorKind::Btf`] or [`ErrorKind::Elf`] if the file is neither, or damaged; any
+    /// error of opening and reading it.
     #[doc(alias("btf__parse", "btf__parse_elf", "btf__parse_raw"))]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -26,12 +26,12 @@ impl Btf<'static> {
         from_image(file, path, None).map_err(|e| explain(e, path))
     }
 
-    /// [`Btf::from_file`] for types that continue those of `base`: a file of `/sys/kernel/btf` that is a module's, whose base is
+    /// [`Btf::from_file`] for split BTF over `base`: for example a module's file in `/sys/kernel/btf`, whose base is
     /// `vmlinux`.
     ///
     /// # Errors
-    /// Those of [`Btf::from_file`]; `Unsupported` if the file has a digest of its base (`.BTF.base`), which would have to be matched
-    /// with this one.
+    /// Those of [`Btf::from_file`]; `Unsupported` if the file has a distilled base (`.BTF.base`), which would have to be matched
+    /// against this one.
     #[doc(alias("btf__parse_split", "btf__parse_elf_split", "btf__parse_raw_split"))]
     pub fn from_file_split(path: impl AsRef<Path>, base: &Arc<Self>) -> Result<Self> {
         let path = path.as_ref();
@@ -199,7 +199,7 @@ mod tests {
             let own = btf.find("own", Kind::Typedef).expect("its own type");
             assert_eq!(btf.type_name(own), "own");
             assert_eq!(btf.size_of(own).expect("a size"), 4);
-            // Without the base, its names are not there.
+            // Without the base, its names are missing.
             let alone = Btf::from_file(&path);
             assert!(
                 alone.is_err() || alone.is_ok_and(|btf| btf.find("own", Kind::Typedef).is_none())

@@ -1,12 +1,12 @@
-//! The kernel features that loading depends on, and the version of Linux that brought each.
+//! The kernel features that loading depends on, and the version of Linux that introduced each.
 //!
-//! Pure: whether the *running* kernel has a feature is found out by `probe`.
+//! Pure: `probe` finds out whether the *running* kernel has a feature.
 
 use crate::KernelVersion;
 
 macro_rules! features {
     ($($(#[doc = $doc:literal])+ $name:ident => ($major:literal, $minor:literal);)*) => {
-        /// Something that a kernel can or cannot do, and that decides how an object is loaded.
+        /// A capability of the kernel that determines how an object is loaded.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[doc(alias = "kern_feature_id")]
@@ -18,7 +18,7 @@ macro_rules! features {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The version of mainline Linux that brought it.
+            /// The version of mainline Linux that introduced it.
             pub fn since(self) -> KernelVersion {
                 match self {
                     $(Self::$name => KernelVersion::new($major, $minor, 0),)*
@@ -37,7 +37,7 @@ features! {
     Btf => (4, 18);
     /// BTF can describe functions, and programs can carry function and line information.
     BtfFunc => (5, 0);
-    /// BTF can say that a function is global.
+    /// BTF can mark a function as global.
     BtfGlobalFunc => (5, 6);
     /// BTF can describe variables and sections.
     BtfDatasec => (5, 2);
@@ -55,7 +55,7 @@ features! {
     BtfLayout => (7, 1);
     /// Arrays can be mapped into memory.
     ArrayMmap => (5, 5);
-    /// Programs can say which attach type they are for.
+    /// Programs can be loaded with an expected attach type.
     ExpAttachType => (4, 17);
     /// `bpf_probe_read_kernel` and its siblings exist.
     ProbeReadKern => (5, 5);
@@ -71,13 +71,13 @@ features! {
     UprobeMultiLink => (6, 6);
     /// Memory of maps and programs is charged to the control group, not to `RLIMIT_MEMLOCK`.
     MemcgAccount => (5, 11);
-    /// System call functions have a wrapper with an architecture prefix.
+    /// System calls have a wrapper function with an architecture prefix.
     SyscallWrapper => (4, 17);
     /// The verifier knows the declaration tag `arg:ctx`.
     ArgCtxTag => (6, 8);
     /// Direct map values can be addressed with any 32-bit offset.
     Ldimm64FullRangeOff => (7, 0);
-    /// User-space probes enter the kernel by a system call.
+    /// User-space probes enter the kernel through a system call.
     UprobeSyscall => (6, 18);
     /// `bpf()` takes attributes that are common to all commands.
     SyscallCommonAttrs => (7, 2);

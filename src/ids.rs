@@ -1,8 +1,8 @@
-//! Number newtypes, so that one numbering cannot be used for another.
+//! Newtypes for numbers, so that they cannot be confused.
 
 use std::fmt;
 
-/// The number of a type in a BTF blob; 0 is `void`.
+/// The id of a type in a BTF blob; 0 is `void`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct TypeId(pub u32);
 
@@ -16,7 +16,7 @@ impl TypeId {
     }
 }
 
-/// The number of a section in an ELF file.
+/// The index of a section in an ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct SectionIndex(pub u32);
 
@@ -75,7 +75,7 @@ impl fmt::Display for KernelVersion {
     }
 }
 
-/// Whose byte order a blob was written in.
+/// The byte order that a blob was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteOrder {
     /// This machine's.

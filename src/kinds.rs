@@ -1,11 +1,11 @@
-//! The kernel's numberings of map, program, attach and link types, and the flags that travel with them.
+//! The kernel's numbers for map, program, attach and link types, and the flags that go with them.
 //!
-//! Numbers, not enums: a newer kernel's value passes through unharmed and prints as its number. The names are those of
-//! libbpf and `bpftool`. Pure data, so that `open` and `reloc` can speak of kinds without knowing the kernel.
+//! Newtypes, not enums: a newer kernel's value is passed on unchanged and printed as a number. The names are those of
+//! libbpf and `bpftool`. Pure data, so that `open` and `reloc` can use them without the kernel.
 
 use std::fmt;
 
-/// One numbering: the newtype, a constant for each known value, its name and the way back from the name.
+/// Defines one of them: the newtype, a constant for each known value, its name, and the conversion back from the name.
 ///
 /// `kinds!(/// doc  Foo "foo" : 0 BAR "bar",)` makes `Foo(u32)`, `Foo::BAR`, `Foo::ALL`, `name`, `from_name`, and a
 /// `Display` that prints `bar`, or `foo 17` for a value without a name.
@@ -61,7 +61,7 @@ macro_rules! kinds {
 pub(crate) use kinds;
 
 kinds! {
-    /// What sort of map (`enum bpf_map_type`).
+    /// The type of a map (`enum bpf_map_type`).
     #[doc(alias = "libbpf_bpf_map_type_str")]
     MapType "map type":
     0 UNSPEC "unspec",
@@ -103,7 +103,7 @@ kinds! {
 }
 
 kinds! {
-    /// What sort of program (`enum bpf_prog_type`): decides its context, its helpers and where it may be attached.
+    /// The type of a program (`enum bpf_prog_type`): determines its context, its helpers and where it may be attached.
     #[doc(alias = "libbpf_bpf_prog_type_str")]
     ProgramType "program type":
     0 UNSPEC "unspec",
@@ -142,7 +142,7 @@ kinds! {
 }
 
 kinds! {
-    /// Where a program is attached (`enum bpf_attach_type`). 0 is a real one, and stands for "none" where none applies.
+    /// Where a program is attached (`enum bpf_attach_type`). 0 is a real attach type, and also means "none" where none applies.
     #[doc(alias = "libbpf_bpf_attach_type_str")]
     AttachType "attach type":
     0 CGROUP_INET_INGRESS "cgroup_inet_ingress",
@@ -210,7 +210,7 @@ kinds! {
 }
 
 kinds! {
-    /// What sort of link (`enum bpf_link_type`).
+    /// The type of a link (`enum bpf_link_type`).
     #[doc(alias = "libbpf_bpf_link_type_str")]
     LinkType "link type":
     0 UNSPEC "unspec",
@@ -232,7 +232,7 @@ kinds! {
 }
 
 kinds! {
-    /// What a descriptor with a program is (`enum bpf_task_fd_type`).
+    /// How a descriptor's program is attached (`enum bpf_task_fd_type`).
     TaskFdType "descriptor type":
     0 RAW_TRACEPOINT "raw_tracepoint",
     1 TRACEPOINT "tracepoint",
@@ -286,14 +286,14 @@ impl MapType {
 }
 
 bitflags::bitflags! {
-    /// How a map is created (`BPF_F_*` of `BPF_MAP_CREATE`); bits without a name pass.
+    /// How a map is created (`BPF_F_*` of `BPF_MAP_CREATE`); unknown bits are passed on.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct MapFlags: u32 {
         /// Allocate elements when they are inserted, not when the map is created.
         const NO_PREALLOC = 1 << 0;
         /// One LRU list for each CPU.
         const NO_COMMON_LRU = 1 << 1;
-        /// `numa_node` is meant.
+        /// `numa_node` is set.
         const NUMA_NODE = 1 << 2;
         /// The descriptor may not write.
         const RDONLY = 1 << 3;
@@ -317,13 +317,13 @@ bitflags::bitflags! {
         const INNER_MAP = 1 << 12;
         /// A struct_ops map is attached by a link. Since Linux 6.4.
         const LINK = 1 << 13;
-        /// `path_fd` is meant. Since Linux 6.5.
+        /// `path_fd` is set. Since Linux 6.5.
         const PATH_FD = 1 << 14;
-        /// `value_type_btf_obj_fd` is meant. Since Linux 6.9.
+        /// `value_type_btf_obj_fd` is set. Since Linux 6.9.
         const VTYPE_BTF_OBJ_FD = 1 << 15;
-        /// `map_token_fd` is meant. Since Linux 6.9.
+        /// `map_token_fd` is set. Since Linux 6.9.
         const TOKEN_FD = 1 << 16;
-        /// A fault on an arena page is a signal, not an allocation.
+        /// A page fault in an arena raises a signal instead of allocating the page.
         const SEGV_ON_FAULT = 1 << 17;
         /// Arena pointers are not converted to user addresses.
         const NO_USER_CONV = 1 << 18;
@@ -332,10 +332,10 @@ bitflags::bitflags! {
         const _ = !0;
     }
 
-    /// How a program is loaded (`BPF_F_*` of `BPF_PROG_LOAD`); bits without a name pass.
+    /// How a program is loaded (`BPF_F_*` of `BPF_PROG_LOAD`); unknown bits are passed on.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct ProgramFlags: u32 {
-        /// Refuse unaligned access on every machine.
+        /// Reject unaligned access on every machine.
         const STRICT_ALIGNMENT = 1 << 0;
         /// Allow unaligned access on every machine.
         const ANY_ALIGNMENT = 1 << 1;
@@ -345,13 +345,13 @@ bitflags::bitflags! {
         const TEST_STATE_FREQ = 1 << 3;
         /// The program may sleep. Since Linux 5.10.
         const SLEEPABLE = 1 << 4;
-        /// An XDP program that understands packets in several fragments. Since Linux 5.18.
+        /// An XDP program that supports multi-buffer packets. Since Linux 5.18.
         const XDP_HAS_FRAGS = 1 << 5;
         /// An XDP program bound to a device, but not offloaded. Since Linux 6.3.
         const XDP_DEV_BOUND_ONLY = 1 << 6;
         /// Treat a violated register invariant as a bug (tests only).
         const TEST_REG_INVARIANTS = 1 << 7;
-        /// `prog_token_fd` is meant. Since Linux 6.9.
+        /// `prog_token_fd` is set. Since Linux 6.9.
         const TOKEN_FD = 1 << 16;
         const _ = !0;
     }
@@ -361,7 +361,7 @@ bitflags::bitflags! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Pinning {
-    /// Not, unless a path is set.
+    /// Not pinned, unless a path is set.
     #[default]
     None,
     /// Under its name in the BPF file system: `LIBBPF_PIN_BY_NAME`.
@@ -369,7 +369,7 @@ pub enum Pinning {
 }
 
 impl Pinning {
-    /// The word used in listings.
+    /// The name used in listings.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",

@@ -1,12 +1,12 @@
-//! The kernel's own file systems: where somebody mounted them, or else in a mount of this process's own.
+//! The kernel's own file systems: where they are mounted, or else in a private mount of this process.
 //!
-//! Machines and containers need not have them mounted. A mount that is attached nowhere serves whoever holds its descriptor:
-//! no other process sees it, no path leads to it, and it is gone with the descriptor. It takes Linux 5.2 and `CAP_SYS_ADMIN`.
+//! Machines and containers may not have them mounted. A detached mount works for whoever holds its descriptor: no other
+//! process sees it, no path leads to it, and it is gone with the descriptor. It needs Linux 5.2 and `CAP_SYS_ADMIN`.
 //!
 //! What needs **tracefs** (tracepoints, patterns of kernel functions, probes on old kernels) looks for it at
-//! `/sys/kernel/tracing`, inside debugfs, and wherever `/proc/thread-self/mounts` says, and uses a mount of its own only if it
-//! is nowhere. That happens without being asked for, as nothing can be noticed from outside. Pins are another matter: they
-//! are made to be found by others, so a **BPF file system** of one's own is used only where a program asks for [`OwnBpffs`].
+//! `/sys/kernel/tracing`, inside debugfs, and wherever `/proc/thread-self/mounts` says, and falls back to a
+//! private mount. That happens without being asked for, because it cannot be noticed from outside. Pins are different: they
+//! are meant to be found by others, so a private **BPF file system** is used only where a program asks for [`OwnBpffs`].
 //!
 //! Not here: what is in these file systems.
 
@@ -22,20 +22,20 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where tracefs is mounted as a rule: by itself, and inside debugfs.
+/// Where tracefs is usually mounted: on its own, and inside debugfs.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// Where debugfs is mounted as a rule.
+/// Where debugfs is usually mounted.
 const DEBUGFS: &str = "/sys/kernel/debug";
 
-/// Where the BPF file system is mounted as a rule.
+/// Where the BPF file system is usually mounted.
 const BPFFS: &str = "/sys/fs/bpf";
 
-/// Where a file system of the kernel's can be opened.
+/// Where one of the kernel's file systems can be opened.
 #[derive(Debug)]
 pub(crate) struct Folder {
     fd: OwnedFd,
-    /// Its path, or the name of the file system in a mount of our own; for messages.
+    /// Its path, or the name of the file system in a private mount; for messages.
     shown: PathBuf,
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn tracefs() -> Result<Folder> {
     if let Some(folder) = search.first_of(mount_points("tracefs")?)? {
         return Ok(folder);
     }
-    // The kernel mounts it inside debugfs by itself.
+    // The kernel automatically mounts it inside debugfs.
     let inside = mount_points("debugfs")?.map(|place| place.join("tracing"));
     if let Some(folder) = search.first_of(inside)? {
         return Ok(folder);
@@ -56,7 +56,7 @@ pub(crate) fn tracefs() -> Result<Folder> {
     search.or_own("tracefs", c"tracefs", TRACEFS[0])
 }
 
-/// debugfs, where kprobes are listed and switched.
+/// debugfs, where kprobes are listed and switched on and off.
 pub(crate) fn debugfs() -> Result<Folder> {
     let mut search = Search::of(FileSystem::Debugfs);
     if let Some(folder) = search.first_of([DEBUGFS])? {
@@ -68,10 +68,10 @@ pub(crate) fn debugfs() -> Result<Folder> {
     search.or_own("debugfs", c"debugfs", DEBUGFS)
 }
 
-/// A search for a file system of the kernel's in places that need not have it.
+/// A search for one of the kernel's file systems in places that may not have it.
 struct Search {
     kind: FileSystem,
-    /// A place that could not be looked into: it may be there.
+    /// A place that could not be accessed, and may have it.
     closed: Option<Error>,
 }
 
@@ -98,7 +98,7 @@ impl Search {
         Ok(None)
     }
 
-    /// A mount of this process's own, as it was found nowhere. Where that is refused too, the reason is the closed place.
+    /// A private mount, since it was found nowhere. If that is refused too, the error names the place that could not be accessed.
     fn or_own(self, name: &str, kind: &CStr, usual: &str) -> Result<Folder> {
         match (Folder::own(name, kind, usual), self.closed) {
             (Err(own), Some(closed)) if own.kind() == ErrorKind::Permission => {
@@ -109,7 +109,7 @@ impl Search {
     }
 }
 
-/// Where file systems of a type are mounted, as far as this process sees them; nowhere if it sees no `/proc`.
+/// Where file systems of a type are mounted, as far as this process can see; empty without `/proc`.
 pub(crate) fn mount_points(kind: &str) -> Result<impl Iterator<Item = PathBuf>> {
     let list = Path::new("/proc/thread-self/mounts");
     let mounts = match fs::read(list) {
@@ -126,7 +126,7 @@ pub(crate) fn mount_points(kind: &str) -> Result<impl Iterator<Item = PathBuf>> 
     Ok(found.collect::<Vec<_>>().into_iter())
 }
 
-/// Blanks and the like stand in the list as a backslash and three octal digits.
+/// Spaces and the like are escaped in the list as a backslash and three octal digits.
 fn unescaped(place: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(place.len());
     let mut rest = place;
@@ -148,8 +148,8 @@ fn from_octal(digits: &[u8]) -> Option<u8> {
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 
-/// A BPF file system that nobody else sees: for the pins of an object whose maps are to be shared with nobody, on a machine
-/// that has none mounted. The pins are gone with it.
+/// A private BPF file system: for the pins of an object whose maps are not shared with other processes, on a machine that
+/// has none mounted. The pins disappear with it.
 ///
 /// ```no_run
 /// # fn main() -> rawbpf::Result<()> {
@@ -172,7 +172,7 @@ impl OwnBpffs {
         Folder::own("the BPF file system", c"bpf", BPFFS).map(Self)
     }
 
-    /// Mounts one if there is none at `/sys/fs/bpf`, where objects pin their maps unless they are told otherwise.
+    /// Mounts one if there is none at `/sys/fs/bpf`, where objects pin their maps by default.
     ///
     /// # Errors
     /// Those of [`OwnBpffs::mount`].
@@ -183,14 +183,14 @@ impl OwnBpffs {
         }
     }
 
-    /// The path of its root, as long as this lives. It means something in this process only, and needs `/proc`.
+    /// The path of its root, valid as long as this value lives. It works only in this process, and needs `/proc`.
     pub fn path(&self) -> PathBuf {
         format!("/proc/self/fd/{}", self.0.fd.as_raw_fd()).into()
     }
 }
 
 impl Folder {
-    /// The folder at `place`, if there is one and it is of this file system.
+    /// The folder at `place`, if it exists and belongs to this file system.
     fn open(place: &Path, kind: FileSystem) -> Result<Option<Self>> {
         let mut options = OpenOptions::new();
         let options = options
@@ -208,7 +208,7 @@ impl Folder {
         }))
     }
 
-    /// A mount of this process's own.
+    /// A private mount.
     fn own(name: &str, kind: &CStr, usual: &str) -> Result<Self> {
         let fd = mount::mount_detached(kind).map_err(|errno| refused(errno, name, kind, usual))?;
         Ok(Self {
@@ -229,7 +229,7 @@ impl Folder {
         Ok(text)
     }
 
-    /// Adds to a file, in one write.
+    /// Appends to a file, in one write.
     pub(crate) fn append(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let mut file = self.file(path, libc::O_WRONLY | libc::O_APPEND)?;
         file.write_all(bytes)
@@ -253,7 +253,7 @@ impl Folder {
     }
 }
 
-/// Whether this is how the kernel says that there is no such file or folder.
+/// Whether the error means that there is no such file or folder.
 fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -261,7 +261,7 @@ fn is_absence(error: &io::Error) -> bool {
     )
 }
 
-/// Why there is no mount of our own, and what to do.
+/// Why there is no private mount, and what to do.
 fn refused(errno: Errno, name: &str, kind: &CStr, usual: &str) -> Error {
     let error_kind = match errno {
         Errno::EPERM | Errno::EACCES => ErrorKind::Permission,

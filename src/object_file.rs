@@ -1,4 +1,4 @@
-//! Opening objects that are files: the one place where `open`, which is pure, meets the file system.
+//! Opening object files: `open` itself is pure, and this is where it meets the file system.
 
 use crate::Result;
 use crate::files::{Limit, read_regular};
@@ -9,7 +9,7 @@ impl OpenOptions {
     /// Opens an object file.
     ///
     /// # Errors
-    /// The file cannot be read, or what [`OpenOptions::open_bytes`] finds wrong with it.
+    /// The file cannot be read, or any error of [`OpenOptions::open_bytes`].
     #[doc(alias = "bpf_object__open_file")]
     pub fn open_file(&self, path: impl AsRef<Path>) -> Result<OpenObject> {
         let path = path.as_ref();
@@ -22,7 +22,7 @@ impl OpenObject {
     /// Opens an object file with the default options.
     ///
     /// # Errors
-    /// The file cannot be read, or is no BPF object.
+    /// The file cannot be read, or is not a BPF object.
     #[doc(alias = "bpf_object__open")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open_file(path)

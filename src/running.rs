@@ -1,7 +1,7 @@
 //! The kernel that runs this process as a [`Target`], and an object loaded into it in one step.
 //!
-//! It stands above all other rooms: some of what a [`Target`] is asked is found out by attaching, and attaching stands on loading and
-//! on `kernel`. Those below ask `kernel::target` for facts, or take the target that they are given.
+//! This is above all other rooms: some facts about a [`Target`] are found by attaching, and attaching depends on loading and on
+//! `kernel`. The rooms below ask `kernel::target` for facts, or use the target that they are given.
 
 use crate::Result;
 use crate::attach::possible;
@@ -14,8 +14,8 @@ use crate::reloc::Target;
 impl Target {
     /// The kernel that is running. Asks it nothing yet.
     ///
-    /// Features are found out by trying; before the first try, the limit of locked memory is raised if this kernel still
-    /// counts BPF memory against it.
+    /// Features are probed; before the first probe, the limit on locked memory is raised if this kernel still charges BPF
+    /// memory against it.
     pub fn running() -> Self {
         Self::running_with_token(TokenSource::default())
     }
@@ -30,14 +30,14 @@ impl OpenObject {
     /// Relocates the object for the running kernel, and loads it: all or nothing.
     ///
     /// # Errors
-    /// What relocation could not resolve, or the first refusal of the kernel.
+    /// What relocation could not resolve, or the first item that the kernel refused.
     #[doc(alias = "bpf_object__load")]
     pub fn load(self) -> Result<Object> {
         let target = self.running_target()?;
         self.load_into(&target, &LoadOptions::default())
     }
 
-    /// Relocates the object for the running kernel, and loads every program (whose autoload is on) that the kernel takes;
+    /// Relocates the object for the running kernel, and loads every program (whose autoload is on) that the kernel accepts;
     /// see [`LoadPlan::load_each`](crate::reloc::LoadPlan::load_each).
     ///
     /// # Errors
@@ -50,8 +50,8 @@ impl OpenObject {
     /// Relocates the object for the running kernel, and creates its maps, but loads no program yet.
     ///
     /// # Errors
-    /// What relocation could not resolve, a program that is known to be impossible to load, or the kernel's refusal of a
-    /// map.
+    /// What relocation could not resolve, a program that is known to be impossible to load, or a map that the kernel
+    /// refused.
     #[doc(alias = "bpf_object__prepare")]
     pub fn prepare(self) -> Result<PreparedObject> {
         let target = self.running_target()?;

@@ -1,4 +1,4 @@
-//! Which version of Linux brought which type of map and program, for messages.
+//! Which version of Linux introduced which type of map and program, for messages.
 
 use crate::KernelVersion;
 use crate::insn::Helper;
@@ -8,7 +8,7 @@ const fn v(major: u8, minor: u8) -> KernelVersion {
     KernelVersion::new(major, minor, 0)
 }
 
-/// The version that brought this type of program; `None` for types newer than this table.
+/// The version that introduced this type of program; `None` for types newer than this table.
 pub(crate) fn program_type(kind: ProgramType) -> Option<KernelVersion> {
     Some(match kind {
         ProgramType::SOCKET_FILTER => v(3, 19),
@@ -42,7 +42,7 @@ pub(crate) fn program_type(kind: ProgramType) -> Option<KernelVersion> {
     })
 }
 
-/// The version that brought this attach type, where it is younger than the program type that uses it.
+/// The version that introduced this attach type, where it is newer than the program type that uses it.
 pub(crate) fn attach_type(kind: AttachType) -> Option<KernelVersion> {
     Some(match kind {
         AttachType::TRACE_ITER | AttachType::XDP_DEVMAP => v(5, 8),
@@ -71,7 +71,7 @@ pub(crate) fn attach_type(kind: AttachType) -> Option<KernelVersion> {
     })
 }
 
-/// The version that let such programs sleep.
+/// The version that allowed such programs to sleep.
 pub(crate) fn sleepable(kind: ProgramType, attach_type: AttachType) -> Option<KernelVersion> {
     Some(match (kind, attach_type) {
         (ProgramType::TRACING, AttachType::TRACE_ITER) => v(5, 18),
@@ -84,7 +84,7 @@ pub(crate) fn sleepable(kind: ProgramType, attach_type: AttachType) -> Option<Ke
     })
 }
 
-/// The version that brought this helper; `None` for those that Linux 5.10 has, and for ones newer than this table.
+/// The version that introduced this helper; `None` for those that Linux 5.10 has, and for those newer than this table.
 pub(crate) fn helper_for(
     helper: Helper,
     kind: ProgramType,
@@ -106,7 +106,7 @@ pub(crate) fn helper_for(
         (210, v(6, 2)),  // cgrp_storage_get
     ];
     match (helper, kind) {
-        // Kinds of programs were given this one by one.
+        // Program types got this helper one by one.
         (Helper::GET_ATTACH_COOKIE, ProgramType::TRACING)
             if attach_type == AttachType::TRACE_RAW_TP =>
         {
@@ -122,7 +122,7 @@ pub(crate) fn helper_for(
     }
 }
 
-/// The version that brought this type of map; `None` for types newer than this table.
+/// The version that introduced this type of map; `None` for types newer than this table.
 pub(crate) fn map_type(kind: MapType) -> Option<KernelVersion> {
     Some(match kind {
         MapType::HASH | MapType::ARRAY => v(3, 19),
@@ -153,7 +153,7 @@ pub(crate) fn map_type(kind: MapType) -> Option<KernelVersion> {
     })
 }
 
-/// A version as kernel developers speak of it: `6.7`, not `6.7.0`.
+/// A version as kernel developers write it: `6.7`, not `6.7.0`.
 pub(crate) fn series(version: KernelVersion) -> String {
     let text = version.to_string();
     text.strip_suffix(".0").unwrap_or(&text).to_owned()

@@ -1,6 +1,6 @@
-//! From addresses back to names: the functions of the kernel, or of an executable.
+//! Names for addresses: the functions of the kernel, or of an executable.
 //!
-//! In: the text of `/proc/kallsyms`, or the bytes of an ELF file. Out: a sorted table. Not here: reading the files, and where a
+//! In: the text of `/proc/kallsyms`, or the bytes of an ELF file. Out: a sorted table. Not here: reading the files, or finding where a
 //! process has mapped an executable (`/proc/PID/maps`).
 
 use crate::elf::debug_symbols;
@@ -41,10 +41,10 @@ impl fmt::Debug for Symbols {
 }
 
 impl Symbols {
-    /// The functions of the text of `/proc/kallsyms`, modules and BPF programs among them.
+    /// The functions in the text of `/proc/kallsyms`, including those of modules and BPF programs.
     ///
-    /// Without the right to see addresses (`CAP_SYSLOG`, `kernel.kptr_restrict`) all of them read as zero there, which means
-    /// *unknown*: the table is empty. [`Symbols::of_kernel`] tells this apart. Lines that cannot be read are left out.
+    /// Without permission to see addresses (`CAP_SYSLOG`, `kernel.kptr_restrict`) all of them read as zero, which means
+    /// *unknown*: the table is empty. [`Symbols::of_kernel`] reports this case. Malformed lines are skipped.
     pub fn from_kallsyms(text: &[u8]) -> Self {
         let mut symbols = Self::default();
         each_in_kallsyms(text, &mut |symbol| {
@@ -57,15 +57,14 @@ impl Symbols {
         symbols.sorted()
     }
 
-    /// The functions of an executable or library. Their addresses are bytes from the start of the *file*.
+    /// The functions of an executable or library. Their addresses are offsets in the *file*.
     ///
-    /// An address of a running process is that after the subtraction of its mapping's start, and the addition of the mapping's
-    /// offset in the file.
+    /// For an address in a running process, subtract the start of its mapping and add the mapping's offset in the file.
     ///
-    /// Of a stripped one, those symbols count that it keeps compressed in its section `.gnu_debugdata`.
+    /// For a stripped file, the compressed symbols in its section `.gnu_debugdata` are used.
     ///
     /// # Errors
-    /// `bytes` is no executable and no library, or a damaged one. That it has no symbols is no error.
+    /// `bytes` is not an executable or library, or a damaged one. Having no symbols is not an error.
     pub fn from_executable(bytes: &[u8]) -> Result<Self> {
         let mut functions = Functions::open(&bytes)?;
         let embedded = debug_symbols::embedded(functions.executable())
@@ -92,10 +91,10 @@ impl Symbols {
         Ok(symbols.sorted())
     }
 
-    /// The function that starts at `address` or is the last before it, and how many bytes after its start `address` is.
+    /// The last function that starts at or before `address`, and the offset of `address` from its start.
     ///
-    /// Functions have no ends here: far behind the last function, the offset is large. Of several names for one address, the
-    /// first that was listed counts.
+    /// The ends of functions are not known: far behind the last function, the offset is large. If an address has several
+    /// names, the first one listed is used.
     pub fn name_of(&self, address: u64) -> Option<(&str, u64)> {
         let after = self.functions.partition_point(|f| f.address <= address);
         let function = self.functions.get(after.checked_sub(1)?)?;
@@ -147,17 +146,17 @@ impl KernelSymbol<'_> {
     }
 }
 
-/// Whether a list of the kernel's symbols tells where they are.
+/// Whether a list of the kernel's symbols has their addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
     /// It does, or has no symbols.
     Told,
-    /// There are symbols, and every one has the address zero: what the kernel prints for those who may not know.
+    /// There are symbols, and all have the address zero, which the kernel prints for readers without permission.
     Hidden,
 }
 
 impl Addresses {
-    /// Works it out symbol by symbol. A few of the kernel's symbols do have the address zero, so one alone says nothing.
+    /// Determined symbol by symbol. A few kernel symbols really have the address zero, so a single one proves nothing.
     pub(crate) fn note(seen: &mut Option<Self>, address: u64) {
         if address != 0 {
             *seen = Some(Self::Told);
@@ -167,7 +166,7 @@ impl Addresses {
     }
 }
 
-/// That the addresses are hidden, and what to do about it.
+/// Explains that the addresses are hidden, and what to do about it.
 #[cold]
 pub(crate) fn hidden(what: &str) -> Error {
     let message =

@@ -74,7 +74,7 @@ fn gunzip(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
         .take(Limit::KCONFIG.bytes() + 1)
         .read_to_end(&mut text)
         .map_err(|e| Error::from_io(e, "decompress", path))?;
-    // What was cut off would be options that seem not to be set.
+    // Options that were cut off would seem not to be set.
     if text.len() as u64 > Limit::KCONFIG.bytes() {
         return Err(Limit::KCONFIG.exceeded(path, None).context("decompressing"));
     }

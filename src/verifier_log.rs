@@ -1,18 +1,18 @@
-//! The gist of a verifier log: which instruction, from which source line, was refused for which reason.
+//! The summary of a verifier log: which instruction, from which source line, was rejected for which reason.
 //!
-//! Pure. The verifier writes for people who read all of it: instructions, register states, and at the very end the one
-//! line that counts. Two shapes are read: the one of Linux up to 7.2, where the reason is what follows the last
-//! instruction, and the newer one with headings ("Verification failed:", "Reason:", "At:", "Suggestion:").
+//! Pure. A log has every instruction and register state, and the one line that matters at the very end. Two formats are
+//! understood: that of Linux up to 7.2, where the reason follows the last instruction, and the newer one with headings
+//! ("Verification failed:", "Reason:", "At:", "Suggestion:").
 //!
-//! Instructions that relocation poisoned show up as calls of impossible helpers, such as `unknown#195896080`; they are
-//! put back into the words of the relocation that had no answer.
+//! Instructions that relocation poisoned show up as calls to impossible helpers, such as `unknown#195896080`; they are
+//! translated back into the relocation that failed.
 
 use crate::reloc::{CoreStep, Poison, Ref};
 
-/// A reason is rarely longer; what comes before is context.
+/// A reason is rarely longer than this; what precedes it is context.
 const MAX_REASON_LINES: usize = 3;
 
-/// What the numbers in a log stand for.
+/// What the numbers in a log refer to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LogNames<'a> {
     /// What CO-RE did to the program.
@@ -23,7 +23,7 @@ pub(crate) struct LogNames<'a> {
     pub(crate) maps: &'a [&'a str],
 }
 
-/// The gist of `log`: the reason in the first line, details in a few more; empty for an empty log.
+/// The summary of `log`: the reason on the first line, details on a few more; empty for an empty log.
 #[doc(alias = "fixup_verifier_log")]
 pub(crate) fn summarize(log: &str, names: LogNames<'_>) -> String {
     let gist = headed(log).unwrap_or_else(|| plain(log));
@@ -70,7 +70,7 @@ impl Gist<'_> {
         lines.join("\n")
     }
 
-    /// What a call of an impossible helper stands for.
+    /// What a call to an impossible helper stands for.
     fn missing(&self, names: LogNames<'_>) -> Option<Missing> {
         let called = self.reason.iter().find_map(|line| unknown_helper(line));
         let number = called.or_else(|| unknown_helper(self.insn?.text))?;
@@ -112,7 +112,7 @@ impl Missing {
             };
         };
         let missing = step.missing.as_deref().unwrap_or("something");
-        // A found field that the instruction cannot take is there, after all.
+        // The field was found; it is the instruction that cannot access it.
         let reason = if step.candidates.is_empty() {
             format!("it needs {missing}, which this kernel does not have")
         } else {
@@ -162,7 +162,7 @@ fn unknown_helper(line: &str) -> Option<u32> {
     rest.get(..end)?.parse().ok()
 }
 
-/// The old shape: the last instruction, the source line before it, and what follows it.
+/// The old format: the last instruction, the source line before it, and what follows it.
 fn plain(log: &str) -> Gist<'_> {
     let mut gist = Gist::default();
     for line in log.lines().map(str::trim_end) {
@@ -195,7 +195,7 @@ fn insn_line(line: &str) -> Option<InsnLine<'_>> {
     })
 }
 
-/// Lines that say nothing about why a program was refused: statistics, register states, the search for precision.
+/// Lines that do not say why a program was rejected: statistics, register states, precision tracking.
 fn is_noise(line: &str) -> bool {
     const STARTS: [&str; 12] = [
         "processed ",
@@ -244,7 +244,7 @@ const HEADINGS: [(&str, Heading); 4] = [
     ("Suggestion:", Heading::Suggestion),
 ];
 
-/// The newer shape; `None` if the log has no such headings.
+/// The newer format; `None` if the log has no such headings.
 fn headed(log: &str) -> Option<Gist<'_>> {
     let start = log.rfind(HEADINGS[0].0)?;
     let report = log.get(start..)?;
@@ -259,7 +259,7 @@ fn headed(log: &str) -> Option<Gist<'_>> {
                 under = Some(heading);
                 rest.trim()
             }
-            // What is below a heading is indented, or follows it at once; statistics are neither.
+            // What belongs to a heading is indented or directly follows it; statistics do neither.
             None if is_noise(line) && !line.trim().is_empty() => {
                 under = None;
                 continue;

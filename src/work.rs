@@ -1,6 +1,6 @@
-//! Steps that readers of untrusted bytes take, counted in tests: twice the input may cost about twice the steps.
+//! Counts, in tests, the steps that readers of untrusted bytes take: twice the input may cost about twice the steps.
 
-/// Notes so many steps: bytes looked at, cells filled in. Costs nothing outside of tests.
+/// Adds this many steps: bytes looked at, cells filled in. Does nothing outside of tests.
 #[inline]
 pub(crate) fn did(steps: usize) {
     #[cfg(test)]
@@ -17,7 +17,7 @@ mod count {
     use std::cell::Cell;
 
     thread_local! {
-        /// Each test runs on a thread of its own.
+        /// Each test runs on its own thread.
         static STEPS: Cell<u64> = const { Cell::new(0) };
     }
 

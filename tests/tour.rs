@@ -106,7 +106,7 @@ fn the_bytes_of_the_file_are_those_it_shows() {
     assert_eq!(bytes[INSTRUCTION..][..INSN_SIZE], first.to_bytes());
     says(&format!("at byte {INSTRUCTION:#x}"));
     says(&format!("```text\n{}\n```", shown(first).trim()));
-    says(&format!("makes {} instructions", insns.len()));
+    says(&format!("into {} instructions", insns.len()));
     says(&format!("of type {}, tracepoint", program.kind().0));
 
     let mut relocations = object.core_relocations();
@@ -129,7 +129,7 @@ fn the_bytes_of_the_file_are_those_it_shows() {
     let (id, text) = (question.type_id.0, words[2]);
     says(&format!("type {id:#x} = {id}"));
     says(&format!(
-        "the text at {text:#x} of the file's strings,\nwhich is `{}`",
+        "the string at {text:#x} of the file's strings,\nwhich is `{}`",
         question.access
     ));
     says(&format!("question {}", question.kind));

@@ -15,7 +15,7 @@ pub(crate) struct ElfFile<'a> {
     endian: Endianness,
     header: &'a FileHeader64<Endianness>,
     sections: &'a [SectionHeader64<Endianness>],
-    /// The names of sections.
+    /// The table of section names.
     names: &'a [u8],
 }
 
@@ -55,7 +55,7 @@ impl<'a> ElfFile<'a> {
         Ok(file)
     }
 
-    /// Whether this is a relocatable object for BPF (or for no machine, as old compilers wrote).
+    /// Whether this is a relocatable object for BPF (or for no machine, as written by old compilers).
     pub(crate) fn check_bpf(&self) -> Result<(), ElfError> {
         let kind = self.header.e_type(self.endian);
         let machine = self.header.e_machine(self.endian);
@@ -72,7 +72,7 @@ impl<'a> ElfFile<'a> {
         self.endian
     }
 
-    /// Whose byte order the file was written in.
+    /// The byte order of the file.
     pub(crate) fn byte_order(&self) -> ByteOrder {
         let native = cfg!(target_endian = "little") == (self.endian == Endianness::Little);
         if native {
@@ -82,7 +82,7 @@ impl<'a> ElfFile<'a> {
         }
     }
 
-    /// How many sections there are, with the empty first one.
+    /// The number of sections, including the empty first one.
     pub(crate) fn section_count(&self) -> usize {
         self.sections.len()
     }
@@ -115,7 +115,7 @@ impl<'a> ElfFile<'a> {
             .ok_or(ElfError::NoSection(index))
     }
 
-    /// The section with this number.
+    /// The section with this index.
     pub(crate) fn section(&self, index: SectionIndex) -> Result<Section<'a>, ElfError> {
         let offset = self.raw(index)?.sh_name(self.endian);
         let name = string_at(self.names, offset).ok_or(ElfError::SectionName {
@@ -125,7 +125,7 @@ impl<'a> ElfFile<'a> {
         self.raw_section(index, name)
     }
 
-    /// What the names of all sections may come to.
+    /// The budget for the names of all sections.
     pub(crate) fn section_name_budget(&self) -> NameBudget {
         let number = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
         NameBudget::of_table(
@@ -135,14 +135,14 @@ impl<'a> ElfFile<'a> {
         )
     }
 
-    /// All sections but the empty first one.
+    /// All sections except the empty first one.
     pub(crate) fn sections(&self) -> impl Iterator<Item = Result<Section<'a>, ElfError>> {
         let count = u32::try_from(self.sections.len()).unwrap_or(u32::MAX);
         (1..count).map(|index| self.section(SectionIndex(index)))
     }
 }
 
-/// The first bytes, looked at one by one so that the message can say what is wrong with them.
+/// Checks the first bytes one by one, so that the message can say what is wrong with them.
 fn check_ident(data: &[u8]) -> Result<(), ElfError> {
     if data.is_empty() {
         return Err(ElfError::Empty);

@@ -1,8 +1,8 @@
-//! Functions of programs and libraries: from a name to the place in the file, which is what the kernel wants for a probe.
+//! Functions of programs and libraries: from a name to the offset in the file, which the kernel needs for a probe.
 //!
-//! A symbol's value is an address; where that is in the file, the program headers say. Symbols come from up to three tables:
-//! the *dynamic* one, which has what is exported, in its versions; the *full* one, which `strip` takes away; and the full one of
-//! a file of debug information, which was kept when that happened.
+//! A symbol's value is an address, which the program headers map to a file offset. Symbols come from up to three tables: the
+//! *dynamic* one, which has exported symbols, with versions; the *full* one, which `strip` removes; and the full one of a
+//! separate file with debug information.
 
 use super::executable::{CodePlace, Executable};
 use super::read_at::ReadAt;
@@ -17,9 +17,9 @@ const LONGEST_NAME: usize = 1 << 14;
 const LONGEST_SUGGESTION: usize = 1 << 8;
 /// What may follow a name: `@@` and a version.
 const LONGEST_VERSION: usize = 1 << 8;
-/// Of one name, so many symbols are told apart.
+/// How many symbols of one name are told apart.
 const MOST_OF_ONE_NAME: usize = 1 << 12;
-/// So many implementations of an indirect function are named.
+/// How many implementations of an indirect function are listed.
 const SHOWN: usize = 8;
 
 /// The functions of an executable or library.
@@ -31,12 +31,12 @@ pub struct Functions<'r> {
     advice: Option<String>,
 }
 
-/// Where a function is.
+/// The location of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionPlace {
-    /// Bytes from the start of the file.
+    /// Offset in the file, in bytes.
     pub offset: u64,
-    /// Its number in its symbol table.
+    /// Its index in its symbol table.
     pub index: u32,
 }
 
@@ -50,7 +50,7 @@ enum Source {
 
 const SOURCES: [Source; 3] = [Source::Dynamic, Source::Full, Source::Debug];
 
-/// A name, and the version that was asked for with it.
+/// A name, and the version requested with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'n> {
     pub(super) name: &'n str,
@@ -73,10 +73,10 @@ impl<'n> Wanted<'n> {
 }
 
 impl<'r> Functions<'r> {
-    /// Reads the headers; symbols are read when they are asked for.
+    /// Reads the headers; symbols are read when needed.
     ///
     /// # Errors
-    /// `Elf` if this is no executable and no library, or is damaged.
+    /// `Elf` if this is not an executable or library, or is damaged.
     pub fn open(reader: &'r dyn ReadAt) -> Result<Self> {
         Ok(Self {
             file: Executable::open(reader)?,
@@ -85,23 +85,23 @@ impl<'r> Functions<'r> {
         })
     }
 
-    /// Takes in the symbols of a file of debug information. What their addresses mean is up to this file's program headers: the
-    /// other's are of no use.
+    /// Adds the symbols of a separate file with debug information. Their addresses are mapped by this file's program headers; those of
+    /// the other file are useless.
     ///
     /// # Errors
-    /// `Elf` if that is no ELF file, or is damaged.
+    /// `Elf` if that is not an ELF file, or is damaged.
     pub fn with_symbols_of(mut self, debug: &'r dyn ReadAt) -> Result<Self> {
         self.debug = Some(Executable::open(debug)?);
         Ok(self)
     }
 
-    /// Says what to do about a function that is not found, instead of what can be said without knowing the system.
+    /// Sets the advice for functions that are not found, in place of the default, which knows nothing of the system.
     pub fn with_advice(mut self, advice: String) -> Self {
         self.advice = Some(advice);
         self
     }
 
-    /// What to do about a function that is not found; nothing if all symbols are there.
+    /// The advice for a function that is not found; empty if no symbols are missing.
     pub fn advice(&self) -> Option<&str> {
         let advice = self.advice.as_deref().unwrap_or(STRIPPED);
         self.is_stripped().then_some(advice)
@@ -118,19 +118,19 @@ impl<'r> Functions<'r> {
         full(&self.file) && self.debug.as_ref().is_none_or(full)
     }
 
-    /// Where the function `name` starts in the file. `name` alone means its default version; `name@VERSION` and
-    /// `name@@VERSION` ask for one.
+    /// The file offset where the function `name` starts. `name` alone means its default version; `name@VERSION` and
+    /// `name@@VERSION` select a version.
     ///
     /// # Errors
-    /// `NotFound` if there is no such function, with what bears the name instead; `InvalidArgument` if there are several of
-    /// which none is the default; `Unsupported` if it is an indirect one (IFUNC).
+    /// `NotFound` if there is no such function; the message says what else has the name. `InvalidArgument` if there are several, none
+    /// of which is the default; `Unsupported` if it is an indirect function (IFUNC).
     #[doc(alias = "elf_find_func_offset")]
     pub fn offset(&self, name: &str) -> Result<u64> {
         let offsets = self.offsets(&[name])?;
         offsets.first().copied().ok_or_else(|| self.unknown(name))
     }
 
-    /// Where the functions of these names start in the file, in the order of `names`.
+    /// The file offsets where the functions of these names start, in the order of `names`.
     ///
     /// # Errors
     /// Those of [`Functions::offset`], for the first name that fails.
@@ -165,7 +165,7 @@ impl<'r> Functions<'r> {
     /// information, too.
     ///
     /// # Errors
-    /// The tables are damaged. That nothing matches is no error.
+    /// The tables are damaged. It is not an error if nothing matches.
     #[doc(alias = "elf_resolve_pattern_offsets")]
     pub fn each(
         &self,
@@ -220,9 +220,9 @@ impl<'r> Functions<'r> {
     fn each_suggestion(&self, visit: &mut dyn FnMut(&str)) {
         for source in SOURCES {
             if let Ok(Some(table)) = self.table(source) {
-                // What cannot be read is not worth a suggestion either.
+                // Tables that cannot be read just yield no suggestions.
                 let _ = each_name(&table, LONGEST_SUGGESTION, &mut |name, symbols| {
-                    // Whoever made the file may have put escape sequences of terminals into it.
+                    // The file may contain terminal escape sequences.
                     if !name.contains(char::is_control)
                         && symbols.iter().any(|symbol| self.place(symbol).is_some())
                     {

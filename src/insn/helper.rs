@@ -230,7 +230,7 @@ impl Helper {
         Self::from_name(name).or_else(|| Self::from_name(&format!("bpf_{name}")))
     }
 
-    /// As [`Helper::parse`], with an error that lists the nearest names.
+    /// Like [`Helper::parse`], with an error that lists similar names.
     ///
     /// # Errors
     /// `NotFound` if there is no such helper.
@@ -250,7 +250,7 @@ impl Helper {
         })
     }
 
-    /// What a `call` of this helper has as its immediate.
+    /// The immediate of a `call` to this helper.
     pub const fn immediate(self) -> i32 {
         self.0.cast_signed()
     }

@@ -1,4 +1,4 @@
-//! Bytes in, instructions out, and back.
+//! Converts between bytes and instructions.
 //!
 //! [`Insn`] is the kernel's `struct bpf_insn`, eight bytes. Not here: what an instruction refers to (see `open` and `reloc`).
 
@@ -27,7 +27,7 @@ pub struct Insn {
     pub imm: i32,
 }
 
-/// Bytes of one slot.
+/// Size of one slot, in bytes.
 pub const INSN_SIZE: usize = 8;
 
 const _: () = assert!(size_of::<Insn>() == INSN_SIZE);
@@ -110,12 +110,12 @@ impl Insn {
         self.code == Self::LD_IMM64
     }
 
-    /// Whether this is a call of a helper function.
+    /// Whether this is a call to a helper function.
     pub const fn is_helper_call(self) -> bool {
         self.code == Self::CALL && self.src() == 0 && self.dst() == 0
     }
 
-    /// The helper function that this calls, if it is such a call.
+    /// The helper function that this calls, if it is a call to one.
     pub const fn helper(self) -> Option<Helper> {
         if self.is_helper_call() {
             Some(Helper(self.imm.cast_unsigned()))
@@ -124,7 +124,7 @@ impl Insn {
         }
     }
 
-    /// Whether this is a call of another BPF function of the same program.
+    /// Whether this is a call to another BPF function of the same program.
     #[doc(alias = "insn_is_subprog_call")]
     pub const fn is_subprog_call(self) -> bool {
         self.code == Self::CALL && self.src() == pseudo::CALL && self.dst() == 0 && self.off == 0
@@ -151,7 +151,7 @@ impl fmt::Debug for Insn {
     }
 }
 
-/// Instructions of a byte slice; `None` if its length is no multiple of eight.
+/// The instructions in a byte slice; `None` if its length is not a multiple of eight.
 pub fn from_bytes(bytes: &[u8]) -> Option<Vec<Insn>> {
     let (slots, rest) = bytes.as_chunks::<INSN_SIZE>();
     rest.is_empty()

@@ -52,7 +52,7 @@ pub mod mode {
     pub const MASK: u8 = 0xe0;
 }
 
-/// Where an arithmetic instruction or jump takes its second operand from: bit 3.
+/// The second operand of an arithmetic instruction or jump: bit 3.
 pub mod source {
     /// The immediate.
     pub const K: u8 = 0x00;

@@ -1,4 +1,4 @@
-//! When the kernel refuses a program that has alternatives ([`OpenObject::prefer`](crate::OpenObject::prefer)): the next one.
+//! Trying the next alternative when the kernel refuses a program ([`OpenObject::prefer`](crate::OpenObject::prefer)).
 
 use super::object::Object;
 use super::session::Session;
@@ -6,7 +6,7 @@ use crate::reloc::{Choice, LoadPlan, PassedOver, Target, is_refusal, obstacle};
 use crate::{Error, ErrorKind, Result};
 
 impl Session<'_> {
-    /// Loads the program of this index or, if the kernel refuses it, the next alternative that it takes.
+    /// Loads the program of this index or, if the kernel refuses it, the next alternative that it accepts.
     pub(super) fn load_preferred(&mut self, index: usize, target: &Target) -> Result<usize> {
         match self.load_program(index) {
             Ok(()) => Ok(index),
@@ -14,10 +14,10 @@ impl Session<'_> {
         }
     }
 
-    /// Loads an alternative of the program of this index, which was refused; says which.
+    /// Loads an alternative to the program of this index, which was refused; returns which.
     ///
     /// # Errors
-    /// There is none, or the kernel takes none; or what ended the attempt was no refusal.
+    /// There is none, or the kernel accepts none; or the attempt ended for another reason than a refusal.
     pub(super) fn load_next(
         &mut self,
         index: usize,
@@ -61,7 +61,8 @@ impl Session<'_> {
         self.load_program(index)
     }
 
-    /// Whether the program of this index, once loaded, is attached with the others. One that took another's place does as that one.
+    /// Whether the program of this index, once loaded, is attached with the others. An alternative follows the program that it
+    /// replaced.
     pub(super) fn autoattach(&self, index: usize) -> bool {
         let plan = self.plan;
         let attaches = |index: usize| plan.programs.get(index).is_some_and(|p| p.autoattach);
@@ -78,10 +79,10 @@ fn chosen(plan: &LoadPlan, choice: &Choice) -> Option<usize> {
 }
 
 impl Choice {
-    /// Chooses the next one instead of the one that was chosen.
+    /// Chooses the next alternative.
     ///
     /// # Errors
-    /// This one, if it does not say that the program is refused.
+    /// The given error, if it is not a refusal of the program.
     fn pass_over(&mut self, reason: Error) -> Result<()> {
         if !is_refusal(&reason) {
             return Err(reason);
@@ -96,8 +97,8 @@ impl Choice {
 }
 
 impl Object {
-    /// What was loaded of programs of which one is enough ([`OpenObject::prefer`](crate::OpenObject::prefer)), and why others
-    /// were passed over, some of them perhaps only when the kernel refused them.
+    /// Which alternatives were chosen ([`OpenObject::prefer`](crate::OpenObject::prefer)), and why others were passed over, some
+    /// of them perhaps only when the kernel refused them.
     pub fn choices(&self) -> &[Choice] {
         &self.choices
     }

@@ -1,4 +1,4 @@
-//! Loading a program of a prepared object once more, for another purpose.
+//! Loading a program of a prepared object again, for another purpose.
 
 use super::context::copy_of_program;
 use super::options::LoadOptions;
@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// In what a clone of a program differs from it; what is not said stays as it is. For [`PreparedObject::clone_program`].
+/// How a clone differs from its program; everything else stays the same. For [`PreparedObject::clone_program`].
 #[derive(Debug, Default)]
 pub struct CloneOptions {
     attach_type: Option<AttachType>,
@@ -28,14 +28,14 @@ impl CloneOptions {
         Self::default()
     }
 
-    /// What it is to be attached to, as the verifier must know it.
+    /// The attach type that the verifier is told.
     #[doc(alias = "expected_attach_type")]
     pub fn attach_type(mut self, attach_type: AttachType) -> Self {
         self.attach_type = Some(attach_type);
         self
     }
 
-    /// The function, tracepoint or hook that it is checked against, by the name that stands in a section: `vfs_read`, or
+    /// The target function, tracepoint or hook, as written in a section name: `vfs_read`, or
     /// `module:function`. See [`OpenProgram::set_attach_target`].
     #[doc(alias = "attach_btf_id")]
     #[doc(alias = "attach_btf_obj_fd")]
@@ -44,7 +44,7 @@ impl CloneOptions {
         self
     }
 
-    /// The loaded program that has the function it is checked against. See [`OpenProgram::set_attach_program`].
+    /// The loaded program that contains the target function. See [`OpenProgram::set_attach_program`].
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -68,7 +68,7 @@ impl CloneOptions {
         self
     }
 
-    /// How to load it, such as with a log.
+    /// Options for loading it, such as a log.
     pub fn load_options(mut self, options: LoadOptions) -> Self {
         self.load = options;
         self
@@ -94,10 +94,10 @@ impl CloneOptions {
 }
 
 impl PreparedObject {
-    /// Loads a program now, apart from the others, with some things changed: one program that traces many functions, say, of
-    /// which each needs a program of its own. It uses the maps of this object, and lives on when the object is loaded or dropped.
+    /// Loads a copy of a program now, separately from the others, with some changes: for example, to trace many functions that
+    /// each need their own program. It uses the maps of this object, and outlives the object.
     ///
-    /// Unlike the programs of [`PreparedObject::load`], it is not tied to the object's constants: see [`Program::bind_map`].
+    /// Unlike the programs of [`PreparedObject::load`], it is not bound to the object's constants: see [`Program::bind_map`].
     ///
     /// ```no_run
     /// # fn main() -> rawbpf::Result<()> {
@@ -117,8 +117,8 @@ impl PreparedObject {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` if there is no such program, or nothing of the target's name; `InvalidArgument` if its autoload was off when
-    /// the object was prepared, so that it was not relocated; the kernel's refusal.
+    /// `NotFound` if there is no such program or target; `InvalidArgument` if its autoload was off when the object was
+    /// prepared, so that it was not relocated; or the kernel's refusal.
     #[doc(alias = "bpf_program__clone")]
     pub fn clone_program(&mut self, name: &str, options: &CloneOptions) -> Result<Program> {
         let cloned = self
@@ -127,7 +127,7 @@ impl PreparedObject {
         cloned.map_err(|e| self.open.blame(e))
     }
 
-    /// Leaves a program out when the object is loaded, such as one that is there to be [cloned](Self::clone_program).
+    /// Skips a program when the object is loaded, such as one that only exists to be [cloned](Self::clone_program).
     ///
     /// # Errors
     /// `NotFound` if there is no such program.

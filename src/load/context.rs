@@ -1,4 +1,4 @@
-//! What of the caller's goes into the holes of a plan.
+//! The caller's maps and programs that fill the holes of a plan.
 
 use crate::map::Map;
 use crate::open::{Held, OpenObject};
@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// data, and names them only: [`MapPlan::given`](crate::reloc::MapPlan::given),
 /// [`ProgramPlan::attach_program`](crate::reloc::ProgramPlan::attach_program).
 ///
-/// Loading an [`OpenObject`] as a whole takes what was given to it ([`OpenMapMut::reuse`](crate::open::OpenMapMut::reuse) and its
-/// neighbours). Who loads a plan hands it over: [`LoadOptions::context`](super::LoadOptions::context).
+/// Loading an [`OpenObject`] as a whole uses what was given to it ([`OpenMapMut::reuse`](crate::open::OpenMapMut::reuse) and
+/// similar methods). When loading a plan, pass a context: [`LoadOptions::context`](super::LoadOptions::context).
 ///
 /// ```no_run
 /// # fn main() -> rawbpf::Result<()> {
@@ -38,7 +38,7 @@ pub struct LoadContext {
 }
 
 impl LoadContext {
-    /// Nothing.
+    /// An empty context.
     pub fn new() -> Self {
         Self::default()
     }
@@ -63,7 +63,7 @@ impl LoadContext {
         context
     }
 
-    /// Puts `map` in the place of the plan's map of this name.
+    /// Uses `map` for the plan's map of this name.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -72,7 +72,7 @@ impl LoadContext {
         Ok(self)
     }
 
-    /// Makes `map` the template of the maps that the plan's map of maps of this name will hold.
+    /// Uses `map` as the template for the inner maps of the plan's map of maps of this name.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -81,7 +81,7 @@ impl LoadContext {
         Ok(self)
     }
 
-    /// Says which loaded program has the function that the plan's program of this name is written for.
+    /// Sets the loaded program whose function is the target of the plan's program of this name.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -91,7 +91,7 @@ impl LoadContext {
         Ok(self)
     }
 
-    /// What the other one has, too; and instead, where both have something.
+    /// Adds everything from `other`, which wins where both have something.
     pub(super) fn extend(&mut self, other: Self) {
         self.maps.extend(other.maps);
         self.inner_maps.extend(other.inner_maps);
@@ -103,7 +103,7 @@ impl LoadContext {
         self.programs.insert(name.to_owned(), Arc::clone(program));
     }
 
-    /// What takes the place of the plan's map of this name.
+    /// The map to use for the plan's map of this name.
     ///
     /// # Errors
     /// Nothing was given.
@@ -124,7 +124,7 @@ impl LoadContext {
         )
     }
 
-    /// The program with the function that this program is written for; `None` if none was given.
+    /// The program that contains this program's target function; `None` if none was given.
     pub(super) fn given_program(&self, name: &str) -> Option<BorrowedFd<'_>> {
         self.programs.get(name).map(AsFd::as_fd)
     }

@@ -1,4 +1,4 @@
-//! Loading what can be loaded, and saying of each item how it went.
+//! Loading whatever can be loaded, with an outcome for each item.
 
 use super::object::Object;
 use super::options::LoadOptions;
@@ -13,14 +13,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub struct Outcome {
     /// Its name.
     pub name: String,
-    /// Why it is not there; of a map that the object has, why it lacks a program that it should hold. `None` if all is well.
+    /// Why it does not exist; for a map that does, why it lacks a program that it should hold. `None` if all is well.
     pub error: Option<Error>,
 }
 
-/// What became of each item of a plan. Returned by [`LoadPlan::load_each`].
+/// The outcome of each item of a plan. Returned by [`LoadPlan::load_each`].
 #[derive(Debug)]
 pub struct LoadedEach {
-    /// Holds what could be made.
+    /// Contains what could be created.
     pub object: Object,
     /// The maps that were to be created, in order.
     pub maps: Vec<Outcome>,
@@ -29,11 +29,11 @@ pub struct LoadedEach {
 }
 
 impl LoadPlan {
-    /// Loads every program (whose autoload is on) that the kernel takes, so that one refused program does not hide what
-    /// the kernel says of the others.
+    /// Loads every program (whose autoload is on) that the kernel accepts, so that a refused program does not hide the
+    /// outcome of the others.
     ///
-    /// All maps are made once, and used by all programs. A program array or `struct_ops` map that names a refused program
-    /// lacks that one, which its [`Outcome`] says.
+    /// All maps are created once, and shared by all programs. A program array or `struct_ops` map that refers to a refused
+    /// program lacks it, as its [`Outcome`] says.
     ///
     /// # Errors
     /// Only what concerns the object as a whole.
@@ -69,7 +69,7 @@ impl LoadPlan {
                 },
             };
             options.go_on()?;
-            // An alternative may have taken its place.
+            // An alternative may have been chosen instead.
             let index = *loaded.as_ref().unwrap_or(&index);
             let name = self.programs.get(index).map_or(&program.name, |p| &p.name);
             let outcome = Outcome {
@@ -97,18 +97,18 @@ impl LoadPlan {
     }
 }
 
-/// Whose program arrays are. The kernel lets an array hold programs that are like the first one that uses it, and refuses
-/// (with `EINVAL`) to load others that use it.
+/// Which programs use which program arrays. The kernel lets an array hold only programs compatible with the first one that
+/// uses it, and refuses (with `EINVAL`) to load others that use it.
 #[derive(Default)]
 struct Claims {
     /// The arrays that loaded programs use, by index.
     used: HashSet<usize>,
-    /// Those that programs of several sorts want to use.
+    /// Those that incompatible programs want to use.
     disputed: HashMap<usize, Error>,
 }
 
 impl Claims {
-    /// Loads a program, for a trial with arrays of its own if those of the object are another sort's.
+    /// Loads a program; if incompatible programs use the object's arrays, tries it with its own copies of them.
     fn load(
         &mut self,
         session: &mut Session<'_>,
@@ -138,7 +138,7 @@ impl Claims {
         loaded
     }
 
-    /// Copies of those of these arrays that are in use; `None` if none is.
+    /// Copies of the arrays that are in use; `None` if none is.
     fn own_arrays(
         &self,
         session: &mut Session<'_>,
@@ -156,7 +156,7 @@ impl Claims {
     }
 }
 
-/// The program arrays of the object's own that this program uses, by index.
+/// The object's program arrays that this program uses, by index.
 fn arrays(plan: &LoadPlan, program: &ProgramPlan) -> Vec<usize> {
     let used: BTreeSet<_> = plan.program_arrays(program).collect();
     let own = used.into_iter().filter(|index| {

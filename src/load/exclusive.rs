@@ -1,10 +1,10 @@
-//! The hash by which the kernel knows the one program that may use an exclusive map.
+//! The hash that identifies the one program that may use an exclusive map.
 
 use crate::insn::{Insn, pseudo};
 use crate::sha256::sha256;
 
-/// SHA-256 of the program's instructions, without what differs from load to load: descriptors of maps, and offsets into
-/// their values.
+/// SHA-256 of the program's instructions, without what differs between loads: map descriptors, and offsets into map
+/// values.
 #[doc(alias = "bpf_prog_compute_hash")]
 pub(super) fn program_hash(insns: &[Insn]) -> [u8; 32] {
     let mut bytes = Vec::with_capacity(insns.len().saturating_mul(8));

@@ -1,4 +1,4 @@
-//! First contents: global data, inner maps, programs of program arrays.
+//! Initial contents: global data, inner maps, programs in program arrays.
 
 use super::program::LoadedProgram;
 use crate::kinds::MapType;
@@ -10,10 +10,10 @@ use crate::sys::bpf::MapFd;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Writes the first values, and freezes the map if the plan says so.
+/// Writes the initial values, and freezes the map if the plan says so.
 #[doc(alias = "bpf_object__populate_internal_map")]
 pub(super) fn initial(fd: &MapFd, plan: &MapPlan) -> Result<()> {
-    // A struct_ops map gets its value when it is attached, because that holds descriptors of programs; an arena is memory.
+    // A struct_ops map gets its value when it is attached, because the value contains program descriptors; an arena is memory.
     let written = plan.origin != MapOrigin::StructOps && plan.kind != MapType::ARENA;
     if let Some(initial) = plan.initial.as_deref().filter(|_| written) {
         values(fd, plan, initial)?;
@@ -54,7 +54,7 @@ pub(super) fn arena(fd: &MapFd, plan: &MapPlan) -> Result<ArenaMemory> {
     }
 }
 
-/// The programs of a plan, and what was loaded of them.
+/// The programs of a plan, and those that were loaded.
 #[derive(Clone, Copy)]
 pub(super) struct Programs<'a> {
     pub(super) plans: &'a [ProgramPlan],
@@ -71,7 +71,7 @@ impl<'a> Programs<'a> {
         self.plans.get(index).map_or("", |plan| plan.name.as_str())
     }
 
-    /// That the program is not loaded, in these words.
+    /// An error that the program is not loaded.
     fn missing(&self, index: usize, message: String) -> Error {
         let error = Error::new(ErrorKind::InvalidArgument, message);
         if self.plans.get(index).is_some_and(|plan| !plan.autoload) {
@@ -116,7 +116,7 @@ pub(super) fn functions_are_there(plan: &MapPlan, programs: &Programs<'_>) -> Re
     }))
 }
 
-/// The first of these errors, with their number.
+/// The first of these errors, with the number of errors.
 fn first_of(errors: impl Iterator<Item = Error>) -> Result<()> {
     let mut errors = errors;
     let Some(first) = errors.next() else {
@@ -160,7 +160,7 @@ fn values(fd: &MapFd, plan: &MapPlan, initial: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Puts the plan's inner maps into an outer one. `plans` are those of all maps, `maps` what was made of them.
+/// Puts the plan's inner maps into an outer one. `plans` are the plans of all maps, `maps` the maps created from them.
 #[doc(alias = "init_map_in_map_slots")]
 pub(super) fn inner_maps(
     outer: &MapFd,
@@ -190,7 +190,7 @@ pub(super) fn inner_maps(
 /// Puts the plan's programs into a program array, as far as they are loaded.
 ///
 /// # Errors
-/// The first entry that stays empty, after the others were filled.
+/// The first entry that remains empty, after the others were filled.
 #[doc(alias = "init_prog_array_slots")]
 pub(super) fn programs(array: &MapFd, plan: &MapPlan, programs: &Programs<'_>) -> Result<()> {
     let mut errors = Vec::new();

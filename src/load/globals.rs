@@ -1,4 +1,4 @@
-//! Global variables after loading: read and written where the programs have them.
+//! Global variables after loading, read and written in place.
 
 use super::object::Object;
 use crate::btf::{Layout, Room};
@@ -18,7 +18,7 @@ impl Object {
         &self.variables
     }
 
-    /// The bytes of a global variable, as programs see them now. Takes a system call, and works for variables of any map.
+    /// The bytes of a global variable, as programs see them now. Makes a system call, and works for variables in any map.
     ///
     /// # Errors
     /// `NotFound` if there is no variable of this name, or its map was not created.
@@ -39,14 +39,14 @@ impl Object {
         bytes.ok_or_else(|| self.outside(name))
     }
 
-    /// A global variable as memory that is shared with the programs: reading and writing it are no system calls.
+    /// A global variable as memory shared with the programs: reading and writing it need no system calls.
     ///
-    /// The map must be mappable, as it is if at least one of its variables is not `static`; since Linux 5.5, in an arena since
-    /// 6.9. Constants (`.rodata`) can be read only.
+    /// Its map must be mappable, which it is if at least one of its variables is not `static`. Since Linux 5.5, in an arena since
+    /// 6.9. Constants (`.rodata`) are read-only.
     ///
     /// # Errors
-    /// `NotFound` if there is no variable of this name; `InvalidArgument` if `T` is laid out otherwise (the message has the
-    /// variable's type and both sizes), or the map cannot be mapped.
+    /// `NotFound` if there is no variable of this name; `InvalidArgument` if `T` has a different layout (the message has
+    /// the variable's type and both sizes), or the map cannot be mapped.
     #[doc(alias = "bpf_map__initial_value")]
     pub fn live<T: Layout>(&self, name: &str) -> Result<Live<T>> {
         let (variable, map) = self.find_variable(name)?;
@@ -157,10 +157,10 @@ fn range(variable: &Variable) -> (usize, usize) {
     (of(variable.offset()), of(variable.size()))
 }
 
-/// A global variable that programs and user space share. Returned by [`Object::live`].
+/// A global variable shared by programs and user space. Returned by [`Object::live`].
 ///
-/// Programs change it at any time, so values are copied in and out. A number of up to eight bytes is copied in one access
-/// (it is never half old, half new); a larger value may be seen while a program is writing it. [`Live::atomic`] is for
+/// Programs may change it at any time, so values are copied in and out. A number of up to eight bytes is copied in one access
+/// (it is never half old, half new); a larger value may be read while a program is writing it. Use [`Live::atomic`] for
 /// counters that both sides change.
 pub struct Live<T> {
     memory: Memory,
@@ -202,7 +202,7 @@ impl<T> fmt::Debug for Live<T> {
 }
 
 impl<T: Layout + FromBytes> Live<T> {
-    /// What it is now.
+    /// Its current value.
     #[inline]
     pub fn get(&self) -> T {
         let mut value = T::new_zeroed();
@@ -212,10 +212,10 @@ impl<T: Layout + FromBytes> Live<T> {
 }
 
 impl<T: Layout> Live<T> {
-    /// What it is now, if that is a value of this type: for `bool` and enums, of which not all bytes are.
+    /// Its current value, if valid: for types such as `bool` and enums, for which not all bytes are.
     ///
     /// # Errors
-    /// `Corrupt` if a program wrote something else.
+    /// `Corrupt` if a program wrote an invalid value.
     pub fn try_get(&self) -> Result<T> {
         let mut room = Room::<T>::new();
         self.read(room.bytes_mut());
@@ -223,17 +223,17 @@ impl<T: Layout> Live<T> {
     }
 
     fn read(&self, bytes: &mut [u8]) {
-        // Inside the memory, as was found when this was made.
+        // Inside the memory, as was checked when this was created.
         let _ = match &self.memory {
             Memory::Map(memory) => memory.read(self.offset, bytes),
             Memory::Arena(memory) => memory.read(self.offset, bytes),
         };
     }
 
-    /// Changes it.
+    /// Sets its value.
     ///
     /// # Errors
-    /// `InvalidArgument` for a constant: they are fixed once the object is loaded.
+    /// `InvalidArgument` for a constant, which cannot change once the object is loaded.
     pub fn set(&self, value: &T) -> Result<()> {
         let bytes = value.as_bytes();
         match &self.memory {
@@ -253,7 +253,7 @@ fn constant() -> Error {
 macro_rules! atomics {
     ($($number:ty: $atomic:ty, $get:ident);*) => {$(
         impl Live<$number> {
-            /// The variable as an atomic, for changes that must not get lost.
+            /// The variable as an atomic, so that no update is lost.
             ///
             /// # Errors
             /// `InvalidArgument` for a constant.

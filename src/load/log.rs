@@ -1,33 +1,33 @@
-//! Asking the kernel for its log, of the verifier or of the check of types, within bounds.
+//! Asking the kernel for its log (of the verifier, or of the check of BTF), within bounds.
 //!
-//! There is one buffer, as large as the caller allows. Of a log that does not fit, kernels since 6.4 keep the end, where
-//! the reason stands, and say how long it was; older ones keep the beginning. Those are asked once more, for statistics
-//! alone: that log has no trace of instructions, but the reason.
+//! There is one buffer, as large as the caller allows. If a log does not fit, kernels since 6.4 keep its end, which has the
+//! reason, and say how long it was; older ones keep the beginning. Those are asked again, for statistics only: that log
+//! has the reason, but no trace of instructions.
 
 use crate::Errno;
 use crate::sys::bpf::Log;
 
 /// `BPF_LOG_STATS`. Since Linux 5.2.
 const STATISTICS: u32 = 4;
-/// Kernels before 6.4 refuse less than 128 bytes, and the notes about what is missing need room, too.
+/// Kernels before 6.4 refuse fewer than 128 bytes, and the notes about what is missing need room, too.
 const SMALLEST: usize = 4096;
-/// The largest that kernels take.
+/// The largest that kernels accept.
 const LARGEST: usize = (u32::MAX >> 2) as usize;
 /// Enough for a note about what is missing.
 const NOTE_ROOM: usize = 256;
-/// Enough for a reason without the trace that leads to it.
+/// Enough for a reason without the trace leading to it.
 const REASON_ROOM: usize = 1 << 16;
 
 /// What the kernel wrote, or as much of it as was to be kept.
 #[derive(Debug, Default)]
 pub(super) struct LogText {
     text: String,
-    /// Where the part starts that leads to the end of the log.
+    /// Where the part begins that runs to the end of the log.
     end_from: usize,
 }
 
 impl LogText {
-    /// All that was kept, with a line that says so where something is missing.
+    /// All that was kept, with a line in place of anything missing.
     pub(super) fn into_full(self) -> String {
         self.text
     }
@@ -37,12 +37,12 @@ impl LogText {
         self.text.is_empty()
     }
 
-    /// What the log ends with; empty if the end was not kept.
+    /// The end of the log; empty if it was not kept.
     pub(super) fn end(&self) -> &str {
         self.text.get(self.end_from..).unwrap_or_default()
     }
 
-    /// `end_from` is where the end's part of `bytes` starts, if it is there.
+    /// `end_from` is where the end of the log begins in `bytes`, if it was kept.
     fn new(bytes: Vec<u8>, end_from: usize) -> Self {
         let mut text = match String::from_utf8(bytes) {
             Ok(text) => text,
@@ -56,8 +56,8 @@ impl LogText {
         Self::new(bytes, 0)
     }
 
-    /// The end of a log of `size` bytes, before the verifier took back what it had found harmless. The first line is
-    /// rarely whole, and makes room for the note.
+    /// The end of a log of `size` bytes, counted before the verifier removed what turned out harmless. The first line is
+    /// rarely complete, and is replaced by the note.
     fn tail(mut bytes: Vec<u8>, size: usize) -> Self {
         let searched = bytes.get(NOTE_ROOM..).unwrap_or_default();
         let start = memchr::memchr(b'\n', searched).map_or(0, |at| NOTE_ROOM + at + 1);
@@ -69,7 +69,7 @@ impl LogText {
         Self::new(bytes, note.len())
     }
 
-    /// The beginning of a log, and what a log of statistics says instead of the rest.
+    /// The beginning of a log, with a log of statistics in place of the rest.
     fn head(mut bytes: Vec<u8>, end: &[u8]) -> Self {
         let last_line = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
         bytes.truncate(last_line);
@@ -89,10 +89,10 @@ impl From<&[u8]> for LogText {
     }
 }
 
-/// Calls `load` without a log first, which is faster, unless a `level` asks for one anyway; what is refused is tried once
-/// more, to be told why. At most `limit` bytes of log are kept in memory.
+/// Calls `load` without a log first, which is faster, unless a `level` asks for one anyway; if that fails, tries again to
+/// find out why. At most `limit` bytes of log are kept in memory.
 ///
-/// The outcome is that of the load, whatever became of the log.
+/// The result is that of the load, whatever happened to the log.
 pub(super) fn load_with_log<T>(
     level: u32,
     limit: usize,
@@ -110,7 +110,7 @@ pub(super) fn load_with_log<T>(
     if !matches!(result, Err(Errno::ENOSPC)) {
         return (result, LogText::whole(bytes));
     }
-    // It is the log that did not fit; of the load that says nothing.
+    // The log did not fit, which says nothing about the load.
     if size > 0 {
         let result = match first {
             Some(errno) => Err(errno),
@@ -131,7 +131,7 @@ pub(super) fn load_with_log<T>(
     }
 }
 
-/// One load with a log: its outcome, the log up to its zero byte, and how long all of it is if the kernel says so.
+/// One load with a log: its outcome, the log up to its zero byte, and its full length if the kernel reports it.
 fn ask<T>(
     level: u32,
     room: usize,
@@ -159,7 +159,7 @@ mod tests {
         End,
     }
 
-    /// A kernel that refuses with `E2BIG`, or does not, and writes a long log, whose last line counts.
+    /// A kernel that writes a long log whose last line matters, and may or may not fail with `E2BIG`.
     struct Kernel {
         keeps: Keeps,
         refuses: bool,

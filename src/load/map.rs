@@ -16,36 +16,36 @@ use crate::{Errno, Error, Result};
 use std::fmt::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What a kernel has to say about a map is a line or two.
+/// The kernel writes a line or two about a map.
 const LOG_SIZE: usize = 1024;
 
-/// What map creation needs to know about the load.
+/// What creating a map needs to know about the load.
 #[derive(Debug)]
 pub(super) struct MapContext<'a> {
-    /// What the kernel can do.
+    /// What the kernel supports.
     pub(super) target: &'a Target,
     /// The object's uploaded types.
     pub(super) btf: Option<BorrowedFd<'a>>,
-    /// Why the kernel did not take them.
+    /// Why the kernel refused them.
     pub(super) without_btf: Option<&'a Error>,
-    /// Whether the kernel takes names.
+    /// Whether the kernel accepts names.
     pub(super) named: bool,
-    /// Whose rights are used besides this process's.
+    /// The token whose rights are used in addition to this process's.
     pub(super) token: Option<BorrowedFd<'a>>,
-    /// The plan's maps, for the names of those that others hold.
+    /// The plan's maps, for the names of inner maps.
     pub(super) maps: &'a [MapPlan],
-    /// The plan's programs, for maps that only one of them may use.
+    /// The plan's programs, for exclusive maps.
     pub(super) programs: &'a [ProgramPlan],
     /// Modules that were opened.
     pub(super) modules: &'a ModuleFds,
-    /// Maps of the caller's.
+    /// The caller's maps.
     pub(super) given: &'a LoadContext,
 }
 
 /// Where a map of a load comes from.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// It was there before: pinned, or handed over by the caller.
+    /// It existed before: pinned, or given by the caller.
     Found(MapFd),
     /// The load created it.
     New(MapFd),
@@ -59,9 +59,9 @@ impl Made {
     }
 }
 
-/// Opens the pinned map; or takes the one that the caller has, or creates and fills one; and pins it.
+/// Opens the pinned map, or uses the caller's, or creates and fills a new one; then pins it.
 ///
-/// `others` are the plan's maps, as far as they are made.
+/// `others` are the plan's maps, as far as they have been created.
 #[doc(alias = "bpf_object__create_maps")]
 pub(super) fn make(
     context: &MapContext<'_>,
@@ -84,7 +84,7 @@ pub(super) fn make(
     };
     match pins.add(made.as_fd(), place)? {
         pin::Pinned::New => Ok(made),
-        // Somebody was faster since we looked.
+        // Another process pinned one in the meantime.
         pin::Pinned::Exists => {
             let other = pin::reuse(place, plan)?;
             other
@@ -116,7 +116,7 @@ fn create_and_fill(
 
 #[doc(alias = "bpf_object__create_map")]
 pub(super) fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> {
-    // The kernel copies the shape of the template, and does not keep it.
+    // The kernel copies the template's attributes, and does not keep the map.
     let template = match plan.inner.as_deref() {
         Some(inner) if !inner.given => {
             let made = create(context, inner);
@@ -146,7 +146,7 @@ pub(super) fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> 
         inner_map,
         numa_node: plan.numa_node,
         name: if context.named { &plan.kernel_name } else { "" },
-        // The kernel wants the object's types, too, though it takes the value's from its own.
+        // The kernel requires the object's BTF as well, although the value's type is one of its own.
         btf: context.btf.filter(|_| plan.kind == MapType::STRUCT_OPS),
         btf_vmlinux_value_type: plan.btf_vmlinux_value_type_id,
         map_extra: plan.extra,
@@ -166,12 +166,12 @@ pub(super) fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> 
         btf_value_type: plan.btf_value_type_id,
         ..request
     };
-    // Types are a courtesy for most maps: without them it may still work.
+    // Most maps do not need types, so it may work without them.
     let made = bpf::map_create(&with_types).or_else(|_| bpf::map_create(&request));
     made.or_else(|errno| create_with_log(context, plan, &with_types, errno))
 }
 
-/// Asks once more for what was refused, to be told why, of kernels that say why. `errno` is what they answered.
+/// Repeats a refused request to find out why, on kernels that say why. `errno` is the original answer.
 fn create_with_log(
     context: &MapContext<'_>,
     plan: &MapPlan,
@@ -186,7 +186,7 @@ fn create_with_log(
         }
         log = LogText::from(buffer.as_slice());
     }
-    // Of a type that the kernel does not know, it does not look at the rules.
+    // The kernel checks no rules for a type that it does not know.
     let broken = match advice::newer_map(plan.kind) {
         Some(_) => Vec::new(),
         None => map_rules::broken(errno, plan, context.target.page_size()),
@@ -196,7 +196,7 @@ fn create_with_log(
         Some(refusal) if is_typed(plan) && errno == Errno::EINVAL => {
             Some(for_want_of_types(refusal))
         }
-        // The rule says what to do, but for what the object leaves to its user.
+        // The rule says what to do, except for what the object leaves to its user.
         _ if !broken.is_empty() => advice::left_to_the_user(plan),
         _ => advice::for_map(errno, plan),
     };
@@ -210,7 +210,7 @@ fn is_typed(plan: &MapPlan) -> bool {
     !plan.btf_key_type_id.is_void() || !plan.btf_value_type_id.is_void()
 }
 
-/// Maps can do without the object's types, but for some.
+/// Most maps do not need the object's types, but some do.
 fn for_want_of_types(refusal: &Error) -> String {
     let hint = refusal
         .hint()
@@ -218,7 +218,7 @@ fn for_want_of_types(refusal: &Error) -> String {
     format!("{}: {hint}", refusal.message())
 }
 
-/// `broken` are the rules that were broken; `log` has the kernel's words, if it had any.
+/// `broken` are the rules that were broken; `log` is the kernel's explanation, if any.
 fn refused(errno: Errno, plan: &MapPlan, broken: &[String], log: &str) -> Error {
     let mut message = match broken {
         [] => format!("the kernel does not create it: {}", described(plan)),
@@ -234,7 +234,7 @@ fn refused(errno: Errno, plan: &MapPlan, broken: &[String], log: &str) -> Error 
     Error::from_errno(errno, message)
 }
 
-/// What was asked for.
+/// The attributes that were asked for.
 fn described(plan: &MapPlan) -> String {
     let mut text = format!(
         "type {}, key of {} bytes, value of {} bytes, {} entries, flags {:#x}",

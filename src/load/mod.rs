@@ -1,11 +1,11 @@
-//! A [`LoadPlan`](crate::reloc::LoadPlan) in, an [`Object`] out: the walk over the plan that asks the kernel for each of
-//! its items, in order, and gives everything back if one of them is refused.
+//! Turns a [`LoadPlan`](crate::reloc::LoadPlan) into an [`Object`]: walks over the plan, asks the kernel for each item in
+//! order, and undoes everything if one of them is refused.
 //!
 //! In: a plan, the [`Target`](crate::reloc::Target) it was made for. Out: [`Object`], which owns the descriptors of maps
-//! and programs; or an error that says what the kernel did not like. Not here: facts about the running kernel (see
-//! `kernel`), loading into it in one step (see `running`), attaching (see `attach`), what the maps hold later (see `map`).
+//! and programs; or an error that says what the kernel refused. Not here: facts about the running kernel (see
+//! `kernel`), loading in one step (see `running`), attaching (see `attach`), using the maps (see `map`).
 //!
-//! Start with `steps`, the way through:
+//! Start with `steps`, which calls the rest:
 //!
 //! ```text
 //!  verbs --> steps --> session --> upload    the object's types
@@ -15,8 +15,8 @@
 //!                             `--> object    what owns it all
 //! ```
 //!
-//! Other ways through it are `prepared` (with `clone`) and `each`. What the caller adds: `options`, `context`, `reuse`. Maps and
-//! programs both need `log` and `modules`. `new_map` creates a map by hand; `globals` and `pin_all` are for loaded objects.
+//! The other entry points are `prepared` (with `clone`) and `each`. Input from the caller: `options`, `context`, `reuse`. Maps
+//! and programs both need `log` and `modules`. `new_map` creates a map by hand; `globals` and `pin_all` are for loaded objects.
 
 mod alternatives;
 mod clone;

@@ -1,4 +1,4 @@
-//! Descriptors of modules' type information, opened when something refers to them.
+//! Descriptors of modules' BTF, opened when something refers to them.
 
 use crate::kernel::rights;
 use crate::reloc::Module;
@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(super) struct ModuleFds(Vec<(u32, OwnedFd)>);
 
 impl ModuleFds {
-    /// Opens the module's type information, unless it is open.
+    /// Opens the module's BTF, unless it is already open.
     pub(super) fn open(&mut self, module: &Module) -> Result<()> {
         if self.get(module).is_some() {
             return Ok(());

@@ -13,8 +13,8 @@ use crate::{Error, ErrorKind, Result, TypeId};
 use std::os::fd::AsFd;
 
 impl Map {
-    /// Creates a map without an object. It is gone when the last handle is dropped, unless it is pinned or something else in the
-    /// kernel holds it.
+    /// Creates a map without an object. It is freed when the last handle is dropped, unless it is pinned or something in the
+    /// kernel refers to it.
     ///
     /// ```no_run
     /// use rawbpf::MapType;
@@ -26,15 +26,14 @@ impl Map {
     /// ```
     ///
     /// # Errors
-    /// `InvalidArgument` if the name is none that the kernel takes; the kernel's refusal, with the rule of the map's type that was
-    /// broken.
+    /// `InvalidArgument` if the kernel does not accept the name; the kernel's refusal, with the broken rule of the map's type.
     #[doc(alias = "bpf_map_create")]
     pub fn create(new: &NewMap) -> Result<Self> {
         Self::create_for(new, &kernel::target())
     }
 
-    /// [`Map::create`] for `target`, which describes the running kernel, with the rights of its token. A target that creates many
-    /// maps asks the kernel only once what it can do.
+    /// [`Map::create`] for `target`, which describes the running kernel, with the rights of its token. When creating many
+    /// maps, one target probes the kernel's features only once.
     pub fn create_for(new: &NewMap, target: &Target) -> Result<Self> {
         let created = check_name(&new.name).and_then(|()| create_new(new, target));
         created.map_err(|e| match new.name.as_str() {
@@ -77,7 +76,7 @@ fn create_new(new: &NewMap, target: &Target) -> Result<Map> {
     Ok(map)
 }
 
-/// What an object's map of this shape would be.
+/// The plan of a map with these attributes.
 fn plan(new: &NewMap) -> MapPlan {
     let mut flags = new.flags;
     if new.numa_node.is_some() {
@@ -103,7 +102,7 @@ fn plan(new: &NewMap) -> MapPlan {
     }
 }
 
-/// A map that exists, as the template of those that a map of maps holds.
+/// An existing map, as the template for the inner maps of a map of maps.
 fn template(inner: &Map) -> MapPlan {
     MapPlan {
         name: inner.name().to_owned(),

@@ -1,4 +1,4 @@
-//! What a caller may ask of a load besides the plan.
+//! Options for loading a plan.
 
 use super::context::LoadContext;
 use super::workers;
@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How to load a plan; the default is what most need.
+/// How to load a plan; the defaults suit most callers.
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_object_open_opts")]
 pub struct LoadOptions {
@@ -37,50 +37,50 @@ impl LoadOptions {
         Self::default()
     }
 
-    /// Asks the verifier for a log of every program, not only of those that it refuses: 1 for the path to a refusal (of an
-    /// accepted program: how much there was to verify), 2 for every path and state, 4 for statistics.
-    /// [`Program::verifier_log`](crate::program::Program::verifier_log) has it, and
-    /// [`Error::verifier_log`](crate::Error::verifier_log) that of a refused program.
+    /// Asks the verifier for a log of every program, not only of those that it rejects: 1 for the path to the failure (for an
+    /// accepted program, how much there was to verify), 2 for every path and state, 4 for statistics.
+    /// [`Program::verifier_log`](crate::program::Program::verifier_log) returns it, and
+    /// [`Error::verifier_log`](crate::Error::verifier_log) returns that of a rejected program.
     ///
-    /// A program then takes longer to load.
-    /// [`OpenProgram::set_log_level`](crate::open::OpenProgram::set_log_level) asks for that of one program alone.
+    /// This makes loading slower. [`OpenProgram::set_log_level`](crate::open::OpenProgram::set_log_level) sets the level of a
+    /// single program.
     #[doc(alias = "kernel_log_level")]
     pub fn log_level(mut self, level: u32) -> Self {
         self.log_level = level;
         self
     }
 
-    /// Keeps at most this many bytes of each log (16 MiB unless set), and takes no more memory for it. Of a longer one the
-    /// end is kept, where the reason of a refusal stands, after a line that says how much is missing. Kernels before 6.4
-    /// give the beginning, to which the reason is added.
+    /// Keeps at most this many bytes of each log (16 MiB by default), and uses no more memory for it. If a log is longer, its
+    /// end is kept, which has the reason for a rejection, after a line that says how much is missing. Kernels before 6.4
+    /// return the beginning, to which the reason is added.
     ///
-    /// The smallest limit is 4 KiB, the largest what the kernel takes, 1 GiB.
+    /// The smallest limit is 4 KiB, the largest 1 GiB, the kernel's own limit.
     #[doc(alias = "kernel_log_size")]
     pub fn log_limit(mut self, bytes: usize) -> Self {
         self.log_limit = bytes;
         self
     }
 
-    /// Gives the load up soon after somebody (the handler of a signal, say) has set this flag, and gives back what was made
-    /// until then: between two items of the plan, or in the middle of a verification that a signal interrupts. The error is
-    /// then [`ErrorKind::Interrupted`].
+    /// Stops the load soon after this flag is set (by a signal handler, for example), and undoes what was created by then:
+    /// between two items of the plan, or in the middle of a verification that a signal interrupts. The error is then
+    /// [`ErrorKind::Interrupted`].
     pub fn stop_when(mut self, flag: &Arc<AtomicBool>) -> Self {
         self.stop = Some(Arc::clone(flag));
         self
     }
 
-    /// Loads programs on so many threads side by side, as they do not depend on each other once the maps exist. Unless set, objects
-    /// of 8 programs or more are loaded on as many threads as there are CPUs, others on the caller's alone, which 1 asks for; so are
-    /// all that can be stopped ([`LoadOptions::stop_when`]), as a signal reaches one thread only.
+    /// Loads programs in parallel on this many threads, as they do not depend on each other once the maps exist. By default,
+    /// objects with 8 programs or more are loaded on as many threads as there are CPUs. All others are loaded on the caller's thread
+    /// alone, as with 1, and so are loads that can be stopped ([`LoadOptions::stop_when`]), because a signal reaches only one thread.
     ///
-    /// The outcome is the same: the first error in the order of the plan, after which everything is given back. A signal interrupts
-    /// the verification on the thread that receives it; the others finish the program that they are at.
+    /// The outcome is the same: the first error in the order of the plan, after which everything is undone. A signal interrupts
+    /// the verification on the thread that receives it; the other threads finish their current program.
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = Some(threads.max(1));
         self
     }
 
-    /// How many threads load so many programs.
+    /// How many threads load this many programs.
     pub(super) fn workers_for(&self, programs: usize) -> usize {
         let workers = self.workers.unwrap_or_else(|| match self.stop() {
             Some(_) => 1,
@@ -89,36 +89,36 @@ impl LoadOptions {
         workers.min(programs).max(1)
     }
 
-    /// Hands over the maps and programs that go into the holes of the plan.
+    /// Sets the maps and programs that fill the holes of the plan.
     pub fn context(mut self, context: LoadContext) -> Self {
         self.context = context;
         self
     }
 
-    /// With another program that has the function of the plan's program of this name.
+    /// Replaces the target program of the plan's program of this name.
     pub(super) fn attach_program(mut self, name: &str, program: &Arc<OwnedFd>) -> Self {
         self.context.put_program(name, program);
         self
     }
 
-    /// What goes into the holes of the plan.
+    /// What fills the holes of the plan.
     pub(super) fn given(&self) -> &LoadContext {
         &self.context
     }
 
-    /// With what was given to this object, beside what the caller gives here.
+    /// Adds what was given to this object to what the caller gives here.
     pub(super) fn for_object(&self, open: &OpenObject) -> Self {
         let mut context = LoadContext::of(open);
         context.extend(self.context.clone());
         self.clone().context(context)
     }
 
-    /// The flag that ends the load.
+    /// The flag that stops the load.
     pub(super) fn stop(&self) -> Option<&AtomicBool> {
         self.stop.as_deref()
     }
 
-    /// An error if the load is to be given up.
+    /// An error if the load is to be stopped.
     pub(super) fn go_on(&self) -> Result<()> {
         match self.stop() {
             Some(stop) if stop.load(Ordering::Relaxed) => Err(Error::new(

@@ -1,4 +1,4 @@
-//! Maps that outlive the process: pinned under a name in a BPF file system, and found there again.
+//! Maps that outlive the process: pinned under a name in a BPF file system, and reopened from there.
 
 use crate::kinds::Pinning;
 use crate::kinds::{MapFlags, MapType};
@@ -12,11 +12,11 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The pins (and folders) that this load made, which go away again unless the load is [kept](Self::keep).
+/// The pins (and folders) that this load created, which are removed again unless they are [kept](Self::keep).
 #[derive(Debug, Default)]
 pub(super) struct NewPins(MadePins);
 
-/// Pins, and folders made for them.
+/// Pins, and the folders created for them.
 #[derive(Debug, Default)]
 pub(super) struct MadePins {
     files: Vec<MadePin>,
@@ -26,7 +26,7 @@ pub(super) struct MadePins {
 #[derive(Debug)]
 struct MadePin {
     path: PathBuf,
-    /// Device and inode: whoever has removed the pin may have put another one there.
+    /// Device and inode: the pin may have been removed and replaced by another one.
     identity: Option<(u64, u64)>,
 }
 
@@ -53,13 +53,13 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 impl Drop for NewPins {
     fn drop(&mut self) {
-        // Nobody can be told: the reason why they are taken back is being told.
+        // The caller is already getting the error that led here.
         let _ = self.0.remove();
     }
 }
 
 impl MadePins {
-    /// Removes the pins, and those folders that hold nothing else. What somebody else has removed is gone all the same.
+    /// Removes the pins, and the folders that are otherwise empty. Pins that somebody else has removed are ignored.
     pub(super) fn remove(&mut self) -> Result<()> {
         let mut result = Ok(());
         for pin in self.files.drain(..) {
@@ -75,19 +75,19 @@ impl MadePins {
 /// How pinning went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pinned {
-    /// There was nothing of that name.
+    /// Nothing had that name.
     New,
-    /// Something has the name.
+    /// Something already has the name.
     Exists,
 }
 
 impl NewPins {
-    /// The load succeeded: nothing is taken back unless somebody asks for it.
+    /// The load succeeded: nothing is removed unless the caller asks for it.
     pub(super) fn keep(mut self) -> MadePins {
         std::mem::take(&mut self.0)
     }
 
-    /// Pins a map where it belongs; the folder is made if only the last part of it is missing.
+    /// Pins a map where it belongs; the folder is created if only its last component is missing.
     pub(super) fn add(&mut self, map: BorrowedFd<'_>, place: Place<'_>) -> Result<Pinned> {
         let path = place.path();
         let new_folder = path.parent().filter(|folder| !folder.exists());
@@ -103,7 +103,7 @@ impl NewPins {
     }
 }
 
-/// The name is taken, and yet nothing can be opened there.
+/// The name is taken, yet nothing can be opened there.
 pub(super) fn taken(path: &Path) -> Error {
     Error::from_errno(
         Errno::EEXIST,
@@ -123,7 +123,7 @@ pub(super) fn place(plan: &MapPlan) -> Option<Place<'_>> {
     })
 }
 
-/// Opens the map that is pinned there, if there is one and it is like the planned one.
+/// Opens the map that is pinned there, if there is one that matches the plan.
 #[doc(alias = "bpf_object__reuse_map")]
 pub(super) fn reuse(place: Place<'_>, plan: &MapPlan) -> Result<Option<MapFd>> {
     let path = place.path();
@@ -151,7 +151,7 @@ pub(super) fn reuse(place: Place<'_>, plan: &MapPlan) -> Result<Option<MapFd>> {
 #[doc(alias = "map_is_reuse_compat")]
 fn difference(info: &MapInfo, plan: &MapPlan) -> Option<String> {
     let mut flags = info.flags;
-    // The kernel adds this one to device maps by itself.
+    // The kernel adds this flag to device maps.
     if matches!(info.kind, MapType::DEVMAP | MapType::DEVMAP_HASH) {
         flags.remove(MapFlags::RDONLY_PROG);
         flags.insert(MapFlags::from_bits_retain(plan.flags) & MapFlags::RDONLY_PROG);

@@ -11,15 +11,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 impl Object {
-    /// Pins every map and every program in `folder` of a BPF file system, under its name: all or nothing. The folder is made if
-    /// only the last part of it is missing.
+    /// Pins every map and every program in `folder` of a BPF file system, under its name: all or nothing. The folder is created
+    /// if only its last component is missing.
     ///
-    /// The names are libbpf's: a `.` becomes a `_`, and global data has the name that the kernel knows, such as
-    /// `opensnoop_bss`. What has such a pin already stays as it is. Pins keep maps and programs in the kernel after this process, but
+    /// The names are libbpf's: a `.` becomes a `_`, and global data has the name known to the kernel, such as
+    /// `opensnoop_bss`. What is already pinned there stays as it is. Pins keep maps and programs in the kernel after this process, but
     /// programs stay attached only as long as their links do: see [`Link::pin`](crate::attach::Link::pin).
     ///
     /// # Errors
-    /// Something else has the name of a pin (a program that is called like a map, for example), or `folder` is not on a BPF file
+    /// The name of a pin is taken (by a program with the name of a map, for example), or `folder` is not on a BPF file
     /// system. What was pinned before the failure is removed again.
     #[doc(alias = "bpf_object__pin")]
     pub fn pin(&self, folder: impl AsRef<Path>) -> Result<()> {
@@ -30,7 +30,7 @@ impl Object {
     /// Removes the pins that [`Object::pin`] makes in `folder`. The folder stays.
     ///
     /// # Errors
-    /// A pin is missing or cannot be removed; the others are, as far as possible.
+    /// A pin is missing or cannot be removed; the others are removed as far as possible.
     #[doc(alias = "bpf_object__unpin")]
     pub fn unpin(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
@@ -61,7 +61,7 @@ impl Object {
         self.unpin_items(folder.as_ref(), self.pinnable_programs())
     }
 
-    /// All maps but the tables of jumps, which belong to one program each, and share a name.
+    /// All maps except jump tables, which belong to one program each and share a name.
     fn pinnable_maps(&self) -> impl Iterator<Item = Item<'_>> {
         let maps = self.maps.iter();
         maps.filter(|map| map.kind() != MapType::INSN_ARRAY)
@@ -73,7 +73,7 @@ impl Object {
     }
 
     fn pin_items<'o>(&self, folder: &Path, items: impl Iterator<Item = Item<'o>>) -> Result<()> {
-        // Dropped on the way, it takes the pins off again.
+        // Removes the pins again if dropped after a failure.
         let mut pins = NewPins::default();
         for item in items {
             item.pin(folder, &mut pins)
@@ -101,7 +101,7 @@ impl Object {
     }
 }
 
-/// Something of an object that is pinned.
+/// A map or program of an object, to be pinned.
 #[derive(Clone, Copy)]
 enum Item<'o> {
     Map(&'o Map),
@@ -123,7 +123,7 @@ impl Item<'_> {
         }
     }
 
-    /// Whether it is this that is pinned there.
+    /// Whether this is what is pinned there.
     fn is_at(self, path: &Path) -> Result<bool> {
         let found = pin::open(Place::Below(path))?;
         Ok(match self {
@@ -148,7 +148,7 @@ impl Item<'_> {
         }
     }
 
-    /// The name of its pin. An object chose it: it must not lead out of the folder.
+    /// The name of its pin. It comes from an object, so it must not lead out of the folder.
     fn pin_name(self) -> Result<String> {
         let name = match self {
             Self::Program(program) => Cow::Borrowed(program.name()),
@@ -168,7 +168,7 @@ impl Item<'_> {
     }
 }
 
-/// What libbpf calls the map. Global data without a name of its own (`.data`, but not `.data.mine`) goes by what the kernel calls it,
+/// libbpf's name for the map. Global data without a suffix (`.data`, but not `.data.mine`) goes by its name in the kernel,
 /// which starts with the object's name.
 #[doc(alias = "bpf_map__name")]
 fn name_for_users(map: &Map) -> Result<Cow<'_, str>> {

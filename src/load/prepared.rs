@@ -1,4 +1,4 @@
-//! Half way to loading: the maps exist, the programs do not.
+//! Halfway through loading: the maps exist, the programs do not.
 
 use super::object::Object;
 use super::options::LoadOptions;
@@ -9,25 +9,25 @@ use crate::reloc::{LoadPlan, Target};
 use crate::sys::arena::ArenaMemory;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
-/// An object whose maps were created and filled, and whose programs wait to be loaded: for those who want to put something
-/// into a map, or to hand it to somebody, before the first program can run. Returned by [`OpenObject::prepare`].
+/// An object whose maps were created and filled, but whose programs are not loaded yet: for callers that want to fill a map,
+/// or pass it on, before the first program can run. Returned by [`OpenObject::prepare`].
 ///
-/// Dropped, it gives everything back, pins too.
+/// Dropping it undoes everything, including pins.
 #[derive(Debug)]
 #[doc(alias = "bpf_object__prepare")]
 pub struct PreparedObject {
     pub(super) open: OpenObject,
     pub(super) plan: LoadPlan,
     pub(super) made: Made,
-    /// For each program, whether it was relocated, as those are that were to be loaded then.
+    /// For each program, whether it was relocated: only programs to be loaded are.
     pub(super) relocated: Vec<bool>,
-    /// The kernel that has the maps, for what is looked up later.
+    /// The kernel that has the maps, for later look-ups.
     pub(super) target: Target,
 }
 
 impl OpenObject {
-    /// [`OpenObject::prepare`] for `target`, which describes the running kernel. Loading the programs asks the same kernel, with the
-    /// rights of the same token, too.
+    /// [`OpenObject::prepare`] for `target`, which describes the running kernel. The programs are loaded into the same kernel,
+    /// with the same token.
     pub fn prepare_for(self, target: &Target) -> Result<PreparedObject> {
         let plan = self.relocate(target)?;
         let made = plan.check().and_then(|()| self.make_maps(&plan, target));
@@ -56,7 +56,7 @@ impl PreparedObject {
         &self.plan.object_name
     }
 
-    /// What was made so far, and what is still to be loaded.
+    /// What was created so far, and what is still to be loaded.
     pub fn plan(&self) -> &LoadPlan {
         &self.plan
     }
@@ -67,7 +67,7 @@ impl PreparedObject {
         self.made.maps.iter().flatten()
     }
 
-    /// The map of this name; global data has the names of its sections, such as `.bss`.
+    /// The map of this name; maps of global data are named after their sections, such as `.bss`.
     ///
     /// # Errors
     /// `NotFound` if there is none, or if it was not created.
@@ -80,12 +80,12 @@ impl PreparedObject {
         })
     }
 
-    /// The memory of its arena, if it has one.
+    /// The memory of the object's arena, if it has one.
     pub fn arena(&self) -> Option<&ArenaMemory> {
         self.made.arena.as_ref()
     }
 
-    /// What is odd about the object on this kernel, and what the kernel refused and the object could do without.
+    /// Warnings about the object on this kernel, and what the kernel refused but the object does not strictly need.
     pub fn warnings(&self) -> &[Error] {
         &self.made.warnings
     }
@@ -93,7 +93,7 @@ impl PreparedObject {
     /// Loads the programs: all or nothing.
     ///
     /// # Errors
-    /// The first refusal of the kernel; the maps are gone, too.
+    /// The first program that the kernel refused; the maps are gone, too.
     #[doc(alias = "bpf_object__load")]
     pub fn load(self) -> Result<Object> {
         self.load_with(&LoadOptions::default())

@@ -1,4 +1,4 @@
-//! Maps that exist already, in the place of those that an object defines.
+//! Existing maps in place of those that an object defines.
 
 use super::context::copy_of_map;
 use crate::kinds::MapFlags;
@@ -8,15 +8,15 @@ use crate::sys::bpf::MapInfo;
 use crate::{ErrorKind, Result};
 
 impl OpenMapMut<'_> {
-    /// Takes `map` instead of creating one. The definition takes over the type, sizes and flags of `map`, whatever they
-    /// were: it is up to the verifier whether the object's programs can use it. What the object would put into the map (its
-    /// first contents, its inner maps) is not written; programs go into a program array all the same.
+    /// Uses `map` instead of creating one. The definition takes on the type, sizes and flags of `map`, whatever they are;
+    /// the verifier decides whether the object's programs can use it. The object's initial contents and inner maps are not
+    /// written to the map; programs are still put into a program array.
     ///
-    /// The name stays the object's. To take a map that is pinned, open it with [`Map::from_pin`].
+    /// The object's name for the map stays. To reuse a pinned map, open it with [`Map::from_pin`].
     ///
     /// # Errors
-    /// The kernel does not tell what map it is, or the definition is not one of a map that can be replaced (a `struct_ops`
-    /// map, or an arena, which holds variables at an address of its own).
+    /// The kernel does not say what map it is, or this map cannot be replaced (a `struct_ops` map, or an arena, which has
+    /// variables at a fixed address).
     #[doc(alias = "bpf_map__reuse_fd")]
     pub fn reuse(&mut self, map: &Map) -> Result<&mut Self> {
         if self.origin() == MapOrigin::StructOps {
@@ -27,10 +27,10 @@ impl OpenMapMut<'_> {
         Ok(self.change(|own| take_over(own, &info, fd)))
     }
 
-    /// Says what the maps look like that this map of maps will hold: like `map`, instead of the definition's template.
+    /// Uses `map` as the template for the inner maps of this map of maps, instead of the template in its definition.
     ///
     /// # Errors
-    /// This is no map of maps, or the kernel does not tell what `map` is.
+    /// This is not a map of maps, or the kernel does not say what `map` is.
     #[doc(alias = "bpf_map__set_inner_map_fd")]
     pub fn set_inner_map(&mut self, map: &Map) -> Result<&mut Self> {
         if !self.kind().is_map_of_maps() {

@@ -1,4 +1,4 @@
-//! From a plan to an object, step by step: the way through this room.
+//! From a plan to an object, step by step: start here.
 
 use super::object::Object;
 use super::options::LoadOptions;
@@ -8,24 +8,23 @@ use crate::reloc::{LoadPlan, Target};
 
 impl LoadPlan {
     /// Asks the running kernel for everything in the plan, in order. All or nothing: if one item is refused, those before
-    /// it are given back.
+    /// it are undone.
     ///
-    /// `target` is the one that the plan was made for; it says what the kernel can do.
+    /// `target` is the one that the plan was made for; it says what the kernel supports.
     ///
     /// # Errors
-    /// The first refusal, with the map or program it was about.
+    /// The first refusal, with the map or program concerned.
     #[doc(alias = "bpf_object__load")]
     pub fn load(&self, target: &Target) -> Result<Object> {
         self.load_with(target, &LoadOptions::default())
     }
 
-    /// [`LoadPlan::load`] with options. A plan with holes (see [`LoadContext`](super::LoadContext)) has to be loaded with what
-    /// goes into them.
+    /// [`LoadPlan::load`] with options. A plan with holes needs a [`LoadContext`](super::LoadContext) to fill them.
     pub fn load_with(&self, target: &Target, options: &LoadOptions) -> Result<Object> {
         load_all(self, target, options).map_err(|e| self.blame(e))
     }
 
-    /// What is known to be impossible before anything is made is an error.
+    /// An error if part of the plan is known to be impossible, before anything is created.
     pub(super) fn check(&self) -> Result<()> {
         let mut wanted = self.programs.iter().filter(|p| p.autoload);
         let first = wanted.find_map(|program| program.error.clone());
@@ -33,7 +32,7 @@ impl LoadPlan {
     }
 }
 
-/// Walks over the whole plan; what was made before a failure is given back.
+/// Walks over the whole plan; what was created before a failure is undone.
 fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
     plan.check()?;
     // The memory limit, the object's types.

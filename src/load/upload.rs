@@ -1,4 +1,4 @@
-//! Handing the object's types to the kernel.
+//! Loading the object's types into the kernel.
 
 use super::log::{LogText, load_with_log};
 use crate::btf::Btf;
@@ -7,12 +7,12 @@ use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// Bytes of a refusal's reasons that are kept where nobody says how many.
+/// How many bytes of the reasons for a refusal are kept by default.
 pub(super) const LOG_LIMIT: usize = 1 << 20;
 
 impl Btf<'_> {
-    /// Hands the types to the kernel, which keeps them as long as the descriptor, or a map or program that refers to them. For
-    /// types that continue no others. Loading an object does this by itself.
+    /// Loads the types into the kernel, which keeps them as long as the descriptor, or a map or program that refers to them. Not
+    /// for split BTF. Loading an object includes this step.
     ///
     /// # Errors
     /// The kernel's refusal, with its reason.
@@ -22,7 +22,7 @@ impl Btf<'_> {
     }
 }
 
-/// Uploads the blob. A refused one is sent once more, to be told why, in at most `limit` bytes.
+/// Uploads the blob. If it is refused, sends it again to find out why, in at most `limit` bytes.
 #[doc(alias = "bpf_object__sanitize_and_load_btf")]
 pub(super) fn btf(blob: &[u8], token: Option<BorrowedFd<'_>>, limit: usize) -> Result<OwnedFd> {
     let (loaded, log) = load_with_log(0, limit, |log| bpf::btf_load(blob, token, log));

@@ -1,14 +1,14 @@
-//! Several threads that load programs side by side.
+//! Loading programs in parallel, on several threads.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// So few programs are loaded sooner than threads are started.
+/// With fewer programs, starting threads takes longer than loading.
 const FEWEST: usize = 8;
 
-/// How many threads load `programs` programs if nobody says.
+/// How many threads load `programs` programs by default.
 pub(super) fn default_for(programs: usize) -> usize {
     if programs < FEWEST {
         return 1;
@@ -16,11 +16,12 @@ pub(super) fn default_for(programs: usize) -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Calls `load` with each item, in order, on up to `workers` threads of which this one is the first. After a failure no further
-/// item is begun.
+/// Calls `load` with each item, in order, on up to `workers` threads including this one. After a failure, no further item
+/// is started.
 ///
 /// # Errors
-/// The item that failed, the first in order if several did: all before it have been begun, and were waited for.
+/// The error of the item that failed, or of the first in order if several did: all items before it were started, and
+/// waited for.
 pub(super) fn side_by_side<T: Send>(
     items: &[usize],
     workers: usize,
@@ -41,7 +42,7 @@ pub(super) fn side_by_side<T: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..workers.min(items.len()) {
-            // Where there can be no more threads, fewer do the work.
+            // If no more threads can be started, fewer do the work.
             let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
         work();

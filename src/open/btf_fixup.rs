@@ -1,4 +1,4 @@
-//! The object's type information, made fit: clang does not know sizes and offsets of sections, and the kernel accepts no
+//! Prepares the object's BTF for the kernel: clang leaves out the sizes and offsets of sections, and the kernel accepts no
 //! externs.
 
 use super::collect::{Collected, invalid};
@@ -13,10 +13,10 @@ use std::collections::{HashMap, HashSet};
 /// The variable that stands for kernel functions in `.ksyms`.
 const DUMMY: &str = "dummy_ksym";
 
-/// The object's types and extended type information, as they are in the file.
+/// The object's `.BTF` and `.BTF.ext`, as they are in the file.
 ///
 /// # Errors
-/// They are missing or damaged, and something in the object cannot be understood without them.
+/// They are missing or damaged, and something in the object depends on them.
 #[doc(alias = "bpf_object__init_btf")]
 pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<BtfExt>)> {
     let needed = file.needs_btf();
@@ -50,8 +50,8 @@ pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<
     Ok((Some(btf), ext))
 }
 
-/// A copy of the types with sizes and offsets of sections filled in from the file, variables that are hidden made static, and
-/// externs made ordinary variables.
+/// A copy of the types in which the sizes and offsets of sections are filled in from the file, hidden variables are made
+/// static, and externs are made ordinary variables.
 #[doc(alias("bpf_object_fixup_btf", "btf_fixup_datasec"))]
 pub(super) fn fix(file: &Collected<'_>, btf: &Btf<'_>, externs: &Externs) -> Result<Btf<'static>> {
     let mut fixer = Fixer {
@@ -92,7 +92,7 @@ struct Fixer<'b, 'f> {
     file_sections: HashMap<&'f str, &'f Section<'f>>,
     /// The first global variable of each name.
     symbols: HashMap<&'f str, Symbol>,
-    /// The variable that stands for functions, if there are some in `.ksyms`.
+    /// The variable that stands for functions, if `.ksyms` has any.
     dummy: Option<TypeId>,
     /// The first integer of 32 bits.
     int: TypeId,
@@ -144,7 +144,7 @@ impl Fixer<'_, '_> {
         Ok(())
     }
 
-    /// Makes a kernel symbol's declaration a global integer, a function's a reference to the dummy variable.
+    /// Turns the declaration of a kernel symbol into a global integer, that of a function into a reference to the dummy variable.
     fn ksym(&mut self, variable: &mut VarSecinfo, externs: &HashMap<&str, &Extern>) -> Result<()> {
         let declared = self.btf.get(variable.type_id)?;
         if !externs.contains_key(declared.name()) {
@@ -161,7 +161,7 @@ impl Fixer<'_, '_> {
         Ok(())
     }
 
-    /// Gives every parameter a name: the kernel wants them in functions that are not extern.
+    /// Gives every parameter a name, which the kernel requires for functions that are not extern.
     fn name_params(&mut self, proto: TypeId) -> Result<()> {
         if !self.named.insert(proto) {
             return Ok(());
@@ -190,7 +190,7 @@ impl Fixer<'_, '_> {
         Ok(())
     }
 
-    /// A section of the file. A linker has filled in sizes and offsets already, a compiler has not.
+    /// Fixes a section of the file. A linker has already filled in sizes and offsets; a compiler has not.
     fn data(&mut self, section: &Type<'_>, variables: &mut [VarSecinfo]) -> Result<()> {
         let unknown = section.size_field() == 0;
         if unknown {
@@ -243,7 +243,7 @@ fn by_name(externs: &[Extern]) -> HashMap<&str, &Extern> {
 }
 
 fn no_symbol(declared: &Type<'_>) -> Error {
-    // A name that cannot be read is none that a symbol could have.
+    // No symbol has a name that cannot be read.
     if let Err(error) = declared.btf().string_bytes_at(declared.name_offset()) {
         return error.into();
     }

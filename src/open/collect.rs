@@ -1,4 +1,4 @@
-//! The first pass over the file: what each section is for, and the functions that the code sections hold.
+//! The first pass over the file: what each section is for, and the functions in the code sections.
 
 use super::{Function, FunctionLinkage};
 use crate::elf::{
@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, KernelVersion, Result, SectionIndex};
 /// What a section is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Nothing that a loader looks at.
+    /// Not used by a loader.
     Other,
     Code,
     Data,
@@ -21,12 +21,12 @@ pub(super) enum Role {
     Relocations,
 }
 
-/// The file, sorted out.
+/// The file's contents, sorted by role.
 #[derive(Debug)]
 pub(super) struct Collected<'a> {
     elf: ElfFile<'a>,
     pub(super) byte_order: ByteOrder,
-    /// All sections but the empty first one, with their roles.
+    /// All sections except the empty first one, with their roles.
     sections: Vec<(Section<'a>, Role)>,
     pub(super) symbols: SymbolTable<'a>,
     pub(super) license: String,
@@ -39,12 +39,12 @@ pub(super) struct Collected<'a> {
     pub(super) jump_tables: Option<Section<'a>>,
 }
 
-/// A breach of the rules of BPF objects.
+/// A violation of the rules of BPF objects.
 pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidObject, message)
 }
 
-/// How to write map definitions that libbpf dropped with version 1.0.
+/// What to write instead of the map definitions that libbpf 1.0 dropped.
 pub(super) const LEGACY_MAPS_HINT: &str = "libbpf 1.0 dropped struct bpf_map_def, too: write `struct { __uint(type, ..); \
      __uint(max_entries, ..); __type(key, ..); __type(value, ..); } NAME SEC(\".maps\");` instead";
 
@@ -87,7 +87,7 @@ impl<'a> Collected<'a> {
         Ok(collected)
     }
 
-    /// Notes what this section is good for; returns its role.
+    /// Records what this section is for; returns its role.
     fn take(&mut self, section: &Section<'a>, executable: &[bool]) -> Result<Role> {
         let data = section.data()?;
         match section.name {
@@ -133,7 +133,7 @@ impl<'a> Collected<'a> {
         Ok(Role::Other)
     }
 
-    /// The section of this number and its role.
+    /// The section of this index and its role.
     pub(super) fn section(&self, index: SectionIndex) -> Option<&(Section<'a>, Role)> {
         let position = usize::try_from(index.0).ok()?.checked_sub(1)?;
         self.sections.get(position)
@@ -157,7 +157,7 @@ impl<'a> Collected<'a> {
             .map(|(section, _)| section)
     }
 
-    /// All sections but the empty first one.
+    /// All sections except the empty first one.
     pub(super) fn sections(&self) -> impl Iterator<Item = &Section<'a>> {
         self.sections.iter().map(|(section, _)| section)
     }
@@ -173,7 +173,7 @@ impl<'a> Collected<'a> {
         }
     }
 
-    /// Whether there is something that only type information can explain.
+    /// What in the object requires BTF, if anything.
     #[doc(alias = "libbpf_needs_btf")]
     pub(super) fn needs_btf(&self) -> Option<&'static str> {
         if self.maps.is_some() {
@@ -219,7 +219,7 @@ impl<'a> Collected<'a> {
         Ok(functions)
     }
 
-    /// The names of sections of instructions in which none of the functions is.
+    /// The names of code sections that contain none of the functions.
     pub(super) fn code_without(&self, functions: &[Function]) -> Vec<String> {
         let code = self
             .sections()
@@ -283,12 +283,12 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// Functions may overlap (aliases do), but not so much that a small file fills the memory.
+/// Functions may overlap (aliases do), but not so much that a small file takes up a lot of memory.
 #[derive(Default)]
 struct Room(std::collections::HashMap<SectionIndex, usize>);
 
 impl Room {
-    /// How often, on average, an instruction may belong to another function.
+    /// How many functions an instruction may belong to, on average.
     const MOST: u64 = 64;
 
     fn take(&mut self, section: &Section<'_>, function: &Function) -> Result<()> {
@@ -332,7 +332,7 @@ fn symbol_table<'a>(
     }
     table.check_entry_size(24)?;
     let symbols = elf.symbols(table)?;
-    // Names of functions and variables are copied, some of them several times.
+    // Names of functions and variables are copied, some of them more than once.
     let mut names = symbols.name_budget();
     for symbol in symbols.iter() {
         let name = symbols.name(&symbol).unwrap_or_default();
@@ -360,7 +360,7 @@ fn is_struct_ops(name: &str) -> bool {
     matches!(name, ".struct_ops" | ".struct_ops.link")
 }
 
-/// Relocations count if they are for code, maps or struct_ops variables.
+/// Whether the relocations are used: those for code, maps and struct_ops variables are.
 fn relocation_role(section: &Section<'_>, executable: &[bool]) -> Result<Role> {
     let target = usize::try_from(section.info)
         .ok()
@@ -376,7 +376,7 @@ fn relocation_role(section: &Section<'_>, executable: &[bool]) -> Result<Role> {
     };
     let target = section.name.strip_prefix(".rel").unwrap_or_default();
     let counts = *executable || target == ".maps" || is_struct_ops(target);
-    // Of relocations for other sections, libbpf checks the entry size only.
+    // For relocations of other sections, libbpf checks only the entry size.
     section.check_entry_size(16)?;
     Ok(if counts {
         Role::Relocations

@@ -1,4 +1,4 @@
-//! The questions that an object asks about the kernel's types, as the object states them.
+//! An object's CO-RE relocations, as the object states them.
 
 use super::{Extern, ExternKind, OpenObject};
 use crate::btf::{BtfExt, CoreRelo};
@@ -6,19 +6,19 @@ use crate::insn::INSN_SIZE;
 use crate::{SectionIndex, TypeId};
 use std::collections::HashMap;
 
-/// A CO-RE relocation, before it is answered. Returned by [`OpenObject::core_relocations`].
+/// A CO-RE relocation, before it is resolved. Returned by [`OpenObject::core_relocations`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[doc(alias = "bpf_core_relo")]
 pub struct CoreRelocation<'o> {
     /// The name of the section that it is in.
     pub section: &'o str,
-    /// The function that it is in; `None` for code that belongs to none.
+    /// The function that it is in; `None` for code outside of all functions.
     pub function: Option<&'o str>,
     /// The instruction, counted from the function's start (or the section's).
     pub insn: usize,
-    /// What is asked: 0 for a field's offset, 1 its size, ... 12 for whether types match.
+    /// The kind of relocation: 0 for a field's offset, 1 for its size, ... 12 for whether types match.
     pub kind: u32,
-    /// The type in the object that the question is about.
+    /// The type in the object that the relocation is about.
     pub type_id: TypeId,
     /// That type's name; empty if it has none.
     pub type_name: &'o str,
@@ -80,7 +80,7 @@ impl Extern {
         &self.name
     }
 
-    /// Whether the object can do without it.
+    /// Whether it is optional (weak).
     pub fn is_weak(&self) -> bool {
         self.weak
     }

@@ -1,5 +1,5 @@
-//! What the kernel, or its configuration, has to provide: undefined symbols, explained by the sections `.kconfig` and `.ksyms`
-//! of the type information.
+//! What the kernel or its configuration has to provide: undefined symbols, described by the sections `.kconfig` and `.ksyms`
+//! of the BTF.
 
 use super::collect::{Collected, invalid};
 use super::{Extern, ExternKind, KconfigType};
@@ -15,14 +15,14 @@ const UNDEFINED_HINT: &str = "declare what the kernel provides with __ksym or __
 /// The externs of an object, and where their declarations are.
 #[derive(Debug, Default)]
 pub(super) struct Externs {
-    /// `.kconfig` ones first, by alignment, size and name, as their values lie in the map; then kernel symbols by name.
+    /// First those of `.kconfig`, by alignment, size and name, in the order of their values in the map; then kernel symbols by name.
     pub(super) list: Vec<Extern>,
-    /// Which extern each undefined symbol is.
+    /// The extern that each undefined symbol refers to.
     pub(super) by_symbol: HashMap<usize, usize>,
     /// The `DATASEC` types with declarations, if they hold any extern.
     pub(super) kconfig_section: Option<TypeId>,
     pub(super) ksyms_section: Option<TypeId>,
-    /// Bytes that the values of `.kconfig` take.
+    /// The size of the values of `.kconfig`, in bytes.
     pub(super) kconfig_size: u32,
 }
 
@@ -57,7 +57,7 @@ impl Externs {
     }
 
     fn lay_out_kconfig(&mut self) -> Result<()> {
-        /// More than any configuration needs.
+        /// More than any configuration value needs.
         const MOST: u32 = 1 << 20;
         let mut end: u32 = 0;
         for ext in &mut self.list {
@@ -85,7 +85,7 @@ impl Externs {
     }
 }
 
-/// Kconfig values before kernel symbols, the most aligned first, among these the smallest first, then by name.
+/// Kconfig values before kernel symbols, by decreasing alignment, then increasing size, then name.
 #[doc(alias = "cmp_externs")]
 fn order(ext: &Extern) -> (bool, Reverse<u32>, u32, &str) {
     match ext.kind {
@@ -102,7 +102,7 @@ fn no_type_information(name: &str) -> Error {
     .with_hint("compile with `-g`, so that clang writes the section .BTF")
 }
 
-/// The declarations of an object's type information, by name.
+/// The declarations in an object's BTF, by name.
 struct Declarations<'b> {
     btf: &'b Btf<'b>,
     /// The first variable or function of each name.
@@ -193,7 +193,7 @@ impl<'b> Declarations<'b> {
             return Err(invalid("a function cannot be a value of `.kconfig`"));
         }
         let target = TypeId(declared.size_field());
-        // First of all the type: the alignment of a structure may take long to find.
+        // Check the type first: the alignment of a structure may take long to compute.
         let kind = kconfig_type(self.btf, target)?.ok_or_else(|| {
             invalid("its type cannot hold a kernel configuration value").with_hint(
                 "use bool, char, an integer, enum libbpf_tristate, or an array of characters",
@@ -222,7 +222,7 @@ fn kconfig_type(btf: &Btf<'_>, id: TypeId) -> Result<Option<KconfigType>> {
             let Some(array) = ty.array().filter(|array| array.len > 0) else {
                 return Ok(None);
             };
-            // One level is enough: only an array of characters will do.
+            // One level is enough: only an array of characters is allowed.
             let element = btf.get(array.element)?.resolved()?;
             let is_char = element.kind() == Kind::Int
                 && matches!(int_type(&element), Some(KconfigType::Char));

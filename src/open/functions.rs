@@ -3,7 +3,7 @@
 use super::OpenObject;
 use crate::SectionIndex;
 
-/// An instruction, as one of a function.
+/// An instruction's position in its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FunctionAt {
     /// The function's index in the object.
@@ -13,8 +13,8 @@ pub(crate) struct FunctionAt {
 }
 
 impl OpenObject {
-    /// The function that holds an instruction, counted from the section's start. Of functions that overlap it is the one that
-    /// starts last.
+    /// The function that contains an instruction, which is counted from the section's start. If functions overlap, it is the
+    /// one that starts last.
     #[doc(alias = "find_prog_by_sec_insn")]
     pub(crate) fn function_at(&self, section: SectionIndex, insn: usize) -> Option<FunctionAt> {
         let functions = &self.functions;

@@ -1,11 +1,11 @@
-//! What a caller ties to an object for a later stage.
+//! What a caller attaches to an object for a later stage.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that opening and relocating neither look at nor copy: the descriptor of a map or program of the caller's, which
-/// loading will use. A plan only says where it goes.
+/// Something that opening and relocating neither inspect nor copy: the descriptor of a map or program of the caller's, which
+/// loading will use. A plan only says where it is used.
 #[derive(Clone)]
 pub(crate) struct Held(Arc<dyn Any + Send + Sync>);
 
@@ -15,7 +15,7 @@ impl Held {
         Self(thing)
     }
 
-    /// What is held, if it is of this type.
+    /// The value, if it is of this type.
     pub(crate) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(&self.0).downcast().ok()
     }

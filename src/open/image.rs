@@ -1,18 +1,18 @@
-//! The bytes that a map holds at first. Zeroes take no room in a file, and take none here until somebody looks at them.
+//! The initial bytes of a map. Zeroes take no space in a file, and take no memory here until they are accessed.
 
 use std::sync::OnceLock;
 
-/// First contents: bytes of the file, or so many zeroes.
+/// Initial contents: bytes of the file, or a number of zeroes.
 #[derive(Debug, Default)]
 pub(crate) struct Image {
     len: usize,
-    /// Nobody has changed it since it was made of zeroes, so that there is nothing to copy, to search or to write.
+    /// Unchanged since it was created as zeroes, so there is nothing to copy, search or write.
     zeroes: bool,
     bytes: OnceLock<Vec<u8>>,
 }
 
 impl Image {
-    /// Zeroes. A section of a few bytes' header may ask for hundreds of megabytes of them.
+    /// Zeroes. A section header of a few bytes may request hundreds of megabytes of them.
     pub(crate) fn zeroed(len: usize) -> Self {
         Self {
             len,
@@ -29,7 +29,7 @@ impl Image {
         self.bytes.get_or_init(|| vec![0; self.len])
     }
 
-    /// Some bytes of it. Where it is all zeroes, up to four megabytes are lent without making it.
+    /// A range of its bytes. If it is all zeroes, up to four megabytes are lent without allocating it.
     pub(crate) fn part(&self, start: usize, size: usize) -> Option<&[u8]> {
         /// Takes no space in the file, and no memory until it is read.
         static ZEROES: [u8; 4 << 20] = [0; 4 << 20];
@@ -50,12 +50,12 @@ impl Image {
             .unwrap_or_default()
     }
 
-    /// Whether there is no other byte than zero in it.
+    /// Whether all bytes are zero.
     pub(crate) fn is_zero(&self) -> bool {
         self.zeroes || self.bytes().iter().all(|byte| *byte == 0)
     }
 
-    /// Cuts it off, or adds zeroes at its end.
+    /// Truncates it, or adds zeroes at its end.
     pub(crate) fn resize(&mut self, len: usize) {
         self.len = len;
         if self.zeroes {
@@ -109,7 +109,7 @@ mod tests {
         let image = Image::zeroed(8);
         assert!(image.is_zero() && image.bytes.get().is_none());
         assert_eq!(image.bytes(), [0; 8]);
-        // A copy of what was only looked at is as cheap as the first.
+        // A copy of something that was only read is as cheap as the original.
         assert!(image.clone().bytes.get().is_none());
     }
 

@@ -1,7 +1,7 @@
-//! Maps that are defined by types: `struct { __uint(type, ...); __type(key, ...); } name SEC(".maps");`.
+//! Maps defined by types: `struct { __uint(type, ...); __type(key, ...); } name SEC(".maps");`.
 //!
-//! The definition is never run or read as data. Its members' *types* carry the numbers: `int (*max_entries)[1024]` is a pointer
-//! to an array of 1024, `struct key *key` names the key's type.
+//! The definition's bytes are never used. The numbers are encoded in the *types* of its members: `int (*max_entries)[1024]` is
+//! a pointer to an array of 1024, `struct key *key` gives the type of the key.
 
 use super::collect::{Collected, invalid};
 use super::{OpenMap, UnknownAttributes};
@@ -129,7 +129,7 @@ struct Reader<'b> {
 impl<'b> Reader<'b> {
     #[doc(alias = "parse_btf_map_def")]
     fn read(&self, map: &mut OpenMap, definition: &Type<'b>) -> Result<()> {
-        /// There are eleven attributes; with unknown ones there may be some more.
+        /// There are eleven known attributes; this leaves room for unknown ones.
         const MOST: usize = 256;
         let count = definition.members().len();
         if count > MOST {
@@ -214,7 +214,7 @@ impl<'b> Reader<'b> {
         if ty.kind() == Kind::Enum64 {
             return Ok(constant.value.cast_unsigned());
         }
-        // Constants of 32 bits count as signed, whatever the enumeration says.
+        // Constants of 32 bits are treated as signed, whatever the enumeration says.
         let [a, b, c, d, ..] = constant.value.to_le_bytes();
         Ok(i64::from(i32::from_le_bytes([a, b, c, d])).cast_unsigned())
     }

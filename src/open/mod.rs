@@ -1,18 +1,17 @@
-//! An ELF object in, [`OpenObject`] out: what the file says, ready to be edited.
+//! Turns an ELF object into an [`OpenObject`]: what the file says, ready to be edited.
 //!
-//! In: bytes. Out: programs, maps, variables, externs, and the relocations that tie them together, all owned. The caller
-//! may edit sizes, variables, autoload and targets; then `reloc` makes a plan of it. Not here: anything that depends on a
-//! kernel.
+//! In: bytes. Out: programs, maps, variables, externs, and the relocations that connect them, all owned. The caller may edit
+//! sizes, variables, autoload and targets; then `reloc` turns it into a plan. Not here: anything that depends on a kernel.
 //!
-//! Start with `options`, where the stages stand in order:
+//! Start with `options`, which calls the stages in order:
 //!
 //! ```text
 //!  options --> collect (sections, functions) --> externs --> btf_fixup (types) --> map_def, globals (image), struct_ops
 //!          --> section_name (programs) --> relocs (functions, slot) --> object
 //! ```
 //!
-//! `single` makes an object of instructions instead. The caller looks at it and edits it by `program`, `map`, `variable` and
-//! `struct_ops_field` (both with `value_text`), `prefer` and `core_relocation`; `held` is what a caller ties to it for later.
+//! `single` creates an object from instructions instead. The caller inspects and edits it through `program`, `map`, `variable`
+//! and `struct_ops_field` (both with `value_text`), `prefer` and `core_relocation`; `held` keeps what the caller adds for later.
 
 mod btf_fixup;
 mod collect;

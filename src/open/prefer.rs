@@ -1,21 +1,21 @@
-//! Programs of which one is enough.
+//! Alternative programs, of which one is enough.
 
 use super::OpenObject;
 use crate::kinds::ProgramType;
 use crate::{Error, ErrorKind, Result};
 
 impl OpenObject {
-    /// Says that one of these programs is enough: the first that the kernel can load *and attach* is loaded, the others are off
-    /// (autoload and autoattach), whatever was said of them before. May be called for any number of groups.
+    /// Declares that one of these programs is enough: the first that the kernel can load *and attach* is loaded, the others are
+    /// turned off (autoload and autoattach), whatever was set before. May be called for any number of groups.
     ///
-    /// Which one it is is decided by [`OpenObject::relocate`], also for a kernel that does not run here, and written down with
-    /// the reasons in [`LoadPlan::choices`](crate::reloc::LoadPlan::choices). A program is passed over if it cannot be
-    /// relocated, or if what it attaches to, its type, attach type, or a helper function it calls is known to be missing. Where
-    /// nothing is known, it counts as possible; if the kernel then refuses to load it, the next one is tried. If none is
-    /// left, that is an error of these programs, with all reasons.
+    /// [`OpenObject::relocate`] makes the choice, also for kernels that are not running here, and records it with the reasons
+    /// in [`LoadPlan::choices`](crate::reloc::LoadPlan::choices). A program is passed over if it cannot be relocated, or if its
+    /// attach target, type, attach type, or a helper function that it calls is known to be missing. Where nothing is known,
+    /// it counts as possible; if the kernel then refuses to load it, the next one is tried. If none is left, that is an
+    /// error of these programs, with all reasons.
     ///
-    /// What cannot be foreseen: that a program which was loaded cannot be attached to a place that only a test run of the same
-    /// program would find out about (a uprobe's file, a cgroup, an interface).
+    /// What cannot be foreseen is that a loaded program cannot be attached to a place that is known only when it is attached (a
+    /// uprobe's file, a cgroup, an interface).
     ///
     /// ```
     /// # fn main() -> rawbpf::Result<()> {
@@ -35,7 +35,7 @@ impl OpenObject {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` for a name that no program has (the message lists the nearest); `InvalidArgument` if there is no name, if a
+    /// `NotFound` if no program has one of these names (the message lists similar ones); `InvalidArgument` if there is no name, if a
     /// program is named twice or is in another group, or if it is a `struct_ops` program, which follows its map.
     pub fn prefer(&mut self, names: &[impl AsRef<str>]) -> Result<&mut Self> {
         let refused = |what: String| {

@@ -1,4 +1,4 @@
-//! Looking at an entry program, and changing it before it is loaded.
+//! Inspecting an entry program, and changing it before it is loaded.
 
 use super::{OpenObject, OpenProgram, SectionDef};
 use crate::insn::Insn;
@@ -50,7 +50,7 @@ impl OpenObject {
         Error::new(ErrorKind::NotFound, what).context(format!("object {}", self.name))
     }
 
-    /// The instructions of an entry program as the file has them, without the subprograms that it calls.
+    /// The instructions of an entry program as in the file, without the subprograms that it calls.
     #[doc(alias = "bpf_program__insns")]
     pub fn instructions(&self, program: &OpenProgram) -> &[Insn] {
         self.functions
@@ -73,18 +73,18 @@ impl OpenProgram {
         &self.section
     }
 
-    /// What its section's name says about it; `None` if that is no name libbpf knows, or after the type was changed.
+    /// The definition that its section name matches; `None` if libbpf does not know the name, or after the type was changed.
     pub fn def(&self) -> Option<&'static SectionDef> {
         self.def
     }
 
-    /// Its type; [`ProgramType::UNSPEC`] if the section's name does not say.
+    /// Its type; [`ProgramType::UNSPEC`] if the section name does not determine it.
     #[doc(alias = "bpf_program__type")]
     pub fn kind(&self) -> ProgramType {
         self.kind
     }
 
-    /// Changes its type. Another type than before voids what the section's name said about loading and attaching.
+    /// Sets its type. A different type discards what the section name says about loading and attaching.
     #[doc(alias = "bpf_program__set_type")]
     pub fn set_kind(&mut self, kind: ProgramType) -> &mut Self {
         if self.kind != kind {
@@ -94,20 +94,20 @@ impl OpenProgram {
         self
     }
 
-    /// What it is to be attached to.
+    /// Its expected attach type.
     #[doc(alias = "bpf_program__expected_attach_type")]
     pub fn attach_type(&self) -> AttachType {
         self.attach_type
     }
 
-    /// Changes what it is to be attached to.
+    /// Sets its expected attach type.
     #[doc(alias = "bpf_program__set_expected_attach_type")]
     pub fn set_attach_type(&mut self, attach_type: AttachType) -> &mut Self {
         self.attach_type = attach_type;
         self
     }
 
-    /// The flags that the caller set. Those that the section's name implies are added when the program is loaded.
+    /// The flags set by the caller. Those implied by the section name are added when the program is loaded.
     #[doc(alias = "bpf_program__flags")]
     pub fn flags(&self) -> ProgramFlags {
         ProgramFlags::from_bits_retain(self.flags)
@@ -125,11 +125,11 @@ impl OpenProgram {
         self.ifindex
     }
 
-    /// Says which network interface an XDP or tc program is for.
+    /// Sets the network interface that an XDP or tc program is for.
     ///
-    /// With [`ProgramFlags::XDP_DEV_BOUND_ONLY`] (since Linux 6.3) the CPU runs it as any other, and it may call the kfuncs that
-    /// read a packet's metadata, such as `bpf_xdp_metadata_rx_hash`; it can be attached to that interface only, and not in
-    /// generic mode. Without the flag the network card itself is to run it, which few can.
+    /// With [`ProgramFlags::XDP_DEV_BOUND_ONLY`] (since Linux 6.3) the program runs on the CPU as usual, and may call the kfuncs
+    /// that read a packet's metadata, such as `bpf_xdp_metadata_rx_hash`; it can be attached only to that interface, and not in
+    /// generic mode. Without the flag, it is offloaded to the network card, which few cards support.
     #[doc(alias = "bpf_program__set_ifindex")]
     #[doc(alias = "prog_ifindex")]
     pub fn set_ifindex(&mut self, ifindex: u32) -> &mut Self {
@@ -143,10 +143,10 @@ impl OpenProgram {
         self.log_level
     }
 
-    /// Asks for the verifier's log of this program, whatever becomes of it, at a level of its own (see
-    /// [`LoadOptions::log_level`](crate::load::LoadOptions::log_level), which is for all programs; 0 leaves it to that).
-    /// [`Program::verifier_log`](crate::program::Program::verifier_log) has the log; how much of it is kept says
-    /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit).
+    /// Asks for the verifier's log of this program, whether or not it is accepted, at this level; 0 leaves the level to
+    /// [`LoadOptions::log_level`](crate::load::LoadOptions::log_level), which applies to all programs.
+    /// [`Program::verifier_log`](crate::program::Program::verifier_log) returns the log, and
+    /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit) limits its size.
     #[doc(alias = "bpf_program__set_log_level")]
     #[doc(alias = "bpf_program__set_log_buf")]
     pub fn set_log_level(&mut self, level: u32) -> &mut Self {
@@ -154,41 +154,41 @@ impl OpenProgram {
         self
     }
 
-    /// Whether it is loaded with the object; a `?` before the section's name turns this off.
+    /// Whether it is loaded with the object; a `?` in front of the section name turns this off.
     #[doc(alias = "bpf_program__autoload")]
     pub fn autoload(&self) -> bool {
         self.autoload
     }
 
-    /// Says whether it is loaded with the object.
+    /// Sets whether it is loaded with the object.
     #[doc(alias = "bpf_program__set_autoload")]
     pub fn set_autoload(&mut self, autoload: bool) -> &mut Self {
         self.autoload = autoload;
         self
     }
 
-    /// Whether it is attached when all programs are.
+    /// Whether it is attached together with all programs.
     #[doc(alias = "bpf_program__autoattach")]
     pub fn autoattach(&self) -> bool {
         self.autoattach
     }
 
-    /// Says whether it is attached when all programs are.
+    /// Sets whether it is attached together with all programs.
     #[doc(alias = "bpf_program__set_autoattach")]
     pub fn set_autoattach(&mut self, autoattach: bool) -> &mut Self {
         self.autoattach = autoattach;
         self
     }
 
-    /// What it attaches to: what the caller said, or what follows the first `/` in the section's name; `None` if nothing does.
+    /// Its attach target: as set by the caller, or what follows the first `/` in the section name; `None` if neither.
     pub fn attach_target(&self) -> Option<&str> {
         let from_section = || self.section.split_once('/').map(|(_, target)| target);
         let named = self.attach_target.as_deref().or_else(from_section);
         named.filter(|target| !target.is_empty())
     }
 
-    /// Says which function (or tracepoint, or hook; `module:function` for one of a module) it is checked against, instead of
-    /// what its section's name says.
+    /// Sets its attach target: a function, tracepoint or hook (`module:function` for one in a module), overriding its section
+    /// name.
     ///
     /// # Errors
     /// An empty name.

@@ -13,7 +13,7 @@ use crate::kinds::{MapType, ProgramType};
 use crate::{Error, ErrorKind, Result, SectionIndex, TypeId};
 use std::collections::{BTreeMap, HashMap};
 
-/// Fills in what the relocation sections of the file say.
+/// Applies the relocation sections of the file.
 #[doc(alias = "bpf_object__collect_relos")]
 pub(super) fn collect(
     object: &mut OpenObject,
@@ -61,7 +61,7 @@ pub(super) fn collect(
             .sort_by_key(|relocation| relocation.insn);
     }
     for map in &mut object.maps {
-        // Of several relocations of one slot, the last one counts.
+        // If a slot has several relocations, the last one is used.
         map.slots.reverse();
         map.slots.sort_by_key(|slot| slot.index);
         map.slots.dedup_by_key(|slot| slot.index);
@@ -72,7 +72,7 @@ pub(super) fn collect(
     Ok(())
 }
 
-/// What can be looked up by where it is, or what it is called.
+/// What relocations refer to, by offset or by name.
 struct Index {
     /// Maps of `.maps` by their offset.
     maps: HashMap<u64, usize>,
@@ -202,7 +202,7 @@ impl Job<'_, '_> {
             .filter(|offset| offset.is_multiple_of(INSN_SIZE) && self.rel.offset < size)
             .map(|offset| offset / INSN_SIZE);
         let insn = insn.ok_or_else(|| invalid("it is not at an instruction"))?;
-        // Code that belongs to no function is what a linker left of weak functions.
+        // Code outside of all functions is what a linker left of weak functions.
         let Some(FunctionAt { index, insn }) = object.function_at(self.target, insn) else {
             return Ok(());
         };
@@ -467,7 +467,7 @@ impl Job<'_, '_> {
     }
 }
 
-/// Where the slots of a map's definition start.
+/// The offset of the slots in a map's definition.
 fn values_offset(object: &OpenObject, place: VarSecinfo) -> Result<u64> {
     let btf = object.btf.as_ref().ok_or_else(|| invalid("no types"))?;
     let var = btf.get(place.type_id)?;

@@ -1,9 +1,9 @@
-//! What a program's section name says: libbpf's `SEC()` table.
+//! What section names mean: libbpf's `SEC()` table.
 
 use crate::kinds::{AttachType, ProgramType};
 
 bitflags::bitflags! {
-    /// What a section name says besides type and attach type.
+    /// What a section name says beyond type and attach type.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SectionFlags: u32 {
         /// The program may sleep.
@@ -12,9 +12,9 @@ bitflags::bitflags! {
         const ATTACH_BTF = 1 << 1;
         /// The attach type is left out for kernels that do not know it.
         const ATTACH_TYPE_OPTIONAL = 1 << 2;
-        /// The attach type can be found by the section's name.
+        /// The attach type can be looked up by the section name.
         const ATTACHABLE = 1 << 3;
-        /// The program handles XDP packets in fragments.
+        /// The program supports multi-buffer XDP packets.
         const XDP_FRAGS = 1 << 4;
         /// A user-space static probe.
         const USDT = 1 << 5;
@@ -25,15 +25,15 @@ bitflags::bitflags! {
 #[derive(Debug, PartialEq, Eq)]
 #[doc(alias = "bpf_sec_def")]
 pub struct SectionDef {
-    /// The section's name or its part before the first `/`; ends in `+` if a target may follow, in `/` if one must.
+    /// The section name, or its part before the first `/`; ends in `+` if a target may follow, in `/` if one must.
     pub pattern: &'static str,
     /// The type of its programs.
     pub kind: ProgramType,
-    /// What they attach to.
+    /// Their expected attach type.
     pub attach_type: AttachType,
-    /// The rest.
+    /// Everything else that the name says.
     pub flags: SectionFlags,
-    /// How the program is attached if the section's name says to what.
+    /// How the program is attached if the section name has a target.
     pub auto_attach: Option<AutoAttach>,
 }
 
@@ -69,18 +69,18 @@ pub enum AutoAttach {
     Iter,
 }
 
-/// What the name of a section may say of the place its programs are attached to.
+/// The attach target that a section name may contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TargetForm {
     /// What it is, in words.
     pub(crate) what: &'static str,
-    /// One that most kernels or machines have.
+    /// An example that most kernels or machines have.
     pub(crate) example: &'static str,
-    /// The section's name with the example.
+    /// The section name with the example.
     pub(crate) section: String,
 }
 
-/// A program of a type without attach types says 0, which is what the kernel expects there.
+/// Programs of a type without attach types use 0, as the kernel expects.
 const NO_ATTACH_TYPE: AttachType = AttachType(0);
 
 const NONE: SectionFlags = SectionFlags::empty();
@@ -114,13 +114,13 @@ impl SectionDef {
     #[doc(alias = "section_defs")]
     pub const ALL: &'static [Self] = SECTIONS;
 
-    /// What the name of a section (without a leading `?`) says about its programs; `None` if it says nothing.
+    /// The definition that matches a section name (without a leading `?`), if any.
     #[doc(alias("find_sec_def", "libbpf_prog_type_by_name"))]
     pub fn find(section: &str) -> Option<&'static Self> {
         SECTIONS.iter().find(|def| def.matches(section))
     }
 
-    /// Whether a section of this name is meant: `kprobe+` is `kprobe` and `kprobe/...`, `xdp` is `xdp` alone.
+    /// Whether the section name matches: `kprobe+` matches `kprobe` and `kprobe/...`, `xdp` only `xdp`.
     #[doc(alias = "sec_def_matches")]
     pub fn matches(&self, section: &str) -> bool {
         if let Some(name) = self.pattern.strip_suffix('+') {
@@ -138,7 +138,7 @@ impl SectionDef {
         self.flags.contains(SLEEPABLE)
     }
 
-    /// What may follow the first slash: where its programs are attached. `None` if nothing may.
+    /// What may follow the first slash: where its programs are attached. `None` if nothing can.
     pub(crate) fn target(&self) -> Option<TargetForm> {
         let (what, example) = match (self.auto_attach, self.attach_type) {
             (Some(AutoAttach::Kprobe), _) => ("a kernel function", "vfs_read"),
@@ -185,7 +185,7 @@ impl SectionDef {
         })
     }
 
-    /// Whether its programs are checked against a type or function of the kernel or of another program.
+    /// Whether its programs have a BTF target: a type or function of the kernel or of another program.
     pub fn needs_attach_target(&self) -> bool {
         self.flags.contains(BTF)
     }

@@ -1,4 +1,4 @@
-//! Which one of several programs is loaded ([`OpenObject::prefer`]): the first that nothing is known against.
+//! Which of several alternative programs is loaded ([`OpenObject::prefer`]): the first without a known obstacle.
 
 use super::choice::{Choice, PassedOver};
 use super::obstacles;
@@ -9,8 +9,8 @@ use crate::{Errno, Error, ErrorKind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Whether an error says that this kernel does not load or attach a program, whenever it is asked: not that memory or time was
-/// missing. A security module may forbid one type of program and allow another.
+/// Whether an error means that this kernel will never load or attach a program, as opposed to a lack of memory or time. A security
+/// module may forbid one type of program and allow another.
 pub(crate) fn is_refusal(error: &Error) -> bool {
     let circumstances = [
         Errno::ENOMEM,
@@ -29,7 +29,7 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
         .is_none_or(|errno| !circumstances.contains(&errno))
 }
 
-/// The object with every alternative to be loaded, so that all of them are relocated.
+/// The object with all alternatives set to be loaded, so that all of them are relocated.
 pub(super) fn all_wanted(object: &OpenObject) -> Cow<'_, OpenObject> {
     if object.alternatives.is_empty() {
         return Cow::Borrowed(object);
@@ -43,9 +43,9 @@ pub(super) fn all_wanted(object: &OpenObject) -> Cow<'_, OpenObject> {
     Cow::Owned(wanted)
 }
 
-/// Chooses in a plan for which every alternative was relocated.
+/// Makes the choice in a plan for which every alternative was relocated.
 ///
-/// Those after the chosen one stay in the plan as they were relocated, with autoload off, for the case that the kernel refuses it.
+/// Those after the chosen one stay in the plan, relocated, with autoload off, in case the kernel refuses it.
 pub(super) fn choose(object: &OpenObject, plan: &mut LoadPlan, target: &Target) {
     for group in &object.alternatives {
         let choice = choice(plan, group, target);
@@ -55,7 +55,7 @@ pub(super) fn choose(object: &OpenObject, plan: &mut LoadPlan, target: &Target) 
                 continue;
             };
             match &error {
-                // So that it surfaces when any of them is to be loaded.
+                // So that it is reported when any of them is to be loaded.
                 Some(error) => program.error = Some(error.clone()),
                 None if choice.chosen.as_ref() == Some(&program.name) => {}
                 None => {
@@ -93,7 +93,7 @@ fn choice(plan: &LoadPlan, group: &[usize], target: &Target) -> Choice {
     }
 }
 
-/// Jump tables belong to one program each, and old kernels have no such maps: those of programs that are off are not made.
+/// Jump tables belong to one program each, and old kernels have no such maps: those of programs that are off are not created.
 fn leave_out_tables(plan: &mut LoadPlan) {
     let loaded = plan.programs.iter().filter(|program| program.autoload);
     let refs = loaded.flat_map(|program| &program.refs);
@@ -143,7 +143,7 @@ mod tests {
         })
     }
 
-    /// Which one of the programs is chosen, and what is said of those before it.
+    /// Which program is chosen, and the reasons against those before it.
     fn chosen(programs: &[(&str, Vec<Insn>)], target: &Target) -> (Option<usize>, Vec<String>) {
         let (object, names) = alternatives(programs);
         let plan = object.relocate(target).unwrap();
@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(plan.choices[0].chosen.as_ref(), Some(&names[1]));
     }
 
-    /// The verifier does not follow branches that what is known before loading rules out.
+    /// The verifier does not follow branches that are ruled out by constants known before loading.
     #[test]
     fn a_helper_that_may_be_guarded_is_no_obstacle() {
         let (object, _) = alternatives(&[("kprobe/a", vec![helper(Helper::GET_FUNC_IP), exit()])]);
@@ -253,7 +253,7 @@ mod tests {
         assert!(obstacles::of(&plan.programs[0], &plan.maps, &target).is_none());
     }
 
-    /// Distributions take features over; their version says less than their types.
+    /// Distributions backport features, so their types say more than their version.
     #[test]
     fn the_kernels_own_numbering_counts_more_than_its_version() {
         let build = |attach_types: &'static [(&'static str, i64)]| {
@@ -272,7 +272,7 @@ mod tests {
         let fentry = build(&[("BPF_TRACE_FENTRY", 24)]);
         assert_eq!(chosen(&programs, &fentry).0, Some(0));
         let (index, reasons) = chosen(&programs, &build(&[("BPF_TRACE_FEXIT", 25)]));
-        // This kernel's numbering has no kprobes either.
+        // This kernel's enumeration has no kprobes either.
         assert_eq!(index, None);
         assert!(reasons[0].contains("fentry"), "{reasons:?}");
     }
@@ -295,7 +295,7 @@ mod tests {
             ("kprobe/vfs_read", plain()),
         ];
         assert_eq!(chosen(&many, &target).0, Some(0), "globs are not looked up");
-        // Files tell no symbols.
+        // A kernel described by files has no symbols.
         assert_eq!(chosen(&programs, &with_vfs_read((6, 12))).0, Some(0));
     }
 

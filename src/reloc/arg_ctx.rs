@@ -1,8 +1,8 @@
-//! Global functions that take the program's context, for kernels that do not know the tag that says so.
+//! Global functions that take the program's context, for kernels that do not know the tag for it.
 //!
-//! The verifier looks at a global function by itself, so it must know from its type that a parameter is the context. Since
-//! Linux 6.8 the declaration tag `arg:ctx` tells it; before, the parameter had to be a pointer to a structure of a certain
-//! name. For such kernels the function's type is copied, once for each program that calls it, with that pointer in place.
+//! The verifier checks a global function on its own, so the function's type must say that a parameter is the context. Since
+//! Linux 6.8 the declaration tag `arg:ctx` does; before, the parameter had to be a pointer to a structure of a certain name.
+//! For such kernels the function's type is copied, once for each program that calls it, with that pointer in place.
 
 use super::plan::ProgramPlan;
 use super::target::Target;
@@ -15,21 +15,21 @@ use std::collections::HashMap;
 
 /// The tag.
 const TAG: &str = "arg:ctx";
-/// Bytes of a function record up to and with the type's number.
+/// The size of a function record up to and including the type id, in bytes.
 const RECORD: usize = 8;
 
-/// No function takes more parameters.
+/// The maximum number of parameters.
 const MOST_PARAMS: u32 = 255;
 
 /// The tagged parameters of an object, found once.
 #[derive(Debug, Default)]
 pub(super) struct ContextTags {
-    /// By function: the indexes of its tagged parameters.
+    /// The indexes of the tagged parameters, by function.
     by_function: HashMap<TypeId, Vec<u32>>,
 }
 
 impl ContextTags {
-    /// The tags that have to be replaced by something else for this kernel; it is asked only if there are any.
+    /// The tags that have to be replaced for this kernel, which is asked only if there are any.
     pub(super) fn of(object: &OpenObject, target: &Target) -> Self {
         let mut tags = Self::default();
         let Some(btf) = &object.btf else {
@@ -51,7 +51,7 @@ impl ContextTags {
         tags
     }
 
-    /// Changes the function records of `plan` to functions that this kernel understands, which are added to `changed`.
+    /// Points the function records of `plan` to types that this kernel understands, which are added to `changed`.
     #[doc(alias = "bpf_program_fixup_func_info")]
     pub(super) fn fix(
         &self,
@@ -93,7 +93,7 @@ impl ContextTags {
     }
 }
 
-/// The function of this number, if the type of its parameter has to be changed.
+/// The function with this id, if the type of its parameter has to be changed.
 fn tagged_function<'b>(
     btf: &'b Btf<'b>,
     id: TypeId,
@@ -118,7 +118,7 @@ fn tagged_function<'b>(
     needs_change(&pointee, kind, context).then_some(function)
 }
 
-/// Whether a pointer to this is one that may be declared for the context, but is not the one that the kernel knows.
+/// Whether a pointer to this type may be declared for the context, but is not the one that the kernel recognises.
 #[doc(alias = "need_func_arg_type_fixup")]
 fn needs_change(pointee: &Type<'_>, kind: ProgramType, context: &str) -> bool {
     let registers = if cfg!(target_arch = "x86_64") {
@@ -140,7 +140,7 @@ fn needs_change(pointee: &Type<'_>, kind: ProgramType, context: &str) -> bool {
     }
 }
 
-/// A copy of a function and its prototype; returns the function's number.
+/// Copies a function and its prototype; returns the function's id.
 fn clone_function(types: &mut BtfBuilder, function: &Type<'_>) -> TypeId {
     let proto = types.duplicate(function.target().unwrap_or(TypeId::VOID));
     let copy = types.duplicate(function.id());
@@ -148,7 +148,7 @@ fn clone_function(types: &mut BtfBuilder, function: &Type<'_>) -> TypeId {
     copy
 }
 
-/// Makes a parameter of a copied function this pointer, and tags it like the original.
+/// Gives a parameter of a copied function this pointer type, and tags it like the original.
 fn point(types: &mut BtfBuilder, function: TypeId, param: u32, pointer: TypeId) {
     let proto = types.target(function).unwrap_or(TypeId::VOID);
     let index = usize::try_from(param).unwrap_or(usize::MAX);
@@ -156,7 +156,7 @@ fn point(types: &mut BtfBuilder, function: TypeId, param: u32, pointer: TypeId) 
     types.add_decl_tag(TAG, function, Some(param));
 }
 
-/// What the kernel calls the context of these programs, as far as it has a name.
+/// The kernel's name for the context of these programs, if it has one.
 fn context_name(kind: ProgramType) -> Option<&'static str> {
     Some(match kind {
         ProgramType::CGROUP_DEVICE => "bpf_cgroup_dev_ctx",

@@ -1,8 +1,8 @@
-//! The kernel type that a tracing, LSM or iterator program is checked against.
+//! The kernel type that is the target of a tracing, LSM or iterator program.
 //!
-//! The name stands after the first `/` of the section's name (or the caller set it). What is looked up depends on the
-//! attach type: a tracepoint's typedef `btf_trace_NAME`, a hook's function `bpf_lsm_NAME`, an iterator's `bpf_iter_NAME`,
-//! otherwise the function itself. `module:name` names the place; without it, the kernel proper comes first.
+//! The name follows the first `/` of the section name (or was set by the caller). What is looked up depends on the attach
+//! type: a tracepoint's typedef `btf_trace_NAME`, a hook's function `bpf_lsm_NAME`, an iterator's `bpf_iter_NAME`, otherwise
+//! the function itself. `module:name` selects a module; without it, the kernel itself is searched first.
 
 use super::kernel_types::KernelTypes;
 use super::plan::AttachTarget;
@@ -15,25 +15,25 @@ use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Bytes of a type's name with its prefix, at most.
+/// The maximum length of a type's name with its prefix, in bytes.
 const LONGEST_NAME: usize = 127;
 
-/// What a program has to be checked against, before it is looked up.
+/// The target of a program, before it is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted<'p> {
     /// Nothing.
     None,
-    /// It needs a target, but none is named.
+    /// It needs a target, but none is given.
     Unnamed,
     /// A function of another program, by name.
     Program(&'p str),
     /// A type of the kernel.
     Kernel(Name<'p>),
-    /// No function yet, but the module that all of them are in.
+    /// No function yet, but the module that contains all of them.
     Module(&'p str),
 }
 
-/// A name as the section gives it, taken apart.
+/// A name from a section name, split into its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Name<'p> {
     /// The text before a colon.
@@ -48,7 +48,7 @@ impl Name<'_> {
         format!("{}{}", self.prefix, self.rest)
     }
 
-    /// Whether the kernel proper is meant. libbpf compares no more than the length of what was written.
+    /// Whether the kernel itself is meant. libbpf compares only the length of what was written.
     fn may_be_vmlinux(&self) -> bool {
         self.module
             .is_none_or(|module| "vmlinux".starts_with(module))
@@ -91,7 +91,7 @@ fn wanted(program: &OpenProgram) -> Wanted<'_> {
     })
 }
 
-/// Whether the functions are chosen when the program is attached (`fentry.multi` and its kin).
+/// Whether the functions are chosen when the program is attached (`fentry.multi` and similar).
 fn is_for_many(attach_type: AttachType) -> bool {
     matches!(
         attach_type,
@@ -101,7 +101,7 @@ fn is_for_many(attach_type: AttachType) -> bool {
     )
 }
 
-/// The module before the colon of `module:pattern`; `None` for the kernel proper.
+/// The module before the colon of `module:pattern`; `None` for the kernel itself.
 fn module_of_many(program: &OpenProgram) -> Option<&str> {
     let (module, _) = program.attach_target()?.split_once(':')?;
     (module != "vmlinux").then_some(module)
@@ -116,10 +116,10 @@ pub(super) fn wanted_types(program: &OpenProgram, names: &mut BTreeSet<String>) 
     }
 }
 
-/// What this program is checked against; `None` if its kind does not need it.
+/// The target of this program; `None` if its type does not need one.
 ///
 /// # Errors
-/// A target is needed, but not named or not there.
+/// A target is needed, but not given or not found.
 #[doc(alias = "libbpf_find_attach_btf_id")]
 pub(super) fn resolve(
     program: &OpenProgram,
@@ -202,7 +202,7 @@ fn find(name: Name<'_>, target: &Target, types: &KernelTypes<'_>) -> Result<Atta
         found = types.find_in_vmlinux(&full, name.kind)?;
     }
     if found.is_none() {
-        // libbpf compares module names up to the length of what was written, and so must we.
+        // libbpf compares module names only up to the length of what was written, so we do, too.
         let admit = |module: &super::plan::Module| {
             name.module
                 .is_none_or(|prefix| module.name.starts_with(prefix))
@@ -259,7 +259,7 @@ fn not_found(name: Name<'_>, full: &str, target: &Target) -> Error {
     }
 }
 
-/// Words for names of the same kind that resemble the wanted one.
+/// A suggestion of similar names of the same kind.
 fn near(btf: &Btf<'_>, prefix: &str, kind: Kind, full: &str) -> String {
     let names = btf
         .types()

@@ -1,4 +1,4 @@
-//! The type information to upload: the object's, changed so that this kernel takes it.
+//! The BTF to load into the kernel: the object's, adapted to what this kernel accepts.
 
 use super::target::Target;
 use crate::Result;
@@ -7,7 +7,7 @@ use crate::feature::Feature;
 use crate::open::{FunctionLinkage, OpenObject};
 use std::collections::HashSet;
 
-/// The blob; `None` if there is nothing to upload, or the kernel takes none. `changed` is a copy with types added for this
+/// The blob; `None` if there is nothing to load, or the kernel accepts none. `changed` is a copy with types added for this
 /// kernel.
 #[doc(alias = "bpf_object__sanitize_and_load_btf")]
 pub(super) fn build(
@@ -31,8 +31,8 @@ pub(super) fn build(
     Ok(Some(sanitized.unwrap_or(blob)))
 }
 
-/// The verifier looks at a global function by itself, and at a static one with its callers. Who hides a global function
-/// from other files wants the latter, so the kernel is told that it is static.
+/// The verifier checks a global function on its own, and a static one together with its callers. Hiding a global function from
+/// other files asks for the latter, so it is presented to the kernel as static.
 fn hide_functions(
     object: &OpenObject,
     btf: &Btf<'_>,

@@ -1,7 +1,7 @@
 //! What an object expects from the kernel: configuration values, symbols, variables and functions.
 //!
-//! In libbpf's order: configuration, then the addresses of symbols without a type (one pass over the symbol table for all
-//! of them), then variables and functions with a type. What is weak may be missing.
+//! In libbpf's order: configuration, then the addresses of untyped symbols (one pass over the symbol table for all of them),
+//! then typed variables and functions. Weak externs may be missing.
 
 use super::core::declarations_are_compatible;
 use super::kconfig;
@@ -14,22 +14,22 @@ use crate::symbols::{self, Addresses};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
-/// What became of an extern.
+/// The outcome for an extern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Resolved {
     /// A value in the `.kconfig` map.
     Kconfig { offset: u32 },
     /// A kernel variable with a type.
     Variable { id: TypeId, module: Option<Module> },
-    /// A kernel function; `index` is that of its module in the descriptor array, 0 for the kernel proper.
+    /// A kernel function; `index` is that of its module in the descriptor array, 0 for the kernel itself.
     Function {
         id: TypeId,
         module: Option<Module>,
         index: i16,
     },
-    /// A symbol's address; 0 if the target does not tell addresses.
+    /// A symbol's address; 0 if the target has no addresses.
     Address(u64),
-    /// Weak, and not there.
+    /// Weak and missing.
     Absent,
 }
 
@@ -42,12 +42,12 @@ pub(super) struct Externs {
     pub(super) kconfig: Option<Vec<u8>>,
     /// The modules whose functions are called: the descriptor array from index 1 on.
     pub(super) modules: Vec<Module>,
-    /// What was taken for absent without being known to be.
+    /// What was assumed to be missing without certainty.
     pub(super) warnings: Vec<Error>,
 }
 
 impl Externs {
-    /// An extern's name, and what became of it.
+    /// An extern's name and outcome.
     pub(super) fn get(&self, ext: usize) -> Result<&Resolved> {
         self.resolved.get(ext).ok_or_else(|| {
             Error::new(
@@ -60,7 +60,7 @@ impl Externs {
     /// Resolves all externs of the object.
     ///
     /// # Errors
-    /// One that is not weak is not there, or is something else than the object says.
+    /// A strong extern is missing, or is not what the object declares.
     pub(super) fn resolve(
         object: &OpenObject,
         target: &Target,
@@ -132,7 +132,7 @@ impl Externs {
         })
     }
 
-    /// A module's index in the descriptor array; index 0 means the kernel proper.
+    /// A module's index in the descriptor array; index 0 means the kernel itself.
     fn module_index(&mut self, module: &Module) -> Result<i16> {
         let known = self.modules.iter().position(|m| m == module);
         let place = known.unwrap_or(self.modules.len());
@@ -163,7 +163,7 @@ pub(super) fn wanted_types(object: &OpenObject, names: &mut BTreeSet<String>) {
     }
 }
 
-/// A typed variable. Other than for functions, a wrong type is an error even if the extern is weak.
+/// A typed variable. Unlike for functions, a wrong type is an error even if the extern is weak.
 fn variable(object: &OpenObject, types: &KernelTypes<'_>, ext: &Extern) -> Result<Resolved> {
     let Some(found) = types.find(&ext.name, Kind::Var)? else {
         return Ok(Resolved::Absent);
@@ -179,7 +179,7 @@ fn variable(object: &OpenObject, types: &KernelTypes<'_>, ext: &Extern) -> Resul
     })
 }
 
-/// Whether the object's idea of the type and the kernel's agree, as CO-RE sees it.
+/// Whether the object's type and the kernel's are compatible according to CO-RE.
 fn is_compatible(
     object: &OpenObject,
     local: TypeId,
@@ -189,19 +189,19 @@ fn is_compatible(
     let Some(btf) = &object.btf else {
         return false;
     };
-    // libbpf takes a type that cannot be compared for one that does not agree.
+    // libbpf treats a type that cannot be compared as incompatible.
     declarations_are_compatible((btf, local), (found.btf, kernel)).unwrap_or(false)
 }
 
-/// The wanted symbols without a type that the kernel has.
+/// The wanted untyped symbols that the kernel has.
 #[derive(Debug, Default)]
 struct SymbolAddresses<'o> {
     known: HashMap<&'o str, u64>,
-    /// Those whose address the kernel keeps from this process.
+    /// Those whose addresses the kernel hides from this process.
     hidden: BTreeSet<&'o str>,
 }
 
-/// The addresses of the symbols without a type. The table has some 200,000 lines, so it is read only if one is wanted.
+/// The addresses of untyped symbols. The table has some 200,000 lines, so it is read only if one is wanted.
 fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddresses<'o>> {
     let typeless = |ext: &&Extern| ext.kind == ExternKind::KsymTypeless;
     let wanted: BTreeSet<&str> = object
@@ -223,7 +223,7 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddres
     let mut ambiguous = None;
     let told = target.kallsyms(&mut |symbol| {
         let address = symbol.address;
-        // Link-time optimisation renames static data; functions keep their suffix.
+        // Link-time optimisation adds suffixes to static data, which are ignored; those of functions are not.
         let name = match (symbol.letter, symbol.name.split_once(".llvm.")) {
             ('d', Some((name, _))) => name,
             _ => symbol.name,
@@ -253,9 +253,9 @@ fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddres
     }
 }
 
-/// What to say of symbols that the kernel has at an unknown place: who must know it cannot be loaded. What is weak is taken
-/// for absent, since an object that can do without it is better off so than not loaded; its program sees a null pointer, as
-/// it does with libbpf (which takes the zero for the address, of strong symbols too).
+/// The outcome for symbols that the kernel has at an unknown address. A strong one is an error. A weak one counts as missing,
+/// because an object that does not need it is better off than not loaded at all; its program sees a null pointer, as it does
+/// with libbpf (which takes zero for the address, even of strong symbols).
 fn without_address(object: &OpenObject, hidden: &BTreeSet<&str>) -> Result<Vec<Error>> {
     let here = object.externs.iter();
     let here = here.filter(|ext| ext.kind == ExternKind::KsymTypeless);
@@ -323,7 +323,7 @@ fn announced_behind_pointers(btf: &Btf<'_>, id: TypeId) -> Option<String> {
     None
 }
 
-/// The message about all that is missing at once, with what might provide the first.
+/// One message about everything that is missing, with what might provide the first.
 fn not_found(object: &OpenObject, unresolved: &[&Extern], target: &Target) -> Error {
     let hint = match unresolved.first().map(|ext| ext.kind) {
         Some(ExternKind::Kconfig { .. }) => {
@@ -398,7 +398,7 @@ mod tests {
         )
     }
 
-    /// What becomes of one extern.
+    /// The outcome for one extern.
     fn one(
         object: &mut OpenObject,
         mut ext: Extern,

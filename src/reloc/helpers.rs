@@ -7,14 +7,14 @@ use crate::open::OpenObject;
 use std::collections::BTreeSet;
 
 impl OpenObject {
-    /// The helper functions that each program calls, in the order of [`OpenObject::programs`]: those of the functions that it
-    /// leads to are among them, and those of branches that are never taken.
+    /// The helper functions that each program calls, in the order of [`OpenObject::programs`], including those in the functions that
+    /// it calls, and in branches that are never taken.
     pub fn helpers(&self) -> Vec<BTreeSet<Helper>> {
         let code = Code::unpatched(self);
         let mut linker = Linker::new(self, &code);
         let mut called = |function| match linker.link(function) {
             Ok(linked) => of(&linked.insns),
-            // It leads nowhere, or too far; what is in the program itself is known all the same.
+            // Its subprograms cannot be resolved, but the program itself is still known.
             Err(_) => of(code.insns(function)),
         };
         let programs = self.programs.iter();

@@ -1,4 +1,4 @@
-//! Function and line information of a linked program: the records of its parts, one after the other.
+//! Function and line information of a linked program: the concatenated records of its parts.
 
 use super::plan::InfoRecords;
 use super::subprog::{Linked, Part};
@@ -9,8 +9,8 @@ use crate::{Error, ErrorKind, Result, SectionIndex};
 use std::cell::Cell;
 use std::collections::HashMap;
 
-/// How many bytes of records all programs of an object may come to. They have copies of their subprograms' records, of which there
-/// may be any number.
+/// How many bytes of records all programs of an object may have. Each program copies its subprograms' records, and there may be
+/// any number of them.
 const MOST_BYTES: usize = 1 << 28;
 
 /// The records of an object by section.
@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 1 << 28;
 pub(super) struct InfoTables<'o> {
     functions: HashMap<SectionIndex, ExtSection<'o>>,
     lines: HashMap<SectionIndex, ExtSection<'o>>,
-    /// How many bytes of records all programs have taken.
+    /// How many bytes of records all programs have used so far.
     taken: Cell<usize>,
 }
 
@@ -43,17 +43,17 @@ impl<'o> InfoTables<'o> {
         self.functions.is_empty() && self.lines.is_empty()
     }
 
-    /// Which function each part of the program is.
+    /// The function records of the program.
     pub(super) fn func_info(&self, object: &OpenObject, linked: &Linked) -> Result<InfoRecords> {
         self.collect(&self.functions, "function", object, linked)
     }
 
-    /// Which source line each part of the program is.
+    /// The line records of the program.
     pub(super) fn line_info(&self, object: &OpenObject, linked: &Linked) -> Result<InfoRecords> {
         self.collect(&self.lines, "line", object, linked)
     }
 
-    /// The records of all parts. If the entry has none, the others' are left out, too; if it has some, all must.
+    /// The records of all parts. If the entry function has none, those of the others are left out; if it has some, all must have some.
     fn collect(
         &self,
         table: &HashMap<SectionIndex, ExtSection<'_>>,
@@ -81,7 +81,7 @@ impl<'o> InfoTables<'o> {
                 )
                 .with_hint("compile all files of the object with -g"));
             }
-            // Any number of them may be about one instruction, and each program with this function gets a copy of all.
+            // Any number of them may be about one instruction, and each program with this function gets a copy of all of them.
             let count = records.len() / group.map_or(1, |group| group.record_size.max(1) as usize);
             if count > function.insns.len() {
                 return Err(Error::new(
@@ -111,7 +111,7 @@ impl<'o> InfoTables<'o> {
     }
 }
 
-/// The records that lie in this function. They are sorted by offset, or the kernel would refuse them.
+/// The records of this function. They are sorted by offset, as the kernel requires.
 fn records_of<'o>(group: &ExtSection<'o>, function: &Function) -> &'o [u8] {
     let size = usize::try_from(group.record_size)
         .unwrap_or(usize::MAX)
@@ -142,7 +142,7 @@ fn records_of<'o>(group: &ExtSection<'o>, function: &Function) -> &'o [u8] {
     group.records.get(bytes).unwrap_or_default()
 }
 
-/// Offsets turn from bytes of the section to instructions of the program.
+/// Converts offsets from bytes in the section to instructions in the program.
 fn append(info: &mut InfoRecords, records: &[u8], function: &Function, part: Part) {
     let size = usize::try_from(info.record_size).unwrap_or(usize::MAX);
     for record in records.chunks_exact(size.max(4)) {

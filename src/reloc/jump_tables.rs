@@ -1,7 +1,7 @@
 //! Jump tables: arrays of instruction addresses that the kernel keeps up to date.
 //!
-//! clang writes a table as byte offsets in the section of the function that jumps through it. The kernel wants a map of
-//! instruction numbers, counted from the program's start, so every program gets its own maps.
+//! clang writes a table as byte offsets in the section of the function that uses it. The kernel needs a map of instruction
+//! indexes from the start of the program, so every program gets its own maps.
 
 use super::plan::MapPlan;
 use super::subprog::Part;
@@ -11,19 +11,19 @@ use crate::open::{Function, MapOrigin, OpenObject};
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 
-/// What the kernel calls these maps, and clang their section.
+/// The name of these maps in the kernel, and of clang's section.
 pub(super) const NAME: &str = ".jumptables";
-/// Bytes of an entry in the file.
+/// The size of an entry in the file, in bytes.
 const ENTRY_SIZE: u64 = 8;
-/// Bytes of the kernel's `struct bpf_insn_array_value`, of which the first four are the instruction's number.
+/// The size of the kernel's `struct bpf_insn_array_value`, which starts with the four bytes of the instruction index.
 const VALUE_SIZE: u32 = 16;
 
-/// The jump tables of all programs, as maps behind the object's own.
+/// The jump tables of all programs, as maps after the object's own.
 #[derive(Debug)]
 pub(super) struct JumpTables<'o> {
     object: &'o OpenObject,
     plans: Vec<MapPlan>,
-    /// Those of the program at hand, by their offset in the section.
+    /// Those of the current program, by their offset in the section.
     known: HashMap<u64, usize>,
 }
 
@@ -36,7 +36,7 @@ impl<'o> JumpTables<'o> {
         }
     }
 
-    /// What follows is about another program.
+    /// Starts the next program.
     pub(super) fn next_program(&mut self) {
         self.known.clear();
     }
@@ -46,7 +46,7 @@ impl<'o> JumpTables<'o> {
         self.plans
     }
 
-    /// The index of the map of the table at this place, which `part` of the program uses.
+    /// The index of the map for the table at this offset, which `part` of the program uses.
     #[doc(alias = "create_jt_map")]
     pub(super) fn map(&mut self, offset: u64, size: u64, part: Part) -> Result<usize> {
         let first = self.object.maps.len();
@@ -95,7 +95,7 @@ impl<'o> JumpTables<'o> {
     }
 }
 
-/// A byte offset in the function's section, as an instruction of the program.
+/// Converts a byte offset in the function's section to an instruction of the program.
 fn rebase(bytes: u64, function: &Function, part: Part) -> Option<u32> {
     let insn = usize::try_from(bytes).ok()? / INSN_SIZE;
     let insn = insn.checked_sub(function.offset)?.checked_add(part.start)?;

@@ -1,7 +1,7 @@
 //! Values of the kernel's configuration, written into the image of the `.kconfig` map.
 //!
-//! Text of the caller comes first and wins; the kernel's own text is read only if a value is still missing. Names that
-//! start with `LINUX_` are no configuration: they are facts that only a loader knows.
+//! The caller's text comes first and takes precedence; the kernel's own text is read only if a value is still missing. Names
+//! that start with `LINUX_` are not configuration: they are facts that the loader determines.
 
 use super::target::Target;
 use crate::feature::Feature;
@@ -16,7 +16,7 @@ struct Image<'o> {
     missing: HashMap<&'o [u8], Slot<'o>>,
 }
 
-/// Where a value goes and what it may be.
+/// The position and type of a value.
 #[derive(Clone, Copy)]
 struct Slot<'o> {
     name: &'o str,
@@ -89,7 +89,7 @@ pub(super) fn image<'o>(
     Ok((image.bytes, unset))
 }
 
-/// Whether a text is the configuration of a kernel, all of it.
+/// Whether a text is the complete configuration of a kernel.
 pub(crate) fn check(text: &[u8]) -> Result<()> {
     let mut count = 0;
     for option in options(text) {
@@ -136,7 +136,7 @@ fn is_signed(object: &OpenObject, ext: &Extern) -> bool {
         .is_none_or(|int| int.signed)
 }
 
-/// What a name that is not `CONFIG_*` stands for.
+/// The value of a name that is not `CONFIG_*`.
 fn virtual_value(slot: Slot<'_>, target: &Target) -> Result<u64> {
     match slot.name {
         "LINUX_KERNEL_VERSION" => Ok(u64::from(target.version()?.0)),
@@ -171,7 +171,7 @@ impl Image<'_> {
         Ok(())
     }
 
-    /// The first character alone decides what a value is.
+    /// The first character determines the kind of a value.
     fn set(&mut self, slot: Slot<'_>, value: &[u8]) -> Result<()> {
         match value.first() {
             Some(letter @ (b'y' | b'n' | b'm')) => self.set_tristate(slot, *letter),
@@ -206,7 +206,7 @@ impl Image<'_> {
         Ok(())
     }
 
-    /// Text without its quotes, cut to what fits.
+    /// Text without its quotes, truncated to fit.
     fn set_string(&mut self, slot: Slot<'_>, value: &[u8]) -> Result<()> {
         if slot.kind != KconfigType::String {
             return Err(unfit(slot, value, "is text"));
@@ -281,7 +281,7 @@ fn unfit(slot: Slot<'_>, value: &[u8], why: &str) -> Error {
     )
 }
 
-/// Whether an integer of `size` bytes holds the value without loss.
+/// Whether the value fits an integer of `size` bytes.
 fn in_range(value: u64, size: u32, signed: bool) -> bool {
     let bits = size.saturating_mul(8);
     if bits >= 64 || bits == 0 {
@@ -294,7 +294,7 @@ fn in_range(value: u64, size: u32, signed: bool) -> bool {
     }
 }
 
-/// A number as C's `strtoull` with base 0 reads it, all of it.
+/// A number as parsed by C's `strtoull` with base 0; the whole text must be a number.
 fn parse_number(value: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?.trim_ascii_start();
     let (negative, digits) = match text.strip_prefix('-') {
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(unset, ["CONFIG_A"]);
         assert!(values(&externs, "CONFIG_OTHER", "").is_err());
         assert!(values(&externs, "CONFIG_OTHER=", "").is_err());
-        // Comments and other names do not count.
+        // Comments and other names are ignored.
         assert!(values(&externs, "# CONFIG_OTHER\nOTHER", "").is_ok());
     }
 

@@ -1,4 +1,4 @@
-//! Types of the kernel by name: the kernel proper first, then its modules.
+//! Types of the kernel by name: the kernel itself first, then its modules.
 
 use super::plan::Module;
 use super::target::Target;
@@ -6,7 +6,7 @@ use crate::btf::{Btf, Kind, NameMatch, Wanted};
 use crate::{Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
-/// What relocation wants to know of the kernel's types by name, all looked up in one pass over the kernel's BTF.
+/// The kernel's types that relocation needs by name, all looked up in one pass over the kernel's BTF.
 #[derive(Debug)]
 pub(super) struct KernelTypes<'t> {
     target: &'t Target,
@@ -20,13 +20,13 @@ pub(super) struct KernelTypes<'t> {
 pub(super) struct KernelType<'t> {
     pub(super) id: TypeId,
     pub(super) btf: &'t Btf<'static>,
-    /// The module; `None` for the kernel proper.
+    /// The module; `None` for the kernel itself.
     pub(super) module: Option<&'t Module>,
 }
 
 impl<'t> KernelTypes<'t> {
-    /// Looks all `names` up in the kernel proper, and in the same pass `essential` ones, which are compared up to a CO-RE
-    /// flavour. Without `names`, the kernel's BTF is not even opened: CO-RE says for itself what it needs it for.
+    /// Looks up all `names` in the kernel itself, and in the same pass the `essential` ones, which are compared without CO-RE
+    /// flavours. Without `names`, the kernel's BTF is not even opened: CO-RE opens it if needed.
     pub(super) fn look_up(
         target: &'t Target,
         names: &BTreeSet<String>,
@@ -65,12 +65,12 @@ impl<'t> KernelTypes<'t> {
         })
     }
 
-    /// The types of the kernel proper with this essential name, if they were looked up.
+    /// The types of the kernel itself with this essential name, if they were looked up.
     pub(super) fn flavours(&self, essential: &str) -> Option<&[TypeId]> {
         self.flavours.get(essential).map(Vec::as_slice)
     }
 
-    /// The first type of this name and kind in the kernel proper.
+    /// The first type of this name and kind in the kernel itself.
     pub(super) fn find_in_vmlinux(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
         let btf = self.target.vmlinux_btf()?;
         let id = match self.found.get(name) {
@@ -84,7 +84,7 @@ impl<'t> KernelTypes<'t> {
         }))
     }
 
-    /// The first type of this name and kind that a module itself holds, in modules for which `admit` says so.
+    /// The first type of this name and kind in a module's own types, among the modules that `admit` accepts.
     pub(super) fn find_in_modules(
         &self,
         name: &str,
@@ -95,7 +95,7 @@ impl<'t> KernelTypes<'t> {
             if !admit(&module.module) {
                 continue;
             }
-            // A walk over the module's own types: a scan for the name would read the kernel's strings again each time.
+            // Walks over the module's own types: a search for the name would read the kernel's strings again each time.
             let mut types = module.btf.types();
             if let Some(ty) = types.find(|ty| ty.kind() == kind && ty.name() == name) {
                 return Ok(Some(KernelType {
@@ -108,7 +108,7 @@ impl<'t> KernelTypes<'t> {
         Ok(None)
     }
 
-    /// The first type of this name and kind, in the kernel proper or any module.
+    /// The first type of this name and kind, in the kernel itself or any module.
     pub(super) fn find(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
         match self.find_in_vmlinux(name, kind)? {
             Some(found) => Ok(Some(found)),

@@ -1,8 +1,8 @@
-//! What the kernel demands of a new map, type by type, to put its `EINVAL` into words.
+//! The kernel's requirements for new maps, type by type, to explain its `EINVAL`.
 //!
-//! In: a map of a plan, and what the kernel answered. Out: the rules that the map breaks. Only rules that hold on every kernel
-//! from Linux 5.10 on are here, and each is one that leads to that very answer; a type or a flag that is not in the table is not
-//! judged. The live test `map_rules` asks the running kernel about each of them, on both sides.
+//! In: a map of a plan, and the kernel's answer. Out: the rules that the map breaks. Only rules that hold on every kernel since
+//! Linux 5.10 are here, and only those that lead to that answer; a type or flag that is not in the table is not checked. The
+//! live test `map_rules` checks each of them against the running kernel, in both directions.
 
 use super::plan::MapPlan;
 use crate::Errno;
@@ -14,24 +14,24 @@ struct Rules {
     key: Size,
     value: Size,
     entries: Entries,
-    /// The flags that these types take.
+    /// The flags that these types accept.
     flags: MapFlags,
-    /// Those that they do not do without.
+    /// The flags that they require.
     needed: MapFlags,
 }
 
-/// How many bytes a key or a value has.
+/// The allowed size of a key or value, in bytes.
 #[derive(Clone, Copy)]
 enum Size {
     Some,
     None,
     OneOf(&'static [u32]),
     Within(u32, u32),
-    /// So many stack frames.
+    /// A number of stack frames.
     Frames,
 }
 
-/// How `max_entries` is meant.
+/// What `max_entries` means.
 #[derive(Clone, Copy)]
 enum Entries {
     Some,
@@ -214,7 +214,7 @@ const TABLE: &[Rules] = &[
         key: Size::None,
         value: Size::None,
         entries: Entries::Ring,
-        // Whether the kernel knows the second is said by the version of Linux.
+        // The version of Linux says whether the kernel knows the second.
         flags: NODE.union(MapFlags::RB_OVERWRITE),
         needed: NONE,
     },
@@ -260,7 +260,7 @@ const TABLE: &[Rules] = &[
     },
 ];
 
-/// The flags by which a user can ask for something. Others are not judged.
+/// The flags that users set. Others are not checked.
 const NAMED: &[(MapFlags, &str)] = &[
     (MapFlags::NO_PREALLOC, "BPF_F_NO_PREALLOC"),
     (MapFlags::NO_COMMON_LRU, "BPF_F_NO_COMMON_LRU"),
@@ -280,7 +280,7 @@ const NAMED: &[(MapFlags, &str)] = &[
     (MapFlags::RB_OVERWRITE, "BPF_F_RB_OVERWRITE"),
 ];
 
-/// The rules that a map breaks, each as a clause; `errno` is what the kernel said to it.
+/// The rules that a map breaks, each as a clause; `errno` is the kernel's answer.
 pub(crate) fn broken(errno: Errno, plan: &MapPlan, page_size: u32) -> Vec<String> {
     let Some(rules) = TABLE.iter().find(|rules| rules.kinds.contains(&plan.kind)) else {
         return Vec::new();
@@ -432,13 +432,13 @@ const STORAGE: [MapType; 4] = [
     MapType::CGRP_STORAGE,
 ];
 
-/// What is too large. The kernel does not say which of its limits it means, but there are few.
+/// What is too large. The kernel does not say which of its limits was exceeded, but there are few.
 fn limit(plan: &MapPlan, page_size: u32) -> Option<String> {
     /// `PCPU_MIN_UNIT_SIZE`
     const OF_A_CPU: u32 = 32 << 10;
     /// Buckets are counted in 32 bits of bytes.
     const BUCKETS: u32 = 1 << 28;
-    // What `kmalloc` gives in one piece, or less than that.
+    // The most that `kmalloc` allocates in one piece, or less.
     let piece = u64::from(page_size) << 10;
     let (key, value, count) = (plan.key_size, plan.value_size, plan.max_entries);
     let (element, pages) = (
@@ -490,7 +490,7 @@ fn limit(plan: &MapPlan, page_size: u32) -> Option<String> {
     }
 }
 
-/// What must be meant by `E2BIG`, though the limit itself depends on how the kernel was built.
+/// What `E2BIG` must refer to, although the limit itself depends on how the kernel was built.
 fn close_to_limit(plan: &MapPlan) -> Option<String> {
     let value = plan.value_size;
     match plan.kind {
@@ -563,7 +563,7 @@ mod tests {
                 "a map of type lpm_trie needs the flag BPF_F_NO_PREALLOC (__uint(map_flags, BPF_F_NO_PREALLOC) in its definition)"
             ]
         );
-        // Everything that has to be mended is said at once.
+        // Everything that has to be fixed is reported at once.
         assert_eq!(refused(&plan(MapType::TASK_STORAGE, 4, 4, 100)).len(), 3);
     }
 

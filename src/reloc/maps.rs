@@ -1,4 +1,4 @@
-//! What the kernel is asked for, map by map.
+//! The plans of an object's maps.
 
 use super::plan::MapPlan;
 use super::target::Target;
@@ -9,20 +9,20 @@ use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::path::Path;
 
-/// Bytes of a map's name in the kernel, without its NUL.
+/// The length of a map's name in the kernel, without its NUL.
 const NAME_LEN: usize = 15;
-/// Where maps are pinned by name if the caller does not say.
+/// Where maps are pinned by name by default.
 const PIN_ROOT: &str = "/sys/fs/bpf";
 
-/// Where the globals of an arena lie in it.
+/// The position of the globals in an arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ArenaPlace {
-    /// Bytes from the arena's start.
+    /// Offset from the arena's start, in bytes.
     pub(super) offset: u64,
 }
 
 impl ArenaPlace {
-    /// At the arena's end if the kernel can address that, so that what is allocated from its start is aligned.
+    /// At the arena's end if the kernel can address it, so that allocations from its start are aligned.
     pub(super) fn of(object: &OpenObject, target: &Target) -> Result<Self> {
         let Some(map) = object.arena_map.and_then(|map| object.maps.get(map)) else {
             return Ok(Self::default());
@@ -48,8 +48,8 @@ impl ArenaPlace {
     }
 }
 
-/// The name of a map as that of its pin. The object chose it, and must not reach out of the folder for pins: letters, digits
-/// and `_`, as in the kernel's names of objects. Those may have periods, too, which a BPF file system refuses.
+/// The name of a map as the name of its pin. It comes from the object, and must not lead out of the folder for pins: letters,
+/// digits and `_`, as in kernel names. Those may also have periods, which a BPF file system refuses.
 fn pin_name(name: &str) -> Result<&str> {
     let is_good = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let Some(bad) = name.chars().find(|c| !is_good(*c)) else {
@@ -133,7 +133,7 @@ fn plan_map(map: &OpenMap, target: &Target) -> Result<MapPlan> {
     })
 }
 
-/// The kinds of maps for which the kernel refuses to be told types.
+/// The types of maps for which the kernel refuses BTF.
 fn hides_types(kind: MapType) -> bool {
     matches!(
         kind,
@@ -155,7 +155,7 @@ fn hides_types(kind: MapType) -> bool {
     )
 }
 
-/// At most fifteen bytes, and no part of a character.
+/// At most fifteen bytes, without cutting a character.
 fn kernel_name(name: &str) -> String {
     let mut end = name.len().min(NAME_LEN);
     while !name.is_char_boundary(end) {
@@ -174,7 +174,7 @@ fn max_entries(map: &OpenMap, target: &Target) -> Result<u32> {
     }
 }
 
-/// The size itself if it is a power of two of pages, otherwise the next one; 0 stays for the kernel to refuse.
+/// The size, rounded up to a power of two of pages; 0 stays, for the kernel to refuse.
 #[doc(alias = "adjust_ringbuf_sz")]
 fn ring_size(size: u32, page_size: u32) -> u32 {
     if size == 0 || page_size == 0 {
@@ -186,7 +186,7 @@ fn ring_size(size: u32, page_size: u32) -> u32 {
         .unwrap_or(size)
 }
 
-/// What depends on the kernel, and on what the data is for.
+/// Sets what depends on the kernel, and on the purpose of the data.
 fn fit_data(plan: &mut MapPlan, kind: DataKind, target: &Target) {
     let mappable = MapFlags::MMAPABLE.bits();
     if plan.flags & mappable != 0 && !target.supports(Feature::ArrayMmap) {
@@ -198,7 +198,7 @@ fn fit_data(plan: &mut MapPlan, kind: DataKind, target: &Target) {
     plan.freeze = matches!(kind, DataKind::Rodata | DataKind::Kconfig);
 }
 
-/// A data map's first value. New maps are zero, so data that is all zero need not be written unless it is to be frozen.
+/// A data map's initial value. New maps are zero, so data that is all zero need not be written unless it is to be frozen.
 fn contents(map: &OpenMap, kind: DataKind) -> Option<Vec<u8>> {
     let written = kind != DataKind::Bss || !map.image.is_zero();
     written.then(|| map.image.bytes().to_vec())

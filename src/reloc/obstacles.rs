@@ -1,4 +1,4 @@
-//! What is known, before trying, to keep a kernel from loading or attaching a program.
+//! Known obstacles that prevent a kernel from loading or attaching a program, found without trying.
 
 use super::plan::{MapPlan, ProgramPlan};
 use super::target::Target;
@@ -10,7 +10,7 @@ use crate::open::{AutoAttach, DataKind, MapOrigin};
 use crate::{Error, ErrorKind, KernelVersion, since};
 use std::collections::BTreeSet;
 
-/// What keeps the kernel from loading or attaching this program; `None` if nothing is known.
+/// What prevents the kernel from loading or attaching this program; `None` if nothing is known.
 pub(crate) fn of(program: &ProgramPlan, maps: &[MapPlan], target: &Target) -> Option<Error> {
     let helpers = certain_helpers(program, maps);
     let types = target.vmlinux_btf().ok().map(|btf| &**btf);
@@ -32,10 +32,10 @@ fn lacks(target: &Target, what: &str, since: Option<KernelVersion>) -> Error {
     }
 }
 
-/// The helper functions that the verifier is certain to come across.
+/// The helper functions that the verifier will certainly encounter.
 ///
-/// It does not follow a branch that a constant rules out: an answer of CO-RE, a constant variable, the kernel's configuration. So
-/// of a program that looks at any of these, nothing is certain.
+/// It does not follow a branch that a constant rules out: a CO-RE answer, a constant variable, the kernel's configuration. So
+/// nothing is certain about a program that uses any of these.
 fn certain_helpers(program: &ProgramPlan, maps: &[MapPlan]) -> BTreeSet<Helper> {
     let asks = program
         .core
@@ -59,7 +59,7 @@ fn certain_helpers(program: &ProgramPlan, maps: &[MapPlan]) -> BTreeSet<Helper> 
         .collect()
 }
 
-/// What the enumerations among the kernel's own types do not number, and when it came.
+/// What is missing from the enumerations in the kernel's types, and when it was introduced.
 fn missing_number(
     program: &ProgramPlan,
     helpers: &BTreeSet<Helper>,
@@ -82,7 +82,7 @@ fn missing_number(
     Some((format!("helper function {missing}"), since))
 }
 
-/// Whether an enumeration has this number; `None` if it is not there.
+/// Whether an enumeration has this value; `None` if there is no such enumeration.
 fn is_numbered(types: Option<&Btf<'_>>, enumeration: &str, number: u32) -> Option<bool> {
     let types = types?;
     let found = types.find(enumeration, Kind::Enum)?;
@@ -93,8 +93,8 @@ fn is_numbered(types: Option<&Btf<'_>>, enumeration: &str, number: u32) -> Optio
     Some(is_it)
 }
 
-/// What a kernel that is described by files lacks by its version, as far as its types (which know what a distribution has taken
-/// over) do not say. One that runs can be asked.
+/// What a kernel described by files lacks according to its version, where its types (which show a distribution's backports) do not
+/// say. A running kernel can be asked.
 fn by_version(
     target: &Target,
     types: Option<&Btf<'_>>,
@@ -126,7 +126,7 @@ fn by_version(
     let of_helpers = || {
         let call = |helper: &Helper| {
             let here = since::helper_for(*helper, kind, attach_type);
-            // Some kinds of programs got it later than others, which its number does not tell.
+            // Some program types got it later than others, which its number does not show.
             let anywhere = since::helper_for(*helper, ProgramType::UNSPEC, attach_type);
             let since =
                 newer(here).filter(|_| here != anywhere || unknown("bpf_func_id", helper.0));
@@ -144,7 +144,7 @@ fn by_version(
     Some(lacks(target, &what, Some(since)))
 }
 
-/// The kernel function of a kprobe that is not among the kernel's symbols, where those are known.
+/// The target of a kprobe that is not among the kernel's symbols, if those are known.
 fn missing_symbol(program: &ProgramPlan, target: &Target) -> Option<Error> {
     if program.def?.auto_attach != Some(AutoAttach::Kprobe) {
         return None;

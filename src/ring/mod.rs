@@ -7,7 +7,7 @@
 //! Start with the kind of map:
 //!
 //! ```text
-//!  ring buffers        buffer --------------.
+//!  ring buffers        buffer (pace) -------.
 //!  perf buffers        perf (perf_source) --+--> typed    records as values
 //!  user ring buffers   user                 |
 //!  many at once        poller               `--> wait     until there is something (asynchronous, for tasks)

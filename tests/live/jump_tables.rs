@@ -1,4 +1,4 @@
-//! Jumps through tables of instructions' addresses.
+//! Jump tables.
 
 use crate::load::load_fixture;
 use crate::support::{Need, check};

@@ -1,4 +1,4 @@
-//! Plans as plain data: copied, changed, loaded more than once, with holes that the caller fills.
+//! Plans as plain data: copied, changed, loaded more than once, with holes filled by the caller.
 
 use crate::support::{Need, fixture};
 use rawbpf::load::{LoadContext, LoadOptions, Object};

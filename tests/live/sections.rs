@@ -1,4 +1,4 @@
-//! A program of each name in libbpf's `SEC()` table, loaded.
+//! Loads a program for each name in libbpf's `SEC()` table.
 
 use crate::support::{Linux, Need, check, fixture};
 use rawbpf::load::{LoadOptions, Object};

@@ -1,4 +1,4 @@
-//! Structs of functions, changed before they are registered.
+//! `struct_ops` maps, changed before they are attached.
 
 use crate::load::load_fixture;
 use crate::support::Need;

@@ -1,11 +1,11 @@
-//! Turns a blob of the other byte order into this machine's, word by word.
+//! Converts a blob of the other byte order to this machine's, word by word.
 
 use super::header::{Header, u32_at};
 use super::index::Tails;
 use crate::TypeId;
 use crate::btf::{BtfError, ByteOrder, Kind};
 
-/// The same blob in this machine's byte order. The layout section is bytes and 16-bit flags; only the flags turn.
+/// The same blob in this machine's byte order. The layout section has bytes and 16-bit flags; only the flags are swapped.
 pub(super) fn to_native(blob: &[u8], header: &Header) -> Result<Vec<u8>, BtfError> {
     let mut out = blob.to_vec();
     reverse(&mut out, 0, 2);
@@ -43,7 +43,7 @@ pub(super) fn to_native(blob: &[u8], header: &Header) -> Result<Vec<u8>, BtfErro
         for word in (0..len).step_by(4) {
             reverse(&mut out, header.types.start + offset + word, 4);
         }
-        // An integer's encoding is one 32-bit word like the others, so no kind needs more care than this.
+        // An integer's encoding is a 32-bit word like the others, so no kind needs special treatment.
         debug_assert!(Kind::from_number(kind).is_none_or(|k| k.tail().0 % 4 == 0));
         offset += len;
         id = id.saturating_add(1);

@@ -21,15 +21,15 @@ pub(crate) fn u32_at(bytes: &[u8], offset: usize, order: ByteOrder) -> Option<u3
     bytes.get(offset..)?.first_chunk().map(|b| order.u32(*b))
 }
 
-/// Where the sections of a BTF blob are, as ranges of the whole blob.
+/// The sections of a BTF blob, as ranges of the whole blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) order: ByteOrder,
-    /// Bytes of the header itself.
+    /// The size of the header itself.
     pub(crate) len: usize,
     pub(crate) types: Range<usize>,
     pub(crate) strings: Range<usize>,
-    /// Describes the sizes of kinds, four bytes each; empty if there is none.
+    /// The layout section, with the sizes of kinds, four bytes each; empty if there is none.
     pub(crate) layout: Range<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! Property tests: whatever the bytes, reading ends without a panic and everything can be asked.
+//! Property tests: whatever the bytes, reading ends without a panic and every query works.
 
 use crate::TypeId;
 use crate::btf::{
@@ -47,7 +47,7 @@ fn sample() -> Vec<u8> {
     b.finish().unwrap()
 }
 
-/// Asks everything that can be asked.
+/// Runs every query.
 fn exercise(btf: &Btf<'_>) {
     let _ = btf.validate();
     for ty in btf.types() {
@@ -77,7 +77,7 @@ fn exercise(btf: &Btf<'_>) {
     let _ = BtfBuilder::copy_of(btf).build();
 }
 
-/// Decodes and prints; what is printed must not be more than the bytes are worth.
+/// Decodes and prints; the output must be bounded by the input.
 fn decode(btf: &Btf<'_>, id: TypeId, bytes: &[u8]) {
     let Ok(value) = btf.decode(id, bytes) else {
         return;
@@ -94,7 +94,7 @@ fn decode(btf: &Btf<'_>, id: TypeId, bytes: &[u8]) {
     assert!(columns.heading().len() < 1 << 26);
 }
 
-/// Types of all kinds that refer to each other at random; those behind the last one, and loops, included.
+/// Types of all kinds with random references to each other, including loops and references past the end.
 fn any_types() -> impl Strategy<Value = Vec<u8>> {
     let words = (any::<u8>(), 0..20_u32, 0..20_u32, 0..40_u32, any::<u32>());
     prop::collection::vec(words, 1..16).prop_map(|types| {
@@ -275,7 +275,7 @@ fn a_kind_from_the_future_is_stepped_over_when_the_layout_describes_it() {
     assert!(btf.get(ptr).is_err());
 }
 
-/// So many structures with a member each, all of whose names end where the same long string does.
+/// This many structures with one member each, all of whose names are suffixes of the same long string.
 fn types_with_overlapping_names(count: u32) -> Vec<u8> {
     let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 0);
@@ -288,7 +288,7 @@ fn types_with_overlapping_names(count: u32) -> Vec<u8> {
     b.finish().unwrap()
 }
 
-/// The steps of all that is done for each name of a blob.
+/// The steps of everything that is done for each name of a blob.
 fn steps_for_names(blob: &[u8]) -> u64 {
     let btf = Btf::parse(blob).unwrap();
     let (readable, steps) = crate::work::steps_of(|| {
@@ -340,7 +340,7 @@ fn a_name_may_be_as_long_as_the_kernel_says() {
     assert_eq!((fits.name(), too_long.name()), (names[0].as_str(), ""));
     let error = btf.string_bytes_at(too_long.name_offset()).unwrap_err();
     assert!(error.to_string().contains("more than 512 bytes"), "{error}");
-    // As in libbpf, that is for the kernel to refuse.
+    // As in libbpf, rejecting that is left to the kernel.
     assert_eq!(btf.validate(), Ok(()));
     assert_eq!(btf.type_name(TypeId(2)), "?");
     assert_eq!(

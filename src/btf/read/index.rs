@@ -1,32 +1,32 @@
-//! Where each type starts: one walk over the type section, which keeps the place of every eighth type.
+//! Where each type starts: one pass over the type section, which records the position of every eighth type.
 //!
-//! A table of all places would take half a megabyte for a kernel's types, and its fresh pages more time than the walk.
-//! From a kept place it is at most seven steps to any type, over bytes that lie together.
+//! A table of all positions would take half a megabyte for a kernel's types, and its fresh pages more time than the pass.
+//! From a recorded position, any type is at most seven steps away, over adjacent bytes.
 
 use crate::TypeId;
 use crate::btf::{BtfError, KIND_COUNT, Kind};
 
-/// The place of one type in so many is kept.
+/// The position of one in this many types is recorded.
 const STRIDE: u32 = 8;
 
-/// Bytes that every type record begins with.
+/// The size of the header that every type record starts with.
 const COMMON_LEN: u32 = 12;
 
 /// Where the types of a blob start in its type section.
 #[derive(Clone)]
 pub(super) struct Index {
-    /// Of the first type, and of every eighth after it.
+    /// The position of the first type, and of every eighth after it.
     kept: Vec<u32>,
     /// How many types there are.
     len: u32,
     tails: Tails,
-    /// Why the walk ended before the section did.
+    /// Why the pass ended before the end of the section.
     pub(super) error: Option<BtfError>,
 }
 
 impl Index {
-    /// Walks over the section once, and calls `visit` with the index and the name's offset of each type. Every step moves
-    /// on by at least twelve bytes, so this ends.
+    /// Walks over the section once, and calls `visit` with the index and the name offset of each type. Every step advances by
+    /// at least twelve bytes, so this terminates.
     #[inline]
     pub(super) fn walk(
         types: &[u8],
@@ -89,7 +89,7 @@ impl Index {
         self.len
     }
 
-    /// Where the type of this index (not number) starts in `types`, the section that was walked over.
+    /// Where the type of this index (not id) starts in `types`, the section that was walked over.
     pub(super) fn start(&self, types: &[u8], index: u32) -> Option<usize> {
         if index >= self.len {
             return None;
@@ -105,10 +105,10 @@ impl Index {
         starts.take(usize::try_from(self.len).unwrap_or(usize::MAX))
     }
 
-    /// Calls `visit` with the index and the name's offset of each type in `types`.
+    /// Calls `visit` with the index and the name offset of each type in `types`.
     ///
-    /// Every eighth place comes from the table: the processor can walk through several stretches at a time, where one
-    /// chain from start to start would let it wait for each.
+    /// Every eighth position comes from the table: the CPU can work on several stretches at a time, where a single chain from
+    /// start to start would make it wait for each.
     #[inline]
     pub(super) fn for_each_name(&self, types: &[u8], mut visit: impl FnMut(u32, u32)) {
         let indices = (0..self.len).step_by(STRIDE as usize);
@@ -136,18 +136,18 @@ impl Index {
     }
 }
 
-/// The kind's number in the info word: seven bits since Linux 7.1, five before, with the others zero.
+/// The kind in the info word: seven bits since Linux 7.1, five before, with the others zero.
 #[inline]
 pub(super) fn kind_number(info: u32) -> u32 {
     info >> 24 & 0x7f
 }
 
-/// How many bytes follow the common header, for each kind number that can occur.
+/// How many bytes follow the common header, for each possible kind.
 #[derive(Clone)]
 pub(super) struct Tails([Option<(u8, u8)>; 128]);
 
 impl Tails {
-    /// The kinds this library knows, and for the others what the blob's layout section says.
+    /// The kinds that this library knows, and for others the blob's layout section.
     pub(super) fn new(layout: &[u8]) -> Self {
         let mut table = [None; 128];
         for (slot, raw) in table.iter_mut().zip(layout.as_chunks::<4>().0) {
@@ -169,8 +169,8 @@ impl Tails {
     }
 }
 
-/// The tails of the known kinds in two words, two bits a kind, in units of four bytes: where a record ends says where the
-/// next one starts, so the walk is one long chain of such sums, and a shift is shorter than a look into a table.
+/// The tails of the known kinds in two words, two bits per kind, in units of four bytes: the end of a record is the start of the
+/// next one, so the pass is one long chain of such sums, and a shift is faster than a table look-up.
 const KNOWN_TAILS: (u64, u64) = {
     let (mut once, mut each) = (0, 0);
     let mut number = 0;
@@ -186,7 +186,7 @@ const KNOWN_TAILS: (u64, u64) = {
     (once, each)
 };
 
-/// How long the record with this `info` word is; `None` for a kind that nobody described.
+/// The length of the record with this `info` word; `None` for an unknown kind.
 #[inline]
 fn record_len(info: u32, tails: &Tails) -> Option<u64> {
     let vlen = u64::from(info & 0x00ff_ffff);

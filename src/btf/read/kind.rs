@@ -78,7 +78,7 @@ impl Kind {
         Self::Enum64,
     ];
 
-    /// The kind of this number; `None` for kinds that are newer than this library.
+    /// The kind with this number; `None` for kinds newer than this library.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
     }
@@ -95,7 +95,7 @@ impl Kind {
         matches!(self, Self::Enum | Self::Enum64)
     }
 
-    /// A qualifier or type tag: something that is passed over when only the shape matters.
+    /// A qualifier or type tag: skipped when only the layout matters.
     #[doc(alias = "btf_is_mod")]
     pub fn is_modifier(self) -> bool {
         matches!(
@@ -130,7 +130,7 @@ impl Kind {
         }
     }
 
-    /// Bytes that follow the common header once, and bytes that follow for each of `vlen` elements.
+    /// How many bytes follow the common header once, and how many for each of `vlen` elements.
     pub const fn tail(self) -> (u8, u8) {
         match self {
             Self::Int | Self::Var | Self::DeclTag => (4, 0),

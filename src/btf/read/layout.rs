@@ -1,7 +1,7 @@
-//! A Rust type and a BTF type in, whether they are laid out alike out.
+//! Compares the layout of a Rust type with that of a BTF type.
 //!
-//! Sizes alone do not tell two structures apart whose fields were swapped. [`Layout`] says what a Rust type consists of;
-//! [`Btf::check_layout`] compares that with what the object's author compiled, once, before a value is exchanged.
+//! Sizes alone cannot detect swapped fields. [`Layout`] describes a Rust type; [`Btf::check_layout`] compares it with the type
+//! that the object's author compiled, once, before any value is exchanged.
 
 use super::query::MAX_CHAIN;
 use crate::btf::{Btf, Kind, Member, Type};
@@ -11,10 +11,10 @@ use std::num::{
 };
 use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 
-/// Plain data that programs and user space exchange: keys, values, events, global variables.
+/// Plain data exchanged between programs and user space: keys, values, events, global variables.
 ///
-/// Numbers and arrays of them are, and so is a `#[repr(C)]` structure without padding that derives zerocopy's traits.
-/// [`layout!`](crate::layout) says what its fields are, so that they are compared by name, offset and size with BTF:
+/// This includes numbers, arrays of them, and `#[repr(C)]` structures without padding that derive zerocopy's traits.
+/// [`layout!`](crate::layout) lists their fields, so that names, offsets and sizes are compared with BTF:
 ///
 /// ```
 /// use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -29,10 +29,10 @@ use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 /// rawbpf::layout!(Event { pid, _pad, duration_ns });
 /// ```
 ///
-/// `impl Layout for Event {}` does as well; then only the size is compared.
+/// `impl Layout for Event {}` works, too, but compares only the size.
 ///
-/// Types that not all bytes are valid for, such as `bool` and enums, derive `TryFromBytes` instead. Bytes that are none of their
-/// values are an error when they are read:
+/// Types for which not all bytes are valid, such as `bool` and enums, derive `TryFromBytes` instead. Reading invalid bytes is an
+/// error:
 ///
 /// ```
 /// use zerocopy::{Immutable, IntoBytes, TryFromBytes};
@@ -46,62 +46,62 @@ use zerocopy::{Immutable, IntoBytes, TryFromBytes};
 /// rawbpf::layout!(State);
 /// ```
 pub trait Layout: TryFromBytes + IntoBytes + Immutable {
-    /// What the type consists of.
+    /// The structure of the type.
     fn shape() -> Shape {
         Shape::Opaque
     }
 }
 
-/// What a Rust type consists of. Returned by [`Layout::shape`].
+/// The structure of a Rust type. Returned by [`Layout::shape`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shape {
-    /// Bytes that nothing more is known about.
+    /// Bytes of unknown structure.
     Opaque,
     /// A number, a `bool` or an enum.
     Number(Number),
-    /// Equal elements in a row.
+    /// An array.
     Array {
-        /// How many.
+        /// The number of elements.
         len: usize,
-        /// Bytes of one.
+        /// The size of one.
         size: usize,
-        /// What one consists of.
+        /// The structure of one.
         element: Box<Shape>,
     },
     /// Named fields.
     Struct(Vec<Field>),
 }
 
-/// How the bits of a number are meant.
+/// How to interpret the bits of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Number {
-    /// From zero up; a `bool`, too.
+    /// Unsigned; also a `bool`.
     Unsigned,
-    /// In two's complement.
+    /// Signed, in two's complement.
     Signed,
     /// Floating point.
     Float,
-    /// As the number of an enum's value.
+    /// The discriminant of an enum.
     Enum,
 }
 
-/// A field of a Rust structure. A name that starts with `_` stands for padding and is not looked for.
+/// A field of a Rust structure. A name that starts with `_` means padding and is not compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// Its name.
     pub name: &'static str,
-    /// Bytes from the start of the structure.
+    /// Offset in the structure, in bytes.
     pub offset: usize,
-    /// Bytes it takes.
+    /// Size in bytes.
     pub size: usize,
-    /// What it consists of.
+    /// Its structure.
     pub shape: Shape,
 }
 
 impl Field {
-    /// A field of `S` that `get` would borrow; see [`layout!`](crate::layout).
+    /// Describes a field of `S`, selected by `get`; see [`layout!`](crate::layout).
     pub fn new<S, F: Layout>(name: &'static str, offset: usize, _get: fn(&S) -> &F) -> Self {
         Self {
             name: name.strip_prefix("r#").unwrap_or(name),
@@ -112,7 +112,7 @@ impl Field {
     }
 }
 
-/// Implements [`Layout`](crate::btf::Layout) for a structure, all of whose fields have to be named, or for an enum without fields.
+/// Implements [`Layout`](crate::btf::Layout) for a structure, whose fields must all be listed, or for an enum without fields.
 ///
 /// ```
 /// # use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -134,7 +134,7 @@ macro_rules! layout {
         impl $crate::btf::Layout for $name {
             #[allow(clippy::used_underscore_binding, reason = "padding is a field, too")]
             fn shape() -> $crate::btf::Shape {
-                // Does not compile unless every field is named.
+                // Does not compile unless every field is listed.
                 let _ = |value: &$name| { let $name { $($field: _),* } = value; };
                 $crate::btf::Shape::Struct(vec![$(
                     $crate::btf::Field::new(
@@ -179,11 +179,11 @@ impl<T: Layout, const N: usize> Layout for [T; N] {
 impl Btf<'_> {
     /// Compares a Rust type with the type `id`.
     ///
-    /// Sizes must be equal. A number stands for any integer, enumeration, pointer or float of its size, and an array of bytes
-    /// for anything of its size. Of a structure, each named field must be there, at the same offset and laid out alike.
+    /// Sizes must be equal. A number matches any integer, enumeration, pointer or float of its size, and an array of bytes matches
+    /// anything of its size. Each field of a structure must exist in BTF, at the same offset and with a matching layout.
     ///
     /// # Errors
-    /// `InvalidArgument`: they differ; the message says in which field and how.
+    /// `InvalidArgument` if they differ; the message says in which field and how.
     pub fn check_layout<T: Layout>(&self, id: TypeId) -> Result<()> {
         let rust = Rust {
             size: size_of::<T>(),
@@ -209,12 +209,12 @@ struct Rust<'s> {
 
 struct Comparison<'b> {
     btf: &'b Btf<'b>,
-    /// The fields that led here.
+    /// The path of fields to this point.
     path: Vec<&'static str>,
 }
 
 impl<'b> Comparison<'b> {
-    /// Goes as deep as the Rust type does, whatever the BTF says.
+    /// The recursion is as deep as the Rust type, whatever the BTF says.
     fn compare(&mut self, id: TypeId, rust: Rust<'_>) -> Result<()> {
         let size = self.btf.size_of(id)?;
         if usize::try_from(size) != Ok(rust.size) {
@@ -316,7 +316,7 @@ impl<'b> Comparison<'b> {
     }
 }
 
-/// The named members of a structure with their bit offsets; those of anonymous members among them.
+/// The named members of a structure with their bit offsets, including those of anonymous members.
 fn all_members<'b>(btf: &'b Btf<'b>, ty: &Type<'b>) -> Result<Vec<(Member<'b>, u64)>> {
     let mut found = Vec::new();
     let mut open = vec![(*ty, 0, 0)];
@@ -339,7 +339,7 @@ fn all_members<'b>(btf: &'b Btf<'b>, ty: &Type<'b>) -> Result<Vec<(Member<'b>, u
     Ok(found)
 }
 
-/// Members that are looked at in one structure: types that hold each other twice could be followed for ever.
+/// How many members of a structure are visited: types that contain each other twice could be followed endlessly.
 const MAX_MEMBERS: usize = 1 << 16;
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Type information as it is: decoded in place, looked up, checked, compared with the shapes of Rust types.
+//! Reads BTF: decoding in place, look-up, validation, comparison with Rust types.
 //!
-//! Start with `parse`, which makes a [`Btf`](super::Btf) of bytes:
+//! Start with `parse`, which turns bytes into a [`Btf`](super::Btf):
 //!
 //! ```text
 //!  bytes --> parse --> header --> foreign (the other byte order) --> index (where each type starts) --> Btf
-//!  Btf --> types       one type (kind), decoded when it is asked for
+//!  Btf --> types       one type (kind), decoded on demand
 //!     |--> query       all of them: by name, size, alignment --> name (as C writes it), layout (as Rust has it)
 //!     `--> validate    does every reference lead somewhere?
 //! ```
 //!
-//! `typed_bytes` makes a value of a Rust type whose layout was compared. `ext` is the other section,
+//! `typed_bytes` reads a value of a Rust type whose layout was compared. `ext` is the other section,
 //! `.BTF.ext`.
 
 pub(super) mod ext;

@@ -1,21 +1,21 @@
 //! Any type as C would write it: `struct file *`, `const char[16]`, `int (*)(void *)`, `int (*handler)(int signal)`.
 //!
-//! C writes a type around the name that it declares: pointers go before it, arrays and parameters behind it. So the text grows
-//! outwards from the name, one step for each type on the way to the one that has a name of its own.
+//! In C, a type surrounds the name that it declares: pointers go before it, arrays and parameters after it. So the text grows
+//! outwards from the name, one step for each type, until it reaches a named type.
 
 use super::query::MAX_CHAIN;
 use crate::TypeId;
 use crate::btf::{Btf, Kind, Type};
 
-/// So many types are looked at for one text. A prototype of twelve callbacks takes fewer; damaged types could take any number.
+/// How many types are visited for one text. A prototype of twelve callbacks needs fewer; damaged types could need any number.
 const MOST_TYPES: u32 = 400;
-/// So many bytes of names are written for one text.
+/// How many bytes of names are written for one text.
 const MOST_BYTES: usize = 1 << 12;
-/// Functions among the parameters of functions are written out so deep.
+/// How deep functions among the parameters of functions are written out.
 const DEEPEST: u32 = 4;
 
 impl Btf<'_> {
-    /// The type as C writes it. `?` stands for what cannot be read, `...` for what would take too long.
+    /// The type in C notation. `?` stands for what cannot be read, `...` for what would be too long.
     pub fn type_name(&self, id: TypeId) -> String {
         self.declaration(id, "")
     }
@@ -34,9 +34,9 @@ impl Btf<'_> {
 
 struct Writer<'a, 'b> {
     btf: &'a Btf<'b>,
-    /// How many more types are looked at.
+    /// How many more types may be visited.
     left: u32,
-    /// How many more bytes names may take.
+    /// How many more bytes names may have.
     room: usize,
 }
 
@@ -94,7 +94,7 @@ impl Writer<'_, '_> {
                 texts.push("...".into());
                 break;
             }
-            // A variable list of arguments ends in one without name and type.
+            // A variadic parameter list ends in a parameter without name and type.
             texts.push(if param.type_id == TypeId::VOID {
                 "...".into()
             } else {
@@ -104,11 +104,11 @@ impl Writer<'_, '_> {
         texts.join(", ")
     }
 
-    /// A type that stands for itself.
+    /// A type with its own name.
     fn plain(&mut self, ty: &Type<'_>) -> String {
         let name = match (ty.name(), ty.name_offset()) {
             ("", 0) => "{...}",
-            // No text, or too long.
+            // Not text, or too long.
             ("", _) => "?",
             (name, _) => self.fitting(name),
         };
@@ -122,7 +122,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// A name, as long as there is room.
+    /// A name, if there is room.
     fn fitting<'n>(&mut self, name: &'n str) -> &'n str {
         match self.room.checked_sub(name.len()) {
             Some(room) => {
@@ -143,7 +143,7 @@ fn pointer(qualifiers: &[String], text: &str) -> String {
     around(&qualified, text)
 }
 
-/// Arrays and parameters bind tighter than pointers.
+/// Arrays and parameters bind more tightly than pointers.
 fn grouped(text: &str) -> String {
     if text.starts_with('*') {
         format!("({text})")

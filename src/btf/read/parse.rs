@@ -8,14 +8,14 @@ use crate::{TypeId, work};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// Bytes that a name may have: as many as the kernel allows in the types it is given, and in the names of its own symbols.
+/// The maximum length of a name in bytes: as many as the kernel allows in BTF, and in the names of its own symbols.
 #[doc(alias = "KSYM_NAME_LEN")]
 pub const LONGEST_NAME: usize = 512;
 
-/// Bytes that the name of a section may have: `SEC("uprobe/PATH:FUNCTION")` holds a path.
+/// The maximum length of a section name in bytes: `SEC("uprobe/PATH:FUNCTION")` contains a path.
 const LONGEST_SECTION_NAME: usize = 1 << 12;
 
-/// Bytes that several owners share: a memory map, or a vector.
+/// Shared bytes: a memory map, or a vector.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 #[derive(Clone)]
@@ -33,13 +33,13 @@ impl Data<'_> {
     }
 }
 
-/// A BTF blob that can be asked about its types.
+/// A BTF blob and its types.
 ///
 /// Reading borrows the input ([`Btf::parse`]) or shares it ([`Btf::from_shared`], which gives a `Btf<'static>`). The only
-/// allocation is a table with the place of every eighth type, made by one walk over the types. A *split* BTF (a kernel
-/// module's) continues the numbering of types and strings of its base.
+/// allocation is a table with the position of every eighth type, built by one pass over the types. A *split* BTF (such as a
+/// kernel module's) continues the type ids and string offsets of its base.
 ///
-/// A blob of the other byte order is converted while it is read.
+/// A blob of the other byte order is converted when it is read.
 #[derive(Clone)]
 #[doc(alias = "btf")]
 pub struct Btf<'a> {
@@ -55,9 +55,9 @@ pub struct Btf<'a> {
 /// When the types are walked over for the first time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
-    /// While reading, so that a blob that does not hold together is refused.
+    /// While reading, so that a malformed blob is rejected.
     Now,
-    /// When the first question is asked, which is answered by the same walk if it is [`Btf::find_all`].
+    /// At the first query, which is answered by the same pass if it is [`Btf::find_all`].
     Later,
 }
 
@@ -75,14 +75,14 @@ impl<'a> Btf<'a> {
     /// Reads a blob in place.
     ///
     /// # Errors
-    /// What does not hold together, with its place. References between types are checked when they are followed, or all
+    /// The blob is malformed; the error has the offset. References between types are checked when they are followed, or all
     /// at once by [`Btf::validate`].
     #[doc(alias = "btf__new")]
     pub fn parse(blob: &'a [u8]) -> Result<Self, BtfError> {
         Self::read(Data::Borrowed(blob), None, Walk::Now)
     }
 
-    /// Reads a blob whose types continue those of `base`.
+    /// Reads split BTF over `base`.
     #[doc(alias = "btf__new_split")]
     pub fn parse_split(blob: &'a [u8], base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
         Self::read(Data::Borrowed(blob), Some(base), Walk::Now)
@@ -128,7 +128,7 @@ impl<'a> Btf<'a> {
         self.index.get_or_init(|| self.walk(|_, _| {}))
     }
 
-    /// Calls `visit` with the number and the name's offset of each own type, in order.
+    /// Calls `visit` with the id and the name offset of each own type, in order.
     #[inline]
     pub(super) fn for_each_name(&self, mut visit: impl FnMut(TypeId, u32)) {
         let first_id = self.first_id;
@@ -141,7 +141,7 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Walks over the types, and calls `visit` with the index and the name's offset of each.
+    /// Walks over the types, and calls `visit` with the index and the name offset of each.
     #[inline]
     fn walk(&self, visit: impl FnMut(u32, u32)) -> Index {
         Index::walk(self.type_bytes(), self.layout_bytes(), self.first_id, visit)
@@ -153,24 +153,24 @@ impl<'a> Btf<'a> {
         self.data.bytes()
     }
 
-    /// The byte order the blob was written in.
+    /// The byte order that the blob was written in.
     #[doc(alias = "btf__endianness")]
     pub fn byte_order(&self) -> ByteOrder {
         self.order
     }
 
-    /// What this blob continues, if it is split.
+    /// The base of this blob, if it is split.
     #[doc(alias = "btf__base_btf")]
     pub fn base(&self) -> Option<&Arc<Btf<'static>>> {
         self.base.as_ref()
     }
 
-    /// The numbers of the types that this blob itself holds (without its base's).
+    /// The ids of this blob's own types (without its base's).
     pub fn own_ids(&self) -> Range<u32> {
         self.first_id..self.end_id()
     }
 
-    /// One more than the highest type number.
+    /// One more than the highest type id.
     #[doc(alias = "btf__type_cnt")]
     pub fn end_id(&self) -> u32 {
         // The type section is shorter than 4 GiB and a type takes 12 bytes, so this cannot overflow for a base, and
@@ -205,7 +205,7 @@ impl<'a> Btf<'a> {
             .unwrap_or_default()
     }
 
-    /// The number that the first byte of [`Btf::string_bytes`] has as a string offset.
+    /// The string offset of the first byte of [`Btf::string_bytes`].
     pub(in crate::btf) fn first_string(&self) -> u32 {
         self.first_string
     }
@@ -218,14 +218,14 @@ impl<'a> Btf<'a> {
     /// The string at this offset, without its NUL.
     ///
     /// # Errors
-    /// There is none, or it has more than [`LONGEST_NAME`] bytes. The kernel refuses such a name; in a damaged blob, any number
-    /// of types may share the bytes of one long string.
+    /// There is none, or it is longer than [`LONGEST_NAME`] bytes. The kernel refuses such a name; in a damaged blob, any number of
+    /// types may share the bytes of one long string.
     #[doc(alias = "btf__str_by_offset")]
     pub fn string_bytes_at(&self, offset: u32) -> Result<&[u8], BtfError> {
         self.string_up_to(offset, LONGEST_NAME)
     }
 
-    /// The name of an ELF section at this offset. It may hold the path of a file, and the kernel never sees it.
+    /// The name of an ELF section at this offset. It may contain the path of a file, and the kernel never sees it.
     pub(crate) fn section_name_at(&self, offset: u32) -> Option<&str> {
         let name = self.string_up_to(offset, LONGEST_SECTION_NAME).ok()?;
         std::str::from_utf8(name).ok()
@@ -245,7 +245,7 @@ impl<'a> Btf<'a> {
     /// The strings from this offset on. They end with a NUL, unless there are none at all.
     ///
     /// # Errors
-    /// The offset is that of no string.
+    /// There is no string at this offset.
     pub(in crate::btf) fn strings_from(&self, offset: u32) -> Result<&[u8], BtfError> {
         let Some(own) = offset.checked_sub(self.first_string) else {
             return match &self.base {
@@ -262,7 +262,7 @@ impl<'a> Btf<'a> {
             .ok_or(BtfError::NoString(offset))
     }
 
-    /// The string at this offset, if there is one, it is text, and has no more than [`LONGEST_NAME`] bytes.
+    /// The string at this offset, if it exists, is text, and is no longer than [`LONGEST_NAME`] bytes.
     pub fn str_at(&self, offset: u32) -> Option<&str> {
         if offset == 0 {
             return Some("");
@@ -270,7 +270,7 @@ impl<'a> Btf<'a> {
         std::str::from_utf8(self.string_bytes_at(offset).ok()?).ok()
     }
 
-    /// The type of this number; number 0 is `void`.
+    /// The type with this id; id 0 is `void`.
     ///
     /// # Errors
     /// There is none, or it is of a kind that only the blob's layout section knows.
@@ -316,12 +316,12 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// All types of this blob itself (without its base's), in order.
+    /// All of this blob's own types (without its base's), in order.
     pub fn types(&self) -> impl Iterator<Item = Type<'_>> {
         self.records().filter_map(Result::ok)
     }
 
-    /// All types of this blob itself, in order; an error for each of a kind that only the blob's layout section knows.
+    /// All of this blob's own types, in order; an error for each of a kind that only the blob's layout section knows.
     pub(in crate::btf) fn records(&self) -> impl Iterator<Item = Result<Type<'_>, BtfError>> {
         let records = self.own_ids().zip(self.starts());
         records.map(|(id, start)| self.record(TypeId(id), start))
@@ -329,16 +329,16 @@ impl<'a> Btf<'a> {
 }
 
 impl Btf<'static> {
-    /// Reads a blob that is shared: a vector, or a memory map of `/sys/kernel/btf/vmlinux`.
+    /// Reads a shared blob: a vector, or a memory map of `/sys/kernel/btf/vmlinux`.
     pub fn from_shared(blob: SharedBytes) -> Result<Self, BtfError> {
         Self::read(Data::Shared(blob), None, Walk::Now)
     }
 
-    /// Like [`Btf::from_shared`], for a blob that a kernel vouches for: the types are walked over when the first question
-    /// is asked. If [`Btf::find_all`] is the first, the same walk answers it.
+    /// Like [`Btf::from_shared`], for a blob that can be trusted because it comes from the kernel: the pass over the types happens at
+    /// the first query. If that is [`Btf::find_all`], the same pass answers it.
     ///
     /// # Errors
-    /// The header or the string section does not hold together. Types after one that does not are not found.
+    /// The header or the string section is malformed. Types after a malformed one are not found.
     pub fn from_trusted(blob: SharedBytes) -> Result<Self, BtfError> {
         Self::read(Data::Shared(blob), None, Walk::Later)
     }

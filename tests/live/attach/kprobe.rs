@@ -1,4 +1,4 @@
-//! Kernel functions: one, or many at once; system calls.
+//! Kprobes: on one function, on many at once, on system calls.
 
 use super::{
     Trial, alone, call_getppid, counter, histogram_total, number, own_process, reads_of_this_file,

@@ -1,4 +1,4 @@
-//! What attaching asks about the kernel: the target that the object was loaded with, and each thing once.
+//! Attaching asks the target that the object was loaded with, and each question only once.
 
 use super::call_getppid;
 use crate::load::RETURN_0;

@@ -1,4 +1,4 @@
-//! Programs that are run by counters.
+//! Programs run by sampled counters.
 
 use super::{Trial, number, tracer};
 use crate::matrix::{refused, works};

@@ -1,4 +1,4 @@
-//! Kernel interfaces made of functions.
+//! Attaching `struct_ops` maps.
 
 use super::number;
 use crate::load::load_fixture;

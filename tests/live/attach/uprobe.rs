@@ -1,4 +1,4 @@
-//! Functions of programs: one, or many at once.
+//! Uprobes: on one function, or on many at once.
 
 use super::{Trial, alone, counter, number, read_the_number, runs};
 use crate::load::load_fixture;

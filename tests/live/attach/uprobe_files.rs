@@ -1,4 +1,4 @@
-//! Which files can be probed: ones that are not executable, members of archives, libraries by their bare names.
+//! Which files can be probed: files that are not executable, members of archives, libraries by name alone.
 
 use super::{alone, number};
 use crate::archive::zip;

@@ -1,4 +1,4 @@
-//! Many functions of a program with one link, and both ends of their calls with one program.
+//! Many functions of a program with one link, and entry and return with one program.
 
 use super::{alone, number};
 use crate::load::load_fixture;

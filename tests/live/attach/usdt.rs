@@ -1,4 +1,4 @@
-//! USDT probes of this program.
+//! USDT probes in this test program.
 
 use super::usdt_sites as sites;
 use super::{alone, number};

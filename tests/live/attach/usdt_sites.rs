@@ -1,4 +1,4 @@
-//! USDT probes in this test program, made as `sys/sdt.h` makes them: an instruction that does nothing, and a note about it.
+//! The USDT probes of this test program, built like those of `sys/sdt.h`: a no-op instruction, and a note that describes it.
 #![expect(unsafe_code, reason = "notes and instructions are written in assembly")]
 
 use std::arch::{asm, global_asm};
