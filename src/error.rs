@@ -1,8 +1,8 @@
-//! The one public [`Error`]: a kind, the kernel's error number if there was one, the chain of things that were being
-//! worked on, a hint, and the verifier's log.
+//! The one public [`Error`]: a kind, the kernel's error number if there was one, the chain of contexts, a hint, and the
+//! verifier's log.
 //!
-//! Each stage has its own small error enum next to its code ([`crate::btf::BtfError`] and friends); they turn into
-//! [`Error`] at the stage's door, where the file, the program and the section are known.
+//! Each stage has its own small error enum next to its code ([`crate::btf::BtfError`] and others), converted into [`Error`]
+//! at the boundary of the stage, where the file, the program and the section are known.
 
 use crate::printing::one_line;
 use std::borrow::Cow;
@@ -12,23 +12,23 @@ use std::sync::{Arc, OnceLock};
 /// The result of every fallible operation in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What sort of thing went wrong; stable enough to match on.
+/// What kind of error this is; stable enough to match on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A file could not be read or written, for another reason than that it is not there ([`ErrorKind::NotFound`]) or not for
-    /// this user ([`ErrorKind::Permission`]).
+    /// A file could not be read or written, for a reason other than that it does not exist ([`ErrorKind::NotFound`]) or that
+    /// this user may not use it ([`ErrorKind::Permission`]).
     Io,
     /// The file is not an ELF file that a BPF loader can use.
     Elf,
     /// The type information (`.BTF`, `.BTF.ext`, a kernel's BTF) is malformed.
     Btf,
-    /// The object is well formed ELF, but breaks a rule of BPF objects.
+    /// The object is well-formed ELF, but breaks a rule of BPF objects.
     InvalidObject,
-    /// The caller asked for something that cannot be: a wrong size, a value out of range, a map or program of the wrong type, a
-    /// wrong state.
+    /// The caller asked for something invalid: a wrong size, a value out of range, a map or program of the wrong type, a wrong
+    /// state.
     InvalidArgument,
-    /// It is not there: no map, program, variable, type or symbol of that name; no pin, file, process or interface; nothing
+    /// It does not exist: no map, program, variable, type or symbol of that name; no pin, file, process or interface; nothing
     /// with that id.
     NotFound,
     /// A CO-RE relocation could not be resolved against the kernel's types.
@@ -37,15 +37,15 @@ pub enum ErrorKind {
     Extern,
     /// The kernel (or this library) does not have the feature.
     Unsupported,
-    /// A capability is missing, or the right to use a file.
+    /// A capability is missing, or the permission to use a file.
     Permission,
     /// The verifier refused a program; see [`Error::verifier_log`].
     Verifier,
     /// The kernel refused a system call for another reason; see [`Error::errno`].
     Kernel,
-    /// Data read from the kernel or from shared memory contradicts itself, or is no value of the type that it was read as.
+    /// Data read from the kernel or from shared memory is inconsistent, or is not a valid value of the type it was read as.
     Corrupt,
-    /// The caller asked for an end before the work was done; what had been made was given back.
+    /// The caller asked to stop before the work was done; what had been created was undone.
     Interrupted,
 }
 
@@ -124,8 +124,8 @@ impl Errno {
     /// The kernel's internal "not supported" (524), which leaks out of some BPF commands.
     pub const ENOTSUPP: Self = Self(524);
 
-    /// Whether the process or the machine has run out of something: that says nothing about what was asked for, least of all
-    /// that it is not there.
+    /// Whether the process or the machine has run out of something: such an error says nothing about what was asked for, least
+    /// of all that it does not exist.
     pub(crate) fn is_shortage(self) -> bool {
         matches!(self, Self::EMFILE | Self::ENFILE | Self::ENOMEM)
     }
@@ -172,7 +172,7 @@ struct Inner {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// An end of the message that costs time to find, and is looked for when somebody reads it.
+/// An ending of the message that takes time to compute, and is computed when somebody reads it.
 #[derive(Clone)]
 struct Suggestion {
     find: Arc<dyn Fn() -> String + Send + Sync>,
@@ -224,7 +224,7 @@ impl Error {
         result
     }
 
-    /// Adds what was being worked on, one step further out: `"program opensnoop"`, then `"object x.bpf.o"`.
+    /// Adds a context, one step further out: `"program opensnoop"`, then `"object x.bpf.o"`.
     #[must_use]
     #[cold]
     pub fn context(mut self, what: impl Into<String>) -> Self {
@@ -232,7 +232,7 @@ impl Error {
         self
     }
 
-    /// Adds which object was being worked on: by its file, or by its name if it came from none.
+    /// Adds the object as a context: by its file, or by its name if it did not come from a file.
     #[must_use]
     #[cold]
     pub(crate) fn of_object(self, path: Option<&std::path::Path>, name: &str) -> Self {
@@ -242,7 +242,7 @@ impl Error {
         }
     }
 
-    /// Adds (or replaces) the advice that is printed on a line of its own.
+    /// Adds (or replaces) the hint, which is printed on its own line.
     #[must_use]
     #[cold]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -267,8 +267,8 @@ impl Error {
         self
     }
 
-    /// Adds an end to the message that is looked for when the message is read: names among a kernel's hundred thousand that
-    /// resemble a missing one, say. A caller who tries many programs may never ask.
+    /// Adds an ending to the message that is computed when the message is read: for example, which of a kernel's hundred
+    /// thousand names resemble a missing one. A caller that tries many programs may never need it.
     #[must_use]
     #[cold]
     pub(crate) fn with_suggestion(
@@ -325,7 +325,7 @@ impl Error {
         self
     }
 
-    /// What sort of error this is.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -336,7 +336,7 @@ impl Error {
         self.0.errno
     }
 
-    /// The advice, if there is one.
+    /// The hint, if there is one.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
@@ -356,7 +356,7 @@ impl Error {
         }
     }
 
-    /// The things that were being worked on, outermost first.
+    /// The contexts, outermost first.
     pub fn chain(&self) -> impl Iterator<Item = &str> {
         self.0.context.iter().rev().map(String::as_str)
     }
@@ -375,7 +375,7 @@ impl fmt::Display for Error {
         for what in self.chain() {
             write!(f, "{what}: ")?;
         }
-        // The number belongs to the reason; further lines of the message are details.
+        // The number goes with the reason; further lines of the message are details.
         let message = self.message();
         let (reason, details) = match message.find('\n') {
             Some(end) => message.split_at(end),
@@ -395,7 +395,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What `Display` prints, as it is `Debug` that people see of an error that `main` returns, or that is unwrapped.
+/// The same as `Display`, because `Debug` is what people see when `main` returns an error or one is unwrapped.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -419,19 +419,19 @@ pub struct VerifierLog {
 }
 
 impl VerifierLog {
-    /// Keeps `full` as it is, with the gist that was found in it (see `load::verifier_log`).
+    /// Keeps `full` as it is, together with its summary (see `verifier_log`).
     pub fn new(full: String, summary: String) -> Self {
         Self { full, summary }
     }
 
-    /// The gist: the failing instruction, its source line and the reason, in one to three lines; of an accepted program,
+    /// The summary: the failing instruction, its source line and the reason, in one to three lines; for an accepted program,
     /// how much there was to verify.
     pub fn summary(&self) -> &str {
         &self.summary
     }
 
-    /// Every line the verifier wrote; of a log longer than
-    /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit) the end, after a line that says what is missing.
+    /// Every line the verifier wrote; for a log longer than
+    /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit), its end, after a line that says how much is missing.
     pub fn full(&self) -> &str {
         &self.full
     }

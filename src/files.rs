@@ -1,7 +1,7 @@
-//! Files that somebody else names or owns: opened without waiting, only if they are regular files, and read up to a limit.
+//! Files named or owned by somebody else: opened without blocking, only if they are regular files, and read up to a limit.
 //!
-//! Opening a FIFO waits for a writer, reading a device may never end, and a sparse file claims a size that no memory has. None
-//! of them can hold what this crate reads, so they are refused before a byte is read.
+//! Opening a FIFO waits for a writer, reading a device may never end, and a sparse file can claim any size. None of them can
+//! hold what this crate reads, so they are rejected before a byte is read.
 
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fs::{File, Metadata, OpenOptions};
@@ -9,10 +9,10 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// How large one kind of input may be.
+/// How large a kind of input may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
-    /// What the file should be, with its article.
+    /// What the file should be, with an article.
     what: &'static str,
     bytes: u64,
 }
@@ -20,20 +20,20 @@ pub(crate) struct Limit {
 const MIB: u64 = 1 << 20;
 
 impl Limit {
-    /// The largest objects in use have some 30 MiB. Nearly all of what could make one larger, zeroed memory and arrays, takes
-    /// no room in the file.
+    /// The largest objects in use have some 30 MiB. What makes programs larger than that, zeroed memory and arrays, takes almost
+    /// no space in the file.
     pub(crate) const OBJECT: Self = Self::mib("an object", 512);
-    /// The kernel's types have 5 to 20 MiB. Their strings can have 16 MiB, as offsets of names have 24 bits.
+    /// The kernel's types take 5 to 20 MiB. Their strings can take 16 MiB, since name offsets have 24 bits.
     pub(crate) const BTF: Self = Self::mib("type information", 256);
-    /// A kernel image with debug information has half a GiB to 2 GiB.
+    /// A kernel image with debug information takes half a GiB to 2 GiB.
     pub(crate) const KERNEL_IMAGE: Self = Self::mib("a kernel image", 4096);
-    /// A configuration has a few hundred KiB, compressed or not.
+    /// A configuration takes a few hundred KiB, compressed or not.
     pub(crate) const KCONFIG: Self = Self::mib("a kernel configuration", 64);
     /// A hundred thousand to half a million lines of some 50 bytes.
     pub(crate) const KALLSYMS: Self = Self::mib("the kernel's list of symbols", 256);
-    /// Programs and libraries are read piece by piece, so that their size costs nothing.
+    /// Programs and libraries are read piece by piece, so their size does not matter.
     pub(crate) const PROGRAM: Self = Self::mib("a program or library", 1 << 20);
-    /// The dynamic loader's list has some 50 bytes for each library of the machine.
+    /// The dynamic loader's cache has some 50 bytes for each library on the machine.
     pub(crate) const LIBRARY_LIST: Self = Self::mib("the dynamic loader's list", 64);
 
     const fn mib(what: &'static str, count: u64) -> Self {
@@ -48,7 +48,7 @@ impl Limit {
         self.bytes
     }
 
-    /// That `path` has `size` bytes, or more than the limit if nobody knows how many.
+    /// `path` has `size` bytes; `None` if only known to be more than the limit.
     #[cold]
     pub(crate) fn exceeded(self, path: &Path, size: Option<u64>) -> Error {
         let Self { what, bytes } = self;
@@ -64,7 +64,7 @@ impl Limit {
     }
 }
 
-/// Reads a regular file as a whole. Files of procfs and sysfs, which have content but no size, are read up to the limit.
+/// Reads a whole regular file. Files of procfs and sysfs, which have content but no size, are read up to the limit.
 pub(crate) fn read_regular(path: &Path, limit: Limit) -> Result<Vec<u8>> {
     read_opened(open_regular(path, limit)?, path, limit)
 }
@@ -77,7 +77,7 @@ pub(crate) fn read_opened(file: File, path: &Path, limit: Limit) -> Result<Vec<u
         return Err(limit.exceeded(path, Some(size)));
     }
     let mut bytes = Vec::new();
-    // One byte more, so that the end is seen without growing.
+    // One byte more, so that the end is seen without reallocating.
     let wanted = usize::try_from(size.saturating_add(1)).unwrap_or(usize::MAX);
     bytes.try_reserve_exact(wanted).map_err(|_| {
         let message = format!(
@@ -95,9 +95,9 @@ pub(crate) fn read_opened(file: File, path: &Path, limit: Limit) -> Result<Vec<u
     Ok(bytes)
 }
 
-/// Opens a regular file for reading, of which parts are mapped or read later. It may grow meanwhile: who reads, counts.
+/// Opens a regular file, parts of which are mapped or read later. It may grow in the meantime, so the reader has to count.
 pub(crate) fn open_regular(path: &Path, limit: Limit) -> Result<File> {
-    // Asked first, since opening alone makes some devices act (a watchdog, a tape), and asked again of what was opened.
+    // Checked before, because merely opening some devices has an effect (a watchdog, a tape), and again once it is open.
     let found = path.metadata().map_err(|e| cannot_open(e, path))?;
     check(&found, path, limit)?;
     let file = OpenOptions::new()
@@ -143,7 +143,7 @@ fn check(file: &Metadata, path: &Path, limit: Limit) -> Result<()> {
     Ok(())
 }
 
-/// What a file is that is no regular one.
+/// What kind of file this is, if not a regular one.
 fn other_kind(file: &Metadata) -> Option<&'static str> {
     let kind = file.file_type();
     match kind {

@@ -1,16 +1,15 @@
-//! Which function of a kernel was meant by a name that it does not have.
+//! Which function may have been meant by a name that the kernel does not have.
 //!
-//! Compilers make variants of functions (`f.isra.0`), system calls are called otherwise on each machine
-//! (`__x64_sys_openat`), and the list of symbols has names that nothing can be attached to. Not here: where the names come
+//! Compilers create variants of functions (`f.isra.0`), the names of system calls depend on the architecture
+//! (`__x64_sys_openat`), and the symbol list contains names that nothing can be attached to. Not here: where the names come
 //! from.
 
 use crate::near_names::{comparable, near_names};
 
-/// So many are named.
+/// How many names are suggested.
 const SHOWN: usize = 3;
 
-/// What the functions of system calls start with, on machines that have a name of their own for them; plain `sys_` is that of
-/// all others.
+/// The prefixes of system call functions on architectures that have their own; all others use plain `sys_`.
 const WRAPPERS: [&str; 5] = [
     "__x64_sys_",
     "__arm64_sys_",
@@ -19,7 +18,7 @@ const WRAPPERS: [&str; 5] = [
     "sys_",
 ];
 
-/// What the functions of another ABI's system calls start with, on machines that have several.
+/// The prefixes of another ABI's system call functions, on architectures that have several.
 const OTHER_ABIS: [&str; 6] = [
     "__ia32_sys_",
     "__ia32_compat_sys_",
@@ -29,7 +28,7 @@ const OTHER_ABIS: [&str; 6] = [
     "__s390_compat_sys_",
 ];
 
-/// Parts of the function of a system call, old names of it, and what people write.
+/// Parts of a system call's function, its old names, and what people write.
 const OTHER_NAMES: [&str; 6] = [
     "__se_sys_",
     "__do_sys_",
@@ -39,7 +38,7 @@ const OTHER_NAMES: [&str; 6] = [
     "ksys_",
 ];
 
-/// Functions that may have been meant, and what else there is.
+/// Functions that may have been meant, and what else was found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct NearFunctions {
     /// Best first.
@@ -49,7 +48,7 @@ pub(crate) struct NearFunctions {
 }
 
 impl NearFunctions {
-    /// Those among `names`, which are all functions of one kernel.
+    /// Searches `names`, which are all functions of one kernel.
     pub(crate) fn among<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Self {
         let names: Vec<&str> = comparable(names).collect();
         let own = WRAPPERS
@@ -89,7 +88,7 @@ impl NearFunctions {
         }
     }
 
-    /// The end of a sentence: nothing, or `"; did you mean `a` or `b`?"`.
+    /// The end of a sentence: empty, or `"; did you mean `a` or `b`?"`.
     pub(crate) fn did_you_mean(&self) -> String {
         if self.names.is_empty() {
             return String::new();
@@ -98,7 +97,7 @@ impl NearFunctions {
         format!("; did you mean {}?", quoted.join(" or "))
     }
 
-    /// What finds the function of the system call on every machine, for programs at single functions.
+    /// How to find the system call's function on every architecture, for programs attached to a single function.
     pub(crate) fn hint(&self) -> Option<String> {
         let call = self.system_call.as_ref()?;
         Some(format!(
@@ -107,14 +106,14 @@ impl NearFunctions {
     }
 }
 
-/// The system call that a name stands for, if it stands for one: `openat` for `__x64_sys_openat`, and for itself.
+/// The system call that a name refers to, if any: `openat` for `__x64_sys_openat`, and for itself.
 fn system_call(name: &str) -> &str {
     let mut prefixes = WRAPPERS.iter().chain(&OTHER_ABIS).chain(&OTHER_NAMES);
     let rest = prefixes.find_map(|prefix| name.strip_prefix(prefix));
     rest.filter(|rest| !rest.is_empty()).unwrap_or(name)
 }
 
-/// What a compiler made of a function: with fewer arguments, with constants in place of some, a part of it.
+/// A function as changed by the compiler: with fewer arguments, with constants in place of some, or only a part of it.
 fn is_variant(name: &str, wanted: &str) -> bool {
     let rest = name.strip_prefix(wanted);
     rest.is_some_and(|rest| {
@@ -127,8 +126,7 @@ fn is_variant(name: &str, wanted: &str) -> bool {
     })
 }
 
-/// Not the padding before functions, not what is checked there, not what was moved away because it rarely runs, and not what
-/// other ABIs call.
+/// Excludes padding and type checks in front of functions, cold parts that were split off, and functions of other ABIs.
 fn can_be_attached_to(name: &str, own: Option<&str>) -> bool {
     let foreign = WRAPPERS
         .iter()

@@ -1,7 +1,7 @@
-//! Where a program stands among those that are attached to the same place.
+//! The position of a program among those attached to the same place.
 //!
-//! tcx, netkit and (since Linux 6.17) cgroups run their programs in an order that whoever attaches decides. Each change of
-//! it changes the place's *revision*, so that a decision can be bound to the order that it was made for.
+//! tcx, netkit and (since Linux 6.17) cgroups run their programs in an order determined when attaching. Each change of the order
+//! changes the place's *revision*, so that an attachment can be made to fail if the order has changed.
 
 use super::link::Link;
 use crate::program::Program;
@@ -15,8 +15,8 @@ pub(super) const BEFORE: u32 = 1 << 3;
 const AFTER: u32 = 1 << 4;
 const LINK: u32 = 1 << 13;
 
-/// A program or link that is attached already, next to which another one goes. Made from a [`Program`] or a [`Link`], or by
-/// number.
+/// An attached program or link, next to which another one is to be attached. Created from a [`Program`] or a [`Link`], or by
+/// id.
 #[derive(Debug, Clone, Copy)]
 pub struct Anchor<'a>(Inner<'a>);
 
@@ -31,12 +31,12 @@ enum Inner<'a> {
 }
 
 impl Anchor<'_> {
-    /// The program with this number.
+    /// The program with this id.
     pub fn program_id(id: u32) -> Self {
         Self(Inner::ProgramId(id))
     }
 
-    /// The link with this number.
+    /// The link with this id.
     pub fn link_id(id: u32) -> Self {
         Self(Inner::LinkId(id))
     }
@@ -71,7 +71,7 @@ impl<'a> From<&'a Link> for Anchor<'a> {
     }
 }
 
-/// A wanted place in an order; anywhere (that is, at the end) if nothing is said.
+/// The requested position in an order; at the end by default.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted<'a> {
     pub(super) side: Side<'a>,
@@ -86,11 +86,11 @@ pub(super) enum Side<'a> {
     Last,
     Before(Anchor<'a>),
     After(Anchor<'a>),
-    /// In the place of a program that was attached without a link.
+    /// Replacing a program that was attached without a link.
     Instead(BorrowedFd<'a>),
 }
 
-/// A place in an order as the kernel wants it.
+/// A position in an order, as the kernel expects it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Raw<'a> {
     pub(super) flags: u32,
@@ -107,18 +107,18 @@ impl Raw<'_> {
 }
 
 impl Wanted<'_> {
-    /// Whether anything was said that only an ordered place understands.
+    /// Whether anything was requested that only ordered attach points support.
     pub(super) fn is_ordered(&self) -> bool {
         self.revision != 0 || !matches!(self.side, Side::Any | Side::Instead(_))
     }
 
-    /// Whether a program is to be replaced, which links do not do.
+    /// Whether a program is to be replaced, which links cannot do.
     pub(super) fn replaces(&self) -> bool {
         matches!(self.side, Side::Instead(_))
     }
 
     /// # Errors
-    /// `InvalidArgument` for a neighbour that has no place in an order.
+    /// `InvalidArgument` for a neighbour that has no position in an order.
     pub(super) fn raw(&self) -> Result<Raw<'_>> {
         let (side, anchor, replaced) = match &self.side {
             Side::Any => (0, None, None),
@@ -143,7 +143,7 @@ impl Wanted<'_> {
     }
 }
 
-/// The methods by which an options type with a field `wanted` takes a place in an order.
+/// The methods that set the position in an options type with a field `wanted`.
 macro_rules! order_methods {
     () => {
         /// Before all others.
@@ -152,25 +152,25 @@ macro_rules! order_methods {
             self
         }
 
-        /// After all others, which is also where it goes if nothing is said.
+        /// After all others, which is also the default.
         pub fn last(mut self) -> Self {
             self.wanted.side = $crate::attach::anchor::Side::Last;
             self
         }
 
-        /// Right before this program or link.
+        /// Directly before this program or link.
         pub fn before(mut self, anchor: impl Into<$crate::attach::Anchor<'a>>) -> Self {
             self.wanted.side = $crate::attach::anchor::Side::Before(anchor.into());
             self
         }
 
-        /// Right after this program or link.
+        /// Directly after this program or link.
         pub fn after(mut self, anchor: impl Into<$crate::attach::Anchor<'a>>) -> Self {
             self.wanted.side = $crate::attach::anchor::Side::After(anchor.into());
             self
         }
 
-        /// In the place of a program that was attached without a link. This attachment is none either: it
+        /// Replaces a program that was attached without a link. This attachment is not a link either: it
         /// outlives a process that is killed. (A program of a link is replaced by [`Link::update`](crate::attach::Link::update).)
         pub fn replace(mut self, program: &'a $crate::program::Program) -> Self {
             self.wanted.side =
@@ -178,7 +178,7 @@ macro_rules! order_methods {
             self
         }
 
-        /// Only if the order has still this revision, which [`AttachPoint::query`](crate::attach::AttachPoint::query)
+        /// Only if the order still has this revision, which [`AttachPoint::query`](crate::attach::AttachPoint::query)
         /// tells.
         pub fn expected_revision(mut self, revision: u64) -> Self {
             self.wanted.revision = revision;

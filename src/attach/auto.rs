@@ -1,4 +1,4 @@
-//! Attaching as the section's name says.
+//! Attaching by section name.
 
 use super::grammar;
 use super::kprobe::Kprobe;
@@ -17,11 +17,11 @@ use crate::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Program {
-    /// Attaches to what the program's section names, such as `SEC("kprobe/vfs_read")`.
+    /// Attaches to the target in the program's section name, such as `SEC("kprobe/vfs_read")`.
     ///
     /// # Errors
-    /// `Unsupported` if the section does not say; the hint names the method that takes what is missing. Besides, the errors of
-    /// the kind of attachment.
+    /// `Unsupported` if the section name has no target; the hint names the method to use instead. Otherwise the errors of the
+    /// kind of attachment.
     #[doc(alias = "bpf_program__attach")]
     pub fn attach(&self) -> Result<Link> {
         let Some(origin) = self.origin() else {
@@ -36,19 +36,19 @@ impl Program {
 }
 
 impl Object {
-    /// Attaches every program whose section says how (and whose autoattach is on), and registers the struct_ops maps. All
+    /// Attaches every program whose section name says how (and whose autoattach is on), and registers the struct_ops maps. All
     /// or nothing: if one cannot be attached, those before it are detached.
     ///
-    /// Each [`Link`] bears the name of its program.
+    /// Each [`Link`] has the name of its program.
     #[doc(alias = "bpf_object__attach_skeleton")]
     pub fn attach(&self) -> Result<Links> {
         self.attach_unless(&AtomicBool::new(false))
     }
 
-    /// [`Object::attach`], which gives up between two programs once somebody (the handler of a signal, say) has set this flag.
+    /// [`Object::attach`], but stops between two programs once this flag is set (by a signal handler, for example).
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupted`] if it was set in time, and nothing is attached then.
+    /// [`ErrorKind::Interrupted`] if it was set in time; then nothing is attached.
     pub fn attach_unless(&self, stop: &AtomicBool) -> Result<Links> {
         let in_object = |e: Error| e.context(format!("object {}", self.name()));
         let go_on = || {
@@ -75,14 +75,14 @@ impl Object {
     }
 }
 
-/// Attaches the program; `None` if its section does not say where.
+/// Attaches the program; `None` if its section name does not say where.
 fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
     let section = origin.section.as_str();
     let Some(how) = origin.def.and_then(|def| def.auto_attach) else {
         return Ok(None);
     };
     if matches!(how, AutoAttach::Trace | AutoAttach::Lsm | AutoAttach::Iter) {
-        // Loading has looked the target up, wherever its name came from.
+        // Loading has looked up the target, wherever its name came from.
         return match &origin.attach_target {
             Some(_) => attach_loaded(program, how).map(Some),
             None => Ok(None),
@@ -152,7 +152,7 @@ fn attach_to(program: &Program, section: &str, how: AutoAttach, tail: &str) -> R
     }
 }
 
-/// Whether the first word of the section is that of a return probe: `kretprobe`, `uretprobe.s`.
+/// Whether the first word of the section name is that of a return probe: `kretprobe`, `uretprobe.s`.
 pub(super) fn is_return(section: &str) -> bool {
     let word = section.split('/').next().unwrap_or_default();
     word.get(1..).is_some_and(|rest| rest.starts_with("ret"))

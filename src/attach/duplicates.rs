@@ -1,15 +1,15 @@
-//! Kernel functions whose name is not unique: static functions of different files, or of modules.
+//! Kernel functions whose name is not unique: static functions in different files or modules.
 
 use crate::reloc::Target;
 use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
-/// What the kernel proper is called where a module's name is wanted.
+/// The name for the kernel itself in place of a module's name.
 pub(super) const KERNEL: &str = "vmlinux";
-/// So many are listed in a message.
+/// How many are listed in a message.
 const LISTED: usize = 8;
 
-/// One of the functions of a name.
+/// One of the functions with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Function {
     /// Zero if the kernel hides it.
@@ -31,7 +31,7 @@ fn functions(kernel: &Target, name: &str) -> Result<Vec<Function>> {
     Ok(found)
 }
 
-/// The address of the one function of this name in a module (or the kernel proper).
+/// The address of the only function of this name in a module (or the kernel itself).
 pub(super) fn in_module(kernel: &Target, name: &str, module: &str) -> Result<u64> {
     let all = functions(kernel, name)?;
     let here: Vec<&Function> = all.iter().filter(|f| f.module == module).collect();
@@ -104,7 +104,7 @@ mod tests {
             error.message().ends_with("0x8 (vmlinux), and 3 more"),
             "{error}"
         );
-        // An address of zero is none.
+        // Zero means an unknown address.
         let hidden = Function {
             address: 0,
             module: "veth".into(),

@@ -1,6 +1,6 @@
-//! What follows a section's name: where a program is to be attached.
+//! What follows the slash in a section name: where a program is to be attached.
 //!
-//! Pure. A section without such a tail says nothing, and its program has to be attached by call.
+//! Pure. A section name without it says nothing, and its program has to be attached by call.
 
 use crate::{Error, ErrorKind, Result};
 
@@ -23,7 +23,7 @@ pub(super) fn tail(section: &str) -> Option<&str> {
     section.split_once('/').map(|(_, tail)| tail)
 }
 
-/// `vfs_read`, `vfs_read+0x10`, `veth:veth_xmit`: the module, if one is named, and the function. libbpf takes no module here.
+/// `vfs_read`, `vfs_read+0x10`, `veth:veth_xmit`: the module, if any, and the function. libbpf accepts no module here.
 #[doc(alias = "attach_kprobe")]
 pub(super) fn kernel_function(tail: &str) -> Result<(Option<&str>, FunctionPlace<'_>)> {
     let (module, function) = module_and_rest(tail);
@@ -39,7 +39,7 @@ pub(super) fn kernel_function(tail: &str) -> Result<(Option<&str>, FunctionPlace
     Ok((module, place))
 }
 
-/// What stands before a colon, and what behind it.
+/// What precedes a colon, and what follows it.
 pub(super) fn module_and_rest(text: &str) -> (Option<&str>, &str) {
     match text.split_once(':') {
         Some((module, rest)) => (Some(module), rest),
@@ -52,7 +52,7 @@ pub(super) fn module_and_rest(text: &str) -> (Option<&str>, &str) {
 pub(super) fn user_function(tail: &str) -> Result<BinaryPlace<'_>> {
     let wanted = "a file and a function in it, as in `/usr/bin/bash:readline`";
     let (binary, function) = tail.split_once(':').ok_or_else(|| bad(tail, wanted))?;
-    // A name may have a `+` itself.
+    // A name may contain a `+`.
     let at = function_and_offset(function).unwrap_or(FunctionPlace {
         function,
         offset: 0,
@@ -131,7 +131,7 @@ fn function_and_offset(text: &str) -> Result<FunctionPlace<'_>> {
     Ok(FunctionPlace { function, offset })
 }
 
-/// A number as C writes it: `16`, `0x10`, `020`.
+/// A number in C notation: `16`, `0x10`, `020`.
 fn number(text: &str) -> Option<u64> {
     let text = text.trim_start();
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {

@@ -1,7 +1,7 @@
-//! Probes made through tracefs, for kernels without a PMU for probes (before Linux 4.17), and for those who ask for it.
+//! Probes created through tracefs, for kernels without a PMU for probes (before Linux 4.17), and on request.
 //!
-//! Such a probe is a line in a file of tracefs and outlives the process, whatever happens to it. Its name therefore says
-//! whose it is, and making a new one first removes those of processes that are gone.
+//! Such a probe is a line in a file of tracefs and outlives the process. So its name contains its owner, and creating a new one
+//! first removes those of processes that are gone.
 
 use super::tracefs;
 use crate::kinds::ProbeKind;
@@ -15,12 +15,12 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-/// The kernel's limit for a name, less the zero byte.
+/// The kernel's limit for a name, without the zero byte.
 const MAX_NAME: usize = 63;
-/// What all names start with; the process's number follows.
+/// The prefix of all names; the process id follows.
 const PREFIX: &str = "rawbpf_";
 
-/// The file of tracefs that makes such probes, and what their group is called.
+/// The tracefs file that creates such probes, and the name of their group.
 const fn file_and_group(kind: ProbeKind) -> (&'static str, &'static str) {
     match kind {
         ProbeKind::Kprobe => ("kprobe_events", "kprobes"),
@@ -28,7 +28,7 @@ const fn file_and_group(kind: ProbeKind) -> (&'static str, &'static str) {
     }
 }
 
-/// The error of who insists on the kernel's PMU for probes, where that is missing.
+/// The error if the kernel's PMU for probes was required, but is missing.
 pub(super) fn no_pmu(kind: ProbeKind) -> Error {
     let (_, name) = file_and_group(kind);
     let message = format!("this kernel has no perf events for {name}");
@@ -58,7 +58,7 @@ impl Drop for LegacyProbe {
 }
 
 impl LegacyProbe {
-    /// Removes the probe, and says whether that worked.
+    /// Removes the probe, and reports errors.
     pub(super) fn remove(mut self) -> Result<()> {
         let name = std::mem::take(&mut self.name);
         let doing = format!("remove the probe {name} in");
@@ -66,7 +66,7 @@ impl LegacyProbe {
             .map_err(|e| Error::from_io(e, &doing, &self.folder.shown(self.file)))
     }
 
-    /// Makes a probe at `place` (`function+0x10`, or `/path:0x10`), called after `label`. `refused` explains the kernel's answer.
+    /// Creates a probe at `place` (`function+0x10`, or `/path:0x10`), named after `label`. `refused` explains the kernel's answer.
     pub(super) fn make(
         kind: ProbeKind,
         moment: ProbeMoment,
@@ -93,7 +93,7 @@ impl LegacyProbe {
             ProbeMoment::Return => 'r',
         };
         let line = format!("{letter}:{group}/{name} {place}");
-        // The kernel takes a line a write.
+        // The kernel accepts one line per write.
         folder
             .append(file, line.as_bytes())
             .map_err(|e| match e.raw_os_error() {
@@ -108,7 +108,7 @@ impl LegacyProbe {
         })
     }
 
-    /// The number of its trace event.
+    /// The id of its trace event.
     pub(super) fn event_id(&self) -> Result<u64> {
         tracefs::event_id(self.group, &self.name)
     }
@@ -129,11 +129,11 @@ fn check_place(place: &str) -> Result<()> {
     ))
 }
 
-/// Whose probe it is: a process, by its number in its own namespace of process numbers.
+/// The owner of a probe: a process, by its id in its own pid namespace.
 #[derive(Debug, PartialEq, Eq)]
 struct Owner {
     process: u32,
-    /// The inode of the namespace, 0 where that cannot be read.
+    /// The inode of the namespace, 0 if it cannot be read.
     namespace: u64,
 }
 
@@ -145,7 +145,7 @@ impl Owner {
         }
     }
 
-    /// Whether it is certain that there is no such process any more; of another namespace, nothing is.
+    /// Whether the process is certainly gone; in another namespace, this is never certain.
     fn is_gone(&self, seen_from: &Self) -> bool {
         self.namespace != 0
             && self.namespace == seen_from.namespace
@@ -179,13 +179,13 @@ fn remove_orphans(folder: &Folder, file: &str, group: &str) {
     let listed = folder.read(file).unwrap_or_default();
     for (name, owner) in listed.lines().filter_map(|line| ours(line, group)) {
         if owner.is_gone(&here) {
-            // One that is still in use by somebody else stays.
+            // One that somebody else still uses stays.
             let _ = remove(folder, file, group, name);
         }
     }
 }
 
-/// The name of a listed probe that this library made, and the process that asked for it.
+/// The name of a listed probe that this library created, and its owner.
 fn ours<'l>(line: &'l str, group: &str) -> Option<(&'l str, Owner)> {
     let (_, rest) = line.split_once(':')?;
     let name = rest.strip_prefix(group)?.strip_prefix('/')?;

@@ -1,4 +1,4 @@
-//! The one type of all attachments.
+//! The one type for all attachments.
 
 use super::attachment::Attachment;
 use super::unlinked::{Place, Unlinked};
@@ -10,17 +10,17 @@ use crate::{Errno, Error, ErrorKind, LinkType, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// An attachment. Dropping it detaches, unless somebody else holds it, too (a pin does).
+/// An attachment. Dropping it detaches, unless something else refers to it (such as a pin).
 ///
 /// Returned by the `attach` methods of [`Program`] and [`Object`](crate::load::Object). The kernel closes the links of a
-/// process that ends, however it ends; what outlives it are pins, struct_ops maps without `BPF_F_LINK`, what was attached
-/// without a link to networks and cgroups, and probes made through tracefs, which the next such probe cleans up.
+/// process that ends, however it ends. What outlives the process are pins, struct_ops maps without `BPF_F_LINK`, attachments to
+/// networks and cgroups without a link, and probes created through tracefs, which the next such probe cleans up.
 #[derive(Debug)]
 #[doc(alias = "bpf_link")]
 #[must_use = "dropping a link detaches it at once"]
 pub struct Link {
     name: String,
-    /// The kernel's link, for attachments that are one.
+    /// The kernel's link, if the attachment has one.
     fd: Option<OwnedFd>,
     /// What else has to be undone.
     attachment: Option<Box<dyn Attachment>>,
@@ -34,12 +34,12 @@ impl Drop for Link {
 }
 
 impl Link {
-    /// An attachment that is a link of the kernel, and nothing else.
+    /// An attachment that consists only of a kernel link.
     pub(super) fn kernel(name: &str, fd: OwnedFd) -> Self {
         Self::new(name, Some(fd), None)
     }
 
-    /// An attachment that takes something to undo, with or without a link of the kernel.
+    /// An attachment that has something to undo, with or without a kernel link.
     pub(super) fn with(
         name: &str,
         fd: Option<OwnedFd>,
@@ -48,7 +48,7 @@ impl Link {
         Self::new(name, fd, Some(Box::new(attachment)))
     }
 
-    /// A program that stays in a place until it is taken off.
+    /// A program that stays attached until it is explicitly detached.
     pub(super) fn unlinked(program: &Program, place: impl Place + 'static) -> Self {
         Self::with(program.name(), None, Unlinked::new(program, place))
     }
@@ -64,20 +64,19 @@ impl Link {
 
     /// The name of the program (or struct_ops map) that is attached.
     ///
-    /// That of a link opened from a pin is the name of the pin; that of a link opened by id is what the kernel calls the
-    /// program.
+    /// For a link opened from a pin, the name of the pin; for a link opened by id, the kernel's name for the program.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The kernel's link. `None` for attachments that are none: perf events before Linux 5.15, struct_ops maps without
-    /// `BPF_F_LINK`, sockets, and what was attached without a link to networks and cgroups.
+    /// The kernel's link. `None` for attachments without one: perf events before Linux 5.15, struct_ops maps without
+    /// `BPF_F_LINK`, sockets, and attachments to networks and cgroups without a link.
     #[doc(alias = "bpf_link__fd")]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.fd.as_ref().map(AsFd::as_fd)
     }
 
-    /// The program, if it stays in a place that keeps programs themselves, not links.
+    /// The program, if it is attached directly, without a link.
     pub(super) fn unlinked_program(&self) -> Option<&Program> {
         self.attachment.as_ref()?.program()
     }
@@ -94,8 +93,8 @@ impl Link {
         })
     }
 
-    /// Detaches now, and says whether that worked. Since Linux 5.9 this takes effect even if the link is pinned or held by
-    /// others, for the kinds of links that can (cgroups, network); others detach when the last holder lets go.
+    /// Detaches now, and reports errors. Since Linux 5.9 this takes effect even if the link is pinned or held by others, for kinds
+    /// of links that support it (cgroups, network); other kinds detach with the last reference.
     ///
     /// # Errors
     /// If the link is pinned and of a kind that stays attached as long as its pin exists.
@@ -112,12 +111,12 @@ impl Link {
                 );
                 Err(Error::from_errno(errno, message).with_hint("unpin it first"))
             }
-            // Closing it is all that such a link needs.
+            // Such a link only has to be closed.
             (Err(_), None) | (Ok(()), _) => self.release(),
         }
     }
 
-    /// Lets go: of the link first, because what it hangs on can be removed only when nothing uses it.
+    /// Releases the link first, because what it is attached to can be removed only when nothing uses it.
     fn release(&mut self) -> Result<()> {
         self.fd = None;
         match self.attachment.take() {
@@ -128,17 +127,16 @@ impl Link {
         }
     }
 
-    /// Runs another program in place of the attached one, without a gap. Since Linux 5.7; not every kind of link can.
+    /// Atomically replaces the attached program. Since Linux 5.7; not supported by every kind of link.
     #[doc(alias = "bpf_link__update_program")]
     pub fn update(&self, program: &Program) -> Result<()> {
         self.update_program(program, None)
     }
 
-    /// [`Link::update`], if `old` is what the link runs now: two processes that update one link do not undo each other's
-    /// work.
+    /// [`Link::update`], but only if the link currently runs `old`, so that two processes do not undo each other's updates.
     ///
     /// # Errors
-    /// `InvalidArgument` with `EPERM` (or `ENOENT`) if the link runs another program.
+    /// `InvalidArgument` with `EPERM` (or `ENOENT`) if the link runs a different program.
     #[doc(alias = "bpf_link_update")]
     pub fn replace(&self, old: &Program, new: &Program) -> Result<()> {
         self.update_program(new, Some(old))
@@ -167,7 +165,7 @@ impl Link {
         })
     }
 
-    /// Gives the link a name in a BPF file system: it stays attached after this process.
+    /// Pins the link in a BPF file system, so that it stays attached after this process.
     #[doc(alias = "bpf_link__pin")]
     pub fn pin(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
@@ -186,7 +184,7 @@ impl Link {
         Ok(())
     }
 
-    /// Removes the pin that [`Link::pin`] made, or that the link was opened from.
+    /// Removes the pin that [`Link::pin`] created, or that the link was opened from.
     #[doc(alias = "bpf_link__unpin")]
     pub fn unpin(&mut self) -> Result<()> {
         let Some(path) = &self.pin else {
@@ -243,7 +241,7 @@ impl Link {
         by_id::all(ObjectKind::Link)
     }
 
-    /// Opens a link by its id. It stays attached when this is dropped, as long as somebody else holds it.
+    /// Opens a link by its id. It stays attached when this is dropped, as long as something else refers to it.
     ///
     /// # Errors
     /// `NotFound` if there is none, `Permission` without `CAP_SYS_ADMIN`.
@@ -256,29 +254,29 @@ impl Link {
         Ok(Self::kernel(&name.unwrap_or_default(), fd))
     }
 
-    /// Leaves the program attached as long as this process lives, without anybody holding the link.
+    /// Leaves the program attached for the lifetime of this process, without keeping the link.
     #[doc(alias = "bpf_link__disconnect")]
     pub fn forget(self) {
         std::mem::forget(self);
     }
 
-    /// What sort of link it is. Since Linux 5.8.
+    /// The type of the link. Since Linux 5.8.
     ///
     /// # Errors
-    /// `Unsupported` for an attachment that is no link, see [`Link::fd`].
+    /// `Unsupported` for an attachment without a link, see [`Link::fd`].
     pub fn kind(&self) -> Result<LinkType> {
         self.info().map(|info| info.kind)
     }
 
-    /// The link's number while it lives. Since Linux 5.8.
+    /// The link's id. Since Linux 5.8.
     ///
     /// # Errors
-    /// `Unsupported` for an attachment that is no link, see [`Link::fd`].
+    /// `Unsupported` for an attachment without a link, see [`Link::fd`].
     pub fn id(&self) -> Result<u32> {
         self.info().map(|info| info.id)
     }
 
-    /// What the kernel tells about the link. Since Linux 5.8.
+    /// What the kernel reports about the link. Since Linux 5.8.
     #[doc(alias = "bpf_link_get_info_by_fd")]
     pub fn info(&self) -> Result<LinkInfo> {
         let fd = self.need_fd("ask the kernel about")?;
@@ -291,7 +289,7 @@ impl Link {
     }
 }
 
-/// What the kernel calls the program, or the struct_ops map, of a link.
+/// The kernel's name for the program, or the struct_ops map, of a link.
 fn kernel_name(info: &LinkInfo) -> Option<String> {
     if let LinkDetails::StructOps { map_id } = info.details {
         let map = bpf::fd_by_id(ObjectKind::Map, map_id).ok()?;

@@ -35,7 +35,7 @@ impl Links {
         self.0.iter_mut().find(|link| link.name() == name)
     }
 
-    /// Takes the link of this name out; it is the caller's from then on.
+    /// Removes and returns the link of this name.
     pub fn take(&mut self, name: &str) -> Option<Link> {
         let at = self.iter().position(|link| link.name() == name)?;
         Some(self.0.remove(at))
@@ -46,12 +46,12 @@ impl Links {
         self.0.iter()
     }
 
-    /// How many there are.
+    /// The number of links.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no links.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,20 +1,20 @@
-//! A loaded [`Program`](crate::program::Program) in, a [`Link`] out: from then on the kernel runs it.
+//! Attaches a loaded [`Program`](crate::program::Program) and returns a [`Link`]: from then on the kernel runs the program.
 //!
-//! In: programs, and where to attach them: by the name of their section ([`Program::attach`](crate::program::Program::attach),
+//! In: programs, and where to attach them: by section name ([`Program::attach`](crate::program::Program::attach),
 //! [`Object::attach`](crate::load::Object::attach)) or by call, with one options type per kind ([`Kprobe`], [`Uprobe`]).
 //! Out: [`Link`], which detaches when it is dropped. Not here: what programs do when they run.
 //!
-//! Networks, cgroups and sockets ([`Xdp`], [`Tcx`], [`Cgroup`] and their neighbours) keep some programs without a link of the
-//! kernel: on old kernels, for sockets, and where it is asked for. The [`Link`] takes those off when it is dropped, too; but a
-//! process that is killed leaves them. [`AttachPoint`] says what is attached to such a place.
+//! On networks, cgroups and sockets ([`Xdp`], [`Tcx`], [`Cgroup`] and others) some programs are attached without a kernel link: on
+//! old kernels, for sockets, and on request. The [`Link`] detaches those, too, when it is dropped; but a process that is killed
+//! leaves them behind. [`AttachPoint`] shows what is attached to such a place.
 //!
-//! Three words that are easily mixed up: a *trace event* is a place in tracefs; a *tracepoint* is a trace event that
-//! kernel developers put into the code; a *perf event* is a descriptor that a program of the older kinds hangs on.
+//! Three terms that are easily confused: a *trace event* is an entry in tracefs; a *tracepoint* is a trace event that kernel
+//! developers put into the code; a *perf event* is a descriptor to which older kinds of programs are attached.
 //!
 //! Start with `auto`, or with the kind of link:
 //!
 //! ```text
-//!  auto (grammar of sections' names; unsaid, where one says too little)
+//!  auto (grammar of section names; unsaid, where one says too little)
 //!      |--> functions of the kernel     kprobe, kprobe_multi, tracing (freplace), tracing_multi, lsm, iter
 //!      |--> functions of programs       uprobe, uprobe_multi, usdt
 //!      |--> trace events                tracepoint, raw_tracepoint
@@ -23,11 +23,11 @@
 //!      |--> perf events                 perf_event, sampling
 //!      |--> networks                    xdp, tcx, tc, netkit, netfilter, netns
 //!      `--> cgroups, sockets            cgroup, socket, sockmap
-//!  all of them --> link (links) --> attachment, unlinked    what has to be undone besides, or where the kernel has no link
+//!  all of them --> link (links) --> attachment, unlinked    what else has to be undone, or where the kernel has no link
 //! ```
 //!
-//! Which functions are meant: `functions`, `duplicates`, `switches`; `binary`, `user_functions`; `glob`. Events of probes:
-//! `probe_event`, `legacy`, `tracefs`. Places: `point`, `anchor`; `interface`, `rtnetlink`, `tc_hook`, `xdp_status`. Words for what the
+//! Finding functions: `functions`, `duplicates`, `switches`; `binary`, `user_functions`; `glob`. Events of probes:
+//! `probe_event`, `legacy`, `tracefs`. Places: `point`, `anchor`; `interface`, `rtnetlink`, `tc_hook`, `xdp_status`. Explaining what the
 //! kernel refuses: `refusal`. Questions: `possible`, `task_fd`.
 
 mod anchor;

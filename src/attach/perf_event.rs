@@ -12,29 +12,29 @@ use crate::sys::perf_event::{self, PerfEvent, PerfScope, perf_event_open};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Which way to go.
+/// How to attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Way {
-    /// A link, or else the older way.
+    /// By a link if the kernel has them, or else the older way.
     #[default]
     Best,
-    /// A link and nothing else.
+    /// Only by a link.
     Link,
-    /// The older way, though there may be links.
+    /// The older way, even if the kernel has links.
     Ioctl,
 }
 
 /// When an event starts to run its program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Start {
-    /// At once.
+    /// Immediately.
     #[default]
     Now,
     /// When the caller starts it.
     Later,
 }
 
-/// How a program is attached to a perf event.
+/// Options for attaching a program to a perf event.
 ///
 /// ```
 /// use rawbpf::attach::PerfEventOptions;
@@ -49,7 +49,7 @@ pub struct PerfEventOptions {
 }
 
 impl PerfEventOptions {
-    /// By a link where the kernel has them for perf events (Linux 5.15), without a cookie, running at once.
+    /// By a link where the kernel has them for perf events (Linux 5.15), without a cookie, running immediately.
     pub fn new() -> Self {
         Self::default()
     }
@@ -62,14 +62,14 @@ impl PerfEventOptions {
         }
     }
 
-    /// A number that the program can ask for. Since Linux 5.15.
+    /// Sets a number that the program can read. Since Linux 5.15.
     #[doc(alias = "bpf_cookie")]
     pub fn cookie(mut self, cookie: u64) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// By the `ioctl` of old kernels, even where there are links. It has no cookies.
+    /// Uses the `ioctl` of old kernels, even where there are links. It has no cookies.
     pub fn force_ioctl_attach(mut self) -> Self {
         self.way = Way::Ioctl;
         self
@@ -91,7 +91,7 @@ impl Program {
         self.attach_perf_event_with(event, &PerfEventOptions::new())
     }
 
-    /// [`Program::attach_perf_event`] with a cookie, by the older way, or leaving it to the caller to start the event.
+    /// [`Program::attach_perf_event`] with a cookie, the older way, or without starting the event.
     #[doc(alias = "bpf_program__attach_perf_event_opts")]
     pub fn attach_perf_event_with(
         &self,
@@ -114,7 +114,7 @@ pub(super) fn open(event: &PerfEvent<'_>, scope: PerfScope) -> Result<OwnedFd> {
     })
 }
 
-/// Hangs the program on the event, and starts the event.
+/// Attaches the program to the event, and starts the event.
 pub(super) fn attach(
     program: &Program,
     event: OwnedFd,
@@ -158,7 +158,7 @@ struct PerfHold {
 /// How an event is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
-    /// When its link goes; a pinned one goes on.
+    /// When its link is closed; if pinned, it continues.
     WithLink,
     /// It has no link.
     ByHand,
@@ -172,7 +172,7 @@ impl Attachment for PerfHold {
             let stopped = perf_event::disable(event.as_fd());
             stopped.map_err(|errno| Error::from_errno(errno, "cannot stop the perf event"))?;
         }
-        // It can be removed only when nothing uses it: not even the event.
+        // It can be removed only when nothing uses it, not even the event.
         self.legacy.take().map_or(Ok(()), LegacyProbe::remove)
     }
 

@@ -1,4 +1,4 @@
-//! The places that `BPF_PROG_ATTACH` and `BPF_PROG_QUERY` know: what is attached there, and attaching without a link.
+//! The attach points of `BPF_PROG_ATTACH` and `BPF_PROG_QUERY`: what is attached there, and attaching without a link.
 
 use super::anchor::{Raw, Wanted, order_methods};
 use super::link::Link;
@@ -18,9 +18,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// A place to which programs are attached: a cgroup, a side of an interface, a network namespace, a map of sockets; each for
 /// one attach type.
 ///
-/// [`AttachPoint::query`] says what is there. [`AttachPoint::attach`] and [`AttachPoint::detach`] are the calls without
-/// links: what they attach stays after this process, until somebody takes it off. Programs are better attached by the methods
-/// of [`Program`], which return a [`Link`](super::Link).
+/// [`AttachPoint::query`] returns what is attached. [`AttachPoint::attach`] and [`AttachPoint::detach`] work without links: what
+/// they attach outlives this process, until somebody detaches it. Prefer the methods of [`Program`], which return a
+/// [`Link`](super::Link).
 ///
 /// ```no_run
 /// # fn main() -> rawbpf::Result<()> {
@@ -35,7 +35,7 @@ pub struct AttachPoint<'a> {
     attach_type: AttachType,
 }
 
-/// How to attach without a link. Used by [`AttachPoint::attach`].
+/// Options for attaching without a link. Used by [`AttachPoint::attach`].
 #[derive(Debug, Clone, Copy, Default)]
 #[doc(alias = "bpf_prog_attach_opts")]
 pub struct AttachOptions<'a> {
@@ -44,12 +44,12 @@ pub struct AttachOptions<'a> {
 }
 
 impl<'a> AttachOptions<'a> {
-    /// Nothing but the program.
+    /// The defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Further flags of the kernel's: `BPF_F_ALLOW_MULTI` and the like.
+    /// Adds kernel flags, such as `BPF_F_ALLOW_MULTI`.
     pub fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
         self
@@ -101,7 +101,7 @@ impl<'a> AttachPoint<'a> {
         self.ask(0)
     }
 
-    /// What runs here: of cgroups, also the programs of those above.
+    /// What runs here; for cgroups, including the programs of their ancestors.
     pub fn query_effective(&self) -> Result<Attached> {
         self.ask(QUERY_EFFECTIVE)
     }
@@ -116,7 +116,7 @@ impl<'a> AttachPoint<'a> {
         })
     }
 
-    /// Attaches without a link: the program stays until it is taken off, or until the place ends.
+    /// Attaches without a link: the program stays until it is detached, or until the attach point disappears.
     #[doc(alias = "bpf_prog_attach")]
     #[doc(alias = "bpf_prog_attach_opts")]
     pub fn attach(&self, program: impl AsFd, options: &AttachOptions<'_>) -> Result<()> {
@@ -127,7 +127,7 @@ impl<'a> AttachPoint<'a> {
         })
     }
 
-    /// [`AttachPoint::attach`], whose refusal is yet to be put into words.
+    /// [`AttachPoint::attach`], without an explanation of the kernel's refusal.
     pub(super) fn request(&self, program: BorrowedFd<'_>, wanted: Raw<'_>) -> Result<(), Errno> {
         bpf::prog_attach(&ProgAttach {
             target: self.target,
@@ -139,7 +139,7 @@ impl<'a> AttachPoint<'a> {
         })
     }
 
-    /// Attaches to an interface's order of programs: by a link, or in the place of a program that has none.
+    /// Attaches to an interface's ordered programs: by a link, or replacing a program without one.
     pub(super) fn link(&self, program: &Program, wanted: Raw<'_>) -> Result<Link, Errno> {
         if let (Some(_), LinkTarget::Interface(index)) = (wanted.replaced, self.target) {
             let kept = Kept {
@@ -161,14 +161,14 @@ impl<'a> AttachPoint<'a> {
         Ok(Link::kernel(program.name(), link))
     }
 
-    /// Takes a program off that was attached without a link.
+    /// Detaches a program that was attached without a link.
     #[doc(alias = "bpf_prog_detach2")]
     pub fn detach(&self, program: impl AsFd) -> Result<()> {
         self.detach_with(Some(program.as_fd()), &AttachOptions::new())
     }
 
-    /// Takes off a program that was attached without a link: this one, or without one, the one that the options name by its
-    /// place in the order (the last if they name none).
+    /// Detaches a program that was attached without a link: the given one, or otherwise the one that the options select by its
+    /// position (by default the last).
     #[doc(alias = "bpf_prog_detach")]
     #[doc(alias = "bpf_prog_detach_opts")]
     pub fn detach_with(
@@ -215,17 +215,17 @@ impl<'a> AttachPoint<'a> {
     }
 }
 
-/// What was attached by [`AttachPoint::attach`], with its own hold on the place.
+/// What was attached by [`AttachPoint::attach`], with its own reference to the attach point.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) target: KeptTarget,
     pub(super) attach_type: AttachType,
     pub(super) hint: &'static str,
-    /// Whether the kernel takes off whatever is there, so that it has to be asked first what that is.
+    /// Whether the kernel detaches whatever is there, so that the program has to be checked first.
     pub(super) any: bool,
 }
 
-/// A place that outlives the call.
+/// An attach point that outlives the call.
 #[derive(Debug)]
 pub(super) enum KeptTarget {
     Fd(OwnedFd),

@@ -1,4 +1,4 @@
-//! Whether programs can be attached: the smallest one is loaded, attached, and taken off again.
+//! Whether programs can be attached: the smallest one is loaded, attached, and detached again.
 
 use crate::attach::{
     Cgroup, Link, Netfilter, NetfilterFamily, NetfilterHook, Netkit, Netns, Sampling,
@@ -32,7 +32,7 @@ impl Attachable {
         matches!(self, Self::Yes)
     }
 
-    /// Why it was not attached. Where a right is missing ([`ErrorKind::Permission`]) others may still be able to.
+    /// Why it was not attached. If a permission is missing ([`ErrorKind::Permission`]), other processes may still be able to.
     pub fn error(&self) -> Option<&Error> {
         match self {
             Self::Yes => None,
@@ -41,10 +41,10 @@ impl Attachable {
     }
 }
 
-/// Whether a program of this type can be loaded for this attach type, and attached to `target`: by doing it, for a moment, with a
-/// program that changes nothing.
+/// Whether a program of this type can be loaded with this attach type, and attached to `target`: found by doing so, for a moment,
+/// with a program that has no effect.
 ///
-/// The target is what would follow the slash in the section's name, or else the place that such programs are attached to:
+/// The target is what would follow the slash in the section name, or else where such programs are attached:
 ///
 /// | programs | target |
 /// |---|---|
@@ -71,7 +71,7 @@ pub fn attach(kind: ProgramType, attach_type: AttachType, target: &str) -> Resul
     attach_for(kind, attach_type, target, &kernel::target())
 }
 
-/// [`attach`] for `kernel`, which describes the running one: with the rights of its token, and with what it knows already.
+/// [`attach`] for `kernel`, which describes the running one: with its token, and with what it already knows.
 pub fn attach_for(
     kind: ProgramType,
     attach_type: AttachType,
@@ -86,16 +86,16 @@ pub fn attach_for(
     try_out(def, word, target, kernel)
 }
 
-/// [`attach`] in the words of a section's name, such as `fentry/vfs_read`, `uprobe//bin/sh:main` or `ksyscall/openat`.
+/// [`attach`] for a section name, such as `fentry/vfs_read`, `uprobe//bin/sh:main` or `ksyscall/openat`.
 ///
 /// # Errors
-/// `InvalidArgument` if the name says no type of program or names no target; `Unsupported` if it has no room for a target, or
-/// there is no small program of this type to try.
+/// `InvalidArgument` if the name has no program type or no target; `Unsupported` if it cannot contain a target, or there is no
+/// small program of this type to try.
 pub fn section(name: &str) -> Result<Attachable> {
     section_for(name, &kernel::target())
 }
 
-/// [`section`] for `kernel`, which describes the running one: with the rights of its token, and with what it knows already.
+/// [`section`] for `kernel`, which describes the running one: with its token, and with what it already knows.
 pub fn section_for(name: &str, kernel: &Target) -> Result<Attachable> {
     let def = SectionDef::find(name).ok_or_else(|| {
         let names = SectionDef::ALL
@@ -129,7 +129,7 @@ fn def_of(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<&'
     }
     let of_kind = || SectionDef::ALL.iter().filter(|def| def.kind == kind);
     let fits = || of_kind().filter(|def| def.attach_type == attach_type);
-    // What works on more kernels first.
+    // First what works on more kernels.
     let special = SectionFlags::SLEEPABLE | SectionFlags::XDP_FRAGS;
     let plain = fits().find(|def| !def.flags.intersects(special));
     plain.or_else(|| fits().next()).ok_or_else(|| {
@@ -174,9 +174,9 @@ fn try_out(def: &SectionDef, section: &str, target: &str, kernel: &Target) -> Re
     })
 }
 
-/// Instructions that leave everything as it would be without them.
+/// Instructions without any effect.
 fn harmless(def: &SectionDef) -> Vec<Insn> {
-    /// Let a packet through, to whatever comes next.
+    /// Pass a packet on to whatever comes next.
     const XDP_PASS: i32 = 2;
     const TCX_NEXT: i32 = -1;
     const FLOW_DISSECTOR_CONTINUE: i32 = 129;
@@ -199,7 +199,7 @@ fn goes_to_a_cgroup(kind: ProgramType, attach_type: AttachType) -> bool {
 
 /// How the program is attached, and to what.
 enum Place<'t> {
-    /// As its section's name says.
+    /// As its section name says.
     Section,
     Xdp(&'t str),
     Tc(&'t str),
@@ -290,7 +290,7 @@ impl<'t> Place<'t> {
     }
 }
 
-/// The qdisc that filters hang on stays only if it was there before, or somebody else has begun to use it.
+/// The qdisc for filters stays only if it existed before, or somebody else has started to use it.
 fn attach_tc(program: &Program, interface: &str) -> Result<Link> {
     let qdisc = TcHook::both(interface);
     let is_new = qdisc.create()?;

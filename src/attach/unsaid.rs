@@ -1,4 +1,4 @@
-//! What to say of a program that does not say where to attach it: what is missing, an example, and the method that takes it.
+//! Hints for programs that do not say where to attach them: what is missing, an example, and the method to use.
 
 use super::auto;
 use crate::kinds::{AttachType, ProgramType};
@@ -6,7 +6,7 @@ use crate::open::{AutoAttach, SectionDef, TargetForm};
 use crate::program::Program;
 use crate::{Error, ErrorKind};
 
-/// The error for a program whose section says what it is, but not where it belongs.
+/// The error for a program whose section name has its type, but not its target.
 pub(super) fn error(program: &Program, section: &str) -> Error {
     let name = program.name();
     let message = match target(program) {
@@ -151,7 +151,7 @@ fn by_type(kind: ProgramType) -> Option<&'static str> {
     })
 }
 
-/// What to do with programs that no method attaches.
+/// Hints for programs that no method attaches.
 fn elsewhere(program: &Program) -> Option<&'static str> {
     Some(match (program.kind(), program.attach_type()) {
         (ProgramType::XDP, Some(AttachType::XDP_DEVMAP)) => {
@@ -353,7 +353,7 @@ mod tests {
         }
     }
 
-    /// No hint names a method that there is not.
+    /// No hint names a method that does not exist.
     #[test]
     fn the_methods_exist() {
         let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

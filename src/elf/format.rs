@@ -11,7 +11,7 @@ use std::mem::size_of;
 type Elf32 = FileHeader32<Endianness>;
 type Elf64 = FileHeader64<Endianness>;
 
-/// How the structures of a file are laid out.
+/// The layout of a file's structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) class: Class,
@@ -31,7 +31,7 @@ pub(super) struct Header {
     pub(super) machine: elf::Machine,
     pub(super) segments: Entries,
     pub(super) sections: Entries,
-    /// The section with the sections' names.
+    /// The section with the section names.
     pub(super) names: u16,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Segment {
     pub(super) executable: bool,
     pub(super) address: u64,
     pub(super) offset: u64,
-    /// Bytes in the file, and in memory.
+    /// Size in the file, and in memory.
     pub(super) file_len: u64,
     pub(super) memory_len: u64,
 }
@@ -76,7 +76,7 @@ pub(super) struct RawSymbol {
     pub(super) value: u64,
 }
 
-/// Calls a function that is generic over the class.
+/// Calls a function that is generic over the ELF class.
 macro_rules! by_class {
     ($format:expr, $function:ident($($argument:expr),*)) => {
         match $format.class {
@@ -87,7 +87,7 @@ macro_rules! by_class {
 }
 
 impl Format {
-    /// Tells the class and the byte order by the first bytes of a file.
+    /// Determines the class and the byte order from the first bytes of a file.
     pub(super) fn of(start: &[u8]) -> Result<Self> {
         let magic = start.get(..4).unwrap_or(start);
         if magic != elf::ELFMAG {
@@ -169,7 +169,7 @@ impl Format {
         by_class!(self, len())
     }
 
-    /// Bytes of an address.
+    /// The size of an address, in bytes.
     pub(super) fn word_len(self) -> u64 {
         match self.class {
             Class::Elf32 => 4,

@@ -1,9 +1,9 @@
-//! Bytes of an ELF file in; sections, symbols and relocations out.
+//! Reads ELF files: sections, symbols and relocations.
 //!
-//! In: any bytes. Out: of a BPF object, views that borrow from them, every access checked; of programs and libraries, which are
-//! read piece by piece ([`ReadAt`]), the places of functions ([`functions`]) and of probes ([`usdt`]). Nothing here panics. The
-//! layout of the structures comes from the `object` crate. Beside it, the two other formats in which user-space libraries are
-//! found: the dynamic loader's list and zip archives. Not here: what a section means to BPF (see `open`).
+//! In: any bytes. Out: for a BPF object, views that borrow from them, with every access checked; for programs and libraries, which
+//! are read piece by piece ([`ReadAt`]), the file offsets of functions ([`functions`]) and probes ([`usdt`]). Nothing here panics.
+//! The layout of the structures comes from the `object` crate. Also here are two other formats that lead to user-space libraries:
+//! the dynamic loader's cache and zip archives. Not here: what a section means to BPF (see `open`).
 //!
 //! Start with `file` for objects, with `functions` for programs and libraries:
 //!
@@ -14,7 +14,7 @@
 //!                              all of them --> executable --> format, read_at
 //! ```
 //!
-//! `name_budget` bounds the work on both sides, `error` says what is wrong with a file. The other formats: `ld_cache`, `zip`.
+//! `name_budget` bounds the work in both cases, `error` says what is wrong with a file. The other formats: `ld_cache`, `zip`.
 
 pub(crate) mod debug_symbols;
 mod dynamic;

@@ -1,4 +1,4 @@
-//! What is left after loading: descriptors, and the names to find them by.
+//! The result of loading: descriptors, and the names to find them by.
 
 use super::pin::MadePins;
 use crate::btf::Btf;
@@ -10,9 +10,9 @@ use crate::sys::arena::ArenaMemory;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A loaded object: it owns the descriptors of its maps and programs, and the kernel keeps both as long as it lives.
+/// A loaded object. It owns the descriptors of its maps and programs, which the kernel keeps as long as the object lives.
 ///
-/// What was pinned or attached meanwhile outlives it.
+/// Whatever was pinned or attached outlives it.
 #[derive(Debug)]
 #[doc(alias = "bpf_object")]
 pub struct Object {
@@ -26,7 +26,7 @@ pub struct Object {
     /// What registers its struct_ops maps.
     pub(crate) struct_ops: Vec<StructOpsValue>,
     pub(super) arena: Option<Arc<ArenaMemory>>,
-    /// Where the arena's variables start in it.
+    /// The offset of the arena's variables.
     pub(super) arena_data: u64,
     /// Maps of global variables that were mapped, by name.
     pub(super) memories: Mutex<Vec<(String, Arc<MapMemory>)>>,
@@ -34,16 +34,15 @@ pub struct Object {
     pub(super) variables: Arc<Vec<Variable>>,
     pub(super) warnings: Vec<Error>,
     pub(super) choices: Vec<Choice>,
-    /// Where maps were pinned that were not pinned before.
+    /// The pins that loading created.
     pub(super) new_pins: Mutex<MadePins>,
 }
 
 impl Object {
-    /// Removes the pins that loading made, and the folders it made for them if nothing else is in there; pins that were there
-    /// before stay.
+    /// Removes the pins that loading created, and the folders created for them if they are otherwise empty; older pins stay.
     ///
     /// # Errors
-    /// A pin cannot be removed; the others are, as far as possible.
+    /// A pin cannot be removed; the others are removed as far as possible.
     pub fn unpin_new_maps(&self) -> Result<()> {
         let mut pins = self.new_pins.lock().unwrap_or_else(PoisonError::into_inner);
         pins.remove()
@@ -91,7 +90,7 @@ impl Object {
         &self.maps
     }
 
-    /// The map of this name; global data has the names of its sections, such as `.bss`.
+    /// The map of this name; maps of global data are named after their sections, such as `.bss`.
     ///
     /// # Errors
     /// `NotFound` if there is none.
@@ -105,7 +104,7 @@ impl Object {
         })
     }
 
-    /// The memory of its arena, if it has one.
+    /// The memory of the object's arena, if it has one.
     pub fn arena(&self) -> Option<&ArenaMemory> {
         self.arena.as_deref()
     }
@@ -116,8 +115,8 @@ impl Object {
         self.types.as_ref()
     }
 
-    /// What is odd about the object (see [`OpenObject::warnings`](crate::OpenObject::warnings)), and what the kernel refused and
-    /// the object could do without.
+    /// Warnings about the object (see [`OpenObject::warnings`](crate::OpenObject::warnings)), and what the kernel refused but the
+    /// object does not strictly need.
     pub fn warnings(&self) -> &[Error] {
         &self.warnings
     }

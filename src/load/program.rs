@@ -17,18 +17,18 @@ use crate::{Errno, Error, ErrorKind, KernelVersion, Result, TypeId, VerifierLog}
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// What a program load needs to know about the load as a whole.
+/// What loading a program needs to know about the load as a whole.
 #[derive(Debug)]
 pub(super) struct ProgramContext<'a> {
     pub(super) license: &'a CStr,
     pub(super) kernel_version: KernelVersion,
     /// The object's uploaded types.
     pub(super) btf: Option<BorrowedFd<'a>>,
-    /// Whether the kernel takes names.
+    /// Whether the kernel accepts names.
     pub(super) named: bool,
-    /// Whose rights are used besides this process's.
+    /// The token whose rights are used in addition to this process's.
     pub(super) token: Option<BorrowedFd<'a>>,
-    /// Those of the plan, and what was made of each.
+    /// The plan's maps, and what was created for each.
     pub(super) map_plans: &'a [MapPlan],
     pub(super) maps: &'a [Option<Map>],
     pub(super) modules: &'a ModuleFds,
@@ -90,11 +90,11 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
     };
     let limit = options.limit();
     match load_with_log(level, limit, |log| bpf::prog_load(&request, log)) {
-        // A log that nobody asked for is one of a refusal that did not repeat itself.
+        // A log that was not asked for belongs to a refusal that did not repeat itself.
         (Ok(fd), _) if level == 0 => Ok(LoadedProgram { fd, log: None }),
         (Ok(fd), log) => Ok(LoadedProgram::new(fd, log)),
         (Err(errno), log) => {
-            // A refusal counts for nothing if the verifier was not let finish.
+            // A refusal means nothing if the verifier was interrupted.
             options.go_on()?;
             Err(Refusal { errno, log }.into_error(context, plan))
         }
@@ -169,7 +169,7 @@ fn module_fd<'a>(context: &ProgramContext<'a>, module: &Module) -> Result<Borrow
     })
 }
 
-/// Index 0 stands for the kernel proper: of what is there nothing is asked.
+/// Index 0 stands for the kernel itself, whose functions need no descriptor.
 fn fd_array<'a>(context: &ProgramContext<'a>, plan: &ProgramPlan) -> Result<Vec<BorrowedFd<'a>>> {
     let of_modules = || plan.fd_array.iter().map(|m| module_fd(context, m));
     of_modules().take(1).chain(of_modules()).collect()
@@ -178,7 +178,7 @@ fn fd_array<'a>(context: &ProgramContext<'a>, plan: &ProgramPlan) -> Result<Vec<
 /// A module's types, or another program.
 type Descriptor<'a> = BorrowedFd<'a>;
 
-/// The type that the program is written for, and the descriptor of what that type is in.
+/// The type of the program's target, and the descriptor of the BTF or program that has this type.
 #[doc(alias = "libbpf_find_attach_btf_id")]
 fn attach_target<'a>(
     context: &ProgramContext<'a>,
@@ -211,11 +211,11 @@ fn attach_target<'a>(
 }
 
 impl OpenProgram {
-    /// Says that the function it is checked against (see [`OpenProgram::set_attach_target`]) is one of this loaded program,
-    /// not of the kernel: for `SEC("freplace/FUNCTION")`, which takes a global function's place, and for
-    /// `SEC("fentry/FUNCTION")` and `SEC("fexit/FUNCTION")` that trace a program.
+    /// Sets the loaded program that contains the target function (see [`OpenProgram::set_attach_target`]), instead of the
+    /// kernel: for `SEC("freplace/FUNCTION")`, which replaces a global function, and for `SEC("fentry/FUNCTION")` and
+    /// `SEC("fexit/FUNCTION")` that trace a program.
     ///
-    /// The other program must have been loaded with type information. Its descriptor is copied.
+    /// The other program must have been loaded with BTF. Its descriptor is copied.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -228,7 +228,7 @@ impl OpenProgram {
     }
 }
 
-/// The function's number in the types of a loaded program.
+/// The id of the function in the types of a loaded program.
 #[doc(alias = "libbpf_find_prog_btf_id")]
 pub(crate) fn function_of(
     program: BorrowedFd<'_>,
@@ -261,11 +261,11 @@ pub(crate) fn function_of(
     })
 }
 
-/// A program that the kernel took.
+/// A program that the kernel accepted.
 #[derive(Debug)]
 pub(super) struct LoadedProgram {
     pub(super) fd: OwnedFd,
-    /// What the verifier wrote, if it was asked to.
+    /// The verifier's log, if it was asked for.
     pub(super) log: Option<VerifierLog>,
 }
 
@@ -287,7 +287,7 @@ impl LoadedProgram {
     }
 }
 
-/// A refused load: what the kernel answered, and what the verifier wrote.
+/// A refused load: the kernel's error number, and the verifier's log.
 struct Refusal {
     errno: Errno,
     log: LogText,

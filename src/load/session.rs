@@ -1,4 +1,4 @@
-//! What has been made of a plan so far, and how to make the next item.
+//! What has been created from a plan so far, and how to create the next item.
 
 use super::fill::{self, Programs};
 use super::map::{self, MapContext};
@@ -24,16 +24,16 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// What has been made of a plan so far. Dropping it gives everything back.
+/// What has been created from a plan so far. Dropping it undoes everything.
 #[derive(Debug)]
 pub(super) struct Made {
     /// The kernel, for when programs are attached.
     target: Target,
     license: CString,
-    /// Whether the kernel takes names.
+    /// Whether the kernel accepts names.
     named: bool,
     token: Option<OwnedFd>,
-    /// Whether programs can take a USDT probe's number from a cookie; asked only of objects with such programs.
+    /// Whether programs can get a USDT probe's number from a cookie; probed only for objects with such programs.
     usdt_by_cookie: bool,
     usdt: OnceLock<Option<Arc<UsdtMaps>>>,
     btf: Option<OwnedFd>,
@@ -44,15 +44,15 @@ pub(super) struct Made {
     pins: NewPins,
     /// The maps of constants, by index.
     constants: Vec<usize>,
-    /// Whether the kernel ties maps to programs; assumed until it refuses.
+    /// Whether the kernel can bind maps to programs; assumed until it refuses.
     binds: bool,
-    /// The first is the refusal of the object's types, if they were refused.
+    /// The first one says that the object's types were refused, if they were.
     pub(super) warnings: Vec<Error>,
     /// The plan's, and what became of them.
     pub(super) choices: Vec<Choice>,
 }
 
-/// A plan, and what has been made of it.
+/// A plan, and what has been created from it.
 #[derive(Debug)]
 pub(super) struct Session<'p> {
     pub(super) plan: &'p LoadPlan,
@@ -61,7 +61,7 @@ pub(super) struct Session<'p> {
 }
 
 impl Made {
-    /// Lifts the memory limit if need be, and uploads the object's types.
+    /// Raises the memory limit if necessary, and uploads the object's types.
     fn start(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Self> {
         let token = target.token()?;
         memlock::ensure(target);
@@ -105,7 +105,7 @@ impl Made {
         program::modules(program).try_for_each(|module| self.modules.open(module))
     }
 
-    /// Loads a program, whose modules are open, with what was made of the plan that it belongs to.
+    /// Loads a program, whose modules are open, with the maps and types of its plan.
     fn load(
         &self,
         plan: &LoadPlan,
@@ -157,7 +157,7 @@ impl Made {
         })
     }
 
-    /// What programs need to be attached to USDT probes: one for all of them, whenever they were loaded.
+    /// What programs need to be attached to USDT probes: shared by all of them, whenever they were loaded.
     fn usdt(&self) -> Option<Arc<UsdtMaps>> {
         let find = || UsdtMaps::find(&self.maps, self.usdt_by_cookie);
         self.usdt.get_or_init(find).clone()
@@ -176,7 +176,7 @@ fn duplicate(token: BorrowedFd<'_>) -> Result<OwnedFd> {
 }
 
 impl<'p> Session<'p> {
-    /// Makes what comes before maps and programs.
+    /// Creates what comes before maps and programs.
     pub(super) fn start(
         plan: &'p LoadPlan,
         target: &Target,
@@ -186,7 +186,7 @@ impl<'p> Session<'p> {
         Ok(Self::resume(plan, options, made))
     }
 
-    /// Goes on with what was made of the plan before.
+    /// Continues with what was created from the plan before.
     pub(super) fn resume(plan: &'p LoadPlan, options: &'p LoadOptions, made: Made) -> Self {
         Self {
             plan,
@@ -195,12 +195,12 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// What was made, to be gone on with.
+    /// What was created, to be continued later.
     pub(super) fn pause(self) -> Made {
         self.made
     }
 
-    /// Makes all maps of the plan.
+    /// Creates all maps of the plan.
     pub(super) fn make_maps(&mut self, target: &Target) -> Result<()> {
         (0..self.plan.maps.len()).try_for_each(|index| self.make_map(index, target))
     }
@@ -220,7 +220,7 @@ impl<'p> Session<'p> {
         let failed = self.load_in_turn(&alone, target).err();
         let before = failed.as_ref().map_or(usize::MAX, |(index, _)| *index);
         let together: Vec<usize> = together.into_iter().filter(|i| *i < before).collect();
-        // Those come before the one that failed, so their errors do, too.
+        // They come before the program that failed, and so do their errors.
         let failed = self.load_together(&together, workers).err().or(failed);
         if let Some((_, error)) = failed {
             return Err(error);
@@ -228,8 +228,8 @@ impl<'p> Session<'p> {
         (0..self.plan.maps.len()).try_for_each(|index| self.put_programs(index))
     }
 
-    /// Whether how other programs fare matters to this one. It may have alternatives; or it uses a program array, which takes only
-    /// programs like the first one that used it, so that the order of loading decides who is refused.
+    /// Whether this program depends on the outcome of others. It may have alternatives; or it uses a program array, which accepts
+    /// only programs like the first one that used it, so that the order of loading determines which are refused.
     fn depends_on_others(&self, index: usize) -> bool {
         let program = self.plan.programs.get(index);
         program.is_some_and(|program| {
@@ -248,10 +248,10 @@ impl<'p> Session<'p> {
         })
     }
 
-    /// Loads these programs side by side.
+    /// Loads these programs in parallel.
     fn load_together(&mut self, programs: &[usize], workers: usize) -> Result<(), (usize, Error)> {
         let (plan, options) = (self.plan, self.options);
-        // What they share is made before. A program whose module cannot be opened fails in its turn.
+        // What they share is created first. A program whose module cannot be opened fails in its turn.
         let mut unopened = None;
         for index in programs {
             if let Err(error) = self.open_modules(*index) {
@@ -285,7 +285,7 @@ impl<'p> Session<'p> {
         opened.map_err(|e| self.blame(index, e))
     }
 
-    /// Says of an error which program it is about.
+    /// Adds the program to an error.
     fn blame(&self, program: usize, error: Error) -> Error {
         match self.plan.programs.get(program) {
             Some(plan) => error.context(format!("program `{}`", plan.name)),
@@ -298,7 +298,7 @@ impl<'p> Session<'p> {
         self.plan.programs.get(index).is_some_and(|p| p.autoload)
     }
 
-    /// Makes the map of this index, unless its autocreate is off.
+    /// Creates the map of this index, unless its autocreate is off.
     pub(super) fn make_map(&mut self, index: usize, target: &Target) -> Result<()> {
         let Some(plan) = self.plan.maps.get(index).filter(|map| map.autocreate) else {
             return Ok(());
@@ -313,7 +313,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    /// The handle of a map, which knows the types of its elements.
+    /// The handle of a map, with the types of its elements.
     fn named(&self, made: MapFd, plan: &MapPlan) -> Map {
         let map = Map::new(made, plan.name.clone());
         if let Some(btf) = &self.plan.types {
@@ -366,7 +366,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    /// Takes a program in that was loaded.
+    /// Adds a program that was loaded.
     fn keep(&mut self, index: usize, loaded: LoadedProgram) {
         if let Some(plan) = self.plan.programs.get(index) {
             self.bind_read_only_data(plan, loaded.as_fd());
@@ -376,7 +376,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Loads the program of this index with other maps, by index, in the place of those that were made.
+    /// Loads the program of this index with other maps, by index, in place of those that were created.
     pub(super) fn load_program_with(
         &mut self,
         index: usize,
@@ -396,15 +396,15 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Keeps constants alive as long as the program, for those who look at it later. The maps that its instructions name
-    /// are tied to it anyway.
+    /// Keeps constants alive as long as the program, for tools that inspect it later. The maps that its instructions refer to
+    /// are bound to it anyway.
     #[doc(alias = "bpf_prog_bind_map")]
     fn bind_read_only_data(&mut self, plan: &ProgramPlan, program: BorrowedFd<'_>) {
         let names = |index| plan.refs.iter().any(|r| r.kind.map() == Some(index));
         for index in &self.made.constants {
             let map = self.made.maps.get(*index).and_then(Option::as_ref);
             if let Some(map) = map.filter(|_| self.made.binds && !names(*index)) {
-                // Before Linux 5.10 there is no such command.
+                // The command exists since Linux 5.10.
                 self.made.binds = bpf::prog_bind_map(program, map.as_fd(), 0).is_ok();
             }
         }
@@ -453,7 +453,7 @@ impl<'p> Session<'p> {
         .collect()
     }
 
-    /// Hands over what was made.
+    /// Returns what was created.
     pub(super) fn finish(self) -> Object {
         let plan = self.plan;
         let struct_ops = self.struct_ops();

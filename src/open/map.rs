@@ -1,4 +1,4 @@
-//! Looking at a map, and changing it before it is created.
+//! Inspecting a map, and changing it before it is created.
 
 use super::{MapOrigin, OpenMap, OpenObject};
 use crate::btf::{Array, Btf, BtfBuilder, Kind};
@@ -9,11 +9,11 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The most that the contents of a data map may be grown to.
+/// The largest size that the contents of a data map may be grown to.
 const LARGEST_VALUE: u32 = 1 << 29;
 
 impl OpenObject {
-    /// The map of this name. Data maps are known by their section (`.rodata`) and by the kernel's name for them
+    /// The map of this name. Data maps are found by their section (`.rodata`) and by their name in the kernel
     /// (`opensnoo.rodata`).
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl OpenObject {
         Error::new(ErrorKind::NotFound, message).context(format!("object {}", self.name))
     }
 
-    /// How long the contents are that variables of this map are in.
+    /// The length of the contents that contain this map's variables.
     pub(super) fn image_len(&self, map: usize) -> usize {
         if Some(map) == self.arena_map {
             return self.arena_data.len();
@@ -59,7 +59,7 @@ impl OpenObject {
         self.maps.get(map).map_or(0, |map| map.image.len())
     }
 
-    /// Some bytes of the contents that variables of this map are in.
+    /// A range of the contents that contain this map's variables.
     pub(super) fn part_of_image(&self, map: usize, start: usize, size: usize) -> Option<&[u8]> {
         if Some(map) == self.arena_map {
             return self.arena_data.get(start..)?.get(..size);
@@ -77,7 +77,7 @@ impl OpenObject {
             .unwrap_or_default()
     }
 
-    /// What a map holds at first: global variables, or the bytes of a `struct_ops` variable; empty for others.
+    /// The initial contents: global variables, or the bytes of a `struct_ops` variable; empty for other maps.
     #[doc(alias = "bpf_map__initial_value")]
     pub fn initial_value<'o>(&'o self, map: &'o OpenMap) -> &'o [u8] {
         if map.kind == MapType::ARENA {
@@ -95,7 +95,7 @@ impl OpenMap {
         &self.name
     }
 
-    /// The name that the kernel gets, which keeps 15 characters of it.
+    /// The name passed to the kernel, which keeps 15 characters of it.
     pub fn kernel_name(&self) -> &str {
         &self.kernel_name
     }
@@ -112,37 +112,37 @@ impl OpenMap {
         self.kind
     }
 
-    /// Bytes of a key.
+    /// Size of a key, in bytes.
     #[doc(alias = "bpf_map__key_size")]
     pub fn key_size(&self) -> u32 {
         self.key_size
     }
 
-    /// Bytes of a value.
+    /// Size of a value, in bytes.
     #[doc(alias = "bpf_map__value_size")]
     pub fn value_size(&self) -> u32 {
         self.value_size
     }
 
-    /// How many entries it takes. The sizes of ring buffers are rounded up to what the kernel takes when the map is created.
+    /// The maximum number of entries. The sizes of ring buffers are rounded up to valid ones when the map is created.
     #[doc(alias = "bpf_map__max_entries")]
     pub fn max_entries(&self) -> u32 {
         self.max_entries
     }
 
-    /// How it is created.
+    /// Its creation flags.
     #[doc(alias = "bpf_map__map_flags")]
     pub fn flags(&self) -> MapFlags {
         MapFlags::from_bits_retain(self.flags)
     }
 
-    /// Its type's extra parameter.
+    /// The extra parameter of its type (`map_extra`).
     #[doc(alias = "bpf_map__map_extra")]
     pub fn extra(&self) -> u64 {
         self.extra
     }
 
-    /// The NUMA node that its memory comes from; meaningful with [`MapFlags::NUMA_NODE`].
+    /// The NUMA node that its memory comes from; used with [`MapFlags::NUMA_NODE`].
     #[doc(alias = "bpf_map__numa_node")]
     pub fn numa_node(&self) -> u32 {
         self.numa_node
@@ -171,13 +171,13 @@ impl OpenMap {
         self.pinning
     }
 
-    /// Where it is to be pinned, if a path was set.
+    /// The path where it will be pinned, if one was set.
     #[doc(alias = "bpf_map__pin_path")]
     pub fn pin_path(&self) -> Option<&Path> {
         self.pin_path.as_deref()
     }
 
-    /// The template of the maps that it holds.
+    /// The template of its inner maps.
     #[doc(alias = "bpf_map__inner_map")]
     pub fn inner(&self) -> Option<&OpenMap> {
         self.inner.as_deref()
@@ -193,18 +193,18 @@ impl OpenMap {
         &self.members
     }
 
-    /// Whether a map that exists already takes its place.
+    /// Whether an existing map is used in its place.
     pub fn is_reused(&self) -> bool {
         self.reused.is_some()
     }
 
-    /// Whether it is created with the object.
+    /// Whether it is created when the object is loaded.
     #[doc(alias = "bpf_map__autocreate")]
     pub fn autocreate(&self) -> bool {
         self.autocreate
     }
 
-    /// Whether a `struct_ops` map is attached when all programs are.
+    /// Whether a `struct_ops` map is attached together with all programs.
     #[doc(alias = "bpf_map__autoattach")]
     pub fn autoattach(&self) -> bool {
         self.autoattach
@@ -254,37 +254,37 @@ impl OpenMapMut<'_> {
             .context(format!("object {}", self.object.name))
     }
 
-    /// Changes its type.
+    /// Sets its type.
     #[doc(alias = "bpf_map__set_type")]
     pub fn set_kind(&mut self, kind: MapType) -> &mut Self {
         self.change(|map| map.kind = kind)
     }
 
-    /// Changes how many entries it takes.
+    /// Sets the maximum number of entries.
     #[doc(alias = "bpf_map__set_max_entries")]
     pub fn set_max_entries(&mut self, entries: u32) -> &mut Self {
         self.change(|map| map.max_entries = entries)
     }
 
-    /// Changes the size of a key.
+    /// Sets the size of a key.
     #[doc(alias = "bpf_map__set_key_size")]
     pub fn set_key_size(&mut self, size: u32) -> &mut Self {
         self.change(|map| map.key_size = size)
     }
 
-    /// Changes how it is created.
+    /// Sets its creation flags.
     #[doc(alias = "bpf_map__set_map_flags")]
     pub fn set_flags(&mut self, flags: MapFlags) -> &mut Self {
         self.change(|map| map.flags = flags.bits())
     }
 
-    /// Changes its type's extra parameter.
+    /// Sets the extra parameter of its type (`map_extra`).
     #[doc(alias = "bpf_map__set_map_extra")]
     pub fn set_extra(&mut self, extra: u64) -> &mut Self {
         self.change(|map| map.extra = extra)
     }
 
-    /// Changes the NUMA node that its memory comes from; it counts with [`MapFlags::NUMA_NODE`].
+    /// Sets the NUMA node that its memory comes from; used with [`MapFlags::NUMA_NODE`].
     #[doc(alias = "bpf_map__set_numa_node")]
     pub fn set_numa_node(&mut self, node: u32) -> &mut Self {
         self.change(|map| map.numa_node = node)
@@ -296,13 +296,13 @@ impl OpenMapMut<'_> {
         self.change(|map| map.ifindex = ifindex)
     }
 
-    /// Says whether it is created with the object. Programs that use a map that is not cannot be loaded.
+    /// Sets whether it is created when the object is loaded. Programs that use a map that is not created cannot be loaded.
     #[doc(alias = "bpf_map__set_autocreate")]
     pub fn set_autocreate(&mut self, autocreate: bool) -> &mut Self {
         self.change(|map| map.autocreate = autocreate)
     }
 
-    /// Says whether a `struct_ops` map is attached when all programs are.
+    /// Sets whether a `struct_ops` map is attached together with all programs.
     #[doc(alias = "bpf_map__set_autoattach")]
     pub fn set_autoattach(&mut self, autoattach: bool) -> &mut Self {
         self.change(|map| map.autoattach = autoattach)
@@ -329,11 +329,11 @@ impl OpenMapMut<'_> {
         Ok(self.change(|map| map.exclusive_program = Some(program)))
     }
 
-    /// Says which program a function pointer of a `struct_ops` map points to; `None` for none. A program that the file names
-    /// there, and no map any more, is not loaded.
+    /// Sets the program that a function pointer of a `struct_ops` map points to; `None` for none. A program that the file
+    /// assigns there, and that no map refers to any more, is not loaded.
     ///
     /// # Errors
-    /// It is no `struct_ops` map, there is no such member or program, or the member is no pointer to a function.
+    /// It is not a `struct_ops` map, there is no such member or program, or the member is not a function pointer.
     pub fn set_member(&mut self, member: &str, program: Option<&str>) -> Result<&mut Self> {
         let wanted = program
             .map(|program| self.object.program_index(program))
@@ -371,10 +371,10 @@ impl OpenMapMut<'_> {
         })
     }
 
-    /// Changes what it holds at first, all of it: global variables, or the bytes of a `struct_ops` variable.
+    /// Replaces all of its initial contents: global variables, or the bytes of a `struct_ops` variable.
     ///
     /// # Errors
-    /// It holds nothing that the caller can set, or another number of bytes.
+    /// It has no contents that the caller can set, or of a different size.
     #[doc(alias = "bpf_map__set_initial_value")]
     pub fn set_initial_value(&mut self, bytes: &[u8]) -> Result<&mut Self> {
         let is_kconfig = Some(self.index) == self.object.kconfig_map;
@@ -391,11 +391,11 @@ impl OpenMapMut<'_> {
         Ok(self)
     }
 
-    /// Changes the size of a value. Global data grows or shrinks at its end: if its last variable is an array, that one gets
-    /// the new length, also in the type information; if not, the map goes without type information.
+    /// Sets the size of a value. Global data grows or shrinks at its end: if its last variable is an array, it gets the new
+    /// length, also in the BTF; otherwise the map is created without BTF.
     ///
     /// # Errors
-    /// It is an arena with variables, a `struct_ops` map, or the size is absurd.
+    /// It is an arena with variables or a `struct_ops` map, or the size is too large.
     #[doc(alias = "bpf_map__set_value_size")]
     pub fn set_value_size(&mut self, size: u32) -> Result<&mut Self> {
         let arena = Some(self.index) == self.object.arena_map && !self.object.arena_data.is_empty();
@@ -425,8 +425,8 @@ impl OpenMapMut<'_> {
         Ok(self)
     }
 
-    /// Gives the last variable of a data section another length in the type information. Returns its new type, if it is an
-    /// array that can take up the difference.
+    /// Changes the length of a data section's last variable in the BTF. Returns its new type, if it is an array that can absorb
+    /// the difference.
     #[doc(alias = "map_btf_datasec_resize")]
     fn resize_types(&mut self, size: u32) -> Result<Option<TypeId>> {
         let Some(btf) = &self.object.btf else {
@@ -455,7 +455,7 @@ impl OpenMapMut<'_> {
         Ok(Some(resized))
     }
 
-    /// Cuts the variables of a data map to its new size; `array` is the new type of the last one, if it was resized.
+    /// Fits the variables of a data map to its new size; `array` is the new type of the last one, if it was resized.
     fn resize_variables(&mut self, size: u32, array: Option<TypeId>) {
         let index = self.index;
         let of_map = |v: &super::Variable| v.map == index;
@@ -473,7 +473,7 @@ impl OpenMapMut<'_> {
     }
 }
 
-/// What array a variable is, if it is one.
+/// The array that a variable is, if it is one.
 fn array_of(btf: &Btf<'_>, variable: TypeId) -> Result<Option<Array>> {
     let declared = btf.get(TypeId(btf.get(variable)?.size_field()))?;
     Ok(declared.resolved()?.array())

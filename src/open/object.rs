@@ -8,7 +8,7 @@ use crate::{KernelVersion, SectionIndex, TypeId};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// An object file, opened: what it says, and what the caller changed. No kernel was asked anything.
+/// An opened object file: what it says, and what the caller changed. No kernel is involved yet.
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_object")]
 pub struct OpenObject {
@@ -20,16 +20,16 @@ pub struct OpenObject {
     /// The contents of a `version` section.
     pub(crate) kernel_version: Option<KernelVersion>,
     pub(crate) byte_order: ByteOrder,
-    /// The object's types, with the sizes and offsets of sections put right, and externs turned into ordinary variables
-    /// (the kernel accepts no others).
+    /// The object's types, with the sizes and offsets of sections filled in, and externs turned into ordinary variables, because
+    /// the kernel accepts no externs.
     pub(crate) btf: Option<Arc<Btf<'static>>>,
-    /// The extended type information; `None` if there is none, or it is unusable (which is no error).
+    /// The contents of `.BTF.ext`; `None` if missing or unusable (which is not an error).
     pub(crate) btf_ext: Option<BtfExt>,
     /// All functions, sorted by section and offset: entry programs and subprograms.
     pub(crate) functions: Vec<Function>,
     /// The section of subprograms, `.text`.
     pub(crate) text_section: Option<SectionIndex>,
-    /// Sections of instructions in which no function starts.
+    /// Code sections in which no function starts.
     pub(crate) code_without_functions: Vec<String>,
     /// The entry programs, in the order of `functions`.
     pub(crate) programs: Vec<OpenProgram>,
@@ -39,9 +39,9 @@ pub struct OpenObject {
     pub(crate) variables: Arc<Vec<Variable>>,
     /// The index of the `.kconfig` map.
     pub(crate) kconfig_map: Option<usize>,
-    /// Kernel configuration text of the caller, which goes before the kernel's own.
+    /// Kernel configuration text from the caller, which takes precedence over the kernel's own.
     pub(crate) user_kconfig: String,
-    /// Where maps that are pinned by name go; `/sys/fs/bpf` if not set.
+    /// Where maps are pinned by name; `/sys/fs/bpf` if not set.
     pub(crate) pin_root: Option<PathBuf>,
     /// The index of the one arena map.
     pub(crate) arena_map: Option<usize>,
@@ -50,11 +50,11 @@ pub struct OpenObject {
     /// Jump tables: the contents of `.jumptables`, in the byte order of the file. Each is an array of 64-bit byte offsets in
     /// the section of the function that uses it.
     pub(crate) jump_tables: Vec<u8>,
-    /// A file with the kernel's types, to be used instead of the running kernel's for CO-RE.
+    /// A file with kernel types, used for CO-RE instead of the running kernel's.
     pub(crate) btf_path: Option<PathBuf>,
     /// Where the BPF token for loading it comes from.
     pub(crate) token: TokenSource,
-    /// Groups of programs, by index, of each of which the first possible one is loaded.
+    /// Groups of programs, by index; of each group, the first possible one is loaded.
     pub(crate) alternatives: Vec<Vec<usize>>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) section: SectionIndex,
     pub(crate) section_name: String,
-    /// Instructions from the section's start.
+    /// The offset from the section's start, in instructions.
     pub(crate) offset: usize,
     pub(crate) insns: Vec<Insn>,
     /// What instructions refer to, sorted by instruction (counted from the function's start).
@@ -72,14 +72,14 @@ pub(crate) struct Function {
     pub(crate) linkage: FunctionLinkage,
 }
 
-/// Whether a function can be seen from other functions, and is verified by itself.
+/// The linkage of a function: global functions are verified on their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FunctionLinkage {
     /// `static`.
     Static,
     /// Global.
     Global,
-    /// Global in the file, but hidden or internal: the kernel is told that it is static.
+    /// Global in the file, but hidden or internal: presented to the kernel as static.
     Hidden,
 }
 
@@ -98,17 +98,17 @@ pub(crate) struct Relocation {
 pub(crate) enum RelocKind {
     /// `ldimm64` of a map.
     Map { map: usize },
-    /// `ldimm64` of a place in a global data map. `symbol_value` is added to the instruction's immediate.
+    /// `ldimm64` of an address in a global data map. `symbol_value` is added to the instruction's immediate.
     Data { map: usize, symbol_value: u64 },
     /// `ldimm64` of an extern variable (or the address of an extern function).
     ExternLoad { ext: usize },
-    /// A call of an extern function.
+    /// A call to an extern function.
     ExternCall { ext: usize },
-    /// A call of a function in `.text`, at the symbol's offset there.
+    /// A call to a function in `.text`, at the symbol's offset.
     Call { symbol_value: u64 },
     /// `ldimm64` of a function's address.
     SubprogAddress { symbol_value: u64 },
-    /// `ldimm64` of a jump table: its place and length in `jump_tables`. Every program gets its own map of it.
+    /// `ldimm64` of a jump table: its offset and length in `jump_tables`. Every program gets its own map for it.
     InsnArray { symbol_value: u64, symbol_size: u64 },
 }
 
@@ -124,16 +124,16 @@ pub struct OpenProgram {
     pub(crate) def: Option<&'static SectionDef>,
     pub(crate) kind: ProgramType,
     pub(crate) attach_type: AttachType,
-    /// `BPF_F_*` flags that the caller set. Those that the section's name implies (see `def`) are not among them: they are
-    /// added when the program is planned.
+    /// `BPF_F_*` flags set by the caller. Those implied by the section name (see `def`) are not included: they are added when
+    /// the program is planned.
     pub(crate) flags: u32,
     pub(crate) autoload: bool,
     pub(crate) autoattach: bool,
-    /// The function to check against, if the caller set another one than the section's name says.
+    /// The target function, if the caller set a different one than the section name.
     pub(crate) attach_target: Option<String>,
-    /// The loaded program that function is in; `None` for the kernel's.
+    /// The loaded program that contains the target function; `None` for the kernel.
     pub(crate) attach_program: Option<Held>,
-    /// The verifier's log; 0 leaves it to the load.
+    /// The verifier's log level; 0 leaves it to the load.
     pub(crate) log_level: u32,
     /// The network interface that the program is for; 0 for none.
     pub(crate) ifindex: u32,
@@ -162,7 +162,7 @@ pub enum DataKind {
     Data,
     /// `.rodata`, `.rodata.*`: read-only for programs, and frozen.
     Rodata,
-    /// `.bss`, `.bss.*`: zero at first.
+    /// `.bss`, `.bss.*`: initially zero.
     Bss,
     /// `.kconfig`: filled from the kernel's configuration.
     Kconfig,
@@ -172,12 +172,12 @@ pub enum DataKind {
 #[derive(Debug, Clone, Default)]
 #[doc(alias = "bpf_map")]
 pub struct OpenMap {
-    /// The name users know it by: the variable's name, or the section's (`.rodata`).
+    /// The user-visible name: the variable's name, or the section's (`.rodata`).
     pub(crate) name: String,
-    /// The name the kernel gets, not yet cut to 15 characters for maps of `.maps`.
+    /// The name passed to the kernel, not yet cut to 15 characters for maps of `.maps`.
     pub(crate) kernel_name: String,
     pub(crate) origin: MapOrigin,
-    /// The section it lies in and the offset there.
+    /// The section that it is in, and the offset there.
     pub(crate) section: SectionIndex,
     pub(crate) section_offset: u64,
     pub(crate) kind: MapType,
@@ -192,13 +192,13 @@ pub struct OpenMap {
     pub(crate) key_type: TypeId,
     pub(crate) value_type: TypeId,
     pub(crate) inner: Option<Box<OpenMap>>,
-    /// A map that exists and takes the place of this one, which is then not created.
+    /// An existing map to be used instead of creating this one.
     pub(crate) reused: Option<Held>,
     /// Entries that are filled with other maps or programs.
     pub(crate) slots: Vec<MapSlot>,
     /// `struct_ops`: which entry program each function pointer points to.
     pub(crate) members: Vec<StructOpsMember>,
-    /// `struct_ops`: programs that the file names in a member, and the caller took out of it.
+    /// `struct_ops`: programs that the file assigns to a member, and that the caller removed from it.
     pub(crate) replaced: Vec<usize>,
     /// The only program that may use this map, by index.
     pub(crate) exclusive_program: Option<usize>,
@@ -224,22 +224,22 @@ pub struct StructOpsMember {
 pub struct Variable {
     /// Its name.
     pub(crate) name: String,
-    /// The index of the map that holds it.
+    /// The index of the map that contains it.
     pub(crate) map: usize,
-    /// Bytes from the start of the map's value.
+    /// Offset in the map's value, in bytes.
     pub(crate) offset: u32,
     /// Bytes.
     pub(crate) size: u32,
-    /// Its type (what it is, not the `VAR` itself); `void` if the object has no type for it.
+    /// Its type (not the `VAR` itself); `void` if the object has no type for it.
     pub(crate) type_id: TypeId,
 }
 
-/// Something that the kernel, or its configuration, has to provide.
+/// Something that the kernel or its configuration has to provide.
 #[derive(Debug, Clone)]
 pub struct Extern {
     /// Its name.
     pub(crate) name: String,
-    /// Whether the object can do without it.
+    /// Whether it is optional (weak).
     pub(crate) weak: bool,
     /// What it was declared as, without qualifiers and typedefs: a type, or a function's prototype; `void` for a kernel
     /// symbol without a type.
@@ -260,7 +260,7 @@ pub enum ExternKind {
         size: u32,
         /// Alignment in bytes.
         align: u32,
-        /// Bytes from the start of the `.kconfig` map's value.
+        /// Offset in the value of the `.kconfig` map, in bytes.
         offset: u32,
     },
     /// A kernel variable, with its type; `type_id` of the extern is looked up in the kernel's types.
@@ -272,7 +272,7 @@ pub enum ExternKind {
 }
 
 impl ExternKind {
-    /// The word used in listings.
+    /// The name used in listings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kconfig { .. } => "kconfig",
@@ -283,7 +283,7 @@ impl ExternKind {
     }
 }
 
-/// How a value of the kernel's configuration is read.
+/// The type of a kernel configuration value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KconfigType {
@@ -303,34 +303,34 @@ pub enum KconfigType {
 }
 
 impl OpenObject {
-    /// Says of an error which object it is about.
+    /// Adds the object to an error.
     pub(crate) fn blame(&self, error: crate::Error) -> crate::Error {
         error.of_object(self.path.as_deref(), &self.name)
     }
 
-    /// Opens an object that is in memory, with the default options. It is named by the hash of its contents: the same in every
-    /// run. [`OpenObject::from_bytes_named`] gives it a name that people can read.
+    /// Opens an object in memory, with the default options. Its name is derived from a hash of its contents, so it is the same in
+    /// every run. [`OpenObject::from_bytes_named`] gives it a readable name.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// The bytes are not a valid BPF object.
     #[doc(alias = "bpf_object__open_mem")]
     pub fn from_bytes(bytes: &[u8]) -> crate::Result<Self> {
         super::OpenOptions::new().open_bytes(bytes)
     }
 
-    /// Opens an object that is in memory, with the default options and this name, which the names of its data maps start with;
-    /// only its first 15 characters count.
+    /// Opens an object in memory, with the default options and this name, of which the first 15 characters are used. The names of
+    /// its data maps start with it.
     ///
     /// # Errors
-    /// What is wrong with the bytes.
+    /// The bytes are not a valid BPF object.
     pub fn from_bytes_named(name: impl Into<String>, bytes: &[u8]) -> crate::Result<Self> {
         super::OpenOptions::new()
             .object_name(name)
             .open_bytes(bytes)
     }
 
-    /// What is odd about the object, and no reason to refuse it: sections of instructions in which no function starts, so that
-    /// nothing of them will be loaded.
+    /// Warnings about the object that are no reason to refuse it: code sections in which no function starts, so that none of
+    /// their code will be loaded.
     pub fn warnings(&self) -> Vec<crate::Error> {
         let warn = |section: &String| {
             let message = format!(
@@ -343,7 +343,7 @@ impl OpenObject {
         self.code_without_functions.iter().map(warn).collect()
     }
 
-    /// Its name: the file's up to the first dot, at most 15 characters.
+    /// Its name: the file name up to the first dot, at most 15 characters.
     #[doc(alias = "bpf_object__name")]
     pub fn name(&self) -> &str {
         &self.name
@@ -354,7 +354,7 @@ impl OpenObject {
         self.path.as_deref()
     }
 
-    /// Its license, which decides about the helpers that the kernel lets it call; empty if it states none.
+    /// Its license, which determines the helpers that the kernel lets it call; empty if it states none.
     pub fn license(&self) -> &str {
         &self.license
     }
@@ -365,18 +365,18 @@ impl OpenObject {
         self.kernel_version
     }
 
-    /// The byte order of the file. Only objects of this machine's can be loaded.
+    /// The byte order of the file. Only objects of this machine's byte order can be loaded.
     pub fn byte_order(&self) -> ByteOrder {
         self.byte_order
     }
 
-    /// Its types, with sizes and offsets of sections put right.
+    /// Its types, with the sizes and offsets of sections filled in.
     #[doc(alias = "bpf_object__btf")]
     pub fn btf(&self) -> Option<&Btf<'static>> {
         self.btf.as_deref()
     }
 
-    /// What the kernel, or its configuration, has to provide.
+    /// What the kernel or its configuration has to provide.
     pub fn externs(&self) -> &[Extern] {
         &self.externs
     }
@@ -393,8 +393,8 @@ impl OpenObject {
         &self.maps
     }
 
-    /// Where maps that are pinned by name go, instead of `/sys/fs/bpf`; as [`OpenOptions::pin_root_path`](super::OpenOptions::pin_root_path),
-    /// for who has to look at the object first.
+    /// Sets where maps are pinned by name, instead of `/sys/fs/bpf`: [`OpenOptions::pin_root_path`](super::OpenOptions::pin_root_path)
+    /// for callers that have to inspect the object first.
     pub fn set_pin_root_path(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pin_root = Some(path.into());
         self

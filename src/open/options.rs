@@ -1,4 +1,4 @@
-//! Opening: the stages in order, and the caller's options.
+//! Opening: its stages in order, and its options.
 
 use super::collect::Collected;
 use super::externs::Externs;
@@ -10,7 +10,7 @@ use crate::sha256::sha256;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How an object is opened.
+/// How to open an object.
 ///
 /// ```no_run
 /// let object = rawbpf::OpenOptions::new()
@@ -31,30 +31,30 @@ pub struct OpenOptions {
     other_sections: Option<&'static SectionDef>,
 }
 
-/// What is done about attributes of a map's definition that this library does not know.
+/// What to do about attributes of map definitions that this library does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[doc(alias = "relaxed_maps")]
 pub enum UnknownAttributes {
     /// They are an error.
     #[default]
     Refuse,
-    /// They are passed over.
+    /// They are ignored.
     Ignore,
 }
 
-/// Where the BPF token comes from: rights of the initial user namespace, delegated through a BPF file system to the
-/// user namespace of a container. Since Linux 6.9; processes with capabilities in the initial one need none.
+/// Where the BPF token comes from: permissions of the initial user namespace, delegated through a BPF file system to the user
+/// namespace of a container. Since Linux 6.9; processes with capabilities in the initial namespace do not need one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[doc(alias = "bpf_token_path")]
 pub enum TokenSource {
-    /// The file system at the path in the environment variable `LIBBPF_BPF_TOKEN_PATH` (none, if that is empty). If it is
-    /// not set, `/sys/fs/bpf`, which need not give one.
+    /// The file system at the path in the environment variable `LIBBPF_BPF_TOKEN_PATH` (no token if that is empty). If it is
+    /// not set, `/sys/fs/bpf`, where a token is optional.
     #[default]
     Environment,
-    /// The BPF file system that is mounted here, which must give one.
+    /// The BPF file system that is mounted here, where a token is required.
     Mount(PathBuf),
-    /// There is none, whatever the environment says.
+    /// No token, whatever the environment says.
     None,
 }
 
@@ -64,48 +64,48 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// The object's name, which the names of its data maps start with. By default it is the file's name up to the first dot; of
-    /// an object in memory, the start of its contents' SHA-256. Only the first 15 characters count.
+    /// Sets the object's name, with which the names of its data maps start. The default is the file name up to the first dot or,
+    /// for an object in memory, the start of the SHA-256 of its contents. Only the first 15 characters are used.
     pub fn object_name(mut self, name: impl Into<String>) -> Self {
         self.object_name = Some(name.into());
         self
     }
 
-    /// Where maps that are pinned by name go, instead of `/sys/fs/bpf`.
+    /// Sets where maps are pinned by name, instead of `/sys/fs/bpf`.
     pub fn pin_root_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.pin_root_path = Some(path.into());
         self
     }
 
-    /// Kernel configuration values (lines such as `CONFIG_HZ=250`), which come before the kernel's own.
+    /// Sets kernel configuration values (lines such as `CONFIG_HZ=250`), which override the kernel's own.
     pub fn kconfig(mut self, text: impl Into<String>) -> Self {
         self.kconfig = text.into();
         self
     }
 
-    /// A file with the types of the kernel, to be used for CO-RE instead of the running kernel's.
+    /// Sets a file with kernel types, used for CO-RE instead of the running kernel's.
     #[doc(alias = "btf_custom_path")]
     pub fn btf_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.btf_path = Some(path.into());
         self
     }
 
-    /// What is done about attributes of a map's definition that this library does not know.
+    /// What to do about attributes of map definitions that this library does not know.
     #[doc(alias = "relaxed_maps")]
     pub fn unknown_attributes(mut self, what: UnknownAttributes) -> Self {
         self.unknown_attributes = what;
         self
     }
 
-    /// Where the BPF token for loading it comes from.
+    /// Sets where the BPF token for loading it comes from.
     #[doc(alias = "bpf_token_path")]
     pub fn token(mut self, source: TokenSource) -> Self {
         self.token = source;
         self
     }
 
-    /// Adds a section name to those that say what type of program is in them. Names added here come first, in the order of
-    /// the calls, then those of [`SectionDef::ALL`].
+    /// Adds a section name that determines the type of its programs. Names added here are tried first, in the order of the
+    /// calls, then those of [`SectionDef::ALL`].
     ///
     /// ```
     /// use rawbpf::open::{AutoAttach, SectionDef, SectionFlags};
@@ -127,14 +127,14 @@ impl OpenOptions {
         self
     }
 
-    /// Says what programs of all sections are that no name describes. The definition's own pattern does not count.
+    /// Sets the definition for all sections that no name matches. The definition's own pattern is ignored.
     #[doc(alias = "libbpf_register_prog_handler")]
     pub fn other_sections(mut self, def: &'static SectionDef) -> Self {
         self.other_sections = Some(def);
         self
     }
 
-    /// What this name of a section (without a leading `?`) says about its programs.
+    /// The definition that matches this section name (without a leading `?`).
     #[doc(alias = "find_sec_def")]
     fn section_def(&self, section: &str) -> Option<&'static SectionDef> {
         let own = self.sections.iter().copied();
@@ -143,17 +143,17 @@ impl OpenOptions {
             .or(self.other_sections)
     }
 
-    /// Opens an object that is in memory.
+    /// Opens an object in memory.
     ///
     /// # Errors
-    /// What is wrong with the bytes, with the section, symbol or offset. Problems of single programs, such as an unknown
-    /// section, are no errors yet: they surface when the program is to be loaded.
+    /// The bytes are not a valid BPF object; the error names the section, symbol or offset. Problems of single programs, such
+    /// as an unknown section, are not errors yet: they are reported when the program is to be loaded.
     #[doc(alias = "bpf_object__open_mem")]
     pub fn open_bytes(&self, bytes: &[u8]) -> Result<OpenObject> {
         self.open(bytes, None)
     }
 
-    /// Opens what was read from `path`, if it was.
+    /// Opens an object that was read from `path`, if from a file.
     pub(crate) fn open(&self, bytes: &[u8], path: Option<&Path>) -> Result<OpenObject> {
         self.open_stages(bytes, path).map_err(|error| {
             let what = match (path, &self.object_name) {
@@ -218,8 +218,8 @@ impl OpenOptions {
         Ok(object)
     }
 
-    /// The object's name: stated, or from the file's name, or else what tells its contents from others. (libbpf takes the
-    /// place in memory and the length, which differ from run to run, and so would the names of maps.)
+    /// The object's name: given by the caller, or from the file name, or else derived from its contents. (libbpf uses the
+    /// address and length of the buffer, which differ from run to run, and so would the names of maps.)
     fn name(&self, bytes: &[u8], path: Option<&Path>) -> String {
         const LONGEST: usize = 15;
         let cut = |name: &str| -> String {

@@ -1,15 +1,15 @@
-//! What a plan says of programs of which one is enough.
+//! What a plan says about alternative programs.
 
 use crate::{Error, ErrorKind};
 
-/// What became of a group of programs, one of which is enough ([`OpenObject::prefer`](crate::OpenObject::prefer)).
+/// The choice among a group of alternative programs ([`OpenObject::prefer`](crate::OpenObject::prefer)).
 #[derive(Debug, Clone)]
 pub struct Choice {
     /// The programs, in the order of preference.
     pub names: Vec<String>,
     /// The one that is loaded; `None` if none can be.
     pub chosen: Option<String>,
-    /// Those before it, and why each cannot be loaded or attached. Those after it were not needed.
+    /// The programs before it, and why each cannot be loaded or attached. Those after it were not needed.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -18,7 +18,7 @@ pub struct Choice {
 pub struct PassedOver {
     /// Its name.
     pub name: String,
-    /// What is in its way.
+    /// The reason.
     pub reason: Error,
 }
 

@@ -9,35 +9,35 @@ use crate::{Error, ErrorKind, KernelVersion, Result, TypeId, did_you_mean};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What loading an object into one particular kernel takes.
+/// Everything needed to load an object into one particular kernel.
 #[derive(Debug, Clone, Default)]
 pub struct LoadPlan {
     /// The object's name.
     pub object_name: String,
     /// The file that it was read from, for messages.
     pub object_path: Option<PathBuf>,
-    /// What to call the kernel that this plan is for.
+    /// The name of the kernel that this plan is for.
     pub target_name: String,
-    /// The license, as the kernel gets it.
+    /// The license that is passed to the kernel.
     pub license: String,
     /// The kernel version that programs state (only old kernels look at it).
     pub kernel_version: KernelVersion,
-    /// The type information to upload first, already fit for the kernel; `None` if there is nothing to upload.
+    /// The BTF to load first, already adapted to the kernel; `None` if there is nothing to load.
     pub btf: Option<Vec<u8>>,
-    /// Whether the load must fail if the kernel refuses the type information.
+    /// Whether the load must fail if the kernel refuses the BTF.
     pub btf_required: bool,
     /// The maps, in the order of creation.
     pub maps: Vec<MapPlan>,
     /// The programs, in the order of loading, those with autoload off too.
     pub programs: Vec<ProgramPlan>,
-    /// The object's types as they are in the file, by which variables and map elements are read and written after loading.
+    /// The object's types as they are in the file, used to read and write variables and map elements after loading.
     pub types: Option<Arc<Btf<'static>>>,
     /// The object's global variables.
     pub variables: Arc<Vec<Variable>>,
     /// What is odd about the object ([`OpenObject::warnings`](crate::OpenObject::warnings)), and about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
     /// after loading, too.
     pub warnings: Vec<Error>,
-    /// What was chosen where one of several programs is enough ([`OpenObject::prefer`](crate::OpenObject::prefer)).
+    /// The choices among alternative programs ([`OpenObject::prefer`](crate::OpenObject::prefer)).
     pub choices: Vec<Choice>,
 }
 
@@ -48,59 +48,59 @@ pub struct LoadPlan {
     reason = "each says one thing about the map, and any may go with any"
 )]
 pub struct MapPlan {
-    /// The name that users know it by.
+    /// The user-visible name.
     pub name: String,
-    /// The name that the kernel gets: at most 15 characters.
+    /// The name passed to the kernel: at most 15 characters.
     pub kernel_name: String,
-    /// What the map comes from.
+    /// Where the map's definition comes from.
     pub origin: MapOrigin,
     /// Its type.
     pub kind: MapType,
-    /// Bytes of a key.
+    /// Size of a key, in bytes.
     pub key_size: u32,
-    /// Bytes of a value.
+    /// Size of a value, in bytes.
     pub value_size: u32,
-    /// How many entries at most.
+    /// The maximum number of entries.
     pub max_entries: u32,
     /// `BPF_F_*` flags.
     pub flags: u32,
-    /// The type's extra parameter (`map_extra`).
+    /// The extra parameter of its type (`map_extra`).
     pub extra: u64,
-    /// The NUMA node its memory comes from; meaningful if `flags` has `BPF_F_NUMA_NODE`.
+    /// The NUMA node its memory comes from; used if `flags` has `BPF_F_NUMA_NODE`.
     pub numa_node: u32,
-    /// The key's type in the object's type information; 0 if not to be told.
+    /// The key's type in the object's BTF; 0 if the kernel is not told.
     pub btf_key_type_id: TypeId,
-    /// The value's type in the object's type information; 0 if not to be told.
+    /// The value's type in the object's BTF; 0 if the kernel is not told.
     pub btf_value_type_id: TypeId,
-    /// The key's type in [`LoadPlan::types`], which the kernel may not have to know; 0 if there is none.
+    /// The key's type in [`LoadPlan::types`], whether or not the kernel is told; 0 if there is none.
     pub key_type: TypeId,
     /// The value's type there.
     pub value_type: TypeId,
-    /// For `struct_ops`: the value's type in the kernel's type information.
+    /// For `struct_ops`: the value's type in the kernel's BTF.
     pub btf_vmlinux_value_type_id: TypeId,
     /// For `struct_ops` of a module: which one.
     pub value_type_module: Option<Module>,
     /// For maps in maps: the template of the inner map.
     pub inner: Option<Box<MapPlan>>,
-    /// Whether a map of the caller's takes the place of this one, which is then not created: the
-    /// [`LoadContext`](crate::load::LoadContext) has it, under the name of this map.
+    /// Whether the caller's own map is used instead of creating this one: the [`LoadContext`](crate::load::LoadContext) has it,
+    /// under the name of this map.
     pub given: bool,
-    /// Whether it is pinned by its name: then `pin_path` is a name in a folder, which loading does not leave.
+    /// Whether it is pinned by name: then `pin_path` is a name in a folder, and loading stays inside that folder.
     pub pinning: Pinning,
     /// Where it is pinned.
     pub pin_path: Option<PathBuf>,
-    /// Whether it is to be created at all.
+    /// Whether it is created at all.
     pub autocreate: bool,
-    /// The first value (of global data: the section's contents); `None` if it is zero, as every new map is. A map of
-    /// several entries gets all its values, one after the other.
+    /// The initial value (for global data, the section's contents); `None` if it is zero, like every new map. For a map of
+    /// several entries, all values, one after the other.
     pub initial: Option<Vec<u8>>,
-    /// For an arena: where in its memory `initial` goes, in bytes; it is written through a memory map.
+    /// For an arena: the offset of `initial` in its memory, in bytes; it is written through a memory mapping.
     pub initial_offset: u64,
     /// Whether it is frozen after that.
     pub freeze: bool,
-    /// Entries that hold other maps or programs.
+    /// Entries that contain other maps or programs.
     pub slots: Vec<MapSlot>,
-    /// For `struct_ops`: where in `initial` the descriptors of loaded programs go.
+    /// For `struct_ops`: the offsets in `initial` for the descriptors of loaded programs.
     pub functions: Vec<FunctionSlot>,
     /// The only program that may use this map: its index in [`LoadPlan::programs`].
     pub exclusive_program: Option<usize>,
@@ -114,14 +114,14 @@ pub struct MapPlan {
 /// written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FunctionSlot {
-    /// Bytes from the start of the value.
+    /// Offset in the value, in bytes.
     pub offset: u32,
     /// The program's index in [`LoadPlan::programs`].
     pub program: usize,
 }
 
 impl MapPlan {
-    /// SHA-256 of the first value; `None` if there is none.
+    /// The SHA-256 of the initial value; `None` if there is none.
     pub fn initial_sha256(&self) -> Option<[u8; 32]> {
         self.initial.as_deref().map(crate::sha256::sha256)
     }
@@ -143,11 +143,11 @@ pub struct ProgramPlan {
     pub name: String,
     /// The section it comes from.
     pub section: String,
-    /// What its section's name says about it, if it is one that libbpf knows.
+    /// The definition that its section name matches, if libbpf knows the name.
     pub def: Option<&'static SectionDef>,
     /// Its type.
     pub kind: ProgramType,
-    /// What it is to be attached to, as the verifier must know it.
+    /// Its expected attach type.
     pub expected_attach_type: AttachType,
     /// Whether it is loaded.
     pub autoload: bool,
@@ -155,10 +155,10 @@ pub struct ProgramPlan {
     pub autoattach: bool,
     /// `BPF_F_*` flags.
     pub flags: u32,
-    /// The kernel function, type or program that it is checked against.
+    /// Its attach target: a kernel function or type, or a program.
     pub attach_target: Option<AttachTarget>,
-    /// Whether a loaded program of the caller's has the function of [`AttachTarget::Program`]: the
-    /// [`LoadContext`](crate::load::LoadContext) has it, under the name of this program.
+    /// Whether a loaded program of the caller's contains the function of [`AttachTarget::Program`]: the
+    /// [`LoadContext`](crate::load::LoadContext) has that program, under the name of this one.
     pub attach_program: bool,
     /// The network interface that the program is for; 0 for none.
     pub ifindex: u32,
@@ -168,23 +168,23 @@ pub struct ProgramPlan {
     pub insns: Vec<Insn>,
     /// What the instructions refer to, in the order of instructions.
     pub refs: Vec<Ref>,
-    /// Modules whose descriptors go into the descriptor array, the first at index 1 (index 0 is the kernel proper).
+    /// Modules whose descriptors go into the descriptor array, the first at index 1 (index 0 is the kernel itself).
     pub fd_array: Vec<Module>,
-    /// Which function each part of the instructions is: `struct bpf_func_info` by `struct bpf_func_info`.
+    /// Function information: an array of `struct bpf_func_info`.
     #[doc(alias = "bpf_program__func_info")]
     pub func_info: InfoRecords,
-    /// Which source line each part of the instructions is: `struct bpf_line_info` by `struct bpf_line_info`. Of a loaded
-    /// program [`Program::line_info`](crate::program::Program::line_info) tells them, with their text.
+    /// Line information: an array of `struct bpf_line_info`. For a loaded program,
+    /// [`Program::line_info`](crate::program::Program::line_info) returns it, with the text of the lines.
     #[doc(alias = "bpf_program__line_info")]
     pub line_info: InfoRecords,
     /// What CO-RE did.
     pub core: Vec<CoreStep>,
-    /// Why this program cannot be loaded; surfaces only if it is to be.
+    /// Why this program cannot be loaded; reported only if it is to be loaded.
     pub error: Option<Error>,
 }
 
 impl LoadPlan {
-    /// Says of an error which object it is about.
+    /// Adds the object to an error.
     pub(crate) fn blame(&self, error: Error) -> Error {
         error.of_object(self.object_path.as_deref(), &self.object_name)
     }
@@ -218,11 +218,11 @@ impl LoadPlan {
 }
 
 impl ProgramPlan {
-    /// Replaces its instructions, relocated and with all subprograms, by others of the caller's.
+    /// Replaces its instructions (relocated, with all subprograms) by the caller's.
     ///
-    /// What the old ones referred to stays where the new ones have the same instruction at the same place; add to `refs` what
-    /// else is to be filled in. Function and line information stays if there are as many instructions as before, and is
-    /// dropped otherwise, as it would be about other places. Nothing is checked before the verifier does.
+    /// References stay where the new code has the same instruction at the same index; add anything else to be filled in to
+    /// `refs`. Function and line information stays if the number of instructions is the same, and is dropped otherwise. Only
+    /// the verifier checks the result.
     #[doc(alias = "bpf_program__set_insns")]
     pub fn set_instructions(&mut self, insns: Vec<Insn>) {
         let is_same = |at: usize| {
@@ -243,7 +243,7 @@ impl ProgramPlan {
 /// Records of `.BTF.ext`, with their instruction offsets counted in instructions from the program's start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InfoRecords {
-    /// Bytes of one record.
+    /// Size of one record, in bytes.
     pub record_size: u32,
     /// The records.
     pub bytes: Vec<u8>,
@@ -284,24 +284,24 @@ pub enum RefKind {
         /// Its index in [`LoadPlan::maps`].
         map: usize,
     },
-    /// A place in a map's value: `imm` becomes the map's descriptor; the offset is in place.
+    /// An address in a map's value: `imm` becomes the map's descriptor; the offset is already in place.
     MapValue {
         /// Its index in [`LoadPlan::maps`].
         map: usize,
     },
-    /// A kernel variable or function by its type's number: the second `imm` becomes the module's BTF descriptor.
+    /// A kernel variable or function by its BTF id: the second `imm` becomes the module's BTF descriptor.
     BtfId {
-        /// The module; `None` for the kernel proper.
+        /// The module; `None` for the kernel itself.
         module: Option<Module>,
     },
-    /// A call of a kernel function by its type's number; `off` already is the index into the descriptor array.
+    /// A call to a kernel function by its BTF id; `off` already is the index into the descriptor array.
     Kfunc {
-        /// The module; `None` for the kernel proper.
+        /// The module; `None` for the kernel itself.
         module: Option<Module>,
     },
     /// The address of a kernel symbol; already in place.
     Ksym,
-    /// A call of, or the address of, another function of this program; already in place.
+    /// A call to, or the address of, another function of this program; already in place.
     Func,
 }
 
@@ -314,7 +314,7 @@ impl RefKind {
         }
     }
 
-    /// The word used in listings.
+    /// The name used in listings.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Map { .. } => "map",
@@ -327,17 +327,17 @@ impl RefKind {
     }
 }
 
-/// What a program is checked against at load time.
+/// What the target of a program is, at load time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttachTarget {
     /// A type of the kernel or of a module.
     Btf {
-        /// Its number; void for programs whose functions are chosen when they are attached.
+        /// Its id; void for programs whose functions are chosen when they are attached.
         id: TypeId,
-        /// The module; `None` for the kernel proper.
+        /// The module; `None` for the kernel itself.
         module: Option<Module>,
-        /// Its name, without the prefix that the kind of program adds; that of the module where the number is void.
+        /// Its name, without the prefix for the type of program; the name of the module if the id is void.
         name: String,
     },
     /// A function of another loaded program, see [`ProgramPlan::attach_program`].
@@ -362,28 +362,28 @@ impl AttachTarget {
 pub struct CoreStep {
     /// The instruction's index in the program.
     pub insn: usize,
-    /// What is asked, in the words of the kernel: `"field_byte_offset"`.
+    /// The kind of relocation, in the kernel's terms: `"field_byte_offset"`.
     pub kind: &'static str,
-    /// The question in libbpf's notation: `"<byte_off> [24] struct task_struct.pid (0:71 @ offset 2464)"`.
+    /// The relocation in libbpf's notation: `"<byte_off> [24] struct task_struct.pid (0:71 @ offset 2464)"`.
     pub spec: String,
     /// The matching target types, in the same notation.
     pub candidates: Vec<String>,
-    /// If the instruction was poisoned: what the program wants, in words, such as
+    /// If the instruction was poisoned: what the program needs, in words, such as
     /// ``"field `gone` of `struct task_struct`"``.
     pub missing: Option<String>,
-    /// If the kernel has no answer: its types of the right name, and why each is not what the program means. If it has
-    /// one that the instruction cannot take: why.
+    /// If nothing matches: the kernel's types of the right name, and why each does not match. If something matches but does not
+    /// fit the instruction: why.
     pub mismatches: Vec<String>,
-    /// The value in the object; `None` where there is none to be checked.
+    /// The value in the object; `None` if there is none to be checked.
     pub value_before: Option<u64>,
     /// The value for the target; `None` if the instruction was poisoned.
     pub value_after: Option<u64>,
-    /// What became of the instruction.
+    /// The outcome for the instruction.
     pub outcome: CoreOutcome,
 }
 
 impl CoreStep {
-    /// How many bytes it takes to describe.
+    /// How many bytes its description takes.
     pub(super) fn text_len(&self) -> usize {
         let lists = self.candidates.iter().chain(&self.mismatches);
         let texts = lists.chain(&self.missing).map(String::len);
@@ -391,18 +391,18 @@ impl CoreStep {
     }
 }
 
-/// What became of an instruction with a CO-RE relocation.
+/// The outcome of a CO-RE relocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CoreOutcome {
     /// The value was written (it may be the same as before).
     Patched,
-    /// There is no answer, or a load of this width cannot be made to fit; the instruction must never be reached.
+    /// Nothing matches, or a load of this width cannot be adapted; the instruction must never be reached.
     Poisoned,
 }
 
 impl CoreOutcome {
-    /// The word used in listings.
+    /// The name used in listings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Patched => "patched",

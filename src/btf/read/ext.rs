@@ -31,7 +31,7 @@ pub(in crate::btf) struct Group {
 pub struct ExtSection<'b> {
     /// The section's name, as an offset in the string section of the object's BTF.
     pub section_name_off: u32,
-    /// Bytes of one record; at least what the kernel's `struct bpf_func_info`, `bpf_line_info` or `bpf_core_relo` takes.
+    /// The size of one record; at least that of the kernel's `struct bpf_func_info`, `bpf_line_info` or `bpf_core_relo`.
     pub record_size: u32,
     /// The records; the first word of each is an offset in the section, in bytes.
     pub records: &'b [u8],
@@ -43,16 +43,16 @@ pub struct ExtSection<'b> {
 pub struct CoreRelo {
     /// The instruction, in bytes from the section's start.
     pub insn_off: u32,
-    /// The local type that the question is about.
+    /// The local type that the relocation is about.
     pub type_id: crate::TypeId,
     /// The path into the type, as an offset in the string section.
     pub access_str_off: u32,
-    /// What is asked; see `reloc::core`.
+    /// The kind of relocation; see `reloc::core`.
     pub kind: u32,
 }
 
 const MIN_HEADER: usize = 24;
-/// Bytes of the known records: function, line, CO-RE.
+/// The sizes of the known records: function, line, CO-RE.
 const FUNC_RECORD: u32 = 8;
 const LINE_RECORD: u32 = 16;
 const CORE_RECORD: u32 = 16;
@@ -67,7 +67,7 @@ impl BtfExt {
     /// Reads the section's contents.
     ///
     /// # Errors
-    /// What does not hold together, with its offset. libbpf goes on without the information in that case.
+    /// The section is malformed; the error has the offset. libbpf continues without the information in that case.
     #[doc(alias = "btf_ext__new")]
     pub fn parse(bytes: &[u8]) -> Result<Self, BtfError> {
         let short = BtfError::TooShort {
@@ -166,12 +166,12 @@ impl BtfExt {
         })
     }
 
-    /// Which function each instruction belongs to.
+    /// The function records.
     pub fn func_info(&self) -> impl Iterator<Item = ExtSection<'_>> {
         Self::sections(&self.func_info)
     }
 
-    /// Which source line each instruction belongs to.
+    /// The line records.
     pub fn line_info(&self) -> impl Iterator<Item = ExtSection<'_>> {
         Self::sections(&self.line_info)
     }
@@ -181,12 +181,12 @@ impl BtfExt {
         Self::sections(&self.core_relo)
     }
 
-    /// Bytes of one function record.
+    /// Size of one function record.
     pub fn func_record_size(&self) -> u32 {
         self.func_info.record_size
     }
 
-    /// Bytes of one line record.
+    /// Size of one line record.
     pub fn line_record_size(&self) -> u32 {
         self.line_info.record_size
     }
@@ -267,7 +267,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The number at `offset`, which is turned to this machine's byte order in the blob.
+    /// The number at `offset`, which is converted in the blob to this machine's byte order.
     fn u32(&mut self, offset: usize) -> Result<u32, BtfError> {
         let cut = BtfError::Ext {
             what: "the blob ends",
