@@ -4,6 +4,7 @@
 //! in one cold process (or one reader of a flooded ring buffer, or all of them in turns on one map), `reference` says what libbpf makes of an object, program by program.
 //! Not here: pairing, medians and comparisons, which are chores (`cargo xtask bench`, `cargo xtask parity`).
 
+pub mod dedup;
 pub mod libbpf;
 pub mod maps;
 pub mod meter;

@@ -431,6 +431,51 @@ impl Btf {
             .ok_or_else(last_errno)
     }
 
+    /// `btf__parse`: the `.BTF` of an ELF file, or a file that is nothing but BTF.
+    pub fn parse_any(path: &Path) -> Result<Btf, Errno> {
+        let path = c_path(path)?;
+        // SAFETY: `path` is a C string; the second argument may be null.
+        NonNull::new(unsafe { sys::btf__parse(path.as_ptr(), std::ptr::null_mut()) })
+            .map(Btf)
+            .ok_or_else(last_errno)
+    }
+
+    /// `btf__new_empty`.
+    pub fn new_empty() -> Result<Btf, Errno> {
+        // SAFETY: takes nothing.
+        NonNull::new(unsafe { sys::btf__new_empty() })
+            .map(Btf)
+            .ok_or_else(last_errno)
+    }
+
+    /// `btf__add_btf`: adds all types of another one.
+    pub fn add(&mut self, other: &Btf) -> Result<(), Errno> {
+        // SAFETY: both are alive, and are not the same: one is borrowed mutably.
+        check(unsafe { sys::btf__add_btf(self.0.as_ptr(), other.0.as_ptr()) })
+    }
+
+    /// `btf__dedup`.
+    pub fn dedup(&mut self) -> Result<(), Errno> {
+        // SAFETY: the BTF is alive as long as `self`; the options may be null.
+        check(unsafe { sys::btf__dedup(self.0.as_ptr(), std::ptr::null()) })
+    }
+
+    /// `btf__type_cnt`.
+    pub fn type_count(&self) -> u32 {
+        // SAFETY: the BTF is alive as long as `self`.
+        unsafe { sys::btf__type_cnt(self.0.as_ptr()) }
+    }
+
+    /// `btf__raw_data`, copied.
+    pub fn raw_data(&self) -> Result<Vec<u8>, Errno> {
+        let mut len = 0;
+        // SAFETY: the BTF is alive as long as `self`, and `len` is a number to write to.
+        let data = unsafe { sys::btf__raw_data(self.0.as_ptr(), &raw mut len) };
+        let data = NonNull::new(data.cast_mut().cast::<u8>()).ok_or_else(last_errno)?;
+        // SAFETY: libbpf says that there are so many bytes, which live as long as the BTF is not changed.
+        Ok(unsafe { std::slice::from_raw_parts(data.as_ptr(), len as usize) }.to_vec())
+    }
+
     /// The id of the structure called `name`.
     pub fn find_struct(&self, name: &str) -> Option<u32> {
         let name = CString::new(name).ok()?;

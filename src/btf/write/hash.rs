@@ -15,12 +15,9 @@ impl Key {
     /// The hash of words.
     pub(super) fn hash(&self, words: impl Iterator<Item = u32>) -> u64 {
         let Self([one, two]) = *self;
-        let mut count = 0_u64;
-        let mut hash = two;
-        for word in words {
-            hash = fold(hash ^ u64::from(word), one);
-            count = count.wrapping_add(1);
-        }
+        let (hash, count) = words.fold((two, 0_u64), |(hash, count), word| {
+            (fold(hash ^ u64::from(word), one), count.wrapping_add(1))
+        });
         fold(hash ^ count, two | 1)
     }
 

@@ -3,6 +3,7 @@
 //! In: an object, a map, or a flood of events. Out: ratios, as a table or JSON. One process is one measurement
 //! (`benches/peers`); here they are paired and the medians taken. Not here: what the figures mean, see `benches/README.md`.
 
+mod btf;
 mod figures;
 mod footprint;
 mod load;
@@ -23,6 +24,8 @@ pub(crate) enum Bench {
     Load(load::Args),
     /// Opening and relocating every object of a folder for the running kernel, loading none (as root).
     Open(open::Args),
+    /// Putting the types of files together and keeping those that say the same once.
+    Btf(btf::Args),
     /// Looking up, updating and draining a hash map, and reading a variable (as root).
     Maps(maps::Args),
     /// Reading a ring buffer that is being flooded (as root, on two CPUs that have nothing else to do).
@@ -34,6 +37,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Load(args) => load::run(args),
         Bench::Open(args) => open::run(args),
+        Bench::Btf(args) => btf::run(args),
         Bench::Maps(args) => maps::run(args),
         Bench::Ring(args) => ring::run(args),
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use aya::programs::Program as AyaProgram;
 use clap::{Parser, Subcommand, ValueEnum};
-use peers::libbpf;
 use peers::meter::{self, Phase, phase};
+use peers::{dedup, libbpf};
 use peers::{maps, ring_copy, rings};
 use rawbpf::btf::{Btf, Kind, NameMatch};
 use rawbpf::open::OpenObject;
@@ -69,6 +69,17 @@ enum Job {
         loader: Loader,
         /// A file of raw BTF; the running kernel's when left out.
         file: Option<PathBuf>,
+    },
+    /// Put the types of files together, so many times each, and keep those that say the same once.
+    BtfDedup {
+        /// Who does it.
+        #[arg(long)]
+        loader: Loader,
+        /// How often each file is added.
+        #[arg(long, default_value_t = 1)]
+        copies: usize,
+        /// A file, or a folder of them: raw BTF or ELF.
+        path: PathBuf,
     },
     /// Read a ring buffer that is being flooded.
     Ring {
@@ -163,6 +174,17 @@ fn main() -> Result<()> {
                 Loader::Rawbpf => btf_rawbpf(file),
             };
             (*loader, phases?)
+        }
+        Job::BtfDedup {
+            loader,
+            copies,
+            path,
+        } => {
+            return print(&match loader {
+                Loader::Libbpf => dedup::libbpf(path, *copies)?,
+                Loader::Rawbpf => dedup::rawbpf(path, *copies)?,
+                Loader::Aya => bail!("aya cannot do that"),
+            });
         }
         Job::Ring {
             loader,

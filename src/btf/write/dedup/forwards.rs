@@ -5,7 +5,7 @@
 use super::graph::Graph;
 use crate::btf::Kind;
 use crate::btf::write::record::{INFO, Info, NAME, SIZE_OR_TARGET};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What a forward declaration says about its type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ struct Group {
     nodes: Vec<u32>,
     /// The class that they had by themselves.
     alone: u32,
+    /// Whether a type is there that they can be about.
+    defined: bool,
 }
 
 /// All forward declarations that may be resolved: those of a base stay what they are.
@@ -71,12 +73,28 @@ impl Forwards {
                 .first()
                 .and_then(|node| classes.get(*node as usize));
             group.alone = first.copied().unwrap_or(0);
+            group.defined = one.contains_key(about);
             if let Some(Some(class)) = one.get(about) {
                 self.joined.insert(*class, *about);
                 moves.extend(group.nodes.iter().map(|node| (*node, *class)));
             }
         }
         moves
+    }
+
+    /// The forward declarations that may be about several types.
+    pub(super) fn ambiguous(&self) -> Vec<u32> {
+        let joined: HashSet<About> = self.joined.values().copied().collect();
+        let groups = self.groups.iter();
+        let groups = groups.filter(|(about, group)| group.defined && !joined.contains(about));
+        let nodes = groups.flat_map(|(_, group)| group.nodes.iter().copied());
+        nodes.collect()
+    }
+
+    /// Whether a node is a forward declaration that may be about another node.
+    pub(super) fn may_be_about(&self, graph: &Graph, node: usize, other: usize) -> bool {
+        let about = declares(graph, node).filter(|about| self.groups.contains_key(about));
+        about.is_some() && about == defines(graph, other)
     }
 
     /// Whether there are forward declarations in a class.
@@ -97,6 +115,9 @@ impl Forwards {
 
 /// What a node declares without defining it.
 fn declares(graph: &Graph, node: usize) -> Option<About> {
+    if graph.taken_for(node).is_some() {
+        return None;
+    }
     let (name, size, info) = head(graph, node)?;
     match graph.kind(node) {
         Kind::Fwd if info >> 31 == 0 => Some(About::Struct { name }),
@@ -108,6 +129,9 @@ fn declares(graph: &Graph, node: usize) -> Option<About> {
 
 /// What a node defines.
 fn defines(graph: &Graph, node: usize) -> Option<About> {
+    if graph.taken_for(node).is_some() {
+        return None;
+    }
     let (name, size, info) = head(graph, node)?;
     match graph.kind(node) {
         Kind::Struct => Some(About::Struct { name }),

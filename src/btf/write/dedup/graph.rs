@@ -2,7 +2,10 @@
 
 use crate::TypeId;
 use crate::btf::write::builder::BtfBuilder;
-use crate::btf::write::record::{HEAD, INFO, kind_of, type_places};
+use crate::btf::write::hash::Key;
+use crate::btf::write::record::{
+    HEAD, INFO, NAME, SIZE_OR_TARGET, element, has_target, kind_of, map_types, type_places,
+};
 use crate::btf::{Btf, BtfError, Kind};
 use std::ops::Range;
 
@@ -20,6 +23,8 @@ pub(super) struct Graph {
     /// Where in `referring` the nodes are that refer to each node.
     referring_starts: Vec<u32>,
     referring: Vec<u32>,
+    /// By node: the one that it is taken for, which says more; empty as long as there are none.
+    taken_for: Vec<u32>,
 }
 
 impl Graph {
@@ -52,6 +57,7 @@ impl Graph {
             of_base,
             referring_starts: Vec::new(),
             referring: Vec::new(),
+            taken_for: Vec::new(),
         };
         graph.check()?;
         graph.turn_around();
@@ -103,6 +109,55 @@ impl Graph {
         self.referring.get(range).unwrap_or_default()
     }
 
+    /// Whether a node is a structure or union with a name.
+    pub(super) fn is_named_composite(&self, node: usize) -> bool {
+        let named = self.record(node).get(NAME).is_some_and(|name| *name != 0);
+        named && self.kind(node).is_composite() && self.taken_for(node).is_none()
+    }
+
+    /// The hash of what a node looks like.
+    pub(super) fn looks_hash(&self, node: usize, key: &Key) -> u64 {
+        key.hash(looks(self.record(node), self.kind(node)))
+    }
+
+    /// The node that this one is taken for.
+    pub(super) fn taken_for(&self, node: usize) -> Option<usize> {
+        let other = self.taken_for.get(node).filter(|other| **other != VOID);
+        other.map(|other| *other as usize)
+    }
+
+    /// Takes nodes for others, to which own nodes refer from now on instead.
+    pub(super) fn take(&mut self, nodes: &[(u32, u32)]) {
+        self.taken_for.resize(self.len(), VOID);
+        for (node, other) in nodes {
+            if let Some(slot) = self.taken_for.get_mut(*node as usize) {
+                *slot = *other;
+            }
+        }
+        // Those that were taken for one of these before.
+        for node in self.nodes() {
+            let last = self
+                .taken_for(node)
+                .and_then(|other| self.taken_for.get(other).copied());
+            if let (Some(last), Some(slot)) = (last, self.taken_for.get_mut(node))
+                && last != VOID
+            {
+                *slot = last;
+            }
+        }
+        for node in self.nodes().skip(self.of_base) {
+            let (kind, range) = (self.kind(node), self.range(node));
+            let record = self.words.get_mut(range).unwrap_or_default();
+            let taken_for = &self.taken_for;
+            map_types(record, kind, |id| {
+                let other = taken_for.get(id.0.wrapping_sub(1) as usize);
+                let other = other.filter(|other| **other != VOID);
+                other.map_or(id, |other| TypeId(other.wrapping_add(1)))
+            });
+        }
+        self.turn_around();
+    }
+
     fn check(&self) -> Result<(), BtfError> {
         let len = u32::try_from(self.len()).unwrap_or(u32::MAX);
         for node in self.nodes() {
@@ -113,8 +168,10 @@ impl Graph {
                     kind: info >> 24 & 0x7f,
                 });
             }
-            let lost = |target: &u32| *target != VOID && *target >= len;
-            if let Some(target) = self.targets(node).find(lost) {
+            let lost = self.targets(node).fold(None, |lost, target| {
+                lost.or((target != VOID && target >= len).then_some(target))
+            });
+            if let Some(target) = lost {
                 return Err(BtfError::NoType(TypeId(target.wrapping_add(1))));
             }
         }
@@ -125,11 +182,12 @@ impl Graph {
     fn turn_around(&mut self) {
         let mut counts = vec![0_u32; self.len().saturating_add(2)];
         for node in self.nodes() {
-            for target in self.targets(node).filter(|target| *target != VOID) {
+            self.targets(node).for_each(|target| {
+                // That of `void` is far behind the last one.
                 if let Some(count) = counts.get_mut((target as usize).saturating_add(2)) {
                     *count = count.saturating_add(1);
                 }
-            }
+            });
         }
         let mut sum = 0_u32;
         for count in &mut counts {
@@ -139,15 +197,14 @@ impl Graph {
         // `counts[n + 1]` is where the first one of `n` goes, and then the next one.
         let mut referring = vec![0; sum as usize];
         for node in self.nodes() {
-            for target in self.targets(node).filter(|target| *target != VOID) {
-                let Some(next) = counts.get_mut((target as usize).saturating_add(1)) else {
-                    continue;
-                };
-                if let Some(slot) = referring.get_mut(*next as usize) {
-                    *slot = u32::try_from(node).unwrap_or(VOID);
+            self.targets(node).for_each(|target| {
+                if let Some(next) = counts.get_mut((target as usize).saturating_add(1)) {
+                    if let Some(slot) = referring.get_mut(*next as usize) {
+                        *slot = u32::try_from(node).unwrap_or(VOID);
+                    }
+                    *next = next.saturating_add(1);
                 }
-                *next = next.saturating_add(1);
-            }
+            });
         }
         self.referring_starts = counts;
         self.referring = referring;
@@ -174,13 +231,25 @@ pub(super) fn id_of(node: usize) -> TypeId {
 
 /// Words of a record that hold no type are what it looks like.
 pub(super) fn looks(record: &[u32], kind: Kind) -> impl Iterator<Item = u32> {
-    let mut types = type_places(kind, record.len()).peekable();
-    debug_assert!(record.len() >= HEAD);
-    record.iter().enumerate().map(move |(place, word)| {
-        if types.next_if_eq(&place).is_some() {
+    let (head, tail) = record.split_at_checked(HEAD).unwrap_or((record, &[]));
+    let target = has_target(kind);
+    let head = head.iter().enumerate().map(move |(place, word)| {
+        if target && place == SIZE_OR_TARGET {
             0
         } else {
             *word
         }
-    })
+    });
+    let (words, target) = element(kind).map_or((1, None), |e| (e.words, e.target));
+    // An array has two types and its length.
+    let tail = if kind == Kind::Array {
+        tail.get(2..).unwrap_or_default()
+    } else {
+        tail
+    };
+    let elements = tail.chunks_exact(words).flat_map(move |element| {
+        let words = element.iter().enumerate();
+        words.map(move |(place, word)| if target == Some(place) { 0 } else { *word })
+    });
+    head.chain(elements)
 }

@@ -31,6 +31,7 @@ impl Kept {
 pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
     let first = first_of_each(graph, classes);
     let first_of = |node: usize| {
+        let node = graph.taken_for(node).unwrap_or(node);
         let class = classes.of.get(node).copied().unwrap_or(VOID);
         first.get(class as usize).copied().unwrap_or(VOID) as usize
     };
@@ -43,7 +44,8 @@ pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
     for node in graph.nodes() {
         let first = first_of(node);
         let stays = first == node || node < graph.of_base;
-        if !stays && !is_forward(graph, node) && !same(graph, classes, node, first) {
+        let stands_for_itself = graph.taken_for(node).is_none() && !is_forward(graph, node);
+        if !stays && stands_for_itself && !same(graph, classes, node, first) {
             return None;
         }
         let number = if node < graph.of_base {
@@ -70,7 +72,7 @@ pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
 }
 
 /// The first type of each class: the first that is no forward declaration, if there is one.
-fn first_of_each(graph: &Graph, classes: &Classes) -> Vec<u32> {
+pub(super) fn first_of_each(graph: &Graph, classes: &Classes) -> Vec<u32> {
     let mut first = vec![VOID; classes.count()];
     for forward in [false, true] {
         for (node, class) in (0..).zip(&classes.of) {

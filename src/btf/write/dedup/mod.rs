@@ -11,6 +11,7 @@
 //!  graph     records, and who refers to whom
 //!  refine    classes by looks --> until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
+//!  contexts  a type that only has a forward declaration where another has the type itself is taken for the other
 //!  keep      of each class one type is kept; everybody who referred to another refers to it
 //! ```
 //!
@@ -20,6 +21,7 @@
 //!
 //! Variables and sections are never the same as others: two files may have a variable of one name each.
 
+mod contexts;
 mod forwards;
 mod graph;
 mod keep;
@@ -36,6 +38,8 @@ use strings::Renamed;
 
 /// So often another key is taken if two hashes were equal by chance, of which one time is unlikely enough.
 const MOST_KEYS: usize = 4;
+/// So often types are taken for others, by which still others may become the same.
+const MOST_ROUNDS: usize = 8;
 
 impl BtfBuilder {
     /// Keeps types that say the same once, resolves forward declarations to the types that they are about where there is one
@@ -62,8 +66,18 @@ impl BtfBuilder {
         if let Some(ext) = ext.as_deref_mut() {
             ext.map_strings(|offset| renamed.new_offset(offset));
         }
+        let mut rounds = MOST_ROUNDS;
         for _ in 0..MOST_KEYS {
-            let classes = Classes::of(&graph);
+            let mut classes = Classes::of(&graph);
+            while rounds > 0 {
+                let said = contexts::said_by_others(&graph, &classes);
+                if said.is_empty() {
+                    break;
+                }
+                graph.take(&said);
+                classes = Classes::of(&graph);
+                rounds -= 1;
+            }
             if let Some(kept) = keep::choose(&graph, &classes) {
                 if let Some(ext) = ext {
                     ext.map_types(|id| kept.new_id(id));

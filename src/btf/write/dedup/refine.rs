@@ -1,7 +1,7 @@
 //! Which types are the same: classes that fall apart until all types of each refer to the same classes.
 
 use super::forwards::{Forwards, is_forward};
-use super::graph::{Graph, VOID, looks};
+use super::graph::{Graph, VOID};
 use crate::btf::Kind;
 use crate::btf::write::hash::Key;
 use crate::work;
@@ -144,7 +144,9 @@ impl Classes {
             listed: vec![0; (graph.len() / 64).saturating_add(1)],
         };
         for node in (0..).take(graph.len()) {
-            if graph.targets(node as usize).next().is_some() && !unique(graph.kind(node as usize)) {
+            let place = node as usize;
+            let alone = unique(graph.kind(place)) || graph.taken_for(place).is_some();
+            if !alone && graph.targets(place).next().is_some() {
                 queue.add(node);
             }
         }
@@ -171,10 +173,10 @@ impl Classes {
         for node in graph.nodes() {
             let kind = graph.kind(node);
             let mut new = || self.members.add_class();
-            let class = if unique(kind) {
+            let class = if unique(kind) || graph.taken_for(node).is_some() {
                 new()
             } else {
-                let hash = key.hash(looks(graph.record(node), kind));
+                let hash = graph.looks_hash(node, key);
                 *by_hash.entry(hash).or_insert_with(new)
             };
             self.of.push(class);

@@ -196,6 +196,34 @@ fn a_declaration_that_may_be_about_two_types_stays() {
     assert_eq!(left(build), 6);
 }
 
+/// Two files define `s` differently and use it, a third one only declares it.
+#[test]
+fn a_declaration_is_about_what_stands_in_its_place_elsewhere() {
+    let mut b = BtfBuilder::new();
+    let forward = b.add_fwd("s", FwdKind::Struct);
+    user(&mut b, forward);
+    b.add_typedef("seen", forward);
+    let unseen = b.add_fwd("s", FwdKind::Struct);
+    b.add_typedef("unseen", unseen);
+    for size in [4, 8] {
+        let whole = b.add_struct("s", size, Member::NONE);
+        if size == 8 {
+            user(&mut b, whole);
+        }
+    }
+    let btf = deduped(b);
+    let target = |name| {
+        let alias = btf.get(btf.find(name, Kind::Typedef).unwrap()).unwrap();
+        let target = btf.get(alias.target().unwrap()).unwrap();
+        (target.kind(), target.size_field())
+    };
+    assert_eq!(target("seen"), (Kind::Struct, 8));
+    assert_eq!(target("unseen"), (Kind::Fwd, 0));
+    let users = btf.types().filter(|ty| ty.name() == "user");
+    assert_eq!(users.count(), 1);
+    assert_eq!(btf.own_ids().len(), 7);
+}
+
 #[test]
 fn enumerations_are_declared_without_constants() {
     let mut b = BtfBuilder::new();
@@ -474,5 +502,30 @@ proptest! {
         });
         let different = different.count();
         prop_assert_eq!(deduped(b).own_ids().len(), different);
+    }
+
+    /// Forward declarations at random, which several types may be about: as much is left of three copies as of one.
+    #[test]
+    fn copies_of_declarations_are_one(
+        types in prop::collection::vec((0..6_u8, 0..12_u32, 0..12_u32, any::<bool>()), 1..12),
+    ) {
+        let mut b = BtfBuilder::new();
+        let count = u32::try_from(types.len()).unwrap();
+        for (kind, one, two, other) in types {
+            let [one, two] = [TypeId(one % (count + 1)), TypeId(two % (count + 1))];
+            let name = if other { "s" } else { "t" };
+            match kind {
+                0 | 1 => b.add_fwd(name, FwdKind::Struct),
+                2 | 3 => b.add_struct(name, 16, [("a", one, 0), ("b", two, 64)]),
+                4 => b.add_enum("e", 4, Signedness::Unsigned, [("A", 1)].into_iter().take(usize::from(other))),
+                _ => b.add_ptr(one),
+            };
+        }
+        let btf = b.build().unwrap();
+        let mut copies = BtfBuilder::new();
+        for _ in 0..3 {
+            copies.add_btf(&btf);
+        }
+        prop_assert_eq!(deduped(copies).own_ids(), deduped(b).own_ids());
     }
 }

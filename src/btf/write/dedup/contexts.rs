@@ -1,0 +1,229 @@
+//! Forward declarations that may be about several types: what they are about is seen where they stand.
+//!
+//! One file has `struct s;` and `struct user { struct s *p; }`, two others have different definitions of `s`, and one of these
+//! the same `user` with it. So the first `user` is the second one, with less said. In general: a type says no more than
+//! another if they look the same, and whatever the one refers to says no more than what the other refers to, a forward
+//! declaration no more than any type that it may be about. That is a greatest fixed point over pairs of types, found by taking
+//! all pairs for true and crossing out. Structures and unions that say no more than another are taken for that one, and the forward
+//! declarations that they lead to for what these are about, in that file alone: elsewhere it may be something else.
+
+use super::graph::{Graph, VOID};
+use super::keep::first_of_each;
+use super::refine::Classes;
+use crate::btf::write::hash::Key;
+use crate::work;
+use std::collections::{HashMap, HashSet};
+
+/// So many pairs for each type are looked at, and a few more. Those that do not come up are taken for false.
+const PAIRS_FOR_EACH: usize = 4;
+const MORE_PAIRS: usize = 1 << 10;
+
+/// A pair of classes, of which the first says no more than the second: what it takes, until it is crossed out.
+struct Pair {
+    holds: bool,
+    /// The pairs that depend on it.
+    needed_by: Vec<usize>,
+}
+
+/// What is known about pairs.
+struct Pairs<'g> {
+    graph: &'g Graph,
+    classes: &'g Classes,
+    first: Vec<u32>,
+    looks: Key,
+    numbers: HashMap<(u32, u32), usize>,
+    all: Vec<Pair>,
+    open: Vec<(u32, u32)>,
+    crossed_out: Vec<usize>,
+}
+
+/// Structures and unions that say no more than others, and those: by node.
+pub(super) fn said_by_others(graph: &Graph, classes: &Classes) -> Vec<(u32, u32)> {
+    let ambiguous = classes.forwards.ambiguous();
+    if ambiguous.is_empty() {
+        return Vec::new();
+    }
+    let reach = reaching(graph, ambiguous);
+    let mut pairs = Pairs {
+        graph,
+        classes,
+        first: first_of_each(graph, classes),
+        looks: Key::random(),
+        numbers: HashMap::new(),
+        all: Vec::new(),
+        open: Vec::new(),
+        crossed_out: Vec::new(),
+    };
+    let candidates = pairs.candidates(&reach);
+    pairs.expand();
+    pairs.cross_out();
+    let mut said: HashMap<u32, u32> = HashMap::new();
+    for (less, more, number) in candidates {
+        if pairs.all.get(number).is_some_and(|pair| pair.holds) {
+            said.entry(less).or_insert(more);
+        }
+    }
+    let resolved = |class: &u32| {
+        // "Says no more" is an order, so the way up ends.
+        std::iter::successors(said.get(class), |next| said.get(*next)).last()
+    };
+    let nodes = (0..).zip(&classes.of);
+    let moves = nodes.filter_map(|(node, class)| {
+        let to = *pairs.first.get(*resolved(class)? as usize)?;
+        Some((node, to))
+    });
+    let mut moves: Vec<(u32, u32)> = moves.collect();
+    let forwards = pairs.meant_forwards(&moves);
+    moves.extend(forwards);
+    moves
+}
+
+/// Which nodes lead to one of these.
+fn reaching(graph: &Graph, mut open: Vec<u32>) -> Vec<bool> {
+    let mut reach = vec![false; graph.len()];
+    while let Some(node) = open.pop() {
+        if let Some(known) = reach.get_mut(node as usize)
+            && !std::mem::replace(known, true)
+        {
+            open.extend(graph.referring(node as usize));
+        }
+    }
+    reach
+}
+
+impl Pairs<'_> {
+    fn first(&self, class: u32) -> Option<usize> {
+        let first = self
+            .first
+            .get(class as usize)
+            .filter(|first| **first != VOID);
+        first.map(|first| *first as usize)
+    }
+
+    /// Pairs of structures and unions that look the same, of which the first leads to a forward declaration.
+    fn candidates(&mut self, reach: &[bool]) -> Vec<(u32, u32, usize)> {
+        let mut by_looks: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (class, node) in (0..).zip(&self.first) {
+            let node = *node as usize;
+            if node < self.graph.len() && self.graph.is_named_composite(node) {
+                let looks = self.graph.looks_hash(node, &self.looks);
+                by_looks.entry(looks).or_default().push(class);
+            }
+        }
+        let mut groups: Vec<Vec<u32>> = by_looks.into_values().collect();
+        groups.retain(|group| group.len() > 1);
+        groups.sort_unstable_by_key(|group| group.first().and_then(|class| self.first(*class)));
+        let mut candidates = Vec::new();
+        for group in groups {
+            for less in &group {
+                let node = self.first(*less).unwrap_or(usize::MAX);
+                let own = node >= self.graph.of_base && reach.get(node) == Some(&true);
+                for more in group.iter().filter(|more| own && *more != less) {
+                    if let Some(number) = self.number(*less, *more) {
+                        candidates.push((*less, *more, number));
+                    }
+                }
+            }
+        }
+        candidates
+    }
+
+    /// The number of a pair of different classes; `None` if there are too many.
+    fn number(&mut self, less: u32, more: u32) -> Option<usize> {
+        if let Some(known) = self.numbers.get(&(less, more)) {
+            return Some(*known);
+        }
+        let most = self.classes.count().saturating_mul(PAIRS_FOR_EACH);
+        if self.all.len() >= most.saturating_add(MORE_PAIRS) {
+            return None;
+        }
+        let number = self.all.len();
+        self.all.push(Pair {
+            holds: true,
+            needed_by: Vec::new(),
+        });
+        self.numbers.insert((less, more), number);
+        self.open.push((less, more));
+        Some(number)
+    }
+
+    /// Finds what each pair takes, and the pairs that cannot hold.
+    fn expand(&mut self) {
+        while let Some((less, more)) = self.open.pop() {
+            let number = self
+                .numbers
+                .get(&(less, more))
+                .copied()
+                .unwrap_or(usize::MAX);
+            if self.needs(number, less, more).is_none() {
+                self.crossed_out.push(number);
+            }
+        }
+    }
+
+    /// Notes the pairs that this one takes; `None` if it cannot hold.
+    fn needs(&mut self, number: usize, less: u32, more: u32) -> Option<()> {
+        let graph = self.graph;
+        let (one, two) = (self.first(less)?, self.first(more)?);
+        if self.classes.forwards.may_be_about(graph, one, two) {
+            return Some(());
+        }
+        let looks = |node| graph.looks_hash(node, &self.looks);
+        if graph.kind(one) != graph.kind(two) || looks(one) != looks(two) {
+            return None;
+        }
+        let mut targets = graph.targets(one).zip(graph.targets(two));
+        targets.try_for_each(|(one, two)| {
+            work::did(1);
+            let (one, two) = (self.classes.class(one), self.classes.class(two));
+            if one == two {
+                return Some(());
+            }
+            let needed = self.number(one, two)?;
+            self.all.get_mut(needed)?.needed_by.push(number);
+            Some(())
+        })
+    }
+
+    /// What the forward declarations are about that these nodes lead to: each file has its own, so that what is seen in one
+    /// place is true in others. Those that would be about two types are left out.
+    fn meant_forwards(&self, moves: &[(u32, u32)]) -> Vec<(u32, u32)> {
+        let mut meant: HashMap<u32, Option<u32>> = HashMap::new();
+        let mut open = moves.to_vec();
+        let mut seen: HashSet<(u32, u32)> = HashSet::new();
+        let most = self.graph.len().saturating_mul(PAIRS_FOR_EACH);
+        while let Some((less, more)) = open.pop() {
+            let [one, two] = [less, more].map(|node| node as usize);
+            let same = self.classes.class(less) == self.classes.class(more);
+            if same || seen.len() > most || !seen.insert((less, more)) {
+                continue;
+            }
+            if self.classes.forwards.may_be_about(self.graph, one, two) {
+                let class = self.classes.class(more);
+                let first = self.first.get(class as usize).copied();
+                let known = meant.entry(less).or_insert(first);
+                *known = known.filter(|known| Some(*known) == first);
+            } else {
+                work::did(1);
+                open.extend(self.graph.targets(one).zip(self.graph.targets(two)));
+            }
+        }
+        let own = meant
+            .into_iter()
+            .filter(|(node, _)| *node as usize >= self.graph.of_base);
+        let mut own: Vec<(u32, u32)> = own.filter_map(|(node, to)| Some((node, to?))).collect();
+        own.sort_unstable();
+        own
+    }
+
+    /// Crosses out what depends on what does not hold.
+    fn cross_out(&mut self) {
+        while let Some(number) = self.crossed_out.pop() {
+            if let Some(pair) = self.all.get_mut(number)
+                && std::mem::replace(&mut pair.holds, false)
+            {
+                self.crossed_out.append(&mut pair.needed_by);
+            }
+        }
+    }
+}
