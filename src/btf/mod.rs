@@ -30,3 +30,4 @@ pub use write::builder::{BtfBuilder, MAX_NAME_OFFSET, MAX_TYPE};
 pub use write::elements::{FwdKind, Signedness};
 #[cfg(test)]
 pub(crate) use write::record::Info;
+pub(crate) use write::subset::Subset;

@@ -165,6 +165,18 @@ pub(super) fn first_wanted<'o>(object: &'o OpenObject, target: &Target) -> HashM
     first.collect()
 }
 
+/// The records of all functions.
+///
+/// # Errors
+/// One of them is not about an instruction.
+pub(super) fn records(object: &OpenObject) -> Result<Vec<CoreRelo>> {
+    let Some(ext) = object.btf_ext.as_ref() else {
+        return Ok(Vec::new());
+    };
+    let places = places(object, ext, &vec![true; object.functions.len()])?;
+    Ok(places.into_iter().map(|place| place.record).collect())
+}
+
 /// Where the records lead. Records outside any function are left out: a linker keeps those of functions it dropped.
 fn places(object: &OpenObject, ext: &BtfExt, wanted: &[bool]) -> Result<Vec<Place>> {
     let sections = sections_by_name(object);

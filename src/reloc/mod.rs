@@ -12,8 +12,9 @@
 //!         in the end:         btf_upload --> plan --> alternatives (obstacles, choice)
 //! ```
 //!
-//! All of them ask `target`, which keeps the `answers`, of a kernel that runs or one from files (`offline`). Not on the way: `missing_types`, which says whose mistake it is that a kernel has none; `helpers` and `refused_maps` (by `map_rules`), which tell what a load would need
-//! or meet.
+//! All of them ask `target`, which keeps the `answers`, of a kernel that runs or one from files (`offline`). Not on the way:
+//! `missing_types`, which says whose mistake it is that a kernel has none; `helpers` and `refused_maps` (by `map_rules`), which
+//! tell what a load would need or meet; and `minimize`, which writes down what of a kernel's types all this looks at.
 
 mod alternatives;
 mod answers;
@@ -31,6 +32,7 @@ pub(crate) mod kconfig;
 mod kernel_types;
 pub(crate) mod map_rules;
 mod maps;
+mod minimize;
 mod missing_types;
 mod obstacles;
 mod offline;
@@ -55,6 +57,7 @@ pub(crate) use answers::LoadedFor;
 pub(crate) use attach_target::resolve_alone as attach_target_of;
 pub use choice::{Choice, PassedOver};
 pub use core::core_kind_name;
+pub use minimize::minimize;
 pub(crate) use obstacles::of as obstacle;
 pub use offline::OfflineKernel;
 pub use plan::{

@@ -5,6 +5,7 @@
 //! ```text
 //!  names, numbers --> elements --> builder --.                                .--> finish --> bytes, Btf
 //!  a blob -------------> copy -------------->|--> edit     in place          -|
+//!  parts of blobs -----> subset ------------>|                                |
 //!         record   what the words of a type  |    sanitize for old kernels    |
 //!                  are                       |    permute  other numbers      |
 //!         strings, hash                      |    dedup    copies left out    |
@@ -23,5 +24,6 @@ mod permute;
 pub(super) mod record;
 mod sanitize;
 mod strings;
+pub(super) mod subset;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Types are compared by `compat` (fields, types that exist) and `types_match` (types that match). `kind` is the question,
-//! `budget` how much work it may take, `error` why there is no answer.
+//! `budget` how much work it may take, `error` why there is no answer, `used` which types and members all answers rest on.
 
 mod answer;
 mod budget;
@@ -32,9 +32,11 @@ mod spec;
 mod tests;
 mod type_enum;
 mod types_match;
+mod used;
 mod value;
 
 pub(crate) use candidates::explain_missing_btf;
 pub(crate) use compat::declarations_are_compatible;
 pub use kind::core_kind_name;
 pub(crate) use resolver::{CoreResolver, wanted_names};
+pub(crate) use used::UsedTypes;

@@ -8,6 +8,7 @@ use super::kind::{RelocKind, kind_word};
 use super::matching::{Mismatch, match_candidate};
 use super::patch::patch;
 use super::spec::{Spec, described};
+use super::used::UsedTypes;
 use super::value::Verdict;
 use crate::btf::{Btf, CoreRelo, essential_name};
 use crate::insn::Insn;
@@ -116,6 +117,23 @@ impl<'a> CoreResolver<'a> {
             value_after: answer.verdict.after.filter(|_| !poisoned),
             outcome: patched.outcome,
         })
+    }
+
+    /// Notes what the answer to a record rests on, whatever other records have made of its candidates.
+    ///
+    /// # Errors
+    /// The record is malformed.
+    pub(crate) fn note(&mut self, record: &CoreRelo, used: &mut UsedTypes<'a>) -> Result<()> {
+        let local = self.question(record)?;
+        if !needs_search(local.kind) {
+            return Ok(());
+        }
+        for candidate in self.candidates.of(&local.root, &mut self.budget)? {
+            if let Ok(found) = match_candidate(&local, candidate.ty, &mut self.budget)? {
+                used.note(candidate, &found)?;
+            }
+        }
+        Ok(())
     }
 
     /// The record in terms of the object's own types.

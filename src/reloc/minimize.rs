@@ -1,0 +1,78 @@
+//! The part of a kernel's types that some objects need, as a file small enough to ship with them.
+
+use super::core::{CoreResolver, UsedTypes, wanted_names};
+use super::core_relos;
+use super::target::Target;
+use crate::btf::{Btf, NameMatch};
+use crate::open::OpenObject;
+use crate::{Result, TypeId};
+use std::collections::{BTreeSet, HashMap};
+
+/// The types of a kernel, and of its modules, that the CO-RE relocations of these objects look at: their shapes, and of
+/// structures only the members that paths lead through. For kernels built without BTF, whose types come from elsewhere (their
+/// debug information, a collection such as BTFHub): a few kilobytes for each kernel instead of megabytes.
+///
+/// An object that is relocated against the result ([`OpenOptions::btf_path`](crate::open::OpenOptions::btf_path)) gets the
+/// instructions that it gets from all types, except that numbers of the kernel's types (`bpf_core_type_id_kernel`) are those of
+/// the small blob. The programs of all objects count, those with autoload off too. What the kernel lacks is left out, as are
+/// the types that other uses need, such as those of functions that tracing programs attach to: such kernels do not have those.
+///
+/// # Errors
+/// The kernel has no types (`NotFound`, `Unsupported`), or they are damaged (`Btf`); a relocation record of an object makes no
+/// sense (`InvalidObject`).
+///
+/// ```no_run
+/// use rawbpf::OpenObject;
+/// use rawbpf::reloc::{OfflineKernel, Target, minimize};
+///
+/// let tool = OpenObject::from_file("tool.bpf.o")?;
+/// let kernel = Target::offline(OfflineKernel {
+///     btf: Some(std::fs::read("5.4.0-190-generic.btf")?),
+///     ..OfflineKernel::default()
+/// });
+/// std::fs::write("min/5.4.0-190-generic.btf", minimize([&tool], &kernel)?.bytes())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias("BTFGen", "min_core_btf"))]
+pub fn minimize<'o>(
+    objects: impl IntoIterator<Item = &'o OpenObject>,
+    target: &Target,
+) -> Result<Btf<'static>> {
+    let objects: Vec<&OpenObject> = objects.into_iter().collect();
+    let kernel = target.core_btf().map_or_else(|| target.vmlinux_btf(), Ok)?;
+    let known = look_up(&objects, kernel);
+    let mut used = UsedTypes::default();
+    for object in objects {
+        let Some(btf) = &object.btf else { continue };
+        let mut resolver = match target.core_btf() {
+            Some(custom) => CoreResolver::with_custom_btf(btf, target, custom),
+            None => CoreResolver::new(btf, target),
+        };
+        let records = core_relos::records(object)?;
+        resolver.prepare(&records, |name| known.get(name).map(Vec::as_slice))?;
+        for record in &records {
+            let noted = resolver.note(record, &mut used);
+            noted.map_err(|error| error.context(object.name().to_string()))?;
+        }
+    }
+    Ok(used.build()?)
+}
+
+/// The kernel's types with the names that any of the objects asks for, found in one pass.
+fn look_up<'o>(objects: &[&'o OpenObject], kernel: &Btf<'_>) -> HashMap<&'o str, Vec<TypeId>> {
+    let mut wanted = BTreeSet::new();
+    for object in objects {
+        if let (Some(btf), Ok(records)) = (&object.btf, core_relos::records(object)) {
+            wanted.extend(wanted_names(btf, &records));
+        }
+    }
+    let names: Vec<&str> = wanted.into_iter().collect();
+    let mut found: HashMap<&str, Vec<TypeId>> =
+        names.iter().map(|name| (*name, Vec::new())).collect();
+    for hit in kernel.find_all(&names, NameMatch::Essential) {
+        if let Some(ids) = names.get(hit.name).and_then(|name| found.get_mut(name)) {
+            ids.push(hit.id);
+        }
+    }
+    found
+}
