@@ -30,8 +30,8 @@ impl Btf<'static> {
     /// `vmlinux`.
     ///
     /// # Errors
-    /// Those of [`Btf::from_file`]; `Unsupported` if the file has a distilled base (`.BTF.base`), which would have to be matched
-    /// against this one.
+    /// Those of [`Btf::from_file`]. If an ELF file has a distilled base (`.BTF.base`), its types are fitted to this base as by
+    /// [`Btf::relocate`], with its errors.
     #[doc(alias("btf__parse_split", "btf__parse_elf_split", "btf__parse_raw_split"))]
     pub fn from_file_split(path: impl AsRef<Path>, base: &Arc<Self>) -> Result<Self> {
         let path = path.as_ref();
@@ -68,17 +68,14 @@ pub(super) fn from_image(
             "it is an ELF file without a section `.BTF`",
         )
     })?;
-    match (section(&file, ".BTF.base", path)?, base) {
-        (None, base) => parse(types, base.cloned()),
-        (Some(digest), None) => {
-            let digest = parse(digest, None).map_err(|e| e.context("section `.BTF.base`"))?;
-            parse(types, Some(Arc::new(digest)))
-        }
-        (Some(_), Some(_)) => Err(Error::new(
-            ErrorKind::Unsupported,
-            "its types continue those in its own section `.BTF.base`, not those of another file",
-        )
-        .with_hint("read it without a base")),
+    let Some(distilled) = section(&file, ".BTF.base", path)? else {
+        return parse(types, base.cloned());
+    };
+    let distilled = parse(distilled, None).map_err(|e| e.context("section `.BTF.base`"))?;
+    let types = parse(types, Some(Arc::new(distilled)))?;
+    match base {
+        Some(base) => types.relocate(base),
+        None => Ok(types),
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```text
 //!  names, numbers --> elements --> builder --.                                .--> finish --> bytes, Btf
 //!  a blob -------------> copy -------------->|--> edit     in place          -|
-//!  parts of blobs -----> subset ------------>|                                |
+//!  parts of blobs --> subset, distill ------>|                                |
 //!         record   what the words of a type  |    sanitize for old kernels    |
 //!                  are                       |    permute  other numbers      |
 //!         strings, hash                      |    dedup    copies left out    |
@@ -15,6 +15,7 @@
 pub(super) mod builder;
 mod copy;
 mod dedup;
+mod distill;
 mod edit;
 pub(super) mod elements;
 mod ext;

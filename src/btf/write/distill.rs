@@ -1,0 +1,397 @@
+//! A digest of the types that a module takes from its kernel, by which the module's types can be fitted to another build of that
+//! kernel; and the fitting.
+//!
+//! A module that is built apart from its kernel cannot know the numbers of the types in the kernel that will run it. So its
+//! types continue a digest (the section `.BTF.base`) of what they refer to: names, sizes, kinds, and no members. The format and
+//! its rules are those of libbpf's `btf__distill_base` and `btf__relocate`, which Linux has since 6.11.
+
+use super::builder::BtfBuilder;
+use super::elements::Signedness;
+use crate::btf::{Btf, Enumerator, Kind, Member, NameMatch, Type};
+use crate::{Error, ErrorKind, Result, TypeId};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+impl Btf<'_> {
+    /// These types, which continue those of a base, over a digest of that base: of its types that these refer to, those with
+    /// names are integers, floating-point numbers, forward declarations, and structures, unions and enumerations without
+    /// members. What else these refer to (pointers, arrays, typedefs, what has no name) becomes their own.
+    ///
+    /// The digest is the [`base`](Btf::base) of the result; a module's ELF file has it in `.BTF.base`.
+    ///
+    /// # Errors
+    /// `Btf` if these types have no base, or refer to something that no digest can hold (a function, a variable).
+    #[doc(alias = "btf__distill_base")]
+    pub fn distill_base(&self) -> Result<Btf<'static>> {
+        let base = self.base().ok_or_else(no_base)?;
+        let used = used_of_base(self, base)?;
+        let mut ids = HashMap::with_capacity(used.len());
+        let mut digest = BtfBuilder::new();
+        for ty in types(base, &used)? {
+            if let Some(id) = digested(&mut digest, &ty) {
+                ids.insert(ty.id(), id);
+            }
+        }
+        let digest = Arc::new(digest.build()?);
+        // Own types first, in their order; then what they took from the base.
+        let own_start = self.own_ids().start;
+        let shift = digest.end_id().wrapping_sub(own_start);
+        let taken = used.iter().filter(|id| !ids.contains_key(*id));
+        let taken: Vec<TypeId> = taken.copied().collect();
+        let new_ids = (self.end_id().wrapping_add(shift)..).map(TypeId);
+        ids.extend(taken.iter().copied().zip(new_ids));
+        let map = |id: TypeId| {
+            if id.0 < own_start {
+                ids.get(&id).copied().unwrap_or(TypeId::VOID)
+            } else {
+                TypeId(id.0.wrapping_add(shift))
+            }
+        };
+        let mut split = BtfBuilder::split(digest);
+        for ty in self.records() {
+            split.add_type_with(&ty?, map);
+        }
+        for id in taken {
+            split.add_type_with(&base.get(id)?, map);
+        }
+        Ok(split.build()?)
+    }
+
+    /// These types, which continue a digest ([`distill_base`](Btf::distill_base)), as the continuation of `base`: each type of
+    /// the digest is found there by its name, and if need be by its size.
+    ///
+    /// # Errors
+    /// `Btf` if these types have no base, if that is no digest, or if `base` has no type for one of the digest's, or several.
+    #[doc(alias = "btf__relocate")]
+    pub fn relocate(&self, base: &Arc<Btf<'static>>) -> Result<Btf<'static>> {
+        let digest = self.base().ok_or_else(no_base)?;
+        let ids = matches(digest, base, &embedded(self))?;
+        let own_start = self.own_ids().start;
+        let shift = base.end_id().wrapping_sub(own_start);
+        let map = |id: TypeId| {
+            if id.0 < own_start {
+                ids.get(&id).copied().unwrap_or(TypeId::VOID)
+            } else {
+                TypeId(id.0.wrapping_add(shift))
+            }
+        };
+        let mut split = BtfBuilder::split(base.clone());
+        for ty in self.records() {
+            split.add_type_with(&ty?, map);
+        }
+        Ok(split.build()?)
+    }
+}
+
+fn no_base() -> Error {
+    Error::new(ErrorKind::Btf, "the types do not continue those of a base")
+        .with_hint("only a module's types do, read by `Btf::from_file_split`")
+}
+
+/// The types of the base that the split types refer to, and what has to be taken along with those.
+fn used_of_base(split: &Btf<'_>, base: &Btf<'static>) -> Result<BTreeSet<TypeId>> {
+    let own_start = split.own_ids().start;
+    let mut used = BTreeSet::new();
+    let mut waiting = Vec::new();
+    for ty in split.records() {
+        references(&ty?, |id| {
+            if id.0 < own_start {
+                waiting.push(id);
+            }
+        });
+    }
+    while let Some(id) = waiting.pop() {
+        if id == TypeId::VOID || !used.insert(id) {
+            continue;
+        }
+        let ty = base.get(id)?;
+        if is_taken(&ty)? {
+            references(&ty, |id| waiting.push(id));
+        }
+    }
+    Ok(used)
+}
+
+/// Whether a type of the base is copied as a whole: a digest has none of its kind, or cannot name it.
+fn is_taken(ty: &Type<'_>) -> Result<bool> {
+    match ty.kind() {
+        Kind::Int | Kind::Float | Kind::Fwd => Ok(false),
+        Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 => Ok(ty.name().is_empty()),
+        Kind::Array
+        | Kind::Ptr
+        | Kind::Typedef
+        | Kind::Const
+        | Kind::Volatile
+        | Kind::Restrict
+        | Kind::FuncProto
+        | Kind::TypeTag => Ok(true),
+        kind => Err(Error::new(
+            ErrorKind::Btf,
+            format!(
+                "the types refer to {kind} `{}` of their base, which a digest cannot hold",
+                ty.name()
+            ),
+        )),
+    }
+}
+
+/// Adds what a digest holds of a type; `None` if it holds none of it.
+fn digested(digest: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
+    let name = ty.name();
+    match ty.kind() {
+        Kind::Int | Kind::Float | Kind::Fwd => Some(digest.add_type(ty)),
+        _ if name.is_empty() => None,
+        Kind::Struct => Some(digest.add_struct(name, ty.size_field(), [] as [Member<'_>; 0])),
+        Kind::Union => Some(digest.add_union(name, ty.size_field(), [] as [Member<'_>; 0])),
+        // Of either width: the size tells.
+        Kind::Enum | Kind::Enum64 => {
+            let none: [Enumerator<'_>; 0] = [];
+            Some(digest.add_enum(name, ty.size_field(), Signedness::Unsigned, none))
+        }
+        _ => None,
+    }
+}
+
+fn types<'b>(btf: &'b Btf<'_>, ids: &BTreeSet<TypeId>) -> Result<Vec<Type<'b>>> {
+    let types = ids.iter().map(|id| btf.get(*id));
+    Ok(types.collect::<std::result::Result<_, _>>()?)
+}
+
+/// Calls `visit` with every type that a type refers to.
+fn references(ty: &Type<'_>, mut visit: impl FnMut(TypeId)) {
+    ty.target().into_iter().for_each(&mut visit);
+    if let Some(array) = ty.array() {
+        visit(array.element);
+        visit(array.index);
+    }
+    ty.members().for_each(|member| visit(member.type_id));
+    ty.params().for_each(|param| visit(param.type_id));
+    ty.variables().for_each(|variable| visit(variable.type_id));
+}
+
+/// The structures and unions of the digest that own structures hold, not only point to: their size counts.
+fn embedded(split: &Btf<'_>) -> HashSet<TypeId> {
+    let own_start = split.own_ids().start;
+    let mut found = HashSet::new();
+    for member in split
+        .types()
+        .flat_map(|ty| ty.members().collect::<Vec<_>>())
+    {
+        let mut at = Some(member.type_id);
+        let mut steps = 0..crate::btf::MAX_CHAIN;
+        while let (Some(id), Some(_)) = (at, steps.next()) {
+            if id.0 < own_start {
+                found.insert(id);
+                break;
+            }
+            let Ok(ty) = split.get(id) else { break };
+            at = match ty.kind() {
+                Kind::Ptr | Kind::FuncProto => None,
+                _ => ty.array().map(|array| array.element).or(ty.target()),
+            };
+        }
+    }
+    found
+}
+
+/// For each type of the digest, its counterpart in the base.
+fn matches(
+    digest: &Btf<'_>,
+    base: &Btf<'static>,
+    embedded: &HashSet<TypeId>,
+) -> Result<HashMap<TypeId, TypeId>> {
+    let named: Vec<Type<'_>> = digest.types().collect();
+    let names: Vec<&str> = named.iter().map(Type::name).collect();
+    let mut candidates: HashMap<&str, Vec<Type<'_>>> = HashMap::new();
+    for hit in base.find_all(&names, NameMatch::Exact) {
+        if let (Some(name), Ok(ty)) = (names.get(hit.name), base.get(hit.id)) {
+            candidates.entry(name).or_default().push(ty);
+        }
+    }
+    let mut ids = HashMap::with_capacity(named.len());
+    for wanted in &named {
+        let of_name = candidates.get(wanted.name()).map_or(&[][..], Vec::as_slice);
+        let found = counterpart(wanted, of_name, embedded.contains(&wanted.id()))?;
+        ids.insert(wanted.id(), found);
+    }
+    Ok(ids)
+}
+
+/// The one type among those of the same name that a type of a digest stands for.
+fn counterpart(wanted: &Type<'_>, of_name: &[Type<'_>], is_embedded: bool) -> Result<TypeId> {
+    let same_kind = |ty: &&Type<'_>| match wanted.kind() {
+        Kind::Enum => ty.kind().is_any_enum(),
+        Kind::Int => ty.kind() == Kind::Int && ty.int_encoding() == wanted.int_encoding(),
+        Kind::Fwd => ty.kind() == Kind::Fwd && ty.kflag() == wanted.kflag(),
+        kind => ty.kind() == kind,
+    };
+    let same_size = |ty: &&Type<'_>| ty.size_field() == wanted.size_field();
+    let what = || {
+        let (kind, name, size) = (wanted.kind(), wanted.name(), wanted.size_field());
+        match wanted.kind() {
+            Kind::Fwd => format!("{kind} `{name}`"),
+            _ => format!("{kind} `{name}` of {size} bytes"),
+        }
+    };
+    let mut left: Vec<&Type<'_>> = of_name.iter().filter(same_kind).collect();
+    let size_counts = match wanted.kind() {
+        Kind::Struct | Kind::Union => is_embedded || left.len() > 1,
+        Kind::Fwd => false,
+        Kind::Int | Kind::Float | Kind::Enum => true,
+        kind => {
+            let message = format!("the base is no digest: it has {kind} `{}`", wanted.name());
+            return Err(Error::new(ErrorKind::Btf, message));
+        }
+    };
+    if size_counts {
+        left.retain(same_size);
+    }
+    match left[..] {
+        [only] => Ok(only.id()),
+        [] => Err(Error::new(
+            ErrorKind::Btf,
+            format!("the base has no {}", what()),
+        )),
+        [first, second, ..] => Err(Error::new(
+            ErrorKind::Btf,
+            format!(
+                "the base has more than one {}: types {} and {}",
+                what(),
+                first.id(),
+                second.id()
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::{FwdKind, IntEncoding};
+
+    /// A kernel with `extra` unused types before the others.
+    fn kernel(extra: u32, task_size: u32) -> BtfBuilder {
+        let mut types = BtfBuilder::new();
+        for index in 0..extra {
+            types.add_struct(&format!("unused{index}"), 4, [] as [Member<'_>; 0]);
+        }
+        let int = types.add_int("int", 4, IntEncoding::SIGNED);
+        types.add_struct("task", task_size, [("pid", int, 0)]);
+        types.add_typedef("pid_t", int);
+        types.add_enum64("color", 8, Signedness::Unsigned, [("RED", 1)]);
+        types.add_fwd("hidden", FwdKind::Struct);
+        types.add_struct("by_pointer", 16, [("x", int, 0)]);
+        types
+    }
+
+    fn module(kernel: &Arc<Btf<'static>>) -> Btf<'static> {
+        let id = |name, kind| kernel.find(name, kind).unwrap();
+        let mut own = BtfBuilder::split(kernel.clone());
+        let hidden = own.add_ptr(id("hidden", Kind::Fwd));
+        let other = own.add_ptr(id("by_pointer", Kind::Struct));
+        own.add_struct(
+            "mine",
+            100,
+            [
+                ("task", id("task", Kind::Struct), 0),
+                ("pid", id("pid_t", Kind::Typedef), 320),
+                ("color", id("color", Kind::Enum64), 384),
+                ("hidden", hidden, 448),
+                ("other", other, 512),
+            ],
+        );
+        own.build().unwrap()
+    }
+
+    fn shared(types: &BtfBuilder) -> Arc<Btf<'static>> {
+        Arc::new(types.build().unwrap())
+    }
+
+    /// What the members of `mine` are, by name, kind and size.
+    fn members(module: &Btf<'_>) -> Vec<String> {
+        let mine = module
+            .get(module.find("mine", Kind::Struct).unwrap())
+            .unwrap();
+        let member = |member: Member<'_>| {
+            let ty = module.get(member.type_id).unwrap();
+            let pointee = ty.target().map(|id| module.type_name(id).to_string());
+            format!(
+                "{}: {} {:?} at {}",
+                member.name,
+                ty.kind(),
+                pointee,
+                member.bit_offset
+            )
+        };
+        mine.members().map(member).collect()
+    }
+
+    #[test]
+    fn a_digest_has_names_and_sizes_alone() {
+        let module = module(&shared(&kernel(3, 40)));
+        let distilled = module.distill_base().unwrap();
+        let digest = distilled.base().unwrap();
+        let held: Vec<_> = digest
+            .types()
+            .map(|ty| (ty.kind(), ty.name().to_string(), ty.size_field(), ty.vlen()))
+            .collect();
+        let expected = [
+            (Kind::Int, "int", 4),
+            (Kind::Struct, "task", 40),
+            (Kind::Enum, "color", 8),
+            (Kind::Fwd, "hidden", 0),
+            (Kind::Struct, "by_pointer", 16),
+        ];
+        assert_eq!(
+            held,
+            expected.map(|(kind, name, size)| (kind, name.to_string(), size, 0))
+        );
+        assert_eq!(
+            distilled.own_ids().len(),
+            module.own_ids().len() + 1,
+            "and pid_t"
+        );
+    }
+
+    #[test]
+    fn a_module_fits_another_build_of_its_kernel() {
+        let module = module(&shared(&kernel(3, 40)));
+        let distilled = module.distill_base().unwrap();
+        let other = shared(&kernel(7, 40));
+        let fitted = distilled.relocate(&other).unwrap();
+        assert_eq!(members(&fitted), members(&module));
+        assert!(fitted.base().is_some_and(|base| Arc::ptr_eq(base, &other)));
+        // From its blob as well, as a kernel reads it.
+        let read = Btf::from_shared_split(Arc::new(fitted.bytes().to_vec()), other).unwrap();
+        assert_eq!(members(&read), members(&module));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let distilled = module(&shared(&kernel(0, 40))).distill_base().unwrap();
+        let refused = |types: &BtfBuilder| {
+            let error = distilled.relocate(&shared(types)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Btf);
+            error.message().to_string()
+        };
+        assert_eq!(
+            refused(&kernel(0, 48)),
+            "the base has no struct `task` of 40 bytes",
+            "it is embedded, so its size counts"
+        );
+        let mut twice = kernel(0, 40);
+        twice.add_struct("by_pointer", 16, [] as [Member<'_>; 0]);
+        assert_eq!(
+            refused(&twice),
+            "the base has more than one struct `by_pointer` of 16 bytes: types 6 and 7"
+        );
+        let mut other_size = kernel(0, 40);
+        other_size.add_struct("by_pointer", 24, [] as [Member<'_>; 0]);
+        assert!(
+            distilled.relocate(&shared(&other_size)).is_ok(),
+            "the size tells"
+        );
+        let whole = kernel(0, 40).build().unwrap();
+        assert!(whole.distill_base().is_err() && whole.relocate(&shared(&kernel(0, 40))).is_err());
+    }
+}
