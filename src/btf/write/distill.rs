@@ -227,7 +227,8 @@ fn counterpart(wanted: &Type<'_>, of_name: &[Type<'_>], is_embedded: bool) -> Re
     };
     let same_size = |ty: &&Type<'_>| ty.size_field() == wanted.size_field();
     let what = || {
-        let (kind, name, size) = (wanted.kind(), wanted.name(), wanted.size_field());
+        let kind = wanted.kind().to_string().to_lowercase();
+        let (name, size) = (wanted.name(), wanted.size_field());
         match wanted.kind() {
             Kind::Fwd => format!("{kind} `{name}`"),
             _ => format!("{kind} `{name}` of {size} bytes"),

@@ -78,7 +78,8 @@ fn place<'b>(ty: &Type<'b>, blob: Option<&'b str>) -> Place<'b> {
 }
 
 fn place_of<'b>(btf: &Btf<'_>, id: TypeId, blob: Option<&'b str>) -> Place<'b> {
-    let is_own = id.0 >= btf.own_ids().start;
+    // A type that a split blob has from its base is of that base.
+    let is_own = btf.base().is_some() && id.0 >= btf.own_ids().start;
     (blob.filter(|_| is_own), id)
 }
 
