@@ -277,3 +277,39 @@ fn a_kernels_types_become_a_header() {
         "sorted by name"
     );
 }
+
+#[test]
+fn kernels_types_are_minimized_for_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("min");
+    let object = fixture("tcplife.bpf.o");
+    let kernel = |release: &str| fixture(&format!("btf/{release}.btf"));
+    let run = |kernels: &[PathBuf]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+        command.args(["btf", "minimize", "-o"]).arg(&output);
+        for kernel in kernels {
+            command.arg("--kernel").arg(kernel);
+        }
+        command.arg(&object).output().unwrap()
+    };
+    let done = run(&[kernel("5.10"), kernel("7.2")]);
+    assert!(done.status.success(), "{done:?}");
+    for release in ["5.10", "7.2"] {
+        let small = output.join(format!("{release}.btf"));
+        let len = |path: &Path| fs::metadata(path).unwrap().len();
+        assert!(len(&small) < len(&kernel(release)), "{release}");
+        let plan = |btf: &Path| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+            let command = command.arg("plan").arg(&object).arg("--btf").arg(btf);
+            assert!(command.output().unwrap().status.success(), "{release}");
+        };
+        plan(&small);
+    }
+    let twice = run(&[kernel("7.2"), kernel("7.2")]);
+    assert!(!twice.status.success());
+    let message = String::from_utf8(twice.stderr).unwrap();
+    assert!(
+        message.contains("two kernels would be written to `7.2.btf`"),
+        "{message}"
+    );
+}

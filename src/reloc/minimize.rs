@@ -1,4 +1,4 @@
-//! The part of a kernel's types that some objects need, as a file small enough to ship with them.
+//! The part of a kernel's types that some objects need, small enough to ship with them.
 
 use super::core::{CoreResolver, UsedTypes, wanted_names};
 use super::core_relos;
@@ -8,18 +8,18 @@ use crate::open::OpenObject;
 use crate::{Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
-/// The types of a kernel, and of its modules, that the CO-RE relocations of these objects look at: their shapes, and of
-/// structures only the members that paths lead through. For kernels built without BTF, whose types come from elsewhere (their
-/// debug information, a collection such as BTFHub): a few kilobytes for each kernel instead of megabytes.
+/// The types of a kernel and of its modules that the CO-RE relocations of these objects use, and of structures only the members
+/// that they access. Meant for kernels built without BTF, whose types come from elsewhere (their debug information, or a
+/// collection such as BTFHub): a few kilobytes a kernel instead of megabytes.
 ///
-/// An object that is relocated against the result ([`OpenOptions::btf_path`](crate::open::OpenOptions::btf_path)) gets the
-/// instructions that it gets from all types, except that numbers of the kernel's types (`bpf_core_type_id_kernel`) are those of
-/// the small blob. The programs of all objects count, those with autoload off too. What the kernel lacks is left out, as are
-/// the types that other uses need, such as those of functions that tracing programs attach to: such kernels do not have those.
+/// An object relocated against the result ([`OpenOptions::btf_path`](crate::open::OpenOptions::btf_path)) gets the same
+/// instructions as from all of the kernel's types, except for the ids of kernel types (`bpf_core_type_id_kernel`), which are
+/// those of the result. Programs with autoload off count too. Types that are used other than by CO-RE, such as those of the
+/// functions that fentry programs attach to, are left out: a kernel without BTF has no use for them.
 ///
 /// # Errors
-/// The kernel has no types (`NotFound`, `Unsupported`), or they are damaged (`Btf`); a relocation record of an object makes no
-/// sense (`InvalidObject`).
+/// `NotFound` or `Unsupported` if the kernel has no types, `Btf` if they are damaged, `InvalidObject` or `Core` if a relocation
+/// record of an object is malformed.
 ///
 /// ```no_run
 /// use rawbpf::OpenObject;
@@ -58,7 +58,7 @@ pub fn minimize<'o>(
     Ok(used.build()?)
 }
 
-/// The kernel's types with the names that any of the objects asks for, found in one pass.
+/// The kernel's types that have a name that one of the objects asks for, found in one pass.
 fn look_up<'o>(objects: &[&'o OpenObject], kernel: &Btf<'_>) -> HashMap<&'o str, Vec<TypeId>> {
     let mut wanted = BTreeSet::new();
     for object in objects {

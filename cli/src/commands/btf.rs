@@ -1,5 +1,6 @@
 //! `rawbpf btf`: types in files and in the kernel, shown as they are, or as definitions.
 
+use super::minimize::{self, MinimizeArgs};
 use crate::cannot_print;
 use crate::show::table::print_table;
 use crate::show::types;
@@ -29,6 +30,8 @@ enum Job {
     Dump(DumpArgs),
     /// List the type information that the kernel holds, and which programs and maps use it
     List(ListArgs),
+    /// Write the part of kernels' types that objects need, to ship with them to kernels without BTF
+    Minimize(MinimizeArgs),
 }
 
 impl BtfArgs {
@@ -36,6 +39,7 @@ impl BtfArgs {
         match &self.job {
             Job::Dump(args) => args.format == Format::Json,
             Job::List(args) => args.json,
+            Job::Minimize(_) => false,
         }
     }
 }
@@ -76,10 +80,11 @@ struct ListArgs {
     json: bool,
 }
 
-pub(crate) fn btf(args: &BtfArgs, _: &Stop, out: &mut impl Write) -> Result<()> {
+pub(crate) fn btf(args: &BtfArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     match &args.job {
         Job::Dump(args) => dump(args, out),
         Job::List(args) => list(args, out),
+        Job::Minimize(args) => minimize::run(args, stop, out),
     }
 }
 

@@ -1,9 +1,9 @@
-//! A digest of the types that a module takes from its kernel, by which the module's types can be fitted to another build of that
-//! kernel; and the fitting.
+//! A module's distilled base, and fitting the module's types to another build of its kernel.
 //!
-//! A module that is built apart from its kernel cannot know the numbers of the types in the kernel that will run it. So its
-//! types continue a digest (the section `.BTF.base`) of what they refer to: names, sizes, kinds, and no members. The format and
-//! its rules are those of libbpf's `btf__distill_base` and `btf__relocate`, which Linux has since 6.11.
+//! A module that is built apart from its kernel cannot know the type ids of the kernel that will run it. Its types therefore
+//! extend a distilled base (section `.BTF.base`): of the kernel's types that they refer to, the names, kinds and sizes, without
+//! members. The format and its rules are those of libbpf's `btf__distill_base` and `btf__relocate`; the kernel reads it since
+//! Linux 6.11.
 
 use super::builder::BtfBuilder;
 use super::elements::Signedness;
@@ -13,29 +13,29 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 impl Btf<'_> {
-    /// These types, which continue those of a base, over a digest of that base: of its types that these refer to, those with
-    /// names are integers, floating-point numbers, forward declarations, and structures, unions and enumerations without
-    /// members. What else these refer to (pointers, arrays, typedefs, what has no name) becomes their own.
+    /// This split BTF on a distilled base: integers, floats and forward declarations, and named structures, unions and
+    /// enumerations without members. All other types of the base that these refer to (pointers, arrays, typedefs, anonymous
+    /// types) move into the split BTF.
     ///
-    /// The digest is the [`base`](Btf::base) of the result; a module's ELF file has it in `.BTF.base`.
+    /// The distilled base is the [`base`](Btf::base) of the result; a module's ELF file holds it in `.BTF.base`.
     ///
     /// # Errors
-    /// `Btf` if these types have no base, or refer to something that no digest can hold (a function, a variable).
+    /// `Btf` if this BTF has no base, or refers to a type that a distilled base cannot hold (a function, a variable).
     #[doc(alias = "btf__distill_base")]
     pub fn distill_base(&self) -> Result<Btf<'static>> {
         let base = self.base().ok_or_else(no_base)?;
         let used = used_of_base(self, base)?;
         let mut ids = HashMap::with_capacity(used.len());
-        let mut digest = BtfBuilder::new();
+        let mut distilled = BtfBuilder::new();
         for ty in types(base, &used)? {
-            if let Some(id) = digested(&mut digest, &ty) {
+            if let Some(id) = add_distilled(&mut distilled, &ty) {
                 ids.insert(ty.id(), id);
             }
         }
-        let digest = Arc::new(digest.build()?);
+        let distilled = Arc::new(distilled.build()?);
         // Own types first, in their order; then what they took from the base.
         let own_start = self.own_ids().start;
-        let shift = digest.end_id().wrapping_sub(own_start);
+        let shift = distilled.end_id().wrapping_sub(own_start);
         let taken = used.iter().filter(|id| !ids.contains_key(*id));
         let taken: Vec<TypeId> = taken.copied().collect();
         let new_ids = (self.end_id().wrapping_add(shift)..).map(TypeId);
@@ -47,7 +47,7 @@ impl Btf<'_> {
                 TypeId(id.0.wrapping_add(shift))
             }
         };
-        let mut split = BtfBuilder::split(digest);
+        let mut split = BtfBuilder::split(distilled);
         for ty in self.records() {
             split.add_type_with(&ty?, map);
         }
@@ -57,15 +57,15 @@ impl Btf<'_> {
         Ok(split.build()?)
     }
 
-    /// These types, which continue a digest ([`distill_base`](Btf::distill_base)), as the continuation of `base`: each type of
-    /// the digest is found there by its name, and if need be by its size.
+    /// This split BTF, whose base is distilled (see [`distill_base`](Btf::distill_base)), on the base `base`. Each type of the
+    /// distilled base is looked up there by name, and by size where the size matters or the name is ambiguous.
     ///
     /// # Errors
-    /// `Btf` if these types have no base, if that is no digest, or if `base` has no type for one of the digest's, or several.
+    /// `Btf` if this BTF has no base, if its base is not distilled, or if a type of it has no counterpart in `base`, or several.
     #[doc(alias = "btf__relocate")]
     pub fn relocate(&self, base: &Arc<Btf<'static>>) -> Result<Btf<'static>> {
-        let digest = self.base().ok_or_else(no_base)?;
-        let ids = matches(digest, base, &embedded(self))?;
+        let distilled = self.base().ok_or_else(no_base)?;
+        let ids = matches(distilled, base, &embedded(self))?;
         let own_start = self.own_ids().start;
         let shift = base.end_id().wrapping_sub(own_start);
         let map = |id: TypeId| {
@@ -84,8 +84,8 @@ impl Btf<'_> {
 }
 
 fn no_base() -> Error {
-    Error::new(ErrorKind::Btf, "the types do not continue those of a base")
-        .with_hint("only a module's types do, read by `Btf::from_file_split`")
+    Error::new(ErrorKind::Btf, "the BTF has no base")
+        .with_hint("only split BTF has one, such as a module's, read by `Btf::from_file_split`")
 }
 
 /// The types of the base that the split types refer to, and what has to be taken along with those.
@@ -112,7 +112,7 @@ fn used_of_base(split: &Btf<'_>, base: &Btf<'static>) -> Result<BTreeSet<TypeId>
     Ok(used)
 }
 
-/// Whether a type of the base is copied as a whole: a digest has none of its kind, or cannot name it.
+/// Whether a type of the base is copied as a whole: a distilled base has no types of its kind, or could not name it.
 fn is_taken(ty: &Type<'_>) -> Result<bool> {
     match ty.kind() {
         Kind::Int | Kind::Float | Kind::Fwd => Ok(false),
@@ -128,25 +128,25 @@ fn is_taken(ty: &Type<'_>) -> Result<bool> {
         kind => Err(Error::new(
             ErrorKind::Btf,
             format!(
-                "the types refer to {kind} `{}` of their base, which a digest cannot hold",
+                "the types refer to {kind} `{}` of their base, which a distilled base cannot hold",
                 ty.name()
             ),
         )),
     }
 }
 
-/// Adds what a digest holds of a type; `None` if it holds none of it.
-fn digested(digest: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
+/// Adds a type to a distilled base as far as that holds it; `None` if it does not.
+fn add_distilled(distilled: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
     let name = ty.name();
     match ty.kind() {
-        Kind::Int | Kind::Float | Kind::Fwd => Some(digest.add_type(ty)),
+        Kind::Int | Kind::Float | Kind::Fwd => Some(distilled.add_type(ty)),
         _ if name.is_empty() => None,
-        Kind::Struct => Some(digest.add_struct(name, ty.size_field(), [] as [Member<'_>; 0])),
-        Kind::Union => Some(digest.add_union(name, ty.size_field(), [] as [Member<'_>; 0])),
+        Kind::Struct => Some(distilled.add_struct(name, ty.size_field(), [] as [Member<'_>; 0])),
+        Kind::Union => Some(distilled.add_union(name, ty.size_field(), [] as [Member<'_>; 0])),
         // Of either width: the size tells.
         Kind::Enum | Kind::Enum64 => {
             let none: [Enumerator<'_>; 0] = [];
-            Some(digest.add_enum(name, ty.size_field(), Signedness::Unsigned, none))
+            Some(distilled.add_enum(name, ty.size_field(), Signedness::Unsigned, none))
         }
         _ => None,
     }
@@ -169,7 +169,7 @@ fn references(ty: &Type<'_>, mut visit: impl FnMut(TypeId)) {
     ty.variables().for_each(|variable| visit(variable.type_id));
 }
 
-/// The structures and unions of the digest that own structures hold, not only point to: their size counts.
+/// The structures and unions of the base that own structures embed rather than point to: their size matters.
 fn embedded(split: &Btf<'_>) -> HashSet<TypeId> {
     let own_start = split.own_ids().start;
     let mut found = HashSet::new();
@@ -194,13 +194,13 @@ fn embedded(split: &Btf<'_>) -> HashSet<TypeId> {
     found
 }
 
-/// For each type of the digest, its counterpart in the base.
+/// For each type of the distilled base, its counterpart in the base.
 fn matches(
-    digest: &Btf<'_>,
+    distilled: &Btf<'_>,
     base: &Btf<'static>,
     embedded: &HashSet<TypeId>,
 ) -> Result<HashMap<TypeId, TypeId>> {
-    let named: Vec<Type<'_>> = digest.types().collect();
+    let named: Vec<Type<'_>> = distilled.types().collect();
     let names: Vec<&str> = named.iter().map(Type::name).collect();
     let mut candidates: HashMap<&str, Vec<Type<'_>>> = HashMap::new();
     for hit in base.find_all(&names, NameMatch::Exact) {
@@ -217,7 +217,7 @@ fn matches(
     Ok(ids)
 }
 
-/// The one type among those of the same name that a type of a digest stands for.
+/// The one type among those of this name that a type of the distilled base stands for.
 fn counterpart(wanted: &Type<'_>, of_name: &[Type<'_>], is_embedded: bool) -> Result<TypeId> {
     let same_kind = |ty: &&Type<'_>| match wanted.kind() {
         Kind::Enum => ty.kind().is_any_enum(),
@@ -240,7 +240,10 @@ fn counterpart(wanted: &Type<'_>, of_name: &[Type<'_>], is_embedded: bool) -> Re
         Kind::Fwd => false,
         Kind::Int | Kind::Float | Kind::Enum => true,
         kind => {
-            let message = format!("the base is no digest: it has {kind} `{}`", wanted.name());
+            let message = format!(
+                "the base is not distilled: it has {kind} `{}`",
+                wanted.name()
+            );
             return Err(Error::new(ErrorKind::Btf, message));
         }
     };
@@ -328,11 +331,11 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_has_names_and_sizes_alone() {
+    fn a_distilled_base_has_only_names_and_sizes() {
         let module = module(&shared(&kernel(3, 40)));
-        let distilled = module.distill_base().unwrap();
-        let digest = distilled.base().unwrap();
-        let held: Vec<_> = digest
+        let module_types = module.distill_base().unwrap();
+        let distilled = module_types.base().unwrap();
+        let held: Vec<_> = distilled
             .types()
             .map(|ty| (ty.kind(), ty.name().to_string(), ty.size_field(), ty.vlen()))
             .collect();
@@ -348,7 +351,7 @@ mod tests {
             expected.map(|(kind, name, size)| (kind, name.to_string(), size, 0))
         );
         assert_eq!(
-            distilled.own_ids().len(),
+            module_types.own_ids().len(),
             module.own_ids().len() + 1,
             "and pid_t"
         );

@@ -1,0 +1,102 @@
+//! `rawbpf btf minimize`: the part of kernels' types that objects need, to ship with them.
+
+use super::object;
+use crate::cannot_print;
+use crate::stop::Stop;
+use clap::Args;
+use rawbpf::reloc::{OfflineKernel, Target, minimize};
+use rawbpf::{Error, ErrorKind, OpenObject, Result};
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(crate) struct MinimizeArgs {
+    /// The compiled objects (.bpf.o)
+    #[arg(required = true, value_name = "OBJECT")]
+    objects: Vec<PathBuf>,
+    /// The types of a kernel (raw BTF, or an ELF file with a .BTF section; may be repeated)
+    #[arg(long = "kernel", required = true, value_name = "FILE")]
+    kernels: Vec<PathBuf>,
+    /// The folder for the results, created if missing; the result for a kernel in `6.1.btf` or `6.1` is `6.1.btf`
+    #[arg(short, long = "output", value_name = "FOLDER")]
+    output: PathBuf,
+}
+
+/// Writes for each kernel what all objects need of its types.
+pub(crate) fn run(args: &MinimizeArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+    let names = names(&args.kernels)?;
+    let opened = args.objects.iter().map(|path| object::open(path, stop));
+    let objects: Vec<OpenObject> = opened.collect::<Result<_>>()?;
+    fs::create_dir_all(&args.output).map_err(|error| failed("make", &args.output, error))?;
+    for (kernel, name) in args.kernels.iter().zip(names) {
+        let target = Target::offline(OfflineKernel::from_btf_file(kernel)?);
+        let small = minimize(&objects, &target)
+            .map_err(|error| error.context(kernel.display().to_string()))?;
+        let path = args.output.join(name);
+        fs::write(&path, small.bytes()).map_err(|error| failed("write", &path, error))?;
+        let (types, bytes) = (small.types().count(), small.bytes().len());
+        writeln!(out, "{}: {types} types, {bytes} bytes", path.display()).map_err(cannot_print)?;
+    }
+    Ok(())
+}
+
+/// The names of the results. No two kernels may have the same.
+fn names(kernels: &[PathBuf]) -> Result<Vec<OsString>> {
+    let mut taken = HashSet::new();
+    let mut names = Vec::new();
+    for kernel in kernels {
+        let name = result_name(kernel);
+        if !taken.insert(name.clone()) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!(
+                    "two kernels would be written to `{}`",
+                    Path::new(&name).display()
+                ),
+            )
+            .with_hint("rename their files so that they differ"));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+fn result_name(kernel: &Path) -> OsString {
+    let is_btf = kernel.extension() == Some(OsStr::new("btf"));
+    let name = if is_btf {
+        kernel.file_stem()
+    } else {
+        kernel.file_name()
+    };
+    let mut name = name.unwrap_or(OsStr::new("kernel")).to_os_string();
+    name.push(".btf");
+    name
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> Error {
+    let message = format!("cannot {what} {}: {error}", path.display());
+    let errno = error.raw_os_error().map(rawbpf::Errno);
+    let result = Error::new(ErrorKind::Io, message).with_source(error);
+    match errno {
+        Some(errno) => result.with_errno(errno),
+        None => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_named_after_their_kernels() {
+        let name = |path: &str| result_name(Path::new(path)).into_string().unwrap();
+        assert_eq!(name("kernels/6.1.btf"), "6.1.btf");
+        assert_eq!(name("kernels/5.10.0-32-amd64"), "5.10.0-32-amd64.btf");
+        assert_eq!(name("/sys/kernel/btf/vmlinux"), "vmlinux.btf");
+        let twice = names(&["a/vmlinux".into(), "b/vmlinux".into()]).unwrap_err();
+        assert_eq!(twice.kind(), ErrorKind::InvalidArgument);
+    }
+}
