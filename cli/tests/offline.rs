@@ -1,5 +1,6 @@
 //! `inspect` and `plan`, which need no kernel: what they print for the fixtures.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -286,11 +287,9 @@ fn kernels_types_are_minimized_for_objects() {
     let kernel = |release: &str| fixture(&format!("btf/{release}.btf"));
     let run = |kernels: &[PathBuf]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
-        command.args(["btf", "minimize", "-o"]).arg(&output);
-        for kernel in kernels {
-            command.arg("--kernel").arg(kernel);
-        }
-        command.arg(&object).output().unwrap()
+        command.args(["btf", "minimize", "--kernel"]).args(kernels);
+        command.arg("-o").arg(&output).arg(&object);
+        command.output().unwrap()
     };
     let done = run(&[kernel("5.10"), kernel("7.2")]);
     assert!(done.status.success(), "{done:?}");

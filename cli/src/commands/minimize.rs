@@ -17,8 +17,8 @@ pub(crate) struct MinimizeArgs {
     /// The compiled objects (.bpf.o)
     #[arg(required = true, value_name = "OBJECT")]
     objects: Vec<PathBuf>,
-    /// The types of a kernel (raw BTF, or an ELF file with a .BTF section; may be repeated)
-    #[arg(long = "kernel", required = true, value_name = "FILE")]
+    /// The types of a kernel (raw BTF, or an ELF file with a .BTF section), or several: another option ends the list
+    #[arg(long = "kernel", required = true, num_args = 1.., value_name = "FILE")]
     kernels: Vec<PathBuf>,
     /// The folder for the results, created if missing; the result for a kernel in `6.1.btf` or `6.1` is `6.1.btf`
     #[arg(short, long = "output", value_name = "FOLDER")]
