@@ -207,18 +207,20 @@ impl Link {
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let fd = pin::open(pin::Place::At(path))?;
-        bpf::link_info(fd.as_fd()).map_err(|errno| {
-            let message = format!("what is pinned at {} is no link", path.display());
-            let error = Error::from_errno(errno, message);
-            match errno {
-                Errno::EINVAL => error.with_kind(ErrorKind::InvalidArgument),
-                _ => error,
-            }
-        })?;
+        check_link(&fd, &format!("what is pinned at {}", path.display()))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut link = Self::kernel(&name, fd);
         link.pin = Some(path.to_owned());
         Ok(link)
+    }
+
+    /// A link whose descriptor came from elsewhere. It stays attached when this is dropped, as long as somebody else holds it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it is no link's descriptor.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        let info = check_link(&fd, "what the descriptor stands for")?;
+        Ok(Self::kernel(&kernel_name(&info).unwrap_or_default(), fd))
     }
 
     /// The ids of all links of the kernel, in ascending order. Since Linux 5.8.
@@ -287,6 +289,17 @@ impl Link {
             )
         })
     }
+}
+
+/// What the kernel says of `what`, which has to be a link.
+fn check_link(fd: &OwnedFd, what: &str) -> Result<LinkInfo> {
+    bpf::link_info(fd.as_fd()).map_err(|errno| {
+        let error = Error::from_errno(errno, format!("{what} is not a BPF link"));
+        match errno {
+            Errno::EINVAL => error.with_kind(ErrorKind::InvalidArgument),
+            _ => error,
+        }
+    })
 }
 
 /// The kernel's name for the program, or the struct_ops map, of a link.

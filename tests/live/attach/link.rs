@@ -68,6 +68,13 @@ fn links_are_found_by_name_and_by_id() {
     );
     assert_eq!(links_of(info.program_id), [info.id]);
     let same = Link::from_id(info.id).unwrap();
+    let copy = same.fd().unwrap().try_clone_to_owned().unwrap();
+    let again = Link::from_fd(copy).unwrap();
+    assert_eq!((again.id().unwrap(), again.name()), (info.id, same.name()));
+    let other = std::fs::File::open("/dev/null").unwrap();
+    let error = Link::from_fd(other.into()).unwrap_err();
+    assert_eq!(error.kind(), rawbpf::ErrorKind::InvalidArgument, "{error}");
+    drop(again);
     assert_eq!(
         same.name(),
         "count_switch",
