@@ -177,7 +177,7 @@ fn what_cannot_be_done_to_a_link_is_said() {
         "{error}"
     );
     let error = Link::from_pin(&taken).unwrap_err().to_string();
-    assert!(error.contains("is no link"), "{error}");
+    assert!(error.contains("is not a BPF link"), "{error}");
     let error = link.pin("/tmp/rawbpf-no-pin").unwrap_err();
     assert!(error.hint().unwrap().contains("/sys/fs/bpf"), "{error}");
 }
