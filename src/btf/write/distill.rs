@@ -318,7 +318,7 @@ mod tests {
             .unwrap();
         let member = |member: Member<'_>| {
             let ty = module.get(member.type_id).unwrap();
-            let pointee = ty.target().map(|id| module.type_name(id).to_string());
+            let pointee = ty.target().map(|id| module.type_name(id));
             format!(
                 "{}: {} {:?} at {}",
                 member.name,
