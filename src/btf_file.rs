@@ -110,7 +110,7 @@ fn elf_error(error: object::Error) -> Error {
 mod tests {
     use super::*;
     use crate::Errno;
-    use crate::btf::Kind;
+    use crate::btf::{BtfBuilder, Kind};
 
     #[test]
     fn images_without_types_are_refused() {
@@ -156,7 +156,7 @@ mod tests {
 
     /// `int`, and what continues it: `typedef int own`.
     fn base_and_split() -> (Vec<u8>, Vec<u8>) {
-        let mut editor = crate::btf::BtfBuilder::new();
+        let mut editor = BtfBuilder::new();
         editor.add_int("int", 4, 1);
         let base = editor.finish().expect("types");
         let string_len = u32::from_ne_bytes(base[20..24].try_into().expect("four bytes"));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_of_the_base_stands_for_it() {
+    fn a_distilled_base_stands_for_the_base_and_is_fitted_to_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("module.ko");
         let (base, split) = base_and_split();
@@ -214,10 +214,22 @@ mod tests {
         let btf = Btf::from_file(&path).expect("types");
         let own = btf.find("own", Kind::Typedef).expect("its own type");
         assert_eq!(btf.size_of(own).expect("a size"), 4);
-        let other = Arc::new(Btf::from_vec(base).expect("a base"));
-        let error = Btf::from_file_split(&path, &other).expect_err("two bases");
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-        assert!(error.to_string().contains("without a base"), "{error}");
+        // The kernel has it under another id.
+        let mut kernel = BtfBuilder::new();
+        kernel.add_int("long", 8, 1);
+        let int = kernel.add_int("int", 4, 1);
+        let kernel = Arc::new(kernel.build().expect("a kernel's types"));
+        let fitted = Btf::from_file_split(&path, &kernel).expect("fitted types");
+        let own = fitted.find("own", Kind::Typedef).expect("its own type");
+        assert_eq!(fitted.get(own).expect("a type").target(), Some(int));
+        // A kernel without it is another kernel.
+        let other = Arc::new(BtfBuilder::new().build().expect("no types"));
+        let error = Btf::from_file_split(&path, &other).expect_err("no `int`");
+        assert_eq!(error.kind(), ErrorKind::Btf, "{error}");
+        assert!(
+            error.to_string().contains("no int `int` of 4 bytes"),
+            "{error}"
+        );
     }
 
     #[test]
