@@ -3,10 +3,11 @@
 //! Opening a FIFO waits for a writer, reading a device may never end, and a sparse file can claim any size. None of them can
 //! hold what this crate reads, so they are rejected before a byte is read.
 
+use crate::elf::ReadAt;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// How large a kind of input may be.
@@ -108,6 +109,32 @@ pub(crate) fn open_regular(path: &Path, limit: Limit) -> Result<File> {
     let opened = file.metadata().map_err(|e| cannot_open(e, path))?;
     check(&opened, path, limit)?;
     Ok(file)
+}
+
+/// A file that is read piece by piece.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    file: File,
+    size: u64,
+}
+
+impl Opened {
+    /// Opens a regular file. If it becomes shorter, reading fails.
+    pub(crate) fn open(path: &Path, limit: Limit) -> Result<Self> {
+        let file = open_regular(path, limit)?;
+        let size = file.metadata().map_err(|e| cannot_open(e, path))?.len();
+        Ok(Self { file, size })
+    }
+}
+
+impl ReadAt for Opened {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.file.read_exact_at(into, offset)
+    }
 }
 
 #[cold]

@@ -4,7 +4,9 @@ use super::ElfError;
 use crate::{Error, ErrorKind, Result};
 use object::elf::{self, FileHeader32, FileHeader64};
 use object::pod::{self, Pod};
-use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, Sym};
+use object::read::elf::{
+    CompressionHeader, Dyn, FileHeader, ProgramHeader, Rel, Rela, SectionHeader, Sym,
+};
 use object::{Endianness, U32};
 use std::mem::size_of;
 
@@ -64,6 +66,8 @@ pub(super) struct Section {
     pub(super) len: u64,
     pub(super) link: u32,
     pub(super) info: u32,
+    pub(super) flags: elf::SectionFlags,
+    pub(super) align: u64,
 }
 
 /// An entry of a symbol table.
@@ -74,6 +78,28 @@ pub(super) struct RawSymbol {
     pub(super) bind: elf::SymbolBind,
     pub(super) section: elf::SymbolSection,
     pub(super) value: u64,
+    /// Bytes of what it names.
+    pub(super) size: u64,
+}
+
+/// What a compressed section starts with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compression {
+    pub(super) kind: elf::CompressionType,
+    /// Bytes when unpacked.
+    pub(super) size: u64,
+    /// Bytes of this header.
+    pub(super) header_len: usize,
+}
+
+/// An entry of a relocation table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relocation {
+    pub(super) offset: u64,
+    pub(super) symbol: u32,
+    pub(super) kind: u32,
+    /// None if it is where the relocation is applied.
+    pub(super) addend: Option<i64>,
 }
 
 /// Calls a function that is generic over the ELF class.
@@ -139,6 +165,39 @@ impl Format {
     /// Tag and value.
     pub(super) fn dynamic(self, bytes: &[u8]) -> Option<(elf::DynamicTag, u64)> {
         by_class!(self, dynamic(bytes, self.endian))
+    }
+
+    pub(super) fn compression(self, bytes: &[u8]) -> Option<Compression> {
+        by_class!(self, compression(bytes, self.endian))
+    }
+
+    /// An entry of a table with addends (`SHT_RELA`).
+    pub(super) fn rela(self, bytes: &[u8], mips: bool) -> Option<Relocation> {
+        by_class!(self, rela(bytes, self.endian, self.is_odd(mips)))
+    }
+
+    /// An entry of a table without (`SHT_REL`).
+    pub(super) fn rel(self, bytes: &[u8], mips: bool) -> Option<Relocation> {
+        by_class!(self, rel(bytes, self.endian, self.is_odd(mips)))
+    }
+
+    /// 64-bit MIPS of low byte order has the parts of a relocation in an order of its own.
+    fn is_odd(self, mips: bool) -> bool {
+        mips && self.class == Class::Elf64 && self.endian == Endianness::Little
+    }
+
+    pub(super) fn rela_len(self) -> usize {
+        fn len<H: FileHeader>() -> usize {
+            size_of::<H::Rela>()
+        }
+        by_class!(self, len())
+    }
+
+    pub(super) fn rel_len(self) -> usize {
+        fn len<H: FileHeader>() -> usize {
+            size_of::<H::Rel>()
+        }
+        by_class!(self, len())
     }
 
     pub(super) fn segment_len(self) -> usize {
@@ -234,6 +293,8 @@ fn section<H: FileHeader<Endian = Endianness>>(
         len: header.sh_size(endian).into(),
         link: header.sh_link(endian),
         info: header.sh_info(endian),
+        flags: header.sh_flags(endian),
+        align: header.sh_addralign(endian).into(),
     })
 }
 
@@ -248,6 +309,7 @@ fn symbol<H: FileHeader<Endian = Endianness>>(
         bind: symbol.st_bind(),
         section: symbol.st_shndx(endian),
         value: symbol.st_value(endian).into(),
+        size: symbol.st_size(endian).into(),
     })
 }
 
@@ -257,4 +319,44 @@ fn dynamic<H: FileHeader<Endian = Endianness>>(
 ) -> Option<(elf::DynamicTag, u64)> {
     let entry: &H::Dyn = structure(bytes)?;
     Some((entry.d_tag(endian), entry.d_val(endian).into()))
+}
+
+fn compression<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+) -> Option<Compression> {
+    let header: &H::CompressionHeader = structure(bytes)?;
+    Some(Compression {
+        kind: header.ch_type(endian),
+        size: header.ch_size(endian).into(),
+        header_len: size_of::<H::CompressionHeader>(),
+    })
+}
+
+fn rela<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+    is_odd: bool,
+) -> Option<Relocation> {
+    let entry: &H::Rela = structure(bytes)?;
+    Some(Relocation {
+        offset: entry.r_offset(endian).into(),
+        symbol: entry.r_sym(endian, is_odd),
+        kind: entry.r_type(endian, is_odd).0,
+        addend: Some(entry.r_addend(endian).into()),
+    })
+}
+
+fn rel<H: FileHeader<Endian = Endianness>>(
+    bytes: &[u8],
+    endian: Endianness,
+    _is_odd: bool,
+) -> Option<Relocation> {
+    let entry: &H::Rel = structure(bytes)?;
+    Some(Relocation {
+        offset: entry.r_offset(endian).into(),
+        symbol: entry.r_sym(endian),
+        kind: entry.r_type(endian).0,
+        addend: None,
+    })
 }

@@ -11,6 +11,7 @@
 //!  an object:              file --> section --> symbol, rel
 //!  a program or library:   functions --> symbol_scan (dynamic) --> symbol_choice   a name --> its place in the file
 //!                          usdt, debug_symbols                                     its probes; where else its symbols are
+//!  what debuggers read:    parts                                                   a name --> the bytes of a section
 //!                              all of them --> executable --> format, read_at
 //! ```
 //!
@@ -25,6 +26,8 @@ mod format;
 pub mod functions;
 pub(crate) mod ld_cache;
 mod name_budget;
+#[cfg(feature = "dwarf")]
+pub(crate) mod parts;
 mod read_at;
 mod rel;
 mod section;

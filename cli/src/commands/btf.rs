@@ -1,6 +1,8 @@
 //! `rawbpf btf`: types in files and in the kernel, shown as they are, or as definitions.
 
-use super::minimize::{self, MinimizeArgs};
+mod encode;
+mod minimize;
+
 use crate::cannot_print;
 use crate::show::table::print_table;
 use crate::show::types;
@@ -31,7 +33,9 @@ enum Job {
     /// List the type information that the kernel holds, and which programs and maps use it
     List(ListArgs),
     /// Write the part of kernels' types that objects need, to ship with them to kernels without BTF
-    Minimize(MinimizeArgs),
+    Minimize(minimize::MinimizeArgs),
+    /// Make type information of the debug information (DWARF) of a kernel, module or object that has none
+    Encode(encode::EncodeArgs),
 }
 
 impl BtfArgs {
@@ -40,6 +44,7 @@ impl BtfArgs {
             Job::Dump(args) => args.format == Format::Json,
             Job::List(args) => args.json,
             Job::Minimize(_) => false,
+            Job::Encode(_) => false,
         }
     }
 }
@@ -82,6 +87,7 @@ struct ListArgs {
 
 pub(crate) fn btf(args: &BtfArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     match &args.job {
+        Job::Encode(args) => encode::encode(args, stop, out),
         Job::Dump(args) => dump(args, out),
         Job::List(args) => list(args, out),
         Job::Minimize(args) => minimize::run(args, stop, out),

@@ -7,7 +7,6 @@ mod choices;
 mod generate;
 mod inspect;
 mod load;
-mod minimize;
 mod object;
 mod pins;
 mod plan;

@@ -1,6 +1,6 @@
 //! `rawbpf btf minimize`: the part of kernels' types that objects need, to ship with them.
 
-use super::object;
+use crate::commands::object;
 use crate::cannot_print;
 use crate::stop::Stop;
 use clap::Args;

@@ -1,0 +1,54 @@
+//! `rawbpf btf encode`: from a file with debug information to a file with BTF.
+
+use crate::show::outlet::say;
+use crate::stop::Stop;
+use clap::Args;
+use rawbpf::dwarf::Encoder;
+use rawbpf::{Error, Result};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The file may be a vmlinux with debug information (of a package such as linux-image-*-dbg), a module, an object, or any \
+                  other ELF file that was compiled with -g. What is written can be given to `rawbpf plan --btf` and to every other \
+                  BPF loader."
+)]
+pub(crate) struct EncodeArgs {
+    /// The ELF file
+    #[arg(value_name = "ELF")]
+    file: PathBuf,
+    /// Where to write the BTF
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Read with so many threads; what is written does not depend on it
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    jobs: NonZero<usize>,
+}
+
+pub(super) fn encode(args: &EncodeArgs, stop: &Stop, _out: &mut impl Write) -> Result<()> {
+    let types = Encoder::new().threads(args.jobs).encode_file(&args.file)?;
+    write(&args.output, &types)?;
+    let len = types.len();
+    let output = args.output.display();
+    say(
+        stop,
+        format_args!("rawbpf: {len} bytes of type information in {output}"),
+    );
+    Ok(())
+}
+
+/// Replaces the contents of a file.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let cannot = |error| Error::from_io(error, "write", path);
+    let mut file = OpenOptions::new();
+    let mut file = file
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .map_err(cannot)?;
+    file.write_all(bytes).map_err(cannot)
+}

@@ -1,0 +1,125 @@
+//! Hashing of numbers and names that come from a file: fast, and with keys that the file cannot know.
+//!
+//! Whoever writes a file could choose names that all collide, if the function were fixed, and make every look-up a search.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+/// A table whose keys come from a file.
+pub(super) type Table<K, V> = HashMap<K, V, Keys>;
+
+/// What a process mixes into all hashes. Nothing that is written depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys {
+    start: u64,
+    factor: u64,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self {
+            start: random.hash_one(1_u8),
+            // An even factor would lose bits.
+            factor: random.hash_one(2_u8) | 1,
+        }
+    }
+}
+
+impl BuildHasher for Keys {
+    type Hasher = Folding;
+
+    #[inline]
+    fn build_hasher(&self) -> Folding {
+        Folding {
+            state: self.start,
+            factor: self.factor,
+        }
+    }
+}
+
+/// Multiplies, and folds the high half of the product on the low one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Folding {
+    state: u64,
+    factor: u64,
+}
+
+impl Folding {
+    #[inline]
+    fn mix(&mut self, value: u64) {
+        let product = u128::from(self.state ^ value).wrapping_mul(u128::from(self.factor));
+        let [low, high] = [product, product >> 64]
+            .map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
+        self.state = low ^ high;
+        // A product of zero would forget what came before.
+        self.state = self.state.wrapping_add(value.rotate_left(32));
+    }
+}
+
+impl Hasher for Folding {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.state
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        let last = rest
+            .iter()
+            .fold(1_u64, |last, byte| last << 8 | u64::from(*byte));
+        self.mix(last);
+    }
+
+    #[inline]
+    fn write_u8(&mut self, value: u8) {
+        self.mix(u64::from(value));
+    }
+
+    #[inline]
+    fn write_u32(&mut self, value: u32) {
+        self.mix(u64::from(value));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, value: u64) {
+        self.mix(value);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, value: usize) {
+        self.mix(value as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn what_differs_hashes_differently() {
+        let keys = Keys::default();
+        let numbers: HashSet<u64> = (0..100_000_u64).map(|n| keys.hash_one(n)).collect();
+        assert_eq!(numbers.len(), 100_000);
+        let texts = [
+            &b""[..],
+            b"\0",
+            b"\0\0",
+            b"a",
+            b"a\0",
+            b"12345678",
+            b"123456789",
+        ];
+        let hashes: HashSet<u64> = texts.iter().map(|text| keys.hash_one(text)).collect();
+        assert_eq!(hashes.len(), texts.len());
+        let low_bits: HashSet<u64> = (0..4096_u64)
+            .map(|n| keys.hash_one(n << 52) & 0xfff)
+            .collect();
+        assert!(low_bits.len() > 2000, "{}", low_bits.len());
+    }
+}

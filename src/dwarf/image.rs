@@ -1,0 +1,127 @@
+//! What of a file matters: its debug sections, and what its symbols say about functions and variables.
+
+use super::error::DwarfError;
+use super::hash::Table;
+use crate::Result;
+use crate::elf::ReadAt;
+use crate::elf::parts::{PartSymbolKind, Parts};
+
+/// The parts of a file that are read.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) is_little_endian: bool,
+    pub(super) info: Vec<u8>,
+    /// Type units of DWARF 4.
+    pub(super) types: Vec<u8>,
+    pub(super) abbreviations: Vec<u8>,
+    pub(super) strings: Vec<u8>,
+    pub(super) line_strings: Vec<u8>,
+    pub(super) string_offsets: Vec<u8>,
+    pub(super) addresses: Vec<u8>,
+    pub(super) symbols: Symbols,
+}
+
+/// What the symbol table says.
+#[derive(Debug, Default)]
+pub(super) struct Symbols {
+    /// Functions; what follows a dot (`.isra.0`, `.constprop.1`) is left out.
+    pub(super) functions: Table<String, ()>,
+    /// Variables of sections that BTF tells of, by address: name, size, and the index of the section.
+    pub(super) variables: Table<u64, Vec<VariableSymbol>>,
+    /// The names of these sections, and where they start.
+    pub(super) sections: Vec<(String, u64)>,
+}
+
+#[derive(Debug)]
+pub(super) struct VariableSymbol {
+    pub(super) name: String,
+    pub(super) size: u32,
+    /// An index in [`Symbols::sections`].
+    pub(super) section: usize,
+}
+
+impl Image {
+    pub(super) fn read(file: &dyn ReadAt) -> Result<Self> {
+        let parts = Parts::open(file)?;
+        let section = |name: &str| Ok::<_, crate::Error>(parts.section(name)?.unwrap_or_default());
+        let (info, types) = (section(".debug_info")?, section(".debug_types")?);
+        if info.is_empty() && types.is_empty() {
+            return Err(DwarfError::NoDebugInfo.into());
+        }
+        let abbreviations = section(".debug_abbrev")?;
+        if abbreviations.is_empty() {
+            let section = ".debug_abbrev";
+            return Err(DwarfError::NoSection { section }.into());
+        }
+        if parts
+            .sections()
+            .any(|section| section.name == ".gnu_debugaltlink")
+        {
+            let what = "debug information that shares a part with other files (`.gnu_debugaltlink`, as `dwz -m` writes it)";
+            return Err(DwarfError::Unsupported { what }.into());
+        }
+        Ok(Self {
+            is_little_endian: parts.is_little_endian(),
+            info,
+            types,
+            abbreviations,
+            strings: section(".debug_str")?,
+            line_strings: section(".debug_line_str")?,
+            string_offsets: section(".debug_str_offsets")?,
+            addresses: section(".debug_addr")?,
+            symbols: Symbols::of(&parts),
+        })
+    }
+}
+
+impl Symbols {
+    /// Notes functions, and the variables of a kernel of which each CPU has its own; of a BPF object, all.
+    fn of(parts: &Parts<'_>) -> Self {
+        let mut symbols = Self::default();
+        let mut wanted: Table<usize, usize> = Table::default();
+        for (number, section) in parts.sections().enumerate() {
+            let of_object = parts.is_bpf() && section.is_data && section.len > 0;
+            if section.name == ".data..percpu" || of_object {
+                wanted.insert(number, symbols.sections.len());
+                symbols
+                    .sections
+                    .push((section.name.to_owned(), section.address));
+            }
+        }
+        for symbol in parts.symbols() {
+            let name = symbol.name.to_owned();
+            match symbol.kind {
+                PartSymbolKind::Function => {
+                    let plain = name.split('.').next().unwrap_or_default();
+                    symbols.functions.insert(plain.to_owned(), ());
+                }
+                PartSymbolKind::Data => {
+                    if let Some(section) = wanted.get(&symbol.section) {
+                        let all = symbols.variables.entry(symbol.address).or_default();
+                        all.push(VariableSymbol {
+                            name,
+                            size: u32::try_from(symbol.size).unwrap_or(u32::MAX),
+                            section: *section,
+                        });
+                    }
+                }
+                PartSymbolKind::Other => {}
+            }
+        }
+        symbols
+    }
+
+    /// Whether a function is in the file, and not only inlined; without symbols, whether others see it.
+    pub(super) fn has_function(&self, name: &str, is_global: bool) -> bool {
+        match self.functions.is_empty() {
+            true => is_global,
+            false => self.functions.contains_key(name),
+        }
+    }
+
+    /// The symbol of a variable.
+    pub(super) fn variable(&self, address: u64, name: &str) -> Option<&VariableSymbol> {
+        let all = self.variables.get(&address)?;
+        all.iter().find(|symbol| symbol.name == name)
+    }
+}

@@ -1,0 +1,94 @@
+//! Debug information (DWARF) in, BTF out: for kernels and objects that were built without BTF.
+//!
+//! In: an ELF file that was compiled with `-g`, linked or not (a `vmlinux`, a module, an object), DWARF 2 to 5. Out: the types of all
+//! its units, each once, with the functions and the variables of each CPU: what `pahole -J` writes when a kernel is built. Not here:
+//! reading BTF (see [`btf`](crate::btf)).
+//!
+//! Start with `encode`:
+//!
+//! ```text
+//!  encode:  a file --> image --> units --> in chunks, one thread each --> merge, same --> write --> BTF
+//!                                                  |
+//!                                unit by unit:  walk --> link --> merge
+//!                                                 `-- entry, plan (attributes and abbreviations)
+//! ```
+//!
+//! `types` is what passes between them: rows of plain numbers. `names` numbers names, `offsets` finds the row of an offset, `hash` is
+//! what tables use, `error` says what is wrong with a file.
+//!
+//! ```no_run
+//! let types = rawbpf::dwarf::Encoder::new().encode_file("vmlinux")?;
+//! std::fs::write("vmlinux.btf", types)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod encode;
+mod entry;
+mod error;
+mod hash;
+mod image;
+mod link;
+mod merge;
+mod names;
+mod offsets;
+mod plan;
+mod same;
+#[cfg(test)]
+mod tests;
+mod types;
+mod units;
+mod walk;
+mod write;
+
+use crate::Result;
+use crate::elf::ReadAt;
+use crate::files::{Limit, Opened};
+use std::num::NonZero;
+use std::path::Path;
+
+/// Makes BTF of debug information.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    threads: NonZero<usize>,
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Encoder {
+    /// With one thread.
+    pub fn new() -> Self {
+        Self {
+            threads: NonZero::<usize>::MIN,
+        }
+    }
+
+    /// With so many threads. The outcome does not depend on it.
+    pub fn threads(self, threads: NonZero<usize>) -> Self {
+        Self { threads }
+    }
+
+    /// The types of a file, as the bytes of a BTF blob.
+    ///
+    /// # Errors
+    /// `NotFound` if the file has no debug information, `Elf` if it is no ELF file or damaged, `Btf` if the debug information is,
+    /// `Unsupported` if a part of it is in other files; what opening and reading the file says.
+    #[doc(alias = "pahole -J")]
+    pub fn encode_file(&self, path: impl AsRef<Path>) -> Result<Vec<u8>> {
+        let path = path.as_ref();
+        let file = Opened::open(path, Limit::KERNEL_IMAGE)?;
+        self.encode(&file)
+            .map_err(|e| e.context(path.display().to_string()))
+    }
+
+    /// The types of a file that is read piece by piece.
+    ///
+    /// # Errors
+    /// Those of [`encode_file`](Self::encode_file).
+    pub fn encode(&self, file: &dyn ReadAt) -> Result<Vec<u8>> {
+        encode::encode(file, self.threads)
+    }
+}

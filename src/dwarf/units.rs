@@ -1,0 +1,299 @@
+//! The units of a file, cut into chunks that are read independently of each other.
+
+use super::entry::{Bases, EntryReader, Sections, Slice};
+use super::error::DwarfError;
+use super::hash::Table;
+use super::image::{Image, Symbols};
+use super::link::link;
+use super::merge::Merged;
+use super::names::Names;
+use super::types::Types;
+use super::walk::Reading;
+use gimli::{
+    Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DebugAddrBase, DebugInfo,
+    DebugStrOffsetsBase, DebugTypes, Endianity, UnitHeader, UnitType,
+};
+use std::ops::Range;
+
+/// So many bytes of units are read between two merges: enough for merging to cost little, few enough for memory.
+const CHUNK: u64 = 8 << 20;
+
+/// All units of a file.
+pub(super) struct Units<'d, E: Endianity> {
+    sections: Sections<'d, E>,
+    headers: Vec<UnitHeader<Slice<'d, E>>>,
+    /// Where the tables of abbreviations start.
+    tables: Vec<usize>,
+    abbreviations: &'d [u8],
+    symbols: &'d Symbols,
+    info_len: u64,
+    /// Types in type units, by signature: their offset.
+    signatures: Table<u64, u32>,
+    /// How many bytes of names the file can have.
+    room: usize,
+}
+
+/// What the first entry of a unit says.
+struct Root {
+    bases: Bases,
+    language: Option<gimli::DwLang>,
+    is_elsewhere: bool,
+}
+
+/// Why a chunk could not be read.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// A unit refers to another one: they have to be read together.
+    Crosses,
+    Error(DwarfError),
+}
+
+impl From<DwarfError> for Refusal {
+    fn from(error: DwarfError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<'d, E: Endianity> Units<'d, E> {
+    pub(super) fn of(image: &'d Image, order: E) -> Result<Self, DwarfError> {
+        let slice = |bytes: &'d [u8]| Slice::new(bytes, order);
+        let info_len = image.info.len() as u64;
+        let mut units = Self {
+            sections: Sections {
+                strings: &image.strings,
+                line_strings: &image.line_strings,
+                string_offsets: slice(&image.string_offsets).into(),
+                addresses: slice(&image.addresses).into(),
+                order,
+            },
+            headers: Vec::new(),
+            tables: Vec::new(),
+            abbreviations: &image.abbreviations,
+            symbols: &image.symbols,
+            info_len,
+            signatures: Table::default(),
+            room: [
+                &image.info,
+                &image.types,
+                &image.strings,
+                &image.line_strings,
+            ]
+            .iter()
+            .fold(1 << 16, |room: usize, section| {
+                room.saturating_add(section.len())
+            }),
+        };
+        let mut at = 0;
+        let damaged = |unit| move |reason| DwarfError::Damaged { unit, reason };
+        let mut headers = DebugInfo::from(slice(&image.info)).units();
+        while let Some(header) = headers.next().map_err(damaged(at))? {
+            at = at.saturating_add(header.length_including_self() as u64);
+            units.add(header);
+        }
+        let mut headers = DebugTypes::from(slice(&image.types)).units();
+        while let Some(header) = headers.next().map_err(damaged(at))? {
+            at = at.saturating_add(header.length_including_self() as u64);
+            units.add(header);
+        }
+        units.tables.sort_unstable();
+        units.tables.dedup();
+        Ok(units)
+    }
+
+    fn add(&mut self, header: UnitHeader<Slice<'d, E>>) {
+        self.tables.push(header.debug_abbrev_offset().0);
+        if let UnitType::Type {
+            type_signature,
+            type_offset,
+        } = header.type_()
+        {
+            let offset = self.start_of(&header).saturating_add(type_offset.0 as u64);
+            if let Ok(offset) = u32::try_from(offset) {
+                self.signatures.insert(type_signature.0, offset);
+            }
+        }
+        self.headers.push(header);
+    }
+
+    /// Where a unit is. Those of `.debug_types` come after those of `.debug_info`.
+    fn start_of(&self, header: &UnitHeader<Slice<'d, E>>) -> u64 {
+        let offset = header.offset().0 as u64;
+        match header.section() {
+            gimli::SectionId::DebugTypes => self.info_len.saturating_add(offset),
+            _ => offset,
+        }
+    }
+
+    /// Ranges of units of some size each; the same for the same file, however many threads read them.
+    pub(super) fn chunks(&self) -> Vec<Range<usize>> {
+        let mut chunks = Vec::new();
+        let (mut from, mut size) = (0, 0_u64);
+        for (index, header) in self.headers.iter().enumerate() {
+            size = size.saturating_add(header.length_including_self() as u64);
+            if size >= CHUNK {
+                chunks.push(from..index + 1);
+                (from, size) = (index + 1, 0);
+            }
+        }
+        chunks.push(from..self.headers.len());
+        chunks
+    }
+
+    /// Whether units certainly refer to each other.
+    pub(super) fn has_type_units(&self) -> bool {
+        !self.signatures.is_empty()
+    }
+
+    pub(super) fn names(&self) -> Names<'d> {
+        Names::new(self.room)
+    }
+
+    /// The types of a chunk, whose units know nothing of each other.
+    pub(super) fn read_chunk(&self, chunk: Range<usize>) -> Result<(Types, Names<'d>), Refusal> {
+        let mut merged = Merged::default();
+        let mut reading = Reading::default();
+        let mut shared = Shared::new(self);
+        for header in self.headers.get(chunk).unwrap_or_default() {
+            reading.clear();
+            let start = self.start_of(header);
+            let end = start.saturating_add(header.length_including_self() as u64);
+            self.read_unit(header, start..end, &mut reading, &mut shared)?;
+            self.link(&mut reading, start, &shared.names)?;
+            merged.absorb(&reading.types);
+        }
+        Ok((merged.into_types(), shared.names))
+    }
+
+    /// The types of all units, which refer to each other.
+    pub(super) fn read_together(&self) -> Result<(Types, Names<'d>), Refusal> {
+        let mut reading = Reading::default();
+        let mut shared = Shared::new(self);
+        for header in &self.headers {
+            self.read_unit(header, 0..u64::MAX, &mut reading, &mut shared)?;
+        }
+        self.link(&mut reading, 0, &shared.names)?;
+        let mut merged = Merged::default();
+        merged.absorb(&reading.types);
+        Ok((merged.finish(), shared.names))
+    }
+
+    fn link(&self, reading: &mut Reading, base: u64, names: &Names<'d>) -> Result<(), DwarfError> {
+        link(reading, &self.signatures, base, |function| {
+            self.symbols
+                .has_function(names.text(function.name), function.is_global)
+        })
+    }
+
+    /// Adds the types of a unit to those of its group, which lies at these offsets.
+    fn read_unit(
+        &self,
+        header: &UnitHeader<Slice<'d, E>>,
+        group: Range<u64>,
+        reading: &mut Reading,
+        shared: &mut Shared<'d>,
+    ) -> Result<(), Refusal> {
+        let unit = self.start_of(header);
+        let damaged = |reason| DwarfError::Damaged { unit, reason };
+        let table = header.debug_abbrev_offset().0;
+        if !shared.tables.contains_key(&table) {
+            let abbreviations = self.table(table).map_err(damaged)?;
+            shared.tables.insert(table, abbreviations);
+        }
+        let Some(abbreviations) = shared.tables.get(&table) else {
+            return Ok(());
+        };
+        let root = root(header, abbreviations).map_err(damaged)?;
+        if root.is_elsewhere {
+            return Err(DwarfError::Unsupported {
+                what: "debug information that is in files of its own (`.dwo`, by `-gsplit-dwarf`)",
+            }
+            .into());
+        }
+        // Kernels are built with types of C alone; Rust's have no counterpart in BTF.
+        if root.language == Some(gimli::DW_LANG_Rust) {
+            return Ok(());
+        }
+        let start = u32::try_from(unit.saturating_sub(group.start));
+        let start = start.map_err(|_| DwarfError::Unsupported {
+            what: "more than 4 GiB of units that refer to each other",
+        })?;
+        let mut reader = EntryReader {
+            sections: &self.sections,
+            encoding: header.encoding(),
+            bases: root.bases,
+            unit_base: start,
+            group,
+            crosses: false,
+            signatures: &self.signatures,
+            names: &mut shared.names,
+            known: &mut shared.known,
+        };
+        let walked = reading.walk(header, abbreviations, &mut reader);
+        if reader.crosses {
+            return Err(Refusal::Crosses);
+        }
+        Ok(walked?)
+    }
+
+    /// A table of abbreviations, which ends before the next one starts: or else each unit could have all tables from its own on.
+    fn table(&self, start: usize) -> gimli::Result<Abbreviations> {
+        let next = self.tables.partition_point(|table| *table <= start);
+        let end = self.tables.get(next).copied().unwrap_or(usize::MAX);
+        let bytes = self.abbreviations.get(..end).unwrap_or(self.abbreviations);
+        let tables = DebugAbbrev::new(bytes, self.sections.order);
+        tables.abbreviations(DebugAbbrevOffset(start))
+    }
+}
+
+/// What units of a chunk share.
+struct Shared<'d> {
+    names: Names<'d>,
+    known: Table<u64, super::names::Name>,
+    tables: Table<usize, Abbreviations>,
+}
+
+impl<'d> Shared<'d> {
+    fn new<E: Endianity>(units: &Units<'d, E>) -> Self {
+        Self {
+            names: units.names(),
+            known: Table::default(),
+            tables: Table::default(),
+        }
+    }
+}
+
+fn root<'d, E: Endianity>(
+    header: &UnitHeader<Slice<'d, E>>,
+    abbreviations: &Abbreviations,
+) -> gimli::Result<Root> {
+    let encoding = header.encoding();
+    let main = gimli::DwarfFileType::Main;
+    let mut root = Root {
+        bases: Bases {
+            strings: DebugStrOffsetsBase::default_for_encoding_and_file(encoding, main),
+            addresses: DebugAddrBase(0),
+        },
+        language: None,
+        is_elsewhere: matches!(header.type_(), UnitType::Skeleton(_)),
+    };
+    let mut entries = header.entries_raw(abbreviations, None)?;
+    if entries.is_empty() {
+        return Ok(root);
+    }
+    let Some(abbreviation) = entries.read_abbreviation()? else {
+        return Ok(root);
+    };
+    for specification in abbreviation.attributes() {
+        let attribute = entries.read_attribute(*specification)?;
+        match (attribute.name(), attribute.value()) {
+            (gimli::DW_AT_language, AttributeValue::Language(language)) => {
+                root.language = Some(language);
+            }
+            (_, AttributeValue::DebugStrOffsetsBase(base)) => root.bases.strings = base,
+            (_, AttributeValue::DebugAddrBase(base)) => root.bases.addresses = base,
+            (gimli::DW_AT_dwo_name | gimli::DW_AT_GNU_dwo_name, _) => root.is_elsewhere = true,
+            _ => {}
+        }
+    }
+    Ok(root)
+}
