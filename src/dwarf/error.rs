@@ -17,6 +17,8 @@ pub(super) enum DwarfError {
     Nested { unit: u64, depth: usize },
     #[error("the entry at {offset:#x} of `.debug_info` is meant to be a type, and is none")]
     NoType { offset: u64 },
+    #[error("the types cannot be written: {0}")]
+    Write(String),
     #[error("{what} is not supported")]
     Unsupported { what: &'static str },
 }

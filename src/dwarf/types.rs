@@ -263,7 +263,7 @@ impl Types {
         let mut seen = 0_u64;
         for _ in 0..FAR_ENOUGH {
             let Some(ty) = self.get(at) else { break };
-            seen = seen << 4 | 1 + ty.shape as u64;
+            seen = (seen << 4) | (1 + ty.shape as u64);
             match ty.shape {
                 Shape::Array => hasher.write_u32(ty.count),
                 Shape::Typedef | Shape::Int | Shape::Float | Shape::TypeTag => {

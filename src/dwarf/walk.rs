@@ -180,6 +180,9 @@ impl Reading {
                 ty.target = Ref(entry.ty);
                 if shape == Shape::Typedef {
                     ty.name = entry.name;
+                    if entry.name.is_none() {
+                        ty.shape = Shape::Alias;
+                    }
                 }
                 let row = self.push_row(offset, ty);
                 Inside::Tagged {

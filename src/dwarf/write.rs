@@ -6,7 +6,9 @@ use super::image::Symbols;
 use super::names::{Name, Names};
 use super::types::{FWD_ENUM, FWD_UNION, Function, Item, Ref, Shape, Type, Types, Variable};
 use crate::TypeId;
-use crate::btf::{BtfEditor, Info, Kind, VarSecinfo};
+use crate::btf::{
+    BtfBuilder, Enumerator, FwdKind, IntEncoding, Linkage, Member, Param, Signedness, VarSecinfo,
+};
 
 pub(super) fn write(
     types: &Types,
@@ -16,19 +18,20 @@ pub(super) fn write(
     let mut writer = Writer {
         types,
         names,
-        btf: BtfEditor::new(),
+        btf: BtfBuilder::new(),
     };
     writer.add_types();
     writer.add_tags();
     writer.add_functions();
     writer.add_sections(symbols);
-    Ok(writer.btf.finish())
+    let written = writer.btf.finish();
+    written.map_err(|error| DwarfError::Write(error.to_string()))
 }
 
 struct Writer<'t, 'd> {
     types: &'t Types,
     names: &'t Names<'d>,
-    btf: BtfEditor,
+    btf: BtfBuilder,
 }
 
 /// Rows have the numbers that types get.
@@ -36,7 +39,7 @@ fn id(reference: Ref) -> TypeId {
     TypeId(reference.0)
 }
 
-impl Writer<'_, '_> {
+impl<'d> Writer<'_, 'd> {
     /// All rows, and after them the type of arrays' indexes.
     fn add_types(&mut self) {
         let index = Ref::to(self.types.rows.len());
@@ -56,82 +59,79 @@ impl Writer<'_, '_> {
         let target = id(ty.target);
         match ty.shape {
             Shape::Int => {
-                let encoding = u32::from(ty.detail) << 24 | ty.count;
-                self.btf
-                    .add_type(name, Info::of(Kind::Int), ty.size, &[encoding]);
+                let bits = u8::try_from(ty.count).unwrap_or(u8::MAX);
+                let encoding = IntEncoding::new(ty.detail, 0, bits);
+                self.btf.add_int_with(name, ty.size, encoding)
             }
-            Shape::Float => {
-                self.btf.add_type(name, Info::of(Kind::Float), ty.size, &[]);
+            Shape::Float => self.btf.add_float(name, ty.size),
+            Shape::Ptr => self.btf.add_ptr(target),
+            Shape::Const => self.btf.add_const(target),
+            Shape::Volatile => self.btf.add_volatile(target),
+            Shape::Restrict => self.btf.add_restrict(target),
+            Shape::TypeTag => self.btf.add_type_tag(name, target),
+            Shape::Typedef | Shape::Alias => self.btf.add_typedef(name, target),
+            Shape::Array => self.btf.add_array(target, id(index), ty.count),
+            Shape::Struct => {
+                let members = self.members(ty);
+                self.btf.add_struct(name, ty.size, members)
             }
-            Shape::Array => {
-                self.btf.add_array(target, id(index), ty.count);
+            Shape::Union => {
+                let members = self.members(ty);
+                self.btf.add_union(name, ty.size, members)
             }
-            Shape::Struct | Shape::Union => self.add_composite(ty, name),
-            Shape::Fwd if ty.detail == FWD_ENUM => {
-                self.btf.add_type(name, Info::of(Kind::Enum), 4, &[]);
-            }
-            Shape::Fwd => {
-                let info = flagged(Info::of(Kind::Fwd), ty.detail == FWD_UNION);
-                self.btf.add_type(name, info, 0, &[]);
-            }
+            Shape::Fwd => match ty.detail {
+                FWD_ENUM => self
+                    .btf
+                    .add_enum(name, 4, Signedness::Unsigned, Enumerator::NONE),
+                FWD_UNION => self.btf.add_fwd(name, FwdKind::Union),
+                _ => self.btf.add_fwd(name, FwdKind::Struct),
+            },
             Shape::Enum => self.add_enum(ty, name),
             Shape::Proto => {
                 let items = self.types.items_of(ty).iter();
-                let params: Vec<(&str, TypeId)> = items
-                    .map(|item| (self.names.text(item.name), id(item.ty)))
-                    .collect();
-                self.btf.add_func_proto(target, &params);
+                let params = items.map(|item| Param::new(self.names.text(item.name), id(item.ty)));
+                self.btf.add_func_proto(target, params)
             }
-            shape => {
-                self.btf.add_reference(reference_kind(shape), name, target);
-            }
-        }
-    }
-
-    fn add_composite(&mut self, ty: &Type, name: &str) {
-        let kind = match ty.shape {
-            Shape::Union => Kind::Union,
-            _ => Kind::Struct,
         };
-        let items = self.types.items_of(ty);
-        let has_bitfields = items.iter().any(|item| item.value >> 32 != 0);
-        let mut tail = Vec::with_capacity(items.len() * 3);
-        for item in items {
-            let (bits, start) = halves(item.value);
-            tail.extend([
-                self.btf.add_string(self.names.text(item.name)),
-                item.ty.0,
-                if has_bitfields {
-                    bits << 24 | start & 0x00ff_ffff
-                } else {
-                    start
-                },
-            ]);
-        }
-        let info = flagged(Info::of(kind).with_vlen(items.len()), has_bitfields);
-        self.btf.add_type(name, info, ty.size, &tail);
     }
 
-    fn add_enum(&mut self, ty: &Type, name: &str) {
-        let is_wide = ty.size > 4;
-        let items = self.types.items_of(ty);
-        let mut tail = Vec::with_capacity(items.len() * 3);
-        for item in items {
-            let (high, low) = halves(item.value);
-            tail.extend([self.btf.add_string(self.names.text(item.name)), low]);
-            tail.extend(is_wide.then_some(high));
+    fn members(&self, ty: &Type) -> Vec<Member<'d>> {
+        let items = self.types.items_of(ty).iter();
+        items
+            .map(|item| {
+                let (bits, start) = halves(item.value);
+                Member::new(self.names.text(item.name), id(item.ty), start).bitfield(bits)
+            })
+            .collect()
+    }
+
+    fn add_enum(&mut self, ty: &Type, name: &str) -> TypeId {
+        let signedness = match ty.detail {
+            0 => Signedness::Unsigned,
+            _ => Signedness::Signed,
+        };
+        let items = self.types.items_of(ty).iter();
+        let text = |item: &Item| self.names.text(item.name);
+        if ty.size > 4 {
+            let constants = items.map(|item| Enumerator::new(text(item), item.value.cast_signed()));
+            return self.btf.add_enum64(name, ty.size, signedness, constants);
         }
-        let kind = if is_wide { Kind::Enum64 } else { Kind::Enum };
-        let info = flagged(Info::of(kind).with_vlen(items.len()), ty.detail == 1);
-        self.btf.add_type(name, info, ty.size, &tail);
+        let constants = items.map(|item| {
+            // Larger ones do not fit in what C gave the type room for.
+            let (_, low) = halves(item.value);
+            let value = match signedness {
+                Signedness::Signed => i64::from(low.cast_signed()),
+                Signedness::Unsigned => i64::from(low),
+            };
+            Enumerator::new(text(item), value)
+        });
+        self.btf.add_enum(name, ty.size, signedness, constants)
     }
 
     fn add_tags(&mut self) {
         for tag in &self.types.tags {
             let name = self.names.text(tag.name);
-            let component = tag.component.unwrap_or(u32::MAX);
-            self.btf
-                .add_type(name, Info::of(Kind::DeclTag), tag.on.0, &[component]);
+            self.btf.add_decl_tag(name, id(tag.on), tag.component);
         }
     }
 
@@ -152,8 +152,8 @@ impl Writer<'_, '_> {
                 continue;
             };
             let name = self.names.text(function.name);
-            let info = Info::of(Kind::Func).with_vlen(usize::from(function.is_global));
-            self.btf.add_type(name, info, function.proto.0, &[]);
+            let linkage = linkage(function.is_global);
+            self.btf.add_func(name, linkage, id(function.proto));
         }
     }
 
@@ -242,22 +242,15 @@ impl Writer<'_, '_> {
     }
 }
 
-fn add_variable(btf: &mut BtfEditor, name: &str, variable: &Variable) -> TypeId {
-    btf.add_var(name, id(variable.ty), u32::from(variable.is_global))
+fn add_variable(btf: &mut BtfBuilder, name: &str, variable: &Variable) -> TypeId {
+    btf.add_var(name, linkage(variable.is_global), id(variable.ty))
 }
 
-fn flagged(info: Info, kflag: bool) -> Info {
-    Info { kflag, ..info }
-}
-
-fn reference_kind(shape: Shape) -> Kind {
-    match shape {
-        Shape::Ptr => Kind::Ptr,
-        Shape::Const => Kind::Const,
-        Shape::Volatile => Kind::Volatile,
-        Shape::Restrict => Kind::Restrict,
-        Shape::TypeTag => Kind::TypeTag,
-        _ => Kind::Typedef,
+fn linkage(is_global: bool) -> Linkage {
+    if is_global {
+        Linkage::Global
+    } else {
+        Linkage::Static
     }
 }
 
