@@ -112,11 +112,17 @@ fn read_some<'d, E: Endianity>(
 
 /// What threads have read, each of them in rising order.
 struct Waiting<'d> {
-    lanes: Vec<(Receiver<(usize, Read<'d>)>, Option<(usize, Read<'d>)>)>,
+    lanes: Vec<Lane<'d>>,
 }
 
+/// What one thread sends, and the first of it that was not taken yet.
+type Lane<'d> = (Receiver<Chunk<'d>>, Option<Chunk<'d>>);
+
+/// A chunk's place among all, and what was read of it.
+type Chunk<'d> = (usize, Read<'d>);
+
 impl<'d> Waiting<'d> {
-    fn new(lanes: Vec<Receiver<(usize, Read<'d>)>>) -> Self {
+    fn new(lanes: Vec<Receiver<Chunk<'d>>>) -> Self {
         Self {
             lanes: lanes.into_iter().map(|lane| (lane, None)).collect(),
         }

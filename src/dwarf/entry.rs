@@ -27,6 +27,10 @@ pub(super) struct Bases {
 }
 
 /// What an entry says. Offsets are those of the group that is read; 0 is none.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an attribute of its own, in any combination"
+)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {
     pub(super) name: Name,
@@ -219,8 +223,10 @@ impl<'d, E: Endianity> EntryReader<'_, 'd, E> {
         };
         let mut operations = expression.operations(self.encoding);
         match operations.next()? {
-            Some(gimli::Operation::PlusConstant { value }) => Ok(value),
-            Some(gimli::Operation::UnsignedConstant { value }) => Ok(value),
+            Some(
+                gimli::Operation::PlusConstant { value }
+                | gimli::Operation::UnsignedConstant { value },
+            ) => Ok(value),
             // A virtual base class is found at run time.
             _ => Ok(0),
         }

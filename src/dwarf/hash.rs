@@ -2,11 +2,14 @@
 //!
 //! Whoever writes a file could choose names that all collide, if the function were fixed, and make every look-up a search.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A table whose keys come from a file.
 pub(super) type Table<K, V> = HashMap<K, V, Keys>;
+
+/// A set whose members come from a file.
+pub(super) type Set<K> = HashSet<K, Keys>;
 
 /// What a process mixes into all hashes. Nothing that is written depends on it.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! What of a file matters: its debug sections, and what its symbols say about functions and variables.
 
 use super::error::DwarfError;
-use super::hash::Table;
+use super::hash::{Set, Table};
 use crate::Result;
 use crate::elf::ReadAt;
 use crate::elf::parts::{PartSymbolKind, Parts};
@@ -25,7 +25,7 @@ pub(super) struct Image {
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     /// Functions; what follows a dot (`.isra.0`, `.constprop.1`) is left out.
-    pub(super) functions: Table<String, ()>,
+    pub(super) functions: Set<String>,
     /// Variables of sections that BTF tells of, by address: name, size, and the index of the section.
     pub(super) variables: Table<u64, Vec<VariableSymbol>>,
     /// The names of these sections, and where they start.
@@ -93,7 +93,7 @@ impl Symbols {
             match symbol.kind {
                 PartSymbolKind::Function => {
                     let plain = name.split('.').next().unwrap_or_default();
-                    symbols.functions.insert(plain.to_owned(), ());
+                    symbols.functions.insert(plain.to_owned());
                 }
                 PartSymbolKind::Data => {
                     if let Some(section) = wanted.get(&symbol.section) {
@@ -113,9 +113,10 @@ impl Symbols {
 
     /// Whether a function is in the file, and not only inlined; without symbols, whether others see it.
     pub(super) fn has_function(&self, name: &str, is_global: bool) -> bool {
-        match self.functions.is_empty() {
-            true => is_global,
-            false => self.functions.contains_key(name),
+        if self.functions.is_empty() {
+            is_global
+        } else {
+            self.functions.contains(name)
         }
     }
 

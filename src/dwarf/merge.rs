@@ -10,7 +10,7 @@
 //! A structure that is only declared is the same as one of its name that is defined, where they meet in this way; what was
 //! declared in the set gets to be that definition.
 
-use super::hash::{Keys, Table};
+use super::hash::{Keys, Set, Table};
 use super::names::Name;
 use super::same::alias_equal;
 use super::types::{DeclTag, Function, Item, Ref, Shape, Type, Types, Variable};
@@ -41,9 +41,9 @@ pub(super) struct Merged {
     /// All other types.
     by_content: Table<Content, Ref>,
     /// Rows of lists that others are compared with, by digest.
-    functions: Table<Function, ()>,
-    variables: Table<Variable, ()>,
-    tags: Table<DeclTag, ()>,
+    functions: Set<Function>,
+    variables: Set<Variable>,
+    tags: Set<DeclTag>,
     /// What declared structures turned out to be.
     defined: Table<Ref, Ref>,
 }
@@ -366,7 +366,7 @@ impl Merged {
                 proto: arrival.place_of(function.proto),
                 ..*function
             };
-            if self.functions.insert(function, ()).is_none() {
+            if self.functions.insert(function) {
                 self.types.functions.push(function);
             }
         }
@@ -375,7 +375,7 @@ impl Merged {
                 ty: arrival.place_of(variable.ty),
                 ..*variable
             };
-            if self.variables.insert(variable, ()).is_none() {
+            if self.variables.insert(variable) {
                 self.types.variables.push(variable);
             }
         }
@@ -384,7 +384,7 @@ impl Merged {
                 on: arrival.place_of(tag.on),
                 ..*tag
             };
-            if self.tags.insert(tag, ()).is_none() {
+            if self.tags.insert(tag) {
                 self.types.tags.push(tag);
             }
         }

@@ -59,10 +59,12 @@ mod tests {
         #[test]
         fn rows_are_counted(offsets in prop::collection::btree_set(0..2000_u32, 0..100)) {
             let mut set = Offsets::default();
-            offsets.iter().for_each(|offset| set.push(*offset));
+            for offset in &offsets {
+                set.push(*offset);
+            }
             let offsets: BTreeSet<u32> = offsets;
             for offset in 0..2100 {
-                let row = offsets.contains(&offset).then(|| offsets.range(..offset).count() as u32);
+                let row = offsets.contains(&offset).then(|| u32::try_from(offsets.range(..offset).count()).unwrap());
                 prop_assert_eq!(set.row(offset), row);
             }
         }

@@ -94,7 +94,7 @@ fn members(btf: &Btf<'_>, name: &str, kind: Kind) -> Vec<(String, u32, u32)> {
     let ty = btf.get(btf.find(name, kind).expect(name)).unwrap();
     let members = ty.members();
     members
-        .map(|m| (m.name.to_owned(), m.bit_offset, m.bitfield_size.into()))
+        .map(|m| (m.name.to_owned(), m.bit_offset, m.bitfield_size))
         .collect()
 }
 
@@ -237,7 +237,7 @@ fn variables_of_each_cpu_are_in_a_section() {
         .unwrap();
     let variables: Vec<_> = section
         .variables()
-        .map(|v| (btf.type_name(v.type_id).to_owned(), v.offset, v.size))
+        .map(|v| (btf.type_name(v.type_id), v.offset, v.size))
         .collect();
     assert_eq!(
         variables,

@@ -13,6 +13,7 @@ use gimli::{
     Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DebugAddrBase, DebugInfo,
     DebugStrOffsetsBase, DebugTypes, Endianity, UnitHeader, UnitType,
 };
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 /// So many bytes of units are read between two merges: enough for merging to cost little, few enough for memory.
@@ -195,12 +196,9 @@ impl<'d, E: Endianity> Units<'d, E> {
         let unit = self.start_of(header);
         let damaged = |reason| DwarfError::Damaged { unit, reason };
         let table = header.debug_abbrev_offset().0;
-        if !shared.tables.contains_key(&table) {
-            let abbreviations = self.table(table).map_err(damaged)?;
-            shared.tables.insert(table, abbreviations);
-        }
-        let Some(abbreviations) = shared.tables.get(&table) else {
-            return Ok(());
+        let abbreviations = match shared.tables.entry(table) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.table(table).map_err(damaged)?),
         };
         let root = root(header, abbreviations).map_err(damaged)?;
         if root.is_elsewhere {
@@ -262,8 +260,8 @@ impl<'d> Shared<'d> {
     }
 }
 
-fn root<'d, E: Endianity>(
-    header: &UnitHeader<Slice<'d, E>>,
+fn root<E: Endianity>(
+    header: &UnitHeader<Slice<'_, E>>,
     abbreviations: &Abbreviations,
 ) -> gimli::Result<Root> {
     let encoding = header.encoding();

@@ -146,10 +146,10 @@ impl Reading {
             } => {
                 let parameters = self.items.get(from..).unwrap_or_default();
                 let is_nameless = |item: &Item| item.name.is_none() && item.ty != Ref::VOID;
-                if parameters.iter().any(is_nameless) {
-                    if let Some(function) = self.types.functions.get_mut(function) {
-                        function.has_parameters = false;
-                    }
+                if parameters.iter().any(is_nameless)
+                    && let Some(function) = self.types.functions.get_mut(function)
+                {
+                    function.has_parameters = false;
                 }
                 self.take_items(row, from);
             }

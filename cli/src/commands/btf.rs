@@ -43,8 +43,7 @@ impl BtfArgs {
         match &self.job {
             Job::Dump(args) => args.format == Format::Json,
             Job::List(args) => args.json,
-            Job::Minimize(_) => false,
-            Job::Encode(_) => false,
+            Job::Minimize(_) | Job::Encode(_) => false,
         }
     }
 }

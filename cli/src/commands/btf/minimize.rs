@@ -1,7 +1,7 @@
 //! `rawbpf btf minimize`: the part of kernels' types that objects need, to ship with them.
 
-use crate::commands::object;
 use crate::cannot_print;
+use crate::commands::object;
 use crate::stop::Stop;
 use clap::Args;
 use rawbpf::reloc::{OfflineKernel, Target, minimize};
