@@ -237,12 +237,9 @@ fn variables_of_each_cpu_are_in_a_section() {
         .unwrap();
     let variables: Vec<_> = section
         .variables()
-        .map(|v| (btf.type_name(v.type_id), v.offset, v.size))
+        .map(|v| (btf.get(v.type_id).unwrap().name(), v.offset, v.size))
         .collect();
-    assert_eq!(
-        variables,
-        [("first".to_owned(), 0, 8), ("second".to_owned(), 8, 6)]
-    );
+    assert_eq!(variables, [("first", 0, 8), ("second", 8, 6)]);
     assert_eq!(btf.find("other", Kind::Var), None);
 }
 
@@ -270,7 +267,7 @@ fn what_cannot_be_read_is_told() {
     std::fs::write(&source, FIRST).unwrap();
     let object = folder.path().join("first.o");
     let done = Command::new("cc")
-        .args(["-c", "-gsplit-dwarf", "-o"])
+        .args(["-c", "-g", "-gsplit-dwarf", "-o"])
         .arg(&object)
         .arg(&source)
         .status();
