@@ -187,6 +187,6 @@ fn a_folder_is_no_pin() {
         Link::from_pin(&path).map(drop),
         ErrorKind::InvalidArgument,
     );
-    assert!(error.to_string().contains("no link"), "{error}");
+    assert!(error.to_string().contains("not a BPF link"), "{error}");
     fs::remove_file(&path).unwrap();
 }
