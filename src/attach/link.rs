@@ -84,7 +84,7 @@ impl Link {
     pub(super) fn need_fd(&self, to: &str) -> Result<BorrowedFd<'_>> {
         self.fd().ok_or_else(|| {
             let name = &self.name;
-            let message = format!("cannot {to} the attachment of `{name}`: it is no link");
+            let message = format!("cannot {to} the attachment of `{name}`: it is not a BPF link");
             let error = Error::new(ErrorKind::Unsupported, message);
             match &self.attachment {
                 Some(attachment) => error.with_hint(attachment.why_no_link()),
@@ -217,7 +217,7 @@ impl Link {
     /// A link whose descriptor came from elsewhere. It stays attached when this is dropped, as long as somebody else holds it.
     ///
     /// # Errors
-    /// `InvalidArgument` if it is no link's descriptor.
+    /// `InvalidArgument` if it is not the descriptor of a link.
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         let info = check_link(&fd, "what the descriptor stands for")?;
         Ok(Self::kernel(&kernel_name(&info).unwrap_or_default(), fd))
