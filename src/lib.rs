@@ -73,9 +73,9 @@
 // What panics by itself: printing to a closed pipe, and sums of times that overflow (clippy.toml excepts plain numbers).
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 #![deny(clippy::arithmetic_side_effects)]
-// Some of what the pure rooms have is there for those that ask the kernel.
+// Some of what the pure rooms have is there for those that ask the kernel, or that read debug information.
 #![cfg_attr(
-    not(all(feature = "load", target_os = "linux")),
+    not(all(feature = "load", feature = "dwarf", target_os = "linux")),
     allow(dead_code, unreachable_pub, unused_imports)
 )]
 
