@@ -67,7 +67,7 @@ fn write(btf: &Btf<'_>, path: &Path, folder: &Path) -> Result<PathBuf> {
     let header = folder.join(format!("{name}.h"));
     fs::write(&header, definitions.take_text())?;
     let source = folder.join(format!("{name}.c"));
-    let asserts = definitions.asserts();
+    let asserts = definitions.asserts()?;
     fs::write(&source, format!("#include \"{name}.h\"\n{asserts}"))?;
     let count = |start: &str| {
         asserts

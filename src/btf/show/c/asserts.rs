@@ -6,7 +6,7 @@ use super::extent::{Form, VA_LIST};
 use super::layout::Piece;
 use super::names::Members;
 use crate::TypeId;
-use crate::btf::{Kind, Type};
+use crate::btf::{BtfError, Kind, Type};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -25,7 +25,10 @@ impl Definitions<'_> {
     ///
     /// Left out are types with a `va_list`, whose size is the compiler's. C does not tell where a bitfield lies: for each there is a
     /// line `BITFIELD(type, member, offset, width)`, in bits, for a macro of the caller's that is defined before.
-    pub fn asserts(&mut self) -> String {
+    ///
+    /// # Errors
+    /// `TooMuch` if the types lead to more asserts than their bytes can be worth.
+    pub fn asserts(&mut self) -> Result<String, BtfError> {
         let mut asserts = Asserts {
             text: START.to_owned(),
             has_va_list: HashMap::new(),
@@ -35,7 +38,9 @@ impl Definitions<'_> {
             asserts.definition(id);
             asserts.definitions.written.push(id);
         }
-        asserts.text
+        let text = asserts.text;
+        self.check()?;
+        Ok(text)
     }
 }
 
@@ -86,9 +91,11 @@ impl<'b> Asserts<'_, 'b> {
     }
 
     fn members(&mut self, ty: &Type<'b>, path: &Path<'_>, scope: &mut Members<'b>) {
-        if path.depth > super::extent::DEEPEST {
+        // What holds itself without a name was written down to there.
+        if path.depth > super::extent::DEEPEST || self.definitions.inside.contains(&ty.id()) {
             return;
         }
+        self.definitions.inside.push(ty.id());
         let layout = self.definitions.layout(ty, path.depth);
         for piece in layout.pieces {
             match piece {
@@ -99,12 +106,19 @@ impl<'b> Asserts<'_, 'b> {
                 _ => {}
             }
         }
+        self.definitions.inside.pop();
     }
 
     fn member(&mut self, ty: &Type<'b>, index: usize, path: &Path<'_>, scope: &mut Members<'b>) {
         let Some(member) = ty.member(index) else {
             return;
         };
+        // Structures without a name may hold each other any number of times.
+        let text = path.prefix.len().saturating_add(member.name.len());
+        self.definitions.spend(ty.id(), text.saturating_add(16));
+        if self.definitions.is_exhausted() {
+            return;
+        }
         let btf = self.definitions.btf;
         let (form, _, (offset, width)) = self.definitions.form(&member, path.depth);
         let is_anonymous = member.name.is_empty() && width.is_none();
