@@ -6,7 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Options of other programs.
-const FOREIGN: &[&str] = &["--enable-dtrace", "--with-dtrace"];
+const FOREIGN: &[&str] = &[
+    "--decompress-debug-sections",
+    "--enable-dtrace",
+    "--with-dtrace",
+];
 
 /// Which commands can show the messages of a file; where nothing is listed, those that load.
 const SHOWN_BY: &[(&str, &[&str])] = &[
