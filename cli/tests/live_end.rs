@@ -43,6 +43,20 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// Waits until SIGTERM no longer ends the process by itself: from then on there may be something to undo.
+    fn wait_until_signals_are_caught(&self) {
+        let status = format!("/proc/{}/status", self.0.id());
+        let is_caught = || {
+            let text = fs::read_to_string(&status).unwrap();
+            let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+            caught & 1 << 14 != 0
+        };
+        while !is_caught() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn start(args: &[&str]) -> Self {
         let command = std::env::var_os("RAWBPF_COMMAND")
             .unwrap_or_else(|| env!("CARGO_BIN_EXE_rawbpf").into());
@@ -200,7 +214,8 @@ fn loading_ends_between_two_programs() {
     let object = fixture("slow.bpf.o");
     let args = ["run", object.to_str().unwrap(), "--set", "rounds=100000"];
     let running = Running::start(&args);
-    std::thread::sleep(Duration::from_secs(2));
+    running.wait_until_signals_are_caught();
+    std::thread::sleep(Duration::from_secs(1));
     running.send("-TERM");
     let (status, said) = running.end();
     assert_eq!(status.code(), Some(1), "{said}");
