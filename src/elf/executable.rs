@@ -115,15 +115,7 @@ impl<'r> Executable<'r> {
         let Some(first) = self.format.section(&bytes) else {
             return Ok(());
         };
-        // Numbers that do not fit into the header are in the first entry, which describes no section.
-        let count = match count {
-            0 => first.len,
-            count => count.into(),
-        };
-        let names = match names {
-            0xffff => first.link,
-            names => names.into(),
-        };
+        let (count, names) = first.numbers(count, names);
         let table = Extent {
             offset,
             len: count.saturating_mul(entry),

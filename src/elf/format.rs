@@ -70,6 +70,22 @@ pub(super) struct Section {
     pub(super) align: u64,
 }
 
+impl Section {
+    /// How many sections there are, and the index of the one with their names, from the ELF header's fields. Numbers that do
+    /// not fit there stand in the first section header, this one, which describes no section.
+    pub(super) fn numbers(&self, count: u16, names: u16) -> (u64, u32) {
+        let count = match count {
+            0 => self.len,
+            count => count.into(),
+        };
+        let names = match names {
+            0xffff => self.link,
+            names => names.into(),
+        };
+        (count, names)
+    }
+}
+
 /// An entry of a symbol table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawSymbol {

@@ -86,10 +86,7 @@ impl<'o> Code<'o> {
             return Ok(code);
         };
         let records = places.iter().map(|place| &place.record);
-        let mut resolver = match target.core_btf() {
-            Some(custom) => CoreResolver::with_custom_btf(btf, target, custom),
-            None => CoreResolver::new(btf, target),
-        };
+        let mut resolver = CoreResolver::new(btf, target);
         resolver.prepare(records, |name| types.flavours(name))?;
         for place in &places {
             code.apply(&mut resolver, place);

@@ -38,19 +38,22 @@ pub fn minimize<'o>(
     objects: impl IntoIterator<Item = &'o OpenObject>,
     target: &Target,
 ) -> Result<Btf<'static>> {
-    let objects: Vec<&OpenObject> = objects.into_iter().collect();
     let kernel = target.core_btf().map_or_else(|| target.vmlinux_btf(), Ok)?;
-    let known = look_up(&objects, kernel);
-    let mut used = UsedTypes::default();
+    let mut asking = Vec::new();
     for object in objects {
-        let Some(btf) = &object.btf else { continue };
-        let mut resolver = match target.core_btf() {
-            Some(custom) => CoreResolver::with_custom_btf(btf, target, custom),
-            None => CoreResolver::new(btf, target),
-        };
-        let records = core_relos::records(object)?;
-        resolver.prepare(&records, |name| known.get(name).map(Vec::as_slice))?;
-        for record in &records {
+        if let Some(btf) = &object.btf {
+            asking.push((object, btf, core_relos::records(object)?));
+        }
+    }
+    let wanted = asking
+        .iter()
+        .flat_map(|(_, btf, records)| wanted_names(btf, records));
+    let known = look_up(wanted.collect(), kernel);
+    let mut used = UsedTypes::default();
+    for (object, btf, records) in &asking {
+        let mut resolver = CoreResolver::new(btf, target);
+        resolver.prepare(records, |name| known.get(name).map(Vec::as_slice))?;
+        for record in records {
             let noted = resolver.note(record, &mut used);
             noted.map_err(|error| error.context(object.name().to_string()))?;
         }
@@ -58,14 +61,8 @@ pub fn minimize<'o>(
     Ok(used.build()?)
 }
 
-/// The kernel's types that have a name that one of the objects asks for, found in one pass.
-fn look_up<'o>(objects: &[&'o OpenObject], kernel: &Btf<'_>) -> HashMap<&'o str, Vec<TypeId>> {
-    let mut wanted = BTreeSet::new();
-    for object in objects {
-        if let (Some(btf), Ok(records)) = (&object.btf, core_relos::records(object)) {
-            wanted.extend(wanted_names(btf, &records));
-        }
-    }
+/// The kernel's types of these names, found in one pass.
+fn look_up<'o>(wanted: BTreeSet<&'o str>, kernel: &Btf<'_>) -> HashMap<&'o str, Vec<TypeId>> {
     let names: Vec<&str> = wanted.into_iter().collect();
     let mut found: HashMap<&str, Vec<TypeId>> =
         names.iter().map(|name| (*name, Vec::new())).collect();

@@ -95,6 +95,23 @@ impl Kind {
         matches!(self, Self::Enum | Self::Enum64)
     }
 
+    /// Whether the third word of a record of this kind is a type.
+    pub(in crate::btf) fn has_target(self) -> bool {
+        matches!(
+            self,
+            Self::Ptr
+                | Self::Typedef
+                | Self::Volatile
+                | Self::Const
+                | Self::Restrict
+                | Self::Func
+                | Self::FuncProto
+                | Self::Var
+                | Self::DeclTag
+                | Self::TypeTag
+        )
+    }
+
     /// A qualifier or type tag: skipped when only the layout matters.
     #[doc(alias = "btf_is_mod")]
     pub fn is_modifier(self) -> bool {

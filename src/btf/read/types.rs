@@ -220,20 +220,9 @@ impl<'b> Type<'b> {
     /// The type that a pointer, typedef, qualifier, function, variable or tag refers to (a prototype's result);
     /// `None` for kinds that refer to none.
     pub fn target(&self) -> Option<TypeId> {
-        matches!(
-            self.kind,
-            Kind::Ptr
-                | Kind::Typedef
-                | Kind::Volatile
-                | Kind::Const
-                | Kind::Restrict
-                | Kind::Func
-                | Kind::FuncProto
-                | Kind::Var
-                | Kind::DeclTag
-                | Kind::TypeTag
-        )
-        .then_some(TypeId(self.size_or_target))
+        self.kind
+            .has_target()
+            .then_some(TypeId(self.size_or_target))
     }
 
     /// Whether two views show the same type of the same blob.

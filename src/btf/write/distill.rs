@@ -33,28 +33,13 @@ impl Btf<'_> {
             }
         }
         let distilled = Arc::new(distilled.build()?);
-        // Own types first, in their order; then what they took from the base.
-        let own_start = self.own_ids().start;
-        let shift = distilled.end_id().wrapping_sub(own_start);
+        // Own types come first, in their order; then what they took from the base.
         let taken = used.iter().filter(|id| !ids.contains_key(*id));
-        let taken: Vec<TypeId> = taken.copied().collect();
-        let new_ids = (self.end_id().wrapping_add(shift)..).map(TypeId);
-        ids.extend(taken.iter().copied().zip(new_ids));
-        let map = |id: TypeId| {
-            if id.0 < own_start {
-                ids.get(&id).copied().unwrap_or(TypeId::VOID)
-            } else {
-                TypeId(id.0.wrapping_add(shift))
-            }
-        };
-        let mut split = BtfBuilder::split(distilled);
-        for ty in self.records() {
-            split.add_type_with(&ty?, map);
-        }
-        for id in taken {
-            split.add_type_with(&base.get(id)?, map);
-        }
-        Ok(split.build()?)
+        let taken: BTreeSet<TypeId> = taken.copied().collect();
+        let own = u32::try_from(self.own_ids().len()).unwrap_or(u32::MAX);
+        let new_ids = distilled.end_id().saturating_add(own)..;
+        ids.extend(taken.iter().copied().zip(new_ids.map(TypeId)));
+        moved(self, distilled, &ids, types(base, &taken)?)
     }
 
     /// This split BTF, whose base is distilled (see [`distill_base`](Btf::distill_base)), on the base `base`. Each type of the
@@ -66,21 +51,34 @@ impl Btf<'_> {
     pub fn relocate(&self, base: &Arc<Btf<'static>>) -> Result<Btf<'static>> {
         let distilled = self.base().ok_or_else(no_base)?;
         let ids = matches(distilled, base, &embedded(self))?;
-        let own_start = self.own_ids().start;
-        let shift = base.end_id().wrapping_sub(own_start);
-        let map = |id: TypeId| {
-            if id.0 < own_start {
-                ids.get(&id).copied().unwrap_or(TypeId::VOID)
-            } else {
-                TypeId(id.0.wrapping_add(shift))
-            }
-        };
-        let mut split = BtfBuilder::split(base.clone());
-        for ty in self.records() {
-            split.add_type_with(&ty?, map);
-        }
-        Ok(split.build()?)
+        moved(self, base.clone(), &ids, Vec::new())
     }
+}
+
+/// Split BTF on another base, in which the types of its old one have these ids, with `more` types behind its own.
+fn moved(
+    split: &Btf<'_>,
+    base: Arc<Btf<'static>>,
+    ids: &HashMap<TypeId, TypeId>,
+    more: Vec<Type<'_>>,
+) -> Result<Btf<'static>> {
+    let own_start = split.own_ids().start;
+    let shift = base.end_id().wrapping_sub(own_start);
+    let map = |id: TypeId| {
+        if id.0 < own_start {
+            ids.get(&id).copied().unwrap_or(TypeId::VOID)
+        } else {
+            TypeId(id.0.wrapping_add(shift))
+        }
+    };
+    let mut moved = BtfBuilder::split(base);
+    for ty in split.records() {
+        moved.add_type_with(&ty?, map);
+    }
+    for ty in more {
+        moved.add_type_with(&ty, map);
+    }
+    Ok(moved.build()?)
 }
 
 fn no_base() -> Error {
@@ -94,11 +92,7 @@ fn used_of_base(split: &Btf<'_>, base: &Btf<'static>) -> Result<BTreeSet<TypeId>
     let mut used = BTreeSet::new();
     let mut waiting = Vec::new();
     for ty in split.records() {
-        references(&ty?, |id| {
-            if id.0 < own_start {
-                waiting.push(id);
-            }
-        });
+        waiting.extend(ty?.referenced().filter(|id| id.0 < own_start));
     }
     while let Some(id) = waiting.pop() {
         if id == TypeId::VOID || !used.insert(id) {
@@ -106,7 +100,7 @@ fn used_of_base(split: &Btf<'_>, base: &Btf<'static>) -> Result<BTreeSet<TypeId>
         }
         let ty = base.get(id)?;
         if is_taken(&ty)? {
-            references(&ty, |id| waiting.push(id));
+            waiting.extend(ty.referenced());
         }
     }
     Ok(used)
@@ -141,13 +135,15 @@ fn add_distilled(distilled: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
     match ty.kind() {
         Kind::Int | Kind::Float | Kind::Fwd => Some(distilled.add_type(ty)),
         _ if name.is_empty() => None,
-        Kind::Struct => Some(distilled.add_struct(name, ty.size_field(), [] as [Member<'_>; 0])),
-        Kind::Union => Some(distilled.add_union(name, ty.size_field(), [] as [Member<'_>; 0])),
+        Kind::Struct => Some(distilled.add_struct(name, ty.size_field(), Member::NONE)),
+        Kind::Union => Some(distilled.add_union(name, ty.size_field(), Member::NONE)),
         // Of either width: the size tells.
-        Kind::Enum | Kind::Enum64 => {
-            let none: [Enumerator<'_>; 0] = [];
-            Some(distilled.add_enum(name, ty.size_field(), Signedness::Unsigned, none))
-        }
+        Kind::Enum | Kind::Enum64 => Some(distilled.add_enum(
+            name,
+            ty.size_field(),
+            Signedness::Unsigned,
+            Enumerator::NONE,
+        )),
         _ => None,
     }
 }
@@ -155,18 +151,6 @@ fn add_distilled(distilled: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
 fn types<'b>(btf: &'b Btf<'_>, ids: &BTreeSet<TypeId>) -> Result<Vec<Type<'b>>> {
     let types = ids.iter().map(|id| btf.get(*id));
     Ok(types.collect::<std::result::Result<_, _>>()?)
-}
-
-/// Calls `visit` with every type that a type refers to.
-fn references(ty: &Type<'_>, mut visit: impl FnMut(TypeId)) {
-    ty.target().into_iter().for_each(&mut visit);
-    if let Some(array) = ty.array() {
-        visit(array.element);
-        visit(array.index);
-    }
-    ty.members().for_each(|member| visit(member.type_id));
-    ty.params().for_each(|param| visit(param.type_id));
-    ty.variables().for_each(|variable| visit(variable.type_id));
 }
 
 /// The structures and unions of the base that own structures embed rather than point to: their size matters.
@@ -277,7 +261,7 @@ mod tests {
     fn kernel(extra: u32, task_size: u32) -> BtfBuilder {
         let mut types = BtfBuilder::new();
         for index in 0..extra {
-            types.add_struct(&format!("unused{index}"), 4, [] as [Member<'_>; 0]);
+            types.add_struct(&format!("unused{index}"), 4, Member::NONE);
         }
         let int = types.add_int("int", 4, IntEncoding::SIGNED);
         types.add_struct("task", task_size, [("pid", int, 0)]);
@@ -384,13 +368,13 @@ mod tests {
             "it is embedded, so its size counts"
         );
         let mut twice = kernel(0, 40);
-        twice.add_struct("by_pointer", 16, [] as [Member<'_>; 0]);
+        twice.add_struct("by_pointer", 16, Member::NONE);
         assert_eq!(
             refused(&twice),
             "the base has more than one struct `by_pointer` of 16 bytes: types 6 and 7"
         );
         let mut other_size = kernel(0, 40);
-        other_size.add_struct("by_pointer", 24, [] as [Member<'_>; 0]);
+        other_size.add_struct("by_pointer", 24, Member::NONE);
         assert!(
             distilled.relocate(&shared(&other_size)).is_ok(),
             "the size tells"

@@ -4,7 +4,7 @@
 //! [`BtfBuilder::finish`] returns.
 
 use super::builder::BtfBuilder;
-use super::record::{HEAD, INFO, Info, NAME, SIZE_OR_TARGET, element, has_target, kind_of};
+use super::record::{HEAD, INFO, Info, NAME, SIZE_OR_TARGET, element, kind_of};
 use crate::TypeId;
 use crate::btf::{BtfError, Kind, Linkage, VarSecinfo};
 
@@ -36,14 +36,14 @@ impl BtfBuilder {
 
     /// Changes what a pointer, typedef, qualifier, function, variable or tag refers to (a prototype's result).
     pub fn set_target(&mut self, id: TypeId, target: TypeId) {
-        if self.demand(id, "target", has_target).is_some() {
+        if self.demand(id, "target", Kind::has_target).is_some() {
             self.set_word(id, SIZE_OR_TARGET, target.0);
         }
     }
 
     /// What an own type refers to; see [`set_target`](Self::set_target).
     pub fn target(&self, id: TypeId) -> Option<TypeId> {
-        has_target(self.kind(id)?).then_some(())?;
+        self.kind(id)?.has_target().then_some(())?;
         self.record(id)?.get(SIZE_OR_TARGET).copied().map(TypeId)
     }
 

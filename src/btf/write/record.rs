@@ -69,23 +69,6 @@ pub(super) fn kind_of(info: u32) -> Option<Kind> {
     Kind::from_number(info >> 24 & 0x7f)
 }
 
-/// Whether the third word of a record of this kind is a type.
-pub(super) fn has_target(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Ptr
-            | Kind::Typedef
-            | Kind::Volatile
-            | Kind::Const
-            | Kind::Restrict
-            | Kind::Func
-            | Kind::FuncProto
-            | Kind::Var
-            | Kind::DeclTag
-            | Kind::TypeTag
-    )
-}
-
 /// What the words of an element are: how many there are, and which of them is a name, which a type.
 #[derive(Clone, Copy)]
 pub(super) struct Element {
@@ -121,7 +104,7 @@ pub(super) fn name_places(kind: Kind, words: usize) -> impl Iterator<Item = usiz
 /// Where in a record of this kind and so many words the numbers of types are.
 #[doc(alias = "btf_field_iter")]
 pub(super) fn type_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
-    let once = if has_target(kind) {
+    let once = if kind.has_target() {
         SIZE_OR_TARGET..HEAD
     } else if kind == Kind::Array {
         HEAD..HEAD + 2

@@ -27,8 +27,6 @@ pub(super) struct Candidate<'a> {
 #[derive(Clone)]
 pub(super) struct Candidates<'a> {
     target: &'a Target,
-    /// Types given by the caller; modules are then left out.
-    custom: Option<&'a Btf<'static>>,
     /// By essential name.
     kernel: HashMap<&'a str, Rc<[TypeId]>>,
     /// By essential name; only after the kernel proper had no answer for one of them.
@@ -39,10 +37,9 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(target: &'a Target, custom: Option<&'a Btf<'static>>) -> Self {
+    pub(super) fn new(target: &'a Target) -> Self {
         Self {
             target,
-            custom,
             kernel: HashMap::new(),
             modules: HashMap::new(),
             by_local_type: HashMap::new(),
@@ -50,7 +47,7 @@ impl<'a> Candidates<'a> {
     }
 
     fn kernel_btf(&self, wanted: &str) -> Result<&'a Btf<'static>> {
-        if let Some(custom) = self.custom {
+        if let Some(custom) = self.target.core_btf() {
             return Ok(custom);
         }
         match self.target.vmlinux_btf() {
@@ -128,7 +125,7 @@ impl<'a> Candidates<'a> {
                 list.push(Candidate { ty, module: None });
             }
         }
-        if !list.is_empty() || self.custom.is_some() {
+        if !list.is_empty() || self.target.core_btf().is_some() {
             return Ok(list);
         }
         let of_modules = self.in_modules(name, budget)?;

@@ -44,21 +44,9 @@ impl<'a> CoreResolver<'a> {
     pub(crate) fn new(local: &'a Btf<'static>, target: &'a Target) -> Self {
         Self {
             local,
-            candidates: Candidates::new(target, None),
+            candidates: Candidates::new(target),
             budget: Budget::default(),
             suggestions: MOST_SUGGESTIONS,
-        }
-    }
-
-    /// The same, but with `custom` instead of the kernel's types; modules are then never searched.
-    pub(crate) fn with_custom_btf(
-        local: &'a Btf<'static>,
-        target: &'a Target,
-        custom: &'a Btf<'static>,
-    ) -> Self {
-        Self {
-            candidates: Candidates::new(target, Some(custom)),
-            ..Self::new(local, target)
         }
     }
 

@@ -5,10 +5,10 @@ use crate::stop::Stop;
 use clap::Args;
 use rawbpf::dwarf::Encoder;
 use rawbpf::{Error, Result};
-use std::fs::OpenOptions;
+use std::fs;
 use std::io::Write;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(
@@ -30,7 +30,8 @@ pub(crate) struct EncodeArgs {
 
 pub(super) fn encode(args: &EncodeArgs, stop: &Stop, _out: &mut impl Write) -> Result<()> {
     let types = Encoder::new().threads(args.jobs).encode_file(&args.file)?;
-    write(&args.output, &types)?;
+    fs::write(&args.output, &types)
+        .map_err(|error| Error::from_io(error, "write", &args.output))?;
     let len = types.len();
     let output = args.output.display();
     say(
@@ -38,17 +39,4 @@ pub(super) fn encode(args: &EncodeArgs, stop: &Stop, _out: &mut impl Write) -> R
         format_args!("rawbpf: {len} bytes of type information in {output}"),
     );
     Ok(())
-}
-
-/// Replaces the contents of a file.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let cannot = |error| Error::from_io(error, "write", path);
-    let mut file = OpenOptions::new();
-    let mut file = file
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)
-        .map_err(cannot)?;
-    file.write_all(bytes).map_err(cannot)
 }

@@ -9,7 +9,7 @@ use rawbpf::{Error, ErrorKind, OpenObject, Result};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -30,13 +30,14 @@ pub(crate) fn run(args: &MinimizeArgs, stop: &Stop, out: &mut impl Write) -> Res
     let names = names(&args.kernels)?;
     let opened = args.objects.iter().map(|path| object::open(path, stop));
     let objects: Vec<OpenObject> = opened.collect::<Result<_>>()?;
-    fs::create_dir_all(&args.output).map_err(|error| failed("make", &args.output, error))?;
+    fs::create_dir_all(&args.output)
+        .map_err(|error| Error::from_io(error, "make", &args.output))?;
     for (kernel, name) in args.kernels.iter().zip(names) {
         let target = Target::offline(OfflineKernel::from_btf_file(kernel)?);
         let small = minimize(&objects, &target)
             .map_err(|error| error.context(kernel.display().to_string()))?;
         let path = args.output.join(name);
-        fs::write(&path, small.bytes()).map_err(|error| failed("write", &path, error))?;
+        fs::write(&path, small.bytes()).map_err(|error| Error::from_io(error, "write", &path))?;
         let (types, bytes) = (small.types().count(), small.bytes().len());
         writeln!(out, "{}: {types} types, {bytes} bytes", path.display()).map_err(cannot_print)?;
     }
@@ -74,16 +75,6 @@ fn result_name(kernel: &Path) -> OsString {
     let mut name = name.unwrap_or(OsStr::new("kernel")).to_os_string();
     name.push(".btf");
     name
-}
-
-fn failed(what: &str, path: &Path, error: io::Error) -> Error {
-    let message = format!("cannot {what} {}: {error}", path.display());
-    let errno = error.raw_os_error().map(rawbpf::Errno);
-    let result = Error::new(ErrorKind::Io, message).with_source(error);
-    match errno {
-        Some(errno) => result.with_errno(errno),
-        None => result,
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::TypeId;
 use crate::btf::write::builder::BtfBuilder;
 use crate::btf::write::hash::Key;
 use crate::btf::write::record::{
-    HEAD, INFO, NAME, SIZE_OR_TARGET, element, has_target, kind_of, map_types, type_places,
+    HEAD, INFO, NAME, SIZE_OR_TARGET, element, kind_of, map_types, type_places,
 };
 use crate::btf::{Btf, BtfError, Kind};
 use std::ops::Range;
@@ -232,7 +232,7 @@ pub(super) fn id_of(node: usize) -> TypeId {
 /// Words of a record that hold no type are what it looks like.
 pub(super) fn looks(record: &[u32], kind: Kind) -> impl Iterator<Item = u32> {
     let (head, tail) = record.split_at_checked(HEAD).unwrap_or((record, &[]));
-    let target = has_target(kind);
+    let target = kind.has_target();
     let head = head.iter().enumerate().map(move |(place, word)| {
         if target && place == SIZE_OR_TARGET {
             0

@@ -262,10 +262,10 @@ fn modules_are_left_out_if_the_kernel_has_such_a_type() {
 #[test]
 fn given_types_keep_modules_out() {
     let custom = Btf::from_vec(blob(with_x("s", 40, true))).unwrap();
-    let target = Target::new(Arc::new(Strict { btf: None }));
+    let target = Target::new(Arc::new(Strict { btf: None })).with_core_btf(custom);
     for (name, expected) in [("s", Some(40)), ("gone", None)] {
         let offset = question(kind::BYTE_OFFSET, "0:0", with_x(name, 0, true));
-        let mut resolver = CoreResolver::with_custom_btf(&offset.btf, &target, &custom);
+        let mut resolver = CoreResolver::new(&offset.btf, &target);
         resolver.prepare([&offset.record], |_| None).unwrap();
         let local = resolver.question(&offset.record).unwrap();
         assert_eq!(resolver.answer(&local).unwrap().verdict.after, expected);
