@@ -1,6 +1,9 @@
 //! The initial bytes of a map. Zeroes take no space in a file, and take no memory here until they are accessed.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
+
+/// How many zeroes are lent instead of allocated.
+const LENT: usize = 4 << 20;
 
 /// Initial contents: bytes of the file, or a number of zeroes.
 #[derive(Debug, Default)]
@@ -31,9 +34,11 @@ impl Image {
 
     /// A range of its bytes. If it is all zeroes, up to four megabytes are lent without allocating it.
     pub(crate) fn part(&self, start: usize, size: usize) -> Option<&[u8]> {
-        /// Takes no space in the file, and no memory until it is read.
-        static ZEROES: [u8; 4 << 20] = [0; 4 << 20];
+        /// Takes no memory until it is read. An array would take its four megabytes in the executable, too: only what can
+        /// change is left to `.bss`.
+        static ZEROES: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; LENT]);
         if self.bytes.get().is_none()
+            && size <= LENT
             && let Some(zeroes) = ZEROES.get(..size)
         {
             return (start.checked_add(size)? <= self.len).then_some(zeroes);

@@ -10,12 +10,13 @@ pub(crate) use claims::Claims;
 pub(crate) use table::Extent;
 
 use crate::vm::workspace;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::thread;
 use table::{Table, host_column};
 
 /// Runs the live tests on this machine, and compares its column of the table with what they say.
@@ -130,18 +131,28 @@ fn on_this_machine(for_tests: &[String]) -> Result<Claims> {
     // Tests print claims on standard error, which the test harness does not use.
     let mut child = cargo
         .current_dir(workspace()?)
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .context("while starting cargo")?;
+    let mut said = child.stdout.take().context("no output stream")?;
+    let said = thread::spawn(move || {
+        let mut text = Vec::new();
+        said.read_to_end(&mut text).map(|_| text)
+    });
     let mut claims = Claims::default();
     for line in BufReader::new(child.stderr.take().context("no error stream")?).lines() {
         claims.line(&line?);
     }
     let status = child.wait()?;
-    anyhow::ensure!(
-        status.success(),
-        "the live tests failed: {status}; run `cargo test --test live` to see why"
-    );
+    if !status.success() {
+        // Only this run knows what failed: the next one may pass.
+        let text = said.join().map_err(|_| anyhow!("the reader panicked"))??;
+        let text = String::from_utf8_lossy(&text);
+        for line in text.lines().filter(|line| !line.ends_with(" ... ok")) {
+            println!("{line}");
+        }
+        anyhow::bail!("the live tests failed: {status}");
+    }
     Ok(claims)
 }
