@@ -6,6 +6,7 @@
 //!  bytes --> parse --> header --> foreign (the other byte order) --> index (where each type starts) --> Btf
 //!  Btf --> types       one type (kind), decoded on demand
 //!     |--> query       all of them: by name, size, alignment --> name (as C writes it), layout (as Rust has it)
+//!     |--> sorted      one name by halving, where types are in the order of their names
 //!     `--> validate    does every reference lead somewhere?
 //! ```
 //!
@@ -23,6 +24,7 @@ pub(super) mod layout;
 mod name;
 pub(super) mod parse;
 pub(super) mod query;
+mod sorted;
 pub(super) mod typed_bytes;
 pub(super) mod types;
 mod validate;

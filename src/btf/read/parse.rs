@@ -3,6 +3,7 @@
 use super::foreign;
 use super::header::{HEADER_LEN, Header};
 use super::index::{Index, kind_number};
+use super::sorted::Order;
 use crate::btf::{BtfError, ByteOrder, Kind, Type};
 use crate::{TypeId, work};
 use std::ops::Range;
@@ -46,6 +47,7 @@ pub struct Btf<'a> {
     data: Data<'a>,
     header: Header,
     index: OnceLock<Index>,
+    pub(super) names: Order,
     first_id: u32,
     first_string: u32,
     base: Option<Arc<Btf<'static>>>,
@@ -110,6 +112,7 @@ impl<'a> Btf<'a> {
             data,
             header,
             index: OnceLock::new(),
+            names: Order::default(),
             first_id,
             first_string,
             base,

@@ -24,6 +24,9 @@ impl Btf<'_> {
     /// The first type of this name and kind that this blob itself holds.
     #[doc(alias = "btf__find_by_name_kind_own")]
     pub fn find_own(&self, name: &str, kind: Kind) -> Option<TypeId> {
+        if let Some(named) = self.named_in_order() {
+            return self.find_in_order(named, name, kind);
+        }
         self.find_all(&[name], NameMatch::Exact)
             .into_iter()
             .map(|found| found.id)
