@@ -1,5 +1,5 @@
-//! What the dynamic loader knows of a program or library: the table at `PT_DYNAMIC`, which is there even where the section
-//! headers were cut off.
+//! The dynamic loader's view of a program or library: the table at `PT_DYNAMIC`, which is present even if the section
+//! headers were stripped.
 
 use super::executable::Executable;
 use super::read_at::{self, Extent};
@@ -8,14 +8,14 @@ use crate::{Error, ErrorKind, Result};
 use object::elf;
 use std::collections::HashMap;
 
-/// The table has some thirty entries; one more for each library that is needed.
+/// The table usually has about thirty entries, and one more for each needed library.
 const MAX_LEN: u64 = 1 << 20;
-/// Buckets and chain links of a hash table that are looked at; no fewer than a symbol table may have entries.
+/// How many buckets and chain links of a hash table are read at most; as many as a symbol table may have entries.
 const MAX_HASHES: u64 = 1 << 24;
-/// So many are read at once.
+/// How many are read at once.
 const CHUNK: u64 = 1 << 14;
 
-/// The dynamic loader's symbol table, which its hash table tells the size of; `None` if there is none.
+/// The dynamic loader's symbol table, whose size follows from its hash table; `None` if there is none.
 pub(super) fn symbol_table<'r>(file: &Executable<'r>) -> Result<Option<SymbolTable<'r>>> {
     let Some(entries) = entries(file)? else {
         return Ok(None);
@@ -51,12 +51,12 @@ pub(super) fn symbol_table<'r>(file: &Executable<'r>) -> Result<Option<SymbolTab
     Ok(Some(table))
 }
 
-/// The entries by tag; of several with the same tag the first.
+/// The entries by tag; if several have the same tag, the first.
 fn entries(file: &Executable<'_>) -> Result<Option<HashMap<i64, u64>>> {
     let Some(extent) = file.dynamic() else {
         return Ok(None);
     };
-    // A file of debug information has the header, but not the table.
+    // A separate debug file has the header, but not the table.
     let Some(extent) = extent.within(file.reader().size()) else {
         return Ok(None);
     };
@@ -71,7 +71,7 @@ fn entries(file: &Executable<'_>) -> Result<Option<HashMap<i64, u64>>> {
     Ok(Some(entries))
 }
 
-/// The number of four bytes at a place.
+/// The 32-bit number at this offset.
 fn number(file: &Executable<'_>, within: Extent, at: u64) -> Option<u32> {
     let part = within.part(at, 4).filter(|part| part.len == 4)?;
     let mut bytes = [0; 4];
@@ -79,8 +79,8 @@ fn number(file: &Executable<'_>, within: Extent, at: u64) -> Option<u32> {
     file.format().number(&bytes)
 }
 
-/// How many symbols there are: the hash table has them in the order of their buckets, so the last of the highest bucket is the
-/// last of all.
+/// The number of symbols: the hash table lists them in the order of their buckets, so the last symbol of the highest bucket
+/// is the last one of all.
 fn count_by_gnu_hash(file: &Executable<'_>, hashes: Extent) -> Option<u32> {
     const HEADER_LEN: u64 = 16;
     let buckets = number(file, hashes, 0)?;
@@ -94,7 +94,7 @@ fn count_by_gnu_hash(file: &Executable<'_>, hashes: Extent) -> Option<u32> {
         Walk::On
     })?;
     let Some(in_chains) = last.checked_sub(first_hashed) else {
-        // None is hashed: none is defined.
+        // No symbol is hashed, so none is defined.
         return Some(first_hashed);
     };
     let chain_at = chains_at.checked_add(u64::from(in_chains).checked_mul(4)?)?;
@@ -108,14 +108,14 @@ fn count_by_gnu_hash(file: &Executable<'_>, hashes: Extent) -> Option<u32> {
     ended.then_some(last)
 }
 
-/// Whether more is wanted.
+/// Whether to continue.
 #[derive(PartialEq, Eq)]
 enum Walk {
     On,
     Stop,
 }
 
-/// Calls `visit` with numbers of four bytes, as many as there are up to `count`.
+/// Calls `visit` with up to `count` 32-bit numbers, as far as there are any.
 fn each_number(
     file: &Executable<'_>,
     within: Extent,

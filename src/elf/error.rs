@@ -2,7 +2,7 @@
 
 use crate::{Error, ErrorKind, SectionIndex};
 
-/// A file that is no ELF file, is damaged, or is ELF of the wrong sort.
+/// A file that is not an ELF file, is damaged, or is the wrong kind of ELF file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ElfError {

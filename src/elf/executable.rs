@@ -1,16 +1,16 @@
-//! A program or library: what of it is loaded where, and where its tables are.
+//! A program or library: which parts are loaded where, and where its tables are.
 //!
-//! Such a file may belong to anybody, so nothing of it is believed before it is checked, and no more is read than is asked for.
-//! What runs is what the *program headers* say; the section headers are an index for tools, which may be missing or wrong.
+//! Such a file may come from anybody, so everything is checked before it is used, and no more is read than is needed.
+//! The *program headers* say what runs; the section headers are an index for tools and may be missing or wrong.
 
 use super::format::{Format, Section, Segment};
 use super::read_at::{self, Extent, ReadAt};
 use crate::{Error, ErrorKind, Result};
 use object::elf;
 
-/// The kernel runs no program whose table of program headers is larger.
+/// The kernel does not run programs with a larger program header table.
 const MAX_SEGMENTS_LEN: u64 = 1 << 16;
-/// Linked programs have some forty sections. A table with more entries than this is taken for damaged, and not read.
+/// Linked programs have about forty sections. A table with more entries than this is considered damaged and not read.
 const MAX_SECTIONS: u64 = 1 << 16;
 
 /// An executable or a library.
@@ -20,26 +20,26 @@ pub struct Executable<'r> {
     format: Format,
     kind: elf::FileType,
     machine: elf::Machine,
-    /// Those that are loaded, by address.
+    /// The segments that are loaded, by address.
     loaded: Vec<Segment>,
     /// `PT_DYNAMIC`
     dynamic: Option<Extent>,
     /// `PT_NOTE`
     notes: Vec<Extent>,
-    /// None if they were cut off, or are not where the header says.
+    /// Empty if they were stripped, or are not where the header says.
     sections: Vec<Section>,
     /// The sections' names.
     names: Option<Extent>,
 }
 
-/// Where an address of a program lies in its file.
+/// Where an address of a program is in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CodePlace {
     /// At this offset.
     At(u64),
-    /// In a part that is loaded, but not executed.
+    /// In a segment that is loaded but not executable.
     NotExecuted,
-    /// In no part that is loaded from the file.
+    /// Outside all segments that are loaded from the file.
     NotLoaded,
 }
 
@@ -47,7 +47,7 @@ impl<'r> Executable<'r> {
     /// Reads the headers.
     ///
     /// # Errors
-    /// `Elf` if this is no ELF file, is damaged, or is neither an executable nor a library.
+    /// `Elf` if this is not an ELF file, is damaged, or is neither an executable nor a library.
     pub fn open(reader: &'r dyn ReadAt) -> Result<Self> {
         let len = reader.size().min(64);
         let start = read_at::read(reader, Extent { offset: 0, len }, 64, "its ELF header")?;
@@ -103,7 +103,7 @@ impl<'r> Executable<'r> {
         Ok(())
     }
 
-    /// Reads the section headers as far as they make sense; nothing depends on them alone.
+    /// Reads the section headers as far as they are sound; nothing depends on them alone.
     fn read_sections(&mut self, offset: u64, count: u16, names: u16) -> Result<()> {
         let entry = self.format.section_len() as u64;
         let first = Extent { offset, len: entry };
@@ -159,12 +159,12 @@ impl<'r> Executable<'r> {
         self.sections.get(usize::try_from(index).ok()?)
     }
 
-    /// The first section of a type.
+    /// The first section with this type.
     pub(super) fn section_of(&self, kind: elf::SectionType) -> Option<&Section> {
         self.sections.iter().find(|section| section.kind == kind)
     }
 
-    /// The first section of a name.
+    /// The first section with this name.
     pub(super) fn section_named(&self, wanted: &[u8]) -> Option<&Section> {
         let names = self.names?;
         let mut found = vec![0; wanted.len() + 1];
@@ -179,7 +179,7 @@ impl<'r> Executable<'r> {
         })
     }
 
-    /// Where a section's bytes are; `None` if it has none in the file, or they are not there.
+    /// Where a section's bytes are; `None` if it has none in the file, or they lie outside of it.
     pub(super) fn content(&self, section: &Section) -> Option<Extent> {
         let extent = Extent {
             offset: section.offset,
@@ -189,7 +189,7 @@ impl<'r> Executable<'r> {
         extent.within(self.reader.size()).filter(|_| is_there)
     }
 
-    /// The loaded segment with this address, and where that is in the file.
+    /// The loaded segment that contains this address, and the address's offset in the file.
     #[doc(alias = "find_elf_seg")]
     pub(super) fn find(&self, address: u64) -> Option<(&Segment, u64)> {
         let after = self.loaded.partition_point(|s| s.address <= address);
@@ -210,7 +210,7 @@ impl<'r> Executable<'r> {
         }
     }
 
-    /// From an address on as far as its segment reaches in the file.
+    /// The part of the file from an address to the end of its segment.
     pub(super) fn loaded_from(&self, address: u64) -> Option<Extent> {
         let (segment, offset) = self.find(address)?;
         let len = segment.file_len.checked_sub(address - segment.address)?;

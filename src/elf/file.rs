@@ -1,4 +1,4 @@
-//! The file as a whole: header and section table.
+//! An object file as a whole: its header and section table.
 
 use super::section::string_at;
 use super::{ElfError, NameBudget, Section};
@@ -55,7 +55,7 @@ impl<'a> ElfFile<'a> {
         Ok(file)
     }
 
-    /// Whether this is a relocatable object for BPF (or for no machine, as written by old compilers).
+    /// Whether this is a relocatable object for BPF (or for no machine, as old compilers wrote it).
     pub(crate) fn check_bpf(&self) -> Result<(), ElfError> {
         let kind = self.header.e_type(self.endian);
         let machine = self.header.e_machine(self.endian);

@@ -1,4 +1,4 @@
-//! The structures of ELF files of either class and byte order, as plain numbers.
+//! The structures of ELF files of either class and byte order, decoded to plain numbers.
 
 use super::ElfError;
 use crate::{Error, ErrorKind, Result};
@@ -33,7 +33,7 @@ pub(super) struct Header {
     pub(super) machine: elf::Machine,
     pub(super) segments: Entries,
     pub(super) sections: Entries,
-    /// The section with the section names.
+    /// The section that contains the section names.
     pub(super) names: u16,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Segment {
     pub(super) executable: bool,
     pub(super) address: u64,
     pub(super) offset: u64,
-    /// Size in the file, and in memory.
+    /// The size in the file, and in memory.
     pub(super) file_len: u64,
     pub(super) memory_len: u64,
 }
@@ -71,8 +71,8 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// How many sections there are, and the index of the one with their names, from the ELF header's fields. Numbers that do
-    /// not fit there stand in the first section header, this one, which describes no section.
+    /// The number of sections, and the index of the one with their names, from the ELF header's fields. Numbers that do
+    /// not fit there are in the first section header, this one, which describes no section.
     pub(super) fn numbers(&self, count: u16, names: u16) -> (u64, u32) {
         let count = match count {
             0 => self.len,
@@ -94,17 +94,17 @@ pub(super) struct RawSymbol {
     pub(super) bind: elf::SymbolBind,
     pub(super) section: elf::SymbolSection,
     pub(super) value: u64,
-    /// Bytes of what it names.
+    /// The size in bytes of what it names.
     pub(super) size: u64,
 }
 
-/// What a compressed section starts with.
+/// The header of a compressed section.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Compression {
     pub(super) kind: elf::CompressionType,
-    /// Bytes when unpacked.
+    /// The uncompressed size in bytes.
     pub(super) size: u64,
-    /// Bytes of this header.
+    /// The size of this header in bytes.
     pub(super) header_len: usize,
 }
 
@@ -114,7 +114,7 @@ pub(super) struct Relocation {
     pub(super) offset: u64,
     pub(super) symbol: u32,
     pub(super) kind: u32,
-    /// None if it is where the relocation is applied.
+    /// `None` if the addend is at the place that is relocated.
     pub(super) addend: Option<i64>,
 }
 
@@ -192,12 +192,12 @@ impl Format {
         by_class!(self, rela(bytes, self.endian, self.is_odd(mips)))
     }
 
-    /// An entry of a table without (`SHT_REL`).
+    /// An entry of a table without addends (`SHT_REL`).
     pub(super) fn rel(self, bytes: &[u8], mips: bool) -> Option<Relocation> {
         by_class!(self, rel(bytes, self.endian, self.is_odd(mips)))
     }
 
-    /// 64-bit MIPS of low byte order has the parts of a relocation in an order of its own.
+    /// Little-endian 64-bit MIPS orders the parts of a relocation differently.
     fn is_odd(self, mips: bool) -> bool {
         mips && self.class == Class::Elf64 && self.endian == Endianness::Little
     }
@@ -252,7 +252,7 @@ impl Format {
         }
     }
 
-    /// A number of four bytes.
+    /// A 32-bit number.
     pub(super) fn number(self, bytes: &[u8]) -> Option<u32> {
         Some(structure::<U32<Endianness>>(bytes)?.get(self.endian))
     }

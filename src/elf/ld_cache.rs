@@ -1,4 +1,4 @@
-//! glibc's list of the libraries that it found in the system's folders: `/etc/ld.so.cache`.
+//! glibc's list of the libraries in the system's folders: `/etc/ld.so.cache`.
 //!
 //! A header, then entries of fixed size, which name their library and its path by offsets from the start of the file.
 
@@ -7,8 +7,8 @@ const MAGIC: &[u8] = b"glibc-ld.so.cache1.1";
 const HEADER_LEN: usize = 48;
 const ENTRY_LEN: usize = 24;
 
-/// The paths of all libraries of this name, of any machine, in the order in which the dynamic loader prefers them. Nothing if
-/// `cache` is no such list.
+/// The paths of all libraries with this name, for any machine, in the order in which the dynamic loader prefers them. Empty if
+/// `cache` is not such a list.
 pub(crate) fn paths<'a>(cache: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
     let known = cache.starts_with(MAGIC);
     let count = u32_at(cache, MAGIC.len()).filter(|_| known);
@@ -30,7 +30,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes))
 }
 
-/// The text at an offset, up to its zero byte; `None` if it is longer than `longest`.
+/// The text at an offset, up to its NUL; `None` if it is longer than `longest`.
 fn text_at(bytes: &[u8], at: u32, longest: usize) -> Option<&str> {
     let rest = bytes.get(usize::try_from(at).ok()?..)?;
     let window = rest.get(..=longest).unwrap_or(rest);

@@ -1,27 +1,27 @@
-//! How many bytes the names of one table may come to.
+//! A limit on the total length of the names of one table.
 
 use super::ElfError;
 
-/// What a table's names may still come to.
+/// How many bytes the rest of a table's names may take.
 ///
-/// Linkers let a name end within another and share those that are equal, so all names together may be longer than the table
-/// that holds them. In a file that is made to cost time or memory, any number of names share the bytes of a long one.
+/// Linkers let names share the ends of others, and store equal ones once, so all names together may be longer than the table
+/// that contains them. In a file made to cost time or memory, any number of names share the bytes of a long one.
 #[derive(Debug)]
 pub(crate) struct NameBudget {
     left: u64,
-    /// What bears the names.
+    /// What has the names.
     of: &'static str,
 }
 
 impl NameBudget {
-    /// How often a byte of the table may be part of a name, on average.
+    /// How many names a byte of the table may belong to, on average.
     const SHARED: u64 = 4;
-    /// What a name of common length does not count for.
+    /// Names up to this length are free.
     const SHORT: u64 = 32;
-    /// What small tables may have beside.
+    /// An allowance for small tables.
     const LEAST: u64 = 1 << 20;
 
-    /// For a table of `len` bytes, with the names of `count` symbols or sections, as `of` says.
+    /// The budget for a table of `len` bytes with the names of `count` symbols or sections, as `of` says.
     pub(crate) fn of_table(of: &'static str, len: u64, count: u64) -> Self {
         let shared = len.saturating_mul(Self::SHARED);
         let short = count.saturating_mul(Self::SHORT);
@@ -31,10 +31,10 @@ impl NameBudget {
         }
     }
 
-    /// Takes away what one name costs.
+    /// Spends what a name costs.
     ///
     /// # Errors
-    /// Nothing is left of the budget.
+    /// The budget is used up.
     pub(crate) fn spend(&mut self, name_len: usize) -> Result<(), ElfError> {
         let len = u64::try_from(name_len).unwrap_or(u64::MAX);
         let left = self.left.checked_sub(len);

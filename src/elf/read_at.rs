@@ -1,10 +1,10 @@
-//! Bytes by their place: for files that are too large, or too little trusted, to be read as a whole.
+//! Bytes by offset, for files that are too large, or too little trusted, to be read as a whole.
 
 use crate::{Error, ErrorKind, Result};
 use std::fmt::Debug;
 use std::io;
 
-/// Something that is read piece by piece: a file, a part of one, or memory.
+/// Something that can be read piece by piece: a file, part of a file, or memory.
 pub trait ReadAt: Debug {
     /// How many bytes there are.
     fn size(&self) -> u64;
@@ -12,7 +12,7 @@ pub trait ReadAt: Debug {
     /// Fills `into` with the bytes from `offset` on.
     ///
     /// # Errors
-    /// There are not so many bytes, or they cannot be read.
+    /// There are fewer bytes, or they cannot be read.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// The part from `start` (counted from this one's start) on, of at most `len` bytes.
+    /// The part of at most `len` bytes from `start` on, which is relative to this range.
     pub(crate) fn part(self, start: u64, len: u64) -> Option<Self> {
         let rest = self.len.checked_sub(start)?;
         Some(Self {
@@ -58,14 +58,14 @@ impl Extent {
         })
     }
 
-    /// Itself, if all of it lies in a file of this size.
+    /// Itself, if all of it is within a file of this size.
     pub(crate) fn within(self, size: u64) -> Option<Self> {
         let end = self.offset.checked_add(self.len)?;
         (end <= size).then_some(self)
     }
 }
 
-/// Reads a whole range, which is called `what` in messages, if it has at most `limit` bytes.
+/// Reads the whole range, which messages call `what`, if it has at most `limit` bytes.
 pub(crate) fn read(file: &dyn ReadAt, range: Extent, limit: u64, what: &str) -> Result<Vec<u8>> {
     let Extent { offset, len } = range;
     if range.within(file.size()).is_none() {

@@ -7,14 +7,14 @@ use object::elf::Rel64;
 /// One relocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rel {
-    /// Bytes from the start of the section that it applies to.
+    /// The offset in bytes from the start of the section that it applies to.
     pub(crate) offset: u64,
-    /// The number of the symbol.
+    /// The symbol's index.
     pub(crate) symbol: usize,
 }
 
 impl<'a> ElfFile<'a> {
-    /// The relocations that `section` holds.
+    /// The relocations in `section`.
     pub(crate) fn rels(
         &self,
         section: &Section<'a>,

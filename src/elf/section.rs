@@ -28,15 +28,15 @@ impl<'a> Section<'a> {
     pub(crate) const STRTAB: u32 = elf::SHT_STRTAB.0;
     pub(crate) const NOBITS: u32 = elf::SHT_NOBITS.0;
     pub(crate) const REL: u32 = elf::SHT_REL.0;
-    /// A list of address-significant symbols that clang writes.
+    /// A list of address-significant symbols, which clang writes.
     pub(crate) const LLVM_ADDRSIG: u32 = 0x6fff_4c03;
 
-    /// Whether it holds instructions.
+    /// Whether it contains instructions.
     pub(crate) fn is_executable(&self) -> bool {
         self.flags & elf::SHF_EXECINSTR.0 != 0
     }
 
-    /// Its bytes in the file; none if it takes no room there.
+    /// Its bytes in the file; empty if it takes no space there.
     pub(crate) fn data(&self) -> Result<&'a [u8], ElfError> {
         if self.kind == Self::NOBITS || self.size == 0 {
             return Ok(&[]);
@@ -54,7 +54,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Whether its header states that its entries take this many bytes.
+    /// Whether its header says that its entries have this size in bytes.
     pub(crate) fn check_entry_size(&self, expected: u64) -> Result<(), ElfError> {
         if self.entry_size == expected {
             return Ok(());
@@ -82,8 +82,8 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The text at `offset` in a string table. Names are at most 4 KiB long, so that a table without a NUL cannot make
-/// every look-up a search through all of it.
+/// The text at `offset` in a string table. Names are at most 4 KiB long, so that a table without a NUL cannot turn
+/// every lookup into a search through all of it.
 pub(super) fn string_at(strings: &[u8], offset: u32) -> Option<&str> {
     const LONGEST: usize = 1 << 12;
     let tail = strings.get(usize::try_from(offset).ok()?..)?;
@@ -93,7 +93,7 @@ pub(super) fn string_at(strings: &[u8], offset: u32) -> Option<&str> {
 }
 
 impl<'a> ElfFile<'a> {
-    /// The string table in section `index`; `None` if that is no string table.
+    /// The string table in section `index`; `None` if that section is not a string table.
     pub(super) fn strings(&self, index: u32) -> Option<&'a [u8]> {
         let section = self.raw_section(SectionIndex(index), "").ok()?;
         (section.kind == Section::STRTAB)

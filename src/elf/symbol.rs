@@ -35,11 +35,11 @@ pub(crate) struct Symbol {
 pub(crate) enum SymbolPlace {
     /// Not in this file.
     Undefined,
-    /// In this section (which may not exist).
+    /// In this section, which may not exist.
     Section(SectionIndex),
-    /// In none yet: a variable without a value, for which a linker finds a place (`-fcommon`).
+    /// In no section yet: a variable without a value, which a linker would allocate (`-fcommon`).
     Common,
-    /// In none, for a reason that the number states: absolute, ...
+    /// In no section, for the reason that the number gives: absolute, ...
     Special(u16),
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Visibility {
 }
 
 impl<'a> ElfFile<'a> {
-    /// Reads the symbol table that `section` holds.
+    /// Reads the symbol table in `section`.
     pub(crate) fn symbols(&self, section: &Section<'a>) -> Result<SymbolTable<'a>, ElfError> {
         let raw = section.entries::<{ size_of::<Sym64<Endianness>>() }>()?;
         let symbols = object::pod::slice_from_all_bytes(raw.as_flattened())
@@ -74,20 +74,20 @@ impl<'a> SymbolTable<'a> {
         self.symbols.len()
     }
 
-    /// The symbol with this number.
+    /// The symbol with this index.
     pub(crate) fn get(&self, index: usize) -> Option<Symbol> {
         self.symbols
             .get(index)
             .map(|raw| Symbol::decode(index, raw, self.endian))
     }
 
-    /// What the names of all symbols may come to.
+    /// The limit on the total length of all symbols' names.
     pub(crate) fn name_budget(&self) -> NameBudget {
         let number = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
         NameBudget::of_table("symbols", number(self.strings.len()), number(self.len()))
     }
 
-    /// All symbols, in order; the first is the empty one.
+    /// All symbols, in order; the first one is empty.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Symbol> + use<'a> {
         let endian = self.endian;
         self.symbols
@@ -139,12 +139,12 @@ impl Symbol {
         }
     }
 
-    /// Whether it can be seen in this file only.
+    /// Whether it is visible in this file only.
     pub(crate) fn is_local(&self) -> bool {
         self.binding == elf::STB_LOCAL.0
     }
 
-    /// Whether it gives way to another of the same name.
+    /// Whether another symbol of the same name takes precedence.
     pub(crate) fn is_weak(&self) -> bool {
         self.binding == elf::STB_WEAK.0
     }
@@ -154,7 +154,7 @@ impl Symbol {
         self.is_weak() || self.binding == elf::STB_GLOBAL.0
     }
 
-    /// Whether it names something that the kernel has to provide.
+    /// Whether it names something that the kernel must provide.
     #[doc(alias = "sym_is_extern")]
     pub(crate) fn is_extern(&self) -> bool {
         self.place == SymbolPlace::Undefined && self.is_global() && self.kind == Self::NOTYPE

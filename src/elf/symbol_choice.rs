@@ -1,27 +1,27 @@
-//! Which of several symbols of one name is meant.
+//! Chooses among several symbols with the same name.
 
 use super::executable::{CodePlace, Executable};
 use super::functions::Wanted;
 use super::symbol_scan::SymbolKind;
 use crate::{Error, ErrorKind, Result};
 
-/// So many are listed in a message.
+/// How many are listed in a message.
 const SHOWN: usize = 8;
 
-/// A symbol of the wanted name.
+/// A symbol with the wanted name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// In its table.
+    /// Its index in its table.
     pub(super) index: u32,
     pub(super) kind: SymbolKind,
     pub(super) address: u64,
     pub(super) weak: bool,
     pub(super) version: Option<String>,
-    /// Whether the name without a version means it.
+    /// Whether the name without a version refers to it.
     pub(super) is_default: bool,
 }
 
-/// What a name means.
+/// What a name refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Choice {
     /// A function, at this offset in the file.
@@ -30,19 +30,19 @@ pub(super) enum Choice {
     Indirect,
     /// A variable.
     Data,
-    /// An address without a type, at this offset in the file.
+    /// An untyped symbol, at this offset in the file.
     Label(u64),
-    /// Something that another file defines.
+    /// Something that is defined in another file.
     Undefined,
-    /// A function where no code is.
+    /// A function whose address is not code.
     NotCode(String),
-    /// The name exists, in these versions.
+    /// The name exists, but only in these versions.
     OtherVersions(Vec<String>),
     Nothing,
 }
 
 impl Choice {
-    /// Whether other tables have no say.
+    /// Whether this settles the choice, so that other tables are not consulted.
     pub(super) fn is_final(&self) -> bool {
         matches!(
             self,
@@ -50,7 +50,7 @@ impl Choice {
         )
     }
 
-    /// What a later table says counts, unless it says nothing.
+    /// Combines this with the result of a later table, which takes precedence if it has one.
     pub(super) fn replace_by(&mut self, later: Self) {
         if later != Self::Nothing {
             *self = later;
@@ -58,7 +58,7 @@ impl Choice {
     }
 }
 
-/// Chooses by version, then the one symbol that is not weak.
+/// Chooses by version, then by binding: the only symbol that is not weak.
 ///
 /// # Errors
 /// `InvalidArgument` if several are left.
@@ -91,7 +91,7 @@ pub(super) fn choose(
         if versions.len() > 1 {
             return Err(no_default(wanted.name, &versions));
         }
-        // Kept for old programs only, but the only one there is.
+        // It is kept for old programs, but there is no other.
         fitting = defined;
     }
     let of_kind = |kind| fitting.iter().copied().filter(move |c| c.kind == kind);

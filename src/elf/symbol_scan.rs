@@ -1,7 +1,7 @@
 //! The symbol tables of programs and libraries, read piece by piece.
 //!
-//! Such tables can have millions of entries, and whoever owns the file can make their names overlap. So the entries are read in
-//! batches and sorted by the place of their name, the names are read once in that order, and the
+//! Such tables can have millions of entries, and the owner of the file can make their names overlap. So the entries are read in
+//! batches and sorted by the offset of their names; the names are read once, in that order, and the
 //! symbols that share a name are visited together.
 
 use super::executable::Executable;
@@ -14,14 +14,14 @@ use object::elf;
 
 /// The largest programs have a few million symbols.
 const MAX_SYMBOLS: u64 = 1 << 24;
-/// Names of the largest programs take some hundred MiB.
+/// The names of the largest programs take a few hundred MiB.
 const MAX_NAMES: u64 = 1 << 30;
-/// So many symbols are sorted at once, and so many are read at once.
+/// How many symbols are sorted at once, and how many are read at once.
 const BATCH: u64 = 1 << 20;
 const CHUNK: u64 = 1 << 12;
-/// So many bytes of names are read at once.
+/// How many bytes of names are read at once.
 const WINDOW: usize = 1 << 16;
-/// The kernel's and glibc's versions together have fewer.
+/// The kernel and glibc together define fewer versions.
 const MAX_VERSIONS: u32 = 1 << 12;
 const LONGEST_VERSION: u64 = 256;
 
@@ -32,7 +32,7 @@ pub(super) struct SymbolTable<'r> {
     format: Format,
     symbols: Extent,
     names: Extent,
-    /// A number for each symbol, in tables whose names do not say the version.
+    /// A version number for each symbol, in tables whose names do not contain the version.
     version_numbers: Option<Extent>,
     versions: Vec<(u16, String)>,
 }
@@ -41,13 +41,13 @@ pub(super) struct SymbolTable<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SymbolKind {
     Function,
-    /// An indirect function (IFUNC): the code that chooses one, once.
+    /// An indirect function (IFUNC): code that chooses an implementation once.
     Indirect,
-    /// A variable, or one of each thread.
+    /// A variable, thread-local or not.
     Data,
-    /// An address of which nothing is known.
+    /// An untyped symbol.
     Label,
-    /// Something that is defined in another file.
+    /// Undefined: another file defines it.
     Undefined,
     /// A section, a source file, a number.
     Other,
@@ -56,7 +56,7 @@ pub(super) enum SymbolKind {
 /// A symbol.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Symbol {
-    /// In the table.
+    /// Its index in the table.
     pub(super) index: u32,
     /// Where its name starts.
     pub(super) name: u32,
@@ -68,14 +68,14 @@ pub(super) struct Symbol {
 }
 
 impl Symbol {
-    /// Whether a name without a version does not mean it.
+    /// Whether the name without a version does not refer to it.
     pub(super) fn is_hidden(&self) -> bool {
         self.version & elf::VERSYM_HIDDEN.0 != 0
     }
 }
 
 impl<'r> SymbolTable<'r> {
-    /// The full table, which `strip` takes away.
+    /// The full table, which `strip` removes.
     pub(super) fn full(file: &Executable<'r>) -> Result<Option<Self>> {
         let section = file.section_of(elf::SHT_SYMTAB);
         section
@@ -83,7 +83,7 @@ impl<'r> SymbolTable<'r> {
             .transpose()
     }
 
-    /// The table for the dynamic loader. Where no section header leads there, its own headers do.
+    /// The dynamic loader's table. It is found by the section headers, or else by the dynamic section.
     pub(super) fn dynamic(file: &Executable<'r>) -> Result<Option<Self>> {
         let section = file.section_of(elf::SHT_DYNSYM);
         let Some(section) = section.filter(|section| file.content(section).is_some()) else {
@@ -142,7 +142,7 @@ impl<'r> SymbolTable<'r> {
         self
     }
 
-    /// Reads the versions that a library defines. What cannot be read is left out.
+    /// Reads the versions that a library defines. Unreadable ones are left out.
     #[doc(alias = "elf_get_vername")]
     pub(super) fn read_versions(&mut self, definitions: Extent, count: u32) {
         let mut at = 0;
@@ -154,7 +154,7 @@ impl<'r> SymbolTable<'r> {
         }
     }
 
-    /// Reads one, and says how far away the next is.
+    /// Reads one, and returns the distance to the next.
     fn read_version(&mut self, definitions: Extent, at: u64) -> Option<u64> {
         let endian = self.format.endian;
         let mut bytes = [0; 20];
@@ -194,8 +194,8 @@ impl<'r> SymbolTable<'r> {
         Some(name)
     }
 
-    /// Calls `visit` with each name of at most `longest` bytes, and all symbols that share its place, if they are to be kept:
-    /// what a name means is worked out once. The order is that of the names' places, within each million of symbols.
+    /// Calls `visit` with each name of at most `longest` bytes and all the symbols that share its offset, so that
+    /// what a name refers to is worked out once. Names come in the order of their offsets within each million symbols.
     ///
     /// # Errors
     /// The table cannot be read, or its names overlap each other too much.
@@ -293,7 +293,7 @@ impl<'r> SymbolTable<'r> {
     }
 }
 
-/// The bytes of names, which are asked for from front to back.
+/// The bytes of the names, which are requested from front to back.
 struct Names<'t> {
     table: &'t SymbolTable<'t>,
     look: u64,
@@ -312,7 +312,7 @@ impl<'t> Names<'t> {
         }
     }
 
-    /// The bytes at a place; `None` if that is not among the names.
+    /// The bytes at an offset; `None` if that is outside the names.
     fn at(&mut self, name: u32) -> Result<Option<&[u8]>> {
         let at = u64::from(name);
         let Some(wanted) = self.table.names.part(at, self.look) else {

@@ -1,18 +1,18 @@
-//! Zip archives that hold libraries, as Android's packages do: where a member lies in the file.
+//! Zip archives that contain libraries, as Android packages do: finds where a member is in the file.
 //!
-//! Only members that are stored as they are can be run from within the archive, so nothing is unpacked here.
+//! Only uncompressed members can be run from within the archive, so nothing is decompressed here.
 
 use super::read_at::{self, Extent, ReadAt};
 use crate::{Error, ErrorKind, Result, did_you_mean, near_names};
 
-/// `PK\5\6`: the record behind the directory, at the very end but for a comment.
+/// `PK\5\6`: the record after the directory, at the very end except for a comment.
 const END: &[u8] = b"PK\x05\x06";
 const END_LEN: usize = 22;
 const LONGEST_COMMENT: usize = 0xffff;
 /// `PK\1\2`: an entry of the directory.
 const ENTRY: &[u8] = b"PK\x01\x02";
 const ENTRY_LEN: usize = 46;
-/// `PK\3\4`: what stands before a member's bytes.
+/// `PK\3\4`: the header before the bytes of a member.
 const LOCAL: &[u8] = b"PK\x03\x04";
 const LOCAL_LEN: usize = 30;
 /// Flag: the member is encrypted.
@@ -34,8 +34,8 @@ struct Entry {
 /// Where the bytes of the member `name` are in the archive.
 ///
 /// # Errors
-/// `NotFound` if there is no such member, `Unsupported` if it is compressed or encrypted, `InvalidArgument` if this is no zip
-/// archive, or a damaged one.
+/// `NotFound` if there is no such member, `Unsupported` if it is compressed or encrypted, `InvalidArgument` if this is not a zip
+/// archive or is damaged.
 #[doc(alias = "zip_archive_find_entry")]
 pub(crate) fn member(archive: &dyn ReadAt, name: &str) -> Result<Extent> {
     let directory = directory(archive)?;
@@ -92,7 +92,7 @@ fn directory(archive: &dyn ReadAt) -> Result<Directory> {
     let len = archive.size().min((END_LEN + LONGEST_COMMENT) as u64);
     let offset = archive.size() - len;
     let window = read_at::read(archive, Extent { offset, len }, len, "the archive's end")?;
-    // The comment reaches to the end: else these four bytes are something else.
+    // The comment must reach to the end; otherwise these four bytes are something else.
     let is_end = |at: &usize| {
         let record = window.get(*at..).unwrap_or_default();
         let comment = u16_at(record, END_LEN - 2).map(usize::from);
@@ -140,7 +140,7 @@ fn entry(archive: &dyn ReadAt, at: u64) -> Option<Entry> {
     })
 }
 
-/// The bytes of a member that is stored as it is.
+/// The bytes of an uncompressed member.
 #[doc(alias = "get_entry_at_offset")]
 fn stored(archive: &dyn ReadAt, entry: &Entry, name: &str) -> Result<Extent> {
     if entry.flags & ENCRYPTED != 0 || entry.compression != 0 {

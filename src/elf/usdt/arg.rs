@@ -1,9 +1,9 @@
-//! Where the arguments of a probe are: from the assembler's words to registers and memory.
+//! Where the arguments of a probe are: from assembler operands to registers and memory.
 
 use super::register::Machine;
 use crate::{Error, ErrorKind, Result};
 
-/// So many arguments can a probe have: there is room for no more in the map that programs look them up in.
+/// How many arguments a probe can have: the map in which programs look them up has no space for more.
 #[doc(alias = "USDT_MAX_ARG_CNT")]
 pub const MAX_ARGS: usize = 12;
 
@@ -13,21 +13,21 @@ pub const MAX_ARGS: usize = 12;
 pub struct UsdtArg {
     /// Bytes: 1, 2, 4 or 8.
     pub size: u8,
-    /// Whether it is to be extended by its sign.
+    /// Whether it must be sign-extended.
     pub signed: bool,
-    /// Where it is.
+    /// Its location.
     pub place: ArgPlace,
 }
 
-/// Where an argument is when the probe is hit. Registers are named by their place in `struct pt_regs`, in bytes.
+/// Where an argument is when the probe is hit. A register is given by its offset in `struct pt_regs`, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArgPlace {
-    /// Nowhere: this is its value.
+    /// Nowhere: it is this constant.
     Constant(i64),
     /// In a register.
     Register(u16),
-    /// In memory, so many bytes from where a register points to.
+    /// In memory, at a register plus an offset.
     Memory {
         /// The register.
         base: u16,
@@ -47,10 +47,10 @@ pub enum ArgPlace {
     },
 }
 
-/// Reads where arguments are, as in `-4@%edi 8@-16(%rbp) 1@$5`.
+/// Parses the locations of arguments, such as `-4@%edi 8@-16(%rbp) 1@$5`.
 ///
 /// # Errors
-/// `Unsupported` if there are more than [`MAX_ARGS`], or one is somewhere else than in registers, constants and memory that
+/// `Unsupported` if there are more than [`MAX_ARGS`], or if one is not a register, a constant or memory that
 /// a register points to.
 #[doc(alias = "parse_usdt_spec")]
 pub fn parse_args(text: &str, machine: Machine) -> Result<Vec<UsdtArg>> {
@@ -76,7 +76,7 @@ fn unreadable(number: usize, text: &str) -> Error {
     )
 }
 
-/// `size@place`, and the space behind it.
+/// `size@location`, and the space after it.
 #[doc(alias = "parse_usdt_arg")]
 fn arg(cursor: &mut Cursor<'_>, machine: Machine) -> Option<UsdtArg> {
     let size = cursor.number()?;
@@ -192,7 +192,7 @@ fn s390x(cursor: &mut Cursor<'_>) -> Option<ArgPlace> {
     Some(ArgPlace::Memory { base, offset })
 }
 
-/// What is left to read. Spaces mean nothing.
+/// The text that is left to parse. Spaces are insignificant.
 struct Cursor<'t>(&'t str);
 
 impl<'t> Cursor<'t> {
@@ -210,18 +210,18 @@ impl<'t> Cursor<'t> {
         self.take(wanted).then_some(())
     }
 
-    /// Something else comes only after a space.
+    /// Whether the argument ends here: another one follows only after a space.
     fn end_of_word(&mut self) -> Option<()> {
         let ends = self.0.is_empty() || self.0.starts_with(char::is_whitespace);
         self.skip_spaces();
         ends.then_some(())
     }
 
-    /// The longest start of the rest whose characters are all of this sort.
+    /// The longest prefix of the rest that consists of such characters.
     fn span(&mut self, sort: impl Fn(u8) -> bool) -> &'t str {
         self.skip_spaces();
         let len = self.0.bytes().take_while(|byte| sort(*byte)).count();
-        // All of these are ASCII, so that this is no place inside a character.
+        // All of these are ASCII, so this is a character boundary.
         let (span, rest) = self.0.split_at_checked(len).unwrap_or((self.0, ""));
         self.0 = rest;
         span

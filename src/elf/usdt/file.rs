@@ -10,13 +10,13 @@ use crate::{Error, ErrorKind, Result};
 use object::Endianness;
 use object::elf;
 
-/// The section of the notes.
+/// The section that contains the notes.
 const NOTES: &[u8] = b".note.stapsdt";
 /// Programs with thousands of probes have a few hundred KiB of notes.
 const MAX_NOTES_LEN: u64 = 64 << 20;
-/// The section whose address tells whether addresses were moved since the notes were written.
+/// The section whose address shows by how much addresses have moved since the notes were written.
 const BASE: &[u8] = b".stapsdt.base";
-/// Two instructions that do nothing, of one byte and of five: newer probes stand on both.
+/// A one-byte `nop` and a five-byte one: newer probes are at such a pair.
 const NOP_NOP5: [u8; 6] = [0x90, 0x0f, 0x1f, 0x44, 0x00, 0x00];
 
 /// This machine's byte order.
@@ -26,7 +26,7 @@ const NATIVE: Endianness = if cfg!(target_endian = "little") {
     Endianness::Big
 };
 
-/// An executable or library of this machine's sort, with its USDT probes.
+/// An executable or library for a machine like this one, with its USDT probes.
 #[derive(Debug)]
 pub struct UsdtFile<'r> {
     file: Executable<'r>,
@@ -40,14 +40,14 @@ pub struct UsdtFile<'r> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "usdt_target")]
 pub struct UsdtPlace {
-    /// Of its instruction, before the file is loaded.
+    /// The address of its instruction, before the file is loaded.
     pub address: u64,
-    /// Of its instruction, from the start of the file.
+    /// The file offset of its instruction.
     pub offset: u64,
-    /// Of its semaphore, from the start of the file.
+    /// The file offset of its semaphore.
     pub semaphore: Option<u64>,
-    /// Whether it stands on a `nop` of one byte and one of five, as on x86-64: the second is the one that newer kernels
-    /// handle without a trap.
+    /// Whether it is at a one-byte `nop` followed by a five-byte one, as on x86-64: newer kernels handle the second one
+    /// without a trap.
     pub has_nop5: bool,
 }
 
@@ -55,7 +55,7 @@ impl<'r> UsdtFile<'r> {
     /// Reads the notes.
     ///
     /// # Errors
-    /// `Elf` if this is no executable or library of a 64-bit machine with this machine's byte order, or is damaged.
+    /// `Elf` if this is not an executable or library for a 64-bit machine with this machine's byte order, or is damaged.
     /// `NotFound` if it has no notes.
     #[doc(alias = "sanity_check_usdt_elf")]
     pub fn open(reader: &'r dyn ReadAt) -> Result<Self> {
@@ -77,12 +77,12 @@ impl<'r> UsdtFile<'r> {
         })
     }
 
-    /// All places where probes stand.
+    /// The locations of all probes.
     pub fn notes(&self) -> &[UsdtNote] {
         &self.notes
     }
 
-    /// Whether it is loaded anywhere (a library, or an executable that does not care) rather than where its addresses say.
+    /// Whether it can be loaded anywhere (a library or a position-independent executable).
     pub fn is_shared(&self) -> bool {
         self.file.kind() == elf::ET_DYN
     }
@@ -95,10 +95,10 @@ impl<'r> UsdtFile<'r> {
         parse_args(&note.args, self.machine)
     }
 
-    /// Where the probe is in the file. By segments, not by sections: that is what is loaded.
+    /// Where the probe is in the file, according to the segments: they, not the sections, are what is loaded.
     ///
     /// # Errors
-    /// `Elf` if it is nowhere, or where nothing is executed; if its semaphore is nowhere, or among what is executed.
+    /// `Elf` if it is outside all segments or not in executable code, or if its semaphore is outside all segments or in executable code.
     #[doc(alias = "collect_usdt_targets")]
     pub fn place(&self, note: &UsdtNote) -> Result<UsdtPlace> {
         let nowhere = |what: &str, address: u64, why: &str| {
@@ -142,7 +142,7 @@ impl<'r> UsdtFile<'r> {
     }
 }
 
-/// Whether this machine could have read its notes when they were written.
+/// Whether the notes have this machine's class and byte order.
 fn check(file: &Executable<'_>) -> Result<()> {
     let Format { class, endian } = file.format();
     let message = if class != Class::Elf64 {

@@ -1,11 +1,11 @@
-//! USDT probes: places that a program's authors marked, with the places of their arguments.
+//! USDT probes: locations that a program's authors marked, and where the probes' arguments are.
 //!
 //! In: the bytes of an executable or library. Out: its probes ([`UsdtFile`]), where they are in the file ([`UsdtPlace`]) and
 //! where their arguments are when they are hit ([`UsdtArg`]). Not here: attaching to them (see `attach`).
 //!
-//! The compiler leaves a note for each place where a probe stands, in a section that is never loaded: three addresses
-//! (of the probe, of a byte that tells whether addresses were moved since, of a counter of those who listen, called the
-//! *semaphore*), then the names of provider and probe, and a text that says where each argument is.
+//! The compiler writes a note for each location of a probe, in a section that is never loaded: three addresses
+//! (of the probe; of a byte that shows whether addresses have moved since; of a counter of the attached tracers, called the
+//! *semaphore*), then the names of the provider and the probe, and a text that says where each argument is.
 
 mod arg;
 mod file;

@@ -1,40 +1,40 @@
-//! The notes that the compiler leaves, one for each place where a probe stands.
+//! The notes that the compiler writes, one for each location of a probe.
 
 use crate::{Error, ErrorKind, Result};
 
 /// `NT_STAPSDT`
 const TYPE: u32 = 3;
-/// The notes' owner, with its zero byte.
+/// The notes' owner, with its NUL.
 const OWNER: &[u8] = b"stapsdt\0";
-/// Three sizes of four bytes: of the owner's name, of the contents, and the type.
+/// Three 32-bit numbers: the sizes of the owner's name and of the contents, and the type.
 const HEADER: usize = 12;
 
-/// A place where a probe stands; a probe may stand in many.
+/// A location of a probe; a probe may have many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[doc(alias = "usdt_note")]
 pub struct UsdtNote {
-    /// Who defined the probe: a name space, such as `python`.
+    /// The provider: a name space, such as `python`.
     pub provider: String,
     /// The probe's name.
     pub name: String,
-    /// Where its arguments are, as in `-4@%edi 8@-16(%rbp)`. May be empty.
+    /// Where its arguments are, such as `-4@%edi 8@-16(%rbp)`. May be empty.
     pub args: String,
     /// The address of its instruction, before the file was loaded.
     pub location: u64,
-    /// What the address of the section `.stapsdt.base` was when this was written.
+    /// The address of the section `.stapsdt.base` when this was written.
     pub base: u64,
-    /// The address of the 16-bit counter of those who listen; 0 if there is none.
+    /// The address of the 16-bit counter of attached tracers; 0 if there is none.
     pub semaphore: u64,
 }
 
-/// All notes of a section, of this machine's byte order.
+/// All notes of a section in this machine's byte order.
 ///
 /// # Errors
-/// One of them is cut off, or no USDT note. Without knowing what it is, nothing is known of those that follow.
+/// One of them is truncated, or is not a USDT note. Notes after an unknown one cannot be found.
 pub(super) fn notes(section: &[u8]) -> Result<Vec<UsdtNote>> {
     let mut notes = Vec::new();
     let mut rest = section;
-    // What is shorter than a header is padding.
+    // Anything shorter than a header is padding.
     while rest.len() >= HEADER {
         let at = section.len() - rest.len();
         let (note, tail) = note(rest).ok_or_else(|| {
@@ -48,7 +48,7 @@ pub(super) fn notes(section: &[u8]) -> Result<Vec<UsdtNote>> {
     Ok(notes)
 }
 
-/// The first note, and what follows it.
+/// The first note, and the rest.
 #[doc(alias = "parse_usdt_note")]
 fn note(bytes: &[u8]) -> Option<(UsdtNote, &[u8])> {
     let (name_len, rest) = word(bytes)?;
@@ -67,7 +67,7 @@ fn note(bytes: &[u8]) -> Option<(UsdtNote, &[u8])> {
     let (args, _) = text(contents)?;
     let note = UsdtNote {
         provider,
-        // A name is what a probe is found by.
+        // Probes are found by name.
         name: Some(name).filter(|name| !name.is_empty())?,
         // A colon alone stands for "no arguments".
         args: if args.starts_with(':') {
@@ -92,7 +92,7 @@ fn address(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_ne_bytes(*address), rest))
 }
 
-/// So many bytes, and what follows the padding to four behind them, which may be missing at the end.
+/// The first `len` bytes, and what follows after padding to a multiple of four, which may be missing at the end.
 fn padded(bytes: &[u8], len: u32) -> Option<(&[u8], &[u8])> {
     let len = usize::try_from(len).ok()?;
     let taken = bytes.get(..len)?;
@@ -100,7 +100,7 @@ fn padded(bytes: &[u8], len: u32) -> Option<(&[u8], &[u8])> {
     Some((taken, bytes.get(next..).unwrap_or_default()))
 }
 
-/// A text that ends in a zero byte.
+/// A text that ends with a NUL.
 fn text(bytes: &[u8]) -> Option<(String, &[u8])> {
     let (text, rest) = bytes.split_at_checked(memchr::memchr(0, bytes)?)?;
     Some((String::from_utf8_lossy(text).into_owned(), rest.get(1..)?))

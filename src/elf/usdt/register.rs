@@ -16,8 +16,8 @@ pub enum Machine {
     S390x,
 }
 
-/// The registers of x86-64 in the order of `struct pt_regs`, eight bytes each: their names for 64, 32, 16 and 8 bits. What
-/// has no name is nothing that an argument could be in.
+/// The registers of x86-64 in the order of `struct pt_regs`, eight bytes each: their names for 64, 32, 16 and 8 bits. No
+/// argument is ever in a slot without a name.
 const X86_64: [[&str; 4]; 21] = [
     ["r15", "r15d", "r15w", "r15b"],
     ["r14", "r14d", "r14w", "r14b"],
@@ -50,7 +50,7 @@ const RISCV: [&str; 32] = [
 ];
 
 impl Machine {
-    /// The machine of an ELF file.
+    /// The machine that an ELF file is for.
     pub(super) fn of(number: elf::Machine) -> Option<Self> {
         match number {
             elf::EM_X86_64 => Some(Self::X86_64),
@@ -61,7 +61,7 @@ impl Machine {
         }
     }
 
-    /// Bytes from the start of `struct pt_regs`. The name comes without a `%`.
+    /// The register's offset in `struct pt_regs`, in bytes. The name is given without `%`.
     #[doc(alias = "calc_pt_regs_off")]
     pub(super) fn offset_of(self, register: &str) -> Option<u16> {
         let place = match self {
@@ -77,7 +77,7 @@ impl Machine {
     }
 }
 
-/// The number in `x7`, if it is below `count`.
+/// The number of a register such as `x7`, if it is below `count`.
 fn numbered(register: &str, letter: char, count: usize) -> Option<usize> {
     let digits = register.strip_prefix(letter)?;
     let plain = digits.bytes().all(|digit| digit.is_ascii_digit());

@@ -1,14 +1,14 @@
-//! A bound on work: no graph of types, however it is tangled, takes more than a few seconds.
+//! A bound on work: no type graph, however tangled, takes more than a few seconds.
 
 use super::error::CoreError;
 
-/// Steps that one object's relocations may take together.
+/// How many steps all of an object's relocations may take together.
 ///
-/// The largest real objects need some hundred thousand; a structure that holds the next one twice, thirty levels deep,
-/// would need a thousand million.
+/// The largest real objects need about a hundred thousand. A structure that contains the next one twice, thirty levels deep,
+/// would need a billion.
 const OBJECT_STEPS: u64 = 1 << 26;
 
-/// Work that is left to be spent.
+/// The steps that are left.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     left: u64,
@@ -25,14 +25,14 @@ impl Budget {
         Self { left: steps }
     }
 
-    /// Takes `steps` away.
+    /// Spends `steps`.
     pub(super) fn spend(&mut self, steps: u64) -> Result<(), CoreError> {
         let left = self.left.checked_sub(steps);
         self.left = left.unwrap_or(0);
         left.map(|_| ()).ok_or(CoreError::TooMuchWork)
     }
 
-    /// Takes away what one look at something of this name costs: long names take long to compare.
+    /// Spends what looking at something with this name costs: long names take long to compare.
     pub(super) fn spend_on(&mut self, name: &str) -> Result<(), CoreError> {
         let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
         self.spend((length / 32).saturating_add(1))

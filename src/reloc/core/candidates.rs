@@ -1,7 +1,7 @@
-//! The kernel's types that a local type may mean: those of the same name, up to a flavour, and of the same kind.
+//! The kernel's types that a local type may refer to: those of the same kind and the same name, ignoring the flavour.
 //!
-//! All wanted names are looked up in one pass over the kernel's types. Modules are read only if the kernel proper has no
-//! type of a name: their types are then searched for all wanted names at once.
+//! All wanted names are looked up in one pass over the kernel's types. Modules are read only if vmlinux has no
+//! type of some name; their types are then searched for all wanted names at once.
 
 use super::budget::Budget;
 use super::error::CoreError;
@@ -12,14 +12,14 @@ use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// What one candidate costs, beyond comparing it: room in lists and in the plan.
+/// What a candidate costs in addition to being compared: space in lists and in the plan.
 const CANDIDATE_STEPS: u64 = 8;
 
 /// A type of the kernel or of a module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<'a> {
     pub(super) ty: Type<'a>,
-    /// The module that has it; `None` for the kernel proper.
+    /// The module that defines it; `None` for vmlinux.
     pub(super) module: Option<&'a str>,
 }
 
@@ -29,10 +29,10 @@ pub(super) struct Candidates<'a> {
     target: &'a Target,
     /// By essential name.
     kernel: HashMap<&'a str, Rc<[TypeId]>>,
-    /// By essential name; only after the kernel proper had no answer for one of them.
+    /// By essential name; filled only after vmlinux had no answer for one of them.
     modules: HashMap<&'a str, Rc<[Candidate<'a>]>>,
-    /// By the number of the local type. Relocations narrow these lists: once a candidate has failed where another has
-    /// matched, it is out for all relocations of that local type.
+    /// By local type id. Relocations narrow these lists: once a candidate has failed where another has
+    /// matched, it is dropped for all relocations of that local type.
     by_local_type: HashMap<TypeId, Vec<Candidate<'a>>>,
 }
 
@@ -56,12 +56,12 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Takes over what was looked up elsewhere: the kernel's types with this essential name.
+    /// Adds the kernel's types with this essential name, which were looked up elsewhere.
     pub(super) fn know(&mut self, essential: &'a str, types: &[TypeId]) {
         self.kernel.insert(essential, Rc::from(types));
     }
 
-    /// Looks up all names that were not looked up before.
+    /// Looks up all names that have not been looked up yet.
     pub(super) fn look_up(&mut self, names: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut wanted: Vec<&'a str> = names
             .into_iter()
@@ -85,7 +85,7 @@ impl<'a> Candidates<'a> {
         Ok(())
     }
 
-    /// The candidates for this local type, as far as earlier relocations have left them.
+    /// The candidates that earlier relocations have left for this local type.
     #[doc(alias = "bpf_core_find_cands")]
     pub(super) fn of(
         &mut self,
@@ -100,14 +100,14 @@ impl<'a> Candidates<'a> {
         Ok(list)
     }
 
-    /// Keeps these candidates only.
+    /// Keeps only these candidates.
     pub(super) fn narrow(&mut self, local: &Type<'a>, kept: Vec<Candidate<'a>>) {
         self.by_local_type.insert(local.id(), kept);
     }
 
     fn find(&mut self, local: &Type<'a>, budget: &mut Budget) -> Result<Vec<Candidate<'a>>> {
         if local.name().is_empty() {
-            // It may have a name that cannot be read.
+            // Its name may be unreadable.
             local.btf().string_bytes_at(local.name_offset())?;
             return Err(CoreError::Anonymous.into());
         }
@@ -118,7 +118,7 @@ impl<'a> Candidates<'a> {
         let mut list = Vec::new();
         for id in ids.iter() {
             budget.spend(CANDIDATE_STEPS)?;
-            // A type of a kind that is newer than this library cannot be of the local type's kind.
+            // A type whose kind is newer than this library cannot be of the local type's kind.
             if let Ok(ty) = btf.get(*id)
                 && kinds_agree(local.kind(), ty.kind())
             {
@@ -145,7 +145,7 @@ impl<'a> Candidates<'a> {
         Ok(self.modules.get(name).cloned().unwrap_or_default())
     }
 
-    /// Walks over all modules' own types, for all names that were wanted so far.
+    /// Searches the modules' own types for all names that have been wanted so far.
     fn search_modules(&mut self, budget: &mut Budget) -> Result<()> {
         let mut found: HashMap<&'a str, Vec<Candidate<'a>>> = self
             .kernel
@@ -153,7 +153,7 @@ impl<'a> Candidates<'a> {
             .filter(|name| !self.modules.contains_key(*name))
             .map(|name| (*name, Vec::new()))
             .collect();
-        // Most names do not even start like a wanted one.
+        // Most names do not even start like any of the wanted ones.
         let mut starts = [false; 256];
         for first in found.keys().filter_map(|name| name.bytes().next()) {
             if let Some(slot) = starts.get_mut(usize::from(first)) {
@@ -180,12 +180,11 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// A kernel without types cannot be adapted to: say where they would be.
-/// That the kernel has no types, of which this one is wanted.
+/// The error for a kernel without type information, which nothing can be adapted to: it says where the types would be.
 pub(crate) fn explain_missing_btf(error: Error, wanted: &str) -> Error {
     let error = error.context(format!("looking for the kernel's type `{wanted:.200}`"));
     match error.kind() {
-        // Who looked for the types knows better, such as what has to be mounted.
+        // The code that looked for the types knows more, for instance what has to be mounted.
         _ if error.hint().is_some() => error,
         ErrorKind::NotFound | ErrorKind::Io | ErrorKind::Unsupported => error.with_hint(
             "the program adapts itself to the kernel's types, which a kernel built with \

@@ -1,4 +1,4 @@
-//! Loose comparisons: can this field be read as the program expects, is this type what the program means?
+//! Loose comparisons: can this field be read the way the program expects, and is this the type that the program means?
 
 use super::budget::Budget;
 use super::error::CoreError;
@@ -17,7 +17,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The two types of these numbers, in the blobs that this pair is of.
+    /// The two types with these ids, in the blobs that this pair comes from.
     pub(super) fn follow(self, local: TypeId, target: TypeId) -> Result<Self, CoreError> {
         Ok(Self {
             local: self.local.btf().get(local)?,
@@ -33,7 +33,7 @@ impl Pair<'_> {
         })
     }
 
-    /// What both pointers point to, or both prototypes give back.
+    /// What both pointers point to, or what both prototypes return.
     pub(super) fn targets(self) -> Result<Self, CoreError> {
         self.follow(
             TypeId(self.local.size_field()),
@@ -41,7 +41,7 @@ impl Pair<'_> {
         )
     }
 
-    /// What both arrays hold.
+    /// The elements of both arrays.
     pub(super) fn elements(self) -> Result<Self, CoreError> {
         match (self.local.array(), self.target.array()) {
             (Some(local), Some(target)) => self.follow(local.element, target.element),
@@ -49,18 +49,18 @@ impl Pair<'_> {
         }
     }
 
-    /// Whether both are of a kind, counting enumerations of both widths as one.
+    /// Whether both are of the same kind; enumerations of both widths count as one.
     pub(super) fn kinds_agree(&self) -> bool {
         kinds_agree(self.local.kind(), self.target.kind())
     }
 
-    /// Whether both are proper integers, not the bitfields that old compilers described as integers with an offset.
+    /// Whether both are ordinary integers, not the bitfields that old compilers described as integers with an offset.
     fn are_whole_integers(&self) -> bool {
         let whole = |ty: &Type<'_>| ty.int_encoding().is_some_and(|int| int.offset == 0);
         whole(&self.local) && whole(&self.target)
     }
 
-    /// The parameters of both prototypes, if they have equally many.
+    /// The parameters of both prototypes, if there are as many of each.
     pub(super) fn params(self) -> Option<impl Iterator<Item = (TypeId, TypeId)>> {
         let (local, target) = (self.local.params(), self.target.params());
         (local.len() == target.len())
@@ -68,10 +68,10 @@ impl Pair<'_> {
     }
 }
 
-/// Whether a kernel's field can be read by a program that knows it as a field of the local type.
+/// Whether a program that knows a field by its local type can read the kernel's field.
 ///
-/// Structures and unions always agree, whatever they hold, for the path says more; so do pointers. Sizes and signs of
-/// integers may differ, since the load is adjusted.
+/// Structures and unions always agree, whatever their members, because the path says more; so do pointers. Sizes and signs of
+/// integers may differ: the load is adjusted.
 #[doc(alias = "bpf_core_fields_are_compat")]
 pub(super) fn fields_are_compatible<'a>(
     local: (&'a Btf<'a>, TypeId),
@@ -109,14 +109,14 @@ pub(super) fn fields_are_compatible<'a>(
     }
 }
 
-/// Whether a kernel's type is what the program means by its own. Names were compared before; members do not count.
+/// Whether a kernel's type is the one that the program's type stands for. Names have been compared already; members do not count.
 #[doc(alias = "__bpf_core_types_are_compat")]
 pub(super) fn types_are_compatible(
     pair: Pair<'_>,
     level: u32,
     budget: &mut Budget,
 ) -> Result<bool, CoreError> {
-    // A typedef is only ever a typedef.
+    // A typedef is compatible with typedefs only.
     if !pair.kinds_agree() {
         return Ok(false);
     }
@@ -140,18 +140,18 @@ pub(super) fn types_are_compatible(
                 }
                 pair.targets()?.resolved()?
             }
-            // Floating-point numbers, functions and variables cannot be asked for.
+            // CO-RE has no questions about floating-point numbers, functions and variables.
             _ => return Ok(false),
         };
     }
     Err(CoreError::TooDeep)
 }
 
-/// Whether the object's type of this number and the kernel's are compatible, outside any relocation: externs are checked
-/// like this.
+/// Whether the object's type with this id is compatible with the kernel's, independently of any relocation. Externs are
+/// checked this way.
 ///
 /// # Errors
-/// One of them cannot be followed to its end.
+/// One of them cannot be resolved.
 pub(crate) fn declarations_are_compatible(
     (local, local_id): (&Btf<'static>, TypeId),
     (target, target_id): (&Btf<'static>, TypeId),

@@ -1,9 +1,9 @@
-//! Why a CO-RE relocation fails. A missing answer is no failure: the instruction is poisoned instead.
+//! Why a CO-RE relocation fails. A missing answer is not a failure: the instruction is poisoned instead.
 
 use crate::btf::BtfError;
 use crate::{Error, ErrorKind};
 
-/// Steps a path may have.
+/// How many steps a path may have.
 pub(super) const MAX_PATH: usize = 64;
 
 /// A relocation that makes the load fail.

@@ -6,10 +6,10 @@ use super::kind::RelocKind;
 use super::spec::{Accessor, Spec};
 use crate::btf::{IntEncoding, Kind, Member, Type};
 
-/// Bytes the widest load reads.
+/// How many bytes the widest load reads.
 const WIDEST_LOAD: u32 = 8;
 
-/// What the path's end is in numbers.
+/// The answer for the field at the end of the path.
 #[doc(alias = "bpf_core_calc_field_relo")]
 pub(super) fn field_answer<'a>(spec: &Spec<'a>) -> Result<Answer<'a>, CoreError> {
     if spec.kind == RelocKind::FieldExists {
@@ -52,7 +52,7 @@ fn member_answer<'a>(
         0 => Bits::of_plain_field(spec.bit_offset, &ty)?,
         width => Bits::of_bitfield(spec.bit_offset, width, &ty)?,
     };
-    // The compiler may have chosen another load for a bitfield, so only what does not depend on that can be checked.
+    // The compiler may have chosen a different load for a bitfield, so only what does not depend on the load can be checked.
     let unless_bitfield = if member.bitfield_size > 0 {
         Check::Skip
     } else {
@@ -85,15 +85,15 @@ fn is_signed(ty: &Type<'_>) -> bool {
     }
 }
 
-/// Where a field lies, and the load that reads it.
+/// Where a field is, and the load that reads it.
 struct Bits {
     /// Bits from the start of the structure.
     offset: u32,
-    /// Bits it takes.
+    /// Its width in bits.
     width: u32,
     /// Where the load starts.
     byte_offset: u32,
-    /// Bytes the load reads.
+    /// How many bytes the load reads.
     load_size: u32,
 }
 
@@ -108,9 +108,9 @@ impl Bits {
         })
     }
 
-    /// The load starts with the size of the bitfield's declared type, and is doubled until it covers the bitfield.
+    /// The load starts with the size of the bitfield's declared type, which is doubled until the load covers the bitfield.
     fn of_bitfield(offset: u32, width: u32, ty: &Type<'_>) -> Result<Self, CoreError> {
-        // Only integers and enumerations have a size; for others this word is a type's number.
+        // Only integers and enumerations have a size; in other kinds this word is a type id.
         let mut load_size = ty.size_field();
         if load_size == 0 || !matches!(ty.kind(), Kind::Int | Kind::Enum | Kind::Enum64) {
             return Err(CoreError::BitfieldWithoutSize);
@@ -134,7 +134,7 @@ impl Bits {
         }
     }
 
-    /// How far left to shift the loaded word, so that the field's highest bit becomes the word's.
+    /// How far to shift the loaded word to the left so that the field's highest bit becomes the word's.
     fn left_shift(&self) -> u32 {
         let below = self.offset.wrapping_sub(self.byte_offset.wrapping_mul(8));
         if cfg!(target_endian = "little") {

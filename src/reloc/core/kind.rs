@@ -1,17 +1,17 @@
-//! The thirteen questions.
+//! The thirteen kinds of CO-RE relocations: the questions that a program asks about the kernel's types.
 
 use crate::btf::Kind;
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $class:ident, $long:literal, $short:literal;)*) => {
-        /// What a CO-RE relocation asks. The numbers are those of `enum bpf_core_relo_kind`.
+        /// What a CO-RE relocation asks for. The numbers are those of `enum bpf_core_relo_kind`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum RelocKind {
             $($(#[doc = $doc])+ $name = $number,)*
         }
 
         impl RelocKind {
-            /// The kind of this number; `None` for numbers that are newer than this library.
+            /// The kind with this number; `None` for numbers that are newer than this library.
             pub(super) fn from_number(number: u32) -> Option<Self> {
                 match number {
                     $($number => Some(Self::$name),)*
@@ -44,58 +44,58 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// How many bytes into its structure is the field?
+    /// The field's offset in bytes from the start of the structure.
     FieldByteOffset = 0, Field, "field_byte_offset", "byte_off";
-    /// How many bytes does the field take?
+    /// The field's size in bytes.
     FieldByteSize = 1, Field, "field_byte_size", "byte_sz";
-    /// Is there such a field?
+    /// Whether the field exists.
     FieldExists = 2, Field, "field_exists", "field_exists";
-    /// Is the field signed?
+    /// Whether the field is signed.
     FieldSigned = 3, Field, "field_signed", "signed";
-    /// How far left must a loaded word be shifted to drop what stands above the field?
+    /// How far a loaded 64-bit word must be shifted to the left to drop the bits above the field.
     FieldLshift = 4, Field, "field_lshift_u64", "lshift_u64";
-    /// How far right after that?
+    /// How far the word must then be shifted to the right.
     FieldRshift = 5, Field, "field_rshift_u64", "rshift_u64";
-    /// Which number has the type in the object?
+    /// The type's id in the object's BTF.
     TypeIdLocal = 6, Type, "type_id_local", "local_type_id";
-    /// Which number has the type in the kernel?
+    /// The type's id in the kernel's BTF.
     TypeIdTarget = 7, Type, "type_id_target", "target_type_id";
-    /// Is there such a type?
+    /// Whether the type exists.
     TypeExists = 8, Type, "type_exists", "type_exists";
-    /// How many bytes does the type take?
+    /// The type's size in bytes.
     TypeSize = 9, Type, "type_size", "type_size";
-    /// Is there such an enumerator?
+    /// Whether the enumerator exists.
     EnumvalExists = 10, Enumval, "enumval_exists", "enumval_exists";
-    /// Which value has the enumerator?
+    /// The enumerator's value.
     EnumvalValue = 11, Enumval, "enumval_value", "enumval_value";
-    /// Does the type look the same?
+    /// Whether the kernel's type matches the local one in all details that the local one has.
     TypeMatches = 12, Type, "type_matches", "type_matches";
 }
 
-/// The name of a kind of CO-RE relocation, in the kernel's words: `"field_byte_offset"` for 0. `None` for numbers that are
+/// The kernel's name of a kind of CO-RE relocation, such as `"field_byte_offset"` for 0. `None` for numbers that are
 /// newer than this library.
 pub fn core_kind_name(number: u32) -> Option<&'static str> {
     RelocKind::from_number(number).map(RelocKind::name)
 }
 
-/// What a question is about.
+/// What a relocation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RelocClass {
     /// A path through structures and arrays.
     Field,
     /// A type as a whole.
     Type,
-    /// A constant of an enumeration.
+    /// An enumerator.
     Enumval,
 }
 
-/// Whether a type of one kind can be what a type of the other is: enumerations of both widths count as one kind.
+/// Whether types of these kinds can be compatible: enumerations of both widths count as one kind.
 #[doc(alias = "btf_kind_core_compat")]
 pub(super) fn kinds_agree(local: Kind, target: Kind) -> bool {
     local == target || local.is_any_enum() && target.is_any_enum()
 }
 
-/// The kind as C or libbpf writes it before a name.
+/// The keyword that C or libbpf writes before a name of this kind.
 pub(super) fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Void => "void",

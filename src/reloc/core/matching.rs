@@ -1,4 +1,4 @@
-//! The same path in a kernel's type.
+//! Finds the path of a local type in a candidate of the kernel.
 
 use super::budget::Budget;
 use super::compat::{MAX_DEPTH, Pair, fields_are_compatible, types_are_compatible};
@@ -10,21 +10,21 @@ use crate::TypeId;
 use crate::btf::{Member, Type, essential_name};
 use std::fmt;
 
-/// A path found in a kernel's type, or why it is not there.
+/// The path in a kernel's type, or why it is not there.
 pub(super) type Match<'a> = Result<Spec<'a>, Mismatch<'a>>;
 
-/// Why a type of the right name is not what the program means.
+/// Why a type with the right name is not the one that the program means.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mismatch<'a> {
-    /// It is another type.
+    /// It is a different type.
     OtherShape,
-    /// It is no enumeration.
+    /// It is not an enumeration.
     NoEnumeration(Type<'a>),
-    /// An enumeration lacks the constant.
+    /// The enumeration lacks the enumerator.
     NoEnumerator(&'a str),
-    /// A structure lacks the field.
+    /// The structure lacks the field.
     NoMember(Type<'a>, &'a str),
-    /// A structure's field cannot be read as the program expects.
+    /// The structure's field cannot be read the way the program expects.
     OtherMember {
         of: Type<'a>,
         name: &'a str,
@@ -32,14 +32,14 @@ pub(super) enum Mismatch<'a> {
         local: Type<'a>,
         expected: TypeId,
     },
-    /// A field that has to be an array is none.
+    /// A field that must be an array is not one.
     NotArray(Type<'a>),
     /// An array is too short.
     TooShort { len: u32, index: u32 },
 }
 
 impl<'a> Mismatch<'a> {
-    /// Where a field was looked for, if that is not the type that the path starts at.
+    /// The type in which a field was looked for, if it is not the one that the path starts at.
     pub(super) fn place(&self, root: &Type<'_>) -> Option<String> {
         match self {
             Self::NoMember(of, _) | Self::OtherMember { of, .. } if of.id() != root.id() => {
@@ -49,9 +49,9 @@ impl<'a> Mismatch<'a> {
         }
     }
 
-    /// Fields that might be the missing one under another name; ``"; did you mean `__state`?"``.
+    /// Fields that may be the missing one under another name: ``"; did you mean `__state`?"``.
     pub(super) fn suggestion(&self) -> String {
-        /// Nobody needs the last of very many, and they take time to compare.
+        /// Suggestions from thousands of fields help nobody, and comparing takes time.
         const MOST: usize = 1000;
         let Self::NoMember(of, name) = self else {
             return String::new();
@@ -62,7 +62,7 @@ impl<'a> Mismatch<'a> {
                 names.push(member.name);
                 continue;
             }
-            // One level of anonymous structures holds nearly all of those that kernels have.
+            // In kernels, nearly all anonymous members are one level deep.
             let inner = of.btf().get(member.type_id).and_then(|ty| ty.resolved());
             let inner = inner.map(|inner| inner.members().take(MOST - names.len().min(MOST)));
             names.extend(inner.into_iter().flatten().map(|member| member.name));
@@ -148,7 +148,7 @@ fn match_enumerator<'a>(
     if !ty.kind().is_any_enum() {
         return Ok(Err(Mismatch::NoEnumeration(ty)));
     }
-    // Names that cannot be read are empty, and not the same for that.
+    // Unreadable names are empty, which does not make them equal.
     if wanted.is_empty() {
         return Ok(Err(Mismatch::NoEnumerator(wanted)));
     }
@@ -184,7 +184,7 @@ fn match_path<'a>(
         let ty = btf.get(at)?.resolved()?;
         let step = match accessor.name {
             Some(name) => walk.field(accessor, name, ty)?,
-            // The first index is into an array that only the pointer's user knows of.
+            // The first index is into the array that the pointer may point to.
             None if place == 0 => walk.element(ty, accessor.index)?,
             None => walk.array(ty, accessor.index)?,
         };
@@ -196,24 +196,24 @@ fn match_path<'a>(
     Ok(Ok(walk.spec))
 }
 
-/// Where one step leads to, or why it leads nowhere.
+/// Where a step leads, or why it leads nowhere.
 type Step<'a> = Result<TypeId, Mismatch<'a>>;
 
-/// What became of the search for a member.
+/// The result of a search for a member.
 enum Search<'a> {
-    /// It is not in here, look on.
+    /// It is not in this structure; the search continues.
     Absent,
-    /// It is here. The first member of the right name decides, whatever comes later.
+    /// It is here. The first member with the right name decides, whatever comes later.
     Decided(Step<'a>),
 }
 
-/// A path that grows while the local one is followed through the kernel's types.
+/// The path so far, while the local one is followed through the kernel's types.
 struct Walk<'a, 'b> {
     spec: Spec<'a>,
     budget: &'b mut Budget,
 }
 
-/// The member that is looked for.
+/// The member that is searched for.
 struct Wanted<'a> {
     name: &'a str,
     ty: TypeId,
@@ -263,7 +263,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Looks through the members in order, and through those of anonymous structures and unions where they stand. As
+    /// Searches the members in order, and those of anonymous structures and unions in their places; as
     /// deep as a path may be long, and as wide as the budget allows.
     #[doc(alias = "bpf_core_match_member")]
     fn search(&mut self, wanted: &Wanted<'a>, ty: Type<'a>) -> Result<Search<'a>, CoreError> {
@@ -304,7 +304,7 @@ impl<'a> Walk<'a, '_> {
         Ok(found)
     }
 
-    /// The member has the right name; has it a type that will do?
+    /// Checks the type of a member that has the right name.
     fn take(
         &mut self,
         wanted: &Wanted<'a>,

@@ -1,12 +1,12 @@
-//! CO-RE: the answers of one kernel's types to the questions that a program was compiled with.
+//! CO-RE: answers the questions that a program was compiled with from a kernel's types.
 //!
 //! In: the object's types with its relocation records, a [`Target`](crate::reloc::Target), and instructions. Out: the
-//! instructions with the answers patched in, and a [`CoreStep`](crate::reloc::CoreStep) for each that tells what was
+//! patched instructions, and a [`CoreStep`](crate::reloc::CoreStep) for each that says what was
 //! done. Not here: which records belong to which program (see `reloc`), and where a kernel's types come from (see
 //! `load`).
 //!
-//! A record says: *this instruction holds the offset (or size, existence, number, ...) of this path into this type, as I
-//! know the type; put in what it is in your kernel*. The answer takes five steps, a file each; start with `resolver`:
+//! A record says: *this instruction contains the offset (or size, existence, id, ...) of this path into this type as I
+//! know it; replace it with the one of your kernel*. Answering takes five steps, each in its own file; start with `resolver`:
 //!
 //! ```text
 //!  resolver, for each record:
@@ -14,8 +14,8 @@
 //!      --value--> what it was, and is, in numbers (answer, field, type_enum)  --patch--> the instruction
 //! ```
 //!
-//! Types are compared by `compat` (fields, types that exist) and `types_match` (types that match). `kind` is the question,
-//! `budget` how much work it may take, `error` why there is no answer, `used` which types and members all answers rest on.
+//! `compat` compares types for fields and existence, `types_match` in all details. `kind` is the question, `budget` limits the
+//! work, `error` says why there is no answer, and `used` collects the types and members that all answers depend on.
 
 mod answer;
 mod budget;

@@ -1,4 +1,4 @@
-//! The answer goes into the instruction.
+//! Patches the answer into the instruction.
 
 use super::answer::Check;
 use super::error::CoreError;
@@ -9,12 +9,12 @@ use crate::reloc::{CoreOutcome, Poison};
 /// What was done to an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patched {
-    /// What stood in the field that was to be changed; `None` if the instruction has none.
+    /// The previous value of the field that was to be patched; `None` if the instruction has none.
     pub(super) before: Option<u64>,
     pub(super) outcome: CoreOutcome,
 }
 
-/// Changes the instruction at `at`, after a look whether it is what the object's own types let expect.
+/// Patches the instruction at `at`, after checking that it is what the object's own types imply.
 #[doc(alias = "bpf_core_patch_insn")]
 pub(super) fn patch(
     insns: &mut [Insn],
@@ -44,7 +44,7 @@ fn unfit(insn: Insn, what: &'static str) -> CoreError {
     CoreError::UnfitInstruction { code, what }
 }
 
-/// Makes the instruction one that the verifier lets pass only where the program never gets to.
+/// Replaces the instruction with one that the verifier accepts only in code that is never reached.
 #[doc(alias = "bpf_core_poison_insn")]
 fn poison(insn: &mut Insn, second: Option<&mut Insn>, before: Option<u64>) -> Patched {
     let call = Poison::Core.insn();
@@ -60,7 +60,7 @@ fn poison(insn: &mut Insn, second: Option<&mut Insn>, before: Option<u64>) -> Pa
     }
 }
 
-/// The value in the field that a relocation would change.
+/// The value of the field that a relocation would patch.
 fn held_value(insn: Insn, second: Option<Insn>) -> Option<u64> {
     match insn.class() {
         class::ALU | class::ALU64 => Some(extend(insn.imm)),
@@ -78,7 +78,7 @@ fn join(low: i32, high: i32) -> u64 {
     u64::from(high.cast_unsigned()) << 32 | u64::from(low.cast_unsigned())
 }
 
-/// The two halves of a 64-bit immediate, low one first.
+/// The two halves of a 64-bit immediate, low half first.
 fn split(value: u64) -> [i32; 2] {
     let half = |shift: u32| u32::try_from(value >> shift & u64::from(u32::MAX));
     [half(0), half(32)].map(|half| half.unwrap_or_default().cast_signed())
@@ -156,7 +156,7 @@ fn patch_wide_immediate(
     Ok(patched(before))
 }
 
-/// Bytes that a load or store accesses.
+/// How many bytes a load or store accesses.
 fn access_bytes(code: u8) -> u32 {
     match code & size::MASK {
         size::B => 1,
@@ -166,7 +166,7 @@ fn access_bytes(code: u8) -> u32 {
     }
 }
 
-/// The size bits of a load or store of so many bytes.
+/// The size bits of a load or store of this many bytes.
 fn access_bits(bytes: u32) -> Option<u8> {
     match bytes {
         1 => Some(size::B),

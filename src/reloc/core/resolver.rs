@@ -1,4 +1,4 @@
-//! One relocation after the other, for all programs of an object.
+//! Applies one relocation after the other, for all programs of an object.
 
 use super::answer::Answer;
 use super::budget::Budget;
@@ -16,19 +16,19 @@ use crate::reloc::{CoreOutcome, CoreStep, Target};
 use crate::{Error, Result, TypeId};
 use std::collections::{BTreeSet, HashSet};
 
-/// How many candidates a step tells of; the others are only counted.
+/// How many candidates a step names; the others are only counted.
 const SHOWN: usize = 8;
 
 /// More than an object has relocations without an answer, if it is to be of use on this kernel at all.
 const MOST_SUGGESTIONS: u32 = 256;
 
-/// Why a found field is of no use to a load.
+/// Why a load cannot use a field that was found.
 const UNFIT_WIDTH: &str = "the field has another width in the kernel, and a load can be widened or narrowed only for \
                            pointers and unsigned integers";
 
 /// Answers the CO-RE relocations of one object from one kernel's types.
 ///
-/// Relocations of one local type narrow each other's candidates, so the order in which they are applied counts. A clone
+/// Relocations of one local type narrow each other's candidates, so the order in which they are applied matters. A clone
 /// goes its own way from there on: programs that are not to be loaded are best relocated with one.
 #[derive(Debug, Clone)]
 pub(crate) struct CoreResolver<'a> {
@@ -54,7 +54,7 @@ impl<'a> CoreResolver<'a> {
     /// `known`, by essential name.
     ///
     /// # Errors
-    /// The kernel has no types, or they cannot be read. What is wrong with a record is left for [`Self::apply`] to say.
+    /// The kernel has no types, or they cannot be read. Errors in a record are reported by [`Self::apply`].
     pub(crate) fn prepare<'r>(
         &mut self,
         records: impl IntoIterator<Item = &'r CoreRelo>,
@@ -72,8 +72,8 @@ impl<'a> CoreResolver<'a> {
     /// Applies one relocation to the instruction at `insn`.
     ///
     /// # Errors
-    /// What makes a load fail: a malformed record, an instruction that does not hold what the object's own types let
-    /// expect, several types in the kernel that give different answers. No answer at all is no error, see
+    /// Whatever makes a load fail: a malformed record, an instruction that does not contain what the object's own types
+    /// imply, or several types in the kernel that give different answers. No answer at all is not an error, see
     /// [`CoreOutcome::Poisoned`].
     #[doc(alias = "bpf_core_resolve_relo")]
     pub(crate) fn apply(
@@ -107,7 +107,7 @@ impl<'a> CoreResolver<'a> {
         })
     }
 
-    /// Notes what the answer to a record rests on, whatever other records have made of its candidates.
+    /// Notes what the answer to a record depends on, whatever other records have done to its candidates.
     ///
     /// # Errors
     /// The record is malformed.
@@ -175,7 +175,7 @@ impl<'a> CoreResolver<'a> {
     }
 }
 
-/// The essential names of the kernel's types that these relocations ask for; `local` are the object's types.
+/// The essential names of the kernel types that these relocations ask for; `local` are the object's types.
 pub(crate) fn wanted_names<'a, 'r>(
     local: &'a Btf<'_>,
     records: impl IntoIterator<Item = &'r CoreRelo>,
@@ -211,7 +211,7 @@ impl Conclusion {
     }
 }
 
-/// What has come of the candidates so far.
+/// The outcome of the candidates so far.
 #[derive(Default)]
 struct Search<'a> {
     first: Option<(Candidate<'a>, Spec<'a>, Verdict)>,
@@ -221,8 +221,8 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Takes a matching candidate in. All of them have to agree on where a field lies and on what that makes of the
-    /// instruction, for nobody can say which of them the program means.
+    /// Adds a matching candidate. All of them must agree on where the field is and on the patched instruction, because
+    /// nobody can say which of them the program means.
     fn agree(
         &mut self,
         candidate: Candidate<'a>,

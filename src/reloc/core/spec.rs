@@ -1,4 +1,4 @@
-//! A path into a type: what the access string of a relocation says, and the same path in a kernel's type.
+//! A path into a type: the one that a relocation's access string describes, and its counterpart in a kernel's type.
 
 use super::error::{CoreError, MAX_PATH};
 use super::kind::{RelocClass, RelocKind, kind_word};
@@ -8,13 +8,13 @@ use std::fmt;
 
 /// A path into a type.
 ///
-/// It is kept at two levels: `raw` has every index, through anonymous members too; `accessors` only what a C programmer
-/// writes, named fields and array indexes. The second is what is looked for in the kernel's types.
+/// It is kept in two forms: `raw` has every index, anonymous members included; `accessors` has only what a C programmer
+/// writes, named fields and array indexes. The second form is searched for in the kernel's types.
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_core_spec")]
 pub(super) struct Spec<'a> {
     pub(super) kind: RelocKind,
-    /// Where the path starts, before typedefs and qualifiers are removed: its name and number count.
+    /// Where the path starts, before typedefs and qualifiers are skipped: its name and id matter.
     pub(super) root: Type<'a>,
     pub(super) raw: Vec<u32>,
     pub(super) accessors: Vec<Accessor<'a>>,
@@ -22,11 +22,11 @@ pub(super) struct Spec<'a> {
     pub(super) bit_offset: u32,
 }
 
-/// A step of a path that a C programmer would write.
+/// A step of a path as a C programmer writes it.
 #[derive(Debug, Clone, Copy)]
 #[doc(alias = "bpf_core_accessor")]
 pub(super) struct Accessor<'a> {
-    /// For a field, the structure that holds it; for an array index, the element; for an enumerator, the enumeration.
+    /// For a field, the structure that contains it; for an array index, the element; for an enumerator, the enumeration.
     pub(super) ty: Type<'a>,
     pub(super) index: u32,
     /// The field's or enumerator's name; `None` for an array index.
@@ -34,7 +34,7 @@ pub(super) struct Accessor<'a> {
 }
 
 impl<'a> Spec<'a> {
-    /// A path that does not lead anywhere yet.
+    /// An empty path.
     pub(super) fn at_root(kind: RelocKind, root: Type<'a>) -> Self {
         Self {
             kind,
@@ -86,7 +86,7 @@ impl<'a> Spec<'a> {
         Ok(())
     }
 
-    /// One step of the path: into a member or an element of `at`. Answers where it leads.
+    /// Takes one step of the path, into a member or an element of `at`, and returns the type that it leads to.
     fn descend(
         &mut self,
         btf: &'a Btf<'a>,
@@ -122,7 +122,7 @@ impl<'a> Spec<'a> {
         Ok(member.type_id)
     }
 
-    /// Adds an array index. `element` is what the array holds, without typedefs and qualifiers.
+    /// Adds an array index. `element` is the type of the elements, without typedefs and qualifiers.
     pub(super) fn push_element(&mut self, element: Type<'a>, index: u32) -> Result<(), CoreError> {
         let size = element.btf().size_of(element.id())?;
         let bits = index.wrapping_mul(size).wrapping_mul(8);
@@ -144,7 +144,7 @@ impl<'a> Spec<'a> {
         Ok(())
     }
 
-    /// Whether any index into this array, which the path has just reached, is in range: an array of no elements that is
+    /// Whether every index into this array, which the path has just reached, is in range: whether it has no elements and is
     /// the last member of its structure.
     #[doc(alias = "is_flex_arr")]
     pub(super) fn is_flexible(&self, array: &Array) -> bool {
@@ -164,7 +164,7 @@ fn out_of_range(step: usize, index: u32, of: &Type<'_>) -> CoreError {
     }
 }
 
-/// The constant with this index.
+/// The enumerator with this index.
 pub(super) fn enumerator<'a>(ty: &Type<'a>, index: u32) -> Option<Enumerator<'a>> {
     ty.enumerator(usize::try_from(index).ok()?)
 }
@@ -176,7 +176,7 @@ fn parse_indexes(text: &str) -> Result<Vec<u32>, CoreError> {
         if indexes.len() == MAX_PATH {
             return Err(CoreError::PathTooLong);
         }
-        // `parse` alone would take a plus sign, too. libbpf reads the numbers as C's `int`.
+        // `parse` would accept a plus sign as well. libbpf reads the numbers as C's `int`.
         let digits = word.bytes().all(|b| b.is_ascii_digit());
         let index = word.parse::<i32>().ok().filter(|_| digits);
         let index = index.and_then(|i| u32::try_from(i).ok());
@@ -185,7 +185,7 @@ fn parse_indexes(text: &str) -> Result<Vec<u32>, CoreError> {
     Ok(indexes)
 }
 
-/// The start of a text that may be absurdly long.
+/// The beginning of a text that may be absurdly long.
 fn excerpt(text: &str) -> String {
     let mut short: String = text.chars().take(80).collect();
     if short.len() < text.len() {
@@ -194,7 +194,7 @@ fn excerpt(text: &str) -> String {
     short
 }
 
-/// A type for messages: `struct task_struct`.
+/// A type as messages show it: `struct task_struct`.
 pub(super) fn describe(ty: &Type<'_>) -> String {
     let name = if ty.name().is_empty() {
         "<anonymous>"
@@ -204,7 +204,7 @@ pub(super) fn describe(ty: &Type<'_>) -> String {
     format!("{} {}", kind_word(ty.kind()), excerpt(name))
 }
 
-/// The start of a description: a path may have sixty-four long names. libbpf keeps 255 bytes.
+/// The beginning of a description: a path may have sixty-four long names. libbpf keeps 255 bytes.
 pub(super) fn described(what: &Spec<'_>) -> String {
     start_of(|text| fmt::Write::write_fmt(text, format_args!("{what}")))
 }
@@ -219,7 +219,7 @@ fn start_of(write: impl FnOnce(&mut Start) -> fmt::Result) -> String {
     text
 }
 
-/// Takes in no more of a text than there is room for.
+/// Accepts no more text than there is room for.
 struct Start(String);
 
 impl Start {
@@ -236,7 +236,7 @@ impl fmt::Write for Start {
     }
 }
 
-/// The start of a name that may be absurdly long.
+/// The beginning of a name that may be absurdly long.
 fn cut(name: &str) -> &str {
     name.char_indices()
         .nth(200)

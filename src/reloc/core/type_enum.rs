@@ -1,4 +1,4 @@
-//! Questions about whole types and about constants of enumerations.
+//! Questions about whole types and about enumerators.
 
 use super::answer::{Answer, Check};
 use super::error::CoreError;
@@ -6,12 +6,12 @@ use super::kind::RelocKind;
 use super::spec::Spec;
 use crate::btf::Kind;
 
-/// The type in numbers.
+/// The answer for a type.
 #[doc(alias = "bpf_core_calc_type_relo")]
 pub(super) fn type_answer<'a>(spec: &Spec<'a>) -> Result<Answer<'a>, CoreError> {
     let root = &spec.root;
     Ok(match spec.kind {
-        // Linking objects renumbers types, without a thought for instructions.
+        // Linking renumbers types without patching the instructions that contain the ids.
         RelocKind::TypeIdLocal | RelocKind::TypeIdTarget => Answer {
             check: Check::Skip,
             ..Answer::of(root.id().0.into())
@@ -21,7 +21,7 @@ pub(super) fn type_answer<'a>(spec: &Spec<'a>) -> Result<Answer<'a>, CoreError> 
     })
 }
 
-/// The constant in numbers.
+/// The answer for an enumerator.
 #[doc(alias = "bpf_core_calc_enumval_relo")]
 pub(super) fn enumval_answer<'a>(spec: &Spec<'a>) -> Result<Answer<'a>, CoreError> {
     if spec.kind == RelocKind::EnumvalExists {
@@ -32,7 +32,7 @@ pub(super) fn enumval_answer<'a>(spec: &Spec<'a>) -> Result<Answer<'a>, CoreErro
         let index = usize::try_from(last.index).ok()?;
         let value = last.ty.enumerator(index)?.value.cast_unsigned();
         Some(match last.ty.kind() {
-            // The low half, with its sign, whether the enumeration says that it is signed or not.
+            // The low half, sign-extended, whether or not the enumeration is signed.
             Kind::Enum => sign_extend(value),
             _ => value,
         })

@@ -1,15 +1,15 @@
-//! The strict comparison: does a kernel's type look the way the program knows it?
+//! The strict comparison: is the kernel's type the way the program knows it?
 //!
-//! Names must agree at every level, sizes and signs of integers, lengths of arrays, and every local member and
+//! Names must agree at every level, and so must sizes and signs of integers and lengths of arrays. Every local member and
 //! enumerator must be found; the kernel's type may have more of them, in another order and with other values. Behind a
-//! pointer a structure needs the right name only.
+//! pointer, a structure only needs the right name.
 
 use super::budget::Budget;
 use super::compat::{MAX_DEPTH, Pair};
 use super::error::CoreError;
 use crate::btf::{Enumerator, IntEncoding, Kind, Type, essential_name};
 
-/// Whether a pointer was followed on the way: from there on, structures are not looked into.
+/// Whether a pointer was followed on the way: behind it, members of structures are not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reached {
     Directly,
@@ -64,7 +64,7 @@ pub(super) fn types_match(
     Err(CoreError::TooDeep)
 }
 
-/// Names are compared up to their flavour.
+/// Compares names without their flavours.
 #[doc(alias = "bpf_core_names_match")]
 fn names_match(local: &str, target: &str) -> bool {
     local == target || !target.is_empty() && essential_name(local) == essential_name(target)

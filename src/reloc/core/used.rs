@@ -1,7 +1,7 @@
-//! The kernel's types, and their members, that answers rest on.
+//! Collects the kernel's types and members that answers depend on.
 //!
-//! With these alone, every record gets the answer that it gets from all of the kernel's types (but for their numbers): what
-//! matched still matches, and what did not match has not become any more like the local type.
+//! With these alone, every record gets the same answer (except for type ids) as from all of the kernel's types: what
+//! matched still matches, and what did not match is no more similar to the local type than before.
 
 use super::candidates::Candidate;
 use super::error::CoreError;
@@ -12,7 +12,7 @@ use crate::TypeId;
 use crate::btf::{Btf, BtfError, Kind, Subset, Type};
 use std::collections::HashSet;
 
-/// What the records of one or more objects have used of a kernel so far.
+/// The part of a kernel's types that the records of one or more objects have used so far.
 #[derive(Debug, Default)]
 pub(crate) struct UsedTypes<'a> {
     types: Subset<'a>,
@@ -23,13 +23,13 @@ pub(crate) struct UsedTypes<'a> {
 /// How much of what a type refers to is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Depth {
-    /// Its size and shape, as of a field: what a pointer points to is nobody's business.
+    /// Its size and shape, as for a field: what a pointer points to does not matter.
     Shape,
-    /// All but members, through pointers too.
+    /// Everything except members, also behind pointers.
     Kinds,
     /// Members as well.
     Members,
-    /// As for `Members`, but a pointer was followed: structures are compared by name only.
+    /// As `Members`, but behind a pointer: structures are compared by name only.
     MembersBehindPointer,
 }
 
@@ -46,12 +46,12 @@ impl<'a> UsedTypes<'a> {
     /// The types as a blob.
     ///
     /// # Errors
-    /// There are more names or types than a blob takes.
+    /// There are more names or types than a blob can hold.
     pub(crate) fn build(&self) -> Result<Btf<'static>, BtfError> {
         self.types.build()
     }
 
-    /// Notes what the match of this candidate, in `found`, rests on.
+    /// Notes what the match of this candidate, in `found`, depends on.
     pub(super) fn note(
         &mut self,
         candidate: Candidate<'a>,
@@ -71,7 +71,7 @@ impl<'a> UsedTypes<'a> {
         let btf = found.root.btf();
         let mut at = found.root;
         self.follow(at, blob, Depth::Shape)?;
-        // The first index is into an array that only the pointer's user knows of.
+        // The first index is into the array that the pointer may point to.
         for index in found.raw.iter().skip(1) {
             let ty = at.resolved()?;
             let next = if let Some(array) = ty.array() {
@@ -90,7 +90,7 @@ impl<'a> UsedTypes<'a> {
         Ok(())
     }
 
-    /// Keeps a type, and what it refers to as far as that is compared.
+    /// Keeps a type, and as much of what it refers to as is compared.
     fn follow(
         &mut self,
         ty: Type<'a>,
@@ -110,7 +110,7 @@ impl<'a> UsedTypes<'a> {
         Ok(())
     }
 
-    /// What a type refers to and what is looked at, and how.
+    /// The references of a type that are compared, and how.
     fn references(
         &mut self,
         ty: &Type<'a>,

@@ -1,4 +1,4 @@
-//! From a pair of paths to numbers: what the instruction holds, what it is to hold, and whether it can.
+//! Turns a pair of paths into numbers: what the instruction contains, what it must contain, and whether it can.
 
 use super::answer::{Answer, Check};
 use super::error::CoreError;
@@ -18,18 +18,18 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// What is to become of the instruction.
+/// How the instruction is to be patched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// What the object's own types say.
+    /// The answer of the object's own types.
     pub(super) before: u64,
-    /// What the kernel's types say; `None` if they have no answer, so that the instruction must not be reached.
+    /// The kernel's answer; `None` if there is none, so that the instruction must never be reached.
     pub(super) after: Option<u64>,
     pub(super) check: Check,
     pub(super) resize: Resize,
 }
 
-/// Whether the width of a load or store has to change.
+/// Whether the width of a load or store must change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resize {
     Keep,
@@ -37,12 +37,12 @@ pub(super) enum Resize {
         old: u32,
         new: u32,
     },
-    /// It would have to, but the value would come out wrong.
+    /// It would have to, but the value would be wrong.
     Unfit,
 }
 
 impl Verdict {
-    /// With a path found in the kernel's types.
+    /// For a path that was found in the kernel's types.
     #[doc(alias = "bpf_core_calc_relo")]
     pub(super) fn found(local: &Answer<'_>, target: &Answer<'_>) -> Self {
         let (old, new) = (local.access, target.access);
@@ -64,7 +64,7 @@ impl Verdict {
         }
     }
 
-    /// Without any.
+    /// For a path that was not found.
     pub(super) fn not_found(kind: RelocKind, local: &Answer<'_>) -> Self {
         let has_answer = match kind.class() {
             RelocClass::Type => true,
