@@ -7,9 +7,9 @@
 //! all pairs for true and crossing out. Structures and unions that say no more than another are taken for that one, and the forward
 //! declarations that they lead to for what these are about, in that file alone: elsewhere it may be something else.
 
-use super::graph::{Graph, VOID};
+use super::classes::Classes;
+use super::graph::{Graph, Referring, VOID};
 use super::keep::first_of_each;
-use super::refine::Classes;
 use crate::btf::write::hash::Key;
 use crate::work;
 use std::collections::{HashMap, HashSet};
@@ -80,12 +80,13 @@ pub(super) fn said_by_others(graph: &Graph, classes: &Classes) -> Vec<(u32, u32)
 
 /// Which nodes lead to one of these.
 fn reaching(graph: &Graph, mut open: Vec<u32>) -> Vec<bool> {
+    let referring = Referring::of(graph);
     let mut reach = vec![false; graph.len()];
     while let Some(node) = open.pop() {
         if let Some(known) = reach.get_mut(node as usize)
             && !std::mem::replace(known, true)
         {
-            open.extend(graph.referring(node as usize));
+            open.extend(referring.to(node));
         }
     }
     reach
@@ -133,7 +134,7 @@ impl Pairs<'_> {
         if let Some(known) = self.numbers.get(&(less, more)) {
             return Some(*known);
         }
-        let most = self.classes.count().saturating_mul(PAIRS_FOR_EACH);
+        let most = self.classes.count.saturating_mul(PAIRS_FOR_EACH);
         if self.all.len() >= most.saturating_add(MORE_PAIRS) {
             return None;
         }

@@ -5,7 +5,7 @@
 use super::graph::Graph;
 use crate::btf::Kind;
 use crate::btf::write::record::{INFO, Info, NAME, SIZE_OR_TARGET};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// What a forward declaration says about its type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,89 +27,97 @@ enum About {
 #[derive(Default)]
 struct Group {
     nodes: Vec<u32>,
-    /// The class that they had by themselves.
-    alone: u32,
-    /// Whether a type is there that they can be about.
-    defined: bool,
+    /// The types that they can be about.
+    definitions: Vec<u32>,
+    /// Whether these are one class, in which the declarations are, too.
+    joined: bool,
 }
 
 /// All forward declarations that may be resolved: those of a base stay what they are.
 pub(super) struct Forwards {
-    groups: HashMap<About, Group>,
-    /// What is in a class that has forward declarations in it.
-    joined: HashMap<u32, About>,
+    numbers: HashMap<About, usize>,
+    groups: Vec<Group>,
 }
 
 impl Forwards {
     pub(super) fn collect(graph: &Graph) -> Self {
-        let mut groups: HashMap<About, Group> = HashMap::new();
+        let mut numbers: HashMap<About, usize> = HashMap::new();
+        let mut groups: Vec<Group> = Vec::new();
         for node in (0..).take(graph.len()).skip(graph.of_base) {
             if let Some(about) = declares(graph, node as usize) {
-                groups.entry(about).or_default().nodes.push(node);
+                let number = *numbers.entry(about).or_insert_with(|| {
+                    groups.push(Group::default());
+                    groups.len().saturating_sub(1)
+                });
+                if let Some(group) = groups.get_mut(number) {
+                    group.nodes.push(node);
+                }
             }
         }
-        Self {
-            groups,
-            joined: HashMap::new(),
+        if !groups.is_empty() {
+            for node in (0..).take(graph.len()) {
+                let about = defines(graph, node as usize);
+                let number = about.and_then(|about| numbers.get(&about));
+                if let Some(group) = number.and_then(|number| groups.get_mut(*number)) {
+                    group.definitions.push(node);
+                    group.joined = true;
+                }
+            }
+        }
+        Self { numbers, groups }
+    }
+
+    /// Puts declarations into the class of what they are about, as long as that is one class; from then on they are in a class
+    /// that `alone` makes.
+    pub(super) fn follow(&mut self, classes: &mut [u32], mut alone: impl FnMut() -> u32) {
+        for group in self.groups.iter_mut().filter(|group| group.joined) {
+            let class = |node: &u32| classes.get(*node as usize).copied();
+            let first = group.definitions.first().and_then(class);
+            group.joined = group.definitions.iter().all(|node| class(node) == first);
+            let class = match first.filter(|_| group.joined) {
+                Some(class) => class,
+                None => alone(),
+            };
+            for node in &group.nodes {
+                if let Some(slot) = classes.get_mut(*node as usize) {
+                    *slot = class;
+                }
+            }
         }
     }
 
-    /// The class that each forward declaration joins, in which are all types that it can be about.
-    pub(super) fn join(&mut self, graph: &Graph, classes: &[u32]) -> Vec<(u32, u32)> {
-        let mut one: HashMap<About, Option<u32>> = HashMap::new();
-        for (node, class) in classes.iter().enumerate() {
-            let Some(about) = defines(graph, node) else {
-                continue;
-            };
-            if self.groups.contains_key(&about) {
-                let known = one.entry(about).or_insert(Some(*class));
-                *known = known.filter(|known| known == class);
-            }
-        }
-        let mut moves = Vec::new();
-        for (about, group) in &mut self.groups {
-            let first = group
-                .nodes
-                .first()
-                .and_then(|node| classes.get(*node as usize));
-            group.alone = first.copied().unwrap_or(0);
-            group.defined = one.contains_key(about);
-            if let Some(Some(class)) = one.get(about) {
-                self.joined.insert(*class, *about);
-                moves.extend(group.nodes.iter().map(|node| (*node, *class)));
-            }
-        }
-        moves
+    /// The classes that have declarations in them, each with the number of their group.
+    pub(super) fn joined(&self, classes: &[u32]) -> HashMap<u32, usize> {
+        let groups = self.groups.iter().enumerate();
+        let joined = groups.filter(|(_, group)| group.joined);
+        let classes = joined.filter_map(|(number, group)| {
+            let first = group.definitions.first()?;
+            Some((*classes.get(*first as usize)?, number))
+        });
+        classes.collect()
+    }
+
+    /// The declarations of a group, which leave a class that has fallen apart.
+    pub(super) fn leave(&mut self, number: usize) -> &[u32] {
+        self.groups.get_mut(number).map_or(&[], |group| {
+            group.joined = false;
+            &group.nodes
+        })
     }
 
     /// The forward declarations that may be about several types.
     pub(super) fn ambiguous(&self) -> Vec<u32> {
-        let joined: HashSet<About> = self.joined.values().copied().collect();
         let groups = self.groups.iter();
-        let groups = groups.filter(|(about, group)| group.defined && !joined.contains(about));
-        let nodes = groups.flat_map(|(_, group)| group.nodes.iter().copied());
-        nodes.collect()
+        let groups = groups.filter(|group| !group.definitions.is_empty() && !group.joined);
+        groups
+            .flat_map(|group| group.nodes.iter().copied())
+            .collect()
     }
 
     /// Whether a node is a forward declaration that may be about another node.
     pub(super) fn may_be_about(&self, graph: &Graph, node: usize, other: usize) -> bool {
-        let about = declares(graph, node).filter(|about| self.groups.contains_key(about));
+        let about = declares(graph, node).filter(|about| self.numbers.contains_key(about));
         about.is_some() && about == defines(graph, other)
-    }
-
-    /// Whether there are forward declarations in a class.
-    pub(super) fn joins(&self, class: u32) -> bool {
-        self.joined.contains_key(&class)
-    }
-
-    /// The forward declarations that have to leave a class that falls apart, and the class that they go to.
-    pub(super) fn part(&mut self, class: u32) -> Vec<(u32, u32)> {
-        let about = self.joined.remove(&class);
-        let Some(group) = about.and_then(|about| self.groups.get(&about)) else {
-            return Vec::new();
-        };
-        let nodes = group.nodes.iter();
-        nodes.map(|node| (*node, group.alone)).collect()
     }
 }
 

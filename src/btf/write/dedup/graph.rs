@@ -3,9 +3,7 @@
 use crate::TypeId;
 use crate::btf::write::builder::BtfBuilder;
 use crate::btf::write::hash::Key;
-use crate::btf::write::record::{
-    HEAD, INFO, NAME, SIZE_OR_TARGET, element, kind_of, map_types, type_places,
-};
+use crate::btf::write::record::{HEAD, INFO, NAME, element, kind_of, map_types, type_places};
 use crate::btf::{Btf, BtfError, Kind};
 use std::ops::Range;
 
@@ -20,9 +18,6 @@ pub(super) struct Graph {
     starts: Vec<u32>,
     /// How many nodes are the base's.
     pub(super) of_base: usize,
-    /// Where in `referring` the nodes are that refer to each node.
-    referring_starts: Vec<u32>,
-    referring: Vec<u32>,
     /// By node: the one that it is taken for, which says more; empty as long as there are none.
     taken_for: Vec<u32>,
 }
@@ -51,16 +46,13 @@ impl Graph {
             words.extend_from_slice(&builder.words);
         }
         starts.push(place(words.len())?);
-        let mut graph = Self {
+        let graph = Self {
             words,
             starts,
             of_base,
-            referring_starts: Vec::new(),
-            referring: Vec::new(),
             taken_for: Vec::new(),
         };
         graph.check()?;
-        graph.turn_around();
         Ok(graph)
     }
 
@@ -100,13 +92,6 @@ impl Graph {
         let ids = places.filter_map(|place| record.get(place));
         // `void` is 0, which wraps around to what stands for it.
         ids.map(|id| id.wrapping_sub(1))
-    }
-
-    /// The nodes that refer to a node, as often as they do.
-    pub(super) fn referring(&self, node: usize) -> &[u32] {
-        let at = |index: usize| self.referring_starts.get(index).map_or(0, |n| *n as usize);
-        let range = at(node)..at(node.saturating_add(1));
-        self.referring.get(range).unwrap_or_default()
     }
 
     /// Whether a node is a structure or union with a name.
@@ -155,7 +140,6 @@ impl Graph {
                 other.map_or(id, |other| TypeId(other.wrapping_add(1)))
             });
         }
-        self.turn_around();
     }
 
     fn check(&self) -> Result<(), BtfError> {
@@ -177,37 +161,53 @@ impl Graph {
         }
         Ok(())
     }
+}
 
-    /// Notes for each node who refers to it: counts, then places.
-    fn turn_around(&mut self) {
-        let mut counts = vec![0_u32; self.len().saturating_add(2)];
-        for node in self.nodes() {
-            self.targets(node).for_each(|target| {
+/// Which nodes refer to each node: the references turned around.
+pub(super) struct Referring {
+    /// Where in `nodes` those are that refer to each node.
+    starts: Vec<u32>,
+    nodes: Vec<u32>,
+}
+
+impl Referring {
+    /// Notes for each node which ones refer to it: counts them first, then places them.
+    pub(super) fn of(graph: &Graph) -> Self {
+        let mut starts = vec![0_u32; graph.len().saturating_add(2)];
+        for node in graph.nodes() {
+            graph.targets(node).for_each(|target| {
                 // That of `void` is far behind the last one.
-                if let Some(count) = counts.get_mut((target as usize).saturating_add(2)) {
+                if let Some(count) = starts.get_mut((target as usize).saturating_add(2)) {
                     *count = count.saturating_add(1);
                 }
             });
         }
         let mut sum = 0_u32;
-        for count in &mut counts {
+        for count in &mut starts {
             sum = sum.saturating_add(*count);
             *count = sum;
         }
-        // `counts[n + 1]` is where the first one of `n` goes, and then the next one.
-        let mut referring = vec![0; sum as usize];
-        for node in self.nodes() {
-            self.targets(node).for_each(|target| {
-                if let Some(next) = counts.get_mut((target as usize).saturating_add(1)) {
-                    if let Some(slot) = referring.get_mut(*next as usize) {
+        // `starts[n + 1]` is where the first one of `n` goes, and then the next one.
+        let mut nodes = vec![0; sum as usize];
+        for node in graph.nodes() {
+            graph.targets(node).for_each(|target| {
+                if let Some(next) = starts.get_mut((target as usize).saturating_add(1)) {
+                    if let Some(slot) = nodes.get_mut(*next as usize) {
                         *slot = u32::try_from(node).unwrap_or(VOID);
                     }
                     *next = next.saturating_add(1);
                 }
             });
         }
-        self.referring_starts = counts;
-        self.referring = referring;
+        Self { starts, nodes }
+    }
+
+    /// The nodes that refer to a node, as often as they do.
+    pub(super) fn to(&self, node: u32) -> &[u32] {
+        let node = node as usize;
+        let at = |index: usize| self.starts.get(index).map_or(0, |n| *n as usize);
+        let range = at(node)..at(node.saturating_add(1));
+        self.nodes.get(range).unwrap_or_default()
     }
 }
 
@@ -232,24 +232,16 @@ pub(super) fn id_of(node: usize) -> TypeId {
 /// Words of a record that hold no type are what it looks like.
 pub(super) fn looks(record: &[u32], kind: Kind) -> impl Iterator<Item = u32> {
     let (head, tail) = record.split_at_checked(HEAD).unwrap_or((record, &[]));
-    let target = kind.has_target();
-    let head = head.iter().enumerate().map(move |(place, word)| {
-        if target && place == SIZE_OR_TARGET {
-            0
-        } else {
-            *word
-        }
-    });
-    let (words, target) = element(kind).map_or((1, None), |e| (e.words, e.target));
+    let shown = head.len().saturating_sub(usize::from(kind.has_target()));
+    let head = head.get(..shown).unwrap_or_default();
     // An array has two types and its length.
-    let tail = if kind == Kind::Array {
-        tail.get(2..).unwrap_or_default()
-    } else {
-        tail
-    };
-    let elements = tail.chunks_exact(words).flat_map(move |element| {
-        let words = element.iter().enumerate();
-        words.map(move |(place, word)| if target == Some(place) { 0 } else { *word })
+    let tail = tail.get(if kind == Kind::Array { 2 } else { 0 }..);
+    let (words, target) = element(kind).map_or((1, None), |e| (e.words, e.target));
+    let elements = tail.unwrap_or_default().chunks_exact(words);
+    let words = elements.flat_map(move |element| {
+        let target = target.unwrap_or(element.len());
+        let (before, rest) = element.split_at_checked(target).unwrap_or_default();
+        before.iter().chain(rest.iter().skip(1))
     });
-    head.chain(elements)
+    head.iter().chain(words).copied()
 }

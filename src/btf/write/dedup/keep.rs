@@ -1,8 +1,8 @@
 //! Of each class one type is kept, the first one; everybody who referred to another refers to it.
 
+use super::classes::{Classes, unique};
 use super::forwards::is_forward;
 use super::graph::{Graph, VOID, looks};
-use super::refine::{Classes, unique};
 use crate::TypeId;
 use crate::btf::write::builder::BtfBuilder;
 use crate::btf::write::record::map_types;
@@ -73,7 +73,7 @@ pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
 
 /// The first type of each class: the first that is no forward declaration, if there is one.
 pub(super) fn first_of_each(graph: &Graph, classes: &Classes) -> Vec<u32> {
-    let mut first = vec![VOID; classes.count()];
+    let mut first = vec![VOID; classes.count];
     for forward in [false, true] {
         for (node, class) in (0..).zip(&classes.of) {
             if let Some(slot) = first.get_mut(*class as usize)

@@ -9,7 +9,8 @@
 //! ```text
 //!  strings   each name once, so that equal names have equal offsets
 //!  graph     records, and who refers to whom
-//!  refine    classes by looks --> until all types of a class refer to the same classes
+//!  classes   by looks, then by references, a few rounds over all types
+//!  refine    goes on where these are too few, until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
 //!  contexts  a type that only has a forward declaration where another has the type itself is taken for the other
 //!  keep      of each class one type is kept; everybody who referred to another refers to it
@@ -21,6 +22,7 @@
 //!
 //! Variables and sections are never the same as others: two files may have a variable of one name each.
 
+mod classes;
 mod contexts;
 mod forwards;
 mod graph;
@@ -32,8 +34,9 @@ mod tests;
 
 use super::builder::BtfBuilder;
 use crate::btf::{BtfError, BtfExt};
+use classes::Classes;
 use graph::Graph;
-use refine::Classes;
+
 use strings::Renamed;
 
 /// So often another key is taken if two hashes were equal by chance, of which one time is unlikely enough.

@@ -1,18 +1,23 @@
-//! Which types are the same: classes that fall apart until all types of each refer to the same classes.
+//! Classes that fall apart until all types of each refer to the same classes: only what refers to a part that has left its class is
+//! looked at again. For types that need many rounds, such as long chains.
 
-use super::forwards::{Forwards, is_forward};
-use super::graph::{Graph, VOID};
-use crate::btf::Kind;
+use super::classes::Classes;
+use super::forwards::is_forward;
+use super::graph::{Graph, Referring, VOID};
 use crate::btf::write::hash::Key;
 use crate::work;
 use std::collections::HashMap;
 
-/// The class of each type.
-pub(super) struct Classes {
-    /// By node.
-    pub(super) of: Vec<u32>,
+/// Classes that fall apart.
+struct Parting<'g> {
+    graph: &'g Graph,
+    referring: Referring,
+    key: &'g Key,
+    classes: Classes,
     members: Members,
-    pub(super) forwards: Forwards,
+    /// The classes with forward declarations of what is in them, by the number of their group.
+    joined: HashMap<u32, usize>,
+    queue: Queue,
 }
 
 /// The types in each class, without forward declarations of what is in it: lists that are linked through the nodes.
@@ -129,107 +134,88 @@ impl Queue {
     }
 }
 
-impl Classes {
-    /// The classes of all types.
-    pub(super) fn of(graph: &Graph) -> Self {
-        let key = Key::random();
-        let mut classes = Self {
-            of: Vec::with_capacity(graph.len()),
-            members: Members::default(),
-            forwards: Forwards::collect(graph),
-        };
-        classes.by_looks(graph, &key);
-        let mut queue = Queue {
+/// Parts classes until all types of each refer to the same classes.
+pub(super) fn refine(graph: &Graph, key: &Key, classes: Classes) -> Classes {
+    let mut parting = Parting {
+        graph,
+        referring: Referring::of(graph),
+        key,
+        members: Members::default(),
+        joined: classes.forwards.joined(&classes.of),
+        queue: Queue {
             nodes: Vec::new(),
             listed: vec![0; (graph.len() / 64).saturating_add(1)],
-        };
+        },
+        classes,
+    };
+    parting.list_members();
+    while !parting.queue.nodes.is_empty() {
+        parting.round();
+    }
+    parting.classes.count = parting.members.classes.len();
+    parting.classes
+}
+
+impl Parting<'_> {
+    /// Lists the members of each class, and all that may leave theirs.
+    fn list_members(&mut self) {
+        let graph = self.graph;
+        self.members.links = vec![(VOID, VOID); graph.len()];
+        self.members.classes = vec![(0, VOID); self.classes.count];
         for node in (0..).take(graph.len()) {
-            let place = node as usize;
-            let alone = unique(graph.kind(place)) || graph.taken_for(place).is_some();
-            if !alone && graph.targets(place).next().is_some() {
-                queue.add(node);
+            let class = self.classes.class(node);
+            if !self.joined.contains_key(&class) || !is_forward(graph, node as usize) {
+                self.members.insert(node, class);
             }
         }
-        while !queue.nodes.is_empty() {
-            classes.round(graph, &key, &mut queue);
-        }
-        classes
-    }
-
-    /// The class of a node; that of `void` is a number that no class has.
-    pub(super) fn class(&self, node: u32) -> u32 {
-        self.of.get(node as usize).copied().unwrap_or(VOID)
-    }
-
-    /// How many classes there are.
-    pub(super) fn count(&self) -> usize {
-        self.members.classes.len()
-    }
-
-    /// One class for all types that look the same.
-    fn by_looks(&mut self, graph: &Graph, key: &Key) {
-        let mut by_hash: HashMap<u64, u32, _> = HashMap::with_hasher(key.clone());
-        self.members.links = vec![(VOID, VOID); graph.len()];
-        for node in graph.nodes() {
-            let kind = graph.kind(node);
-            let mut new = || self.members.add_class();
-            let class = if unique(kind) || graph.taken_for(node).is_some() {
-                new()
-            } else {
-                let hash = graph.looks_hash(node, key);
-                *by_hash.entry(hash).or_insert_with(new)
-            };
-            self.of.push(class);
-        }
-        for (node, class) in self.forwards.join(graph, &self.of) {
-            self.set(node, class);
-        }
         for node in (0..).take(graph.len()) {
-            if !self.forwards.joins(self.class(node)) || !is_forward(graph, node as usize) {
-                self.members.insert(node, self.class(node));
+            if self.members.size(self.classes.class(node)) > 1
+                && graph.targets(node as usize).next().is_some()
+            {
+                self.queue.add(node);
             }
         }
     }
 
     fn set(&mut self, node: u32, class: u32) {
-        if let Some(own) = self.of.get_mut(node as usize) {
+        if let Some(own) = self.classes.of.get_mut(node as usize) {
             *own = class;
         }
     }
 
-    /// Moves nodes of a class to a new one; who refers to them has to be looked at again.
-    fn part_off(&mut self, graph: &Graph, nodes: impl IntoIterator<Item = u32>, queue: &mut Queue) {
+    /// Moves nodes of a class to a new one; what refers to them has to be looked at again.
+    fn part_off(&mut self, nodes: impl IntoIterator<Item = u32>) {
         let new = self.members.add_class();
         for node in nodes {
-            self.members.remove(node, self.class(node));
+            self.members.remove(node, self.classes.class(node));
             self.members.insert(node, new);
             self.set(node, new);
-            queue.add_all(graph.referring(node as usize));
+            self.queue.add_all(self.referring.to(node));
         }
     }
 
     /// Parts the types that refer to classes which are new since the last round, class by class.
-    fn round(&mut self, graph: &Graph, key: &Key, queue: &mut Queue) {
-        let mut dirty: Vec<Dirty> = Vec::with_capacity(queue.nodes.len());
-        for node in queue.take() {
-            let classes = graph
-                .targets(node as usize)
-                .map(|target| self.class(target));
+    fn round(&mut self) {
+        let mut dirty: Vec<Dirty> = Vec::with_capacity(self.queue.nodes.len());
+        for node in self.queue.take() {
+            let targets = self.graph.targets(node as usize);
             dirty.push(Dirty {
-                class: self.class(node),
-                hash: key.hash(classes),
+                class: self.classes.class(node),
+                hash: self
+                    .key
+                    .hash(targets.map(|target| self.classes.class(target))),
                 node,
             });
         }
         work::did(dirty.len());
         dirty.sort_unstable();
         for of_class in dirty.chunk_by(|a, b| a.class == b.class) {
-            self.part(graph, of_class, queue);
+            self.part(of_class);
         }
     }
 
     /// Parts one class: those that refer to the same classes stay together, and the largest part keeps its number.
-    fn part(&mut self, graph: &Graph, dirty: &[Dirty], queue: &mut Queue) {
+    fn part(&mut self, dirty: &[Dirty]) {
         let Some(class) = dirty.first().map(|first| first.class) else {
             return;
         };
@@ -243,7 +229,7 @@ impl Classes {
             return;
         }
         for part in parts().filter(|part| !std::ptr::eq(*part, largest)) {
-            self.part_off(graph, nodes(part), queue);
+            self.part_off(nodes(part));
         }
         if others > 0 && others < largest.len() {
             let mut staying = nodes(largest);
@@ -251,19 +237,24 @@ impl Classes {
             let leaving = self.members.of(class);
             let leaving = leaving.filter(|node| staying.binary_search(node).is_err());
             let leaving: Vec<u32> = leaving.collect();
-            self.part_off(graph, leaving, queue);
+            self.part_off(leaving);
         } else if others > 0 {
-            self.part_off(graph, nodes(largest), queue);
+            self.part_off(nodes(largest));
         }
-        // What a forward declaration is about is no longer one class.
-        for (node, alone) in self.forwards.part(class) {
-            self.set(node, alone);
-            queue.add_all(graph.referring(node as usize));
+        self.part_forwards(class);
+    }
+
+    /// What a forward declaration is about is no longer one class.
+    fn part_forwards(&mut self, class: u32) {
+        let Some(number) = self.joined.remove(&class) else {
+            return;
+        };
+        let alone = self.members.add_class();
+        for node in self.classes.forwards.leave(number) {
+            if let Some(own) = self.classes.of.get_mut(*node as usize) {
+                *own = alone;
+            }
+            self.queue.add_all(self.referring.to(*node));
         }
     }
-}
-
-/// Whether types of this kind are never the same as others.
-pub(super) fn unique(kind: Kind) -> bool {
-    matches!(kind, Kind::Var | Kind::Datasec)
 }
