@@ -41,7 +41,7 @@ pub struct BtfBuilder {
     /// The records of all own types.
     pub(super) words: Vec<u32>,
     /// Where in `words` each record starts.
-    pub(super) starts: Vec<usize>,
+    pub(super) starts: Vec<u32>,
     pub(super) strings: Strings,
     pub(super) layout: Vec<u8>,
     pub(super) order: ByteOrder,
@@ -143,7 +143,7 @@ impl BtfBuilder {
     /// Adds a record whose name has this offset.
     pub(super) fn push_named(&mut self, name: u32, info: Info, third: u32, tail: &[u32]) -> TypeId {
         let id = self.next_id();
-        self.starts.push(self.words.len());
+        self.start_record();
         self.words.reserve(HEAD.saturating_add(tail.len()));
         self.words.extend([name, info.word(), third]);
         self.words.extend_from_slice(tail);
@@ -455,7 +455,7 @@ impl BtfBuilder {
     /// Changes a word of a type's record, or adds words to the last one.
     pub(crate) fn set_raw(&mut self, id: TypeId, index: usize, value: u32) {
         let own = usize::try_from(id.0 - self.first_id).unwrap();
-        self.words[self.starts[own] + index] = value;
+        self.words[self.starts[own] as usize + index] = value;
     }
 
     /// Appends words to the last type.

@@ -11,7 +11,8 @@ impl BtfBuilder {
     /// A copy of a blob, to be changed. If it is split, so is the copy. It is written in this machine's byte order.
     pub fn copy_of(btf: &Btf<'_>) -> Self {
         let (words, rest) = btf.type_bytes().as_chunks::<4>();
-        let starts: Vec<usize> = btf.starts().map(|start| start / 4).collect();
+        let starts = btf.starts().map(|start| u32::try_from(start / 4));
+        let starts: Vec<u32> = starts.map(|start| start.unwrap_or(u32::MAX)).collect();
         let mut copy = Self {
             base: btf.base().cloned(),
             first_id: btf.own_ids().start,
@@ -48,7 +49,7 @@ impl BtfBuilder {
             return id;
         }
         let start = self.words.len();
-        self.starts.push(start);
+        self.start_record();
         self.words.extend(ty.words());
         let mut record = self.words.split_off(start);
         let source = ty.btf();
@@ -115,7 +116,7 @@ impl BtfBuilder {
             self.fail(BtfError::NoType(id));
             return copy;
         };
-        self.starts.push(self.words.len());
+        self.start_record();
         self.words.extend(record);
         copy
     }

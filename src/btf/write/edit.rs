@@ -140,9 +140,16 @@ impl BtfBuilder {
     /// Where the words of an own type are.
     fn record_range(&self, id: TypeId) -> Option<std::ops::Range<usize>> {
         let own = self.own_index(id)?;
-        let start = *self.starts.get(own)?;
-        let next = self.starts.get(own.saturating_add(1)).copied();
-        Some(start..next.unwrap_or(self.words.len()))
+        let start = *self.starts.get(own)? as usize;
+        let next = self.starts.get(own.saturating_add(1));
+        Some(start..next.map_or(self.words.len(), |next| *next as usize))
+    }
+
+    /// Notes that the next own type starts at the end of the words.
+    pub(super) fn start_record(&mut self) {
+        // More words than that do not fit into a blob, which `finish` says.
+        let start = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        self.starts.push(start);
     }
 
     /// The words of an own type.

@@ -25,7 +25,7 @@ impl BtfBuilder {
         let mut starts = Vec::with_capacity(self.starts.len());
         for id in order {
             let start = words.len();
-            starts.push(start);
+            starts.push(u32::try_from(start).unwrap_or(u32::MAX));
             words.extend_from_slice(self.record(id).unwrap_or_default());
             let record = words.get_mut(start..).unwrap_or_default();
             if let Some(kind) = record

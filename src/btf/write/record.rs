@@ -123,10 +123,15 @@ fn places(element: Option<(usize, usize)>, words: usize) -> impl Iterator<Item =
 
 /// Calls `visit` with each word of a record that is the offset of a name.
 pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
-    for place in name_places(kind, record.len()) {
-        if let Some(word) = record.get_mut(place) {
-            visit(word);
-        }
+    let (head, tail) = record
+        .split_at_mut_checked(HEAD)
+        .unwrap_or((&mut [], &mut []));
+    head.get_mut(NAME).into_iter().for_each(&mut visit);
+    if let Some((name, words)) = element(kind).and_then(|e| Some((e.name?, e.words))) {
+        let elements = tail.chunks_exact_mut(words);
+        elements
+            .filter_map(|element| element.get_mut(name))
+            .for_each(visit);
     }
 }
 

@@ -29,23 +29,24 @@ impl Graph {
     /// A type refers to one that is not there, or is of a kind that nobody knows.
     pub(super) fn of(builder: &mut BtfBuilder) -> Result<Self, BtfError> {
         let mut words = Vec::new();
-        let mut starts = Vec::new();
+        let mut starts: Vec<u32> = Vec::new();
         if let Some(base) = &builder.base {
             collect(base, &mut words, &mut starts)?;
         }
         let of_base = starts.len();
-        let shift = words.len();
         let too_many = BtfError::TooManyTypes(builder.next_id().0);
         let place = |start: usize| u32::try_from(start).map_err(|_| too_many);
-        for start in &builder.starts {
-            starts.push(place(start.saturating_add(shift))?);
-        }
+        let shift = place(words.len())?;
+        let end = place(words.len().saturating_add(builder.words.len()))?;
         if words.is_empty() {
             words = std::mem::take(&mut builder.words);
+            starts = std::mem::take(&mut builder.starts);
         } else {
             words.extend_from_slice(&builder.words);
+            // None is past the end.
+            starts.extend(builder.starts.iter().map(|start| start.wrapping_add(shift)));
         }
-        starts.push(place(words.len())?);
+        starts.push(end);
         let graph = Self {
             words,
             starts,

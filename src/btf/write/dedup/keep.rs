@@ -108,7 +108,7 @@ pub(super) fn apply(builder: &mut BtfBuilder, mut graph: Graph, kept: &Kept, str
         let kind = graph.kind(node);
         let record = graph.record_mut(node);
         map_types(record, kind, |id| kept.new_id(id));
-        builder.starts.push(builder.words.len());
+        builder.start_record();
         builder.words.extend_from_slice(record);
     }
     debug_assert_eq!(kept.of_base, graph.of_base);

@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use crate::btf::write::builder::BtfBuilder;
-use crate::btf::write::record::name_places;
+use crate::btf::write::record::{name_places, visit_names};
 use crate::btf::write::strings::Strings;
 use crate::btf::{BtfError, BtfExt};
 
@@ -25,12 +25,14 @@ impl Renamed {
         let mut used = Offsets::new(end);
         for node in graph.nodes() {
             let record = graph.record(node);
-            for place in name_places(graph.kind(node), record.len()) {
-                let offset = record.get(place).copied().unwrap_or(0);
-                if offset != 0 && offset >= end {
-                    return Err(BtfError::NoString(offset));
-                }
+            let places = name_places(graph.kind(node), record.len());
+            let offsets = places.filter_map(|place| record.get(place).copied());
+            let lost = offsets.fold(None, |lost, offset| {
                 used.mark(offset);
+                lost.or((offset != 0 && offset >= end).then_some(offset))
+            });
+            if let Some(offset) = lost {
+                return Err(BtfError::NoString(offset));
             }
         }
         if let Some(ext) = ext {
@@ -57,12 +59,9 @@ impl Renamed {
     pub(super) fn rename(&self, graph: &mut Graph) {
         for node in graph.nodes() {
             let kind = graph.kind(node);
-            let record = graph.record_mut(node);
-            for place in name_places(kind, record.len()) {
-                if let Some(name) = record.get_mut(place) {
-                    *name = self.new_offset(*name);
-                }
-            }
+            visit_names(graph.record_mut(node), kind, |name| {
+                *name = self.new_offset(*name);
+            });
         }
     }
 }
