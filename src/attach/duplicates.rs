@@ -4,7 +4,7 @@ use crate::reloc::Target;
 use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
-/// The name for the kernel itself in place of a module's name.
+/// What stands for the kernel itself where a module's name is expected.
 pub(super) const KERNEL: &str = "vmlinux";
 /// How many are listed in a message.
 const LISTED: usize = 8;
@@ -55,7 +55,7 @@ pub(super) fn in_module(kernel: &Target, name: &str, module: &str) -> Result<u64
     }
 }
 
-/// Why the kernel does not choose one of several functions.
+/// Explains why the kernel does not choose one of several functions.
 #[cold]
 pub(super) fn ambiguous(kernel: &Target, name: &str) -> Error {
     let all = functions(kernel, name).unwrap_or_default();

@@ -291,7 +291,7 @@ impl Link {
     }
 }
 
-/// What the kernel says of `what`, which has to be a link.
+/// What the kernel reports about `what`, which must be a link.
 fn check_link(fd: &OwnedFd, what: &str) -> Result<LinkInfo> {
     bpf::link_info(fd.as_fd()).map_err(|errno| {
         let error = Error::from_errno(errno, format!("{what} is not a BPF link"));
