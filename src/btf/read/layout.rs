@@ -241,7 +241,7 @@ impl<'b> Comparison<'b> {
                 Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Ptr | Kind::Float | Kind::Union => {
                     return Ok(());
                 }
-                // `struct bpf_spin_lock` and the like: a number in a wrapper.
+                // A number in a wrapper, such as `struct bpf_spin_lock`.
                 Kind::Struct if ty.vlen() == 1 => {
                     let Some(only) = ty.member(0) else { break };
                     ty = self.btf.get(only.type_id)?.resolved()?;

@@ -1,6 +1,6 @@
-//! Forward declarations: which structure, union or enumeration each is about.
+//! Forward declarations: which structure, union or enumeration each of them refers to.
 //!
-//! An enumeration without constants is a forward declaration, too: compilers write `enum e;` like that.
+//! An enumeration without constants is a forward declaration, too: that is how compilers encode `enum e;`.
 
 use super::graph::Graph;
 use crate::btf::Kind;
@@ -27,16 +27,16 @@ enum About {
 #[derive(Default)]
 struct Group {
     nodes: Vec<u32>,
-    /// The class that they had by themselves.
+    /// Their class before they were joined with a definition.
     alone: u32,
-    /// Whether a type is there that they can be about.
+    /// Whether there is a type that they can refer to.
     defined: bool,
 }
 
-/// All forward declarations that may be resolved: those of a base stay what they are.
+/// All forward declarations that may be resolved; those of a base stay.
 pub(super) struct Forwards {
     groups: HashMap<About, Group>,
-    /// What is in a class that has forward declarations in it.
+    /// What is declared in the classes that contain forward declarations.
     joined: HashMap<u32, About>,
 }
 
@@ -54,7 +54,7 @@ impl Forwards {
         }
     }
 
-    /// The class that each forward declaration joins, in which are all types that it can be about.
+    /// The class that each forward declaration joins, which contains all types that it can refer to.
     pub(super) fn join(&mut self, graph: &Graph, classes: &[u32]) -> Vec<(u32, u32)> {
         let mut one: HashMap<About, Option<u32>> = HashMap::new();
         for (node, class) in classes.iter().enumerate() {
@@ -82,7 +82,7 @@ impl Forwards {
         moves
     }
 
-    /// The forward declarations that may be about several types.
+    /// The forward declarations that may refer to several types.
     pub(super) fn ambiguous(&self) -> Vec<u32> {
         let joined: HashSet<About> = self.joined.values().copied().collect();
         let groups = self.groups.iter();
@@ -91,7 +91,7 @@ impl Forwards {
         nodes.collect()
     }
 
-    /// Whether a node is a forward declaration that may be about another node.
+    /// Whether a node is a forward declaration that may refer to another node.
     pub(super) fn may_be_about(&self, graph: &Graph, node: usize, other: usize) -> bool {
         let about = declares(graph, node).filter(|about| self.groups.contains_key(about));
         about.is_some() && about == defines(graph, other)
@@ -102,7 +102,7 @@ impl Forwards {
         self.joined.contains_key(&class)
     }
 
-    /// The forward declarations that have to leave a class that falls apart, and the class that they go to.
+    /// The forward declarations that have to leave a class that is split, and the class that they move to.
     pub(super) fn part(&mut self, class: u32) -> Vec<(u32, u32)> {
         let about = self.joined.remove(&class);
         let Some(group) = about.and_then(|about| self.groups.get(&about)) else {

@@ -1,4 +1,4 @@
-//! Which types are the same: classes that fall apart until all types of each refer to the same classes.
+//! Which types are equal: classes are split until all types of each class refer to the same classes.
 
 use super::forwards::{Forwards, is_forward};
 use super::graph::{Graph, VOID};
@@ -15,10 +15,10 @@ pub(super) struct Classes {
     pub(super) forwards: Forwards,
 }
 
-/// The types in each class, without forward declarations of what is in it: lists that are linked through the nodes.
+/// The types in each class, without forward declarations of its contents, as lists that are linked through the nodes.
 #[derive(Default)]
 struct Members {
-    /// By class: how many there are, and the first.
+    /// By class: the number of types, and the first one.
     classes: Vec<(u32, u32)>,
     /// By node: the next and the previous one.
     links: Vec<(u32, u32)>,
@@ -88,7 +88,7 @@ impl Members {
     }
 }
 
-/// A type that refers to a class that is new, in its own class and by what it refers to.
+/// A type that refers to a new class, with its own class and the classes that it refers to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Dirty {
     class: u32,
@@ -156,17 +156,17 @@ impl Classes {
         classes
     }
 
-    /// The class of a node; that of `void` is a number that no class has.
+    /// The class of a node; for `void`, a number that no class has.
     pub(super) fn class(&self, node: u32) -> u32 {
         self.of.get(node as usize).copied().unwrap_or(VOID)
     }
 
-    /// How many classes there are.
+    /// The number of classes.
     pub(super) fn count(&self) -> usize {
         self.members.classes.len()
     }
 
-    /// One class for all types that look the same.
+    /// Puts all types that look the same into one class.
     fn by_looks(&mut self, graph: &Graph, key: &Key) {
         let mut by_hash: HashMap<u64, u32, _> = HashMap::with_hasher(key.clone());
         self.members.links = vec![(VOID, VOID); graph.len()];
@@ -197,7 +197,7 @@ impl Classes {
         }
     }
 
-    /// Moves nodes of a class to a new one; who refers to them has to be looked at again.
+    /// Moves nodes of a class to a new one; the nodes that refer to them have to be examined again.
     fn part_off(&mut self, graph: &Graph, nodes: impl IntoIterator<Item = u32>, queue: &mut Queue) {
         let new = self.members.add_class();
         for node in nodes {
@@ -208,7 +208,7 @@ impl Classes {
         }
     }
 
-    /// Parts the types that refer to classes which are new since the last round, class by class.
+    /// Splits the classes of types that refer to classes which are new since the last round, one by one.
     fn round(&mut self, graph: &Graph, key: &Key, queue: &mut Queue) {
         let mut dirty: Vec<Dirty> = Vec::with_capacity(queue.nodes.len());
         for node in queue.take() {
@@ -228,7 +228,7 @@ impl Classes {
         }
     }
 
-    /// Parts one class: those that refer to the same classes stay together, and the largest part keeps its number.
+    /// Splits one class: types that refer to the same classes stay together, and the largest part keeps its number.
     fn part(&mut self, graph: &Graph, dirty: &[Dirty], queue: &mut Queue) {
         let Some(class) = dirty.first().map(|first| first.class) else {
             return;
@@ -255,7 +255,7 @@ impl Classes {
         } else if others > 0 {
             self.part_off(graph, nodes(largest), queue);
         }
-        // What a forward declaration is about is no longer one class.
+        // The types that a forward declaration may refer to are no longer one class.
         for (node, alone) in self.forwards.part(class) {
             self.set(node, alone);
             queue.add_all(graph.referring(node as usize));
@@ -263,7 +263,7 @@ impl Classes {
     }
 }
 
-/// Whether types of this kind are never the same as others.
+/// Whether types of this kind are never equal to others.
 pub(super) fn unique(kind: Kind) -> bool {
     matches!(kind, Kind::Var | Kind::Datasec)
 }
