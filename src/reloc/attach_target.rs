@@ -107,7 +107,7 @@ fn module_of_many(program: &OpenProgram) -> Option<&str> {
     (module != "vmlinux").then_some(module)
 }
 
-/// Adds the name that has to be looked up among the kernel's types for this program.
+/// Adds the name that must be looked up among the kernel's types for this program.
 pub(super) fn wanted_types(program: &OpenProgram, names: &mut BTreeSet<String>) {
     if let Wanted::Kernel(name) = wanted(program)
         && name.may_be_vmlinux()
@@ -425,7 +425,7 @@ mod tests {
         );
     }
 
-    /// Each error looks for names that resemble the missing one when it is read.
+    /// The similar names in each error are searched for when the error is read.
     #[test]
     fn twice_the_missing_targets_take_twice_the_steps() {
         let steps = |count: usize| {

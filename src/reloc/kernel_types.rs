@@ -95,7 +95,7 @@ impl<'t> KernelTypes<'t> {
             if !admit(&module.module) {
                 continue;
             }
-            // Walks over the module's own types: a search for the name would read the kernel's strings again each time.
+            // Goes through the module's own types: a search by name would read the kernel's strings again each time.
             let mut types = module.btf.types();
             if let Some(ty) = types.find(|ty| ty.kind() == kind && ty.name() == name) {
                 return Ok(Some(KernelType {

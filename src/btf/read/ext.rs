@@ -56,11 +56,11 @@ const MIN_HEADER: usize = 24;
 const FUNC_RECORD: u32 = 8;
 const LINE_RECORD: u32 = 16;
 const CORE_RECORD: u32 = 16;
-/// The words of a line record that are string offsets: file name and source line.
+/// The byte offsets of string offsets in a line record: file name and source line.
 const LINE_STRINGS: &[usize] = &[4, 8];
-/// The word of a relocation record that is the string offset of its path.
+/// The byte offset of the string offset in a relocation record: its path.
 const CORE_STRINGS: &[usize] = &[8];
-/// The word of a function or relocation record that is a type id.
+/// The byte offset of the type id in a function or relocation record.
 const RECORD_TYPE: &[usize] = &[4];
 
 impl BtfExt {
@@ -125,7 +125,7 @@ impl BtfExt {
         }
     }
 
-    /// Each table, with the positions of string offsets in its records.
+    /// Each table, with the byte offsets of string offsets in its records.
     fn tables(&self) -> [(&ExtTable, &'static [usize]); 3] {
         [
             (&self.func_info, &[]),
@@ -221,7 +221,7 @@ impl ExtTable {
         }
     }
 
-    /// Changes the words at these positions of each record.
+    /// Changes the words at these byte offsets of each record.
     fn change(&mut self, places: &[usize], map: &mut impl FnMut(u32) -> u32) {
         let size = self.size();
         for group in &mut self.groups {

@@ -359,7 +359,7 @@ impl Btf<'static> {
 
 fn check_strings(strings: &[u8], split: bool) -> Result<(), BtfError> {
     match (strings.first(), strings.last()) {
-        // A module that adds no strings has an empty section, as does a header without contents.
+        // A module that adds no strings has an empty section; so does a header alone.
         (None, None) => Ok(()),
         (Some(first), Some(0)) if *first == 0 || split => Ok(()),
         _ => Err(BtfError::Strings),

@@ -13,7 +13,7 @@
 //!  refine    classes by looks --> until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
 //!  contexts  a type that only has a forward declaration where another has the type itself is taken for the other
-//!  keep      of each class one type is kept; everybody who referred to another refers to it
+//!  keep      of each class one type is kept; references to the others are redirected
 //! ```
 //!
 //! A type changes its class at most log2(n) times, so that this takes O((types + references) log n) steps, whatever the types
