@@ -66,7 +66,8 @@ impl LegacyProbe {
             .map_err(|e| Error::from_io(e, &doing, &self.folder.shown(self.file)))
     }
 
-    /// Creates a probe at `place` (`function+0x10`, or `/path:0x10`), named after `label`. `refused` explains the kernel's answer.
+    /// Creates a probe at `place` (`function+0x10`, or `/path:0x10`), named after `label`. `refused` explains the kernel's
+    /// answer.
     pub(super) fn make(
         kind: ProbeKind,
         moment: ProbeMoment,

@@ -93,8 +93,8 @@ impl Link {
         })
     }
 
-    /// Detaches now, and reports errors. Since Linux 5.9 this takes effect even if the link is pinned or held by others, for kinds
-    /// of links that support it (cgroups, network); other kinds detach with the last reference.
+    /// Detaches now, and reports errors. Since Linux 5.9 this takes effect even if the link is pinned or held by others, for
+    /// kinds of links that support it (cgroups, network); other kinds detach with the last reference.
     ///
     /// # Errors
     /// If the link is pinned and of a kind that stays attached as long as its pin exists.

@@ -53,7 +53,8 @@ impl<'o> InfoTables<'o> {
         self.collect(&self.lines, "line", object, linked)
     }
 
-    /// The records of all parts. If the entry function has none, those of the others are left out; if it has some, all must have some.
+    /// The records of all parts. If the entry function has none, those of the others are left out; if it has some, all must
+    /// have some.
     fn collect(
         &self,
         table: &HashMap<SectionIndex, ExtSection<'_>>,

@@ -179,8 +179,9 @@ impl<T: Layout, const N: usize> Layout for [T; N] {
 impl Btf<'_> {
     /// Compares a Rust type with the type `id`.
     ///
-    /// Sizes must be equal. A number matches any integer, enumeration, pointer or float of its size, and an array of bytes matches
-    /// anything of its size. Each field of a structure must exist in BTF, at the same offset and with a matching layout.
+    /// Sizes must be equal. A number matches any integer, enumeration, pointer or float of its size, and an array of bytes
+    /// matches anything of its size. Each field of a structure must exist in BTF, at the same offset and with a matching
+    /// layout.
     ///
     /// # Errors
     /// `InvalidArgument` if they differ; the message says in which field and how.

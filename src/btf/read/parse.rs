@@ -337,8 +337,8 @@ impl Btf<'static> {
         Self::read(Data::Shared(blob), None, Walk::Now)
     }
 
-    /// Like [`Btf::from_shared`], for a blob that can be trusted because it comes from the kernel: the pass over the types happens at
-    /// the first query. If that is [`Btf::find_all`], the same pass answers it.
+    /// Like [`Btf::from_shared`], for a blob that can be trusted because it comes from the kernel: the pass over the types
+    /// happens at the first query. If that is [`Btf::find_all`], the same pass answers it.
     ///
     /// # Errors
     /// The header or the string section is malformed. Types after a malformed one are not found.
