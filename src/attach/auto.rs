@@ -75,7 +75,7 @@ impl Object {
     }
 }
 
-/// Attaches the program; `None` if its section name does not say where.
+/// Attaches the program; `None` if its section name has no target.
 fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
     let section = origin.section.as_str();
     let Some(how) = origin.def.and_then(|def| def.auto_attach) else {

@@ -4,7 +4,7 @@ use crate::reloc::Target;
 use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
-/// What stands for the kernel itself where a module's name is expected.
+/// The name that represents the kernel itself where a module's name is expected.
 pub(super) const KERNEL: &str = "vmlinux";
 /// How many are listed in a message.
 const LISTED: usize = 8;
@@ -17,7 +17,7 @@ struct Function {
     module: String,
 }
 
-/// All functions of this name.
+/// All functions with this name.
 fn functions(kernel: &Target, name: &str) -> Result<Vec<Function>> {
     let mut found = Vec::new();
     kernel.kallsyms(&mut |symbol| {
@@ -31,7 +31,7 @@ fn functions(kernel: &Target, name: &str) -> Result<Vec<Function>> {
     Ok(found)
 }
 
-/// The address of the only function of this name in a module (or the kernel itself).
+/// The address of the only function with this name in a module (or the kernel itself).
 pub(super) fn in_module(kernel: &Target, name: &str, module: &str) -> Result<u64> {
     let all = functions(kernel, name)?;
     let here: Vec<&Function> = all.iter().filter(|f| f.module == module).collect();

@@ -51,7 +51,7 @@ impl Interface {
     /// Its index. A name is looked up.
     ///
     /// # Errors
-    /// `NotFound` if there is no interface of this name; the message lists the existing ones.
+    /// `NotFound` if there is no interface with this name; the message lists the existing ones.
     #[doc(alias = "if_nametoindex")]
     pub fn index(&self) -> Result<u32> {
         match &self.0 {

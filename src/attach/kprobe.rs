@@ -83,7 +83,7 @@ impl Kprobe {
         }
     }
 
-    /// The function of this name in a module; `"vmlinux"` means the kernel itself. For names that are not unique.
+    /// The function with this name in a module; `"vmlinux"` means the kernel itself. For names that are not unique.
     ///
     /// The function is looked up in `/proc/kallsyms`, which requires permission to see addresses there.
     pub fn module(mut self, name: impl Into<String>) -> Self {

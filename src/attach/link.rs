@@ -214,7 +214,8 @@ impl Link {
         Ok(link)
     }
 
-    /// A link whose descriptor came from elsewhere. It stays attached when this is dropped, as long as somebody else holds it.
+    /// A link whose descriptor came from elsewhere. It stays attached when this is dropped, as long as somebody else refers
+    /// to it.
     ///
     /// # Errors
     /// `InvalidArgument` if it is not the descriptor of a link.

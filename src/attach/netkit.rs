@@ -113,7 +113,7 @@ impl AttachPoint<'_> {
     /// One side of the netkit pair that has this primary device. Since Linux 6.7.
     ///
     /// # Errors
-    /// `NotFound` if there is no interface of this name.
+    /// `NotFound` if there is no interface with this name.
     pub fn netkit(interface: impl Into<Interface>, side: NetkitSide) -> Result<Self> {
         let index = interface.into().index()?;
         Ok(Self::of_interface(index, side.attach_type()))

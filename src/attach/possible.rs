@@ -109,7 +109,7 @@ pub fn section_for(name: &str, kernel: &Target) -> Result<Attachable> {
     try_out(def, name, "", kernel)
 }
 
-/// Why [`section_for`] says no; `None` if it says yes, or there is nothing to try.
+/// Why the answer of [`section_for`] is no; `None` if it is yes, or there is nothing to try.
 pub(crate) fn refusal(kernel: &Target, name: &str) -> Option<Error> {
     match section_for(name, kernel).ok()? {
         Attachable::Yes => None,
@@ -199,7 +199,7 @@ fn goes_to_a_cgroup(kind: ProgramType, attach_type: AttachType) -> bool {
 
 /// How the program is attached, and to what.
 enum Place<'t> {
-    /// As its section name says.
+    /// According to its section name.
     Section,
     Xdp(&'t str),
     Tc(&'t str),

@@ -1,4 +1,4 @@
-//! Why the kernel does not attach something, as far as all kinds of attach points share the reasons.
+//! Why the kernel does not attach something: the reasons that all kinds of attach points have in common.
 
 use crate::kernel::advice;
 use crate::kernel::rights;

@@ -80,7 +80,7 @@ impl Link {
     }
 }
 
-/// The struct_ops map of this name, and the value that registers it.
+/// The struct_ops map with this name, and the value that registers it.
 fn struct_ops_map<'o>(object: &'o Object, name: &str) -> Result<(&'o Map, &'o [u8])> {
     let values = object.struct_ops.iter();
     let Some(value) = values.clone().find(|value| value.map == name) else {

@@ -113,7 +113,7 @@ impl AttachPoint<'_> {
     /// An interface's incoming or outgoing packets, before classic traffic control. Since Linux 6.6.
     ///
     /// # Errors
-    /// `NotFound` if there is no interface of this name.
+    /// `NotFound` if there is no interface with this name.
     pub fn tcx(interface: impl Into<Interface>, direction: Direction) -> Result<Self> {
         let index = interface.into().index()?;
         Ok(Self::of_interface(index, direction.tcx()))

@@ -187,7 +187,7 @@ pub(super) fn inner_maps(
     Ok(())
 }
 
-/// Puts the plan's programs into a program array, as far as they are loaded.
+/// Puts the plan's loaded programs into a program array.
 ///
 /// # Errors
 /// The first entry that remains empty, after the others were filled.

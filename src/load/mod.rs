@@ -11,7 +11,7 @@
 //!  verbs --> steps --> session --> upload    the object's types
 //!                             |--> map       each map, new or from its pin (pin, exclusive), with first contents (fill)
 //!                             |--> program   each program: in turn (alternatives), or side by side (workers)
-//!                             |--> fill      the programs, into the maps that hold programs
+//!                             |--> fill      the programs, into the maps that contain programs
 //!                             `--> object    what owns it all
 //! ```
 //!

@@ -51,7 +51,7 @@ impl LoadOptions {
     }
 
     /// Keeps at most this many bytes of each log (16 MiB by default), and uses no more memory for it. If a log is longer, its
-    /// end is kept, which has the reason for a rejection, after a line that says how much is missing. Kernels before 6.4
+    /// end is kept, which contains the reason for a rejection, after a line that says how much is missing. Kernels before 6.4
     /// return the beginning, to which the reason is added.
     ///
     /// The smallest limit is 4 KiB, the largest 1 GiB, the kernel's own limit.

@@ -160,7 +160,7 @@ fn unnamed(program: &OpenProgram) -> Error {
     ))
 }
 
-/// [`resolve`] for a program by itself, whose object was relocated before.
+/// [`resolve`] for a single program, whose object was relocated before.
 pub(crate) fn resolve_alone(
     program: &OpenProgram,
     target: &Target,
@@ -410,7 +410,7 @@ mod tests {
         let mut object = object();
         add_program(&mut object, "fentry/main", vec![nop()], &[]);
         let program = object.programs.first_mut().unwrap();
-        // Any descriptor will do: it is not looked at before loading.
+        // Any descriptor will do: it is not used before loading.
         let null = std::fs::File::open("/dev/null").unwrap();
         program.attach_program = Some(crate::open::Held::new(std::sync::Arc::new(null)));
         let mut names = BTreeSet::new();

@@ -70,7 +70,7 @@ impl<'t> KernelTypes<'t> {
         self.flavours.get(essential).map(Vec::as_slice)
     }
 
-    /// The first type of this name and kind in the kernel itself.
+    /// The first type with this name and kind in the kernel itself.
     pub(super) fn find_in_vmlinux(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
         let btf = self.target.vmlinux_btf()?;
         let id = match self.found.get(name) {
@@ -84,7 +84,7 @@ impl<'t> KernelTypes<'t> {
         }))
     }
 
-    /// The first type of this name and kind in a module's own types, among the modules that `admit` accepts.
+    /// The first type with this name and kind in a module's own types, among the modules that `admit` accepts.
     pub(super) fn find_in_modules(
         &self,
         name: &str,
@@ -108,7 +108,7 @@ impl<'t> KernelTypes<'t> {
         Ok(None)
     }
 
-    /// The first type of this name and kind, in the kernel itself or any module.
+    /// The first type with this name and kind, in the kernel itself or any module.
     pub(super) fn find(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
         match self.find_in_vmlinux(name, kind)? {
             Some(found) => Ok(Some(found)),

@@ -68,11 +68,11 @@ pub struct MapPlan {
     pub extra: u64,
     /// The NUMA node its memory comes from; used if `flags` has `BPF_F_NUMA_NODE`.
     pub numa_node: u32,
-    /// The key's type in the object's BTF; 0 if the kernel is not told.
+    /// The key's type in the object's BTF; 0 if it is not passed to the kernel.
     pub btf_key_type_id: TypeId,
-    /// The value's type in the object's BTF; 0 if the kernel is not told.
+    /// The value's type in the object's BTF; 0 if it is not passed to the kernel.
     pub btf_value_type_id: TypeId,
-    /// The key's type in [`LoadPlan::types`], whether or not the kernel is told; 0 if there is none.
+    /// The key's type in [`LoadPlan::types`], whether or not it is passed to the kernel; 0 if there is none.
     pub key_type: TypeId,
     /// The value's type there.
     pub value_type: TypeId,
@@ -202,10 +202,10 @@ impl LoadPlan {
         maps.filter(move |map| self.maps.get(*map).is_some_and(is_array))
     }
 
-    /// The program of this name, to be changed.
+    /// The program with this name, for editing.
     ///
     /// # Errors
-    /// There is none; the message lists the nearest names.
+    /// There is none; the message lists similar names.
     pub fn program_mut(&mut self, name: &str) -> Result<&mut ProgramPlan> {
         let names = self.programs.iter().map(|p| p.name.as_str());
         let missing = format!("there is no program `{name}`{}", did_you_mean(name, names));
@@ -374,7 +374,7 @@ pub struct CoreStep {
     /// If nothing matches: the kernel's types of the right name, and why each does not match. If something matches but does not
     /// fit the instruction: why.
     pub mismatches: Vec<String>,
-    /// The value in the object; `None` if there is none to be checked.
+    /// The value in the object; `None` if there is none to check.
     pub value_before: Option<u64>,
     /// The value for the target; `None` if the instruction was poisoned.
     pub value_after: Option<u64>,

@@ -55,7 +55,7 @@ pub(super) fn add_program(
     object.programs.len() - 1
 }
 
-/// An extern of this name, declared as `declared_type`.
+/// An extern with this name, declared as `declared_type`.
 pub(super) fn an_extern(name: &str, kind: ExternKind, declared_type: TypeId) -> Extern {
     Extern {
         name: name.to_string(),

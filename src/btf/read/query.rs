@@ -12,7 +12,7 @@ const FEW_NAMES: usize = 16;
 pub(crate) const MAX_CHAIN: usize = 32;
 
 impl Btf<'_> {
-    /// The first type of this name and kind, the base's types first.
+    /// The first type with this name and kind, the base's types first.
     #[doc(alias("btf__find_by_name_kind", "btf__find_by_name"))]
     pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
         if let Some(found) = self.base().and_then(|base| base.find(name, kind)) {
@@ -21,7 +21,7 @@ impl Btf<'_> {
         self.find_own(name, kind)
     }
 
-    /// The first type of this name and kind among this blob's own types.
+    /// The first type with this name and kind among this blob's own types.
     #[doc(alias = "btf__find_by_name_kind_own")]
     pub fn find_own(&self, name: &str, kind: Kind) -> Option<TypeId> {
         if let Some(named) = self.named_in_order() {

@@ -41,7 +41,7 @@ impl Btf<'_> {
         first
     }
 
-    /// The first own type of this name and kind, if types are sorted from `named` on.
+    /// The first own type with this name and kind, if types are sorted from `named` on.
     pub(super) fn find_in_order(&self, named: u32, name: &str, kind: Kind) -> Option<TypeId> {
         let name_of = |id: u32| {
             let ty = self.get(TypeId(id)).ok()?;

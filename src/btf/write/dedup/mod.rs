@@ -12,7 +12,7 @@
 //!  graph     records, and who refers to whom
 //!  refine    classes by looks --> until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
-//!  contexts  a type that only has a forward declaration where another has the type itself is taken for the other
+//!  contexts  a type that only has a forward declaration where another has the type itself is replaced by the other
 //!  keep      of each class one type is kept; references to the others are redirected
 //! ```
 //!
