@@ -75,14 +75,14 @@ impl Object {
     }
 }
 
-/// Attaches the program; `None` if its section name does not say where.
+/// Attaches the program; `None` if its section name has no target.
 fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
     let section = origin.section.as_str();
     let Some(how) = origin.def.and_then(|def| def.auto_attach) else {
         return Ok(None);
     };
     if matches!(how, AutoAttach::Trace | AutoAttach::Lsm | AutoAttach::Iter) {
-        // Loading has looked up the target, wherever its name came from.
+        // Loading has already looked up the target, wherever its name came from.
         return match &origin.attach_target {
             Some(_) => attach_loaded(program, how).map(Some),
             None => Ok(None),
@@ -102,8 +102,8 @@ fn attach_if_said(program: &Program, origin: &Origin) -> Result<Option<Link>> {
         })
 }
 
-/// What follows the slash. A slash with nothing behind it promises a target, so its absence is a mistake, where no slash at
-/// all leaves the target to the caller.
+/// What follows the slash. A slash followed by nothing is a mistake, because it promises a target; without a slash, the
+/// caller provides the target.
 fn tail<'s>(program: &Program, section: &'s str) -> Result<Option<&'s str>> {
     match grammar::tail(section) {
         Some("") => Err(unsaid::error(program, section).with_kind(ErrorKind::InvalidObject)),
@@ -183,7 +183,7 @@ fn uprobe(program: &Program, section: &str, tail: &str) -> Result<Link> {
     program.attach_uprobe(&probe.processes(Processes::All))
 }
 
-/// A bare `usdt` does not say where. Of `usdt.s` libbpf attaches none by its section, with a tail or without.
+/// A bare `usdt` has no target. libbpf never attaches `usdt.s` by its section name, with or without a target.
 #[doc(alias = "attach_usdt")]
 fn usdt(program: &Program, section: &str) -> Result<Option<Link>> {
     if section.starts_with("usdt.s") {

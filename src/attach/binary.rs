@@ -1,4 +1,4 @@
-//! Which file a program or library of that name is, and which part of the file.
+//! Which file a program's or library's name refers to, and which part of the file.
 
 use crate::elf::{Extent, ReadAt, ld_cache, zip};
 use crate::files::{Limit, open_regular, read_regular};
@@ -12,16 +12,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A file with code: a program, a library, or an archive that holds one.
+/// A file with code: a program, a library, or an archive that contains one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binary {
-    /// What the kernel puts probes in.
+    /// The file in which the kernel places probes.
     pub(super) path: PathBuf,
-    /// The part of it that is meant, as in `archive.zip!/lib.so`.
+    /// The part of the file that is meant, as in `archive.zip!/lib.so`.
     member: Option<String>,
 }
 
-/// A part of a file, or all of it, that is read piece by piece: it may be huge, and another may own it.
+/// A part of a file, or all of it, that is read piece by piece: it may be huge, and come from someone else.
 #[derive(Debug)]
 pub(super) struct Contents {
     file: File,
@@ -45,8 +45,8 @@ impl ReadAt for Contents {
 }
 
 impl Binary {
-    /// The file that `name` means: a path as it is, with `!/` between an archive and its member; a bare name of a library
-    /// where the dynamic loader looks, of a program where the shell looks.
+    /// The file that `name` refers to: a path as it is, with `!/` between an archive and its member; the bare name of a
+    /// library where the dynamic loader looks, that of a program where the shell looks.
     #[doc(alias = "resolve_full_path")]
     pub(super) fn find(name: &Path) -> Result<Self> {
         let text = name.to_string_lossy();
@@ -65,7 +65,7 @@ impl Binary {
         Ok(Self { path, member: None })
     }
 
-    /// The file that `fd` is open on, whatever is at its path; `name` says which member of an archive is meant.
+    /// The file that `fd` refers to, whatever is at its path; `name` says which member of an archive is meant.
     pub(super) fn of_descriptor(fd: BorrowedFd<'_>, name: &Path) -> Self {
         let name = name.to_string_lossy();
         let member = name.split_once("!/").map(|(_, member)| member.to_owned());
@@ -85,12 +85,12 @@ impl Binary {
         Ok(contents)
     }
 
-    /// Whether an offset in it is an offset in the file.
+    /// Whether offsets in it are file offsets.
     pub(super) fn is_whole_file(&self) -> bool {
         self.member.is_none()
     }
 
-    /// The path as the kernel takes it.
+    /// The path in the form that the kernel takes.
     pub(super) fn c_path(&self) -> Result<CString> {
         CString::new(self.path.as_os_str().as_bytes()).map_err(|_| {
             let message = format!("the path {} has a zero byte", self.path.display());
@@ -111,7 +111,7 @@ impl Contents {
         Ok(Self { file, part })
     }
 
-    /// From an offset in the program or library to one in the file that the kernel knows.
+    /// Converts an offset in the program or library to one in the file on disk.
     pub(super) fn in_file(&self, offset: u64) -> Result<u64> {
         self.part.offset.checked_add(offset).ok_or_else(|| {
             let message = format!("the offset {offset:#x} is past any file's end");
@@ -122,7 +122,7 @@ impl Contents {
 
 const LIBRARY_LIST: &str = "/etc/ld.so.cache";
 
-/// Where the dynamic loader would look, then the system's folders; or where the shell would.
+/// Searches where the dynamic loader would look, then the system's directories; or where the shell would.
 fn search(name: &Path, text: &str) -> Result<PathBuf> {
     // `x.so`, `x.so.1`
     let is_library = format!("{text}.").contains(".so.");
@@ -149,7 +149,7 @@ fn search(name: &Path, text: &str) -> Result<PathBuf> {
 
 fn folders(variable: Option<&OsString>) -> Vec<PathBuf> {
     let folders = variable.into_iter().flat_map(env::split_paths);
-    // An empty entry would be the current folder, where nobody expects a search to end.
+    // An empty entry would be the current directory, where nobody expects a search to end.
     folders
         .filter(|folder| !folder.as_os_str().is_empty())
         .collect()
@@ -172,8 +172,8 @@ fn no_file(name: &str, is_library: bool) -> Error {
     .with_hint("give the file's whole path")
 }
 
-/// Where libraries are that no list names; the last two where distributions with libraries of several machines keep this
-/// machine's.
+/// The directories of libraries that no list names; the last two are those for this machine's libraries on multiarch
+/// distributions.
 const LIBRARY_FOLDERS: &[&str] = if cfg!(target_arch = "x86_64") {
     &[
         "/usr/lib64",
@@ -213,7 +213,7 @@ const LIBRARY_FOLDERS: &[&str] = if cfg!(target_arch = "x86_64") {
     &["/usr/lib64", "/usr/lib"]
 };
 
-/// The ELF number of this machine; `None` for machines that nobody has told us about.
+/// The ELF machine number of this machine; `None` if it is not known here.
 const MACHINE: Option<u16> = if cfg!(target_arch = "x86_64") {
     Some(62)
 } else if cfg!(target_arch = "aarch64") {
@@ -232,7 +232,7 @@ fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// Whether the dynamic loader would take it: a library for this machine. It need not be executable.
+/// Whether the dynamic loader would load it: a library for this machine. It need not be executable.
 fn is_library_here(path: &Path) -> bool {
     let mut header = [0; 20];
     let opened = open_regular(path, Limit::PROGRAM);

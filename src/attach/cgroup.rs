@@ -1,6 +1,6 @@
 //! Cgroups: what their processes send, receive, connect to, bind, open and set.
 //!
-//! A link since Linux 5.7. Without links a program is kept by the cgroup itself: it stays there after its process.
+//! A link since Linux 5.7. Without a link, the cgroup itself keeps the program, which outlives its process.
 
 use super::anchor::{BEFORE, REPLACE, Raw, Side, Wanted, order_methods};
 use super::link::Link;
@@ -18,21 +18,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-/// What to say about a file in the place of a cgroup.
+/// The hint for a file where a cgroup is expected.
 const FOLDER_IS_MEANT: &str = "it is a file; the folder of a cgroup is meant";
 
 /// `BPF_F_PREORDER`
 const PREORDER: u32 = 1 << 6;
 
-/// How programs of a cgroup and of those below get along, where they are attached without links.
+/// How programs of a cgroup and of its descendants combine if they are attached without links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CgroupMode {
-    /// The only program, here and in all cgroups below.
+    /// The only program, here and in all descendants.
     Exclusive,
-    /// The only program here; a cgroup below may have another one in its place. (`BPF_F_ALLOW_OVERRIDE`)
+    /// The only program here; a descendant may have a different one instead. (`BPF_F_ALLOW_OVERRIDE`)
     Override,
-    /// One of several; those of the cgroups above run, too. What links do. (`BPF_F_ALLOW_MULTI`)
+    /// One of several; those of the ancestors run, too. Links always do this. (`BPF_F_ALLOW_MULTI`)
     Multi,
 }
 
@@ -71,12 +71,12 @@ enum Which<'a> {
 }
 
 impl<'a> Cgroup<'a> {
-    /// The cgroup whose folder this is.
+    /// The cgroup with this directory.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self::new(Which::Path(path.into()))
     }
 
-    /// The cgroup whose folder is open here.
+    /// The cgroup whose directory is open here.
     pub fn of(folder: &'a impl AsFd) -> Self {
         Self::new(Which::Fd(folder.as_fd()))
     }
@@ -91,20 +91,20 @@ impl<'a> Cgroup<'a> {
         }
     }
 
-    /// To what of the cgroup, for programs whose section leaves it open (`SEC("cgroup/skb")`).
+    /// The attach type, for programs whose section does not determine it (`SEC("cgroup/skb")`).
     pub fn attach_type(mut self, attach_type: AttachType) -> Self {
         self.attach_type = Some(attach_type);
         self
     }
 
-    /// Not by a link. The program stays after a process that is killed, until the cgroup is removed; it counts for
-    /// this mode, which all programs of one attach type in one cgroup share.
+    /// Not by a link. The program stays attached if the process is killed, until the cgroup is removed. All programs of one
+    /// attach type in one cgroup share this mode.
     pub fn without_link(mut self, mode: CgroupMode) -> Self {
         self.without_link = Some(mode);
         self
     }
 
-    /// Before the programs of the cgroups below, not after them. Since Linux 6.15, without a link; by a link since 6.17.
+    /// Before the programs of the descendants instead of after them. Since Linux 6.15 without a link; by a link since 6.17.
     pub fn preorder(mut self) -> Self {
         self.flags |= PREORDER;
         self
@@ -139,7 +139,7 @@ impl<'a> Cgroup<'a> {
     }
 }
 
-/// The folder, opened by us or by the caller.
+/// The directory, opened by us or by the caller.
 enum Opened<'a> {
     Borrowed(BorrowedFd<'a>),
     Owned(OwnedFd),
@@ -155,14 +155,14 @@ impl AsFd for Opened<'_> {
 }
 
 impl Program {
-    /// Attaches to a cgroup, for what the program's section names: `SEC("cgroup/connect4")`, `SEC("cgroup_skb/egress")`,
-    /// `SEC("sockops")`, `SEC("lsm_cgroup/socket_bind")` and the like.
+    /// Attaches to a cgroup, with the attach type of the program's section: `SEC("cgroup/connect4")`,
+    /// `SEC("cgroup_skb/egress")`, `SEC("sockops")`, `SEC("lsm_cgroup/socket_bind")` and the like.
     ///
-    /// By a link, which several programs may have (Linux 5.7); before that, without a link in the mode
-    /// [`CgroupMode::Multi`]. Places in the order ([`Cgroup::before`] and the like) are known since Linux 6.17.
+    /// By a link, of which a cgroup can have several (Linux 5.7); before that, without a link in the mode
+    /// [`CgroupMode::Multi`]. A position in the order ([`Cgroup::before`] and the like) requires Linux 6.17.
     ///
     /// # Errors
-    /// `InvalidArgument` if it is no cgroup of cgroup2, `Unsupported` if the kernel is too old for what was asked.
+    /// `InvalidArgument` if it is not a cgroup of cgroup2, `Unsupported` if the kernel is too old for the request.
     #[doc(alias = "bpf_program__attach_cgroup")]
     #[doc(alias = "bpf_program__attach_cgroup_opts")]
     pub fn attach_cgroup(&self, at: &Cgroup<'_>) -> Result<Link> {
@@ -197,11 +197,11 @@ fn attach(program: &Program, at: &Cgroup<'_>) -> Result<Link> {
     }
 }
 
-/// What the caller said, else what the program was loaded for.
+/// The requested attach type, otherwise the one that the program was loaded with.
 fn attach_type(program: &Program, at: &Cgroup<'_>) -> Result<AttachType> {
     match (at.attach_type, program.attach_type()) {
         (Some(attach_type), _) | (None, Some(attach_type)) => Ok(attach_type),
-        // Of these, no others are attached to cgroups.
+        // The only LSM programs that are attached to cgroups.
         (None, None) if program.kind() == ProgramType::LSM => Ok(AttachType::LSM_CGROUP),
         (None, None) => program.need_attach_type(),
     }
@@ -216,7 +216,7 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Whether nothing but the program and the cgroup was said.
+    /// Whether only the program and the cgroup were given.
     fn is_plain(&self) -> bool {
         !self.at.wanted.is_ordered() && self.at.flags == 0
     }
@@ -241,13 +241,13 @@ impl Request<'_> {
             target: KeptTarget::Fd(hold(self.cgroup)?),
             attach_type: self.attach_type,
             hint: "attach it to the cgroup by a link, which Linux 5.7 brought",
-            // Where there is only one program, the kernel does not look which one is to be taken off.
+            // If there can be only one program, the kernel does not check which one is detached.
             any: mode != CgroupMode::Multi,
         };
         Ok(Link::unlinked(self.program, kept))
     }
 
-    /// What was asked for that not every kernel knows, and the flag by which it can be asked about.
+    /// The requested feature that not every kernel supports, and the flag that tells whether the kernel does.
     fn wanted(&self) -> Option<(&'static str, u32, KernelVersion)> {
         let at = self.at;
         if at.wanted.is_ordered() {
@@ -258,7 +258,7 @@ impl Request<'_> {
         } else if at.without_link.is_some() {
             Some(("this order of cgroups", PREORDER, linux(6, 15)))
         } else {
-            // Links took the flag when they took places in the order.
+            // Links accept this flag since they accept positions in the order.
             Some(("this order of cgroups", BEFORE, linux(6, 17)))
         }
     }
@@ -300,7 +300,7 @@ impl Request<'_> {
         }
     }
 
-    /// The error of a descriptor or path that is no cgroup.
+    /// The error for a descriptor or path that is not a cgroup.
     fn no_cgroup(&self, errno: Errno) -> Option<Error> {
         if FileSystem::of_file(self.cgroup) == Ok(FileSystem::Cgroup2) {
             return None;
@@ -323,7 +323,7 @@ impl Request<'_> {
     }
 }
 
-/// Whether programs of this type are attached to cgroups and nothing else.
+/// Whether programs of this type are attached only to cgroups.
 pub(crate) fn is_of_cgroups(kind: ProgramType) -> bool {
     matches!(
         kind,

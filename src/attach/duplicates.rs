@@ -4,7 +4,7 @@ use crate::reloc::Target;
 use crate::symbols;
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
-/// The name for the kernel itself in place of a module's name.
+/// The name that represents the kernel itself where a module's name is expected.
 pub(super) const KERNEL: &str = "vmlinux";
 /// How many are listed in a message.
 const LISTED: usize = 8;
@@ -17,7 +17,7 @@ struct Function {
     module: String,
 }
 
-/// All functions of this name.
+/// All functions with this name.
 fn functions(kernel: &Target, name: &str) -> Result<Vec<Function>> {
     let mut found = Vec::new();
     kernel.kallsyms(&mut |symbol| {
@@ -31,7 +31,7 @@ fn functions(kernel: &Target, name: &str) -> Result<Vec<Function>> {
     Ok(found)
 }
 
-/// The address of the only function of this name in a module (or the kernel itself).
+/// The address of the only function with this name in a module (or the kernel itself).
 pub(super) fn in_module(kernel: &Target, name: &str, module: &str) -> Result<u64> {
     let all = functions(kernel, name)?;
     let here: Vec<&Function> = all.iter().filter(|f| f.module == module).collect();
@@ -55,7 +55,7 @@ pub(super) fn in_module(kernel: &Target, name: &str, module: &str) -> Result<u64
     }
 }
 
-/// Why the kernel does not choose one of several functions.
+/// Explains why the kernel does not choose one of several functions.
 #[cold]
 pub(super) fn ambiguous(kernel: &Target, name: &str) -> Error {
     let all = functions(kernel, name).unwrap_or_default();

@@ -10,13 +10,14 @@ use crate::{Error, ErrorKind, Result};
 use std::os::fd::AsFd;
 
 impl Program {
-    /// Replaces a function of a loaded program, which need not be the one that this program was loaded for: any with a
-    /// function of the same type will do. Since Linux 5.10.
+    /// Replaces a function of a loaded program, not necessarily the one that this program was loaded for: any function with
+    /// the same type will do. Since Linux 5.10.
     ///
     /// [`Program::attach`] replaces the function that the program was loaded for.
     ///
     /// # Errors
-    /// `NotFound` with similar names if the program has no such function; `InvalidArgument` if this is no `freplace` program.
+    /// `NotFound` with similar names if the target program has no such function; `InvalidArgument` if this is not an
+    /// `freplace` program.
     #[doc(alias = "bpf_program__attach_freplace")]
     pub fn attach_freplace(&self, target: impl AsFd, function: &str) -> Result<Link> {
         let attach = || {

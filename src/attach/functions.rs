@@ -1,8 +1,8 @@
-//! Which of the kernel's functions one link is to watch: by a pattern, or by a list.
+//! Which kernel functions one link attaches to: by a pattern, or by a list.
 
 use crate::{Error, ErrorKind, Result};
 
-/// Functions; `N` is the number that stands for one where names do not.
+/// Functions; `N` identifies a function that is not given by name.
 #[derive(Debug, Clone)]
 pub(super) enum Wanted<N> {
     Pattern(String),
@@ -15,7 +15,7 @@ impl<N> Wanted<N> {
         Self::Names(names.into_iter().map(Into::into).collect())
     }
 
-    /// What to call them in messages.
+    /// How messages refer to them.
     pub(super) fn what(&self) -> String {
         match self {
             Self::Pattern(pattern) => format!("kernel functions `{pattern}`"),
@@ -24,7 +24,7 @@ impl<N> Wanted<N> {
         }
     }
 
-    /// Cookies go with a list only, one with each function.
+    /// Cookies require a list, with one cookie per function.
     pub(super) fn check_cookies(&self, cookies: &[u64]) -> Result<()> {
         let fits = match self {
             Self::Pattern(_) => false,

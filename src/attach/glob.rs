@@ -1,11 +1,11 @@
 //! Names with `*` for any number of characters and `?` for one.
 
-/// Whether `name` is one of those that `pattern` means.
+/// Whether `name` matches `pattern`.
 #[doc(alias = "glob_match")]
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
-    // Where the last star was, and how much of the name it has swallowed so far.
+    // The position of the last star, and how much of the name it has consumed so far.
     let mut star: Option<(usize, usize)> = None;
     while let Some(byte) = name.get(n) {
         match pattern.get(p) {
@@ -31,7 +31,7 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
     rest.iter().all(|byte| *byte == b'*')
 }
 
-/// Whether it means more than one name.
+/// Whether the text may match more than one name.
 pub(super) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
 }

@@ -1,6 +1,6 @@
 //! What follows the slash in a section name: where a program is to be attached.
 //!
-//! Pure. A section name without it says nothing, and its program has to be attached by call.
+//! Pure. Without a target in its section name, a program has to be attached by call.
 
 use crate::{Error, ErrorKind, Result};
 

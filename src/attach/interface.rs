@@ -1,10 +1,10 @@
-//! Network interfaces by number or name.
+//! Network interfaces by index or name.
 
 use super::rtnetlink::{self, LinkFacts, Route};
 use crate::kinds::AttachType;
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 
-/// A network interface, by its number or its name, in the network namespace of the thread that attaches.
+/// A network interface, by its index or its name, in the network namespace of the thread that attaches.
 ///
 /// ```
 /// use rawbpf::attach::Interface;
@@ -48,10 +48,10 @@ impl std::fmt::Display for Interface {
 }
 
 impl Interface {
-    /// Its number. A name is looked up.
+    /// Its index. A name is looked up.
     ///
     /// # Errors
-    /// `NotFound` if there is no interface of this name; the message has those that there are.
+    /// `NotFound` if there is no interface with this name; the message lists the existing ones.
     #[doc(alias = "if_nametoindex")]
     pub fn index(&self) -> Result<u32> {
         match &self.0 {
@@ -59,7 +59,7 @@ impl Interface {
             Which::Index(index) => Ok(*index),
             Which::Name(name) => match LinkFacts::named(&Route::open()?, name) {
                 Ok(facts) => Ok(facts.index()),
-                // A name that is too long is refused as such.
+                // A name that is too long is rejected with a different error number.
                 Err(refusal)
                     if matches!(refusal.errno, Errno::ENODEV | Errno::ERANGE | Errno::EINVAL) =>
                 {
@@ -73,7 +73,7 @@ impl Interface {
         }
     }
 
-    /// The error of an interface that does not exist, with those that do.
+    /// The error for an interface that does not exist, with those that do.
     pub(super) fn absent(&self) -> Error {
         let all = Route::open().and_then(|route| {
             LinkFacts::all(&route)
@@ -107,15 +107,15 @@ impl Interface {
     }
 }
 
-/// Not more than this many names in a message.
+/// How many names a message lists at most.
 const MOST_NAMES: usize = 12;
 
-/// Which way packets go.
+/// The direction of packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// From the wire into the machine.
+    /// Incoming.
     Ingress,
-    /// From the machine to the wire.
+    /// Outgoing.
     Egress,
 }
 

@@ -1,4 +1,4 @@
-//! Iterators: programs that are called for each of the kernel's objects of a kind, and write what somebody then reads.
+//! Iterators: programs that run for each kernel object of some kind, and write output that user space reads.
 
 use super::link::Link;
 use super::tracing::target_name;
@@ -20,7 +20,7 @@ impl Program {
         attach(self, LinkOptions::None)
     }
 
-    /// Attaches an iterator over one map (since Linux 5.9), or over some cgroups or tasks (since 6.1).
+    /// Attaches an iterator over one map (since Linux 5.9), or over particular cgroups or tasks (since 6.1).
     pub fn attach_iter_over(&self, target: IterTarget<'_>) -> Result<Link> {
         attach(self, LinkOptions::Iter(target))
     }
@@ -49,7 +49,7 @@ fn attach(program: &Program, options: LinkOptions<'_>) -> Result<Link> {
     })
 }
 
-/// Kernels before 6.1 take the number of a task without an error, and walk over all of them.
+/// Kernels before 6.1 accept a task's id without an error, but iterate over all tasks.
 fn check_scope(link: BorrowedFd<'_>, target: IterTarget<'_>) -> Result<()> {
     let IterTarget::Task { tid, pid, pid_fd } = target else {
         return Ok(());
@@ -85,7 +85,7 @@ fn refused(errno: Errno) -> Error {
 }
 
 impl Link {
-    /// Starts a walk of an attached iterator; what its program writes can be read.
+    /// Runs an attached iterator; what its program writes can be read from the result.
     #[doc(alias = "bpf_iter_create")]
     pub fn iterate(&self) -> Result<IterReader> {
         let not_an_iterator = |errno| {
@@ -104,7 +104,7 @@ impl Link {
     }
 }
 
-/// One walk of an iterator, read as a file. Returned by [`Link::iterate`].
+/// One run of an iterator, read like a file. Returned by [`Link::iterate`].
 #[derive(Debug)]
 pub struct IterReader(File);
 
@@ -112,7 +112,7 @@ impl Read for IterReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buffer) {
-                // The kernel stops now and then to let others run, and asks to be called again.
+                // The kernel stops from time to time to let other tasks run, and returns EAGAIN.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }

@@ -1,4 +1,4 @@
-//! Probes at kernel functions.
+//! Probes on kernel functions.
 
 use super::legacy::LegacyProbe;
 use super::link::Link;
@@ -42,23 +42,23 @@ enum Place {
 }
 
 impl Kprobe {
-    /// At the entry of a function; `module:function` says of which module, as [`Kprobe::module`] does.
+    /// At the entry of a function; `module:function` selects the module, as [`Kprobe::module`] does.
     pub fn entry(function: impl Into<String>) -> Self {
         Self::function(&function.into(), ProbeMoment::Entry)
     }
 
-    /// When a function returns; `module:function` says of which module, as [`Kprobe::module`] does.
+    /// At the return of a function; `module:function` selects the module, as [`Kprobe::module`] does.
     pub fn ret(function: impl Into<String>) -> Self {
         Self::function(&function.into(), ProbeMoment::Return)
     }
 
-    /// At the function at an address from `/proc/kallsyms`, for functions whose name is not unique.
+    /// At the function with this address in `/proc/kallsyms`, for functions whose name is not unique.
     pub fn address(address: u64) -> Self {
         Self::at(Place::Address(address), ProbeMoment::Entry)
     }
 
-    /// At the entry of the kernel's function for a system call, such as `openat`. Its name differs between machines, and before
-    /// Linux 4.17; when a program is attached, its kernel is asked which one it uses.
+    /// At the entry of the kernel's function for a system call, such as `openat`. Its name depends on the architecture and
+    /// changed in Linux 4.17; the running kernel is asked for it when the program is attached.
     #[doc(alias = "bpf_ksyscall_opts")]
     pub fn syscall(name: impl Into<String>) -> Self {
         Self::at(Place::Syscall(name.into()), ProbeMoment::Entry)
@@ -83,33 +83,33 @@ impl Kprobe {
         }
     }
 
-    /// The function of this name in a module; `"vmlinux"` means the kernel proper. For names that are not unique.
+    /// The function with this name in a module; `"vmlinux"` means the kernel itself. For names that are not unique.
     ///
-    /// The function is then found by its address in `/proc/kallsyms`, which takes the right to read addresses there.
+    /// The function is looked up in `/proc/kallsyms`, which requires permission to see addresses there.
     pub fn module(mut self, name: impl Into<String>) -> Self {
         self.module = Some(name.into());
         self
     }
 
-    /// When the function at the place returns, not when it is entered.
+    /// Probes the function's return instead of its entry.
     pub fn on_return(mut self) -> Self {
         self.moment = ProbeMoment::Return;
         self
     }
 
-    /// This many bytes into the function. Not for returns.
+    /// The offset from the start of the function, in bytes. Not for returns.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
     }
 
-    /// A number that the program can ask for. Since Linux 5.15.
+    /// A number that the program can read with `bpf_get_attach_cookie`. Since Linux 5.15.
     pub fn cookie(mut self, cookie: u64) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// How the probe is made.
+    /// How the probe is created.
     pub fn mode(mut self, mode: ProbeMode) -> Self {
         self.mode = mode;
         self
@@ -128,10 +128,10 @@ impl Kprobe {
     }
 }
 
-/// What the name of a function that implements a system call starts with, where there is nothing around it.
+/// The prefix of the functions that implement system calls on kernels without syscall wrappers.
 const NO_WRAPPER: &str = "__se_sys_";
 
-/// What it starts with where machines have a wrapper of their own.
+/// The prefix on architectures that have their own syscall wrappers.
 const WRAPPER: &str = if cfg!(target_arch = "x86_64") {
     "__x64_sys_"
 } else if cfg!(target_arch = "aarch64") {
@@ -159,7 +159,7 @@ impl Program {
     /// Attaches to a kernel function.
     ///
     /// # Errors
-    /// `NotFound` with similar names if there is no such function, or it cannot be probed.
+    /// `NotFound` with similar names if the function does not exist or cannot be probed.
     #[doc(alias = "bpf_program__attach_kprobe")]
     #[doc(alias = "bpf_program__attach_kprobe_opts")]
     pub fn attach_kprobe(&self, at: &Kprobe) -> Result<Link> {
@@ -263,7 +263,7 @@ fn refused(errno: Errno, at: &Kprobe, kernel: &Target) -> Error {
     }
 }
 
-/// Says that there is no such function; `None` if there is.
+/// The error for a function that does not exist; `None` if it exists.
 pub(super) fn no_function(kernel: &Target, name: &str) -> Option<Error> {
     let functions = functions(kernel);
     if functions.is_empty() || functions.iter().any(|function| function == name) {
@@ -281,7 +281,7 @@ pub(super) fn no_function(kernel: &Target, name: &str) -> Option<Error> {
     })
 }
 
-/// The functions that may have been meant, as far as they can be probed.
+/// The functions that may have been meant and that can be probed.
 fn near(name: &str, functions: &[String]) -> NearFunctions {
     let debugfs = mounts::debugfs().ok();
     let refused = debugfs.and_then(|debugfs| debugfs.read("kprobes/blacklist").ok());
@@ -299,7 +299,7 @@ fn near(name: &str, functions: &[String]) -> NearFunctions {
     NearFunctions::among(name, names)
 }
 
-/// The kernel's functions; none where there is no list of them. Those of BPF programs are in the list, but not of the kernel.
+/// The kernel's functions; empty if there is no list of them. The list also contains BPF programs, which are left out.
 fn functions(kernel: &Target) -> Vec<String> {
     let mut functions = Vec::new();
     let listed = kernel.kallsyms(&mut |symbol| {

@@ -1,4 +1,4 @@
-//! Many kernel functions with one link.
+//! Many kernel functions with a single link.
 
 use super::duplicates::KERNEL;
 use super::functions::Wanted;
@@ -34,7 +34,7 @@ pub struct KprobeMulti {
     matches: Matches,
 }
 
-/// How many functions a pattern may mean.
+/// How many functions a pattern may match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Matches {
     Many,
@@ -42,8 +42,8 @@ enum Matches {
 }
 
 impl KprobeMulti {
-    /// All traceable functions whose name matches, with `*` and `?`; `module:pattern` means those of one module, where
-    /// `vmlinux` is the kernel proper.
+    /// All traceable functions whose name matches, with `*` and `?`; `module:pattern` selects those of one module, where
+    /// `vmlinux` is the kernel itself.
     pub fn pattern(pattern: impl Into<String>) -> Self {
         Self::of(Wanted::Pattern(pattern.into()))
     }
@@ -67,20 +67,20 @@ impl KprobeMulti {
         }
     }
 
-    /// When the functions return, not when they are entered. (A program of `kprobe.session` sees both.)
+    /// Probes the functions' returns instead of their entries. (A program of `kprobe.session` sees both.)
     pub fn on_return(mut self) -> Self {
         self.flags = RETURN;
         self
     }
 
-    /// Refuses a pattern that matches more than one traceable function: for names that a compiler may have given a suffix, such
-    /// as `do_exit*`. Lists and addresses stay as they are.
+    /// Rejects a pattern that matches more than one traceable function: for names to which a compiler may have added a
+    /// suffix, such as `do_exit*`. Does not apply to lists and addresses.
     pub fn unique_match(mut self) -> Self {
         self.matches = Matches::One;
         self
     }
 
-    /// A number for each function, which the program can ask for. Not for patterns.
+    /// A number for each function, which the program can read with `bpf_get_attach_cookie`. Not for patterns.
     pub fn cookies(mut self, cookies: impl Into<Vec<u64>>) -> Self {
         self.cookies = cookies.into();
         self
@@ -91,8 +91,8 @@ impl Program {
     /// Attaches to many kernel functions. Since Linux 5.18; the program must be of `kprobe.multi` or `kprobe.session`.
     ///
     /// # Errors
-    /// `NotFound` if no traceable function matches; `InvalidArgument` if [`KprobeMulti::unique_match`] was asked for and several
-    /// do.
+    /// `NotFound` if no traceable function matches; `InvalidArgument` if several do, but [`KprobeMulti::unique_match`] was
+    /// requested.
     #[doc(alias = "bpf_program__attach_kprobe_multi_opts")]
     pub fn attach_kprobe_multi(&self, at: &KprobeMulti) -> Result<Link> {
         attach(self, at).map_err(|e| {
@@ -140,7 +140,7 @@ fn by_names(program: &Program, at: &KprobeMulti, names: &[String]) -> Result<Lin
 }
 
 fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Result<Link> {
-    // If nobody knows, it is most likely this.
+    // If the attach type is unknown, it is most likely this one.
     let attach_type = program.attach_type();
     let attach_type = attach_type.unwrap_or(AttachType::TRACE_KPROBE_MULTI);
     let create = LinkCreate {
@@ -158,15 +158,15 @@ fn create(program: &Program, at: &KprobeMulti, functions: Functions<'_>) -> Resu
     Ok(Link::kernel(program.name(), fd))
 }
 
-/// The addresses of the traceable functions that a pattern means.
+/// The addresses of the traceable functions that match a pattern.
 #[doc(alias = "libbpf_available_kprobes_parse")]
 fn matching(kernel: &Target, pattern: &str) -> Result<Vec<u64>> {
     let (module, name) = grammar::module_and_rest(pattern);
     let is_of = |of: Option<&str>| module.is_none_or(|wanted| wanted == of.unwrap_or(KERNEL));
-    // Since Linux 6.5 the list comes with addresses.
+    // Since Linux 6.5, tracefs has a list with addresses.
     let addresses = match mounts::tracefs()?.read("available_filter_functions_addrs") {
         Ok(list) => listed(&list, &is_of, name),
-        // Whatever else stands in the way stands in the way of the older list, too.
+        // Whatever else prevents reading it also prevents reading the older list.
         Err(_) => looked_up(kernel, &is_of, name)?,
     };
     if addresses.is_empty() {
@@ -180,7 +180,7 @@ fn matching(kernel: &Target, pattern: &str) -> Result<Vec<u64>> {
     Ok(addresses)
 }
 
-/// From lines such as `ffffffff81000000 vfs_read` and `ffffffffc0000000 f [module]`.
+/// Parses lines such as `ffffffff81000000 vfs_read` and `ffffffffc0000000 f [module]`.
 fn listed(list: &str, is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Vec<u64> {
     let parsed = list.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
@@ -192,7 +192,7 @@ fn listed(list: &str, is_of: &dyn Fn(Option<&str>) -> bool, pattern: &str) -> Ve
     found.map(|(address, _)| address).collect()
 }
 
-/// Names from tracefs, addresses from the kernel's symbols.
+/// Takes the names from tracefs and the addresses from the kernel's symbols.
 fn looked_up(
     kernel: &Target,
     is_of: &dyn Fn(Option<&str>) -> bool,

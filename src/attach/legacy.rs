@@ -15,7 +15,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
-/// The kernel's limit for a name, without the zero byte.
+/// The kernel's limit for a name, without the terminating NUL.
 const MAX_NAME: usize = 63;
 /// The prefix of all names; the process id follows.
 const PREFIX: &str = "rawbpf_";
@@ -66,7 +66,8 @@ impl LegacyProbe {
             .map_err(|e| Error::from_io(e, &doing, &self.folder.shown(self.file)))
     }
 
-    /// Creates a probe at `place` (`function+0x10`, or `/path:0x10`), named after `label`. `refused` explains the kernel's answer.
+    /// Creates a probe at `place` (`function+0x10`, or `/path:0x10`), named after `label`. `refused` explains the kernel's
+    /// answer.
     pub(super) fn make(
         kind: ProbeKind,
         moment: ProbeMoment,
@@ -115,8 +116,8 @@ impl LegacyProbe {
 }
 
 /// # Errors
-/// `InvalidArgument` for a place that the kernel would take apart: it cuts a line into words, begins a new one after a newline,
-/// and drops what stands behind a `#`.
+/// `InvalidArgument` for a location that the kernel would parse differently: it splits a line into words, starts a new line
+/// after a newline, and drops what follows a `#`.
 fn check_place(place: &str) -> Result<()> {
     let splits = |c: char| c.is_whitespace() || c.is_control() || c == '#';
     if !place.contains(splits) {
@@ -153,11 +154,11 @@ impl Owner {
     }
 }
 
-/// `rawbpf_<process>_<namespace>_<random>_<label>`, with an underscore for what a name cannot have. A random number, as
-/// processes of several namespaces can have the same number where none can be read.
+/// `rawbpf_<process>_<namespace>_<random>_<label>`, with an underscore for characters that are not allowed in names. The
+/// random number is for processes in several namespaces with the same id, where none of the namespaces can be read.
 #[doc(alias = "gen_probe_legacy_event_name")]
 fn probe_name(owner: &Owner, label: &str) -> String {
-    // The keys of each of these are random.
+    // The keys of each `RandomState` are random.
     let random = RandomState::new().build_hasher().finish();
     let label: String = label
         .chars()
@@ -179,7 +180,7 @@ fn remove_orphans(folder: &Folder, file: &str, group: &str) {
     let listed = folder.read(file).unwrap_or_default();
     for (name, owner) in listed.lines().filter_map(|line| ours(line, group)) {
         if owner.is_gone(&here) {
-            // One that somebody else still uses stays.
+            // A probe that is still in use stays.
             let _ = remove(folder, file, group, name);
         }
     }
@@ -239,7 +240,7 @@ mod tests {
     fn only_who_is_certainly_gone_is_gone() {
         let here = Owner::this_process();
         assert!(!here.is_gone(&here), "this process");
-        // No number of a process is as high.
+        // No process id is this high.
         let process = i32::MAX.unsigned_abs();
         let gone = |namespace| Owner { process, namespace }.is_gone(&here);
         assert!(gone(here.namespace));

@@ -93,8 +93,8 @@ impl Link {
         })
     }
 
-    /// Detaches now, and reports errors. Since Linux 5.9 this takes effect even if the link is pinned or held by others, for kinds
-    /// of links that support it (cgroups, network); other kinds detach with the last reference.
+    /// Detaches now, and reports errors. Since Linux 5.9 this takes effect even if the link is pinned or held by others, for
+    /// kinds of links that support it (cgroups, network); other kinds detach with the last reference.
     ///
     /// # Errors
     /// If the link is pinned and of a kind that stays attached as long as its pin exists.
@@ -214,7 +214,8 @@ impl Link {
         Ok(link)
     }
 
-    /// A link whose descriptor came from elsewhere. It stays attached when this is dropped, as long as somebody else holds it.
+    /// A link whose descriptor came from elsewhere. It stays attached when this is dropped, as long as somebody else refers
+    /// to it.
     ///
     /// # Errors
     /// `InvalidArgument` if it is not the descriptor of a link.
@@ -291,7 +292,7 @@ impl Link {
     }
 }
 
-/// What the kernel says of `what`, which has to be a link.
+/// What the kernel reports about `what`, which must be a link.
 fn check_link(fd: &OwnedFd, what: &str) -> Result<LinkInfo> {
     bpf::link_info(fd.as_fd()).map_err(|errno| {
         let error = Error::from_errno(errno, format!("{what} is not a BPF link"));

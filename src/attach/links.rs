@@ -25,17 +25,17 @@ impl Links {
         self.0.push(link);
     }
 
-    /// The link of this name.
+    /// The link with this name.
     pub fn get(&self, name: &str) -> Option<&Link> {
         self.iter().find(|link| link.name() == name)
     }
 
-    /// The link of this name, to pin or unpin it.
+    /// The link with this name, to pin or unpin it.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut Link> {
         self.0.iter_mut().find(|link| link.name() == name)
     }
 
-    /// Removes and returns the link of this name.
+    /// Removes and returns the link with this name.
     pub fn take(&mut self, name: &str) -> Option<Link> {
         let at = self.iter().position(|link| link.name() == name)?;
         Some(self.0.remove(at))
@@ -61,7 +61,7 @@ impl Index<&str> for Links {
     type Output = Link;
 
     /// # Panics
-    /// If there is no link of this name; [`Links::get`] does not.
+    /// If there is no link with this name; [`Links::get`] does not.
     fn index(&self, name: &str) -> &Link {
         let names = || self.iter().map(Link::name).collect::<Vec<_>>().join(", ");
         self.get(name)

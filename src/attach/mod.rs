@@ -4,9 +4,9 @@
 //! [`Object::attach`](crate::load::Object::attach)) or by call, with one options type per kind ([`Kprobe`], [`Uprobe`]).
 //! Out: [`Link`], which detaches when it is dropped. Not here: what programs do when they run.
 //!
-//! On networks, cgroups and sockets ([`Xdp`], [`Tcx`], [`Cgroup`] and others) some programs are attached without a kernel link: on
-//! old kernels, for sockets, and on request. The [`Link`] detaches those, too, when it is dropped; but a process that is killed
-//! leaves them behind. [`AttachPoint`] shows what is attached to such a place.
+//! On networks, cgroups and sockets ([`Xdp`], [`Tcx`], [`Cgroup`] and others) some programs are attached without a kernel
+//! link: on old kernels, for sockets, and on request. The [`Link`] detaches those, too, when it is dropped; but a process
+//! that is killed leaves them behind. [`AttachPoint`] shows what is attached.
 //!
 //! Three terms that are easily confused: a *trace event* is an entry in tracefs; a *tracepoint* is a trace event that kernel
 //! developers put into the code; a *perf event* is a descriptor to which older kinds of programs are attached.
@@ -26,9 +26,9 @@
 //!  all of them --> link (links) --> attachment, unlinked    what else has to be undone, or where the kernel has no link
 //! ```
 //!
-//! Finding functions: `functions`, `duplicates`, `switches`; `binary`, `user_functions`; `glob`. Events of probes:
-//! `probe_event`, `legacy`, `tracefs`. Places: `point`, `anchor`; `interface`, `rtnetlink`, `tc_hook`, `xdp_status`. Explaining what the
-//! kernel refuses: `refusal`. Questions: `possible`, `task_fd`.
+//! Finding functions: `functions`, `duplicates`, `switches`; `binary`, `user_functions`; `glob`. Probe events: `probe_event`,
+//! `legacy`, `tracefs`. Attach points: `point`, `anchor`; `interface`, `rtnetlink`, `tc_hook`, `xdp_status`. Explaining the
+//! kernel's errors: `refusal`. Queries: `possible`, `task_fd`.
 
 mod anchor;
 mod attachment;

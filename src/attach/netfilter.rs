@@ -1,4 +1,4 @@
-//! Netfilter's hooks on the way of IP packets. Since Linux 6.4.
+//! Netfilter's hooks in the path of IP packets. Since Linux 6.4.
 
 use super::link::Link;
 use super::refusal::{self, linux};
@@ -24,24 +24,24 @@ pub enum NetfilterFamily {
     Ipv6,
 }
 
-/// Where on their way (`enum nf_inet_hooks`).
+/// Where in the packets' path (`enum nf_inet_hooks`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[doc(alias = "nf_inet_hooks")]
 pub enum NetfilterHook {
-    /// As they come in, before it is known where they go.
+    /// Incoming packets, before routing.
     Prerouting,
-    /// On the way to this machine.
+    /// Packets for this machine.
     LocalIn,
-    /// On the way through.
+    /// Forwarded packets.
     Forward,
-    /// As this machine sends them.
+    /// Packets that this machine sends.
     LocalOut,
-    /// On the way out.
+    /// Packets that are about to leave.
     Postrouting,
 }
 
-/// A hook, and the rank among those that use it.
+/// A hook, and the priority among those that use it.
 ///
 /// ```
 /// use rawbpf::attach::{Netfilter, NetfilterFamily, NetfilterHook};
@@ -67,14 +67,14 @@ impl Netfilter {
         }
     }
 
-    /// The rank: lower ones run first. No two users of a hook have the same rank if one of them is a BPF program. The least and the
-    /// greatest number are not for programs.
+    /// The priority: lower ones run first. If one of a hook's users is a BPF program, priorities must be unique. The smallest
+    /// and the largest number are not available to programs.
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Packets arrive whole: the kernel puts fragments together before. Since Linux 6.6, for priorities above -400.
+    /// Packets arrive reassembled: the kernel defragments them first. Since Linux 6.6, for priorities above -400.
     #[doc(alias = "BPF_F_NETFILTER_IP_DEFRAG")]
     pub fn defragment(mut self) -> Self {
         self.flags = DEFRAGMENT;
@@ -83,8 +83,8 @@ impl Netfilter {
 }
 
 impl Program {
-    /// Attaches a program of `SEC("netfilter")` to a hook in the network namespace of this thread, by a link. It answers 0 to
-    /// drop a packet and 1 to let it pass. Since Linux 6.4.
+    /// Attaches a program of `SEC("netfilter")` to a hook in the network namespace of this thread, by a link. It returns 0 to
+    /// drop a packet and 1 to accept it. Since Linux 6.4.
     #[doc(alias = "bpf_program__attach_netfilter")]
     pub fn attach_netfilter(&self, at: &Netfilter) -> Result<Link> {
         attach(self, at).map_err(|e| {
@@ -124,7 +124,7 @@ fn attach(program: &Program, at: &Netfilter) -> Result<Link> {
 }
 
 fn refused(errno: Errno, program: &Program, at: &Netfilter) -> Error {
-    // A kernel that loaded such a program has the hooks; what it does not know is a flag.
+    // A kernel that loaded such a program has the hooks; so it is the flag that is unknown.
     if program.kind() == ProgramType::NETFILTER && at.flags != 0 && errno == Errno::EOPNOTSUPP {
         return refusal::unknown("defragmentation for programs", linux(6, 6), errno);
     }

@@ -1,4 +1,4 @@
-//! Packets of a netkit pair, the device that connects a container with BPF programs in between. Since Linux 6.7.
+//! Packets of a netkit pair, the device that connects a container and runs BPF programs in between. Since Linux 6.7.
 
 use super::anchor::{Wanted, order_methods};
 use super::interface::Interface;
@@ -15,7 +15,7 @@ use crate::{Errno, Error, ErrorKind, Result};
 pub enum NetkitSide {
     /// What the primary device sends.
     Primary,
-    /// What its peer sends, which is in the container.
+    /// What its peer, the device in the container, sends.
     Peer,
 }
 
@@ -28,7 +28,7 @@ impl NetkitSide {
     }
 }
 
-/// Which side of which netkit pair, and where among the other programs.
+/// Which side of which netkit pair, and the position among the other programs.
 ///
 /// ```
 /// use rawbpf::attach::Netkit;
@@ -43,7 +43,7 @@ pub struct Netkit<'a> {
 }
 
 impl<'a> Netkit<'a> {
-    /// What the pair's primary device, this one, sends.
+    /// What the primary device, this interface, sends.
     pub fn primary(interface: impl Into<Interface>) -> Self {
         Self::new(interface, NetkitSide::Primary)
     }
@@ -53,7 +53,7 @@ impl<'a> Netkit<'a> {
         Self::new(interface, NetkitSide::Peer)
     }
 
-    /// One side of the pair whose primary device this is.
+    /// One side of the pair that has this primary device.
     pub fn new(interface: impl Into<Interface>, side: NetkitSide) -> Self {
         Self {
             interface: interface.into(),
@@ -69,7 +69,7 @@ impl Program {
     /// Attaches a program of `SEC("netkit/primary")` or `SEC("netkit/peer")` to a netkit pair, by a link. Since Linux 6.7.
     ///
     /// # Errors
-    /// `NotFound` if there is no such interface, `Unsupported` on older kernels and those without netkit.
+    /// `NotFound` if the interface does not exist, `Unsupported` on older kernels and those without netkit.
     #[doc(alias = "bpf_program__attach_netkit")]
     pub fn attach_netkit(&self, at: &Netkit<'_>) -> Result<Link> {
         attach(self, at)
@@ -110,10 +110,10 @@ fn refused(errno: Errno, at: &Netkit<'_>, kernel: &Target) -> Error {
 }
 
 impl AttachPoint<'_> {
-    /// One side of a netkit pair, whose primary device this is. Since Linux 6.7.
+    /// One side of the netkit pair that has this primary device. Since Linux 6.7.
     ///
     /// # Errors
-    /// `NotFound` if there is no interface of this name.
+    /// `NotFound` if there is no interface with this name.
     pub fn netkit(interface: impl Into<Interface>, side: NetkitSide) -> Result<Self> {
         let index = interface.into().index()?;
         Ok(Self::of_interface(index, side.attach_type()))

@@ -1,6 +1,6 @@
-//! Network namespaces: which socket gets a packet (`sk_lookup`), and how packets are taken apart (`flow_dissector`).
+//! Network namespaces: which socket gets a packet (`sk_lookup`), and how packets are dissected (`flow_dissector`).
 //!
-//! A link since Linux 5.8. Before, flow dissectors were kept by the namespace itself.
+//! A link since Linux 5.8. Before that, the namespace itself keeps flow dissectors.
 
 use super::anchor::Raw;
 use super::link::Link;
@@ -39,17 +39,17 @@ enum Which<'a> {
 const OWN: &str = "/proc/thread-self/ns/net";
 
 impl<'a> Netns<'a> {
-    /// That of this thread.
+    /// The network namespace of this thread.
     pub fn own() -> Self {
         Self::new(Which::Own)
     }
 
-    /// The one that is bound to this file, such as `/run/netns/NAME` or `/proc/PID/ns/net`.
+    /// The namespace that is bound to this file, such as `/run/netns/NAME` or `/proc/PID/ns/net`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self::new(Which::Path(path.into()))
     }
 
-    /// The one whose file is open here.
+    /// The namespace whose file is open here.
     pub fn of(file: &'a impl AsFd) -> Self {
         Self::new(Which::Fd(file.as_fd()))
     }
@@ -61,8 +61,8 @@ impl<'a> Netns<'a> {
         }
     }
 
-    /// Not by a link, which only flow dissectors can, and only in this thread's own namespace. The program stays after a
-    /// process that is killed, as long as the namespace lives. Dropping the [`Link`] takes it off if that happens on a
+    /// Not by a link. Possible only for flow dissectors, and only in this thread's own namespace. The program stays attached
+    /// if the process is killed, as long as the namespace lives. Dropping the [`Link`] detaches it if that happens on a
     /// thread in the same namespace.
     pub fn without_link(mut self) -> Self {
         self.without_link = true;
@@ -121,14 +121,14 @@ fn attach(program: &Program, at: &Netns<'_>) -> Result<Link> {
     }
 }
 
-/// Without waiting for whoever writes to a FIFO; the kernel says what is no namespace.
+/// Does not wait for the writer of a FIFO; the kernel rejects what is not a namespace.
 fn open_namespace(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path);
     file.map_err(|e| Error::from_io(e, "open", path))
 }
 
-/// The kernel takes 0 for "none" in programs of these types: they have one attach type each.
+/// For programs of these types, the kernel takes 0 as "none": they have one attach type each.
 fn attach_type(program: &Program) -> Result<AttachType> {
     match program.kind() {
         ProgramType::SK_LOOKUP => Ok(AttachType::SK_LOOKUP),
@@ -156,7 +156,7 @@ fn refused(errno: Errno, attach_type: AttachType) -> Error {
     }
 }
 
-/// `BPF_PROG_ATTACH` takes no namespace: it means the one of the thread that calls.
+/// `BPF_PROG_ATTACH` takes no namespace: it uses that of the calling thread.
 fn without_link(program: &Program, at: &Netns<'_>, attach_type: AttachType) -> Result<Link> {
     if !matches!(at.which, Which::Own) || attach_type != AttachType::FLOW_DISSECTOR {
         let message = "only a flow dissector can be attached without a link, and only to the own network namespace";
@@ -178,7 +178,7 @@ struct OwnNetns;
 
 impl Place for OwnNetns {
     fn detach(&self, program: &Program) -> Result<()> {
-        // Another program in its place, or another thread's namespace: the kernel compares the program.
+        // Another program may have replaced it, or this may be another thread's namespace: the kernel compares the program.
         own_namespace().detach(program)
     }
 

@@ -15,12 +15,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// How to attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Way {
-    /// By a link if the kernel has them, or else the older way.
+    /// By a link if the kernel supports them, otherwise by `ioctl`.
     #[default]
     Best,
     /// Only by a link.
     Link,
-    /// The older way, even if the kernel has links.
+    /// By `ioctl`, even if the kernel supports links.
     Ioctl,
 }
 
@@ -49,7 +49,7 @@ pub struct PerfEventOptions {
 }
 
 impl PerfEventOptions {
-    /// By a link where the kernel has them for perf events (Linux 5.15), without a cookie, running immediately.
+    /// By a link if the kernel supports them for perf events (Linux 5.15), without a cookie, running immediately.
     pub fn new() -> Self {
         Self::default()
     }
@@ -62,21 +62,21 @@ impl PerfEventOptions {
         }
     }
 
-    /// Sets a number that the program can read. Since Linux 5.15.
+    /// Sets a number that the program can read with `bpf_get_attach_cookie`. Since Linux 5.15.
     #[doc(alias = "bpf_cookie")]
     pub fn cookie(mut self, cookie: u64) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// Uses the `ioctl` of old kernels, even where there are links. It has no cookies.
+    /// Uses the `ioctl` of old kernels, even if links are supported. It does not support cookies.
     pub fn force_ioctl_attach(mut self) -> Self {
         self.way = Way::Ioctl;
         self
     }
 
-    /// Leaves the event as it is: one that was opened stopped (`disabled`) runs the program only once the caller has started it,
-    /// by the `ioctl` `PERF_EVENT_IOC_ENABLE` on a clone of its descriptor.
+    /// Leaves the event as it is: if it was opened stopped (`disabled`), it runs the program only once the caller has started
+    /// it with the `ioctl` `PERF_EVENT_IOC_ENABLE` on a clone of its descriptor.
     pub fn dont_enable(mut self) -> Self {
         self.start = Start::Later;
         self
@@ -84,14 +84,14 @@ impl PerfEventOptions {
 }
 
 impl Program {
-    /// Attaches to a perf event that the caller opened, such as a sampled counter. The event starts with that, and stops
-    /// when the link is dropped.
+    /// Attaches to a perf event that the caller opened, such as a sampled counter. Attaching starts the event, and dropping
+    /// the link stops it.
     #[doc(alias = "bpf_program__attach_perf_event")]
     pub fn attach_perf_event(&self, event: OwnedFd) -> Result<Link> {
         self.attach_perf_event_with(event, &PerfEventOptions::new())
     }
 
-    /// [`Program::attach_perf_event`] with a cookie, the older way, or without starting the event.
+    /// [`Program::attach_perf_event`] with a cookie, by `ioctl`, or without starting the event.
     #[doc(alias = "bpf_program__attach_perf_event_opts")]
     pub fn attach_perf_event_with(
         &self,
@@ -147,7 +147,7 @@ pub(super) fn attach(
     Ok(Link::with(program.name(), link, hold))
 }
 
-/// A perf event with a program on it.
+/// A perf event with an attached program.
 #[derive(Debug)]
 struct PerfHold {
     stop: Stop,
@@ -158,9 +158,9 @@ struct PerfHold {
 /// How an event is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
-    /// When its link is closed; if pinned, it continues.
+    /// By closing its link; if that is pinned, the event continues.
     WithLink,
-    /// It has no link.
+    /// Explicitly, because it has no link.
     ByHand,
 }
 
@@ -172,7 +172,7 @@ impl Attachment for PerfHold {
             let stopped = perf_event::disable(event.as_fd());
             stopped.map_err(|errno| Error::from_errno(errno, "cannot stop the perf event"))?;
         }
-        // It can be removed only when nothing uses it, not even the event.
+        // The probe can be removed only when nothing uses it, not even the event.
         self.legacy.take().map_or(Ok(()), LegacyProbe::remove)
     }
 
@@ -181,7 +181,7 @@ impl Attachment for PerfHold {
     }
 }
 
-/// A link; `None` on kernels that have none for perf events (they do not know the attach type).
+/// A link; `None` on kernels without links for perf events (they do not know the attach type).
 fn link(
     program: &Program,
     event: BorrowedFd<'_>,

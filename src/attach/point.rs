@@ -15,8 +15,8 @@ use crate::sys::fd;
 use crate::{Errno, Error, Result};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A place to which programs are attached: a cgroup, a side of an interface, a network namespace, a map of sockets; each for
-/// one attach type.
+/// A place to which programs are attached: a cgroup, a direction of an interface, a network namespace, a map of sockets; each
+/// for one attach type.
 ///
 /// [`AttachPoint::query`] returns what is attached. [`AttachPoint::attach`] and [`AttachPoint::detach`] work without links: what
 /// they attach outlives this process, until somebody detaches it. Prefer the methods of [`Program`], which return a
@@ -63,7 +63,7 @@ impl<'a> AttachOptions<'a> {
 }
 
 impl<'a> AttachPoint<'a> {
-    /// A cgroup (a folder of cgroup2).
+    /// A cgroup (a directory of cgroup2).
     pub fn cgroup(cgroup: &'a impl AsFd, attach_type: AttachType) -> Self {
         Self::of_fd(cgroup.as_fd(), attach_type)
     }

@@ -44,15 +44,15 @@ impl Attachable {
 /// Whether a program of this type can be loaded with this attach type, and attached to `target`: found by doing so, for a moment,
 /// with a program that has no effect.
 ///
-/// The target is what would follow the slash in the section name, or else where such programs are attached:
+/// The target is what follows the slash in the section name, or else where such programs are attached:
 ///
 /// | programs | target |
 /// |---|---|
 /// | tracing, LSM | a function, tracepoint or hook: `vfs_read`, `module:function`, `file_open` |
 /// | kprobes, tracepoints | `vfs_read`, `sched/sched_switch`; a glob for many; `/bin/sh:main` for uprobes |
 /// | XDP, tc, netkit | an interface: `lo` |
-/// | of cgroups | the cgroup's folder |
-/// | of network namespaces | the namespace's file; nothing for this thread's own |
+/// | cgroup programs | the cgroup's directory |
+/// | network namespace programs | the namespace's file; nothing for this thread's own |
 /// | netfilter, perf events, socket filters | nothing |
 ///
 /// ```no_run
@@ -109,7 +109,7 @@ pub fn section_for(name: &str, kernel: &Target) -> Result<Attachable> {
     try_out(def, name, "", kernel)
 }
 
-/// Why [`section_for`] says no; `None` if it says yes, or there is nothing to try.
+/// Why the answer of [`section_for`] is no; `None` if it is yes, or there is nothing to try.
 pub(crate) fn refusal(kernel: &Target, name: &str) -> Option<Error> {
     match section_for(name, kernel).ok()? {
         Attachable::Yes => None,
@@ -117,7 +117,7 @@ pub(crate) fn refusal(kernel: &Target, name: &str) -> Option<Error> {
     }
 }
 
-/// The section of such programs that says most.
+/// The most specific section for such programs.
 fn def_of(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<&'static SectionDef> {
     if kind == ProgramType::KPROBE && attach_type == AttachType::default() {
         let word = if target.contains(':') && target.contains(['/', '.']) {
@@ -129,7 +129,7 @@ fn def_of(kind: ProgramType, attach_type: AttachType, target: &str) -> Result<&'
     }
     let of_kind = || SectionDef::ALL.iter().filter(|def| def.kind == kind);
     let fits = || of_kind().filter(|def| def.attach_type == attach_type);
-    // First what works on more kernels.
+    // First the one that works on more kernels.
     let special = SectionFlags::SLEEPABLE | SectionFlags::XDP_FRAGS;
     let plain = fits().find(|def| !def.flags.intersects(special));
     plain.or_else(|| fits().next()).ok_or_else(|| {
@@ -180,7 +180,7 @@ fn harmless(def: &SectionDef) -> Vec<Insn> {
     const XDP_PASS: i32 = 2;
     const TCX_NEXT: i32 = -1;
     const FLOW_DISSECTOR_CONTINUE: i32 = 129;
-    /// Of cgroups, sockets and netfilter.
+    /// For cgroups, sockets and netfilter.
     const ALLOW: i32 = 1;
     let verdict = match def.kind {
         ProgramType::XDP => XDP_PASS,
@@ -199,7 +199,7 @@ fn goes_to_a_cgroup(kind: ProgramType, attach_type: AttachType) -> bool {
 
 /// How the program is attached, and to what.
 enum Place<'t> {
-    /// As its section name says.
+    /// According to its section name.
     Section,
     Xdp(&'t str),
     Tc(&'t str),
@@ -274,7 +274,7 @@ impl<'t> Place<'t> {
                 program.attach_netfilter(&Netfilter::new(NetfilterFamily::Ipv4, hook).priority(1))
             }
             Self::PerfEvent => {
-                /// Seconds of nanoseconds: it will not come to that.
+                /// A period in nanoseconds that does not elapse in practice.
                 const RARELY: u64 = 1 << 40;
                 let clock = Sampling::software(SoftwareEvent::CpuClock).period(RARELY);
                 program.attach_sampling(&clock)
@@ -290,7 +290,7 @@ impl<'t> Place<'t> {
     }
 }
 
-/// The qdisc for filters stays only if it existed before, or somebody else has started to use it.
+/// Keeps the qdisc only if it existed before, or somebody else has started to use it.
 fn attach_tc(program: &Program, interface: &str) -> Result<Link> {
     let qdisc = TcHook::both(interface);
     let is_new = qdisc.create()?;

@@ -1,4 +1,4 @@
-//! The events of probes in the kernel and in programs: by PMU, or through tracefs where there is none.
+//! The events of kprobes and uprobes: created by a PMU, or through tracefs on kernels without one.
 
 use super::legacy::{self, LegacyProbe};
 use super::link::Link;
@@ -10,27 +10,27 @@ use crate::reloc::Target;
 use crate::sys::perf_event::{PerfEvent, PerfScope};
 use std::os::fd::OwnedFd;
 
-/// How a probe is made and held.
+/// How a probe is created and owned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[doc(alias = "probe_attach_mode")]
 pub enum ProbeMode {
-    /// The newest way that the kernel knows.
+    /// The newest way that the kernel supports.
     #[default]
     Default,
     /// A line in tracefs.
     Tracefs,
     /// A perf event without a link.
     PerfEvent,
-    /// A perf event held by a link. Since Linux 5.15.
+    /// A perf event owned by a link. Since Linux 5.15.
     Link,
 }
 
 impl ProbeMode {
-    /// What makes the probe.
+    /// What creates the probe.
     ///
     /// # Errors
-    /// `Unsupported` if only a PMU will do, and the kernel has none.
+    /// `Unsupported` if a PMU is required and the kernel has none.
     pub(super) fn source(self, kind: ProbeKind, kernel: &Target) -> Result<ProbeSource> {
         self.choose(|| kernel.probe_pmu(kind))
             .ok_or_else(|| legacy::no_pmu(kind))
@@ -53,7 +53,7 @@ impl ProbeMode {
     }
 }
 
-/// What makes a probe.
+/// What creates a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProbeSource {
     /// Since Linux 4.17.
@@ -61,7 +61,7 @@ pub(super) enum ProbeSource {
     Tracefs,
 }
 
-/// A probe that was made, for a program to hang on.
+/// A probe to which a program can be attached.
 #[derive(Debug)]
 pub(super) struct ProbeEvent {
     event: OwnedFd,

@@ -1,4 +1,4 @@
-//! Raw tracepoints: the arguments of a tracepoint, before they are put into a trace event.
+//! Raw tracepoints: the arguments of a tracepoint, before they are formatted as a trace event.
 
 use super::link::Link;
 use crate::btf::Kind;
@@ -11,13 +11,14 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 
 impl Program {
-    /// Attaches to a tracepoint's own arguments, such as those of `sched_switch`. Since Linux 4.17.
+    /// Attaches to a tracepoint's raw arguments, such as those of `sched_switch`. Since Linux 4.17.
     #[doc(alias = "bpf_program__attach_raw_tracepoint")]
     pub fn attach_raw_tracepoint(&self, name: &str) -> Result<Link> {
         self.attach_raw_tracepoint_with_cookie(name, 0)
     }
 
-    /// [`Program::attach_raw_tracepoint`] with a cookie that the program can ask for. Since Linux 6.10.
+    /// [`Program::attach_raw_tracepoint`] with a cookie that the program can read with `bpf_get_attach_cookie`. Since Linux
+    /// 6.10.
     #[doc(alias = "bpf_program__attach_raw_tracepoint_opts")]
     pub fn attach_raw_tracepoint_with_cookie(&self, name: &str, cookie: u64) -> Result<Link> {
         let link = || {
@@ -36,7 +37,7 @@ impl Program {
 }
 
 fn no_tracepoint(kernel: &Target, name: &str) -> Error {
-    // The kernel has a type for each tracepoint.
+    // The kernel's BTF has a typedef for each tracepoint.
     let types = kernel.vmlinux_btf().map(|btf| btf.types());
     let typedefs = types
         .into_iter()

@@ -1,16 +1,16 @@
-//! Why the kernel does not attach something, in words that all kinds of places share.
+//! Why the kernel does not attach something: the reasons that all kinds of attach points have in common.
 
 use crate::kernel::advice;
 use crate::kernel::rights;
 use crate::{Errno, Error, ErrorKind, KernelVersion};
 
-/// A version of Linux that brought something.
+/// The version of Linux that introduced something.
 pub(super) const fn linux(major: u8, minor: u8) -> KernelVersion {
     KernelVersion::new(major, minor, 0)
 }
 
-/// The error for something that the running kernel was asked about, and does not have. The version only says where it can be
-/// had: stable kernels and distributions take things over from newer ones.
+/// The error for something that the running kernel was asked for and does not support. The version only says where it is
+/// available: stable and distribution kernels backport features.
 pub(super) fn unknown(what: &str, since: KernelVersion, errno: Errno) -> Error {
     let message = format!("the kernel does not know {what}");
     Error::new(ErrorKind::Unsupported, message)
@@ -18,7 +18,7 @@ pub(super) fn unknown(what: &str, since: KernelVersion, errno: Errno) -> Error {
         .with_hint(advice::came_with(since))
 }
 
-/// What the kernel's numbers mean wherever programs are attached to networks, sockets and cgroups.
+/// What the kernel's error numbers mean for all programs on networks, sockets and cgroups.
 pub(super) fn explain(errno: Errno, error: Error) -> Error {
     match errno {
         Errno::EPERM | Errno::EACCES => error.with_hint(rights::for_network()),

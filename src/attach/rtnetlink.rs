@@ -1,11 +1,11 @@
-//! Talking to the kernel about interfaces and their traffic control (rtnetlink).
+//! Requests to the kernel about interfaces and their traffic control (rtnetlink).
 
 use super::refusal;
 use crate::sys::netlink::{Attributes, Family, Netlink, Refusal, Request};
 use crate::{Errno, Error, Result};
 use std::sync::{Mutex, PoisonError};
 
-/// A connection, which stays with the network namespace that its thread had in the beginning.
+/// A connection, which stays in the network namespace that its thread had when it was opened.
 #[derive(Debug)]
 pub(super) struct Route(Mutex<Netlink>);
 
@@ -27,7 +27,7 @@ impl Route {
     }
 }
 
-/// An error with the kernel's own words, if it has any.
+/// An error with the kernel's own message, if it has one.
 pub(super) fn error(refusal: &Refusal, message: impl Into<String>) -> Error {
     let message = message.into();
     let message = match &refusal.words {
@@ -40,7 +40,7 @@ pub(super) fn error(refusal: &Refusal, message: impl Into<String>) -> Error {
     Error::from_errno(refusal.errno, message)
 }
 
-/// [`error`] with what to do about missing rights and the like.
+/// [`error`] with a hint about missing permissions and the like.
 pub(super) fn explained(refusal: &Refusal, message: impl Into<String>) -> Error {
     let error = error(refusal, message);
     match refusal.errno {
@@ -64,18 +64,18 @@ const GET_LINK: u16 = 18;
 const NAME: u16 = 3;
 const MTU: u16 = 4;
 
-/// What the kernel tells about an interface.
+/// What the kernel reports about an interface.
 #[derive(Debug)]
 pub(super) struct LinkFacts(Vec<u8>);
 
 impl LinkFacts {
-    /// Those of one interface.
+    /// Of the interface with this index.
     pub(super) fn of(route: &Route, index: u32) -> Result<Self, Refusal> {
         let request = Request::new(GET_LINK, 0, &link_body(index));
         Self::first(route.ask(&request)?)
     }
 
-    /// Those of the interface with this name.
+    /// Of the interface with this name.
     pub(super) fn named(route: &Route, name: &str) -> Result<Self, Refusal> {
         let request = Request::new(GET_LINK, 0, &link_body(0)).text(NAME, name);
         Self::first(route.ask(&request)?)
@@ -86,7 +86,7 @@ impl LinkFacts {
         first.map(Self).ok_or(Errno::ENODEV.into())
     }
 
-    /// Those of all interfaces.
+    /// Of all interfaces.
     pub(super) fn all(route: &Route) -> Result<Vec<Self>, Refusal> {
         let request = Request::new(GET_LINK, Request::DUMP, &link_body(0));
         Ok(route.ask(&request)?.into_iter().map(Self).collect())

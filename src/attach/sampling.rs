@@ -1,4 +1,4 @@
-//! Programs that are run by a counter: every so many counts, or so many times a second.
+//! Programs that run whenever a counter has advanced by some number, or some number of times per second.
 
 use super::attachment::Attachment;
 use super::link::Link;
@@ -11,28 +11,28 @@ use crate::sys::system::online_cpus;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
 
-/// Counters that the kernel keeps (`PERF_TYPE_SOFTWARE`).
+/// Counters that the kernel maintains (`PERF_TYPE_SOFTWARE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "perf_sw_ids")]
 pub enum SoftwareEvent {
-    /// Nanoseconds of a CPU's time. What profilers sample where there are no hardware counters.
+    /// CPU time in nanoseconds. What profilers sample on machines without hardware counters.
     CpuClock,
-    /// Nanoseconds for which the task runs.
+    /// The task's run time in nanoseconds.
     TaskClock,
-    /// Page faults of both sorts.
+    /// Page faults, minor and major.
     PageFaults,
-    /// Switches from one task to another.
+    /// Context switches.
     ContextSwitches,
-    /// Moves of a task to another CPU.
+    /// Migrations of a task to another CPU.
     CpuMigrations,
-    /// Page faults that took no reading from a disk.
+    /// Page faults that did not require disk I/O.
     MinorFaults,
-    /// Page faults that took it.
+    /// Page faults that required disk I/O.
     MajorFaults,
 }
 
-/// Counters of the processor, as the kernel generalizes them (`PERF_TYPE_HARDWARE`). Virtual machines often have none.
+/// Counters of the processor, in the kernel's generalized form (`PERF_TYPE_HARDWARE`). Virtual machines often have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[doc(alias = "perf_hw_id")]
@@ -41,17 +41,17 @@ pub enum HardwareEvent {
     CpuCycles,
     /// Retired instructions.
     Instructions,
-    /// Accesses to the last cache.
+    /// Accesses to the last-level cache.
     CacheReferences,
-    /// Those that it could not answer.
+    /// Misses of the last-level cache.
     CacheMisses,
     /// Retired branches.
     BranchInstructions,
-    /// Those that were not foreseen.
+    /// Mispredicted branches.
     BranchMisses,
 }
 
-/// What to count, how often to run the program, and for whom.
+/// What to count, how often to run the program, and for which processes.
 ///
 /// ```
 /// use rawbpf::attach::{Processes, Sampling, SoftwareEvent};
@@ -70,7 +70,7 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// A counter that the kernel keeps.
+    /// A counter that the kernel maintains.
     pub fn software(event: SoftwareEvent) -> Self {
         /// `PERF_TYPE_SOFTWARE`
         const SOFTWARE: u32 = 1;
@@ -86,7 +86,7 @@ impl Sampling {
 
     /// Any counter, by `PERF_TYPE_*` (or a number from `/sys/bus/event_source/devices/*/type`) and its configuration.
     ///
-    /// Until told otherwise: a thousand times a second, all processes, every CPU.
+    /// By default: a thousand times a second, all processes, every CPU.
     pub fn event(kind: u32, config: u64) -> Self {
         Self {
             kind,
@@ -98,39 +98,40 @@ impl Sampling {
         }
     }
 
-    /// Runs the program about so many times a second on each CPU, while there is something to count.
+    /// Runs the program about this many times per second on each CPU, while there is something to count.
     pub fn frequency(mut self, hertz: u64) -> Self {
         self.rate = SampleRate::Frequency(hertz);
         self
     }
 
-    /// Runs the program every so many counts.
+    /// Runs the program each time the counter has advanced by this number.
     pub fn period(mut self, counts: u64) -> Self {
         self.rate = SampleRate::Period(counts);
         self
     }
 
-    /// Whose events count. Here, a process is one thread: `Own` is the calling thread, `Pid` takes any thread's number.
+    /// Which processes are counted. Here, a process is a single thread: `Own` is the calling thread, `Pid` takes any thread
+    /// id.
     pub fn processes(mut self, processes: Processes) -> Self {
         self.processes = processes;
         self
     }
 
-    /// On one CPU only.
+    /// Only on this CPU.
     pub fn cpu(mut self, cpu: u32) -> Self {
         self.cpu = Some(cpu);
         self
     }
 
-    /// A number that the program can ask for. Since Linux 5.15.
+    /// A number that the program can read with `bpf_get_attach_cookie`. Since Linux 5.15.
     pub fn cookie(mut self, cookie: u64) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// Opens the counter without a program: one descriptor for each CPU if it counts everybody, else one. For maps of type
-    /// `perf_event_array`, whose programs read it (`bpf_perf_event_read_value`), and for
-    /// [`Program::attach_perf_event`]. The cookie is not used.
+    /// Opens the counter without a program: one descriptor per CPU if it counts all processes, otherwise one. For maps of
+    /// type `perf_event_array`, whose programs read it (`bpf_perf_event_read_value`), and for [`Program::attach_perf_event`].
+    /// The cookie is not used.
     ///
     /// # Errors
     /// Those of [`Program::attach_sampling`].
@@ -149,7 +150,7 @@ impl Sampling {
         perf_event_open(&event, scope).map_err(|errno| refused(errno, self))
     }
 
-    /// One scope for each event to open: one that counts everybody is for one CPU.
+    /// One scope for each event to open: an event that counts all processes is bound to one CPU.
     fn scopes(&self) -> Result<Vec<PerfScope>> {
         let pid = match self.processes {
             Processes::All => None,
@@ -179,9 +180,9 @@ impl Sampling {
 }
 
 impl Program {
-    /// Runs the program when a counter says so. For programs of `SEC("perf_event")`.
+    /// Runs the program when a counter triggers it. For programs of `SEC("perf_event")`.
     ///
-    /// Counting everybody on every CPU takes an event, and a link, for each CPU: the returned [`Link`] holds all of them, and
+    /// Counting all processes on every CPU takes an event and a link for each CPU: the returned [`Link`] owns all of them and
     /// cannot be pinned. CPUs that come online later are not counted.
     ///
     /// # Errors
@@ -216,7 +217,7 @@ fn no_cpu() -> Error {
     Error::new(ErrorKind::Corrupt, "no CPU is online")
 }
 
-/// The links of each CPU's event.
+/// The links of all CPUs' events.
 #[derive(Debug)]
 struct EachCpu(Vec<Link>);
 

@@ -1,6 +1,7 @@
-//! Single sockets: a filter of what one receives, and the choice among those that share a port.
+//! Individual sockets: filtering what a socket receives, and selecting among sockets that share a port.
 //!
-//! The kernel has no links for these: the program stays as long as the socket, which the [`Link`] holds open, too.
+//! The kernel has no links for these: the program stays attached as long as the socket is open, and the [`Link`] keeps it
+//! open, too.
 
 use super::link::Link;
 use super::point::hold;
@@ -13,20 +14,20 @@ use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Program {
-    /// Filters what a socket receives: the program of `SEC("socket")` says how many bytes of each packet to keep, 0 for
-    /// none. Takes the place of the socket's former filter.
+    /// Filters what a socket receives: the program of `SEC("socket")` returns how many bytes of each packet to keep, 0 for
+    /// none. Replaces the socket's previous filter.
     ///
-    /// The [`Link`] holds the socket open. Dropping it takes the filter off, whichever is there by then.
+    /// The [`Link`] keeps the socket open. Dropping it detaches whichever filter is attached by then.
     #[doc(alias = "SO_ATTACH_BPF")]
     pub fn attach_socket_filter(&self, socket: impl AsFd) -> Result<Link> {
         attach(self, &socket, Kind::Filter)
     }
 
-    /// Chooses which socket gets a packet or connection, among all that share the port of this one (`SO_REUSEPORT`). The
-    /// program is one of `SEC("sk_reuseport")` (since Linux 4.19), or of `SEC("socket")`, which returns the number of a
-    /// socket. Takes the place of the group's former program.
+    /// Selects the socket that gets a packet or connection, among all that share this one's port (`SO_REUSEPORT`). The
+    /// program is one of `SEC("sk_reuseport")` (since Linux 4.19), or of `SEC("socket")`, which returns the index of a
+    /// socket. Replaces the group's previous program.
     ///
-    /// The [`Link`] holds the socket open. Dropping it takes the program off (since Linux 5.3), whichever is there by then.
+    /// The [`Link`] keeps the socket open. Dropping it detaches (since Linux 5.3) whichever program is attached by then.
     #[doc(alias = "SO_ATTACH_REUSEPORT_EBPF")]
     pub fn attach_reuseport(&self, socket: impl AsFd) -> Result<Link> {
         attach(self, &socket, Kind::Reuseport)

@@ -1,6 +1,6 @@
-//! Maps of sockets: what is done with the data that these sockets receive (`sk_skb`) or send (`sk_msg`).
+//! Maps of sockets: what happens to the data that these sockets receive (`sk_skb`) or send (`sk_msg`).
 //!
-//! A link since Linux 6.10. Before, a program was kept by the map itself: it stays there as long as the map lives.
+//! A link since Linux 6.10. Before that, the map itself keeps the program as long as the map lives.
 
 use super::anchor::Raw;
 use super::link::Link;
@@ -15,10 +15,10 @@ use std::os::fd::AsFd;
 
 impl Program {
     /// Attaches a program of `SEC("sk_msg")`, `SEC("sk_skb/stream_verdict")`, `SEC("sk_skb/stream_parser")` or
-    /// `SEC("sk_skb/verdict")` to a map of sockets: it runs for all sockets that are in the map.
+    /// `SEC("sk_skb/verdict")` to a map of sockets: it runs for all sockets in the map.
     ///
-    /// Before Linux 6.10 there is no link: the program stays as long as the map does, even after this process if others
-    /// hold the map; and it takes the place of another program of the same attach type. Since 6.10 that is refused.
+    /// Before Linux 6.10 there is no link: the program stays attached as long as the map lives, even after this process has
+    /// ended if others use the map; and it replaces another program of the same attach type. Since 6.10 that is rejected.
     #[doc(alias = "bpf_program__attach_sockmap")]
     pub fn attach_sockmap(&self, map: &Map) -> Result<Link> {
         let context = |e: Error| {

@@ -1,4 +1,4 @@
-//! Kernel interfaces made of functions (`struct_ops`): registered by writing a map's value.
+//! Kernel interfaces that consist of functions (`struct_ops`): registered by writing a map's value.
 
 use super::attachment::Attachment;
 use super::link::Link;
@@ -9,13 +9,13 @@ use crate::sys::bpf::{self, LinkCreate, LinkOptions, LinkTarget};
 use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::os::fd::AsFd;
 
-/// There is one element.
+/// The only element.
 const KEY: [u8; 4] = [0; 4];
 
 impl Object {
     /// Registers the struct_ops map of this name with the kernel. Since Linux 5.6.
     ///
-    /// A map of `SEC(".struct_ops.link")` gets a link (Linux 6.4); any other is registered as long as the returned value
+    /// A map of `SEC(".struct_ops.link")` gets a link (Linux 6.4); any other stays registered as long as the returned value
     /// lives.
     #[doc(alias = "bpf_map__attach_struct_ops")]
     pub fn attach_struct_ops(&self, map: &str) -> Result<Link> {
@@ -48,16 +48,16 @@ fn is_linked(map: &Map) -> bool {
 
 fn set_value(map: &Map, value: &[u8]) -> Result<()> {
     match map.insert(&KEY, value, UpdateMode::Any) {
-        // It is set already: by another link, or for one that was dropped.
+        // It is set already: by another link, or for a link that was dropped.
         Err(error) if is_linked(map) && error.errno() == Some(Errno::EBUSY) => Ok(()),
         result => result.map_err(explain),
     }
 }
 
 impl Link {
-    /// Puts another struct_ops map in the place of the registered one, without a gap. Since Linux 6.4.
+    /// Atomically replaces the registered struct_ops map with another one. Since Linux 6.4.
     ///
-    /// Both are maps of `SEC(".struct_ops.link")`, of the same type and (for a congestion control) with the same name.
+    /// Both must be maps of `SEC(".struct_ops.link")`, of the same type and (for a congestion control) with the same name.
     #[doc(alias = "bpf_link__update_map")]
     pub fn update_map(&self, object: &Object, map: &str) -> Result<()> {
         let (handle, value) = struct_ops_map(object, map)?;
@@ -80,7 +80,7 @@ impl Link {
     }
 }
 
-/// The struct_ops map of this name, and the value that registers it.
+/// The struct_ops map with this name, and the value that registers it.
 fn struct_ops_map<'o>(object: &'o Object, name: &str) -> Result<(&'o Map, &'o [u8])> {
     let values = object.struct_ops.iter();
     let Some(value) = values.clone().find(|value| value.map == name) else {
@@ -91,7 +91,8 @@ fn struct_ops_map<'o>(object: &'o Object, name: &str) -> Result<(&'o Map, &'o [u
     Ok((object.map(name)?, &value.value))
 }
 
-/// A struct_ops map whose value is set, which registers it. The registration holds the map: it would outlive this process.
+/// A struct_ops map that is registered because its value is set. The registration keeps the map alive: it would outlive this
+/// process.
 #[derive(Debug)]
 struct Registered(Map);
 

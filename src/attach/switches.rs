@@ -1,11 +1,11 @@
-//! Switches of the kernel with which it takes programs for its functions, and never runs them.
+//! Kernel settings under which the kernel accepts programs for its functions, but never runs them.
 
 use super::tracefs;
 use crate::mounts;
 use crate::{Error, ErrorKind, Result};
 use std::fs;
 
-/// Machines on which a kprobe at the start of a function that can be traced is a matter of ftrace (`CONFIG_KPROBES_ON_FTRACE`).
+/// Architectures on which a kprobe at the start of a traceable function uses ftrace (`CONFIG_KPROBES_ON_FTRACE`).
 const KPROBES_ON_FTRACE: bool = cfg!(any(
     target_arch = "x86_64",
     target_arch = "powerpc64",
@@ -15,8 +15,8 @@ const KPROBES_ON_FTRACE: bool = cfg!(any(
 ));
 
 /// # Errors
-/// `Unsupported` if the function tracer is switched off. Trampolines and links of many functions hang on it. Kernels differ in
-/// whether they refuse them then, or take them and never run them.
+/// `Unsupported` if the function tracer is disabled. Trampolines and links of many functions depend on it. Kernels differ in
+/// whether they reject programs then, or accept them and never run them.
 pub(super) fn check_ftrace() -> Result<()> {
     let path = "/proc/sys/kernel/ftrace_enabled";
     if fs::read_to_string(path).is_ok_and(|text| is_zero(&text)) {
@@ -28,8 +28,8 @@ pub(super) fn check_ftrace() -> Result<()> {
 }
 
 /// # Errors
-/// `Unsupported` if kprobes are switched off, or what they hang on at the start of the function; inside of functions, that is
-/// nothing.
+/// `Unsupported` if kprobes are disabled, or what they depend on at the start of the function; inside functions, they depend
+/// on nothing else.
 pub(super) fn check_kprobes(start_of: Option<&str>) -> Result<()> {
     let file = "kprobes/enabled";
     let debugfs = mounts::debugfs().ok();
@@ -50,7 +50,7 @@ fn is_zero(text: &str) -> bool {
     text.trim() == "0"
 }
 
-/// Whether ftrace has the function. If that cannot be known: most it has.
+/// Whether ftrace knows the function. If that cannot be determined: it most likely does.
 fn is_traceable(function: &str) -> bool {
     tracefs::traceable_functions().map_or(true, |list| {
         tracefs::names(&list).any(|name| name == function)

@@ -1,4 +1,4 @@
-//! What the descriptor of a process is attached to.
+//! What a process's descriptor is attached to.
 
 use crate::kernel::rights;
 use crate::sys::bpf;
@@ -7,12 +7,12 @@ use crate::{Errno, Error, ErrorKind, Result};
 #[doc(inline)]
 pub use crate::sys::bpf::TaskFd;
 
-/// Asks what descriptor `fd` of process `pid` is about: a raw tracepoint, or a perf event of a tracepoint, kprobe or uprobe with a
-/// program. Since Linux 4.18. Links tell it by themselves, see [`Link::info`](super::Link::info).
+/// Returns what descriptor `fd` of process `pid` refers to: a raw tracepoint, or a perf event of a tracepoint, kprobe or
+/// uprobe with a program. Since Linux 4.18. For links, see [`Link::info`](super::Link::info).
 ///
 /// # Errors
-/// `NotFound` if there is no such process or descriptor; `InvalidArgument` if the descriptor is of another kind, or has no program;
-/// `Permission` without `CAP_SYS_ADMIN`.
+/// `NotFound` if the process or descriptor does not exist; `InvalidArgument` if the descriptor is of another kind, or has no
+/// program; `Permission` without `CAP_SYS_ADMIN`.
 #[doc(alias = "bpf_task_fd_query")]
 pub fn task_fd(pid: u32, fd: u32) -> Result<TaskFd> {
     bpf::task_fd_query(pid, fd).map_err(|errno| {

@@ -1,6 +1,6 @@
-//! Classic filters (`tc`): before Linux 6.6 the only way to the packets of an interface.
+//! Classic filters (`tc`): before Linux 6.6 the only way to attach to an interface's packets in both directions.
 //!
-//! There are no links for them. A filter stays after its process, and the qdisc `clsact` that it hangs on stays after the
+//! There are no links for them. A filter outlives its process, and the qdisc `clsact` that it is attached to outlives the
 //! filter, because others may use it, too.
 
 use super::interface::{Direction, Interface};
@@ -21,7 +21,7 @@ const BPF_NAME: u16 = 7;
 const BPF_FLAGS: u16 = 8;
 const DIRECT_ACTION: u32 = 1;
 
-/// Where a classic filter goes.
+/// Where to add a classic filter.
 ///
 /// ```
 /// use rawbpf::attach::Tc;
@@ -37,12 +37,12 @@ pub struct Tc {
 }
 
 impl Tc {
-    /// Packets that come in.
+    /// Incoming packets.
     pub fn ingress(interface: impl Into<Interface>) -> Self {
         Self::at(TcHook::ingress(interface))
     }
 
-    /// Packets that go out.
+    /// Outgoing packets.
     pub fn egress(interface: impl Into<Interface>) -> Self {
         Self::at(TcHook::egress(interface))
     }
@@ -51,7 +51,7 @@ impl Tc {
         Self::at(TcHook::of(interface, direction))
     }
 
-    /// Any place that takes filters.
+    /// Any hook that takes filters.
     pub fn at(hook: TcHook) -> Self {
         Self {
             hook,
@@ -61,20 +61,20 @@ impl Tc {
         }
     }
 
-    /// Its rank: filters with a lower one run first. Without one the kernel chooses, so that it runs before those that are
-    /// there.
+    /// The filter's priority: filters with a lower number run first. If not set, the kernel chooses one that is lower than
+    /// the existing ones.
     pub fn priority(mut self, priority: u16) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Its number among those of the same priority. Without one the kernel chooses.
+    /// Identifies the filter among those of the same priority. If not set, the kernel chooses one.
     pub fn handle(mut self, handle: u32) -> Self {
         self.handle = handle;
         self
     }
 
-    /// In the place of a filter that is there, if one is.
+    /// Replaces an existing filter, if there is one.
     #[doc(alias = "BPF_TC_F_REPLACE")]
     pub fn replace(mut self) -> Self {
         self.replace = true;
@@ -83,14 +83,15 @@ impl Tc {
 }
 
 impl Program {
-    /// Attaches a program of `SEC("tc")` as a filter that decides itself (`direct-action`). The qdisc `clsact` is made if it
-    /// is missing, and stays.
+    /// Attaches a program of `SEC("tc")` as a filter in `direct-action` mode. The qdisc `clsact` is created if it is missing,
+    /// and stays.
     ///
-    /// The filter stays after a process that is killed; `tc filter del` or [`TcHook::destroy`] takes it off. Dropping the
-    /// [`Link`] takes it off as long as it is this program's.
+    /// The filter stays attached if the process is killed; `tc filter del` or [`TcHook::destroy`] removes it. Dropping the
+    /// [`Link`] removes it only if it still has this program.
     ///
     /// # Errors
-    /// `NotFound` if there is no such interface; the kernel's `EEXIST` if a filter with this handle and priority exists.
+    /// `NotFound` if the interface does not exist; the kernel's `EEXIST` if there is already a filter with this handle and
+    /// priority.
     #[doc(alias = "bpf_tc_attach")]
     pub fn attach_tc(&self, at: &Tc) -> Result<Link> {
         attach(self, at).map_err(|e| {
@@ -146,7 +147,7 @@ pub(super) fn attach(program: &Program, at: &Tc) -> Result<Link> {
     Ok(Link::unlinked(program, place))
 }
 
-/// A filter that was made, and the connection to the network namespace that it is in.
+/// A filter that was created, and the connection to its network namespace.
 #[derive(Debug)]
 struct Filter {
     route: Route,

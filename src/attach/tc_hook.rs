@@ -1,4 +1,4 @@
-//! Where classic traffic control (`tc`) has filters: a qdisc of an interface, and what hangs on it.
+//! Where classic traffic control (`tc`) has filters: a qdisc of an interface, and what is attached to it.
 
 use super::interface::{Direction, Interface};
 use super::rtnetlink::{self, Route};
@@ -14,7 +14,7 @@ const GET_FILTER: u16 = 46;
 pub(super) const KIND: u16 = 1;
 pub(super) const OPTIONS: u16 = 2;
 const BPF_ID: u16 = 11;
-/// `TC_H_CLSACT`, its handle, and the two sides of it.
+/// `TC_H_CLSACT`, its handle, and its two directions.
 const CLSACT: u32 = 0xffff_fff1;
 const CLSACT_HANDLE: u32 = 0xffff_0000;
 const CLSACT_INGRESS: u32 = 0xffff_fff2;
@@ -43,9 +43,9 @@ pub struct TcHook {
 
 #[derive(Debug, Clone)]
 enum Where {
-    /// One side of clsact, or both.
+    /// One direction of clsact, or both.
     Clsact(Option<Direction>),
-    /// Whatever has this handle.
+    /// The class or qdisc with this handle.
     Parent(u32),
     /// A qdisc by its kind.
     Qdisc {
@@ -60,36 +60,37 @@ enum Where {
 #[non_exhaustive]
 #[doc(alias = "bpf_tc_opts")]
 pub struct TcFilter {
-    /// Its number among those of the same priority.
+    /// Identifies the filter among those of the same priority.
     pub handle: u32,
-    /// Its rank: lower ones run first.
+    /// The filter's priority: lower ones run first.
     pub priority: u16,
-    /// The number of its program.
+    /// The id of its program.
     pub program_id: u32,
 }
 
 impl TcHook {
-    /// Packets that come in.
+    /// Incoming packets.
     pub fn ingress(interface: impl Into<Interface>) -> Self {
         Self::new(interface, Where::Clsact(Some(Direction::Ingress)))
     }
 
-    /// Packets that go out.
+    /// Outgoing packets.
     pub fn egress(interface: impl Into<Interface>) -> Self {
         Self::new(interface, Where::Clsact(Some(Direction::Egress)))
     }
 
-    /// Both ways: what can be created and destroyed, but not attached to.
+    /// Both directions: can be created and destroyed, but not attached to.
     pub fn both(interface: impl Into<Interface>) -> Self {
         Self::new(interface, Where::Clsact(None))
     }
 
-    /// A class or qdisc that exists: `parent` is its handle, 0x10002 for `1:2`. (`BPF_TC_CUSTOM`)
+    /// An existing class or qdisc: `parent` is its handle, 0x10002 for `1:2`. (`BPF_TC_CUSTOM`)
     pub fn under(interface: impl Into<Interface>, parent: u32) -> Self {
         Self::new(interface, Where::Parent(parent))
     }
 
-    /// A qdisc of this kind, such as `htb`: what can be created and destroyed. `parent` is 0xffffffff for the root. (`BPF_TC_QDISC`)
+    /// A qdisc of this kind, such as `htb`: can be created and destroyed. `parent` is 0xffffffff for the root.
+    /// (`BPF_TC_QDISC`)
     pub fn qdisc(
         interface: impl Into<Interface>,
         kind: impl Into<String>,
@@ -118,7 +119,7 @@ impl TcHook {
         }
     }
 
-    /// Makes the qdisc: `clsact` for a direction. Says whether it is new.
+    /// Creates the qdisc: `clsact` for a direction. Returns whether it is new.
     #[doc(alias = "bpf_tc_hook_create")]
     pub fn create(&self) -> Result<bool> {
         self.create_by(&Route::open()?)
@@ -133,8 +134,8 @@ impl TcHook {
         }
     }
 
-    /// Takes away what is here, whoever put it: the filters of a direction; of both directions, the qdisc `clsact` with all
-    /// its filters; or the qdisc of this kind.
+    /// Removes what is here, whoever created it: the filters of one direction; for both directions, the qdisc `clsact` with
+    /// all its filters; or the qdisc of this kind.
     #[doc(alias = "bpf_tc_hook_destroy")]
     pub fn destroy(&self) -> Result<()> {
         let request = match &self.place {
@@ -176,7 +177,7 @@ impl TcHook {
         Ok(answer.iter().filter_map(|one| filter(one)).collect())
     }
 
-    /// Takes one filter off.
+    /// Removes one filter.
     #[doc(alias = "bpf_tc_detach")]
     pub fn detach(&self, handle: u32, priority: u16) -> Result<()> {
         self.detach_by(&Route::open()?, handle, priority)
@@ -191,12 +192,12 @@ impl TcHook {
             .map_err(|refusal| self.refused(&refusal, "cannot take the filter off"))
     }
 
-    /// Whether the qdisc is one that can be made without further ado.
+    /// Whether the qdisc is `clsact`, which can be created without further options.
     pub(super) fn is_clsact(&self) -> bool {
         matches!(self.place, Where::Clsact(_))
     }
 
-    /// The same, whatever names the interface and the thread's namespace will have later.
+    /// The same hook, unaffected by later changes of the interface's name or the thread's namespace.
     pub(super) fn fixed(&self) -> Result<Self> {
         Ok(Self {
             interface: self.interface.index()?.into(),
@@ -222,7 +223,7 @@ impl TcHook {
         Ok(Request::new(kind, flags, &body).text(KIND, name))
     }
 
-    /// What filters hang on.
+    /// The handle that filters are attached to.
     fn parent(&self) -> Result<u32> {
         match &self.place {
             Where::Clsact(Some(Direction::Ingress)) => Ok(CLSACT_INGRESS),
@@ -267,7 +268,7 @@ impl TcHook {
     }
 }
 
-/// A BPF filter in an answer; `None` if it is of another kind.
+/// A BPF filter from a reply; `None` for filters of other kinds.
 pub(super) fn filter(answer: &[u8]) -> Option<TcFilter> {
     let word = |at: usize| Some(u32::from_ne_bytes(*answer.get(at..)?.first_chunk()?));
     let options = Attributes::after(BODY, answer).value(OPTIONS)?;

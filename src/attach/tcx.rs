@@ -1,4 +1,4 @@
-//! Packets that come in or go out at an interface (tcx): a link since Linux 6.6, a classic filter (`tc`) before.
+//! An interface's incoming or outgoing packets (tcx): a link since Linux 6.6, a classic filter (`tc`) before.
 
 use super::anchor::{Wanted, order_methods};
 use super::interface::{Direction, Interface};
@@ -10,7 +10,7 @@ use crate::kinds::ProgramType;
 use crate::program::Program;
 use crate::{Errno, Error, ErrorKind, Result};
 
-/// Which packets of which interface, and where among the other programs.
+/// Which packets of which interface, and the position among the other programs.
 ///
 /// ```no_run
 /// # fn example(program: &rawbpf::program::Program, other: &rawbpf::attach::Link) -> rawbpf::Result<()> {
@@ -27,12 +27,12 @@ pub struct Tcx<'a> {
 }
 
 impl<'a> Tcx<'a> {
-    /// Packets that come in.
+    /// Incoming packets.
     pub fn ingress(interface: impl Into<Interface>) -> Self {
         Self::new(interface, Direction::Ingress)
     }
 
-    /// Packets that go out.
+    /// Outgoing packets.
     pub fn egress(interface: impl Into<Interface>) -> Self {
         Self::new(interface, Direction::Egress)
     }
@@ -50,13 +50,14 @@ impl<'a> Tcx<'a> {
 }
 
 impl Program {
-    /// Attaches a program of `SEC("tcx/ingress")`, `SEC("tcx/egress")` or `SEC("tc")` to the packets of an interface.
+    /// Attaches a program of `SEC("tcx/ingress")`, `SEC("tcx/egress")` or `SEC("tc")` to an interface's packets.
     ///
-    /// By a link since Linux 6.6. Before, as a classic filter ([`Program::attach_tc`]), which stays after a process that is
-    /// killed; there a new program runs before those that are there, and places in the order are refused.
+    /// By a link since Linux 6.6. Before that, as a classic filter ([`Program::attach_tc`]), which stays attached if the
+    /// process is killed; such a filter runs before existing ones, and a position in the order is rejected.
     ///
     /// # Errors
-    /// `NotFound` if there is no such interface, `Unsupported` if a place in the order was named and the kernel has none.
+    /// `NotFound` if the interface does not exist, `Unsupported` if a position in the order was requested and the kernel has
+    /// none.
     #[doc(alias = "bpf_program__attach_tcx")]
     pub fn attach_tcx(&self, at: &Tcx<'_>) -> Result<Link> {
         attach(self, at)
@@ -109,10 +110,10 @@ fn refused(errno: Errno, program: &Program, at: &Tcx<'_>) -> Error {
 }
 
 impl AttachPoint<'_> {
-    /// Packets that come in or go out at an interface, before (after) classic traffic control. Since Linux 6.6.
+    /// An interface's incoming or outgoing packets, before classic traffic control. Since Linux 6.6.
     ///
     /// # Errors
-    /// `NotFound` if there is no interface of this name.
+    /// `NotFound` if there is no interface with this name.
     pub fn tcx(interface: impl Into<Interface>, direction: Direction) -> Result<Self> {
         let index = interface.into().index()?;
         Ok(Self::of_interface(index, direction.tcx()))

@@ -1,4 +1,4 @@
-//! Trace events and traceable functions: what is in tracefs.
+//! Trace events and traceable functions: the contents of tracefs.
 
 use super::glob;
 use crate::kernel::rights;
@@ -7,7 +7,7 @@ use crate::{Errno, Error, ErrorKind, Result, did_you_mean};
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 
-/// The list of functions that can be traced, a line each.
+/// The list of functions that can be traced, one per line.
 pub(super) fn traceable_functions() -> Result<String> {
     let file = "available_filter_functions";
     let folder = mounts::tracefs()?;
@@ -40,13 +40,13 @@ pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
         .filter_map(|line| line.split_ascii_whitespace().next())
 }
 
-/// The names in such a list that a pattern means, of the modules that `of` admits (`None` is the kernel proper).
+/// The names in such a list that match a pattern, of the modules that `of` accepts (`None` is vmlinux).
 pub(super) fn matching_names<'l>(
     list: &'l str,
     of: impl Fn(Option<&str>) -> bool,
     pattern: &str,
 ) -> HashSet<&'l str> {
-    // `vfs_read` or, of a module, `veth_xmit [veth]`.
+    // `vfs_read` or, in a module, `veth_xmit [veth]`.
     let lines = list.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
         let name = words.next()?;
@@ -55,12 +55,12 @@ pub(super) fn matching_names<'l>(
     lines.filter(|name| glob::matches(pattern, name)).collect()
 }
 
-/// From `[veth]`, as such lists write it.
+/// Strips the brackets of `[veth]`, as such lists write it.
 pub(super) fn module_name(word: &str) -> &str {
     word.trim_matches(['[', ']'])
 }
 
-/// The number of a trace event, by which a perf event names it.
+/// The id of a trace event, which perf events refer to.
 #[doc(alias = "determine_tracepoint_id")]
 pub(super) fn event_id(category: &str, name: &str) -> Result<u64> {
     let plain = |word: &str| !word.is_empty() && !word.contains('/') && word != "..";
@@ -95,7 +95,7 @@ fn no_event(folder: &Folder, category: &str, name: &str) -> Error {
             .with_errno(Errno::ENOENT)
             .with_hint("the kernel was built without CONFIG_EVENT_TRACING, or is locked down for confidentiality");
     }
-    // `category:name`, a line each.
+    // `category:name`, one per line.
     let list = folder.read("available_events").unwrap_or_default();
     let events: Vec<(&str, &str)> = list
         .lines()

@@ -11,14 +11,14 @@ impl Program {
     /// Attaches to a tracepoint, such as `("syscalls", "sys_enter_openat")`.
     ///
     /// # Errors
-    /// `NotFound` if there is no such tracepoint. `Permission` if tracefs, which knows it, is neither mounted nor may be
-    /// mounted by this process for itself (see [`mounts`](crate::mounts)).
+    /// `NotFound` if the tracepoint does not exist. `Permission` if tracefs, which lists it, is not mounted and this process
+    /// may not mount it for itself (see [`mounts`](crate::mounts)).
     #[doc(alias = "bpf_program__attach_tracepoint")]
     pub fn attach_tracepoint(&self, category: &str, name: &str) -> Result<Link> {
         self.attach_tracepoint_with_cookie(category, name, 0)
     }
 
-    /// [`Program::attach_tracepoint`] with a cookie that the program can ask for. Since Linux 5.15.
+    /// [`Program::attach_tracepoint`] with a cookie that the program can read with `bpf_get_attach_cookie`. Since Linux 5.15.
     #[doc(alias = "bpf_program__attach_tracepoint_opts")]
     pub fn attach_tracepoint_with_cookie(
         &self,

@@ -1,4 +1,4 @@
-//! Programs that were loaded for one function, tracepoint or hook, by its type: `fentry`, `fexit`, `fmod_ret`, `tp_btf`,
+//! Programs that are loaded for one function, tracepoint or hook, by its BTF type: `fentry`, `fexit`, `fmod_ret`, `tp_btf`,
 //! `freplace`.
 
 use super::link::Link;
@@ -18,18 +18,18 @@ impl Program {
         attach_loaded(self, 0)
     }
 
-    /// [`Program::attach_tracing`] with a cookie that the program can ask for. Since Linux 6.0.
+    /// [`Program::attach_tracing`] with a cookie that the program can read with `bpf_get_attach_cookie`. Since Linux 6.0.
     #[doc(alias = "bpf_program__attach_trace_opts")]
     pub fn attach_tracing_with_cookie(&self, cookie: u64) -> Result<Link> {
         attach_loaded(self, cookie)
     }
 }
 
-/// A link, or on kernels whose links are of other kinds only, a raw tracepoint without a name.
+/// A link or, on kernels that have no such links, a raw tracepoint without a name.
 #[doc(alias = "bpf_program__attach_btf_id")]
 pub(super) fn attach_loaded(program: &Program, cookie: u64) -> Result<Link> {
     let doing = || format!("attaching `{}` to {}", program.name(), target_name(program));
-    // Of a program from elsewhere, the kernel alone knows the target.
+    // If the program was not loaded by us, only the kernel knows its target.
     if program.origin().is_some() && program.attach_target().is_none() {
         let message = "the program was not loaded for any function, tracepoint or hook";
         return Err(Error::new(ErrorKind::InvalidArgument, message)
@@ -41,7 +41,7 @@ pub(super) fn attach_loaded(program: &Program, cookie: u64) -> Result<Link> {
     }
     let made = match program.attach_type() {
         Some(attach_type) => link(program, attach_type, cookie),
-        // A raw tracepoint without a name stands for what the program was loaded for, whatever that is; it takes no cookie.
+        // A raw tracepoint without a name attaches to whatever the program was loaded for; it takes no cookie.
         None if cookie == 0 => bpf::raw_tracepoint_open(None, program.as_fd(), 0),
         None => link(
             program,
@@ -81,7 +81,7 @@ fn link(program: &Program, attach_type: AttachType, cookie: u64) -> Result<Owned
     }
 }
 
-/// The kinds that were attached as raw tracepoints before Linux 5.17 or so.
+/// The attach types that were attached as raw tracepoints before about Linux 5.17.
 fn had_no_links(attach_type: AttachType) -> bool {
     matches!(
         attach_type,
@@ -93,7 +93,7 @@ fn had_no_links(attach_type: AttachType) -> bool {
     )
 }
 
-/// Whether a trampoline runs the program where a function of the kernel is entered or left.
+/// Whether the program runs from a trampoline at the entry or exit of a kernel function.
 fn is_at_function(program: &Program) -> bool {
     let by_trampoline = matches!(
         program.attach_type(),
@@ -144,13 +144,13 @@ pub(super) fn refused(errno: Errno, program: &Program, cookie: u64) -> Error {
     }
 }
 
-/// A replacement is loaded for one target, which it gives away when it is attached.
+/// A replacement is loaded for one target, which it loses when it is attached.
 const AGAIN: &str = "has it been attached before? then its target has to be named again, with Program::attach_freplace";
 
-/// `BPF_MAX_TRAMP_LINKS`, and a page for the machine code.
+/// `BPF_MAX_TRAMP_LINKS`, and one page for the machine code.
 const FULL: &str = "a function takes 38 programs of fentry, fexit, fmod_ret and LSM in all, and has as many already";
 
-/// Who may be in the way at a function (`bpf_trampoline_link_prog`, `register_ftrace_direct`).
+/// What may be in the way at a function (`bpf_trampoline_link_prog`, `register_ftrace_direct`).
 fn busy(program: &Program) -> &'static str {
     match program.attach_target() {
         _ if program.kind() == ProgramType::EXT => {
@@ -174,7 +174,7 @@ mod tests {
     use crate::program::{Origin, ProgramParts};
     use std::sync::Arc;
 
-    /// A program that was loaded for this. Its descriptor is not looked at.
+    /// A program that was loaded for this target. Its descriptor is not used.
     fn loaded_for(kind: ProgramType, target: AttachTarget) -> Program {
         let null = std::fs::File::open("/dev/null").unwrap();
         Program::new(ProgramParts {

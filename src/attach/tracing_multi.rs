@@ -1,4 +1,4 @@
-//! The entry or exit of many kernel functions with one link (`fentry.multi` and its kin).
+//! The entry or exit of many kernel functions with a single link (`fentry.multi` and its variants).
 
 use super::functions::Wanted;
 use super::grammar;
@@ -15,11 +15,11 @@ use crate::{Errno, Error, ErrorKind, Result, TypeId};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
 
-/// Trampolines pass so many arguments, of so many bytes each.
+/// The most arguments that a trampoline passes, and their largest size in bytes.
 const MOST_ARGUMENTS: usize = 12;
 const LARGEST_ARGUMENT: u32 = 16;
 
-/// Which kernel functions to watch at once.
+/// Which kernel functions to trace at once.
 ///
 /// ```
 /// use rawbpf::attach::TracingMulti;
@@ -33,18 +33,18 @@ pub struct TracingMulti {
 }
 
 impl TracingMulti {
-    /// All traceable functions whose name matches, with `*` and `?`, as far as trampolines can pass their arguments: of the
-    /// kernel proper, or of the module that the program was loaded for. `module:pattern` says that once more.
+    /// All traceable functions whose name matches, with `*` and `?`, and whose arguments a trampoline can pass: those of
+    /// vmlinux, or of the module that the program was loaded for, which `module:pattern` only repeats.
     pub fn pattern(pattern: impl Into<String>) -> Self {
         Self::of(Wanted::Pattern(pattern.into()))
     }
 
-    /// Functions by name, of the kernel proper or of the module that the program was loaded for.
+    /// Functions by name, of vmlinux or of the module that the program was loaded for.
     pub fn names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self::of(Wanted::names(names))
     }
 
-    /// Functions by their number in the types that the program was loaded for: those of the kernel proper or of a module.
+    /// Functions by their id in the BTF that the program was loaded for: that of vmlinux or of a module.
     pub fn ids(ids: impl Into<Vec<TypeId>>) -> Self {
         Self::of(Wanted::Numbers(ids.into()))
     }
@@ -56,7 +56,7 @@ impl TracingMulti {
         }
     }
 
-    /// A number for each function, which the program can ask for. Not for patterns.
+    /// A number for each function, which the program can read with `bpf_get_attach_cookie`. Not for patterns.
     pub fn cookies(mut self, cookies: impl Into<Vec<u64>>) -> Self {
         self.cookies = cookies.into();
         self
@@ -65,11 +65,11 @@ impl TracingMulti {
 
 impl Program {
     /// Attaches to the entry or exit of many kernel functions. Since Linux 7.2; the program must be of `fentry.multi`,
-    /// `fexit.multi` or `fsession.multi`. One for a module's functions is loaded for that: `SEC("fentry.multi/veth:veth_*")`, or
-    /// an attach target that starts with `veth:`.
+    /// `fexit.multi` or `fsession.multi`. A program for a module's functions must be loaded for the module:
+    /// `SEC("fentry.multi/veth:veth_*")`, or an attach target that starts with `veth:`.
     ///
     /// # Errors
-    /// `NotFound` with similar names if a function is not there, or no traceable function matches.
+    /// `NotFound` with similar names if a function does not exist, or no traceable function matches.
     #[doc(alias = "bpf_program__attach_tracing_multi")]
     pub fn attach_tracing_multi(&self, at: &TracingMulti) -> Result<Link> {
         attach(self, at).map_err(|e| {
@@ -116,7 +116,7 @@ fn attach(program: &Program, at: &TracingMulti) -> Result<Link> {
     Ok(Link::kernel(program.name(), fd))
 }
 
-/// The module whose functions the program may watch; `None` for the kernel proper.
+/// The module whose functions the program may trace; `None` for vmlinux.
 fn loaded_for(program: &Program) -> Option<&Module> {
     match program.attach_target() {
         Some(AttachTarget::Btf { module, .. }) => module.as_ref(),
@@ -124,7 +124,7 @@ fn loaded_for(program: &Program) -> Option<&Module> {
     }
 }
 
-/// The types of this module, or of the kernel proper.
+/// The types of this module, or of vmlinux.
 fn types_of<'k>(kernel: &'k Target, module: Option<&Module>) -> Result<&'k Btf<'static>> {
     let Some(module) = module else {
         return kernel.vmlinux_btf().map(AsRef::as_ref);
@@ -137,7 +137,7 @@ fn types_of<'k>(kernel: &'k Target, module: Option<&Module>) -> Result<&'k Btf<'
     })
 }
 
-/// The numbers of the traceable functions that a pattern means.
+/// The BTF ids of the traceable functions that match a pattern.
 fn matching(kernel: &Target, module: Option<&Module>, pattern: &str) -> Result<Vec<u32>> {
     let place = module.map_or("vmlinux", |module| module.name.as_str());
     let (named, pattern) = pattern.split_once(':').unwrap_or((place, pattern));
@@ -162,7 +162,7 @@ fn matching(kernel: &Target, module: Option<&Module>, pattern: &str) -> Result<V
     Ok(ids)
 }
 
-/// Whether a trampoline can pass the function's arguments on.
+/// Whether a trampoline can pass the function's arguments.
 fn fits(btf: &Btf<'_>, function: &Type<'_>) -> bool {
     let Some(Ok(prototype)) = function.target().map(|id| btf.get(id)) else {
         return false;
@@ -176,7 +176,7 @@ fn fits(btf: &Btf<'_>, function: &Type<'_>) -> bool {
         result.is_ok_and(|ty| matches!(ty.kind(), Kind::Struct | Kind::Union))
     };
     let result = prototype.target().unwrap_or_default();
-    // A variable list of arguments ends in one without a type, which has no size.
+    // Variable arguments end in a parameter without a type, which has no size.
     prototype.params().len() <= MOST_ARGUMENTS
         && prototype.params().all(|param| small(param.type_id))
         && (result == TypeId::VOID || !is_struct(result))

@@ -1,20 +1,20 @@
-//! Attachments that are no links: what the kernel keeps in the place itself until somebody takes it off.
+//! Attachments without a link: the attach point itself keeps the program until it is detached.
 
 use super::attachment::Attachment;
 use crate::program::Program;
 use crate::{Errno, Error, Result};
 use std::fmt;
 
-/// A place that a program can be taken off.
+/// An attach point that a program can be detached from.
 pub(super) trait Place: fmt::Debug + Send + Sync {
-    /// Takes the program off, if it is the one that is there.
+    /// Detaches the program, if it is the one that is attached.
     fn detach(&self, program: &Program) -> Result<()>;
 
     /// Why the kernel has no link for it, and since when it can have one.
     fn why_no_link(&self) -> &'static str;
 }
 
-/// A program in such a place.
+/// A program at such an attach point.
 #[derive(Debug)]
 pub(super) struct Unlinked<P> {
     program: Program,
@@ -42,7 +42,7 @@ impl<P: Place> Attachment for Unlinked<P> {
     }
 }
 
-/// The error of a place that holds something else by now.
+/// The error for an attach point that has a different program by now.
 pub(super) fn replaced() -> Error {
     let message = "another program has taken its place; that one stays";
     Error::from_errno(Errno::ENOENT, message)

@@ -6,7 +6,7 @@ use crate::open::{AutoAttach, SectionDef, TargetForm};
 use crate::program::Program;
 use crate::{Error, ErrorKind};
 
-/// The error for a program whose section name has its type, but not its target.
+/// The error for a program whose section name has a type, but no target.
 pub(super) fn error(program: &Program, section: &str) -> Error {
     let name = program.name();
     let message = match target(program) {
@@ -57,7 +57,7 @@ fn by_call(program: &Program) -> String {
     }
 }
 
-/// The method for a program whose section says which of the kinds that share its type it is.
+/// The method for a program whose section tells it apart from others of the same type.
 fn by_section(how: AutoAttach, is_return: bool) -> Option<&'static str> {
     Some(match (how, is_return) {
         (AutoAttach::Kprobe, false) => "Program::attach_kprobe(&Kprobe::entry(\"vfs_read\"))",
@@ -73,7 +73,7 @@ fn by_section(how: AutoAttach, is_return: bool) -> Option<&'static str> {
         (AutoAttach::Usdt, _) => {
             "Program::attach_usdt(&Usdt::new(\"/usr/bin/python3\", \"python\", \"gc__start\"))"
         }
-        // A pattern for entries is one for returns with `on_return`.
+        // A pattern for returns is a pattern for entries with `on_return`.
         (AutoAttach::KprobeMulti, true) => {
             "Program::attach_kprobe_multi(&KprobeMulti::pattern(\"tcp_*\").on_return())"
         }
@@ -84,7 +84,7 @@ fn by_section(how: AutoAttach, is_return: bool) -> Option<&'static str> {
     })
 }
 
-/// The method for programs that are loaded for one sort of place.
+/// The method for programs that are loaded for one kind of attach point.
 fn by_attach_type(attach_type: AttachType) -> Option<&'static str> {
     Some(match attach_type {
         AttachType::TRACE_KPROBE_MULTI | AttachType::TRACE_KPROBE_SESSION => {
@@ -151,7 +151,7 @@ fn by_type(kind: ProgramType) -> Option<&'static str> {
     })
 }
 
-/// Hints for programs that no method attaches.
+/// Hints for programs that no method can attach.
 fn elsewhere(program: &Program) -> Option<&'static str> {
     Some(match (program.kind(), program.attach_type()) {
         (ProgramType::XDP, Some(AttachType::XDP_DEVMAP)) => {
@@ -188,7 +188,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    /// A program of this section. Its descriptor is not looked at.
+    /// A program of this section. Its descriptor is not used.
     fn program(section: &str) -> Program {
         let def = SectionDef::find(section).unwrap();
         let null = fs::File::open("/dev/null").unwrap();
@@ -312,7 +312,7 @@ mod tests {
             let of_program = format!("section `{section}` of program `p` does not name {what}");
             let words = [of_program.as_str(), example, method];
             refused(section, ErrorKind::Unsupported, &words);
-            // A slash with nothing behind it looked for an empty name once.
+            // A slash followed by nothing used to look up an empty name.
             let slash = format!("{section}/");
             refused(&slash, ErrorKind::InvalidObject, &[what, example, method]);
         }

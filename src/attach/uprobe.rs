@@ -12,16 +12,16 @@ use crate::sys::perf_event::{PerfEvent, PerfScope, ProbeMoment, perf_event_open}
 use crate::{Errno, Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
-/// Whose calls are seen.
+/// Which processes are observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Processes {
-    /// Everybody's, also of programs started later.
+    /// All processes, including those started later.
     #[default]
     All,
-    /// Those of this process.
+    /// This process.
     Own,
-    /// Those of the process with this number.
+    /// The process with this id.
     Pid(u32),
 }
 
@@ -41,7 +41,7 @@ impl Processes {
     }
 }
 
-/// Which place of a program or library to probe, and how.
+/// Which location in a program or library to probe, and how.
 ///
 /// ```
 /// use rawbpf::attach::{Processes, Uprobe};
@@ -51,7 +51,7 @@ impl Processes {
 #[doc(alias = "bpf_uprobe_opts")]
 pub struct Uprobe {
     binary: PathBuf,
-    /// Without one, `offset` counts from the start of the file.
+    /// Without one, `offset` is relative to the start of the file.
     function: Option<String>,
     moment: ProbeMoment,
     offset: u64,
@@ -62,19 +62,19 @@ pub struct Uprobe {
 }
 
 impl Uprobe {
-    /// At the entry of a function. `binary` is a path, or a bare name that is looked for as the shell and the dynamic loader
-    /// do, or a library that lies uncompressed in a zip archive (`app.apk!/lib/x.so`); `function` may have a version
-    /// (`memcpy@@GLIBC_2.14`).
+    /// At the entry of a function. `binary` is a path, or a bare name that is searched for as the shell and the dynamic
+    /// loader do, or a library that is stored uncompressed in a zip archive (`app.apk!/lib/x.so`); `function` may have a
+    /// version (`memcpy@@GLIBC_2.14`).
     pub fn entry(binary: impl AsRef<Path>, function: impl Into<String>) -> Self {
         Self::at(binary.as_ref(), Some(function.into()), ProbeMoment::Entry)
     }
 
-    /// When a function returns.
+    /// At the return of a function.
     pub fn ret(binary: impl AsRef<Path>, function: impl Into<String>) -> Self {
         Self::at(binary.as_ref(), Some(function.into()), ProbeMoment::Return)
     }
 
-    /// At an instruction so many bytes from the start of the file (of the library, if that lies in an archive).
+    /// At the instruction at this file offset (an offset in the library, if that is in an archive).
     pub fn file_offset(binary: impl AsRef<Path>, offset: u64) -> Self {
         Self::at(binary.as_ref(), None, ProbeMoment::Entry).offset(offset)
     }
@@ -92,31 +92,32 @@ impl Uprobe {
         }
     }
 
-    /// This many bytes into the function.
+    /// The offset from the start of the function, in bytes.
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
         self
     }
 
-    /// Whose calls are seen.
+    /// Which processes are observed.
     pub fn processes(mut self, processes: Processes) -> Self {
         self.processes = processes;
         self
     }
 
-    /// Where in the file the counter is that the program asks to know whether somebody listens. Since Linux 4.20.
+    /// The file offset of the reference counter (semaphore), by which the traced program tells whether the probe is in use. Since
+    /// Linux 4.20.
     pub fn ref_ctr_offset(mut self, offset: u32) -> Self {
         self.ref_ctr_offset = offset;
         self
     }
 
-    /// A number that the program can ask for. Since Linux 5.15.
+    /// A number that the program can read with `bpf_get_attach_cookie`. Since Linux 5.15.
     pub fn cookie(mut self, cookie: u64) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// How the probe is made.
+    /// How the probe is created.
     pub fn mode(mut self, mode: ProbeMode) -> Self {
         self.mode = mode;
         self
@@ -133,10 +134,10 @@ impl Uprobe {
 }
 
 impl Program {
-    /// Attaches to a place of a program or library.
+    /// Attaches to a location in a program or library.
     ///
     /// # Errors
-    /// `NotFound` if there is no such file, or no such function in it.
+    /// `NotFound` if the file does not exist, or does not contain the function.
     #[doc(alias = "bpf_program__attach_uprobe")]
     #[doc(alias = "bpf_program__attach_uprobe_opts")]
     pub fn attach_uprobe(&self, at: &Uprobe) -> Result<Link> {
@@ -164,7 +165,7 @@ fn attach(program: &Program, at: &Uprobe) -> Result<Link> {
     event.attach(program, at.mode, at.cookie)
 }
 
-/// Bytes from the start of the file that the kernel knows.
+/// The offset in the file on disk.
 fn offset_in(file: &Binary, at: &Uprobe) -> Result<u64> {
     if at.function.is_none() && file.is_whole_file() {
         return Ok(at.offset);

@@ -1,4 +1,4 @@
-//! Many places of one program or library with one link.
+//! Many locations in one program or library with a single link.
 
 use super::binary::{Binary, Contents};
 use super::link::Link;
@@ -56,7 +56,7 @@ impl UprobeMulti {
         Self::of(binary.as_ref(), Wanted::Names(names))
     }
 
-    /// Places by their distance from the start of the file.
+    /// Locations by file offset.
     pub fn file_offsets(binary: impl AsRef<Path>, offsets: impl Into<Vec<u64>>) -> Self {
         Self::of(binary.as_ref(), Wanted::Offsets(offsets.into()))
     }
@@ -73,35 +73,37 @@ impl UprobeMulti {
         }
     }
 
-    /// In the file that this descriptor is open on, whatever the path leads to now: another may have replaced the file, or see
-    /// other mounts. The path then says which member of an archive is meant, and names the file in messages.
+    /// In the file that this descriptor refers to, whatever is at the path now: the file may have been replaced, or be in a
+    /// different mount namespace. The path then only says which member of an archive is meant, and names the file in
+    /// messages.
     ///
-    /// The kernel takes the descriptor since Linux 7.2; before that, and to read the file's symbols, it is found through `/proc`.
+    /// The kernel accepts the descriptor since Linux 7.2; before that, and to read the file's symbols, the file is opened
+    /// through `/proc`.
     #[doc(alias = "path_fd")]
     pub fn descriptor(mut self, file: impl Into<OwnedFd>) -> Self {
         self.descriptor = Some(Arc::new(file.into()));
         self
     }
 
-    /// When the functions return, not when they are entered. (A program of `uprobe.session` sees both.)
+    /// Probes the functions' returns instead of their entries. (A program of `uprobe.session` sees both.)
     pub fn on_return(mut self) -> Self {
         self.flags = RETURN;
         self
     }
 
-    /// Whose calls are seen.
+    /// Which processes are observed.
     pub fn processes(mut self, processes: Processes) -> Self {
         self.processes = processes;
         self
     }
 
-    /// Where the counter of each place is in the file. Not for patterns.
+    /// The file offset of each location's reference counter (semaphore). Not for patterns.
     pub fn ref_ctr_offsets(mut self, offsets: impl Into<Vec<u64>>) -> Self {
         self.ref_ctr_offsets = offsets.into();
         self
     }
 
-    /// A number for each place, which the program can ask for. Not for patterns.
+    /// A number for each location, which the program can read with `bpf_get_attach_cookie`. Not for patterns.
     pub fn cookies(mut self, cookies: impl Into<Vec<u64>>) -> Self {
         self.cookies = cookies.into();
         self
@@ -122,7 +124,7 @@ impl Program {
     /// `uprobe.session`.
     ///
     /// # Errors
-    /// `NotFound` if there is no such file, or no function in it that matches.
+    /// `NotFound` if the file does not exist, or contains no matching function.
     #[doc(alias = "bpf_program__attach_uprobe_multi")]
     pub fn attach_uprobe_multi(&self, at: &UprobeMulti) -> Result<Link> {
         attach(self, at)
@@ -143,7 +145,7 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
     }
-    // If nobody knows, it is most likely this.
+    // If the attach type is unknown, it is most likely this one.
     let attach_type = program.attach_type();
     let attach_type = attach_type.unwrap_or(AttachType::TRACE_UPROBE_MULTI);
     if attach_type == AttachType::TRACE_UPROBE_SESSION && at.flags == RETURN {
@@ -168,7 +170,7 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
     let by_path = || bpf::link_create(&create(UprobeFile::Path(&path)));
     let fd = match &at.descriptor {
         Some(fd) => match bpf::link_create(&create(UprobeFile::Fd(fd.as_fd()))) {
-            // An older kernel, or a descriptor that is no more than a place (O_PATH).
+            // An older kernel, or a descriptor that was opened with `O_PATH`.
             Err(Errno::EINVAL | Errno::EBADF) => by_path(),
             result => result,
         },
@@ -178,7 +180,7 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
     Ok(Link::kernel(program.name(), fd))
 }
 
-/// The kernel takes 0 for everybody here.
+/// Here, 0 means all processes to the kernel.
 fn pid(processes: Processes) -> Result<i32> {
     let pid = match processes {
         Processes::All => return Ok(0),
@@ -194,7 +196,7 @@ fn pid(processes: Processes) -> Result<i32> {
         })
 }
 
-/// Bytes from the start of the file that the kernel knows.
+/// The offsets in the file on disk.
 fn offsets(file: &Binary, at: &UprobeMulti) -> Result<Vec<u64>> {
     if let (Wanted::Offsets(offsets), true) = (&at.places, file.is_whole_file()) {
         return Ok(offsets.clone());

@@ -1,4 +1,4 @@
-//! Functions of a program or library by their names, with the symbols that were moved out of it.
+//! Functions of a program or library by name, including symbols in separate debug files.
 
 use super::binary::{Binary, Contents};
 use super::glob;
@@ -11,10 +11,10 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Where systems keep the symbols of what they install.
+/// Where systems keep separate debug files.
 const DEBUG_FOLDER: &str = "usr/lib/debug";
 
-/// Where the functions of these names start in the program or library.
+/// The offsets of the functions with these names in the program or library.
 pub(super) fn offsets(binary: &Binary, contents: &Contents, names: &[&str]) -> Result<Vec<u64>> {
     let functions = Functions::open(contents)?;
     match functions.offsets(names) {
@@ -25,7 +25,7 @@ pub(super) fn offsets(binary: &Binary, contents: &Contents, names: &[&str]) -> R
     found.add_to(functions)?.offsets(names)
 }
 
-/// Where the functions start whose name a pattern means: each place once.
+/// The offsets of the functions whose name matches a pattern, each of them once.
 pub(super) fn matching(binary: &Binary, contents: &Contents, pattern: &str) -> Result<Vec<u64>> {
     let mut functions = Functions::open(contents)?;
     let found;
@@ -54,12 +54,12 @@ pub(super) fn matching(binary: &Binary, contents: &Contents, pattern: &str) -> R
 #[derive(Debug, Default)]
 struct Symbols {
     file: Option<Box<dyn ReadAt>>,
-    /// Where else they were looked for, and why they are not there.
+    /// Where else they were searched for, and why they are not there.
     tried: Vec<String>,
 }
 
 impl Symbols {
-    /// Looks where debuggers do: by build ID, then by debug link, then in the program itself.
+    /// Searches where debuggers do: by build ID, then by debug link, then in the program itself.
     fn find(path: &Path, program: &Executable<'_>) -> Self {
         let mut symbols = Self::default();
         if let Some(id) = debug_symbols::build_id(program) {
@@ -104,7 +104,7 @@ impl Symbols {
         self.tried.push(format!("{}{why}", path.display()));
     }
 
-    /// Gives the symbols to the program, or the advice for want of them.
+    /// Adds the symbols to the functions, or else advice on where to get them.
     fn add_to<'r>(&'r self, functions: Functions<'r>) -> Result<Functions<'r>> {
         let Some(file) = &self.file else {
             return Ok(functions.with_advice(self.advice()));
@@ -127,7 +127,7 @@ impl Symbols {
     }
 }
 
-/// The root folder, after that of the process whose files the path leads to (`/proc/PID/root/...`).
+/// The root directory, preceded by that of the process whose files the path leads to (`/proc/PID/root/...`).
 fn roots(path: &Path) -> Vec<PathBuf> {
     let mut parts = path.components();
     let own = [parts.next(), parts.next(), parts.next(), parts.next()];
@@ -145,7 +145,7 @@ fn roots(path: &Path) -> Vec<PathBuf> {
 fn by_build_id(root: &Path, id: &[u8]) -> PathBuf {
     let mut hex = String::new();
     for byte in id {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
     }
     let (first, rest) = hex.split_at_checked(2).unwrap_or((&hex, ""));
@@ -153,11 +153,11 @@ fn by_build_id(root: &Path, id: &[u8]) -> PathBuf {
     folder.join(format!("{rest}.debug"))
 }
 
-/// Beside the program, in `.debug` beside it, and in the folder that mirrors the file system.
+/// Next to the program, in `.debug` next to it, and in the directory that mirrors the file system.
 fn by_link(path: &Path, link: &DebugLink) -> Vec<PathBuf> {
     let name = OsStr::from_bytes(&link.name);
     let mut places = Vec::new();
-    // A symbolic link may lead to another folder.
+    // A symbolic link may lead to another directory.
     for path in [Some(path.to_owned()), path.canonicalize().ok()]
         .into_iter()
         .flatten()

@@ -1,4 +1,4 @@
-//! Packets as the driver of an interface receives them: a link since Linux 5.9, rtnetlink before.
+//! Packets as an interface's driver receives them: a link since Linux 5.9, rtnetlink before.
 
 use super::interface::Interface;
 use super::link::Link;
@@ -42,7 +42,7 @@ pub struct Xdp<'a> {
 }
 
 impl<'a> Xdp<'a> {
-    /// This interface. The driver runs the program if it can, otherwise the network stack.
+    /// This interface. The driver runs the program if it can, otherwise the network stack does.
     pub fn on(interface: impl Into<Interface>) -> Self {
         Self {
             interface: interface.into(),
@@ -52,34 +52,34 @@ impl<'a> Xdp<'a> {
         }
     }
 
-    /// In this mode and no other.
+    /// In this mode only.
     pub fn mode(mut self, mode: XdpMode) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Not by a link, but by rtnetlink: the program stays after a process that is killed, until somebody takes it off
-    /// ([`Xdp::clear`], `ip link set IFACE xdp off`) or the interface goes.
+    /// Not by a link but through rtnetlink: the program stays attached if the process is killed, until it is detached
+    /// ([`Xdp::clear`], `ip link set IFACE xdp off`) or the interface disappears.
     pub fn without_link(mut self) -> Self {
         self.without_link = true;
         self
     }
 
-    /// In the place of a program that was attached without a link; this one has none either. Since Linux 5.7.
+    /// Replaces a program that was attached without a link; the new one has no link either. Since Linux 5.7.
     pub fn replace(mut self, program: &'a Program) -> Self {
         self.replaced = Some(program.as_fd());
         self.without_link = true;
         self
     }
 
-    /// What is attached to this interface, and what it could run.
+    /// What is attached to this interface, and what it supports.
     #[doc(alias = "bpf_xdp_query")]
     #[doc(alias = "bpf_xdp_query_id")]
     pub fn status(&self) -> Result<XdpStatus> {
         xdp_status::of(&Route::open()?, &self.interface)
     }
 
-    /// Takes off whatever was attached without a link (in the mode that was named).
+    /// Detaches any program that was attached without a link (in the selected mode).
     #[doc(alias = "bpf_xdp_detach")]
     pub fn clear(&self) -> Result<()> {
         let index = self.interface.index()?;
@@ -105,12 +105,12 @@ impl<'a> Xdp<'a> {
 impl Program {
     /// Attaches a program of `SEC("xdp")` to an interface.
     ///
-    /// By a link since Linux 5.9; before that by rtnetlink, which leaves the program attached if the process is killed. An
-    /// interface has one program in each mode.
+    /// By a link since Linux 5.9; before that through rtnetlink, which leaves the program attached if the process is killed.
+    /// An interface has at most one program per mode.
     ///
     /// # Errors
-    /// `NotFound` if there is no such interface; the kernel's `EBUSY` or `EEXIST` if it has a program already, and what the
-    /// driver does not like, in its own words where the kernel passes them on.
+    /// `NotFound` if the interface does not exist; the kernel's `EBUSY` or `EEXIST` if it has a program already; and what the
+    /// driver rejects, in its own words if the kernel passes them on.
     #[doc(alias = "bpf_program__attach_xdp")]
     #[doc(alias = "bpf_xdp_attach")]
     pub fn attach_xdp(&self, at: &Xdp<'_>) -> Result<Link> {
@@ -172,7 +172,7 @@ fn request(index: u32, program: u32, flags: u32, expected: Option<u32>) -> Reque
     })
 }
 
-/// What to say about an interface, a mode and a program that do not go together.
+/// Explains why an interface, a mode and a program do not go together.
 fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Error {
     let error = rtnetlink::error(refusal, "the kernel does not attach it");
     if program.kind() != ProgramType::XDP {
@@ -228,7 +228,7 @@ fn refused(refusal: &Refusal, program: &Program, at: &Xdp<'_>, index: u32) -> Er
     }
 }
 
-/// Who has the interface.
+/// Which programs the interface has.
 fn taken(facts: &LinkFacts) -> String {
     let status = XdpStatus::read(facts);
     let programs: Vec<_> = status
@@ -249,7 +249,7 @@ fn taken(facts: &LinkFacts) -> String {
     )
 }
 
-/// Whether packets of the interface may not fit into a page, with what the kernel keeps beside them.
+/// Whether the interface's packets may not fit into a page along with the kernel's own data.
 fn is_large(facts: &LinkFacts) -> bool {
     let room = system::page_size() / 4 * 3;
     facts.mtu().is_some_and(|mtu| mtu as usize > room)
@@ -260,7 +260,7 @@ fn frags(program: &Program) -> bool {
     section.is_some_and(|section| section.starts_with("xdp.frags"))
 }
 
-/// An interface that has a program, and the connection to its network namespace.
+/// An interface with a program, and the connection to its network namespace.
 #[derive(Debug)]
 struct OnInterface {
     route: Route,
@@ -273,7 +273,7 @@ impl Place for OnInterface {
         let own = raw(program.as_fd());
         let compared = request(self.index, NOTHING, self.flags | REPLACE, Some(own));
         let answer = match self.route.ask(&compared) {
-            // Kernels before 5.7 do not know the flag: they are asked first what is there.
+            // Kernels before 5.7 do not know the flag, so what is attached is queried first.
             Err(refusal) if refusal.errno == Errno::EINVAL => {
                 if !self.has(program.id()?)? {
                     return Err(unlinked::replaced());

@@ -1,4 +1,4 @@
-//! What an interface runs of XDP, and what its driver could.
+//! Which XDP programs an interface runs, and what its driver supports.
 
 use super::interface::Interface;
 use super::rtnetlink::{self, LinkFacts, Route};
@@ -6,15 +6,15 @@ use super::rtnetlink::{self, LinkFacts, Route};
 use crate::sys::netlink::{Attributes, Family, Refusal, Request};
 use crate::{Errno, Result};
 
-/// Who runs an XDP program.
+/// Where an XDP program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum XdpMode {
-    /// The network stack, for any interface, on packets that have a socket buffer already. (`XDP_FLAGS_SKB_MODE`)
+    /// In the network stack, for any interface, on packets that already have a socket buffer. (`XDP_FLAGS_SKB_MODE`)
     Generic,
-    /// The driver, before it spends anything on the packet. (`XDP_FLAGS_DRV_MODE`)
+    /// In the driver, before a socket buffer is allocated. (`XDP_FLAGS_DRV_MODE`)
     Native,
-    /// The network card. (`XDP_FLAGS_HW_MODE`)
+    /// On the network card. (`XDP_FLAGS_HW_MODE`)
     Offload,
 }
 
@@ -40,21 +40,21 @@ const BY_MODE: [(u16, XdpMode); 3] = [
     (7, XdpMode::Offload),
 ];
 
-/// What an interface runs of XDP. Returned by [`Xdp::status`](super::Xdp::status).
+/// The XDP programs of an interface. Returned by [`Xdp::status`](super::Xdp::status).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[doc(alias = "bpf_xdp_query_opts")]
 pub struct XdpStatus {
     /// The programs by mode: none, one, or one in each of several modes.
     pub programs: Vec<(XdpMode, u32)>,
-    /// What the driver supports (`NETDEV_XDP_ACT_*`). `None` where the kernel does not say, which it does since Linux 6.3.
+    /// What the driver supports (`NETDEV_XDP_ACT_*`). `None` if the kernel does not report it, which it does since Linux 6.3.
     pub features: Option<u64>,
-    /// Into how many pieces an AF_XDP packet may be split without copying it. `None` where the kernel does not say.
+    /// The most fragments that an AF_XDP packet can have without being copied. `None` if the kernel does not report it.
     pub zero_copy_max_segments: Option<u32>,
 }
 
 impl XdpStatus {
-    /// The programs, as the interface's attributes tell.
+    /// The programs, according to the interface's attributes.
     pub(super) fn read(facts: &LinkFacts) -> Self {
         let programs = facts
             .attributes()
@@ -77,7 +77,7 @@ fn programs(xdp: &[u8]) -> Vec<(XdpMode, u32)> {
     if !programs.is_empty() {
         return programs;
     }
-    // Kernels before 4.19 tell one program and its mode.
+    // Kernels before 4.19 report one program and its mode.
     let mode = match xdp.value(ATTACHED) {
         Some([1, ..]) => XdpMode::Native,
         Some([2, ..]) => XdpMode::Generic,
@@ -90,7 +90,7 @@ fn programs(xdp: &[u8]) -> Vec<(XdpMode, u32)> {
         .collect()
 }
 
-/// Asks the kernel.
+/// Queries the kernel.
 pub(super) fn of(route: &Route, interface: &Interface) -> Result<XdpStatus> {
     let index = interface.index()?;
     let facts = LinkFacts::of(route, index).map_err(|refusal| match refusal.errno {
@@ -103,7 +103,7 @@ pub(super) fn of(route: &Route, interface: &Interface) -> Result<XdpStatus> {
             status.features = features;
             status.zero_copy_max_segments = segments;
         }
-        // The kernel has nobody to ask, or does not know the interface there.
+        // The kernel lacks this netlink family, or does not know the interface there.
         Err(refusal)
             if matches!(
                 refusal.errno,
@@ -119,7 +119,7 @@ pub(super) fn of(route: &Route, interface: &Interface) -> Result<XdpStatus> {
     Ok(status)
 }
 
-/// Asks the generic netlink family `netdev`.
+/// Queries the generic netlink family `netdev`.
 fn features(index: u32) -> Result<(Option<u64>, Option<u32>), Refusal> {
     /// `GENL_ID_CTRL`, `CTRL_CMD_GETFAMILY`, `CTRL_ATTR_FAMILY_ID`, `CTRL_ATTR_FAMILY_NAME`
     const CONTROL: u16 = 0x10;

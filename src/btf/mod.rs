@@ -1,9 +1,8 @@
-//! A blob of type information in, answers about its types out.
+//! BTF blobs in, answers about their types out.
 //!
-//! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded
-//! in place when asked for. Not here: where a kernel's BTF comes from (see `kernel`), and what CO-RE does with it (see
-//! `reloc`). Values of these types as text, JSON and tables: [`value`]; definitions
-//! of these types in C: [`c`].
+//! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded in
+//! place on demand. Not here: where a kernel's BTF comes from (see `kernel`), and what CO-RE does with it (see `reloc`).
+//! Values of these types as text, JSON and tables: [`value`]; definitions of these types in C: [`c`].
 //!
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 

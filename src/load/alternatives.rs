@@ -1,4 +1,4 @@
-//! Trying the next alternative when the kernel refuses a program ([`OpenObject::prefer`](crate::OpenObject::prefer)).
+//! Tries the next alternative when the kernel refuses a program ([`OpenObject::prefer`](crate::OpenObject::prefer)).
 
 use super::object::Object;
 use super::session::Session;
@@ -6,7 +6,7 @@ use crate::reloc::{Choice, LoadPlan, PassedOver, Target, is_refusal, obstacle};
 use crate::{Error, ErrorKind, Result};
 
 impl Session<'_> {
-    /// Loads the program of this index or, if the kernel refuses it, the next alternative that it accepts.
+    /// Loads the program with this index or, if the kernel refuses it, the next alternative that it accepts.
     pub(super) fn load_preferred(&mut self, index: usize, target: &Target) -> Result<usize> {
         match self.load_program(index) {
             Ok(()) => Ok(index),
@@ -14,10 +14,10 @@ impl Session<'_> {
         }
     }
 
-    /// Loads an alternative to the program of this index, which was refused; returns which.
+    /// Loads an alternative to the program with this index, which was refused; returns its index.
     ///
     /// # Errors
-    /// There is none, or the kernel accepts none; or the attempt ended for another reason than a refusal.
+    /// There is none, or the kernel accepts none; or the attempt failed for a reason other than a refusal.
     pub(super) fn load_next(
         &mut self,
         index: usize,
@@ -61,8 +61,8 @@ impl Session<'_> {
         self.load_program(index)
     }
 
-    /// Whether the program of this index, once loaded, is attached with the others. An alternative follows the program that it
-    /// replaced.
+    /// Whether the program with this index, once loaded, is attached with the others. An alternative follows the program that
+    /// it replaced.
     pub(super) fn autoattach(&self, index: usize) -> bool {
         let plan = self.plan;
         let attaches = |index: usize| plan.programs.get(index).is_some_and(|p| p.autoattach);
@@ -103,7 +103,7 @@ impl Object {
         &self.choices
     }
 
-    /// Why there is no program of this name, if another one was chosen.
+    /// Why there is no program with this name, if another one was chosen.
     pub(super) fn not_chosen(&self, name: &str) -> Option<Error> {
         let choice = self
             .choices

@@ -1,4 +1,4 @@
-//! Loading a program of a prepared object again, for another purpose.
+//! Loads a program of a prepared object again, for another purpose.
 
 use super::context::copy_of_program;
 use super::options::LoadOptions;
@@ -28,7 +28,7 @@ impl CloneOptions {
         Self::default()
     }
 
-    /// The attach type that the verifier is told.
+    /// The attach type to load it with.
     #[doc(alias = "expected_attach_type")]
     pub fn attach_type(mut self, attach_type: AttachType) -> Self {
         self.attach_type = Some(attach_type);

@@ -1,4 +1,4 @@
-//! The caller's maps and programs that fill the holes of a plan.
+//! The caller's maps and programs that complete a plan.
 
 use crate::map::Map;
 use crate::open::{Held, OpenObject};
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// Maps and programs that exist already and that a [`LoadPlan`](crate::reloc::LoadPlan) has a place for. The plan itself is plain
-/// data, and names them only: [`MapPlan::given`](crate::reloc::MapPlan::given),
+/// Existing maps and programs that a [`LoadPlan`](crate::reloc::LoadPlan) refers to. The plan itself is plain data, and only
+/// contains their names: [`MapPlan::given`](crate::reloc::MapPlan::given),
 /// [`ProgramPlan::attach_program`](crate::reloc::ProgramPlan::attach_program).
 ///
 /// Loading an [`OpenObject`] as a whole uses what was given to it ([`OpenMapMut::reuse`](crate::open::OpenMapMut::reuse) and
@@ -63,7 +63,7 @@ impl LoadContext {
         context
     }
 
-    /// Uses `map` for the plan's map of this name.
+    /// Uses `map` for the plan's map with this name.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -72,7 +72,7 @@ impl LoadContext {
         Ok(self)
     }
 
-    /// Uses `map` as the template for the inner maps of the plan's map of maps of this name.
+    /// Uses `map` as the template for the inner maps of the plan's map of maps with this name.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -81,7 +81,7 @@ impl LoadContext {
         Ok(self)
     }
 
-    /// Sets the loaded program whose function is the target of the plan's program of this name.
+    /// Sets the loaded program whose function is the target of the plan's program with this name.
     ///
     /// # Errors
     /// The descriptor cannot be copied.
@@ -91,19 +91,19 @@ impl LoadContext {
         Ok(self)
     }
 
-    /// Adds everything from `other`, which wins where both have something.
+    /// Adds everything from `other`, which takes precedence.
     pub(super) fn extend(&mut self, other: Self) {
         self.maps.extend(other.maps);
         self.inner_maps.extend(other.inner_maps);
         self.programs.extend(other.programs);
     }
 
-    /// [`LoadContext::attach_program`] for a descriptor that was copied before.
+    /// [`LoadContext::attach_program`] for a descriptor that has already been copied.
     pub(super) fn put_program(&mut self, name: &str, program: &Arc<OwnedFd>) {
         self.programs.insert(name.to_owned(), Arc::clone(program));
     }
 
-    /// The map to use for the plan's map of this name.
+    /// The map to use for the plan's map with this name.
     ///
     /// # Errors
     /// Nothing was given.
@@ -111,7 +111,7 @@ impl LoadContext {
         found(&self.maps, name, "map", "LoadContext::map")
     }
 
-    /// The template for the plan's map of maps of this name.
+    /// The template for the plan's map of maps with this name.
     ///
     /// # Errors
     /// Nothing was given.

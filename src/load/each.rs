@@ -1,4 +1,4 @@
-//! Loading whatever can be loaded, with an outcome for each item.
+//! Loads whatever can be loaded, with an outcome for each item.
 
 use super::object::Object;
 use super::options::LoadOptions;
@@ -8,12 +8,12 @@ use crate::reloc::{LoadPlan, ProgramPlan, Target};
 use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// How one map or program fared.
+/// The outcome for one map or program.
 #[derive(Debug)]
 pub struct Outcome {
     /// Its name.
     pub name: String,
-    /// Why it does not exist; for a map that does, why it lacks a program that it should hold. `None` if all is well.
+    /// Why it does not exist; for a map that does, why it lacks a program that it should contain. `None` on success.
     pub error: Option<Error>,
 }
 
@@ -36,7 +36,7 @@ impl LoadPlan {
     /// program lacks it, as its [`Outcome`] says.
     ///
     /// # Errors
-    /// Only what concerns the object as a whole.
+    /// Only errors that concern the whole object.
     pub fn load_each(&self, target: &Target) -> Result<LoadedEach> {
         self.load_each_with(target, &LoadOptions::default())
     }
@@ -97,8 +97,8 @@ impl LoadPlan {
     }
 }
 
-/// Which programs use which program arrays. The kernel lets an array hold only programs compatible with the first one that
-/// uses it, and refuses (with `EINVAL`) to load others that use it.
+/// Which programs use which program arrays. The kernel only allows an array to contain programs compatible with the first one
+/// that uses it, and refuses (with `EINVAL`) to load others that use it.
 #[derive(Default)]
 struct Claims {
     /// The arrays that loaded programs use, by index.

@@ -10,7 +10,7 @@ use crate::sys::bpf::MapFd;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Writes the initial values, and freezes the map if the plan says so.
+/// Writes the initial values, and freezes the map if the plan requires it.
 #[doc(alias = "bpf_object__populate_internal_map")]
 pub(super) fn initial(fd: &MapFd, plan: &MapPlan) -> Result<()> {
     // A struct_ops map gets its value when it is attached, because the value contains program descriptors; an arena is memory.
@@ -71,7 +71,7 @@ impl<'a> Programs<'a> {
         self.plans.get(index).map_or("", |plan| plan.name.as_str())
     }
 
-    /// An error that the program is not loaded.
+    /// The error for a program that is not loaded.
     fn missing(&self, index: usize, message: String) -> Error {
         let error = Error::new(ErrorKind::InvalidArgument, message);
         if self.plans.get(index).is_some_and(|plan| !plan.autoload) {
@@ -187,7 +187,7 @@ pub(super) fn inner_maps(
     Ok(())
 }
 
-/// Puts the plan's programs into a program array, as far as they are loaded.
+/// Puts the plan's loaded programs into a program array.
 ///
 /// # Errors
 /// The first entry that remains empty, after the others were filled.

@@ -21,7 +21,7 @@ impl Object {
     /// The bytes of a global variable, as programs see them now. Makes a system call, and works for variables in any map.
     ///
     /// # Errors
-    /// `NotFound` if there is no variable of this name, or its map was not created.
+    /// `NotFound` if there is no variable with this name, or its map was not created.
     pub fn read_variable(&self, name: &str) -> Result<Vec<u8>> {
         let (variable, map) = self.find_variable(name)?;
         let (start, size) = range(variable);
@@ -45,7 +45,7 @@ impl Object {
     /// 6.9. Constants (`.rodata`) are read-only.
     ///
     /// # Errors
-    /// `NotFound` if there is no variable of this name; `InvalidArgument` if `T` has a different layout (the message has
+    /// `NotFound` if there is no variable with this name; `InvalidArgument` if `T` has a different layout (the message has
     /// the variable's type and both sizes), or the map cannot be mapped.
     #[doc(alias = "bpf_map__initial_value")]
     pub fn live<T: Layout>(&self, name: &str) -> Result<Live<T>> {
@@ -223,7 +223,7 @@ impl<T: Layout> Live<T> {
     }
 
     fn read(&self, bytes: &mut [u8]) {
-        // Inside the memory, as was checked when this was created.
+        // The offset is inside the memory, as was checked when this was created.
         let _ = match &self.memory {
             Memory::Map(memory) => memory.read(self.offset, bytes),
             Memory::Arena(memory) => memory.read(self.offset, bytes),

@@ -1,15 +1,15 @@
-//! Asking the kernel for its log (of the verifier, or of the check of BTF), within bounds.
+//! Retrieves the kernel's log (of the verifier, or of the BTF check), with limited memory.
 //!
-//! There is one buffer, as large as the caller allows. If a log does not fit, kernels since 6.4 keep its end, which has the
-//! reason, and say how long it was; older ones keep the beginning. Those are asked again, for statistics only: that log
-//! has the reason, but no trace of instructions.
+//! There is one buffer, as large as the caller allows. If a log does not fit, kernels since 6.4 keep its end, which contains
+//! the reason, and report its full length; older ones keep the beginning. Those are asked again, for statistics only: that
+//! log contains the reason, but no trace of instructions.
 
 use crate::Errno;
 use crate::sys::bpf::Log;
 
 /// `BPF_LOG_STATS`. Since Linux 5.2.
 const STATISTICS: u32 = 4;
-/// Kernels before 6.4 refuse fewer than 128 bytes, and the notes about what is missing need room, too.
+/// Kernels before 6.4 reject fewer than 128 bytes, and the notes about what is missing need space, too.
 const SMALLEST: usize = 4096;
 /// The largest that kernels accept.
 const LARGEST: usize = (u32::MAX >> 2) as usize;
@@ -22,17 +22,17 @@ const REASON_ROOM: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(super) struct LogText {
     text: String,
-    /// Where the part begins that runs to the end of the log.
+    /// The start of the part that extends to the end of the log.
     end_from: usize,
 }
 
 impl LogText {
-    /// All that was kept, with a line in place of anything missing.
+    /// Everything that was kept, with a line that replaces anything missing.
     pub(super) fn into_full(self) -> String {
         self.text
     }
 
-    /// Whether there is none.
+    /// Whether the log is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -42,7 +42,7 @@ impl LogText {
         self.text.get(self.end_from..).unwrap_or_default()
     }
 
-    /// `end_from` is where the end of the log begins in `bytes`, if it was kept.
+    /// `end_from` is where the end of the log starts in `bytes`, if it was kept.
     fn new(bytes: Vec<u8>, end_from: usize) -> Self {
         let mut text = match String::from_utf8(bytes) {
             Ok(text) => text,
@@ -69,7 +69,7 @@ impl LogText {
         Self::new(bytes, note.len())
     }
 
-    /// The beginning of a log, with a log of statistics in place of the rest.
+    /// The beginning of a log, followed by a log of statistics instead of the rest.
     fn head(mut bytes: Vec<u8>, end: &[u8]) -> Self {
         let last_line = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
         bytes.truncate(last_line);
@@ -82,14 +82,14 @@ impl LogText {
 }
 
 impl From<&[u8]> for LogText {
-    /// What a kernel wrote into a buffer that is large enough: everything before the first zero byte.
+    /// What a kernel wrote into a buffer that is large enough: everything before the first NUL.
     fn from(buffer: &[u8]) -> Self {
         let end = memchr::memchr(0, buffer).unwrap_or(buffer.len());
         Self::whole(buffer.get(..end).unwrap_or_default().to_vec())
     }
 }
 
-/// Calls `load` without a log first, which is faster, unless a `level` asks for one anyway; if that fails, tries again to
+/// Calls `load` without a log first, which is faster, unless a `level` requests one anyway; if that fails, tries again to
 /// find out why. At most `limit` bytes of log are kept in memory.
 ///
 /// The result is that of the load, whatever happened to the log.
@@ -131,7 +131,7 @@ pub(super) fn load_with_log<T>(
     }
 }
 
-/// One load with a log: its outcome, the log up to its zero byte, and its full length if the kernel reports it.
+/// A single load with a log: its outcome, the log up to its NUL, and its full length if the kernel reports it.
 fn ask<T>(
     level: u32,
     room: usize,

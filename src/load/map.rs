@@ -1,4 +1,4 @@
-//! Creating one map of a plan.
+//! Creates a single map of a plan.
 
 use super::context::LoadContext;
 use super::log::LogText;
@@ -30,13 +30,13 @@ pub(super) struct MapContext<'a> {
     pub(super) without_btf: Option<&'a Error>,
     /// Whether the kernel accepts names.
     pub(super) named: bool,
-    /// The token whose rights are used in addition to this process's.
+    /// The token whose permissions are used in addition to this process's.
     pub(super) token: Option<BorrowedFd<'a>>,
     /// The plan's maps, for the names of inner maps.
     pub(super) maps: &'a [MapPlan],
     /// The plan's programs, for exclusive maps.
     pub(super) programs: &'a [ProgramPlan],
-    /// Modules that were opened.
+    /// The modules that were opened.
     pub(super) modules: &'a ModuleFds,
     /// The caller's maps.
     pub(super) given: &'a LoadContext,
@@ -45,7 +45,7 @@ pub(super) struct MapContext<'a> {
 /// Where a map of a load comes from.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// It existed before: pinned, or given by the caller.
+    /// It existed before: pinned, or provided by the caller.
     Found(MapFd),
     /// The load created it.
     New(MapFd),
@@ -61,7 +61,7 @@ impl Made {
 
 /// Opens the pinned map, or uses the caller's, or creates and fills a new one; then pins it.
 ///
-/// `others` are the plan's maps, as far as they have been created.
+/// `others` are those of the plan's maps that have been created so far.
 #[doc(alias = "bpf_object__create_maps")]
 pub(super) fn make(
     context: &MapContext<'_>,
@@ -171,7 +171,7 @@ pub(super) fn create(context: &MapContext<'_>, plan: &MapPlan) -> Result<MapFd> 
     made.or_else(|errno| create_with_log(context, plan, &with_types, errno))
 }
 
-/// Repeats a refused request to find out why, on kernels that say why. `errno` is the original answer.
+/// Repeats a refused request to find out why, on kernels that can say why. `errno` is the original error.
 fn create_with_log(
     context: &MapContext<'_>,
     plan: &MapPlan,
@@ -234,7 +234,7 @@ fn refused(errno: Errno, plan: &MapPlan, broken: &[String], log: &str) -> Error 
     Error::from_errno(errno, message)
 }
 
-/// The attributes that were asked for.
+/// The requested attributes.
 fn described(plan: &MapPlan) -> String {
     let mut text = format!(
         "type {}, key of {} bytes, value of {} bytes, {} entries, flags {:#x}",

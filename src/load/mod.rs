@@ -1,4 +1,4 @@
-//! Turns a [`LoadPlan`](crate::reloc::LoadPlan) into an [`Object`]: walks over the plan, asks the kernel for each item in
+//! Turns a [`LoadPlan`](crate::reloc::LoadPlan) into an [`Object`]: goes through the plan, passes each item to the kernel in
 //! order, and undoes everything if one of them is refused.
 //!
 //! In: a plan, the [`Target`](crate::reloc::Target) it was made for. Out: [`Object`], which owns the descriptors of maps
@@ -11,7 +11,7 @@
 //!  verbs --> steps --> session --> upload    the object's types
 //!                             |--> map       each map, new or from its pin (pin, exclusive), with first contents (fill)
 //!                             |--> program   each program: in turn (alternatives), or side by side (workers)
-//!                             |--> fill      the programs, into the maps that hold programs
+//!                             |--> fill      the programs, into the maps that contain programs
 //!                             `--> object    what owns it all
 //! ```
 //!

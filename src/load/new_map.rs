@@ -1,4 +1,4 @@
-//! Creating one map by hand.
+//! Creates a single map without an object.
 
 use super::context::LoadContext;
 use super::map::{MapContext, create};
@@ -32,8 +32,8 @@ impl Map {
         Self::create_for(new, &kernel::target())
     }
 
-    /// [`Map::create`] for `target`, which describes the running kernel, with the rights of its token. When creating many
-    /// maps, one target probes the kernel's features only once.
+    /// [`Map::create`] for `target`, which describes the running kernel, with the permissions of its token. When creating
+    /// many maps, one target probes the kernel's features only once.
     pub fn create_for(new: &NewMap, target: &Target) -> Result<Self> {
         let created = check_name(&new.name).and_then(|()| create_new(new, target));
         created.map_err(|e| match new.name.as_str() {

@@ -1,4 +1,4 @@
-//! The result of loading: descriptors, and the names to find them by.
+//! The result of loading: descriptors, and names to find them by.
 
 use super::pin::MadePins;
 use crate::btf::Btf;
@@ -39,7 +39,8 @@ pub struct Object {
 }
 
 impl Object {
-    /// Removes the pins that loading created, and the folders created for them if they are otherwise empty; older pins stay.
+    /// Removes the pins that loading created, and the directories created for them if they are otherwise empty; older pins
+    /// stay.
     ///
     /// # Errors
     /// A pin cannot be removed; the others are removed as far as possible.
@@ -60,7 +61,7 @@ impl Object {
         &self.programs
     }
 
-    /// The program of this name.
+    /// The program with this name.
     ///
     /// # Errors
     /// `NotFound` if there is none, or if it was not loaded.
@@ -90,7 +91,7 @@ impl Object {
         &self.maps
     }
 
-    /// The map of this name; maps of global data are named after their sections, such as `.bss`.
+    /// The map with this name; maps of global data are named after their sections, such as `.bss`.
     ///
     /// # Errors
     /// `NotFound` if there is none.

@@ -37,7 +37,7 @@ impl LoadOptions {
         Self::default()
     }
 
-    /// Asks the verifier for a log of every program, not only of those that it rejects: 1 for the path to the failure (for an
+    /// Requests a verifier log for every program, not only for those that are rejected: 1 for the path to the failure (for an
     /// accepted program, how much there was to verify), 2 for every path and state, 4 for statistics.
     /// [`Program::verifier_log`](crate::program::Program::verifier_log) returns it, and
     /// [`Error::verifier_log`](crate::Error::verifier_log) returns that of a rejected program.
@@ -51,7 +51,7 @@ impl LoadOptions {
     }
 
     /// Keeps at most this many bytes of each log (16 MiB by default), and uses no more memory for it. If a log is longer, its
-    /// end is kept, which has the reason for a rejection, after a line that says how much is missing. Kernels before 6.4
+    /// end is kept, which contains the reason for a rejection, after a line that says how much is missing. Kernels before 6.4
     /// return the beginning, to which the reason is added.
     ///
     /// The smallest limit is 4 KiB, the largest 1 GiB, the kernel's own limit.
@@ -70,8 +70,9 @@ impl LoadOptions {
     }
 
     /// Loads programs in parallel on this many threads, as they do not depend on each other once the maps exist. By default,
-    /// objects with 8 programs or more are loaded on as many threads as there are CPUs. All others are loaded on the caller's thread
-    /// alone, as with 1, and so are loads that can be stopped ([`LoadOptions::stop_when`]), because a signal reaches only one thread.
+    /// objects with 8 programs or more are loaded on as many threads as there are CPUs. All others are loaded on the caller's
+    /// thread alone, as with 1, and so are loads that can be stopped ([`LoadOptions::stop_when`]), because a signal reaches
+    /// only one thread.
     ///
     /// The outcome is the same: the first error in the order of the plan, after which everything is undone. A signal interrupts
     /// the verification on the thread that receives it; the other threads finish their current program.
@@ -89,24 +90,24 @@ impl LoadOptions {
         workers.min(programs).max(1)
     }
 
-    /// Sets the maps and programs that fill the holes of the plan.
+    /// Sets the maps and programs that complete the plan.
     pub fn context(mut self, context: LoadContext) -> Self {
         self.context = context;
         self
     }
 
-    /// Replaces the target program of the plan's program of this name.
+    /// Replaces the target program of the plan's program with this name.
     pub(super) fn attach_program(mut self, name: &str, program: &Arc<OwnedFd>) -> Self {
         self.context.put_program(name, program);
         self
     }
 
-    /// What fills the holes of the plan.
+    /// What completes the plan.
     pub(super) fn given(&self) -> &LoadContext {
         &self.context
     }
 
-    /// Adds what was given to this object to what the caller gives here.
+    /// Adds what was provided for this object to what the caller provides here.
     pub(super) fn for_object(&self, open: &OpenObject) -> Self {
         let mut context = LoadContext::of(open);
         context.extend(self.context.clone());

@@ -12,11 +12,11 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The pins (and folders) that this load created, which are removed again unless they are [kept](Self::keep).
+/// The pins (and directories) that this load created, which are removed again unless they are [kept](Self::keep).
 #[derive(Debug, Default)]
 pub(super) struct NewPins(MadePins);
 
-/// Pins, and the folders created for them.
+/// Pins, and the directories created for them.
 #[derive(Debug, Default)]
 pub(super) struct MadePins {
     files: Vec<MadePin>,
@@ -59,7 +59,7 @@ impl Drop for NewPins {
 }
 
 impl MadePins {
-    /// Removes the pins, and the folders that are otherwise empty. Pins that somebody else has removed are ignored.
+    /// Removes the pins, and the directories that are otherwise empty. Pins that somebody else has removed are ignored.
     pub(super) fn remove(&mut self) -> Result<()> {
         let mut result = Ok(());
         for pin in self.files.drain(..) {
@@ -72,7 +72,7 @@ impl MadePins {
     }
 }
 
-/// How pinning went.
+/// The outcome of pinning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pinned {
     /// Nothing had that name.
@@ -82,12 +82,12 @@ pub(super) enum Pinned {
 }
 
 impl NewPins {
-    /// The load succeeded: nothing is removed unless the caller asks for it.
+    /// The load succeeded: nothing is removed unless the caller requests it.
     pub(super) fn keep(mut self) -> MadePins {
         std::mem::take(&mut self.0)
     }
 
-    /// Pins a map where it belongs; the folder is created if only its last component is missing.
+    /// Pins a map at its path; the directory is created if only its last component is missing.
     pub(super) fn add(&mut self, map: BorrowedFd<'_>, place: Place<'_>) -> Result<Pinned> {
         let path = place.path();
         let new_folder = path.parent().filter(|folder| !folder.exists());
@@ -103,7 +103,7 @@ impl NewPins {
     }
 }
 
-/// The name is taken, yet nothing can be opened there.
+/// The error for a name that is taken although nothing can be opened there.
 pub(super) fn taken(path: &Path) -> Error {
     Error::from_errno(
         Errno::EEXIST,

@@ -1,4 +1,4 @@
-//! Pinning all maps and programs of an object in one folder, by name.
+//! Pins all maps and programs of an object in one directory, by name.
 
 use super::object::Object;
 use super::pin::{NewPins, Pinned};
@@ -11,12 +11,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 impl Object {
-    /// Pins every map and every program in `folder` of a BPF file system, under its name: all or nothing. The folder is created
-    /// if only its last component is missing.
+    /// Pins every map and every program in the directory `folder` of a BPF file system, under its name: all or nothing. The
+    /// directory is created if only its last component is missing.
     ///
     /// The names are libbpf's: a `.` becomes a `_`, and global data has the name known to the kernel, such as
-    /// `opensnoop_bss`. What is already pinned there stays as it is. Pins keep maps and programs in the kernel after this process, but
-    /// programs stay attached only as long as their links do: see [`Link::pin`](crate::attach::Link::pin).
+    /// `opensnoop_bss`. What is already pinned there stays as it is. Pins keep maps and programs in the kernel after this
+    /// process, but programs stay attached only as long as their links do: see [`Link::pin`](crate::attach::Link::pin).
     ///
     /// # Errors
     /// The name of a pin is taken (by a program with the name of a map, for example), or `folder` is not on a BPF file
@@ -27,7 +27,7 @@ impl Object {
         self.pin_items(folder, self.pinnable_maps().chain(self.pinnable_programs()))
     }
 
-    /// Removes the pins that [`Object::pin`] makes in `folder`. The folder stays.
+    /// Removes the pins that [`Object::pin`] creates in `folder`. The directory stays.
     ///
     /// # Errors
     /// A pin is missing or cannot be removed; the others are removed as far as possible.
@@ -37,25 +37,25 @@ impl Object {
         self.unpin_items(folder, self.pinnable_programs().chain(self.pinnable_maps()))
     }
 
-    /// [`Object::pin`] for the maps alone.
+    /// [`Object::pin`] for the maps only.
     #[doc(alias = "bpf_object__pin_maps")]
     pub fn pin_maps(&self, folder: impl AsRef<Path>) -> Result<()> {
         self.pin_items(folder.as_ref(), self.pinnable_maps())
     }
 
-    /// [`Object::unpin`] for the maps alone.
+    /// [`Object::unpin`] for the maps only.
     #[doc(alias = "bpf_object__unpin_maps")]
     pub fn unpin_maps(&self, folder: impl AsRef<Path>) -> Result<()> {
         self.unpin_items(folder.as_ref(), self.pinnable_maps())
     }
 
-    /// [`Object::pin`] for the programs alone.
+    /// [`Object::pin`] for the programs only.
     #[doc(alias = "bpf_object__pin_programs")]
     pub fn pin_programs(&self, folder: impl AsRef<Path>) -> Result<()> {
         self.pin_items(folder.as_ref(), self.pinnable_programs())
     }
 
-    /// [`Object::unpin`] for the programs alone.
+    /// [`Object::unpin`] for the programs only.
     #[doc(alias = "bpf_object__unpin_programs")]
     pub fn unpin_programs(&self, folder: impl AsRef<Path>) -> Result<()> {
         self.unpin_items(folder.as_ref(), self.pinnable_programs())
@@ -148,7 +148,7 @@ impl Item<'_> {
         }
     }
 
-    /// The name of its pin. It comes from an object, so it must not lead out of the folder.
+    /// The name of its pin. It comes from an object, so it must not lead out of the directory.
     fn pin_name(self) -> Result<String> {
         let name = match self {
             Self::Program(program) => Cow::Borrowed(program.name()),
@@ -168,8 +168,8 @@ impl Item<'_> {
     }
 }
 
-/// libbpf's name for the map. Global data without a suffix (`.data`, but not `.data.mine`) goes by its name in the kernel,
-/// which starts with the object's name.
+/// libbpf's name for the map. Global data without a suffix (`.data`, but not `.data.mine`) uses its name in the kernel, which
+/// starts with the object's name.
 #[doc(alias = "bpf_map__name")]
 fn name_for_users(map: &Map) -> Result<Cow<'_, str>> {
     let name = map.name();

@@ -1,4 +1,4 @@
-//! Halfway through loading: the maps exist, the programs do not.
+//! Partial loading: the maps exist, the programs do not.
 
 use super::object::Object;
 use super::options::LoadOptions;
@@ -67,7 +67,7 @@ impl PreparedObject {
         self.made.maps.iter().flatten()
     }
 
-    /// The map of this name; maps of global data are named after their sections, such as `.bss`.
+    /// The map with this name; maps of global data are named after their sections, such as `.bss`.
     ///
     /// # Errors
     /// `NotFound` if there is none, or if it was not created.

@@ -1,4 +1,4 @@
-//! Loading one program of a plan.
+//! Loads a single program of a plan.
 
 use super::context::copy_of_program;
 use super::log::{LogText, load_with_log};
@@ -26,7 +26,7 @@ pub(super) struct ProgramContext<'a> {
     pub(super) btf: Option<BorrowedFd<'a>>,
     /// Whether the kernel accepts names.
     pub(super) named: bool,
-    /// The token whose rights are used in addition to this process's.
+    /// The token whose permissions are used in addition to this process's.
     pub(super) token: Option<BorrowedFd<'a>>,
     /// The plan's maps, and what was created for each.
     pub(super) map_plans: &'a [MapPlan],
@@ -90,7 +90,7 @@ pub(super) fn load(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<L
     };
     let limit = options.limit();
     match load_with_log(level, limit, |log| bpf::prog_load(&request, log)) {
-        // A log that was not asked for belongs to a refusal that did not repeat itself.
+        // A log that was not requested belongs to a refusal that did not happen again.
         (Ok(fd), _) if level == 0 => Ok(LoadedProgram { fd, log: None }),
         (Ok(fd), log) => Ok(LoadedProgram::new(fd, log)),
         (Err(errno), log) => {
@@ -118,7 +118,7 @@ fn records(info: &InfoRecords) -> Records<'_> {
     }
 }
 
-/// The plan's instructions with descriptors where it has holes.
+/// The plan's instructions, with descriptors filled in.
 fn with_descriptors(context: &ProgramContext<'_>, plan: &ProgramPlan) -> Result<Vec<Insn>> {
     let mut insns = plan.insns.clone();
     for reference in &plan.refs {
@@ -169,7 +169,7 @@ fn module_fd<'a>(context: &ProgramContext<'a>, module: &Module) -> Result<Borrow
     })
 }
 
-/// Index 0 stands for the kernel itself, whose functions need no descriptor.
+/// Index 0 is the kernel itself, whose functions need no descriptor.
 fn fd_array<'a>(context: &ProgramContext<'a>, plan: &ProgramPlan) -> Result<Vec<BorrowedFd<'a>>> {
     let of_modules = || plan.fd_array.iter().map(|m| module_fd(context, m));
     of_modules().take(1).chain(of_modules()).collect()
@@ -228,7 +228,7 @@ impl OpenProgram {
     }
 }
 
-/// The id of the function in the types of a loaded program.
+/// The id of the function in the BTF of a loaded program.
 #[doc(alias = "libbpf_find_prog_btf_id")]
 pub(crate) fn function_of(
     program: BorrowedFd<'_>,
@@ -265,7 +265,7 @@ pub(crate) fn function_of(
 #[derive(Debug)]
 pub(super) struct LoadedProgram {
     pub(super) fd: OwnedFd,
-    /// The verifier's log, if it was asked for.
+    /// The verifier's log, if it was requested.
     pub(super) log: Option<VerifierLog>,
 }
 

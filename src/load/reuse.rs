@@ -1,4 +1,4 @@
-//! Existing maps in place of those that an object defines.
+//! Existing maps instead of those that an object defines.
 
 use super::context::copy_of_map;
 use crate::kinds::MapFlags;
@@ -15,8 +15,8 @@ impl OpenMapMut<'_> {
     /// The object's name for the map stays. To reuse a pinned map, open it with [`Map::from_pin`].
     ///
     /// # Errors
-    /// The kernel does not say what map it is, or this map cannot be replaced (a `struct_ops` map, or an arena, which has
-    /// variables at a fixed address).
+    /// The kernel does not provide information about the map, or this map cannot be replaced (a `struct_ops` map, or an
+    /// arena, which has variables at a fixed address).
     #[doc(alias = "bpf_map__reuse_fd")]
     pub fn reuse(&mut self, map: &Map) -> Result<&mut Self> {
         if self.origin() == MapOrigin::StructOps {
@@ -30,7 +30,7 @@ impl OpenMapMut<'_> {
     /// Uses `map` as the template for the inner maps of this map of maps, instead of the template in its definition.
     ///
     /// # Errors
-    /// This is not a map of maps, or the kernel does not say what `map` is.
+    /// This is not a map of maps, or the kernel does not provide information about `map`.
     #[doc(alias = "bpf_map__set_inner_map_fd")]
     pub fn set_inner_map(&mut self, map: &Map) -> Result<&mut Self> {
         if !self.kind().is_map_of_maps() {

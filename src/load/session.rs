@@ -33,7 +33,7 @@ pub(super) struct Made {
     /// Whether the kernel accepts names.
     named: bool,
     token: Option<OwnedFd>,
-    /// Whether programs can get a USDT probe's number from a cookie; probed only for objects with such programs.
+    /// Whether programs can get the id of a USDT spec from a cookie; probed only for objects with such programs.
     usdt_by_cookie: bool,
     usdt: OnceLock<Option<Arc<UsdtMaps>>>,
     btf: Option<OwnedFd>,
@@ -46,9 +46,9 @@ pub(super) struct Made {
     constants: Vec<usize>,
     /// Whether the kernel can bind maps to programs; assumed until it refuses.
     binds: bool,
-    /// The first one says that the object's types were refused, if they were.
+    /// The first one reports that the object's types were refused, if they were.
     pub(super) warnings: Vec<Error>,
-    /// The plan's, and what became of them.
+    /// The plan's choices, and their outcomes.
     pub(super) choices: Vec<Choice>,
 }
 
@@ -126,7 +126,7 @@ impl Made {
         program::load(&context, program)
     }
 
-    /// Loads a program that does not become a part of the object.
+    /// Loads a program that does not become part of the object.
     pub(super) fn load_apart(
         &mut self,
         plan: &LoadPlan,
@@ -186,7 +186,7 @@ impl<'p> Session<'p> {
         Ok(Self::resume(plan, options, made))
     }
 
-    /// Continues with what was created from the plan before.
+    /// Continues with what has been created from the plan.
     pub(super) fn resume(plan: &'p LoadPlan, options: &'p LoadOptions, made: Made) -> Self {
         Self {
             plan,
@@ -293,12 +293,12 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Whether the program of this index is to be loaded.
+    /// Whether the program with this index is to be loaded.
     pub(super) fn wants(&self, index: usize) -> bool {
         self.plan.programs.get(index).is_some_and(|p| p.autoload)
     }
 
-    /// Creates the map of this index, unless its autocreate is off.
+    /// Creates the map with this index, unless its autocreate is off.
     pub(super) fn make_map(&mut self, index: usize, target: &Target) -> Result<()> {
         let Some(plan) = self.plan.maps.get(index).filter(|map| map.autocreate) else {
             return Ok(());
@@ -353,7 +353,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Loads the program of this index.
+    /// Loads the program with this index.
     pub(super) fn load_program(&mut self, index: usize) -> Result<()> {
         let Some(plan) = self.plan.programs.get(index) else {
             return Ok(());
@@ -376,7 +376,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Loads the program of this index with other maps, by index, in place of those that were created.
+    /// Loads the program with this index with other maps, by index, instead of those that were created.
     pub(super) fn load_program_with(
         &mut self,
         index: usize,
@@ -410,7 +410,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Puts programs into the map of this index, if it is an array of them.
+    /// Puts programs into the map with this index, if it is an array of them.
     pub(super) fn put_programs(&self, index: usize) -> Result<()> {
         let plan = self.plan.maps.get(index);
         let map = self.made.maps.get(index).and_then(Option::as_ref);
@@ -421,7 +421,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Whether the `struct_ops` map of this index has all its functions.
+    /// Whether the `struct_ops` map with this index has all its functions.
     ///
     /// # Errors
     /// It lacks one, and could not be attached.

@@ -7,8 +7,8 @@ use crate::Result;
 use crate::reloc::{LoadPlan, Target};
 
 impl LoadPlan {
-    /// Asks the running kernel for everything in the plan, in order. All or nothing: if one item is refused, those before
-    /// it are undone.
+    /// Passes everything in the plan to the running kernel, in order. All or nothing: if one item is refused, those before it
+    /// are undone.
     ///
     /// `target` is the one that the plan was made for; it says what the kernel supports.
     ///
@@ -19,7 +19,8 @@ impl LoadPlan {
         self.load_with(target, &LoadOptions::default())
     }
 
-    /// [`LoadPlan::load`] with options. A plan with holes needs a [`LoadContext`](super::LoadContext) to fill them.
+    /// [`LoadPlan::load`] with options. A plan that refers to the caller's maps or programs needs a
+    /// [`LoadContext`](super::LoadContext) with them.
     pub fn load_with(&self, target: &Target, options: &LoadOptions) -> Result<Object> {
         load_all(self, target, options).map_err(|e| self.blame(e))
     }
@@ -32,15 +33,15 @@ impl LoadPlan {
     }
 }
 
-/// Walks over the whole plan; what was created before a failure is undone.
+/// Goes through the whole plan; what was created before a failure is undone.
 fn load_all(plan: &LoadPlan, target: &Target, options: &LoadOptions) -> Result<Object> {
     plan.check()?;
     // The memory limit, the object's types.
     let mut session = Session::start(plan, target, options)?;
-    // Each map with its first contents, pinned or found at its pin.
+    // Each map with its initial contents, pinned or found at its pin.
     session.make_maps(target)?;
-    // Each program, with descriptors in place of the plan's zeros; then the maps that hold programs.
+    // Each program, with descriptors instead of the plan's zeros; then the maps that contain programs.
     session.load_programs(target)?;
-    // What owns it all.
+    // The owner of all of them.
     Ok(session.finish())
 }

@@ -1,4 +1,4 @@
-//! Loading the object's types into the kernel.
+//! Loads the object's BTF into the kernel.
 
 use super::log::{LogText, load_with_log};
 use crate::btf::Btf;
@@ -7,11 +7,11 @@ use crate::sys::bpf;
 use crate::{Errno, Error, ErrorKind, Result, VerifierLog};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// How many bytes of the reasons for a refusal are kept by default.
+/// How many bytes of the log of a refusal are kept by default.
 pub(super) const LOG_LIMIT: usize = 1 << 20;
 
 impl Btf<'_> {
-    /// Loads the types into the kernel, which keeps them as long as the descriptor, or a map or program that refers to them. Not
+    /// Loads the BTF into the kernel, which keeps it as long as the descriptor, or a map or program that refers to it. Not
     /// for split BTF. Loading an object includes this step.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ impl Btf<'_> {
     }
 }
 
-/// Uploads the blob. If it is refused, sends it again to find out why, in at most `limit` bytes.
+/// Uploads the blob. If it is refused, sends it again to find out why, with a log of at most `limit` bytes.
 #[doc(alias = "bpf_object__sanitize_and_load_btf")]
 pub(super) fn btf(blob: &[u8], token: Option<BorrowedFd<'_>>, limit: usize) -> Result<OwnedFd> {
     let (loaded, log) = load_with_log(0, limit, |log| bpf::btf_load(blob, token, log));

@@ -10,9 +10,9 @@ use crate::reloc::Target;
 impl OpenObject {
     /// Relocates the object for `target`, which describes the running kernel, and loads it with `options`.
     ///
-    /// One target serves any number of objects, and remembers what it found out about the kernel. To inspect or change the plan
-    /// before anything is asked of the kernel, call [`OpenObject::relocate`] and [`LoadPlan::load_with`](crate::reloc::LoadPlan::load_with)
-    /// instead.
+    /// One target serves any number of objects, and caches what it found out about the kernel. To inspect or change the plan
+    /// before anything is passed to the kernel, call [`OpenObject::relocate`] and
+    /// [`LoadPlan::load_with`](crate::reloc::LoadPlan::load_with) instead.
     pub fn load_into(self, target: &Target, options: &LoadOptions) -> Result<Object> {
         let options = options.for_object(&self);
         self.relocate(target)?.load_with(target, &options)

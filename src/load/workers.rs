@@ -1,4 +1,4 @@
-//! Loading programs in parallel, on several threads.
+//! Loads programs in parallel on several threads.
 
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,8 +20,7 @@ pub(super) fn default_for(programs: usize) -> usize {
 /// is started.
 ///
 /// # Errors
-/// The error of the item that failed, or of the first in order if several did: all items before it were started, and
-/// waited for.
+/// The error of the item that failed, or of the first in order if several did: all items before it were started and awaited.
 pub(super) fn side_by_side<T: Send>(
     items: &[usize],
     workers: usize,

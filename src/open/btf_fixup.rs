@@ -10,13 +10,13 @@ use crate::elf::{Section, Symbol, Visibility};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{HashMap, HashSet};
 
-/// The variable that stands for kernel functions in `.ksyms`.
+/// The variable that represents kernel functions in `.ksyms`.
 const DUMMY: &str = "dummy_ksym";
 
 /// The object's `.BTF` and `.BTF.ext`, as they are in the file.
 ///
 /// # Errors
-/// They are missing or damaged, and something in the object depends on them.
+/// They are missing or malformed, and something in the object depends on them.
 #[doc(alias = "bpf_object__init_btf")]
 pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<BtfExt>)> {
     let needed = file.needs_btf();
@@ -88,13 +88,13 @@ pub(super) fn fix(file: &Collected<'_>, btf: &Btf<'_>, externs: &Externs) -> Res
 struct Fixer<'b, 'f> {
     btf: &'b Btf<'b>,
     types: BtfBuilder,
-    /// The first section of each name.
+    /// The first section with each name.
     file_sections: HashMap<&'f str, &'f Section<'f>>,
-    /// The first global variable of each name.
+    /// The first global variable with each name.
     symbols: HashMap<&'f str, Symbol>,
-    /// The variable that stands for functions, if `.ksyms` has any.
+    /// The variable that represents functions, if `.ksyms` has any.
     dummy: Option<TypeId>,
-    /// The first integer of 32 bits.
+    /// The first 32-bit integer.
     int: TypeId,
     /// Prototypes whose parameters all have names already.
     named: HashSet<TypeId>,
@@ -144,7 +144,8 @@ impl Fixer<'_, '_> {
         Ok(())
     }
 
-    /// Turns the declaration of a kernel symbol into a global integer, that of a function into a reference to the dummy variable.
+    /// Turns the declaration of a kernel symbol into that of a global integer, that of a function into a reference to the
+    /// dummy variable.
     fn ksym(&mut self, variable: &mut VarSecinfo, externs: &HashMap<&str, &Extern>) -> Result<()> {
         let declared = self.btf.get(variable.type_id)?;
         if !externs.contains_key(declared.name()) {
@@ -243,7 +244,7 @@ fn by_name(externs: &[Extern]) -> HashMap<&str, &Extern> {
 }
 
 fn no_symbol(declared: &Type<'_>) -> Error {
-    // No symbol has a name that cannot be read.
+    // There is no symbol with a name that cannot be read.
     if let Err(error) = declared.btf().string_bytes_at(declared.name_offset()) {
         return error.into();
     }

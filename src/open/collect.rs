@@ -39,7 +39,7 @@ pub(super) struct Collected<'a> {
     pub(super) jump_tables: Option<Section<'a>>,
 }
 
-/// A violation of the rules of BPF objects.
+/// A violation of the rules for BPF objects.
 pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidObject, message)
 }
@@ -49,7 +49,7 @@ pub(super) const LEGACY_MAPS_HINT: &str = "libbpf 1.0 dropped struct bpf_map_def
      __uint(max_entries, ..); __type(key, ..); __type(value, ..); } NAME SEC(\".maps\");` instead";
 
 impl<'a> Collected<'a> {
-    /// Reads the section table and gives each section its role.
+    /// Reads the section table and assigns each section its role.
     #[doc(alias = "bpf_object__elf_collect")]
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self> {
         let elf = ElfFile::parse(bytes)?;
@@ -133,7 +133,7 @@ impl<'a> Collected<'a> {
         Ok(Role::Other)
     }
 
-    /// The section of this index and its role.
+    /// The section with this index and its role.
     pub(super) fn section(&self, index: SectionIndex) -> Option<&(Section<'a>, Role)> {
         let position = usize::try_from(index.0).ok()?.checked_sub(1)?;
         self.sections.get(position)
@@ -149,7 +149,7 @@ impl<'a> Collected<'a> {
         self.section(index).map_or(Role::Other, |(_, role)| *role)
     }
 
-    /// All sections of this role, in order.
+    /// All sections with this role, in order.
     pub(super) fn with_role(&self, wanted: Role) -> impl Iterator<Item = &Section<'a>> {
         self.sections
             .iter()
@@ -185,7 +185,7 @@ impl<'a> Collected<'a> {
         }
     }
 
-    /// The relocations that a section holds.
+    /// The relocations in a section.
     pub(super) fn rels(
         &self,
         section: &Section<'a>,
@@ -198,7 +198,7 @@ impl<'a> Collected<'a> {
     pub(super) fn functions(&self) -> Result<Vec<Function>> {
         let mut functions = Vec::new();
         let mut room = Room::default();
-        // Each keeps the name of its section.
+        // Each stores the name of its section.
         let count = u64::try_from(self.symbols.len()).unwrap_or(u64::MAX);
         let mut names = NameBudget::of_table("functions' sections", 0, count);
         for symbol in self.symbols.iter() {

@@ -1,4 +1,4 @@
-//! An object's CO-RE relocations, as the object states them.
+//! An object's CO-RE relocations as recorded in the object.
 
 use super::{Extern, ExternKind, OpenObject};
 use crate::btf::{BtfExt, CoreRelo};
@@ -14,11 +14,11 @@ pub struct CoreRelocation<'o> {
     pub section: &'o str,
     /// The function that it is in; `None` for code outside of all functions.
     pub function: Option<&'o str>,
-    /// The instruction, counted from the function's start (or the section's).
+    /// The index of the instruction in the function (or the section).
     pub insn: usize,
     /// The kind of relocation: 0 for a field's offset, 1 for its size, ... 12 for whether types match.
     pub kind: u32,
-    /// The type in the object that the relocation is about.
+    /// The type in the object that the relocation applies to.
     pub type_id: TypeId,
     /// That type's name; empty if it has none.
     pub type_name: &'o str,

@@ -1,5 +1,5 @@
-//! What the kernel or its configuration has to provide: undefined symbols, described by the sections `.kconfig` and `.ksyms`
-//! of the BTF.
+//! What the kernel or its configuration must provide: undefined symbols, described by the sections `.kconfig` and `.ksyms` of
+//! the BTF.
 
 use super::collect::{Collected, invalid};
 use super::{Extern, ExternKind, KconfigType};
@@ -15,11 +15,12 @@ const UNDEFINED_HINT: &str = "declare what the kernel provides with __ksym or __
 /// The externs of an object, and where their declarations are.
 #[derive(Debug, Default)]
 pub(super) struct Externs {
-    /// First those of `.kconfig`, by alignment, size and name, in the order of their values in the map; then kernel symbols by name.
+    /// First those of `.kconfig`, by alignment, size and name, in the order of their values in the map; then kernel symbols
+    /// by name.
     pub(super) list: Vec<Extern>,
     /// The extern that each undefined symbol refers to.
     pub(super) by_symbol: HashMap<usize, usize>,
-    /// The `DATASEC` types with declarations, if they hold any extern.
+    /// The `DATASEC` types with declarations, if they contain any extern.
     pub(super) kconfig_section: Option<TypeId>,
     pub(super) ksyms_section: Option<TypeId>,
     /// The size of the values of `.kconfig`, in bytes.
@@ -105,7 +106,7 @@ fn no_type_information(name: &str) -> Error {
 /// The declarations in an object's BTF, by name.
 struct Declarations<'b> {
     btf: &'b Btf<'b>,
-    /// The first variable or function of each name.
+    /// The first variable or function with each name.
     by_name: HashMap<&'b str, TypeId>,
     /// The first section that lists each of them.
     section: HashMap<TypeId, TypeId>,
@@ -174,7 +175,7 @@ impl<'b> Declarations<'b> {
         })
     }
 
-    /// What a variable or function is declared as, without qualifiers and typedefs.
+    /// The declared type of a variable or function, without qualifiers and typedefs.
     fn target(&self, declared: &Type<'b>) -> Result<Type<'b>> {
         let target = self.btf.get(TypeId(declared.size_field()))?;
         Ok(target.resolved()?)
@@ -193,7 +194,7 @@ impl<'b> Declarations<'b> {
             return Err(invalid("a function cannot be a value of `.kconfig`"));
         }
         let target = TypeId(declared.size_field());
-        // Check the type first: the alignment of a structure may take long to compute.
+        // The type is checked first: the alignment of a structure may take long to compute.
         let kind = kconfig_type(self.btf, target)?.ok_or_else(|| {
             invalid("its type cannot hold a kernel configuration value").with_hint(
                 "use bool, char, an integer, enum libbpf_tristate, or an array of characters",

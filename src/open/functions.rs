@@ -8,12 +8,12 @@ use crate::SectionIndex;
 pub(crate) struct FunctionAt {
     /// The function's index in the object.
     pub(crate) index: usize,
-    /// The instruction, counted from the function's start.
+    /// The index of the instruction in the function.
     pub(crate) insn: usize,
 }
 
 impl OpenObject {
-    /// The function that contains an instruction, which is counted from the section's start. If functions overlap, it is the
+    /// The function that contains an instruction, which is given by its index in the section. If functions overlap, it is the
     /// one that starts last.
     #[doc(alias = "find_prog_by_sec_insn")]
     pub(crate) fn function_at(&self, section: SectionIndex, insn: usize) -> Option<FunctionAt> {

@@ -10,7 +10,7 @@ use crate::kinds::{MapFlags, MapType};
 use crate::{Result, SectionIndex, TypeId};
 use std::collections::HashMap;
 
-/// The longest name that the kernel accepts.
+/// The length of the longest name that the kernel accepts.
 const KERNEL_NAME_LEN: usize = 15;
 
 /// The sections that the BTF describes, by name: the first of each, and whether any of its variables is visible to user
@@ -51,7 +51,7 @@ impl<'b> Sections<'b> {
         Self(sections)
     }
 
-    /// The type that describes the section of this name.
+    /// The type that describes the section with this name.
     pub(super) fn find(&self, name: &str) -> Option<TypeId> {
         self.0.get(name).map(|(id, _)| *id)
     }
@@ -64,7 +64,8 @@ pub(super) fn maps(
     types: &Sections<'_>,
     object_name: &str,
 ) -> Result<Vec<OpenMap>> {
-    /// Zeroes take no space in the file, so a few bytes could request any amount. The kernel refuses larger values (`INT_MAX`).
+    /// Zeroes take no space in the file, so a few bytes could request any amount. The kernel rejects larger values
+    /// (`INT_MAX`).
     const MOST_ZEROES: u64 = i32::MAX as u64;
     let mut maps = Vec::new();
     let mut zeroes: u64 = 0;
@@ -218,7 +219,7 @@ pub(super) fn variables(
         };
         let size = match maps.get(*map) {
             Some(map) if map.section == section => map.value_size.into(),
-            // An arena's map does not have the size of its variables.
+            // The size of an arena's map is not that of its variables.
             _ => file.section(section).map_or(0, |(section, _)| section.size),
         };
         let end = symbol.value.checked_add(symbol.size);

@@ -4,13 +4,13 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Something that opening and relocating neither inspect nor copy: the descriptor of a map or program of the caller's, which
-/// loading will use. A plan only says where it is used.
+/// Something that opening and relocating neither inspect nor copy: the descriptor of a map or program that the caller
+/// provides, which loading will use. A plan only says where it is used.
 #[derive(Clone)]
 pub(crate) struct Held(Arc<dyn Any + Send + Sync>);
 
 impl Held {
-    /// Holds on to `thing`.
+    /// Keeps `thing`.
     pub(crate) fn new(thing: Arc<impl Any + Send + Sync>) -> Self {
         Self(thing)
     }

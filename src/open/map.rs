@@ -13,21 +13,21 @@ use std::sync::Arc;
 const LARGEST_VALUE: u32 = 1 << 29;
 
 impl OpenObject {
-    /// The map of this name. Data maps are found by their section (`.rodata`) and by their name in the kernel
+    /// The map with this name. Data maps are found by their section (`.rodata`) and by their name in the kernel
     /// (`opensnoo.rodata`).
     ///
     /// # Errors
-    /// There is none; the message lists the nearest names.
+    /// There is none; the message lists similar names.
     #[doc(alias = "bpf_object__find_map_by_name")]
     pub fn map(&self, name: &str) -> Result<&OpenMap> {
         let index = self.map_index(name)?;
         self.maps.get(index).ok_or_else(|| self.no_map(name))
     }
 
-    /// The map of this name, to be changed.
+    /// The map with this name, for editing.
     ///
     /// # Errors
-    /// There is none; the message lists the nearest names.
+    /// There is none; the message lists similar names.
     pub fn map_mut(&mut self, name: &str) -> Result<OpenMapMut<'_>> {
         let index = self.map_index(name)?;
         Ok(OpenMapMut {
@@ -154,13 +154,13 @@ impl OpenMap {
         self.ifindex
     }
 
-    /// The type of a key; `void` if the object does not say.
+    /// The key's type; `void` if the object has no type for it.
     #[doc(alias = "bpf_map__btf_key_type_id")]
     pub fn key_type(&self) -> TypeId {
         self.key_type
     }
 
-    /// The type of a value; `void` if the object does not say.
+    /// The value's type; `void` if the object has no type for it.
     #[doc(alias = "bpf_map__btf_value_type_id")]
     pub fn value_type(&self) -> TypeId {
         self.value_type
@@ -193,7 +193,7 @@ impl OpenMap {
         &self.members
     }
 
-    /// Whether an existing map is used in its place.
+    /// Whether an existing map is used instead.
     pub fn is_reused(&self) -> bool {
         self.reused.is_some()
     }
@@ -211,7 +211,7 @@ impl OpenMap {
     }
 }
 
-/// A map of an opened object, to be changed. Returned by [`OpenObject::map_mut`].
+/// A map of an opened object, for editing. Returned by [`OpenObject::map_mut`].
 #[derive(Debug)]
 pub struct OpenMapMut<'o> {
     object: &'o mut OpenObject,
@@ -330,7 +330,7 @@ impl OpenMapMut<'_> {
     }
 
     /// Sets the program that a function pointer of a `struct_ops` map points to; `None` for none. A program that the file
-    /// assigns there, and that no map refers to any more, is not loaded.
+    /// assigns to the member, and that no map refers to any more, is not loaded.
     ///
     /// # Errors
     /// It is not a `struct_ops` map, there is no such member or program, or the member is not a function pointer.
@@ -374,7 +374,7 @@ impl OpenMapMut<'_> {
     /// Replaces all of its initial contents: global variables, or the bytes of a `struct_ops` variable.
     ///
     /// # Errors
-    /// It has no contents that the caller can set, or of a different size.
+    /// It has no contents that the caller can set, or its contents have a different size.
     #[doc(alias = "bpf_map__set_initial_value")]
     pub fn set_initial_value(&mut self, bytes: &[u8]) -> Result<&mut Self> {
         let is_kconfig = Some(self.index) == self.object.kconfig_map;
@@ -455,7 +455,7 @@ impl OpenMapMut<'_> {
         Ok(Some(resized))
     }
 
-    /// Fits the variables of a data map to its new size; `array` is the new type of the last one, if it was resized.
+    /// Adapts the variables of a data map to its new size; `array` is the new type of the last one, if it was resized.
     fn resize_variables(&mut self, size: u32, array: Option<TypeId>) {
         let index = self.index;
         let of_map = |v: &super::Variable| v.map == index;
@@ -473,7 +473,7 @@ impl OpenMapMut<'_> {
     }
 }
 
-/// The array that a variable is, if it is one.
+/// A variable's array type, if it has one.
 fn array_of(btf: &Btf<'_>, variable: TypeId) -> Result<Option<Array>> {
     let declared = btf.get(TypeId(btf.get(variable)?.size_field()))?;
     Ok(declared.resolved()?.array())

@@ -214,7 +214,7 @@ impl<'b> Reader<'b> {
         if ty.kind() == Kind::Enum64 {
             return Ok(constant.value.cast_unsigned());
         }
-        // Constants of 32 bits are treated as signed, whatever the enumeration says.
+        // 32-bit constants are treated as signed, whatever the enumeration says.
         let [a, b, c, d, ..] = constant.value.to_le_bytes();
         Ok(i64::from(i32::from_le_bytes([a, b, c, d])).cast_unsigned())
     }
@@ -244,7 +244,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// `values`: a zero-length array of pointers to what the entries are.
+    /// `values`: a zero-length array of pointers to the type of the entries.
     fn values(&self, map: &mut OpenMap, member: &Member<'b>) -> Result<()> {
         if self.level == Level::Inner {
             return Err(Error::new(

@@ -1,4 +1,4 @@
-//! Turns an ELF object into an [`OpenObject`]: what the file says, ready to be edited.
+//! Turns an ELF object into an [`OpenObject`]: the contents of the file, ready for editing.
 //!
 //! In: bytes. Out: programs, maps, variables, externs, and the relocations that connect them, all owned. The caller may edit
 //! sizes, variables, autoload and targets; then `reloc` turns it into a plan. Not here: anything that depends on a kernel.

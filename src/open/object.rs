@@ -8,7 +8,7 @@ use crate::{KernelVersion, SectionIndex, TypeId};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// An opened object file: what it says, and what the caller changed. No kernel is involved yet.
+/// An opened object file: its contents, and the caller's changes. No kernel is involved yet.
 #[derive(Debug, Clone)]
 #[doc(alias = "bpf_object")]
 pub struct OpenObject {
@@ -67,7 +67,7 @@ pub(crate) struct Function {
     /// The offset from the section's start, in instructions.
     pub(crate) offset: usize,
     pub(crate) insns: Vec<Insn>,
-    /// What instructions refer to, sorted by instruction (counted from the function's start).
+    /// What instructions refer to, sorted by instruction (its index in the function).
     pub(crate) relocations: Vec<Relocation>,
     pub(crate) linkage: FunctionLinkage,
 }
@@ -87,7 +87,7 @@ pub(crate) enum FunctionLinkage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "reloc_desc")]
 pub(crate) struct Relocation {
-    /// The instruction, counted from the function's start.
+    /// The index of the instruction in the function.
     pub(crate) insn: usize,
     pub(crate) kind: RelocKind,
 }
@@ -174,10 +174,10 @@ pub enum DataKind {
 pub struct OpenMap {
     /// The user-visible name: the variable's name, or the section's (`.rodata`).
     pub(crate) name: String,
-    /// The name passed to the kernel, not yet cut to 15 characters for maps of `.maps`.
+    /// The name passed to the kernel, not yet truncated to 15 characters for maps of `.maps`.
     pub(crate) kernel_name: String,
     pub(crate) origin: MapOrigin,
-    /// The section that it is in, and the offset there.
+    /// The section that it is in, and its offset there.
     pub(crate) section: SectionIndex,
     pub(crate) section_offset: u64,
     pub(crate) kind: MapType,
@@ -228,21 +228,21 @@ pub struct Variable {
     pub(crate) map: usize,
     /// Offset in the map's value, in bytes.
     pub(crate) offset: u32,
-    /// Bytes.
+    /// The size in bytes.
     pub(crate) size: u32,
     /// Its type (not the `VAR` itself); `void` if the object has no type for it.
     pub(crate) type_id: TypeId,
 }
 
-/// Something that the kernel or its configuration has to provide.
+/// Something that the kernel or its configuration must provide.
 #[derive(Debug, Clone)]
 pub struct Extern {
     /// Its name.
     pub(crate) name: String,
     /// Whether it is optional (weak).
     pub(crate) weak: bool,
-    /// What it was declared as, without qualifiers and typedefs: a type, or a function's prototype; `void` for a kernel
-    /// symbol without a type.
+    /// Its declared type, without qualifiers and typedefs: a type, or a function's prototype; `void` for a kernel symbol
+    /// without a type.
     pub(crate) declared_type: TypeId,
     /// What it is.
     pub(crate) kind: ExternKind,
@@ -256,7 +256,7 @@ pub enum ExternKind {
     Kconfig {
         /// How it is read.
         kind: KconfigType,
-        /// Bytes.
+        /// The size in bytes.
         size: u32,
         /// Alignment in bytes.
         align: u32,
@@ -291,7 +291,7 @@ pub enum KconfigType {
     Bool,
     /// `enum libbpf_tristate`
     Tristate,
-    /// A character, or another integer of one byte.
+    /// A character, or another one-byte integer.
     Char,
     /// An integer.
     Int {
@@ -329,7 +329,7 @@ impl OpenObject {
             .open_bytes(bytes)
     }
 
-    /// Warnings about the object that are no reason to refuse it: code sections in which no function starts, so that none of
+    /// Warnings about the object that are no reason to reject it: code sections in which no function starts, so that none of
     /// their code will be loaded.
     pub fn warnings(&self) -> Vec<crate::Error> {
         let warn = |section: &String| {
@@ -349,23 +349,23 @@ impl OpenObject {
         &self.name
     }
 
-    /// Where it was read from.
+    /// The file that it was read from.
     pub fn path(&self) -> Option<&std::path::Path> {
         self.path.as_deref()
     }
 
-    /// Its license, which determines the helpers that the kernel lets it call; empty if it states none.
+    /// Its license, which determines the helpers that the kernel lets it call; empty if it declares none.
     pub fn license(&self) -> &str {
         &self.license
     }
 
-    /// The kernel version that it was made for, if it says so.
+    /// The kernel version that it was made for, if it declares one.
     #[doc(alias = "bpf_object__kversion")]
     pub fn kernel_version(&self) -> Option<KernelVersion> {
         self.kernel_version
     }
 
-    /// The byte order of the file. Only objects of this machine's byte order can be loaded.
+    /// The byte order of the file. Only objects in native byte order can be loaded.
     pub fn byte_order(&self) -> ByteOrder {
         self.byte_order
     }
@@ -376,7 +376,7 @@ impl OpenObject {
         self.btf.as_deref()
     }
 
-    /// What the kernel or its configuration has to provide.
+    /// What the kernel or its configuration must provide.
     pub fn externs(&self) -> &[Extern] {
         &self.externs
     }
@@ -393,8 +393,8 @@ impl OpenObject {
         &self.maps
     }
 
-    /// Sets where maps are pinned by name, instead of `/sys/fs/bpf`: [`OpenOptions::pin_root_path`](super::OpenOptions::pin_root_path)
-    /// for callers that have to inspect the object first.
+    /// Sets where maps are pinned by name, instead of `/sys/fs/bpf`:
+    /// [`OpenOptions::pin_root_path`](super::OpenOptions::pin_root_path) for callers that have to inspect the object first.
     pub fn set_pin_root_path(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.pin_root = Some(path.into());
         self

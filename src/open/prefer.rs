@@ -1,4 +1,4 @@
-//! Alternative programs, of which one is enough.
+//! Alternative programs, one of which is enough.
 
 use super::OpenObject;
 use crate::kinds::ProgramType;
@@ -9,12 +9,12 @@ impl OpenObject {
     /// turned off (autoload and autoattach), whatever was set before. May be called for any number of groups.
     ///
     /// [`OpenObject::relocate`] makes the choice, also for kernels that are not running here, and records it with the reasons
-    /// in [`LoadPlan::choices`](crate::reloc::LoadPlan::choices). A program is passed over if it cannot be relocated, or if its
-    /// attach target, type, attach type, or a helper function that it calls is known to be missing. Where nothing is known,
-    /// it counts as possible; if the kernel then refuses to load it, the next one is tried. If none is left, that is an
-    /// error of these programs, with all reasons.
+    /// in [`LoadPlan::choices`](crate::reloc::LoadPlan::choices). A program is passed over if it cannot be relocated, or if
+    /// its attach target, type, attach type, or a helper function that it calls is known to be missing. If nothing is known,
+    /// it counts as possible; if the kernel then refuses to load it, the next one is tried. If none is left, that is an error
+    /// of these programs, with all reasons.
     ///
-    /// What cannot be foreseen is that a loaded program cannot be attached to a place that is known only when it is attached (a
+    /// It cannot be foreseen that a loaded program cannot be attached to a target that is known only when it is attached (a
     /// uprobe's file, a cgroup, an interface).
     ///
     /// ```
@@ -35,8 +35,8 @@ impl OpenObject {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` if no program has one of these names (the message lists similar ones); `InvalidArgument` if there is no name, if a
-    /// program is named twice or is in another group, or if it is a `struct_ops` program, which follows its map.
+    /// `NotFound` if no program has one of these names (the message lists similar ones); `InvalidArgument` if there is no
+    /// name, if a program is named twice or is in another group, or if it is a `struct_ops` program, which follows its map.
     pub fn prefer(&mut self, names: &[impl AsRef<str>]) -> Result<&mut Self> {
         let refused = |what: String| {
             Err(Error::new(ErrorKind::InvalidArgument, what)
@@ -67,7 +67,7 @@ impl OpenObject {
         Ok(self)
     }
 
-    /// Whether the program of this index is in a group.
+    /// Whether the program with this index is in a group.
     pub(crate) fn is_alternative(&self, index: usize) -> bool {
         self.alternatives.iter().any(|group| group.contains(&index))
     }

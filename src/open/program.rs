@@ -6,10 +6,10 @@ use crate::kinds::{AttachType, ProgramFlags, ProgramType};
 use crate::{Error, ErrorKind, Result, did_you_mean};
 
 impl OpenObject {
-    /// The entry program of this name.
+    /// The entry program with this name.
     ///
     /// # Errors
-    /// There is none; the message lists the nearest names.
+    /// There is none; the message lists similar names.
     #[doc(alias = "bpf_object__find_program_by_name")]
     pub fn program(&self, name: &str) -> Result<&OpenProgram> {
         let index = self.program_index(name)?;
@@ -18,17 +18,17 @@ impl OpenObject {
             .ok_or_else(|| self.no_program(name))
     }
 
-    /// The entry program of this name, to be changed.
+    /// The entry program with this name, for editing.
     ///
     /// # Errors
-    /// There is none; the message lists the nearest names.
+    /// There is none; the message lists similar names.
     pub fn program_mut(&mut self, name: &str) -> Result<&mut OpenProgram> {
         let index = self.program_index(name)?;
         let missing = self.no_program(name);
         self.programs.get_mut(index).ok_or(missing)
     }
 
-    /// All entry programs, to be changed.
+    /// All entry programs, for editing.
     pub fn programs_mut(&mut self) -> &mut [OpenProgram] {
         &mut self.programs
     }
@@ -137,13 +137,13 @@ impl OpenProgram {
         self
     }
 
-    /// The level of the verifier's log for this program; 0 unless set.
+    /// The verifier's log level for this program; 0 unless set.
     #[doc(alias = "bpf_program__log_level")]
     pub fn log_level(&self) -> u32 {
         self.log_level
     }
 
-    /// Asks for the verifier's log of this program, whether or not it is accepted, at this level; 0 leaves the level to
+    /// Requests the verifier's log of this program, whether or not it is accepted, at this level; 0 leaves the level to
     /// [`LoadOptions::log_level`](crate::load::LoadOptions::log_level), which applies to all programs.
     /// [`Program::verifier_log`](crate::program::Program::verifier_log) returns the log, and
     /// [`LoadOptions::log_limit`](crate::load::LoadOptions::log_limit) limits its size.

@@ -74,19 +74,19 @@ pub(super) fn collect(
 
 /// What relocations refer to, by offset or by name.
 struct Index {
-    /// Maps of `.maps` by their offset.
+    /// Maps of `.maps` by offset.
     maps: HashMap<u64, usize>,
     maps_by_name: HashMap<String, usize>,
     programs_by_name: HashMap<String, usize>,
-    /// Entry programs by their function.
+    /// Entry programs by function.
     programs: HashMap<usize, usize>,
     /// Maps of data sections.
     data: HashMap<SectionIndex, usize>,
     /// `struct_ops` maps by section and offset.
     struct_ops: BTreeMap<(SectionIndex, u64), usize>,
-    /// The members of each structure of a `struct_ops` variable, by their offsets in bits.
+    /// The members of each structure of a `struct_ops` variable, by bit offset.
     members: HashMap<TypeId, HashMap<u64, usize>>,
-    /// Where the variables of `.maps` are, in order.
+    /// The variables of `.maps`, by offset.
     places: BTreeMap<u64, (usize, VarSecinfo)>,
 }
 
@@ -160,7 +160,7 @@ impl Job<'_, '_> {
         self.file.symbol_name(&self.symbol)
     }
 
-    /// The section where the symbol is; `None` if it is undefined.
+    /// The section that contains the symbol; `None` if it is undefined.
     fn place(&self) -> Result<Option<SectionIndex>> {
         match self.symbol.place {
             SymbolPlace::Undefined => Ok(None),

@@ -3,7 +3,7 @@
 use crate::kinds::{AttachType, ProgramType};
 
 bitflags::bitflags! {
-    /// What a section name says beyond type and attach type.
+    /// What a section name implies beyond type and attach type.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct SectionFlags: u32 {
         /// The program may sleep.
@@ -31,7 +31,7 @@ pub struct SectionDef {
     pub kind: ProgramType,
     /// Their expected attach type.
     pub attach_type: AttachType,
-    /// Everything else that the name says.
+    /// Everything else that the name implies.
     pub flags: SectionFlags,
     /// How the program is attached if the section name has a target.
     pub auto_attach: Option<AutoAttach>,

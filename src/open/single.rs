@@ -1,4 +1,4 @@
-//! Objects that are made of instructions, not read from a file.
+//! Objects created from instructions instead of a file.
 
 use super::{
     Function, FunctionLinkage, OpenObject, OpenProgram, Relocation, SectionDef, TokenSource,
@@ -9,11 +9,11 @@ use crate::insn::Insn;
 use std::sync::Arc;
 
 impl OpenObject {
-    /// An object with one program of these instructions, which nobody compiled. What it is follows from the name of its section,
-    /// as for a program in a file: `fentry/vfs_read`. It is changed and loaded like any other.
+    /// An object with a single program of these instructions, which need no compiler. The section name determines its type
+    /// and target, as for a program in a file: `fentry/vfs_read`. It is edited and loaded like any other object.
     ///
-    /// Instructions name maps that exist by their descriptors ([`pseudo::MAP_FD`](crate::insn::pseudo::MAP_FD)), which must stay
-    /// open until it is loaded. Its license is GPL unless it is [set](Self::set_license).
+    /// Instructions refer to existing maps by file descriptor ([`pseudo::MAP_FD`](crate::insn::pseudo::MAP_FD)), which must
+    /// stay open until the object is loaded. The license is GPL unless it is [set](Self::set_license).
     ///
     /// ```no_run
     /// use rawbpf::OpenObject;
@@ -34,13 +34,13 @@ impl OpenObject {
         object
     }
 
-    /// Sets the license, which decides about the helpers that the kernel lets programs call.
+    /// Sets the license, which determines the helpers that the kernel lets programs call.
     pub fn set_license(&mut self, license: impl Into<String>) -> &mut Self {
         self.license = license.into();
         self
     }
 
-    /// An object with nothing in it.
+    /// An empty object.
     pub(crate) fn empty(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -69,7 +69,7 @@ impl OpenObject {
         }
     }
 
-    /// Adds an entry program that has a section of this name to itself.
+    /// Adds an entry program in a separate section with this name.
     pub(crate) fn add_program(
         &mut self,
         name: &str,
@@ -77,7 +77,7 @@ impl OpenObject {
         insns: Vec<Insn>,
         relocations: Vec<Relocation>,
     ) {
-        /// Beyond those that a test may have given to `.text` and the like.
+        /// Higher than those that a test may have assigned to `.text` and the like.
         const FIRST: u32 = 10;
         let function = self.functions.len();
         let number = u32::try_from(function).unwrap_or(u32::MAX);

@@ -1,15 +1,15 @@
 //! Entries of maps that an object fills with other maps or with programs.
 
-/// An entry of a map-in-map or program array that holds a map or a program from the start.
+/// An entry of a map of maps or program array that contains a map or a program from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapSlot {
     /// The entry's index.
     pub index: u32,
-    /// What it holds.
+    /// What it contains.
     pub target: SlotTarget,
 }
 
-/// What a [`MapSlot`] holds. The indexes are those of the object, which its plan keeps.
+/// What a [`MapSlot`] contains. The indexes are those of the object, which its plan preserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotTarget {

@@ -31,7 +31,7 @@ pub(super) fn maps(
                 section.name
             ))
         })?;
-        // libbpf looks at the question mark for the first variable only, then forgets it.
+        // libbpf applies the question mark to the first variable only.
         let mut autocreate = !section.name.starts_with('?');
         for place in btf.get(datasec)?.variables() {
             let map = map(btf, section, place, autocreate)
@@ -98,7 +98,7 @@ fn map(
     })
 }
 
-/// The structure that a variable is.
+/// The structure type of a variable.
 fn struct_of<'b>(btf: &'b Btf<'b>, var: &Type<'b>) -> Result<Type<'b>> {
     let target = match var.kind() {
         Kind::Var => TypeId(var.size_field()),
@@ -121,7 +121,7 @@ fn struct_of<'b>(btf: &'b Btf<'b>, var: &Type<'b>) -> Result<Type<'b>> {
     Ok(ty)
 }
 
-/// The members of a structure by their offsets in bits: the first of each.
+/// The members of a structure by bit offset; the first one at each offset.
 pub(super) fn members_by_offset(btf: &Btf<'_>, ty: TypeId) -> Result<HashMap<u64, usize>> {
     let mut members = HashMap::new();
     for (index, member) in btf.get(ty)?.members().enumerate() {

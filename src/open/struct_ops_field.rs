@@ -1,4 +1,4 @@
-//! The data members of a `struct_ops` variable, one by one, before the object is loaded.
+//! Access to single data members of a `struct_ops` variable before the object is loaded.
 
 use super::OpenMapMut;
 use super::value_text::Encoder;
@@ -6,7 +6,7 @@ use crate::btf::{Kind, Layout};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::ops::Range;
 
-/// A member that holds data.
+/// A data member.
 struct Field {
     ty: TypeId,
     size: u32,
@@ -17,7 +17,7 @@ impl OpenMapMut<'_> {
     /// The bytes of a data member of a `struct_ops` variable.
     ///
     /// # Errors
-    /// It is no `struct_ops` map, has no such member, or the member holds no data.
+    /// It is not a `struct_ops` map, has no such member, or the member is not data.
     pub fn field(&self, member: &str) -> Result<&[u8]> {
         let field = self.find_field(member)?;
         let Range { start, end } = field.place;
@@ -30,7 +30,8 @@ impl OpenMapMut<'_> {
     /// [`VariableMut::set`](super::VariableMut::set). Functions are set by [`OpenMapMut::set_member`].
     ///
     /// # Errors
-    /// It is no `struct_ops` map, has no such member, the member holds no data, or size or type differ (the message states both).
+    /// It is not a `struct_ops` map, has no such member, the member is not data, or size or type differ (the message contains
+    /// both).
     #[doc(alias = "shadow")]
     pub fn set_field<T: Layout>(&mut self, member: &str, value: &T) -> Result<&mut Self> {
         let field = self.find_field(member)?;
@@ -41,11 +42,11 @@ impl OpenMapMut<'_> {
         self.write_field(member, field, bytes)
     }
 
-    /// Sets a data member of a `struct_ops` variable to what a text says, by the member's type: a number, the name of an
-    /// enumeration's constant, a text for an array of characters.
+    /// Sets a data member of a `struct_ops` variable from text, according to the member's type: a number, the name of an
+    /// enumeration's constant, a string for an array of characters.
     ///
     /// # Errors
-    /// As for [`OpenMapMut::set_field`]; or the text is no value of the type.
+    /// As for [`OpenMapMut::set_field`]; or the text is not a value of the type.
     pub fn set_field_from_text(&mut self, member: &str, text: &str) -> Result<&mut Self> {
         let field = self.find_field(member)?;
         let bytes = self.encoder().encode(field.ty, field.size, text);

@@ -1,4 +1,4 @@
-//! Objects that no compiler writes, or that none here does, and what relocations become.
+//! Objects that no compiler produces, or none available here, and the results of relocations.
 
 use super::{FunctionLinkage, OpenObject, OpenOptions, RelocKind, UnknownAttributes};
 use crate::btf::{BtfBuilder, Kind, Linkage, Signedness, VarSecinfo};
@@ -222,7 +222,7 @@ fn special_sections_are_checked() {
     let error = section("maps", &[0; 20]).open().unwrap_err();
     assert!(error.hint().unwrap().contains(".maps"), "{error}");
 
-    // Older still: a section for each map.
+    // An even older form: a section for each map.
     let mut b = Builder::new();
     let data = b.section("maps/counts", SectionKind::Data, &[0; 20]);
     let counts = b.variable("counts", data, (0, 20));
@@ -562,7 +562,7 @@ fn sizes_that_a_linker_filled_in_are_kept() {
     assert_eq!(linkage(seen), crate::btf::Linkage::Global);
 }
 
-/// An object with so many functions, variables and relocations, and what opening it costs this thread in CPU time.
+/// An object with this many functions, variables and relocations, and the CPU time that opening it takes on this thread.
 fn cost_of_opening(many: u64) -> Duration {
     let count = usize::try_from(many).unwrap();
     let mut b = Builder::new();
@@ -584,7 +584,7 @@ fn cost_of_opening(many: u64) -> Duration {
     cost
 }
 
-/// Compares two costs on one thread, so that a busy machine changes nothing: quadratic work would cost 256 times as much.
+/// Compares two costs on one thread, so that a busy machine does not matter: quadratic work would cost 256 times as much.
 #[test]
 fn large_objects_open_in_linear_time() {
     let few = cost_of_opening(4_000);
@@ -601,7 +601,7 @@ fn every_cut_of_an_object_is_an_error() {
     }
 }
 
-/// Looks at all that an object has to show.
+/// Reads everything that an object provides.
 fn look_at(object: &OpenObject) -> usize {
     let values = object.variables().iter().map(|v| object.value_of(v).len());
     let texts = object
@@ -654,7 +654,7 @@ proptest! {
     }
 }
 
-/// The variables of `-fcommon`, for which nobody has found a place.
+/// The variables of `-fcommon`, which have not been allocated.
 #[test]
 fn a_common_variable_is_told_from_one_without_a_section() {
     let mut b = Builder::new();
@@ -672,7 +672,7 @@ fn a_common_variable_is_told_from_one_without_a_section() {
     );
 }
 
-/// Functions are known by the type of their symbols.
+/// Functions are identified by the type of their symbols.
 #[test]
 fn code_without_a_function_is_warned_of() {
     let mut b = Builder::new();

@@ -1,10 +1,10 @@
-//! Values of variables, as people write them on a command line or as Rust values: what fits a variable's type.
+//! Values of variables, as text from a command line or as Rust values, checked against the variable's type.
 
 use crate::btf::{Btf, ByteOrder, Kind, Layout, Number, Shape, Type};
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 use std::any::type_name;
 
-/// Turns a text into the bytes of a variable, and says which Rust values it can have.
+/// Converts text to the bytes of a variable, and checks which Rust values it can have.
 pub(super) struct Encoder<'b> {
     pub(super) btf: Option<&'b Btf<'b>>,
     pub(super) order: ByteOrder,
@@ -23,8 +23,8 @@ impl Encoder<'_> {
         }
     }
 
-    /// Says why a variable of this type cannot have a Rust value: it is laid out otherwise, or would be refused as a text, too.
-    /// Of structures and arrays of bytes only the layout is compared.
+    /// Returns why a variable of this type cannot have a Rust value: its layout differs, or it would be rejected as text,
+    /// too. For structures and arrays of bytes, only the layout is compared.
     pub(super) fn check<T: Layout>(&self, id: TypeId, value: &T) -> Result<()> {
         let Some(btf) = self.btf.filter(|_| !id.is_void()) else {
             return Ok(());
@@ -79,7 +79,7 @@ impl Encoder<'_> {
             .map(drop)
     }
 
-    /// Without a type, any number that fits is good.
+    /// Without a type, any number that fits is accepted.
     fn untyped(&self, size: u32, text: &str) -> Result<Vec<u8>> {
         if !matches!(size, 1 | 2 | 4 | 8) {
             return Err(unfit(format!(
@@ -145,7 +145,7 @@ impl Encoder<'_> {
         let room = usize::try_from(size).unwrap_or_default();
         let is_text = element.kind() == Kind::Int && element.size_field() == 1;
         let mut bytes = if is_text {
-            // The last byte stays zero, so that the text ends.
+            // The last byte stays zero, so that the text is terminated.
             if text.len() >= room {
                 return Err(unfit(format!(
                     "`{text}` has {} bytes, but only {} fit in {size} with the NUL that ends it",
@@ -173,7 +173,7 @@ impl Encoder<'_> {
         Ok(bytes)
     }
 
-    /// One element; arrays of arrays are not for the command line.
+    /// A single element; arrays of arrays cannot be set from text.
     fn element(&self, ty: &Type<'_>, size: u32, text: &str) -> Result<Vec<u8>> {
         match ty.kind() {
             Kind::Array => Err(unfit("an array of arrays cannot be written as text")),
@@ -216,7 +216,7 @@ enum Sign {
 }
 
 impl Sign {
-    /// That of an integer or enumeration.
+    /// The signedness of an integer or enumeration.
     fn of(ty: &Type<'_>) -> Self {
         let signed = match ty.int_encoding() {
             Some(int) => int.signed,

@@ -1,4 +1,4 @@
-//! Global variables: finding them, reading what they start as, and setting them before the object is loaded.
+//! Global variables: finding them, reading their initial values, and setting them before the object is loaded.
 
 use super::value_text::Encoder;
 use super::{ExternKind, OpenObject, Variable};
@@ -6,10 +6,10 @@ use crate::btf::Layout;
 use crate::{Error, ErrorKind, Result, TypeId, did_you_mean};
 
 impl OpenObject {
-    /// The global variable of this name.
+    /// The global variable with this name.
     ///
     /// # Errors
-    /// There is none (the message lists the nearest names), or there are several static ones.
+    /// There is none (the message lists similar names), or there are several static ones.
     pub fn variable(&self, name: &str) -> Result<&Variable> {
         let mut named = self.variables.iter().filter(|v| v.name == name);
         match (named.next(), named.next()) {
@@ -22,10 +22,10 @@ impl OpenObject {
         }
     }
 
-    /// The global variable of this name, to be set.
+    /// The global variable with this name, for editing.
     ///
     /// # Errors
-    /// There is none (the message lists the nearest names), or there are several static ones.
+    /// There is none (the message lists similar names), or there are several static ones.
     #[doc(alias = "bpf_map__initial_value")]
     pub fn variable_mut(&mut self, name: &str) -> Result<VariableMut<'_>> {
         let variable = self.variable(name)?.clone();
@@ -35,7 +35,7 @@ impl OpenObject {
         })
     }
 
-    /// What a variable starts as.
+    /// The initial value of a variable.
     pub fn value_of(&self, variable: &Variable) -> &[u8] {
         variable
             .range()
@@ -74,22 +74,22 @@ impl Variable {
         &self.name
     }
 
-    /// The index of the map that holds it.
+    /// The index of the map that contains it.
     pub fn map(&self) -> usize {
         self.map
     }
 
-    /// Bytes from the start of the map's value.
+    /// The offset in the map's value, in bytes.
     pub fn offset(&self) -> u32 {
         self.offset
     }
 
-    /// Bytes that it takes.
+    /// The size in bytes.
     pub fn size(&self) -> u32 {
         self.size
     }
 
-    /// Its type; `void` if the object does not say.
+    /// Its type; `void` if the object has no type for it.
     pub fn type_id(&self) -> TypeId {
         self.type_id
     }
@@ -101,7 +101,7 @@ impl Variable {
     }
 }
 
-/// A global variable, to be set before the object is loaded. Returned by [`OpenObject::variable_mut`].
+/// A global variable that can be set before the object is loaded. Returned by [`OpenObject::variable_mut`].
 #[derive(Debug)]
 pub struct VariableMut<'o> {
     object: &'o mut OpenObject,
@@ -114,19 +114,19 @@ impl VariableMut<'_> {
         &self.variable
     }
 
-    /// What it starts as.
+    /// The initial value.
     pub fn bytes(&self) -> &[u8] {
         self.object.value_of(&self.variable)
     }
 
     /// Sets it to a value: an integer, a `bool`, an array of them, or any other plain data ([`Layout`]).
     ///
-    /// What [`VariableMut::set_from_text`] refuses is refused here, too: a number that the variable's type does not have, such as
-    /// -1 for an `unsigned int` or 2 for a `bool`; a number for a structure or an array; an integer for a `float`. Signed and
-    /// unsigned integers may be mixed as long as the value fits. Arrays of bytes stand for anything of their size.
+    /// What [`VariableMut::set_from_text`] rejects is rejected here, too: a number outside the range of the variable's type,
+    /// such as -1 for an `unsigned int` or 2 for a `bool`; a number for a structure or an array; an integer for a `float`.
+    /// Signed and unsigned integers may be mixed as long as the value fits. Arrays of bytes match anything of their size.
     ///
     /// # Errors
-    /// `InvalidArgument`: sizes or types differ; the message has both.
+    /// `InvalidArgument`: sizes or types differ; the message contains both.
     pub fn set<T: Layout>(&mut self, value: &T) -> Result<()> {
         let bytes = value.as_bytes();
         self.check_size(bytes)?;
@@ -139,7 +139,7 @@ impl VariableMut<'_> {
     /// Sets it to these bytes, whatever its type.
     ///
     /// # Errors
-    /// The sizes differ; the message states both.
+    /// The sizes differ; the message contains both.
     pub fn set_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_size(bytes)?;
         let image = self.object.image_mut(self.variable.map);
@@ -174,11 +174,11 @@ impl VariableMut<'_> {
         }
     }
 
-    /// Sets it to what a text says, by its type: a number (`42`, `-1`, `0xff`), `true` or `false`, the name of an
-    /// enumeration's constant, a text for an array of characters, numbers with commas between them for other arrays.
+    /// Sets it from text, according to its type: a number (`42`, `-1`, `0xff`), `true` or `false`, the name of an
+    /// enumeration's constant, a string for an array of characters, comma-separated numbers for other arrays.
     ///
     /// # Errors
-    /// The text is no value of the type, or does not fit; the message says what would.
+    /// The text is not a value of the type, or does not fit; the message says what would.
     pub fn set_from_text(&mut self, text: &str) -> Result<()> {
         let bytes = self
             .encoder()

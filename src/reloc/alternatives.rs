@@ -9,8 +9,8 @@ use crate::{Errno, Error, ErrorKind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Whether an error means that this kernel will never load or attach a program, as opposed to a lack of memory or time. A security
-/// module may forbid one type of program and allow another.
+/// Whether an error means that this kernel will never load or attach a program, as opposed to a lack of memory or time. A
+/// security module may forbid one program type and allow another.
 pub(crate) fn is_refusal(error: &Error) -> bool {
     let circumstances = [
         Errno::ENOMEM,
@@ -55,7 +55,7 @@ pub(super) fn choose(object: &OpenObject, plan: &mut LoadPlan, target: &Target) 
                 continue;
             };
             match &error {
-                // So that it is reported when any of them is to be loaded.
+                // So that it is reported if any of them is to be loaded.
                 Some(error) => program.error = Some(error.clone()),
                 None if choice.chosen.as_ref() == Some(&program.name) => {}
                 None => {
@@ -179,7 +179,7 @@ mod tests {
         assert!(reasons[0].contains("is not in the BTF"), "{reasons:?}");
     }
 
-    /// A kernel without types fails the relocation of the whole object if the fentry program is to be loaded.
+    /// A kernel without types makes the relocation of the whole object fail if the fentry program is to be loaded.
     #[test]
     fn a_kernel_without_types_gets_the_kprobe() {
         let programs = [("fentry/vfs_read", plain()), ("kprobe/vfs_read", plain())];
@@ -253,7 +253,7 @@ mod tests {
         assert!(obstacles::of(&plan.programs[0], &plan.maps, &target).is_none());
     }
 
-    /// Distributions backport features, so their types say more than their version.
+    /// Distributions backport features, so the kernel's types say more than its version.
     #[test]
     fn the_kernels_own_numbering_counts_more_than_its_version() {
         let build = |attach_types: &'static [(&'static str, i64)]| {

@@ -1,4 +1,4 @@
-//! What a kernel was asked, and what it answered: every question once.
+//! What a kernel was asked, and its answers: each question is asked once.
 
 use super::target::KernelSource;
 use crate::feature::Feature;
@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A kernel, and its answers that stay true as long as it runs. Shared by all who speak of that kernel.
+/// A kernel, and those of its answers that stay valid as long as it runs. Shared by all targets that describe the kernel.
 #[derive(Debug)]
 pub(super) struct Answers {
     pub(super) source: Arc<dyn KernelSource>,
@@ -19,11 +19,11 @@ pub(super) struct Answers {
     links: Kept<(LoadedFor, AttachType)>,
 }
 
-/// What a program was loaded as, which decides what it can be attached to.
+/// What a program was loaded as, which determines what it can be attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct LoadedFor {
     pub(crate) kind: ProgramType,
-    /// `None` if the kernel alone knows.
+    /// `None` if only the kernel knows.
     pub(crate) attach_type: Option<AttachType>,
 }
 
@@ -45,7 +45,7 @@ impl Answers {
         }
     }
 
-    /// The features that were asked for so far.
+    /// The features that have been asked about so far.
     pub(super) fn known_features(&self) -> impl Iterator<Item = (Feature, bool)> {
         let known = Feature::ALL.iter().zip(&self.features);
         known.filter_map(|(feature, cell)| Some((*feature, *cell.get()?)))
@@ -56,7 +56,7 @@ impl Answers {
         if let Some(known) = cell.get() {
             return *known;
         }
-        // What cannot be found out now may be found out later.
+        // What cannot be determined now may be known later.
         let found = self.source.probe_pmu(kind).ok()?;
         *cell.get_or_init(|| found)
     }
@@ -92,7 +92,7 @@ impl<Q> Default for Kept<Q> {
 }
 
 impl<Q: Eq + Hash> Kept<Q> {
-    /// The answer to `question`, asked for if it is not known. Where the kernel says nothing, it is yes, and not kept.
+    /// The answer to `question`, asked for if it is not known yet. If the kernel does not answer, it is yes, and not cached.
     fn answer(&self, question: Q, ask: impl FnOnce() -> Option<bool>) -> bool {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = lock().get(&question).copied();
@@ -123,7 +123,7 @@ mod tests {
         assert!(!answer("links", Some(false)));
         assert!(!answer("links", Some(true)));
         assert_eq!(asked.get(), 1);
-        // No answer is taken for a yes, and asked for again.
+        // A missing answer counts as yes, and the question is asked again.
         assert!(answer("flags", None));
         assert!(!answer("flags", Some(false)));
         assert_eq!(asked.get(), 3);

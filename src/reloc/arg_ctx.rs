@@ -93,7 +93,7 @@ impl ContextTags {
     }
 }
 
-/// The function with this id, if the type of its parameter has to be changed.
+/// The function with this id, if the type of its parameter must be changed.
 fn tagged_function<'b>(
     btf: &'b Btf<'b>,
     id: TypeId,

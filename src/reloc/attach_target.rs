@@ -107,7 +107,7 @@ fn module_of_many(program: &OpenProgram) -> Option<&str> {
     (module != "vmlinux").then_some(module)
 }
 
-/// Adds the name that has to be looked up among the kernel's types for this program.
+/// Adds the name that must be looked up among the kernel's types for this program.
 pub(super) fn wanted_types(program: &OpenProgram, names: &mut BTreeSet<String>) {
     if let Wanted::Kernel(name) = wanted(program)
         && name.may_be_vmlinux()
@@ -160,7 +160,7 @@ fn unnamed(program: &OpenProgram) -> Error {
     ))
 }
 
-/// [`resolve`] for a program by itself, whose object was relocated before.
+/// [`resolve`] for a single program, whose object was relocated before.
 pub(crate) fn resolve_alone(
     program: &OpenProgram,
     target: &Target,
@@ -410,7 +410,7 @@ mod tests {
         let mut object = object();
         add_program(&mut object, "fentry/main", vec![nop()], &[]);
         let program = object.programs.first_mut().unwrap();
-        // Any descriptor will do: it is not looked at before loading.
+        // Any descriptor will do: it is not used before loading.
         let null = std::fs::File::open("/dev/null").unwrap();
         program.attach_program = Some(crate::open::Held::new(std::sync::Arc::new(null)));
         let mut names = BTreeSet::new();
@@ -425,7 +425,7 @@ mod tests {
         );
     }
 
-    /// Each error looks for names that resemble the missing one when it is read.
+    /// The similar names in each error are searched for when the error is read.
     #[test]
     fn twice_the_missing_targets_take_twice_the_steps() {
         let steps = |count: usize| {

@@ -9,7 +9,7 @@ pub struct Choice {
     pub names: Vec<String>,
     /// The one that is loaded; `None` if none can be.
     pub chosen: Option<String>,
-    /// The programs before it, and why each cannot be loaded or attached. Those after it were not needed.
+    /// The programs before it, and why each cannot be loaded or attached. Those after it were not checked.
     pub passed_over: Vec<PassedOver>,
 }
 
@@ -23,7 +23,7 @@ pub struct PassedOver {
 }
 
 impl Choice {
-    /// Why none is left.
+    /// Why no program is left.
     pub(crate) fn error(&self) -> Error {
         let names: Vec<_> = self.names.iter().map(|name| format!("`{name}`")).collect();
         let message = format!("none of {} can be loaded and attached", names.join(", "));

@@ -1,6 +1,7 @@
 //! Every function's instructions after CO-RE, and what CO-RE did to them.
 //!
-//! This is the driver: which records belong to which function, and whose mistakes they are. The algorithm is in `core`.
+//! This is the driver: which records belong to which function, and which function an error belongs to. The algorithm is in
+//! `core`.
 
 use super::core::{CoreResolver, wanted_names};
 use super::kernel_types::KernelTypes;
@@ -12,7 +13,7 @@ use crate::open::OpenObject;
 use crate::{Error, ErrorKind, Result, SectionIndex};
 use std::collections::{BTreeSet, HashMap};
 
-/// The functions of an object, those with CO-RE relocations as a relocated copy.
+/// The functions of an object; those with CO-RE relocations as a relocated copy.
 #[derive(Debug)]
 pub(super) struct Code<'o> {
     object: &'o OpenObject,
@@ -26,7 +27,7 @@ struct Patched {
     error: Option<Error>,
 }
 
-/// A record, and the instruction it is about.
+/// A record, and the instruction that it applies to.
 struct Place {
     function: usize,
     insn: usize,
@@ -61,10 +62,10 @@ impl<'o> Code<'o> {
         self.patched.get_mut(&function)?.error.take()
     }
 
-    /// Applies the CO-RE relocations of all functions that `wanted` (by index) says.
+    /// Applies the CO-RE relocations of all functions (by index) that `wanted` selects.
     ///
     /// # Errors
-    /// What concerns the object as a whole. What is wrong with one function is kept for [`Code::take_error`].
+    /// Errors that concern the whole object. Errors of a single function are kept for [`Code::take_error`].
     pub(super) fn relocate(
         object: &'o OpenObject,
         target: &Target,
@@ -94,7 +95,7 @@ impl<'o> Code<'o> {
         Ok(code)
     }
 
-    /// Applies one record. After a function's first mistake the others of that function are left.
+    /// Applies one record. After a function's first error, its remaining records are skipped.
     fn apply(&mut self, resolver: &mut CoreResolver<'_>, place: &Place) {
         let object = self.object;
         let patched = self.patched.entry(place.function).or_insert_with(|| {
@@ -114,7 +115,7 @@ impl<'o> Code<'o> {
     }
 }
 
-/// The section of each name that holds functions.
+/// The sections that contain functions, by name.
 pub(super) fn sections_by_name(object: &OpenObject) -> HashMap<&str, SectionIndex> {
     let mut sections = HashMap::new();
     for function in &object.functions {
@@ -125,7 +126,7 @@ pub(super) fn sections_by_name(object: &OpenObject) -> HashMap<&str, SectionInde
     sections
 }
 
-/// The essential names that CO-RE will ask the kernel for if the functions that `wanted` says are relocated. Mistakes are
+/// The essential names that CO-RE will look up in the kernel if the functions that `wanted` selects are relocated. Errors are
 /// found by [`Code::relocate`].
 pub(super) fn wanted_types<'o>(
     object: &'o OpenObject,
@@ -141,8 +142,7 @@ pub(super) fn wanted_types<'o>(
     }
 }
 
-/// For each function with CO-RE relocations that ask the kernel for types, by index, the first essential name in the order of
-/// names.
+/// For each function with CO-RE relocations that need the kernel's types, by index, the alphabetically first essential name.
 pub(super) fn first_wanted<'o>(object: &'o OpenObject, target: &Target) -> HashMap<usize, &'o str> {
     let (Some(btf), Some(ext), None) = (&object.btf, &object.btf_ext, target.core_btf()) else {
         return HashMap::new();
@@ -165,7 +165,7 @@ pub(super) fn first_wanted<'o>(object: &'o OpenObject, target: &Target) -> HashM
 /// The records of all functions.
 ///
 /// # Errors
-/// One of them is not about an instruction.
+/// One of them does not apply to an instruction.
 pub(super) fn records(object: &OpenObject) -> Result<Vec<CoreRelo>> {
     let Some(ext) = object.btf_ext.as_ref() else {
         return Ok(Vec::new());
@@ -174,7 +174,8 @@ pub(super) fn records(object: &OpenObject) -> Result<Vec<CoreRelo>> {
     Ok(places.into_iter().map(|place| place.record).collect())
 }
 
-/// Where the records lead. Records outside any function are left out: a linker keeps those of functions it dropped.
+/// The instructions that the records apply to. Records outside any function are skipped: a linker keeps those of functions
+/// that it dropped.
 fn places(object: &OpenObject, ext: &BtfExt, wanted: &[bool]) -> Result<Vec<Place>> {
     let sections = sections_by_name(object);
     let mut places = Vec::new();

@@ -201,7 +201,7 @@ struct SymbolAddresses<'o> {
     hidden: BTreeSet<&'o str>,
 }
 
-/// The addresses of untyped symbols. The table has some 200,000 lines, so it is read only if one is wanted.
+/// The addresses of untyped symbols. The table has about 200,000 lines, so it is read only if one of them is wanted.
 fn addresses<'o>(object: &'o OpenObject, target: &Target) -> Result<SymbolAddresses<'o>> {
     let typeless = |ext: &&Extern| ext.kind == ExternKind::KsymTypeless;
     let wanted: BTreeSet<&str> = object
@@ -275,7 +275,7 @@ fn without_address(object: &OpenObject, hidden: &BTreeSet<&str>) -> Result<Vec<E
     Ok(weak.into_iter().map(warn).collect())
 }
 
-/// `kernel` is what was found, and its type.
+/// `kernel` is the found type and its BTF.
 fn mismatch(
     object: &OpenObject,
     ext: &Extern,
@@ -323,7 +323,7 @@ fn announced_behind_pointers(btf: &Btf<'_>, id: TypeId) -> Option<String> {
     None
 }
 
-/// One message about everything that is missing, with what might provide the first.
+/// One message about everything that is missing, with what might provide the first one.
 fn not_found(object: &OpenObject, unresolved: &[&Extern], target: &Target) -> Error {
     let hint = match unresolved.first().map(|ext| ext.kind) {
         Some(ExternKind::Kconfig { .. }) => {
@@ -455,7 +455,7 @@ mod tests {
             hint.contains("kptr_restrict") && hint.contains("CAP_SYSLOG"),
             "{hint}"
         );
-        // Names are not hidden: what is not there is said to be so.
+        // Names are not hidden, so missing symbols are reported as missing.
         let error = find("gone", false).unwrap_err().to_string();
         assert!(error.contains("`gone` not found"), "{error}");
         assert_eq!(find("gone", true).unwrap(), Resolved::Absent);
@@ -490,7 +490,7 @@ mod tests {
         assert_eq!(found.unwrap(), Resolved::Address(0));
     }
 
-    /// A kernel with `int counter` and `void kfunc(int)`; the object's types are built likewise.
+    /// A kernel with `int counter` and `void kfunc(int)`; the object's types are built in the same way.
     fn types(editor: &mut BtfBuilder) -> (TypeId, TypeId, TypeId) {
         let int = editor.add_int("int", 4, 1);
         let ptr = editor.add_ptr(int);
@@ -510,7 +510,7 @@ mod tests {
         let mut object = object();
         let mut ids = None;
         object.btf = Some(Arc::new(btf(|editor| {
-            // Other numbers than the kernel's.
+            // With other ids than the kernel's.
             editor.add_int("padding", 1, 0);
             ids = Some(types(editor));
             add_function(editor, "unrelated", Linkage::Global);
@@ -556,7 +556,7 @@ mod tests {
         assert!(error.to_string().contains("`gone` not found"), "{error}");
     }
 
-    /// Callbacks were once written as `function(, , ) *`.
+    /// Callbacks used to be printed as `function(, , ) *`.
     #[test]
     fn prototypes_are_written_out() {
         let target = kernel(KernelVersion::new(6, 1, 0), |editor| {
@@ -606,7 +606,7 @@ mod tests {
             types(editor);
         });
         let module = |name: &'static str| {
-            // A split blob continues the base's numbers: types from 4, strings from the base's end.
+            // A split blob continues the base's ids and offsets: types from 4, strings from the base's end.
             let mut editor = BtfBuilder::new();
             let func = crate::btf::Info::of(Kind::Func);
             let id = editor.add_raw("", func, 3, &[]);

@@ -53,7 +53,8 @@ impl<'o> InfoTables<'o> {
         self.collect(&self.lines, "line", object, linked)
     }
 
-    /// The records of all parts. If the entry function has none, those of the others are left out; if it has some, all must have some.
+    /// The records of all parts. If the entry function has none, those of the others are left out; if it has some, all must
+    /// have some.
     fn collect(
         &self,
         table: &HashMap<SectionIndex, ExtSection<'_>>,
@@ -81,7 +82,8 @@ impl<'o> InfoTables<'o> {
                 )
                 .with_hint("compile all files of the object with -g"));
             }
-            // Any number of them may be about one instruction, and each program with this function gets a copy of all of them.
+            // Any number of them may apply to one instruction, and each program with this function gets a copy of all of
+            // them.
             let count = records.len() / group.map_or(1, |group| group.record_size.max(1) as usize);
             if count > function.insns.len() {
                 return Err(Error::new(

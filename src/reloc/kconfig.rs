@@ -449,7 +449,7 @@ mod tests {
             (image[0], image[4], unset.len())
         };
         assert_eq!(values(kernel(Some("CONFIG_A=1\nCONFIG_B=2\n"))), (7, 2, 0));
-        // A kernel that does not tell its own: what nobody sets is not set.
+        // A kernel without a configuration of its own: what nobody sets is not set.
         assert_eq!(values(kernel(None)), (7, 0, 1));
     }
 

@@ -70,7 +70,7 @@ impl<'t> KernelTypes<'t> {
         self.flavours.get(essential).map(Vec::as_slice)
     }
 
-    /// The first type of this name and kind in the kernel itself.
+    /// The first type with this name and kind in the kernel itself.
     pub(super) fn find_in_vmlinux(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
         let btf = self.target.vmlinux_btf()?;
         let id = match self.found.get(name) {
@@ -84,7 +84,7 @@ impl<'t> KernelTypes<'t> {
         }))
     }
 
-    /// The first type of this name and kind in a module's own types, among the modules that `admit` accepts.
+    /// The first type with this name and kind in a module's own types, among the modules that `admit` accepts.
     pub(super) fn find_in_modules(
         &self,
         name: &str,
@@ -95,7 +95,7 @@ impl<'t> KernelTypes<'t> {
             if !admit(&module.module) {
                 continue;
             }
-            // Walks over the module's own types: a search for the name would read the kernel's strings again each time.
+            // Goes through the module's own types: a search by name would read the kernel's strings again each time.
             let mut types = module.btf.types();
             if let Some(ty) = types.find(|ty| ty.kind() == kind && ty.name() == name) {
                 return Ok(Some(KernelType {
@@ -108,7 +108,7 @@ impl<'t> KernelTypes<'t> {
         Ok(None)
     }
 
-    /// The first type of this name and kind, in the kernel itself or any module.
+    /// The first type with this name and kind, in the kernel itself or any module.
     pub(super) fn find(&self, name: &str, kind: Kind) -> Result<Option<KernelType<'t>>> {
         match self.find_in_vmlinux(name, kind)? {
             Some(found) => Ok(Some(found)),

@@ -1,14 +1,14 @@
 //! The kernel's requirements for new maps, type by type, to explain its `EINVAL`.
 //!
-//! In: a map of a plan, and the kernel's answer. Out: the rules that the map breaks. Only rules that hold on every kernel since
-//! Linux 5.10 are here, and only those that lead to that answer; a type or flag that is not in the table is not checked. The
-//! live test `map_rules` checks each of them against the running kernel, in both directions.
+//! In: a map of a plan, and the kernel's error. Out: the rules that the map breaks. Contains only rules that apply to every
+//! kernel since Linux 5.10 and lead to that error; a type or flag that is not in the table is not checked. The live test
+//! `map_rules` checks each rule against the running kernel, in both directions.
 
 use super::plan::MapPlan;
 use crate::Errno;
 use crate::kinds::{MapFlags, MapType};
 
-/// The rules of some types of maps.
+/// The rules for some map types.
 struct Rules {
     kinds: &'static [MapType],
     key: Size,
@@ -214,7 +214,7 @@ const TABLE: &[Rules] = &[
         key: Size::None,
         value: Size::None,
         entries: Entries::Ring,
-        // The version of Linux says whether the kernel knows the second.
+        // The kernel's version tells whether it knows the second one.
         flags: NODE.union(MapFlags::RB_OVERWRITE),
         needed: NONE,
     },
@@ -233,7 +233,7 @@ const TABLE: &[Rules] = &[
             MapType::TASK_STORAGE,
             MapType::CGRP_STORAGE,
         ],
-        // A descriptor.
+        // A file descriptor.
         key: INDEX,
         value: Size::Some,
         entries: Entries::None,
@@ -280,7 +280,7 @@ const NAMED: &[(MapFlags, &str)] = &[
     (MapFlags::RB_OVERWRITE, "BPF_F_RB_OVERWRITE"),
 ];
 
-/// The rules that a map breaks, each as a clause; `errno` is the kernel's answer.
+/// The rules that a map breaks, each as a clause; `errno` is the kernel's error.
 pub(crate) fn broken(errno: Errno, plan: &MapPlan, page_size: u32) -> Vec<String> {
     let Some(rules) = TABLE.iter().find(|rules| rules.kinds.contains(&plan.kind)) else {
         return Vec::new();
@@ -436,7 +436,7 @@ const STORAGE: [MapType; 4] = [
 fn limit(plan: &MapPlan, page_size: u32) -> Option<String> {
     /// `PCPU_MIN_UNIT_SIZE`
     const OF_A_CPU: u32 = 32 << 10;
-    /// Buckets are counted in 32 bits of bytes.
+    /// The size of the bucket array in bytes must fit into 32 bits.
     const BUCKETS: u32 = 1 << 28;
     // The most that `kmalloc` allocates in one piece, or less.
     let piece = u64::from(page_size) << 10;
@@ -490,7 +490,7 @@ fn limit(plan: &MapPlan, page_size: u32) -> Option<String> {
     }
 }
 
-/// What `E2BIG` must refer to, although the limit itself depends on how the kernel was built.
+/// What `E2BIG` must refer to, even though the limit itself depends on the kernel's configuration.
 fn close_to_limit(plan: &MapPlan) -> Option<String> {
     let value = plan.value_size;
     match plan.kind {
@@ -585,7 +585,7 @@ mod tests {
                 "{kind}: {rules:?}"
             );
         }
-        // More is a matter of a sysctl.
+        // Larger values depend on a sysctl.
         assert!(refused(&plan(MapType::STACK_TRACE, 4, 1016, 1)).is_empty());
         let frames = refused(&plan(MapType::STACK_TRACE, 4, 1024, 1));
         assert!(frames[0].contains("127 frames"), "{frames:?}");

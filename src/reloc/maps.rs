@@ -48,8 +48,8 @@ impl ArenaPlace {
     }
 }
 
-/// The name of a map as the name of its pin. It comes from the object, and must not lead out of the folder for pins: letters,
-/// digits and `_`, as in kernel names. Those may also have periods, which a BPF file system refuses.
+/// The name of a map as the name of its pin. It comes from the object, and must not lead out of the directory for pins:
+/// letters, digits and `_`, as in kernel names. Those may also contain periods, which a BPF file system rejects.
 fn pin_name(name: &str) -> Result<&str> {
     let is_good = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let Some(bad) = name.chars().find(|c| !is_good(*c)) else {
@@ -133,7 +133,7 @@ fn plan_map(map: &OpenMap, target: &Target) -> Result<MapPlan> {
     })
 }
 
-/// The types of maps for which the kernel refuses BTF.
+/// The map types for which the kernel rejects BTF.
 fn hides_types(kind: MapType) -> bool {
     matches!(
         kind,
@@ -155,7 +155,7 @@ fn hides_types(kind: MapType) -> bool {
     )
 }
 
-/// At most fifteen bytes, without cutting a character.
+/// At most fifteen bytes, without splitting a character.
 fn kernel_name(name: &str) -> String {
     let mut end = name.len().min(NAME_LEN);
     while !name.is_char_boundary(end) {
@@ -174,7 +174,7 @@ fn max_entries(map: &OpenMap, target: &Target) -> Result<u32> {
     }
 }
 
-/// The size, rounded up to a power of two of pages; 0 stays, for the kernel to refuse.
+/// The size, rounded up to a power of two of pages; 0 stays, for the kernel to reject.
 #[doc(alias = "adjust_ringbuf_sz")]
 fn ring_size(size: u32, page_size: u32) -> u32 {
     if size == 0 || page_size == 0 {
@@ -186,7 +186,7 @@ fn ring_size(size: u32, page_size: u32) -> u32 {
         .unwrap_or(size)
 }
 
-/// Sets what depends on the kernel, and on the purpose of the data.
+/// Sets what depends on the kernel and on the kind of data.
 fn fit_data(plan: &mut MapPlan, kind: DataKind, target: &Target) {
     let mappable = MapFlags::MMAPABLE.bits();
     if plan.flags & mappable != 0 && !target.supports(Feature::ArrayMmap) {
@@ -198,7 +198,7 @@ fn fit_data(plan: &mut MapPlan, kind: DataKind, target: &Target) {
     plan.freeze = matches!(kind, DataKind::Rodata | DataKind::Kconfig);
 }
 
-/// A data map's initial value. New maps are zero, so data that is all zero need not be written unless it is to be frozen.
+/// A data map's initial value. New maps are zero, so data that is all zeros need not be written unless it is to be frozen.
 fn contents(map: &OpenMap, kind: DataKind) -> Option<Vec<u8>> {
     let written = kind != DataKind::Bss || !map.image.is_zero();
     written.then(|| map.image.bytes().to_vec())

@@ -8,18 +8,18 @@ use crate::open::OpenObject;
 use crate::{Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
-/// The types of a kernel and of its modules that the CO-RE relocations of these objects use, and of structures only the members
-/// that they access. Meant for kernels built without BTF, whose types come from elsewhere (their debug information, or a
-/// collection such as BTFHub): a few kilobytes a kernel instead of megabytes.
+/// The types of a kernel and of its modules that the CO-RE relocations of these objects use; structures contain only the
+/// members that they access. Meant for kernels built without BTF, whose types come from elsewhere (their debug information,
+/// or a collection such as BTFHub): a few kilobytes per kernel instead of megabytes.
 ///
 /// An object relocated against the result ([`OpenOptions::btf_path`](crate::open::OpenOptions::btf_path)) gets the same
 /// instructions as from all of the kernel's types, except for the ids of kernel types (`bpf_core_type_id_kernel`), which are
-/// those of the result. Programs with autoload off count too. Types that are used other than by CO-RE, such as those of the
+/// those of the result. Programs with autoload off are included. Types that are not used by CO-RE, such as those of the
 /// functions that fentry programs attach to, are left out: a kernel without BTF has no use for them.
 ///
 /// # Errors
-/// `NotFound` or `Unsupported` if the kernel has no types, `Btf` if they are damaged, `InvalidObject` or `Core` if a relocation
-/// record of an object is malformed.
+/// `NotFound` or `Unsupported` if the kernel has no types, `Btf` if they are corrupt, `InvalidObject` or `Core` if a
+/// relocation record of an object is malformed.
 ///
 /// ```no_run
 /// use rawbpf::OpenObject;
@@ -61,7 +61,7 @@ pub fn minimize<'o>(
     Ok(used.build()?)
 }
 
-/// The kernel's types of these names, found in one pass.
+/// The kernel's types with these names, found in one pass.
 fn look_up<'o>(wanted: BTreeSet<&'o str>, kernel: &Btf<'_>) -> HashMap<&'o str, Vec<TypeId>> {
     let names: Vec<&str> = wanted.into_iter().collect();
     let mut found: HashMap<&str, Vec<TypeId>> =

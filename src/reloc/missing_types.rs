@@ -1,5 +1,5 @@
-//! What each program asks of the types of a kernel that has none: then it is that program's mistake, where all of them together
-//! would fail.
+//! Which programs need the types of a kernel that has none. The errors then belong to those programs, instead of making the
+//! whole object fail.
 
 use super::attach_target;
 use super::core::explain_missing_btf;
@@ -9,8 +9,8 @@ use crate::Error;
 use crate::open::OpenObject;
 use std::collections::BTreeSet;
 
-/// The programs, by index in ascending order, that ask for the kernel's types by themselves, and why each cannot have
-/// them. None, if the kernel has types.
+/// The programs, by index in ascending order, that need the kernel's types themselves, and why each cannot have them. Empty
+/// if the kernel has types.
 pub(super) fn of_programs(object: &OpenObject, target: &Target) -> Vec<(usize, Error)> {
     let Err(missing) = target.vmlinux_btf() else {
         return Vec::new();

@@ -1,9 +1,9 @@
 //! An [`OpenObject`](crate::open::OpenObject) and a [`Target`] in, a [`LoadPlan`] out.
 //!
-//! In: what the object says, and a kernel as data. Out: everything that will be asked of the kernel, as plain data. Not
-//! here: asking it (see `load`).
+//! In: what the object contains, and a kernel as data. Out: everything that will be requested from the kernel, as plain data.
+//! Not here: the requests (see `load`).
 //!
-//! Start with `steps`, the way through; the other files are its steps, and `plan` what comes out:
+//! Start with `steps`, which calls everything else; the other files are its steps, and `plan` is the result:
 //!
 //! ```text
 //!  steps, for the object:     kernel_types --> externs (kconfig) --> maps --> struct_ops --> core_relos (core)
@@ -12,9 +12,10 @@
 //!         in the end:         btf_upload --> plan --> alternatives (obstacles, choice)
 //! ```
 //!
-//! All of them ask `target`, which keeps the `answers`, of a kernel that runs or one from files (`offline`). Not on the way:
-//! `missing_types`, which says whose mistake it is that a kernel has none; `helpers` and `refused_maps` (by `map_rules`), which
-//! tell what a load would need or meet; and `minimize`, which writes down what of a kernel's types all this looks at.
+//! All of them query `target`, which caches the `answers`, of a running kernel or one described by files (`offline`). Not
+//! part of these steps: `missing_types`, which attributes the errors if a kernel has no types; `helpers` and `refused_maps`
+//! (by `map_rules`), which predict what a load would need or run into; and `minimize`, which writes those of a kernel's types
+//! that all this looks at.
 
 mod alternatives;
 mod answers;

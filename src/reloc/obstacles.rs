@@ -32,7 +32,7 @@ fn lacks(target: &Target, what: &str, since: Option<KernelVersion>) -> Error {
     }
 }
 
-/// The helper functions that the verifier will certainly encounter.
+/// The helper functions that the verifier is certain to encounter.
 ///
 /// It does not follow a branch that a constant rules out: a CO-RE answer, a constant variable, the kernel's configuration. So
 /// nothing is certain about a program that uses any of these.
@@ -93,8 +93,8 @@ fn is_numbered(types: Option<&Btf<'_>>, enumeration: &str, number: u32) -> Optio
     Some(is_it)
 }
 
-/// What a kernel described by files lacks according to its version, where its types (which show a distribution's backports) do not
-/// say. A running kernel can be asked.
+/// What a kernel described by files lacks according to its version, if its types (which show a distribution's backports) do
+/// not say. A running kernel can be asked instead.
 fn by_version(
     target: &Target,
     types: Option<&Btf<'_>>,

@@ -11,19 +11,19 @@ use std::sync::Arc;
 /// A kernel that is described by files instead of running here.
 #[derive(Debug, Default)]
 pub struct OfflineKernel {
-    /// What to call it in messages.
+    /// Its name in messages.
     pub name: String,
     /// Its types, as raw BTF; without them CO-RE relocations and BTF attach targets fail.
     pub btf: Option<Vec<u8>>,
     /// Modules: name and raw split BTF.
     pub modules: Vec<(String, Vec<u8>)>,
-    /// Its version; without it the newest is assumed, with every [`Feature`].
+    /// Its version; if not given, the newest is assumed, with every [`Feature`].
     pub version: Option<KernelVersion>,
     /// Its configuration as text.
     pub kconfig: Option<Vec<u8>>,
-    /// How many CPUs it may have; 1 if not given.
+    /// The number of possible CPUs; 1 if not given.
     pub possible_cpus: Option<u32>,
-    /// Bytes of a page; 4096 if not given.
+    /// The page size in bytes; 4096 if not given.
     pub page_size: Option<u32>,
 }
 

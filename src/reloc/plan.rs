@@ -1,4 +1,4 @@
-//! The outcome of relocation: everything that will be asked of the kernel, in order, as plain data.
+//! The result of relocation: everything that will be requested from the kernel, in order, as plain data.
 
 use super::choice::Choice;
 use crate::btf::Btf;
@@ -20,22 +20,22 @@ pub struct LoadPlan {
     pub target_name: String,
     /// The license that is passed to the kernel.
     pub license: String,
-    /// The kernel version that programs state (only old kernels look at it).
+    /// The kernel version that programs declare (only old kernels check it).
     pub kernel_version: KernelVersion,
     /// The BTF to load first, already adapted to the kernel; `None` if there is nothing to load.
     pub btf: Option<Vec<u8>>,
-    /// Whether the load must fail if the kernel refuses the BTF.
+    /// Whether the load must fail if the kernel rejects the BTF.
     pub btf_required: bool,
     /// The maps, in the order of creation.
     pub maps: Vec<MapPlan>,
-    /// The programs, in the order of loading, those with autoload off too.
+    /// The programs, in the order of loading, including those with autoload off.
     pub programs: Vec<ProgramPlan>,
     /// The object's types as they are in the file, used to read and write variables and map elements after loading.
     pub types: Option<Arc<Btf<'static>>>,
     /// The object's global variables.
     pub variables: Arc<Vec<Variable>>,
-    /// What is odd about the object ([`OpenObject::warnings`](crate::OpenObject::warnings)), and about the object on this kernel, and no obstacle; [`Object::warnings`](crate::load::Object::warnings) has it
-    /// after loading, too.
+    /// What is odd about the object ([`OpenObject::warnings`](crate::OpenObject::warnings)), in itself or on this kernel, but
+    /// does not prevent loading; available after loading as [`Object::warnings`](crate::load::Object::warnings).
     pub warnings: Vec<Error>,
     /// The choices among alternative programs ([`OpenObject::prefer`](crate::OpenObject::prefer)).
     pub choices: Vec<Choice>,
@@ -68,11 +68,11 @@ pub struct MapPlan {
     pub extra: u64,
     /// The NUMA node its memory comes from; used if `flags` has `BPF_F_NUMA_NODE`.
     pub numa_node: u32,
-    /// The key's type in the object's BTF; 0 if the kernel is not told.
+    /// The key's type in the object's BTF; 0 if it is not passed to the kernel.
     pub btf_key_type_id: TypeId,
-    /// The value's type in the object's BTF; 0 if the kernel is not told.
+    /// The value's type in the object's BTF; 0 if it is not passed to the kernel.
     pub btf_value_type_id: TypeId,
-    /// The key's type in [`LoadPlan::types`], whether or not the kernel is told; 0 if there is none.
+    /// The key's type in [`LoadPlan::types`], whether or not it is passed to the kernel; 0 if there is none.
     pub key_type: TypeId,
     /// The value's type there.
     pub value_type: TypeId,
@@ -80,19 +80,19 @@ pub struct MapPlan {
     pub btf_vmlinux_value_type_id: TypeId,
     /// For `struct_ops` of a module: which one.
     pub value_type_module: Option<Module>,
-    /// For maps in maps: the template of the inner map.
+    /// For maps of maps: the template of the inner map.
     pub inner: Option<Box<MapPlan>>,
-    /// Whether the caller's own map is used instead of creating this one: the [`LoadContext`](crate::load::LoadContext) has it,
-    /// under the name of this map.
+    /// Whether a map that the caller provides is used instead of creating this one: the
+    /// [`LoadContext`](crate::load::LoadContext) has it, under the name of this map.
     pub given: bool,
-    /// Whether it is pinned by name: then `pin_path` is a name in a folder, and loading stays inside that folder.
+    /// Whether it is pinned by name: then `pin_path` is a name in a directory, and loading stays inside that directory.
     pub pinning: Pinning,
     /// Where it is pinned.
     pub pin_path: Option<PathBuf>,
     /// Whether it is created at all.
     pub autocreate: bool,
-    /// The initial value (for global data, the section's contents); `None` if it is zero, like every new map. For a map of
-    /// several entries, all values, one after the other.
+    /// The initial value (for global data, the section's contents); `None` if it is zero, like every new map. For a map with
+    /// several entries, all values in order.
     pub initial: Option<Vec<u8>>,
     /// For an arena: the offset of `initial` in its memory, in bytes; it is written through a memory mapping.
     pub initial_offset: u64,
@@ -132,7 +132,7 @@ impl MapPlan {
 pub struct Module {
     /// Its name.
     pub name: String,
-    /// The number of its BTF object in the running kernel; 0 if it comes from a file.
+    /// The id of its BTF object in the running kernel; 0 if it comes from a file.
     pub btf_id: u32,
 }
 
@@ -157,12 +157,12 @@ pub struct ProgramPlan {
     pub flags: u32,
     /// Its attach target: a kernel function or type, or a program.
     pub attach_target: Option<AttachTarget>,
-    /// Whether a loaded program of the caller's contains the function of [`AttachTarget::Program`]: the
+    /// Whether the function of [`AttachTarget::Program`] is in a loaded program that the caller provides: the
     /// [`LoadContext`](crate::load::LoadContext) has that program, under the name of this one.
     pub attach_program: bool,
     /// The network interface that the program is for; 0 for none.
     pub ifindex: u32,
-    /// The level of the verifier's log for this program; 0 for that of [`LoadOptions`](crate::load::LoadOptions::log_level).
+    /// The verifier's log level for this program; 0 for that of [`LoadOptions`](crate::load::LoadOptions::log_level).
     pub log_level: u32,
     /// The instructions, with zero where a descriptor goes (see `refs`).
     pub insns: Vec<Insn>,
@@ -202,10 +202,10 @@ impl LoadPlan {
         maps.filter(move |map| self.maps.get(*map).is_some_and(is_array))
     }
 
-    /// The program of this name, to be changed.
+    /// The program with this name, for editing.
     ///
     /// # Errors
-    /// There is none; the message lists the nearest names.
+    /// There is none; the message lists similar names.
     pub fn program_mut(&mut self, name: &str) -> Result<&mut ProgramPlan> {
         let names = self.programs.iter().map(|p| p.name.as_str());
         let missing = format!("there is no program `{name}`{}", did_you_mean(name, names));
@@ -374,7 +374,7 @@ pub struct CoreStep {
     /// If nothing matches: the kernel's types of the right name, and why each does not match. If something matches but does not
     /// fit the instruction: why.
     pub mismatches: Vec<String>,
-    /// The value in the object; `None` if there is none to be checked.
+    /// The value in the object; `None` if there is none to check.
     pub value_before: Option<u64>,
     /// The value for the target; `None` if the instruction was poisoned.
     pub value_after: Option<u64>,

@@ -1,8 +1,8 @@
-//! Instructions for which there is no answer: written by relocation, recognised in the verifier's log.
+//! Instructions without a valid answer: written by relocation, recognised in the verifier's log.
 //!
-//! What does not exist on a kernel is an error only if the program gets to it. So the instruction becomes a call of a
-//! helper function that no kernel has, which the verifier refuses (`invalid func unknown#2001000003`) only where it can be
-//! reached, and the number of the helper tells what was missing.
+//! What does not exist on a kernel is an error only if the program reaches it. So the instruction is replaced by a call to a
+//! helper function that no kernel has. The verifier rejects it (`invalid func unknown#2001000003`) only if it is reachable,
+//! and the helper's number tells what was missing.
 
 use crate::insn::Insn;
 
@@ -10,7 +10,7 @@ use crate::insn::Insn;
 const CORE: u32 = 195_896_080;
 const FIRST_MAP: u32 = 2_001_000_000;
 const FIRST_EXTERN: u32 = 2_002_000_000;
-/// Numbers for each kind: more than any object has of maps or externs.
+/// The numbers per kind: more than any object has maps or externs.
 const RANGE: u32 = 1_000_000;
 
 /// What is missing. The numbers are libbpf's.
@@ -18,22 +18,22 @@ const RANGE: u32 = 1_000_000;
 pub(crate) enum Poison {
     /// A CO-RE relocation has no answer.
     Core,
-    /// The map of this index was not created.
+    /// The map with this index was not created.
     #[doc(alias = "POISON_LDIMM64_MAP_BASE")]
     Map(usize),
-    /// The kernel lacks the function of the extern of this index.
+    /// The kernel lacks the function of the extern with this index.
     #[doc(alias = "POISON_CALL_KFUNC_BASE")]
     Extern(usize),
 }
 
 impl Poison {
-    /// The call that stands for what is missing. A 64-bit immediate load needs two of them: the verifier would stumble
-    /// over the second half.
+    /// The call that marks what is missing. A 64-bit immediate load is replaced by two of them: the verifier would otherwise
+    /// fail on the second half.
     pub(super) const fn insn(self) -> Insn {
         Insn::new(Insn::CALL, 0, 0, 0, self.helper().cast_signed())
     }
 
-    /// The number of the helper. An index that is beyond all objects shares the last number of its kind.
+    /// The number of the helper. An index beyond those of real objects shares the last number of its kind.
     pub(crate) const fn helper(self) -> u32 {
         match self {
             Self::Core => CORE,
@@ -42,7 +42,7 @@ impl Poison {
         }
     }
 
-    /// What the helper that a kernel does not know stands for; `None` if it was not relocation that wrote its number.
+    /// What this helper number, unknown to the kernel, represents; `None` if relocation did not write it.
     pub(crate) fn from_helper(number: u32) -> Option<Self> {
         if number == CORE {
             return Some(Self::Core);

@@ -1,11 +1,11 @@
 //! References of instructions to maps, global data and externs.
 //!
-//! An instruction that loads the address of a map gets a hole for the map's descriptor; one that loads the address of a
-//! global variable gets its offset, too: the instruction's own immediate (the offset, if the compiler named the section)
+//! An instruction that loads the address of a map gets a placeholder for the map's descriptor; one that loads the address of
+//! a global variable also gets its offset: the instruction's own immediate (the offset, if the compiler named the section)
 //! plus the symbol's value (the offset, if it named the variable).
 //!
 //! What does not exist (a map that is not to be created, a weak kernel function) is poisoned (see `poison`): the verifier
-//! refuses the program only if the instruction can be reached.
+//! rejects the program only if the instruction is reachable.
 
 use super::externs::{Externs, Resolved};
 use super::jump_tables::{self, JumpTables};
@@ -19,7 +19,7 @@ use crate::open::{OpenObject, RelocKind};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::sync::Arc;
 
-/// What references lead to.
+/// The possible targets of references.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct References<'a> {
     pub(super) object: &'a OpenObject,
@@ -32,7 +32,7 @@ pub(super) struct References<'a> {
 /// What an instruction refers to, and its name.
 type Found = (RefKind, Arc<str>);
 
-/// The names of all that references lead to, by index. A file may refer to one long name any number of times.
+/// The names of all targets of references, by index. A file may refer to one long name any number of times.
 #[derive(Debug)]
 pub(super) struct SharedNames {
     maps: Vec<Arc<str>>,
@@ -303,7 +303,7 @@ mod tests {
         Ok((linked.insns, refs))
     }
 
-    /// What becomes of one 64-bit load with the immediate 5.
+    /// The result for one 64-bit load with the immediate 5.
     fn one_load(kind: RelocKind, map: (OpenMap, MapPlan)) -> ([Insn; 2], Vec<Ref>) {
         let mut object = object();
         let [low, high] = load(0, 5);

@@ -1,4 +1,4 @@
-//! Maps that a kernel is going to refuse, told without asking it.
+//! Predicts which maps a kernel is going to reject, without asking it.
 
 use super::map_rules;
 use super::plan::{LoadPlan, MapPlan};
@@ -6,8 +6,8 @@ use super::target::Target;
 use crate::{Errno, Error, ErrorKind};
 
 impl LoadPlan {
-    /// The maps that the kernel is going to refuse, as far as the rules of their types tell: an error for each, with every rule
-    /// that it breaks. Loading does not ask: the kernel has the last word.
+    /// The maps that the kernel is going to reject, according to the rules for their types: an error for each, with every
+    /// rule that it breaks. Loading does not use this: the kernel has the last word.
     pub fn maps_to_be_refused(&self, target: &Target) -> Vec<Error> {
         let made = self.maps.iter();
         let made = made.filter(|map| map.autocreate && !map.given);
@@ -25,9 +25,9 @@ impl LoadPlan {
     }
 }
 
-/// The rules that a map or its template breaks, and the template if it is that which does.
+/// The rules that a map or its template breaks, and the template if that is the one that breaks them.
 fn broken_somewhere(map: &MapPlan, page_size: u32) -> Option<(Vec<String>, Option<&MapPlan>)> {
-    // The rules stand for any of the kernel's answers here.
+    // Here, the rules apply whatever error the kernel would return.
     let broken = |map| {
         Some(map_rules::broken(Errno::EINVAL, map, page_size)).filter(|rules| !rules.is_empty())
     };

@@ -1,11 +1,11 @@
-//! The little that is changed in instructions for old kernels.
+//! Changes to instructions for old kernels.
 
 use super::target::Target;
 use crate::feature::Feature;
 use crate::insn::{Helper, Insn};
 
-/// Calls the older, general form of the helper functions that read kernel or user memory, if the kernel has no other.
-/// It is asked only if there is such a call.
+/// Calls the older, general form of the helper functions that read kernel or user memory if the kernel has no other. The
+/// kernel is asked only if there is such a call.
 #[doc(alias = "bpf_object__sanitize_prog")]
 pub(super) fn sanitize(insns: &mut [Insn], target: &Target) {
     for insn in insns {

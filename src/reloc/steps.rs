@@ -24,12 +24,12 @@ use crate::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Which programs a plan is to load.
+/// Which programs a plan loads.
 #[derive(Debug, Clone, Copy)]
 enum Selection<'s> {
-    /// Those with autoload on, but for these (by index, in ascending order).
+    /// Those with autoload on, except these (by index, in ascending order).
     AllBut(&'s [usize]),
-    /// The one of this index.
+    /// The one with this index.
     Only(usize),
 }
 
@@ -43,14 +43,14 @@ impl Selection<'_> {
 }
 
 impl OpenObject {
-    /// Works out everything that loading this object into `target` will ask of the kernel.
+    /// Computes everything that loading this object into `target` will request from the kernel.
     ///
-    /// What is wrong with one program is kept in its [`ProgramPlan::error`] and surfaces when it is to be loaded. Programs
-    /// with autoload off are listed with the instructions of the file.
+    /// An error of a single program is kept in its [`ProgramPlan::error`] and reported when the program is to be loaded.
+    /// Programs with autoload off are listed with the instructions of the file.
     ///
     /// # Errors
-    /// What libbpf fails for as a whole: a strong extern that is not there, a subprogram's CO-RE relocation that cannot be
-    /// resolved, no BTF of the kernel where it is needed.
+    /// Whatever makes libbpf reject the whole object: a missing strong extern, a subprogram's CO-RE relocation that cannot be
+    /// resolved, no kernel BTF although it is needed.
     #[doc(alias("bpf_object__prepare", "bpf_object__relocate"))]
     pub fn relocate(&self, target: &Target) -> Result<LoadPlan> {
         let all = alternatives::all_wanted(self);
@@ -59,16 +59,16 @@ impl OpenObject {
         Ok(plan)
     }
 
-    /// Like [`OpenObject::relocate`], as if this program (by its index) alone had autoload on.
+    /// Like [`OpenObject::relocate`], as if only this program (by its index) had autoload on.
     pub fn relocate_only(&self, target: &Target, program: usize) -> Result<LoadPlan> {
         Assembler::assemble(self, target, Selection::Only(program)).map_err(|e| self.blame(e))
     }
 
-    /// Like [`OpenObject::relocate`], but what one program needs of the kernel's types, and cannot have, is the mistake of
-    /// that program alone, where it would be the whole object's.
+    /// Like [`OpenObject::relocate`], but if a program needs kernel types that are not available, only that program has an
+    /// error, instead of the whole object.
     ///
     /// # Errors
-    /// What is wrong even without any program.
+    /// Errors that occur even without any program.
     pub fn relocate_each(&self, target: &Target) -> Result<LoadPlan> {
         let all = alternatives::all_wanted(self);
         let mut plan = all.relocate_apart(target, |_| true)?;
@@ -76,7 +76,8 @@ impl OpenObject {
         Ok(plan)
     }
 
-    /// Relocates what has autoload on. What a program `is_apart` needs of the kernel's types, and cannot have, is its own mistake.
+    /// Relocates what has autoload on. If a program for which `is_apart` is true needs kernel types that are not available,
+    /// only that program has an error.
     fn relocate_apart(
         &self,
         target: &Target,
@@ -89,7 +90,7 @@ impl OpenObject {
             Ok(plan) => return Ok(plan),
             Err(error) => error,
         };
-        // Nothing else that one program needs makes the whole fail.
+        // Nothing else that a single program needs makes the whole object fail.
         let mut mistakes = missing_types::of_programs(self, target);
         mistakes.retain(|(index, _)| {
             is_apart(*index) && self.programs.get(*index).is_some_and(|p| p.autoload)
@@ -108,8 +109,8 @@ impl OpenObject {
     }
 }
 
-/// How many bytes the descriptions of CO-RE relocations may take in all programs of an object. Each program has copies of those of
-/// its subprograms.
+/// The maximum size in bytes of the descriptions of CO-RE relocations in all programs of an object. Each program has copies
+/// of its subprograms' descriptions.
 const MOST_DESCRIBED: usize = 1 << 28;
 
 /// What programs add to the object's maps and types.
@@ -154,7 +155,7 @@ impl<'o> Assembler<'o> {
             .enumerate()
             .map(|(index, program)| selection.has(index, program))
             .collect();
-        // First of all, so that features are looked for with its rights.
+        // This comes first, so that features are probed with its permissions.
         target.token()?;
         let types = KernelTypes::look_up(target, &wanted_types(object, &autoload), || {
             core_relos::wanted_types(object, target, &wanted_functions(object, &autoload))
@@ -210,7 +211,7 @@ impl<'o> Assembler<'o> {
                 let function = object.functions.get(program.function);
                 plan.insns = function.map(|f| f.insns.clone()).unwrap_or_default();
             } else if let Some(error) = error {
-                // What was done before the mistake is worth seeing.
+                // What was done before the error is worth seeing.
                 plan.insns = code.insns(program.function).to_vec();
                 plan.core = code.steps(program.function).to_vec();
                 plan.error = Some(error);
@@ -247,7 +248,7 @@ impl<'o> Assembler<'o> {
         })
     }
 
-    /// Why each program's own instructions could not be relocated. A subprogram's mistake is the whole object's.
+    /// Why each program's own instructions could not be relocated. An error in a subprogram is the whole object's.
     fn program_errors(&self, code: &mut Code<'_>) -> Result<Vec<Option<Error>>> {
         let object = self.object;
         let errors = object.programs.iter().map(|program| {
@@ -307,7 +308,7 @@ impl<'o> Assembler<'o> {
         Ok(())
     }
 
-    /// Type, attach type and attach target, as this kernel takes them.
+    /// Type, attach type and attach target, in the form that this kernel accepts.
     fn fill_kind(&self, plan: &mut ProgramPlan, program: &OpenProgram, index: usize) -> Result<()> {
         if program.kind == ProgramType::UNSPEC {
             return Err(unknown_type(program));
@@ -332,7 +333,7 @@ impl<'o> Assembler<'o> {
     }
 }
 
-/// Tells what CO-RE did to all parts of a program.
+/// Describes what CO-RE did to all parts of a program.
 fn describe(
     plan: &mut ProgramPlan,
     linked: &Linked,
@@ -357,7 +358,7 @@ fn describe(
     Ok(())
 }
 
-/// The names that have to be looked up among the kernel's types, for the whole object.
+/// The names that must be looked up among the kernel's types, for the whole object.
 fn wanted_types(object: &OpenObject, autoload: &[bool]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     externs::wanted_types(object, &mut names);
@@ -381,7 +382,7 @@ fn wanted_functions(object: &OpenObject, autoload: &[bool]) -> Vec<bool> {
     wanted
 }
 
-/// What a program's plan says whether it is loaded or not.
+/// What a program's plan contains whether or not the program is loaded.
 fn listed(program: &OpenProgram, autoload: bool) -> ProgramPlan {
     ProgramPlan {
         name: program.name.clone(),
@@ -436,7 +437,7 @@ mod tests {
     use crate::symbols::{Addresses, KernelSymbol};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A kernel without types, and how often it was asked for its version.
+    /// A kernel without types, which counts how often it is asked for its version.
     #[derive(Debug)]
     struct NoTypes(Arc<AtomicUsize>);
 
@@ -479,7 +480,7 @@ mod tests {
         }
     }
 
-    /// What the kernel of this version gets of a program in this section: attach type and flags.
+    /// What a kernel of this version gets for a program in this section: attach type and flags.
     fn planned(section: &str, version: (u8, u8)) -> (AttachType, ProgramFlags) {
         let mut object = object();
         add_program(&mut object, section, vec![nop(), exit()], &[]);
@@ -538,7 +539,7 @@ mod tests {
         );
     }
 
-    /// A plan of the whole object for each program of a thousand would be a million programs.
+    /// A plan of the whole object for each of a thousand programs would be a million programs.
     #[test]
     fn programs_with_mistakes_of_their_own_are_planned_twice_at_most() {
         let versions = Arc::new(AtomicUsize::new(0));
@@ -551,9 +552,9 @@ mod tests {
         let plan = object.relocate_each(&target).unwrap();
         let errors = plan.programs.iter().map(|p| p.error.is_some());
         assert!(errors.eq((0..200).map(|number| number % 2 == 1)));
-        // A plan that comes to its end asks for the version once.
+        // A plan that is completed asks for the version once.
         assert_eq!(versions.load(Ordering::Relaxed), 1);
-        // What is large belongs to all plans.
+        // Large parts are shared by all plans.
         assert!(Arc::ptr_eq(&plan.variables, &object.variables));
     }
 

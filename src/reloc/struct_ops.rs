@@ -1,9 +1,9 @@
-//! `struct_ops` maps: the object's structure, laid out as the kernel's of the same name.
+//! `struct_ops` maps: the object's structure, laid out like the kernel's structure of the same name.
 //!
 //! The kernel has a structure of functions (`tcp_congestion_ops`) and another one around it, which is the map's value
-//! (`bpf_struct_ops_tcp_congestion_ops`). Members are matched by name. What the kernel does not have must be zero; a
-//! program behind it is not loaded. A program learns from its member what it is checked against: the kernel's structure
-//! as its attach target, the member's index as its attach type.
+//! (`bpf_struct_ops_tcp_congestion_ops`). Members are matched by name. Members that the kernel does not have must be zero; a
+//! program in such a member is not loaded. The member determines what its program is checked against: the kernel's structure
+//! as the attach target, the member's index as the attach type.
 
 use super::kernel_types::{KernelType, KernelTypes};
 use super::plan::{AttachTarget, FunctionSlot, MapPlan};
@@ -13,16 +13,16 @@ use crate::open::{MapOrigin, OpenMap, OpenObject};
 use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::{BTreeSet, HashMap};
 
-/// What the kernel calls the structure around a structure of functions.
+/// The kernel's prefix for the structure around a structure of functions.
 const VALUE_PREFIX: &str = "bpf_struct_ops_";
-/// No kernel's value is nearly as large; its size comes from a file.
+/// No kernel's value is nearly this large; its size comes from a file.
 const LARGEST_VALUE: u32 = 1 << 20;
 
 /// What `struct_ops` programs are checked against, by program.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
     bound: HashMap<usize, (AttachTarget, AttachType)>,
-    /// Programs that the caller took out of a member.
+    /// Programs that the caller removed from a member.
     replaced: Vec<usize>,
     /// For each program in use: whether a map that is to be created uses it.
     used: HashMap<usize, bool>,
@@ -33,11 +33,11 @@ struct Pair<'o, 't> {
     local: Type<'o>,
     kernel: Type<'t>,
     found: KernelType<'t>,
-    /// Bytes from the value's start to the kernel's structure.
+    /// The offset of the kernel's structure in the value, in bytes.
     start: usize,
 }
 
-/// Adds the names that have to be looked up among the kernel's types.
+/// Adds the names that must be looked up among the kernel's types.
 pub(super) fn wanted_types(object: &OpenObject, names: &mut BTreeSet<String>) {
     for map in maps(object) {
         if let Some(name) = type_name(object, map) {
@@ -58,10 +58,10 @@ fn type_name<'o>(object: &'o OpenObject, map: &OpenMap) -> Option<&'o str> {
 }
 
 impl Bindings {
-    /// Lays the values of all `struct_ops` maps out for this kernel, in `plans`.
+    /// Lays out the values of all `struct_ops` maps for this kernel, in `plans`.
     ///
     /// # Errors
-    /// The kernel has no such structure, or its members are something else.
+    /// The kernel has no such structure, or its members are different.
     #[doc(alias = "bpf_object__init_kern_struct_ops_maps")]
     pub(super) fn bind(
         object: &OpenObject,
@@ -89,7 +89,7 @@ impl Bindings {
         Ok(bindings)
     }
 
-    /// Programs follow their maps: one is loaded if a map that is to be created uses it.
+    /// Programs follow their maps: a program is loaded if a map that is to be created uses it.
     #[doc(alias = "bpf_object_adjust_struct_ops_autoload")]
     pub(super) fn adjust_autoload(&self, object: &OpenObject, autoload: &mut [bool]) {
         for (index, autoload) in autoload.iter_mut().enumerate() {
@@ -108,7 +108,7 @@ impl Bindings {
     /// What this program is checked against.
     ///
     /// # Errors
-    /// It is in no map.
+    /// It is not in any map.
     pub(super) fn of(&self, program: usize) -> Result<&(AttachTarget, AttachType)> {
         self.bound.get(&program).ok_or_else(|| {
             Error::new(
@@ -177,7 +177,7 @@ impl Bindings {
         let bytes = slice(map.image.bytes(), offset, size).ok_or_else(outside)?;
         let zero = bytes.iter().all(|byte| *byte == 0);
         let Some((index, kernel)) = place else {
-            // As in libbpf, whose image has the program's address here: a program may be left out by the caller only.
+            // As in libbpf, whose image contains the program's address here: only the caller may leave out a program.
             if zero && program.is_none() {
                 return Ok(());
             }
@@ -229,7 +229,7 @@ impl Bindings {
         Ok(())
     }
 
-    /// A program may be in several maps, if it is the same member of the same structure.
+    /// A program may be in several maps if it is the same member of the same structure.
     fn bind_program(
         &mut self,
         object: &OpenObject,
@@ -262,7 +262,7 @@ impl Bindings {
     }
 }
 
-/// Finds the kernel's structures for `local`, and makes `plan` a map of the outer one.
+/// Finds the kernel's structures for `local`, and turns `plan` into a map of the outer one.
 fn find_types<'o, 't>(
     types: &KernelTypes<'t>,
     local: Type<'o>,

@@ -1,8 +1,9 @@
-//! One entry program and every function it leads to, as one stream of instructions.
+//! An entry program and every function that it leads to, as a single instruction stream.
 //!
-//! The kernel takes a program as one piece, so each function of `.text` that is called, or whose address is taken, is
-//! appended when it is first met, and walked at once, before its caller goes on: depth first. Two entry programs that call
-//! the same function get a copy each. The walk keeps its own stack, because the depth of a call chain is up to the file.
+//! The kernel takes a program in one piece, so each function of `.text` that is called, or whose address is taken, is
+//! appended when it is first encountered, and processed at once, before its caller continues: depth first. Two entry programs
+//! that call the same function get a copy each. The traversal keeps its own stack, because the file determines the depth of a
+//! call chain.
 //!
 //! Where a call leads (all in instructions of `.text`; symbol values are in bytes):
 //!
@@ -22,24 +23,24 @@ use crate::{Error, ErrorKind, Result, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How many instructions and relocations all programs of an object may come to. The kernel takes a million for one program; a file whose
-/// programs share a large `.text` could otherwise ask for any amount of memory.
+/// The maximum total number of instructions and relocations of all programs of an object. The kernel accepts a million for
+/// one program; a file whose programs share a large `.text` could otherwise demand any amount of memory.
 const MOST_INSNS: usize = 1 << 24;
 
-/// The declaration tag that names the function to be called when a program throws.
+/// The declaration tag that names the function to call when a program throws.
 const EXCEPTION_CALLBACK: &str = "exception_callback:";
 
 /// A program in one piece.
 #[derive(Debug, Default)]
 pub(super) struct Linked {
     pub(super) insns: Vec<Insn>,
-    /// The functions it consists of, in order.
+    /// The functions that it consists of, in order.
     pub(super) parts: Vec<Part>,
     /// Calls and addresses of functions.
     pub(super) refs: Vec<Ref>,
 }
 
-/// A function's place in a linked program.
+/// A function's position in a linked program.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     /// Its index in the object's functions.
@@ -53,15 +54,15 @@ pub(super) struct Part {
 pub(super) struct Linker<'a, 'o> {
     object: &'o OpenObject,
     code: &'a Code<'o>,
-    /// Where each function was appended in the program at hand.
+    /// Where each function was appended in the current program.
     positions: Vec<Option<usize>>,
     budget: usize,
-    /// The functions' names, for the references to them.
+    /// The functions' names, for references to them.
     names: Vec<Arc<str>>,
     callbacks: Callbacks<'o>,
 }
 
-/// A function that is being walked.
+/// A function that is being processed.
 struct Frame<'o> {
     function: &'o Function,
     start: usize,
@@ -69,7 +70,7 @@ struct Frame<'o> {
     next: usize,
 }
 
-/// What an instruction asks for.
+/// What an instruction refers to.
 #[derive(Clone, Copy)]
 enum Wanted {
     Nothing,
@@ -92,12 +93,12 @@ impl<'a, 'o> Linker<'a, 'o> {
         }
     }
 
-    /// The functions that it puts together.
+    /// The functions that it links.
     pub(super) fn code(&self) -> &'a Code<'o> {
         self.code
     }
 
-    /// The program that starts with the function of this index.
+    /// The program that starts with the function at this index.
     pub(super) fn link(&mut self, entry: usize) -> Result<Linked> {
         let mut linked = Linked::default();
         let result = self.link_into(&mut linked, entry);
@@ -142,7 +143,7 @@ impl<'a, 'o> Linker<'a, 'o> {
             )
         })?;
         let insns = self.code.insns(index);
-        // Any number of relocations may be about one instruction.
+        // Any number of relocations may apply to one instruction.
         let relocations = function.relocations.len() + self.code.steps(index).len();
         let cost = insns.len().saturating_add(relocations);
         self.budget = self.budget.checked_sub(cost).ok_or_else(|| {
@@ -178,7 +179,7 @@ impl<'a, 'o> Linker<'a, 'o> {
         })
     }
 
-    /// Walks this function and all it leads to.
+    /// Processes this function and everything it leads to.
     fn walk(&mut self, linked: &mut Linked, first: Frame<'o>) -> Result<()> {
         let mut stack = vec![first];
         while let Some(frame) = stack.last_mut() {
@@ -217,7 +218,7 @@ impl<'a, 'o> Linker<'a, 'o> {
         Ok(())
     }
 
-    /// The function of `.text` that holds the instruction at this offset.
+    /// The function of `.text` that contains the instruction at this offset.
     fn callee(&self, function: &Function, insn: usize, offset: i64) -> Result<usize> {
         let place = || format!("function `{}`, instruction {insn}", function.name);
         let text = self.object.text_section.ok_or_else(|| {
@@ -240,7 +241,7 @@ impl<'a, 'o> Linker<'a, 'o> {
     }
 }
 
-/// What the instruction at `at` of this function asks for, and where.
+/// What the instruction at `at` in this function refers to, and where.
 fn wanted(function: &Function, at: usize, insn: Insn) -> Result<Wanted> {
     if !insn.is_subprog_call() && !insn.is_func_address() {
         return Ok(Wanted::Nothing);
@@ -273,21 +274,21 @@ fn wanted(function: &Function, at: usize, insn: Insn) -> Result<Wanted> {
     Ok(Wanted::Function { offset })
 }
 
-/// What a call at `at` has to say to get to `start`.
+/// The immediate that makes a call at `at` reach `start`.
 fn distance(start: usize, at: usize) -> i32 {
     // Both are below MOST_INSNS.
     let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     number(start).wrapping_sub(number(at)).wrapping_sub(1)
 }
 
-/// The exception callbacks that declaration tags name, found once for all programs.
+/// The exception callbacks that declaration tags name, collected once for all programs.
 #[derive(Debug, Default)]
 struct Callbacks<'o> {
-    /// The names of callbacks by the name of the program.
+    /// The names of callbacks by program name.
     by_program: HashMap<&'o str, Vec<&'o str>>,
-    /// A tag on something else than a global function, which is an error for every program.
+    /// A tag on something other than a global function, which is an error for every program.
     misplaced: Option<String>,
-    /// The functions of `.text`; empty if there is no tag.
+    /// The functions of `.text`; empty if there are no tags.
     subprograms: HashMap<&'o str, usize>,
     /// How many more names are compared with all subprograms.
     suggestions: Searches,
@@ -328,7 +329,7 @@ impl<'o> Callbacks<'o> {
         callbacks
     }
 
-    /// The callback of the program of this name. If several are named, the verifier says so better than we could.
+    /// The callback of the program with this name. If several are named, the verifier's message is better than any of ours.
     #[doc(alias = "bpf_prog_assign_exc_cb")]
     fn find(&self, object: &OpenObject, program: &str) -> Result<Option<usize>> {
         let fail = |message: String| Error::new(ErrorKind::InvalidObject, message);
@@ -387,7 +388,7 @@ mod tests {
         }
     }
 
-    /// `.text`: a at 0 (calls c), b at 2 (calls c), c at 4; all of two instructions.
+    /// `.text`: a at 0 (calls c), b at 2 (calls c), c at 4; each has two instructions.
     fn three_subprograms() -> OpenObject {
         let mut object = object();
         // Not relocated: from 0 to 4 and from 2 to 4.

@@ -1,4 +1,4 @@
-//! A kernel, as data: what relocation has to know about it.
+//! A kernel as data: what relocation needs to know about it.
 
 use super::answers::{Answers, LoadedFor};
 use super::plan::{Module, ProgramPlan};
@@ -14,15 +14,16 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-/// Where the facts about a kernel come from. The running kernel implements it in `kernel`; files do in [`OfflineKernel`](super::OfflineKernel).
+/// The source of the facts about a kernel. `kernel` implements it for the running kernel,
+/// [`OfflineKernel`](super::OfflineKernel) for files.
 ///
-/// Each method is asked at most once for each fact; [`Target`] keeps the answers. What can be otherwise a moment later is asked
-/// every time: symbols, since modules come and go.
+/// Each method is called at most once per fact; [`Target`] caches the answers. What can change at any time is asked every
+/// time: symbols, since modules come and go.
 pub trait KernelSource: Send + Sync + fmt::Debug {
-    /// What to call this kernel in messages: a release, or a file name.
+    /// Its name in messages: a release, or a file name.
     fn name(&self) -> String;
 
-    /// The types of the kernel proper.
+    /// The types of vmlinux.
     fn vmlinux_btf(&self) -> Result<Btf<'static>>;
 
     /// The types of its modules, each split from `vmlinux`.
@@ -34,25 +35,27 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
     /// Its configuration: lines such as `CONFIG_HZ=250`.
     fn kconfig(&self) -> Result<Vec<u8>>;
 
-    /// Calls `visit` with each of its symbols, as in `/proc/kallsyms`, and says whether it tells their addresses.
+    /// Calls `visit` with each of its symbols, as in `/proc/kallsyms`, and returns whether their addresses are known.
     fn kallsyms(&self, visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses>;
 
-    /// Whether [`KernelSource::kallsyms`] knows addresses at all. They are made up when a kernel boots, so files do not.
+    /// Whether [`KernelSource::kallsyms`] knows addresses at all. They are chosen when a kernel boots, so files do not
+    /// contain them.
     fn tells_addresses(&self) -> bool {
         true
     }
 
-    /// How many CPUs it may ever have.
+    /// The number of possible CPUs.
     fn possible_cpus(&self) -> Result<u32>;
 
-    /// Bytes of a page.
+    /// The page size in bytes.
     fn page_size(&self) -> u32;
 
-    /// Whether it has the feature.
+    /// Whether it supports the feature.
     fn supports(&self, feature: Feature) -> bool;
 
-    /// What keeps it from loading or attaching a program like this, which calls these helper functions; `None` if nothing is
-    /// known. Asked only of programs that have alternatives ([`OpenObject::prefer`](crate::OpenObject::prefer)), by `target`.
+    /// What prevents it from loading or attaching a program like this, which calls these helper functions; `None` if nothing
+    /// is known. `target` asks only about programs that have alternatives
+    /// ([`OpenObject::prefer`](crate::OpenObject::prefer)).
     fn obstacle(
         &self,
         _target: &Target,
@@ -62,25 +65,25 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
         None
     }
 
-    /// The numbers of its PMU that makes probes of this kind; `None` if it has none.
+    /// The numbers of its PMU that creates probes of this kind; `None` if it has none.
     ///
     /// # Errors
-    /// That cannot be found out now.
+    /// This cannot be determined now.
     fn probe_pmu(&self, _kind: ProbeKind) -> Result<Option<ProbePmu>> {
         Ok(None)
     }
 
-    /// Whether it has an attach type, and these flags (`BPF_F_*`) with it; `None` if it does not say.
+    /// Whether it knows an attach type, along with these flags (`BPF_F_*`); `None` if it cannot tell.
     fn knows_attach_type(&self, _attach_type: AttachType, _flags: u32) -> Option<bool> {
         None
     }
 
-    /// Whether it has links that attach this program with this attach type; `None` if it does not say.
+    /// Whether it has links that attach this program with this attach type; `None` if it cannot tell.
     fn has_links(&self, _program: BorrowedFd<'_>, _attach_type: AttachType) -> Option<bool> {
         None
     }
 
-    /// The BPF token whose rights are used to find out about features, and to load; only kernels that run have one.
+    /// The BPF token whose permissions are used to probe features, and to load; only running kernels have one.
     fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
         Ok(None)
     }
@@ -89,39 +92,39 @@ pub trait KernelSource: Send + Sync + fmt::Debug {
 /// The types of one kernel module.
 #[derive(Debug, Clone)]
 pub struct ModuleBtf {
-    /// Which module this is.
+    /// The module.
     pub module: Module,
     /// Its types, split from the kernel's.
     pub btf: Arc<Btf<'static>>,
 }
 
-/// A kernel to relocate for, to load into and to attach to: facts that are fetched when they are first needed, and kept.
+/// A kernel to relocate for, to load into and to attach to: facts that are determined on first use, and cached.
 ///
-/// Clones share what they know. An object keeps one of the target that it was loaded with, and attaching its programs asks that one:
-/// no experiment is made twice, and all with the rights of the same token.
+/// Clones share their facts. An object keeps a clone of the target that it was loaded with, and attaching its programs uses
+/// that: no probe is repeated, and all of them use the permissions of the same token.
 #[derive(Clone)]
 pub struct Target {
     answers: Arc<Answers>,
     types: Arc<Types>,
     core_btf: Option<Arc<Btf<'static>>>,
-    /// What the caller knows of it besides.
+    /// What the caller knows about it in addition.
     given_kconfig: Option<Arc<[u8]>>,
     version: Option<KernelVersion>,
     suggestions: Searches,
 }
 
-/// What is large.
+/// The large parts.
 #[derive(Debug, Default)]
 struct Types {
     vmlinux: OnceLock<Arc<Btf<'static>>>,
     modules: OnceLock<Vec<ModuleBtf>>,
     kconfig: OnceLock<Vec<u8>>,
-    /// Somebody else who may have it.
+    /// Another target that may have it.
     lender: Weak<Types>,
 }
 
 impl Types {
-    /// What `cell` picks, or what the lender has there; `None` if neither does.
+    /// What `cell` selects, here or in the lender; `None` if neither has it.
     fn known<T: Clone>(&self, cell: impl Fn(&Self) -> &OnceLock<T>) -> Option<&T> {
         let own = cell(self);
         if own.get().is_none()
@@ -133,7 +136,7 @@ impl Types {
         own.get()
     }
 
-    /// What `cell` picks, here or at the lender's, or else what `make` gives, which is then kept.
+    /// What `cell` selects, here or in the lender, or otherwise the result of `make`, which is then kept.
     fn keep<T: Clone>(
         &self,
         cell: impl Fn(&Self) -> &OnceLock<T>,
@@ -147,8 +150,8 @@ impl Types {
     }
 }
 
-/// How many more searches for names that resemble a wanted one are made. One goes through all of a kernel's types, and an object
-/// may have any number of programs that want what is not there.
+/// How many more times similar names are searched for. A search goes through all of a kernel's types, and an object may have
+/// any number of programs that refer to missing types.
 #[derive(Debug, Clone)]
 pub(super) struct Searches(Arc<AtomicU32>);
 
@@ -156,7 +159,7 @@ impl Searches {
     /// More than anybody reads.
     const MOST: u32 = 8;
 
-    /// Whether another one may be made.
+    /// Whether another search is allowed.
     pub(super) fn take(&self) -> bool {
         let taken = self
             .0
@@ -194,7 +197,7 @@ impl Target {
         }
     }
 
-    /// The same kernel without its types, for those who may ask for them once more, much later: other modules may be loaded then.
+    /// The same kernel without its types, for when they are needed again much later: other modules may be loaded then.
     pub(crate) fn afresh(&self) -> Self {
         Self {
             types: Arc::default(),
@@ -203,8 +206,8 @@ impl Target {
         }
     }
 
-    /// The same kernel for those who attach to it, maybe much later. It holds no types, which take megabytes, before it is asked
-    /// for them, and takes them from this one then, if that still has them.
+    /// The same kernel for attaching, maybe much later. It keeps no types, which take megabytes, until they are needed, and
+    /// then takes them from this one if that still has them.
     pub(crate) fn for_attaching(&self) -> Self {
         let types = Types {
             lender: Arc::downgrade(&self.types),
@@ -220,13 +223,13 @@ impl Target {
         }
     }
 
-    /// How many searches for names that were meant its types are still gone through for.
+    /// How many more searches for similar names may go through its types.
     pub(super) fn suggestions(&self) -> &Searches {
         &self.suggestions
     }
 
-    /// The same kernel, but CO-RE relocations are answered from these types, and its modules are not searched: for kernels
-    /// without BTF whose types are known from elsewhere.
+    /// The same kernel, but CO-RE relocations use these types, and its modules are not searched: for kernels without BTF
+    /// whose types come from elsewhere.
     #[doc(alias = "btf_custom_path")]
     #[must_use]
     pub fn with_core_btf(mut self, btf: Btf<'static>) -> Self {
@@ -234,43 +237,43 @@ impl Target {
         self
     }
 
-    /// The same kernel, but what this configuration says (lines such as `CONFIG_HZ=250`) comes before what the kernel says
-    /// itself, which then need not say anything.
+    /// The same kernel, but this configuration (lines such as `CONFIG_HZ=250`) takes precedence over the kernel's own, which
+    /// need not exist.
     #[must_use]
     pub fn with_kconfig(mut self, text: Vec<u8>) -> Self {
         self.given_kconfig = Some(text.into());
         self
     }
 
-    /// The configuration that comes before the kernel's own.
+    /// The configuration that takes precedence over the kernel's own.
     pub fn given_kconfig(&self) -> Option<&[u8]> {
         self.given_kconfig.as_deref()
     }
 
-    /// The same kernel, but programs are told that it has this version. What it can do is still found out by asking it.
+    /// The same kernel, but programs see this version. Its features are still determined by probing.
     #[must_use]
     pub fn with_version(mut self, version: KernelVersion) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// The types that CO-RE relocations are answered from, if they are not the kernel's own.
+    /// The types that CO-RE relocations use, if they are not the kernel's own.
     pub fn core_btf(&self) -> Option<&Arc<Btf<'static>>> {
         self.core_btf.as_ref()
     }
 
-    /// What to call this kernel in messages.
+    /// Its name in messages.
     pub fn name(&self) -> String {
         self.answers.source.name()
     }
 
-    /// The types of the kernel proper.
+    /// The types of vmlinux.
     pub fn vmlinux_btf(&self) -> Result<&Arc<Btf<'static>>> {
         let read = || self.answers.source.vmlinux_btf().map(Arc::new);
         self.types.keep(|types| &types.vmlinux, read)
     }
 
-    /// The types of its modules; none if it is too old to tell.
+    /// The types of its modules; empty if it is too old to provide them.
     pub fn module_btfs(&self) -> Result<&[ModuleBtf]> {
         let vmlinux = self.vmlinux_btf()?;
         if !self.supports(Feature::ModuleBtf) {
@@ -294,50 +297,51 @@ impl Target {
         known.map(Vec::as_slice)
     }
 
-    /// Calls `visit` with each of its symbols, and says whether it tells their addresses.
+    /// Calls `visit` with each of its symbols, and returns whether their addresses are known.
     pub fn kallsyms(&self, visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Result<Addresses> {
         self.answers.source.kallsyms(visit)
     }
 
-    /// Whether it knows the addresses of its symbols: only a kernel that runs does.
+    /// Whether it knows the addresses of its symbols: only a running kernel does.
     pub fn tells_addresses(&self) -> bool {
         self.answers.source.tells_addresses()
     }
 
-    /// How many CPUs it may ever have.
+    /// The number of possible CPUs.
     #[doc(alias = "libbpf_num_possible_cpus")]
     pub fn possible_cpus(&self) -> Result<u32> {
         self.answers.source.possible_cpus()
     }
 
-    /// Bytes of a page.
+    /// The page size in bytes.
     pub fn page_size(&self) -> u32 {
         self.answers.source.page_size()
     }
 
-    /// The features that were asked for so far, and the answers. Each question may have been an experiment with the kernel.
+    /// The features that have been asked about so far, and the answers. Each may have been determined by an experiment with
+    /// the kernel.
     pub fn known_features(&self) -> impl Iterator<Item = (Feature, bool)> {
         self.answers.known_features()
     }
 
-    /// Whether it has the feature; asked (or probed) once.
+    /// Whether it supports the feature; asked (or probed) once.
     pub fn supports(&self, feature: Feature) -> bool {
         self.answers.supports(feature)
     }
 
-    /// The numbers of its PMU that makes probes of this kind; `None` if it has none. Found out once.
+    /// The numbers of its PMU that creates probes of this kind; `None` if it has none. Determined once.
     pub fn probe_pmu(&self, kind: ProbeKind) -> Option<ProbePmu> {
         self.answers.probe_pmu(kind)
     }
 
-    /// Whether it has an attach type, and these flags (`BPF_F_*`) with it; found out once. Where it does not say, for want of
-    /// rights, it is taken to have them.
+    /// Whether it knows an attach type, along with these flags (`BPF_F_*`); determined once. If it cannot tell, for lack of
+    /// permissions, it is assumed to know them.
     pub fn knows_attach_type(&self, attach_type: AttachType, flags: u32) -> bool {
         self.answers.knows_attach_type(attach_type, flags)
     }
 
-    /// Whether it has links that attach this program, which was loaded so, with this attach type; found out once. Where it does
-    /// not say, it is taken to have them.
+    /// Whether it has links that attach this program, which was loaded like this, with this attach type; determined once. If
+    /// it cannot tell, it is assumed to have them.
     pub(crate) fn has_links(
         &self,
         program: BorrowedFd<'_>,
@@ -347,7 +351,7 @@ impl Target {
         self.answers.has_links(program, loaded, attach_type)
     }
 
-    /// What keeps it from loading or attaching this program, beyond what its types and symbols tell.
+    /// What prevents it from loading or attaching this program, beyond what its types and symbols tell.
     pub(super) fn obstacle(
         &self,
         program: &ProgramPlan,
@@ -356,10 +360,10 @@ impl Target {
         self.answers.source.obstacle(self, program, helpers)
     }
 
-    /// The BPF token whose rights loading uses, if there is one.
+    /// The BPF token whose permissions loading uses, if there is one.
     ///
     /// # Errors
-    /// It was asked for, and cannot be had.
+    /// It was requested, and is not available.
     #[doc(alias = "bpf_object__token_fd")]
     pub fn token(&self) -> Result<Option<BorrowedFd<'_>>> {
         self.answers.source.token()
@@ -401,7 +405,7 @@ mod tests {
         let types = [&again, &target].map(|one| Arc::as_ptr(one.core_btf().unwrap()));
         assert_eq!(types[0], types[1]);
         assert_ne!(Arc::as_ptr(again.vmlinux_btf().unwrap()), before);
-        // What it can do stays as it is.
+        // What is known about its features stays.
         assert_eq!(again.known_features().count(), 1);
     }
 
@@ -415,7 +419,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&types), 2);
         assert!(Arc::ptr_eq(attaching.vmlinux_btf().unwrap(), &types));
 
-        // Those that are gone are read again, when they are wanted.
+        // Types that are gone are read again when they are needed.
         let attaching = old_kernel().for_attaching();
         assert!(attaching.types.vmlinux.get().is_none());
         assert_eq!(attaching.vmlinux_btf().unwrap().types().count(), 0);

@@ -1,4 +1,4 @@
-//! Objects and kernels made by hand, for the tests of this room.
+//! Handmade objects and kernels for the tests of this room.
 
 use super::offline::OfflineKernel;
 use super::target::{KernelSource, ModuleBtf, Target};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The section of subprograms.
 pub(super) const TEXT: SectionIndex = SectionIndex(1);
 
-/// An object with nothing in it but a section `.text`.
+/// An object with nothing but a section `.text`.
 pub(super) fn object() -> OpenObject {
     OpenObject {
         text_section: Some(TEXT),
@@ -36,7 +36,7 @@ pub(super) fn subprogram(name: &str, offset: usize, insns: Vec<Insn>) -> Functio
     }
 }
 
-/// Adds an entry program in a section of its own, and returns its index.
+/// Adds an entry program in a separate section, and returns its index.
 pub(super) fn add_program(
     object: &mut OpenObject,
     section: &str,
@@ -55,7 +55,7 @@ pub(super) fn add_program(
     object.programs.len() - 1
 }
 
-/// An extern of this name, declared as `declared_type`.
+/// An extern with this name, declared as `declared_type`.
 pub(super) fn an_extern(name: &str, kind: ExternKind, declared_type: TypeId) -> Extern {
     Extern {
         name: name.to_string(),
@@ -75,7 +75,7 @@ pub(super) fn exit() -> Insn {
     Insn::new(Insn::EXIT, 0, 0, 0, 0)
 }
 
-/// A call of another function, as clang writes it.
+/// A call to another function, as clang writes it.
 pub(super) fn call(imm: i32) -> Insn {
     Insn::new(Insn::CALL, 0, 1, 0, imm)
 }
@@ -85,7 +85,7 @@ pub(super) fn load(src: u8, imm: i32) -> [Insn; 2] {
     [Insn::new(Insn::LD_IMM64, 1, src, 0, imm), Insn::default()]
 }
 
-/// Types that were built, read.
+/// The types that `build` creates, parsed.
 pub(super) fn btf(build: impl FnOnce(&mut BtfBuilder)) -> Btf<'static> {
     let mut editor = BtfBuilder::new();
     build(&mut editor);
@@ -107,7 +107,7 @@ pub(super) fn newest() -> Target {
     Target::offline(OfflineKernel::default())
 }
 
-/// Adds a function without parameters, and returns its number.
+/// Adds a function without parameters, and returns its type id.
 pub(super) fn add_function(editor: &mut BtfBuilder, name: &str, linkage: Linkage) -> TypeId {
     let proto = editor.add_func_proto(TypeId::VOID, Param::NONE);
     editor.add_func(name, linkage, proto)

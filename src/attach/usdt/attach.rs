@@ -1,4 +1,4 @@
-//! From a probe's name to user-space probes at all its places.
+//! From a probe's name to uprobes at all its locations.
 
 use super::attachment::Probes;
 use super::layout::SpecLayout;
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-/// A probe that the authors of a program or library put into it, and whose hits of it are seen.
+/// A probe that the authors of a program or library put into it, and the processes in which it is observed.
 ///
 /// ```
 /// use rawbpf::attach::{Processes, Usdt};
@@ -39,8 +39,8 @@ pub struct Usdt {
 }
 
 impl Usdt {
-    /// The probe `provider:name`. `binary` is a path, or a bare name that is looked for as the shell and the dynamic loader do,
-    /// or a library that lies uncompressed in a zip archive (`app.apk!/lib/x.so`).
+    /// The probe `provider:name`. `binary` is a path, or a bare name that is searched for as the shell and the dynamic loader
+    /// do, or a library that is stored uncompressed in a zip archive (`app.apk!/lib/x.so`).
     pub fn new(
         binary: impl AsRef<Path>,
         provider: impl Into<String>,
@@ -55,14 +55,14 @@ impl Usdt {
         }
     }
 
-    /// Whose hits are seen. Before Linux 5.15, probes of libraries (and of executables that are loaded anywhere) need one
-    /// process, which has loaded the library.
+    /// Which processes are observed. Before Linux 5.15, probes in libraries (and in position-independent executables) require
+    /// a single process, which has loaded the library.
     pub fn processes(mut self, processes: Processes) -> Self {
         self.processes = processes;
         self
     }
 
-    /// A number that the program can ask for, with `bpf_usdt_cookie`. On all kernels.
+    /// A number that the program can read with `bpf_usdt_cookie`. On all kernels.
     #[doc(alias = "usdt_cookie")]
     pub fn cookie(mut self, cookie: u64) -> Self {
         self.cookie = cookie;
@@ -71,13 +71,13 @@ impl Usdt {
 }
 
 impl Program {
-    /// Attaches to all places where a USDT probe stands. The object must have been compiled with `usdt.bpf.h`.
+    /// Attaches to all locations of a USDT probe. The object must have been compiled with `usdt.bpf.h`.
     ///
-    /// The link cannot be pinned: it owns entries of the object's maps, which are given back when it is dropped.
+    /// The link cannot be pinned: it owns entries of the object's maps, which are released when it is dropped.
     ///
     /// # Errors
-    /// `NotFound` if there is no such file, or no such probe in it. `Unsupported` if an argument is where it cannot be read,
-    /// or the kernel lacks what the probe needs. `InvalidObject` if the object has no maps for USDT probes.
+    /// `NotFound` if the file does not exist, or does not contain the probe. `Unsupported` if an argument is stored where it
+    /// cannot be read, or the kernel lacks what the probe needs. `InvalidObject` if the object has no maps for USDT probes.
     #[doc(alias = "bpf_program__attach_usdt")]
     pub fn attach_usdt(&self, at: &Usdt) -> Result<Link> {
         attach(self, at).map_err(|e| {
@@ -92,16 +92,16 @@ impl Program {
     }
 }
 
-/// One place where the probe stands.
+/// One location of the probe.
 struct Target<'f> {
-    /// Where the arguments are, as the note has it: places with the same text share a spec.
+    /// The argument description in the note: locations with the same text share a spec.
     text: &'f str,
     args: Vec<UsdtArg>,
-    /// Of the instruction: from the start of the file that the kernel knows.
+    /// The instruction's offset in the file on disk.
     offset: u64,
-    /// Likewise, of the semaphore; 0 for none.
+    /// The semaphore's offset in that file; 0 if there is none.
     semaphore: u64,
-    /// Of the instruction, in memory. Only where programs have no cookie to go by.
+    /// The instruction's address in memory. Only if programs have no cookie to find the spec by.
     address: Option<u64>,
 }
 
@@ -157,7 +157,7 @@ fn no_maps(program: &Program) -> Error {
         .with_hint("include usdt.bpf.h in the source of the object")
 }
 
-/// The places of the wanted probe.
+/// The notes of the wanted probe.
 fn notes<'f>(probes: &'f UsdtFile<'_>, at: &Usdt) -> Result<Vec<&'f UsdtNote>> {
     let of_provider = |note: &&UsdtNote| note.provider == at.provider;
     let all = probes.notes().iter();
@@ -171,7 +171,7 @@ fn notes<'f>(probes: &'f UsdtFile<'_>, at: &Usdt) -> Result<Vec<&'f UsdtNote>> {
     Ok(found)
 }
 
-/// Names what there is: a few near names, or the first of all.
+/// Names the probes that exist: a few similar names, or the first ones.
 fn no_probe(notes: &[UsdtNote], at: &Usdt) -> Error {
     const SHOWN: usize = 12;
     let wanted = format!("{}:{}", at.provider, at.name);
@@ -199,7 +199,7 @@ fn target<'f>(
 ) -> Result<Target<'f>> {
     let args = probes.args(note)?;
     let place = probes.place(note)?;
-    // The kernel replaces a `nop` of five bytes by a call, which is faster than a trap.
+    // The kernel replaces a five-byte `nop` with a call, which is faster than a trap.
     let skipped = u64::from(place.has_nop5 && memory.kernel.supports(Feature::UprobeSyscall));
     let offset = contents.in_file(place.offset.saturating_add(skipped))?;
     let address = if memory.by_cookie {
@@ -218,9 +218,9 @@ fn target<'f>(
     })
 }
 
-/// Where the file is in the memory of the process; read at the first question.
+/// Where the process has mapped the file; read when first needed.
 struct Memory<'b> {
-    /// Then there are no questions.
+    /// If set, no address is needed.
     by_cookie: bool,
     kernel: &'b Kernel,
     file: &'b Binary,
@@ -258,7 +258,7 @@ impl Memory<'_> {
     }
 }
 
-/// The layout of the object's specs, by the types that the kernel keeps with the map.
+/// The layout of the object's specs, according to the BTF that the kernel keeps with the map.
 fn layout(specs: &Map) -> Result<SpecLayout> {
     let cannot = |errno| {
         Error::from_errno(
@@ -272,7 +272,7 @@ fn layout(specs: &Map) -> Result<SpecLayout> {
     SpecLayout::from_type(&types, info.btf_value_type)
 }
 
-/// All places by one link. Since Linux 6.6; loading has decided for it.
+/// All locations with one link. Since Linux 6.6; chosen when the program was loaded.
 fn many(
     program: &Program,
     at: &Usdt,
@@ -290,7 +290,7 @@ fn many(
     program.attach_uprobe_multi(&places)
 }
 
-/// Each place by a link of its own.
+/// A separate link for each location.
 fn each(
     program: &Program,
     at: &Usdt,

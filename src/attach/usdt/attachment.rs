@@ -1,11 +1,11 @@
-//! What one attachment holds.
+//! What a USDT attachment owns.
 
 use super::specs::HeldSpecs;
 use crate::Result;
 use crate::attach::attachment::Attachment;
 use crate::attach::link::Link;
 
-/// User-space probes, and what their program finds arguments by.
+/// Uprobes, and the specs by which their program finds its arguments.
 #[derive(Debug)]
 pub(super) struct Probes {
     pub(super) links: Vec<Link>,
@@ -14,7 +14,7 @@ pub(super) struct Probes {
 
 impl Attachment for Probes {
     fn undo(&mut self) -> Result<()> {
-        // First the probes: they may be hit until they are gone, and then need their specs.
+        // The probes come first: they can be hit until they are gone, and need their specs until then.
         let detached: Vec<_> = self.links.drain(..).map(Link::detach).collect();
         self.specs.give_back();
         detached.into_iter().collect()

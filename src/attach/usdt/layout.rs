@@ -1,25 +1,25 @@
-//! How the specs of an object are laid out: as its own types say, for there are several versions of `usdt.bpf.h`.
+//! The layout of an object's specs, taken from its own types because there are several versions of `usdt.bpf.h`.
 
 use crate::btf::{Btf, BtfError, Type};
 use crate::elf::usdt::{ArgPlace, UsdtArg};
 use crate::{Error, ErrorKind, Result, TypeId};
 
-/// Where the fields of `struct __bpf_usdt_spec` are.
+/// The offsets of the fields of `struct __bpf_usdt_spec`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SpecLayout {
-    /// Bytes of a whole spec.
+    /// The size of a whole spec in bytes.
     size: u32,
     args: ArgsLayout,
     cookie: Field,
     arg_cnt: Field,
 }
 
-/// Where the fields of each `struct __bpf_usdt_arg_spec` are, from its start.
+/// The offsets of the fields of `struct __bpf_usdt_arg_spec`, relative to its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ArgsLayout {
-    /// Bits before the first.
+    /// The bit offset of the first argument.
     start: u32,
-    /// Bits of each.
+    /// The distance between two arguments, in bits.
     stride: u32,
     count: u32,
     val_off: Field,
@@ -27,11 +27,11 @@ struct ArgsLayout {
     reg_off: Field,
     arg_signed: Field,
     arg_bitshift: Field,
-    /// `idx_reg_off` and `scale_bitshift`, which headers before libbpf 1.7 did not have.
+    /// `idx_reg_off` and `scale_bitshift`, which `usdt.bpf.h` has since libbpf 1.7.
     index: Option<(Field, Field)>,
 }
 
-/// Bits of a struct.
+/// A range of bits in a struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Field {
     start: u32,
@@ -42,7 +42,7 @@ impl SpecLayout {
     /// Reads the layout from the type of the map's values.
     ///
     /// # Errors
-    /// `InvalidObject` if it is no such struct.
+    /// `InvalidObject` if the type is not such a struct.
     pub(super) fn from_type(btf: &Btf<'_>, id: TypeId) -> Result<Self> {
         let spec = struct_of(btf, id).map_err(Error::from)?;
         let Some(args) = spec.members().find(|member| member.name == "args") else {
@@ -77,10 +77,10 @@ impl SpecLayout {
         Ok(layout)
     }
 
-    /// The bytes of a spec.
+    /// Encodes a spec.
     ///
     /// # Errors
-    /// `Unsupported` if the object was compiled when there were no such arguments, or has no room for so many.
+    /// `Unsupported` if the object's header does not support such an argument, or so many arguments.
     #[doc(alias = "parse_usdt_spec")]
     pub(super) fn encode(&self, args: &[UsdtArg], cookie: u64) -> Result<Vec<u8>> {
         let count = u32::try_from(args.len()).unwrap_or(u32::MAX);
@@ -105,7 +105,7 @@ impl SpecLayout {
 
 impl ArgsLayout {
     fn encode(&self, bytes: &mut [u8], start: u32, arg: &UsdtArg) -> Result<()> {
-        // The first is an `enum __bpf_usdt_arg_type`.
+        // The first number is an `enum __bpf_usdt_arg_type`.
         let (kind, value, register) = match arg.place {
             ArgPlace::Constant(value) => (0, value, 0),
             ArgPlace::Register(register) => (1, 0, register),
@@ -161,8 +161,7 @@ fn no_field(name: &str) -> Error {
 }
 
 /// Writes the low bits of a number into a field of the struct that starts at this bit. Bits are counted as in BTF: from the
-/// lowest of the first byte where bytes are stored lowest first, else from the highest of the first byte. What is past the
-/// end is left out.
+/// lowest bit of the first byte on little-endian machines, otherwise from its highest. Bits past the end are dropped.
 fn put(bytes: &mut [u8], start: u32, field: Field, number: u64) {
     let little = cfg!(target_endian = "little");
     for bit in 0..field.len.min(u64::BITS) {
@@ -235,7 +234,7 @@ mod tests {
         },
     };
 
-    /// What a C compiler makes of the structs, byte by byte, on machines that store the lowest byte first.
+    /// The bytes that a C compiler produces for the structs on little-endian machines.
     #[test]
     #[cfg(target_endian = "little")]
     fn both_layouts_are_written_as_a_compiler_would() {

@@ -1,10 +1,10 @@
-//! Where a library lies in the memory of a process.
+//! Where a process has mapped a library.
 
 use crate::{Error, ErrorKind, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The executable parts of one file in the memory of one process.
+/// The executable mappings of one file in one process.
 #[derive(Debug)]
 pub(super) struct Mapped(Vec<Part>);
 
@@ -16,7 +16,7 @@ struct Part {
 }
 
 impl Mapped {
-    /// Asks the kernel.
+    /// Reads the process's mappings.
     ///
     /// # Errors
     /// `NotFound` if the process has not loaded the file.
@@ -33,7 +33,7 @@ impl Mapped {
         Ok(Self(parts))
     }
 
-    /// The address of what is at this offset in the file.
+    /// The address of this file offset.
     #[doc(alias = "find_vma_seg")]
     pub(super) fn address(&self, offset: u64) -> Option<u64> {
         let after = self.0.partition_point(|part| part.offset <= offset);
@@ -43,7 +43,7 @@ impl Mapped {
     }
 }
 
-/// The file's name in the process's list: another one than ours if the process sees other file systems.
+/// The file's name in the process's list of mappings, which differs from ours if the process has another root.
 fn path_within(pid: u32, file: &Path) -> PathBuf {
     match file.strip_prefix(format!("/proc/{pid}/root")) {
         Ok(inside) => Path::new("/").join(inside),
@@ -51,7 +51,7 @@ fn path_within(pid: u32, file: &Path) -> PathBuf {
     }
 }
 
-/// The executable parts of the file, by offset.
+/// The executable mappings of the file, by offset.
 fn parts(list: &str, path: &str) -> Vec<Part> {
     let mut parts: Vec<_> = list.lines().filter_map(|line| part(line, path)).collect();
     parts.sort_by_key(|part| part.offset);

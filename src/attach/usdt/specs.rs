@@ -1,4 +1,4 @@
-//! The specs that one attachment holds.
+//! The specs that an attachment owns.
 
 use super::layout::SpecLayout;
 use crate::elf::usdt::UsdtArg;
@@ -8,12 +8,12 @@ use crate::{Errno, Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Entries of the object's maps; dropping it gives them back.
+/// Entries of the object's maps; released when dropped.
 #[derive(Debug)]
 pub(super) struct HeldSpecs {
     maps: Arc<UsdtMaps>,
     ids: Vec<u32>,
-    /// Of instructions, in the map from addresses to specs.
+    /// The instruction addresses in the map from addresses to specs.
     addresses: Vec<u64>,
 }
 
@@ -32,7 +32,7 @@ impl HeldSpecs {
         }
     }
 
-    /// When no probe uses them any more.
+    /// Called when no probe uses them any more.
     pub(super) fn give_back(&mut self) {
         for address in self.addresses.drain(..) {
             let _ = self.maps.ip_to_spec_id.remove(&address.to_ne_bytes());
@@ -41,8 +41,8 @@ impl HeldSpecs {
         self.ids.clear();
     }
 
-    /// Writes a spec for each place, and says which it is. Places whose arguments are at the same places share one: of
-    /// hundreds of places, most do.
+    /// Writes a spec for each location and returns the specs' ids. Locations with the same argument description share a spec;
+    /// of hundreds of locations, most do.
     pub(super) fn write<'p>(
         &mut self,
         layout: &SpecLayout,
@@ -77,7 +77,7 @@ impl HeldSpecs {
         Ok(id)
     }
 
-    /// Lets programs find a spec by the address of the instruction.
+    /// Lets programs find a spec by the instruction's address.
     pub(super) fn write_address(&mut self, address: u64, id: u32) -> Result<()> {
         let (key, value) = (address.to_ne_bytes(), id.to_ne_bytes());
         let map = &self.maps.ip_to_spec_id;

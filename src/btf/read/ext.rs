@@ -4,7 +4,7 @@ use super::header;
 use crate::TypeId;
 use crate::btf::{BtfError, ByteOrder};
 
-/// The extended type information of an object. Owned; in this machine's byte order.
+/// The extended type information of an object. Owned; in native byte order.
 #[derive(Debug, Clone, Default)]
 #[doc(alias = "btf_ext")]
 pub struct BtfExt {
@@ -37,11 +37,11 @@ pub struct ExtSection<'b> {
     pub records: &'b [u8],
 }
 
-/// A CO-RE relocation as the object states it.
+/// A CO-RE relocation as recorded in the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "bpf_core_relo")]
 pub struct CoreRelo {
-    /// The instruction, in bytes from the section's start.
+    /// The instruction's offset in the section, in bytes.
     pub insn_off: u32,
     /// The local type that the relocation is about.
     pub type_id: crate::TypeId,
@@ -56,18 +56,18 @@ const MIN_HEADER: usize = 24;
 const FUNC_RECORD: u32 = 8;
 const LINE_RECORD: u32 = 16;
 const CORE_RECORD: u32 = 16;
-/// Where in a line's record the names of file and line are.
+/// The byte offsets of string offsets in a line record: file name and source line.
 const LINE_STRINGS: &[usize] = &[4, 8];
-/// Where in a relocation's record its path is.
+/// The byte offset of the string offset in a relocation record: its path.
 const CORE_STRINGS: &[usize] = &[8];
-/// Where in a function's or relocation's record its type is.
+/// The byte offset of the type id in a function or relocation record.
 const RECORD_TYPE: &[usize] = &[4];
 
 impl BtfExt {
     /// Reads the section's contents.
     ///
     /// # Errors
-    /// The section is malformed; the error has the offset. libbpf continues without the information in that case.
+    /// The section is malformed; the error contains the offset. In that case, libbpf continues without the information.
     #[doc(alias = "btf_ext__new")]
     pub fn parse(bytes: &[u8]) -> Result<Self, BtfError> {
         let short = BtfError::TooShort {
@@ -108,7 +108,7 @@ impl BtfExt {
         })
     }
 
-    /// Calls `visit` with the offset of each string: names of sections, files and lines, and paths of relocations.
+    /// Calls `visit` with each string offset: names of sections and files, source lines, and paths of relocations.
     #[doc(alias = "btf_ext_visit_str_offs")]
     pub(in crate::btf) fn visit_strings(&self, mut visit: impl FnMut(u32)) {
         for (table, words) in self.tables() {
@@ -125,7 +125,7 @@ impl BtfExt {
         }
     }
 
-    /// Each table, with the places of strings in its records.
+    /// Each table, with the byte offsets of string offsets in its records.
     fn tables(&self) -> [(&ExtTable, &'static [usize]); 3] {
         [
             (&self.func_info, &[]),
@@ -134,7 +134,7 @@ impl BtfExt {
         ]
     }
 
-    /// Sends the offset of each string through `map`.
+    /// Replaces each string offset with what `map` returns for it.
     #[doc(alias = "btf_ext_visit_str_offs")]
     pub fn map_strings(&mut self, mut map: impl FnMut(u32) -> u32) {
         let tables = [
@@ -150,7 +150,7 @@ impl BtfExt {
         }
     }
 
-    /// Sends each type through `map`.
+    /// Replaces each type id with what `map` returns for it.
     #[doc(alias = "btf_ext_visit_type_ids")]
     pub fn map_types(&mut self, mut map: impl FnMut(TypeId) -> TypeId) {
         let mut map = |word| map(TypeId(word)).0;
@@ -181,25 +181,25 @@ impl BtfExt {
         Self::sections(&self.core_relo)
     }
 
-    /// Size of one function record.
+    /// The size of a function record in bytes.
     pub fn func_record_size(&self) -> u32 {
         self.func_info.record_size
     }
 
-    /// Size of one line record.
+    /// The size of a line record in bytes.
     pub fn line_record_size(&self) -> u32 {
         self.line_info.record_size
     }
 }
 
 impl ExtTable {
-    /// Bytes of a record, at least one.
+    /// The size of a record in bytes, at least 1.
     fn size(&self) -> usize {
         let size = usize::try_from(self.record_size);
         size.unwrap_or(usize::MAX).max(1)
     }
 
-    /// Adds a record to a section's.
+    /// Adds a record to those of a section.
     pub(in crate::btf) fn add(&mut self, section_name_off: u32, words: &[u32]) {
         let known = u32::try_from(words.len()).unwrap_or(0).saturating_mul(4);
         self.record_size = self.record_size.max(known);
@@ -216,12 +216,12 @@ impl ExtTable {
             let end = group.records.len().saturating_add(size);
             let words = words.iter().flat_map(|word| word.to_ne_bytes());
             group.records.extend(words);
-            // Records of a blob that was read may be longer than the known ones.
+            // Records that were read from a blob may be longer than the known ones.
             group.records.resize(end, 0);
         }
     }
 
-    /// Changes the words at these places of each record.
+    /// Changes the words at these byte offsets of each record.
     fn change(&mut self, places: &[usize], map: &mut impl FnMut(u32) -> u32) {
         let size = self.size();
         for group in &mut self.groups {
@@ -267,7 +267,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The number at `offset`, which is converted in the blob to this machine's byte order.
+    /// The number at `offset`, which is also converted to native byte order in the blob.
     fn u32(&mut self, offset: usize) -> Result<u32, BtfError> {
         let cut = BtfError::Ext {
             what: "the blob ends",
@@ -283,7 +283,7 @@ impl Reader {
         Ok(value)
     }
 
-    /// Reads the table whose offset and length stand at `field` in the header.
+    /// Reads the table whose offset and length are at `field` in the header.
     fn table(&mut self, field: usize, least: u32) -> Result<ExtTable, BtfError> {
         let (offset, len) = (self.u32(field)?, self.u32(field + 4)?);
         if len == 0 {

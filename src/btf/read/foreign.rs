@@ -1,11 +1,11 @@
-//! Converts a blob of the other byte order to this machine's, word by word.
+//! Converts a blob of the other byte order to native byte order, word by word.
 
 use super::header::{Header, u32_at};
 use super::index::Tails;
 use crate::TypeId;
 use crate::btf::{BtfError, ByteOrder, Kind};
 
-/// The same blob in this machine's byte order. The layout section has bytes and 16-bit flags; only the flags are swapped.
+/// The same blob in native byte order. The layout section consists of bytes and 16-bit flags; only the flags are swapped.
 pub(super) fn to_native(blob: &[u8], header: &Header) -> Result<Vec<u8>, BtfError> {
     let mut out = blob.to_vec();
     reverse(&mut out, 0, 2);
@@ -43,7 +43,7 @@ pub(super) fn to_native(blob: &[u8], header: &Header) -> Result<Vec<u8>, BtfErro
         for word in (0..len).step_by(4) {
             reverse(&mut out, header.types.start + offset + word, 4);
         }
-        // An integer's encoding is a 32-bit word like the others, so no kind needs special treatment.
+        // An integer's encoding is a 32-bit word like the others, so no kind requires special treatment.
         debug_assert!(Kind::from_number(kind).is_none_or(|k| k.tail().0 % 4 == 0));
         offset += len;
         id = id.saturating_add(1);
@@ -61,8 +61,8 @@ fn reverse(bytes: &mut [u8], offset: usize, len: usize) {
 pub(super) mod tests_support {
     use super::*;
 
-    /// The same blob in the other byte order: turning twice gives the original, so the way there is the way back, but
-    /// for the numbers that are read on the way.
+    /// The same blob in the other byte order. Swapping twice restores the original, so this is the inverse of `to_native`
+    /// except for the numbers that are read on the way.
     pub(in super::super) fn to_foreign(blob: &[u8]) -> Vec<u8> {
         let header = Header::parse(blob).unwrap();
         let mut out = blob.to_vec();

@@ -1,14 +1,14 @@
-//! The headers of BTF: 24 bytes, 32 since Linux 7.1 (with the layout section), and longer ones from the future.
+//! The headers of BTF: 24 bytes, 32 since Linux 7.1 (with the layout section), and longer ones in the future.
 
 use crate::btf::BtfError;
 use crate::ids::ByteOrder;
 use std::ops::Range;
 
-/// The magic number in this machine's byte order.
+/// The magic number in native byte order.
 pub(crate) const MAGIC: u16 = 0xeb9f;
-/// The header that every BTF has.
+/// The length of the header that every BTF has.
 pub(crate) const HEADER_LEN: usize = 24;
-/// The header with the fields of the layout section.
+/// The length of the header with the fields of the layout section.
 pub(crate) const HEADER_LEN_LAYOUT: usize = 32;
 
 /// The 16-bit number at `offset`.
@@ -21,11 +21,11 @@ pub(crate) fn u32_at(bytes: &[u8], offset: usize, order: ByteOrder) -> Option<u3
     bytes.get(offset..)?.first_chunk().map(|b| order.u32(*b))
 }
 
-/// The sections of a BTF blob, as ranges of the whole blob.
+/// The sections of a BTF blob, as byte ranges of the whole blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) order: ByteOrder,
-    /// The size of the header itself.
+    /// The length of the header itself.
     pub(crate) len: usize,
     pub(crate) types: Range<usize>,
     pub(crate) strings: Range<usize>,
@@ -34,7 +34,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header and checks that its sections lie inside the blob.
+    /// Reads the header and checks that its sections are inside the blob.
     pub(crate) fn parse(blob: &[u8]) -> Result<Self, BtfError> {
         let short = BtfError::TooShort {
             len: blob.len(),

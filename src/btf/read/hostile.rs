@@ -1,4 +1,4 @@
-//! Property tests: whatever the bytes, reading ends without a panic and every query works.
+//! Property tests: whatever the bytes, reading finishes without a panic and every query works.
 
 use crate::TypeId;
 use crate::btf::{
@@ -8,7 +8,7 @@ use crate::btf::{
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// A blob with every kind in it.
+/// A blob that contains every kind.
 fn sample() -> Vec<u8> {
     let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, IntEncoding::SIGNED);
@@ -263,7 +263,7 @@ fn a_kind_from_the_future_is_stepped_over_when_the_layout_describes_it() {
     let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 0);
     let ptr = b.add_ptr(int);
-    // Kind 25, with one word that follows once and two words for each of its three elements.
+    // Kind 25, with one fixed word, and two words for each of its three elements.
     b.set_raw(ptr, 1, 25 << 24 | 3);
     let mut types = b;
     types.push_words(&[0; 7]);
@@ -275,7 +275,7 @@ fn a_kind_from_the_future_is_stepped_over_when_the_layout_describes_it() {
     assert!(btf.get(ptr).is_err());
 }
 
-/// This many structures with one member each, all of whose names are suffixes of the same long string.
+/// This many structures with one member each, whose names are all suffixes of the same long string.
 fn types_with_overlapping_names(count: u32) -> Vec<u8> {
     let mut b = BtfBuilder::new();
     let int = b.add_int("int", 4, 0);
@@ -288,7 +288,7 @@ fn types_with_overlapping_names(count: u32) -> Vec<u8> {
     b.finish().unwrap()
 }
 
-/// The steps of everything that is done for each name of a blob.
+/// The steps taken for everything that is done with each name of a blob.
 fn steps_for_names(blob: &[u8]) -> u64 {
     let btf = Btf::parse(blob).unwrap();
     let (readable, steps) = crate::work::steps_of(|| {
@@ -300,7 +300,7 @@ fn steps_for_names(blob: &[u8]) -> u64 {
         assert!(near.contains("`aaa`"), "{near}");
         names.iter().filter(|name| !name.is_empty()).count()
     });
-    // `int`, and those that the kernel would take.
+    // `int`, and those names that the kernel would accept.
     assert_eq!(readable, 1 + crate::btf::LONGEST_NAME);
     steps
 }
@@ -340,7 +340,7 @@ fn a_name_may_be_as_long_as_the_kernel_says() {
     assert_eq!((fits.name(), too_long.name()), (names[0].as_str(), ""));
     let error = btf.string_bytes_at(too_long.name_offset()).unwrap_err();
     assert!(error.to_string().contains("more than 512 bytes"), "{error}");
-    // As in libbpf, rejecting that is left to the kernel.
+    // As in libbpf, it is left to the kernel to reject that.
     assert_eq!(btf.validate(), Ok(()));
     assert_eq!(btf.type_name(TypeId(2)), "?");
     assert_eq!(

@@ -1,6 +1,7 @@
-//! Where each type starts: one pass over the type section, which records the position of every eighth type.
+//! The positions of the types: one pass over the type section, which records the position of every eighth type.
 //!
-//! A table of all positions would take half a megabyte for a kernel's types, and its fresh pages more time than the pass.
+//! A table of all positions would take half a megabyte for a kernel's types, and its page faults would cost more time than
+//! the pass.
 //! From a recorded position, any type is at most seven steps away, over adjacent bytes.
 
 use crate::TypeId;
@@ -9,24 +10,24 @@ use crate::btf::{BtfError, KIND_COUNT, Kind};
 /// The position of one in this many types is recorded.
 const STRIDE: u32 = 8;
 
-/// The size of the header that every type record starts with.
+/// The length of the header that starts every type record.
 const COMMON_LEN: u32 = 12;
 
-/// Where the types of a blob start in its type section.
+/// The positions of a blob's types in its type section.
 #[derive(Clone)]
 pub(super) struct Index {
     /// The position of the first type, and of every eighth after it.
     kept: Vec<u32>,
-    /// How many types there are.
+    /// The number of types.
     len: u32,
     tails: Tails,
-    /// Why the pass ended before the end of the section.
+    /// Why the pass stopped before the end of the section.
     pub(super) error: Option<BtfError>,
 }
 
 impl Index {
-    /// Walks over the section once, and calls `visit` with the index and the name offset of each type. Every step advances by
-    /// at least twelve bytes, so this terminates.
+    /// Walks through the section once, and calls `visit` with the index and the name offset of each type. Every step advances
+    /// by at least twelve bytes, so this terminates.
     #[inline]
     pub(super) fn walk(
         types: &[u8],
@@ -35,7 +36,7 @@ impl Index {
         mut visit: impl FnMut(u32, u32),
     ) -> Self {
         let mut index = Self {
-            // A kernel's types take some 30 bytes on average.
+            // A kernel's types take about 30 bytes on average.
             kept: Vec::with_capacity(types.len() / (28 * STRIDE as usize)),
             len: 0,
             tails: Tails::new(layout),
@@ -44,7 +45,7 @@ impl Index {
         let mut start = 0;
         index.error = loop {
             let Some(head) = types.get(start..).and_then(<[u8]>::first_chunk::<12>) else {
-                // Either the end, or less than a record is left.
+                // Either this is the end, or less than a record is left.
                 break (start != types.len()).then(|| index.cut(first_id, start));
             };
             let [name_off, info, _]: [u32; 3] = zerocopy::transmute!(*head);
@@ -84,12 +85,12 @@ impl Index {
         }
     }
 
-    /// How many types there are.
+    /// The number of types.
     pub(super) fn len(&self) -> u32 {
         self.len
     }
 
-    /// Where the type of this index (not id) starts in `types`, the section that was walked over.
+    /// The position of the type with this index (not id) in `types`, the section that was walked through.
     pub(super) fn start(&self, types: &[u8], index: u32) -> Option<usize> {
         if index >= self.len {
             return None;
@@ -99,7 +100,7 @@ impl Index {
         (0..index % STRIDE).try_fold(kept, |start, _| self.next(types, start))
     }
 
-    /// Where each type starts in `types`, in order.
+    /// The position of each type in `types`, in order.
     pub(super) fn starts<'i>(&'i self, types: &'i [u8]) -> impl Iterator<Item = usize> + 'i {
         let starts = std::iter::successors(Some(0), |start| self.next(types, *start));
         starts.take(usize::try_from(self.len).unwrap_or(usize::MAX))
@@ -107,8 +108,8 @@ impl Index {
 
     /// Calls `visit` with the index and the name offset of each type in `types`.
     ///
-    /// Every eighth position comes from the table: the CPU can work on several stretches at a time, where a single chain from
-    /// start to start would make it wait for each.
+    /// Every eighth position comes from the table, so that the CPU can work on several stretches at a time; a single chain
+    /// from start to start would make it wait for each.
     #[inline]
     pub(super) fn for_each_name(&self, types: &[u8], mut visit: impl FnMut(u32, u32)) {
         let indices = (0..self.len).step_by(STRIDE as usize);
@@ -126,7 +127,7 @@ impl Index {
         }
     }
 
-    /// Where the type after the one at `start` begins.
+    /// The position of the type after the one at `start`.
     #[inline]
     fn next(&self, types: &[u8], start: usize) -> Option<usize> {
         let head = types.get(start..)?.first_chunk::<12>()?;
@@ -147,7 +148,7 @@ pub(super) fn kind_number(info: u32) -> u32 {
 pub(super) struct Tails([Option<(u8, u8)>; 128]);
 
 impl Tails {
-    /// The kinds that this library knows, and for others the blob's layout section.
+    /// For the kinds that this library knows, and others in the blob's layout section.
     pub(super) fn new(layout: &[u8]) -> Self {
         let mut table = [None; 128];
         for (slot, raw) in table.iter_mut().zip(layout.as_chunks::<4>().0) {

@@ -1,4 +1,4 @@
-//! The twenty kinds of BTF types, and how many bytes each takes.
+//! The twenty kinds of BTF types, and how many bytes their records have.
 
 use std::fmt;
 

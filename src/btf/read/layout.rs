@@ -179,8 +179,9 @@ impl<T: Layout, const N: usize> Layout for [T; N] {
 impl Btf<'_> {
     /// Compares a Rust type with the type `id`.
     ///
-    /// Sizes must be equal. A number matches any integer, enumeration, pointer or float of its size, and an array of bytes matches
-    /// anything of its size. Each field of a structure must exist in BTF, at the same offset and with a matching layout.
+    /// Sizes must be equal. A number matches any integer, enumeration, pointer or float of its size, and an array of bytes
+    /// matches anything of its size. Each field of a structure must exist in BTF, at the same offset and with a matching
+    /// layout.
     ///
     /// # Errors
     /// `InvalidArgument` if they differ; the message says in which field and how.
@@ -241,7 +242,7 @@ impl<'b> Comparison<'b> {
                 Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Ptr | Kind::Float | Kind::Union => {
                     return Ok(());
                 }
-                // `struct bpf_spin_lock` and the like: a number in a wrapper.
+                // A number in a wrapper, such as `struct bpf_spin_lock`.
                 Kind::Struct if ty.vlen() == 1 => {
                     let Some(only) = ty.member(0) else { break };
                     ty = self.btf.get(only.type_id)?.resolved()?;

@@ -10,8 +10,7 @@
 //!     `--> validate    does every reference lead somewhere?
 //! ```
 //!
-//! `typed_bytes` reads a value of a Rust type whose layout was compared. `ext` is the other section,
-//! `.BTF.ext`.
+//! `typed_bytes` reads a value of a Rust type whose layout has been compared. `ext` reads the other section, `.BTF.ext`.
 
 pub(super) mod ext;
 mod foreign;

@@ -7,7 +7,8 @@ use super::query::MAX_CHAIN;
 use crate::TypeId;
 use crate::btf::{Btf, Kind, Type};
 
-/// How many types are visited for one text. A prototype of twelve callbacks needs fewer; damaged types could need any number.
+/// How many types are visited for one text. A prototype with twelve callbacks needs fewer; corrupt types could need any
+/// number.
 const MOST_TYPES: u32 = 400;
 /// How many bytes of names are written for one text.
 const MOST_BYTES: usize = 1 << 12;
@@ -36,7 +37,7 @@ struct Writer<'a, 'b> {
     btf: &'a Btf<'b>,
     /// How many more types may be visited.
     left: u32,
-    /// How many more bytes names may have.
+    /// How many more bytes names may take.
     room: usize,
 }
 

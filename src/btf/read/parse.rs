@@ -1,4 +1,4 @@
-//! Reading a blob: one pass over the types; everything else is decoded when asked for.
+//! Reading a blob: one pass over the types; everything else is decoded on demand.
 
 use super::foreign;
 use super::header::{HEADER_LEN, Header};
@@ -54,7 +54,7 @@ pub struct Btf<'a> {
     order: ByteOrder,
 }
 
-/// When the types are walked over for the first time.
+/// When the first pass over the types happens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Walk {
     /// While reading, so that a malformed blob is rejected.
@@ -77,14 +77,14 @@ impl<'a> Btf<'a> {
     /// Reads a blob in place.
     ///
     /// # Errors
-    /// The blob is malformed; the error has the offset. References between types are checked when they are followed, or all
-    /// at once by [`Btf::validate`].
+    /// The blob is malformed; the error contains the offset. References between types are checked when they are followed, or
+    /// all at once by [`Btf::validate`].
     #[doc(alias = "btf__new")]
     pub fn parse(blob: &'a [u8]) -> Result<Self, BtfError> {
         Self::read(Data::Borrowed(blob), None, Walk::Now)
     }
 
-    /// Reads split BTF over `base`.
+    /// Reads split BTF on top of `base`.
     #[doc(alias = "btf__new_split")]
     pub fn parse_split(blob: &'a [u8], base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
         Self::read(Data::Borrowed(blob), Some(base), Walk::Now)
@@ -144,13 +144,13 @@ impl<'a> Btf<'a> {
         }
     }
 
-    /// Walks over the types, and calls `visit` with the index and the name offset of each.
+    /// Walks through the types, and calls `visit` with the index and the name offset of each.
     #[inline]
     fn walk(&self, visit: impl FnMut(u32, u32)) -> Index {
         Index::walk(self.type_bytes(), self.layout_bytes(), self.first_id, visit)
     }
 
-    /// The whole blob, in this machine's byte order.
+    /// The whole blob, in native byte order.
     #[doc(alias = "btf__raw_data")]
     pub fn bytes(&self) -> &[u8] {
         self.data.bytes()
@@ -213,7 +213,7 @@ impl<'a> Btf<'a> {
         self.first_string
     }
 
-    /// Where each own type starts in the type section, in order.
+    /// The position of each own type in the type section, in order.
     pub(in crate::btf) fn starts(&self) -> impl Iterator<Item = usize> {
         self.index().starts(self.type_bytes())
     }
@@ -221,14 +221,14 @@ impl<'a> Btf<'a> {
     /// The string at this offset, without its NUL.
     ///
     /// # Errors
-    /// There is none, or it is longer than [`LONGEST_NAME`] bytes. The kernel refuses such a name; in a damaged blob, any number of
-    /// types may share the bytes of one long string.
+    /// There is none, or it is longer than [`LONGEST_NAME`] bytes. The kernel rejects such a name; in a corrupt blob, any
+    /// number of types may share the bytes of one long string.
     #[doc(alias = "btf__str_by_offset")]
     pub fn string_bytes_at(&self, offset: u32) -> Result<&[u8], BtfError> {
         self.string_up_to(offset, LONGEST_NAME)
     }
 
-    /// The name of an ELF section at this offset. It may contain the path of a file, and the kernel never sees it.
+    /// The name of an ELF section at this offset. It may contain a file path, and the kernel never sees it.
     pub(crate) fn section_name_at(&self, offset: u32) -> Option<&str> {
         let name = self.string_up_to(offset, LONGEST_SECTION_NAME).ok()?;
         std::str::from_utf8(name).ok()
@@ -337,8 +337,8 @@ impl Btf<'static> {
         Self::read(Data::Shared(blob), None, Walk::Now)
     }
 
-    /// Like [`Btf::from_shared`], for a blob that can be trusted because it comes from the kernel: the pass over the types happens at
-    /// the first query. If that is [`Btf::find_all`], the same pass answers it.
+    /// Like [`Btf::from_shared`], for a blob that can be trusted because it comes from the kernel: the pass over the types
+    /// happens at the first query. If that is [`Btf::find_all`], the same pass answers it.
     ///
     /// # Errors
     /// The header or the string section is malformed. Types after a malformed one are not found.
@@ -346,12 +346,12 @@ impl Btf<'static> {
         Self::read(Data::Shared(blob), None, Walk::Later)
     }
 
-    /// Reads a shared blob whose types continue those of `base`.
+    /// Reads a shared split blob on top of `base`.
     pub fn from_shared_split(blob: SharedBytes, base: Arc<Btf<'static>>) -> Result<Self, BtfError> {
         Self::read(Data::Shared(blob), Some(base), Walk::Now)
     }
 
-    /// Reads a blob and keeps it.
+    /// Reads a blob and owns it.
     pub fn from_vec(blob: Vec<u8>) -> Result<Self, BtfError> {
         Self::from_shared(Arc::new(blob))
     }
@@ -359,7 +359,7 @@ impl Btf<'static> {
 
 fn check_strings(strings: &[u8], split: bool) -> Result<(), BtfError> {
     match (strings.first(), strings.last()) {
-        // A module that adds no string has an empty section, and so has a header alone.
+        // A module that adds no strings has an empty section; so does a header alone.
         (None, None) => Ok(()),
         (Some(first), Some(0)) if *first == 0 || split => Ok(()),
         _ => Err(BtfError::Strings),

@@ -1,18 +1,18 @@
-//! Questions about types: find by name, size, alignment.
+//! Queries about types: find by name, size, alignment.
 
 use crate::btf::{Btf, BtfError, Kind, LONGEST_NAME, Type};
 use crate::{TypeId, work};
 use memchr::memmem;
 use std::collections::HashMap;
 
-/// Up to this many names, a vectorized search for each is faster than a look at every string.
+/// For up to this many names, a vectorized search for each is faster than looking at every string.
 const FEW_NAMES: usize = 16;
 
-/// How many types a chain of references may lead through.
+/// How many types a chain of references may contain.
 pub(crate) const MAX_CHAIN: usize = 32;
 
 impl Btf<'_> {
-    /// The first type of this name and kind, the base's types first.
+    /// The first type with this name and kind, the base's types first.
     #[doc(alias("btf__find_by_name_kind", "btf__find_by_name"))]
     pub fn find(&self, name: &str, kind: Kind) -> Option<TypeId> {
         if let Some(found) = self.base().and_then(|base| base.find(name, kind)) {
@@ -21,7 +21,7 @@ impl Btf<'_> {
         self.find_own(name, kind)
     }
 
-    /// The first type of this name and kind that this blob itself holds.
+    /// The first type with this name and kind among this blob's own types.
     #[doc(alias = "btf__find_by_name_kind_own")]
     pub fn find_own(&self, name: &str, kind: Kind) -> Option<TypeId> {
         if let Some(named) = self.named_in_order() {
@@ -33,16 +33,16 @@ impl Btf<'_> {
             .find(|id| self.get(*id).is_ok_and(|ty| ty.kind() == kind))
     }
 
-    /// All own types whose name is one of `names` (exactly, or up to a CO-RE flavour), in order of their numbers.
+    /// All own types whose name is one of `names` (exactly, or ignoring a CO-RE flavour), in ascending order of their ids.
     ///
-    /// The names must differ from each other. The string section is searched first, for the offsets of the wanted
-    /// strings; then one pass over the types compares numbers. No table of all names is built.
+    /// The names must differ from each other. First, the string section is searched for the offsets of the wanted strings;
+    /// then one pass over the types compares offsets. No table of all names is built.
     pub fn find_all(&self, names: &[&str], names_match: NameMatch) -> Vec<Found> {
         let names: Vec<Wanted<'_>> = names.iter().map(|name| (*name, names_match)).collect();
         self.find_each(&names)
     }
 
-    /// Like [`Btf::find_all`], with each name compared in its own way. One name may be wanted in both ways.
+    /// Like [`Btf::find_all`], with a separate comparison mode for each name. A name may be wanted in both modes.
     pub(crate) fn find_each(&self, names: &[Wanted<'_>]) -> Vec<Found> {
         let mut wanted: Vec<(u32, usize)> = Vec::new();
         if names.len() <= FEW_NAMES {
@@ -74,7 +74,7 @@ impl Btf<'_> {
         found
     }
 
-    /// Own strings, and for a split blob those of its base, too: a module's type can have a name that the kernel has.
+    /// Own strings, and for a split blob those of its base, too: a module's type can share its name with a kernel type.
     fn for_each_string_source(&self, mut visit: impl FnMut(&Btf<'_>)) {
         visit(self);
         if let Some(base) = self.base() {
@@ -106,8 +106,8 @@ impl Btf<'_> {
         }
     }
 
-    /// Adds the offset of every own string that the table has. Strings are taken to start after a NUL: nobody who writes
-    /// BTF lets a name be the tail of another.
+    /// Adds the offset of every own string that is in the table. Assumes that strings start after a NUL: no producer of BTF
+    /// stores a name as the tail of another.
     fn look_up_strings(&self, table: &NameTable<'_>, wanted: &mut Vec<(u32, usize)>) {
         let strings = self.string_bytes();
         let mut start = 0;
@@ -120,7 +120,7 @@ impl Btf<'_> {
         }
     }
 
-    /// The size in bytes that a value of this type takes; typedefs and qualifiers are followed, arrays multiplied.
+    /// The size in bytes of a value of this type; typedefs and qualifiers are followed, arrays multiplied.
     #[doc(alias = "btf__resolve_size")]
     pub fn size_of(&self, id: TypeId) -> Result<u32, BtfError> {
         let mut elements: u32 = 1;
@@ -163,7 +163,7 @@ impl Btf<'_> {
         Err(BtfError::TooDeep(id))
     }
 
-    /// The alignment in bytes that C gives a value of this type.
+    /// The alignment in bytes of a value of this type in C.
     #[doc(alias = "btf__align_of")]
     pub fn align_of(&self, id: TypeId) -> Result<u32, BtfError> {
         Alignment {
@@ -174,7 +174,8 @@ impl Btf<'_> {
     }
 }
 
-/// Works out alignments, each structure's once: structures that hold each other twice would double the work a level.
+/// Computes alignments, once for each structure: structures that each contain the next one twice would double the work per
+/// level.
 struct Alignment<'b> {
     btf: &'b Btf<'b>,
     known: HashMap<TypeId, u32>,
@@ -209,8 +210,8 @@ impl Alignment<'_> {
         }
     }
 
-    /// A structure is as aligned as its most demanding member, unless it is packed: then a member lies off its
-    /// alignment, or the size is no multiple of it.
+    /// A structure has the alignment of its most strictly aligned member, unless it is packed, which shows in a misaligned
+    /// member or in a size that is not a multiple of the alignment.
     fn of_members(&mut self, ty: &Type<'_>, depth: usize) -> Result<u32, BtfError> {
         let mut most = 1;
         for member in ty.members() {
@@ -235,9 +236,9 @@ pub(crate) type Wanted<'n> = (&'n str, NameMatch);
 /// How names are compared by [`Btf::find_all`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameMatch {
-    /// Letter by letter.
+    /// Byte by byte.
     Exact,
-    /// Up to a CO-RE flavour: `task_struct` also finds `task_struct___old` (see [`essential_name`]).
+    /// Ignoring a CO-RE flavour: `task_struct` also finds `task_struct___old` (see [`essential_name`]).
     Essential,
 }
 
@@ -246,7 +247,7 @@ pub enum NameMatch {
 pub struct Found {
     /// The type.
     pub id: TypeId,
-    /// The index of its name in the list that was asked for.
+    /// The index of its name in the list that was passed.
     pub name: usize,
 }
 
@@ -263,10 +264,10 @@ pub fn essential_name(name: &str) -> &str {
 /// What separates a name from its flavour.
 const CUT: &[u8] = b"___";
 
-/// Whether a string that goes on with `rest` after `name` has `name` as its essential name.
+/// Whether a string that continues with `rest` after `name` has `name` as its essential name.
 fn ends_essential_name(name: &str, rest: &[u8]) -> bool {
     if rest.first() == Some(&0) {
-        // `a___b` as a wanted name can only equal a string's essential name if cutting leaves it as it is.
+        // A wanted name such as `a___b` can only equal a string's essential name if it is an essential name itself.
         return essential_name(name).len() == name.len();
     }
     let Some(flavour) = rest.strip_prefix(CUT).filter(|_| !name.ends_with('_')) else {
@@ -277,8 +278,8 @@ fn ends_essential_name(name: &str, rest: &[u8]) -> bool {
     if matches!(flavour.first(), None | Some(0 | b'_')) {
         return false;
     }
-    // The cut is at the last `___`, so another one in the flavour decides. Looking on after it would take quadratic time for a
-    // string that repeats the name and a flavour.
+    // The cut is at the last `___`, so another one in the flavour decides. Continuing the search after it would take
+    // quadratic time for a string that repeats the name and a flavour.
     let mut underscores = 0;
     for (at, byte) in flavour.iter().enumerate() {
         work::did(1);
@@ -296,16 +297,16 @@ fn ends_essential_name(name: &str, rest: &[u8]) -> bool {
     false
 }
 
-/// Size of the filter of [`NameTable`], in words of 64 bits.
+/// The size of the filter of [`NameTable`] in 64-bit words.
 const FILTER_WORDS: usize = 1 << 9;
-/// How many bytes of a name the filter looks at. Names that are shorter get past it.
+/// How many bytes of a name the filter looks at. Shorter names pass it.
 const FILTER_PREFIX: usize = 4;
 
-/// Many wanted names, and a filter that lets most other strings be passed over after a look at their first bytes.
+/// Many wanted names, and a filter that skips most other strings after a look at their first bytes.
 struct NameTable<'n> {
     exact: HashMap<&'n str, usize>,
     essential: HashMap<&'n str, usize>,
-    /// One bit for each hash of the first bytes of a wanted name.
+    /// One bit for each hash of a wanted name's first bytes.
     filter: Box<[u64; FILTER_WORDS]>,
 }
 
@@ -332,14 +333,14 @@ impl<'n> NameTable<'n> {
         }
     }
 
-    /// The word and bit of a string's first bytes; `None` if it is too short.
+    /// The word and bit for a string's first bytes; `None` if it is too short.
     fn place(string: &[u8]) -> Option<(usize, u64)> {
         let prefix = u32::from_ne_bytes(*string.first_chunk::<FILTER_PREFIX>()?);
         let hash = prefix.wrapping_mul(0x9e37_79b1) >> 17;
         Some(((hash >> 6) as usize % FILTER_WORDS, 1 << (hash & 63)))
     }
 
-    /// The wanted names that this string is: at most one compared exactly, and one compared up to a flavour.
+    /// The wanted names that match this string: at most one exactly, and one ignoring its flavour.
     fn get(&self, string: &[u8]) -> impl Iterator<Item = usize> {
         let passed_over = Self::place(string).is_some_and(|(word, bit)| {
             self.filter.get(word).is_none_or(|word| word & bit == 0)
@@ -358,7 +359,7 @@ impl<'n> NameTable<'n> {
         found.into_iter().flatten().copied()
     }
 
-    /// `a___b`, `ab___c` and `abc___d`: the flavour reaches into the bytes that the filter looks at.
+    /// `a___b`, `ab___c` and `abc___d`: the flavour extends into the bytes that the filter looks at.
     fn is_flavour_of_short_name(&self, string: &[u8]) -> bool {
         let early = |at: usize| string.get(at..at + 3) == Some(b"___");
         !self.essential.is_empty() && (early(1) || early(2) || early(3))
@@ -466,7 +467,7 @@ mod tests {
             );
             assert!(one_by_one.len() >= 4);
         }
-        // In both ways at once, few and many.
+        // In both modes at once, for few and for many names.
         let both = [NameMatch::Exact, NameMatch::Essential];
         let few: Vec<Wanted<'_>> = both.map(|way| ("task_struct", way)).to_vec();
         let others = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9"];

@@ -1,13 +1,13 @@
-//! Finding a name by halving, where types are in the order of their names.
+//! Finding a name by binary search, where types are sorted by name.
 //!
-//! Kernels since 7.0 keep theirs so (`btf_check_sorted` in the kernel's btf.c): types without a name first, then the others as
-//! `strcmp` orders them.
+//! Kernels since 7.0 sort theirs (`btf_check_sorted` in the kernel's btf.c): types without a name first, then the others in
+//! `strcmp` order.
 
 use crate::TypeId;
 use crate::btf::{Btf, Kind};
 use std::sync::OnceLock;
 
-/// Where the types with a name start, once it is known whether they are in order.
+/// Where the types with a name start, once it is known whether they are sorted.
 #[derive(Clone, Default)]
 pub(super) struct Order {
     searched: OnceLock<()>,
@@ -15,8 +15,8 @@ pub(super) struct Order {
 }
 
 impl Btf<'_> {
-    /// The id of the first type that has a name, if types are in the order of their names and were searched before: finding
-    /// that out takes longer than one search through all strings.
+    /// The id of the first type that has a name, if types are sorted by name and have been searched before: checking the
+    /// order takes longer than a single search through all strings.
     pub(super) fn named_in_order(&self) -> Option<u32> {
         if self.names.searched.set(()).is_ok() {
             return None;
@@ -41,7 +41,7 @@ impl Btf<'_> {
         first
     }
 
-    /// The first own type of this name and kind, of types in order from `named` on.
+    /// The first own type with this name and kind, if types are sorted from `named` on.
     pub(super) fn find_in_order(&self, named: u32, name: &str, kind: Kind) -> Option<TypeId> {
         let name_of = |id: u32| {
             let ty = self.get(TypeId(id)).ok()?;

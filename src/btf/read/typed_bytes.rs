@@ -1,4 +1,4 @@
-//! Bytes in, a value of a Rust type out, or an error if they are none: a `bool` is 0 or 1, an enum one of its values.
+//! Bytes in, a value of a Rust type out, or an error if they are not one: a `bool` must be 0 or 1, an enum one of its values.
 
 use crate::{Error, ErrorKind, Result};
 use std::any::type_name;
@@ -9,7 +9,7 @@ use zerocopy::{Immutable, TryFromBytes};
 /// Values of up to this many bytes are read without allocating.
 const SMALL: usize = 256;
 
-/// Room for the bytes of one `T`, which are not known to be one until [`Room::value`] has looked.
+/// Space for the bytes of one `T`, which are only known to be one once [`Room::value`] has checked them.
 #[derive(Debug, Clone)]
 pub struct Room<T> {
     small: [u8; SMALL],
@@ -50,10 +50,10 @@ impl<T: TryFromBytes> Room<T> {
     }
 }
 
-/// Room for the bytes of many `T` in a row.
+/// Space for the bytes of many consecutive `T`.
 #[derive(Debug)]
 pub(crate) struct Rooms<T> {
-    /// With as much in front as aligns the values.
+    /// With enough leading padding to align the values.
     bytes: Vec<u8>,
     len: usize,
     value: PhantomData<fn() -> T>,
@@ -73,7 +73,7 @@ impl<T: TryFromBytes + Immutable> Rooms<T> {
         self.len
     }
 
-    /// Where the first value starts, and how many bytes all of them take.
+    /// The offset of the first value, and the total size of all of them in bytes.
     fn place(&self) -> (usize, usize) {
         let start = self.bytes.as_ptr().align_offset(align_of::<T>());
         (start, size_of::<T>().saturating_mul(self.len))
@@ -87,7 +87,7 @@ impl<T: TryFromBytes + Immutable> Rooms<T> {
             .unwrap_or_default()
     }
 
-    /// The first `count` values, of which there must be as many. An error says which of them is none.
+    /// The first `count` values; fewer are an error. An error says which of them is invalid.
     pub(crate) fn values(&self, count: usize) -> Result<&[T]> {
         let (start, size) = self.place();
         let bytes = self.bytes.get(start..).and_then(|all| all.get(..size));
@@ -102,7 +102,7 @@ impl<T: TryFromBytes + Immutable> Rooms<T> {
     }
 }
 
-/// The error for bytes that are as many as `T` has, and no `T` all the same.
+/// The error for bytes that have the size of a `T`, but are not one.
 #[cold]
 pub(crate) fn not_valid<T>(bytes: &[u8]) -> Error {
     let message = format!(
@@ -115,7 +115,7 @@ pub(crate) fn not_valid<T>(bytes: &[u8]) -> Error {
     )
 }
 
-/// The first bytes, as they lie in memory.
+/// The first bytes, in memory order.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const SHOWN: usize = 32;
     let mut text = String::new();
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert_eq!(error.message(), "the bytes 02 are not a valid `bool`");
 
-        // Zeros, which a fresh room has, are none of its values.
+        // Zeros, which a fresh room contains, are none of its values.
         let mut room = Room::<State>::new();
         assert!(room.value().is_err());
         room.bytes_mut().copy_from_slice(State::Busy.as_bytes());

@@ -1,4 +1,4 @@
-//! A type as it lies in the blob, decoded field by field when it is asked for.
+//! A type as stored in the blob, decoded field by field on demand.
 
 use crate::TypeId;
 use crate::btf::{Btf, BtfError, Kind};
@@ -13,7 +13,7 @@ pub struct Type<'b> {
     pub(super) name_off: u32,
     pub(super) info: u32,
     pub(super) size_or_target: u32,
-    /// What follows the common header: exactly as many bytes as kind and `vlen` say.
+    /// What follows the common header: exactly as many bytes as kind and `vlen` require.
     pub(super) tail: &'b [u8],
 }
 
@@ -31,7 +31,7 @@ pub struct Member<'b> {
     pub name: &'b str,
     /// Its type.
     pub type_id: TypeId,
-    /// Bits from the start of the structure.
+    /// The offset from the start of the structure, in bits.
     pub bit_offset: u32,
     /// Width in bits if it is a bitfield, otherwise 0.
     pub bitfield_size: u32,
@@ -57,15 +57,15 @@ pub struct Param<'b> {
     pub type_id: TypeId,
 }
 
-/// A variable's place in a section.
+/// A variable's location in a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "btf_var_secinfo")]
 pub struct VarSecinfo {
     /// The variable (or, for externs, function).
     pub type_id: TypeId,
-    /// Bytes from the start of the section; clang leaves 0 here.
+    /// The offset from the start of the section, in bytes; clang leaves 0 here.
     pub offset: u32,
-    /// Bytes.
+    /// The size in bytes.
     pub size: u32,
 }
 
@@ -73,11 +73,11 @@ pub struct VarSecinfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "btf_array")]
 pub struct Array {
-    /// What an element is.
+    /// The element type.
     pub element: TypeId,
-    /// The type of the index.
+    /// The index type.
     pub index: TypeId,
-    /// How many elements; 0 for a flexible array.
+    /// The number of elements; 0 for a flexible array.
     pub len: u32,
 }
 
@@ -90,11 +90,11 @@ pub struct IntEncoding {
     pub char: bool,
     /// Whether it is a boolean.
     pub bool: bool,
-    /// The flags as they are.
+    /// The raw flags.
     pub flags: u8,
-    /// Bits from the start of the storage; 0 except in old bitfields.
+    /// The offset from the start of the storage unit, in bits; 0 except in old bitfields.
     pub offset: u8,
-    /// Width in bits.
+    /// The width in bits.
     pub bits: u8,
 }
 
@@ -106,7 +106,7 @@ impl IntEncoding {
     /// Flag: boolean.
     pub const BOOL: u8 = 4;
 
-    /// From the flags, the bits from the start of the storage, and the width in bits.
+    /// From the flags, the bit offset in the storage unit, and the width in bits.
     pub fn new(flags: u8, offset: u8, bits: u8) -> Self {
         Self {
             signed: flags & Self::SIGNED != 0,
@@ -118,21 +118,21 @@ impl IntEncoding {
         }
     }
 
-    /// As it is stored.
+    /// The encoded word.
     pub(in crate::btf) fn word(self) -> u32 {
         u32::from_le_bytes([self.bits, 0, self.offset, self.flags])
     }
 }
 
-/// How a function or variable is visible.
+/// The linkage of a function or variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Linkage {
-    /// In its file only.
+    /// Visible only in its file.
     Static,
-    /// Everywhere.
+    /// Visible everywhere.
     Global,
-    /// Defined somewhere else.
+    /// Defined elsewhere.
     Extern,
     /// A number that is none of these.
     Unknown(u32),
@@ -181,7 +181,7 @@ impl<'b> Type<'b> {
         self.btf
     }
 
-    /// Its number.
+    /// Its id.
     pub fn id(&self) -> TypeId {
         self.id
     }
@@ -201,7 +201,7 @@ impl<'b> Type<'b> {
         self.name_off
     }
 
-    /// How many members, constants, parameters or variables follow.
+    /// The number of members, constants, parameters or variables.
     pub fn vlen(&self) -> u32 {
         self.info & 0x00ff_ffff
     }
@@ -211,21 +211,21 @@ impl<'b> Type<'b> {
         self.info >> 31 != 0
     }
 
-    /// The size field: meaningful for integers, structures, unions, enumerations, floats and sections. For the size of
-    /// any type see [`Btf::size_of`].
+    /// The size field, which is meaningful for integers, structures, unions, enumerations, floats and sections. For the size
+    /// of any type see [`Btf::size_of`].
     pub fn size_field(&self) -> u32 {
         self.size_or_target
     }
 
-    /// The type that a pointer, typedef, qualifier, function, variable or tag refers to (a prototype's result);
-    /// `None` for kinds that refer to none.
+    /// The type that a pointer, typedef, qualifier, function, variable or tag refers to (for a prototype, its result); `None`
+    /// for other kinds.
     pub fn target(&self) -> Option<TypeId> {
         self.kind
             .has_target()
             .then_some(TypeId(self.size_or_target))
     }
 
-    /// Whether two views show the same type of the same blob.
+    /// Whether both views refer to the same type of the same blob.
     pub fn is(&self, other: &Type<'_>) -> bool {
         self.id == other.id && std::ptr::eq(self.tail, other.tail)
     }
@@ -245,7 +245,7 @@ impl<'b> Type<'b> {
             .map_or(0, |b| u32::from_ne_bytes(*b))
     }
 
-    /// The members of a structure or union; nothing for other kinds.
+    /// The members of a structure or union; empty for other kinds.
     pub fn members(
         &self,
     ) -> impl ExactSizeIterator<Item = Member<'b>> + DoubleEndedIterator + use<'b> {
@@ -280,7 +280,7 @@ impl<'b> Type<'b> {
         self.kind.is_composite().then(|| self.decode_member(raw))
     }
 
-    /// The constants of an enumeration of either width; nothing for other kinds.
+    /// The constants of an enumeration of either width; empty for other kinds.
     pub fn enumerators(&self) -> impl Iterator<Item = Enumerator<'b>> + use<'b> {
         let narrow = if self.kind == Kind::Enum {
             self.tail
@@ -334,7 +334,7 @@ impl<'b> Type<'b> {
         }
     }
 
-    /// The parameters of a prototype; nothing for other kinds.
+    /// The parameters of a prototype; empty for other kinds.
     pub fn params(
         &self,
     ) -> impl ExactSizeIterator<Item = Param<'b>> + DoubleEndedIterator + use<'b> {
@@ -353,7 +353,7 @@ impl<'b> Type<'b> {
         })
     }
 
-    /// The variables of a section; nothing for other kinds.
+    /// The variables of a section; empty for other kinds.
     pub fn variables(&self) -> impl ExactSizeIterator<Item = VarSecinfo> + use<'b> {
         let tail = if self.kind == Kind::Datasec {
             self.tail
@@ -370,7 +370,7 @@ impl<'b> Type<'b> {
         })
     }
 
-    /// The first two words of each member, parameter or constant: the offset of its name, and its type or value.
+    /// The first two words of each member, parameter or constant: its name offset, and its type or value.
     pub(in crate::btf) fn element_words(&self) -> impl Iterator<Item = (u32, u32)> + use<'b> {
         let wide = matches!(self.kind, Kind::Struct | Kind::Union | Kind::Enum64);
         let size = if wide { 12 } else { 8 };
@@ -380,7 +380,7 @@ impl<'b> Type<'b> {
         })
     }
 
-    /// The types that this one refers to, in the order of its record; `void` among them.
+    /// The types that this one refers to, in the order of its record, including `void`.
     #[doc(alias = "btf_field_iter")]
     pub fn referenced(&self) -> impl Iterator<Item = TypeId> + use<'b> {
         let array = self.array().map(|array| [array.element, array.index]);
@@ -392,7 +392,7 @@ impl<'b> Type<'b> {
         elements.chain(members).chain(params).chain(variables)
     }
 
-    /// An array's particulars.
+    /// An array's element type, index type and length.
     pub fn array(&self) -> Option<Array> {
         (self.kind == Kind::Array).then(|| Array {
             element: TypeId(self.u32_at(0)),
@@ -409,7 +409,7 @@ impl<'b> Type<'b> {
         })
     }
 
-    /// How a function or variable is visible.
+    /// The linkage of a function or variable.
     pub fn linkage(&self) -> Option<Linkage> {
         match self.kind {
             Kind::Func => Some(self.vlen().into()),
@@ -418,7 +418,7 @@ impl<'b> Type<'b> {
         }
     }
 
-    /// Which member or parameter a declaration tag is about; `None` if it is about the whole declaration.
+    /// The index of the member or parameter that a declaration tag applies to; `None` if it applies to the whole declaration.
     pub fn tag_component(&self) -> Option<u32> {
         (self.kind == Kind::DeclTag)
             .then(|| self.u32_at(0))

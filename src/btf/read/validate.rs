@@ -1,4 +1,4 @@
-//! The check of a whole blob: every number and every string offset leads somewhere.
+//! Validates a whole blob: every type id and every string offset must be valid.
 
 use crate::TypeId;
 use crate::btf::{Btf, BtfError, Kind, Type};
@@ -6,11 +6,11 @@ use crate::btf::{Btf, BtfError, Kind, Type};
 impl Btf<'_> {
     /// Checks all own types: that the types and strings they refer to exist, and that functions refer to prototypes.
     ///
-    /// Reading does not need it (a dangling reference is an error when it is followed); libbpf refuses such blobs as a
+    /// Reading does not depend on it (a dangling reference is an error when it is followed); libbpf rejects such blobs as a
     /// whole, and so does opening an object.
     ///
     /// # Errors
-    /// The first type that refers to something that is not there.
+    /// The first type that refers to something that does not exist.
     #[doc(alias = "btf_sanity_check")]
     pub fn validate(&self) -> Result<(), BtfError> {
         let end = self.end_id();
@@ -26,8 +26,8 @@ impl Btf<'_> {
                 Err(BtfError::NoType(target))
             }
         };
-        // As in libbpf, the place of a name is checked and not its length: a kernel that finds one too long refuses the types,
-        // and most objects can do without.
+        // As in libbpf, the offset of a name is checked but not its length: a kernel that finds a name too long rejects the
+        // types, and most objects can do without them.
         self.strings_from(ty.name_offset())?;
         if let Some(target) = ty.target() {
             known(target)?;

@@ -1,4 +1,4 @@
-//! Types of other blobs, copied into a builder: one of them, or all with their numbers mapped.
+//! Copies types of other blobs into a builder: a single one, or all with their ids mapped.
 
 use super::builder::BtfBuilder;
 use super::record::{map_types, visit_names};
@@ -8,7 +8,7 @@ use crate::btf::{Btf, BtfError, ByteOrder, Type};
 use std::sync::Arc;
 
 impl BtfBuilder {
-    /// A copy of a blob, to be changed. If it is split, so is the copy. It is written in this machine's byte order.
+    /// A copy of a blob for editing. If the blob is split, so is the copy. It is written in native byte order.
     pub fn copy_of(btf: &Btf<'_>) -> Self {
         let (words, rest) = btf.type_bytes().as_chunks::<4>();
         let starts = btf.starts().map(|start| u32::try_from(start / 4));
@@ -34,13 +34,13 @@ impl BtfBuilder {
         copy
     }
 
-    /// Adds a copy of a type. What it refers to keeps its number: see [`add_type_with`](Self::add_type_with).
+    /// Adds a copy of a type. The ids in it stay the same: see [`add_type_with`](Self::add_type_with).
     #[doc(alias = "btf__add_type")]
     pub fn add_type(&mut self, ty: &Type<'_>) -> TypeId {
         self.add_type_with(ty, |id| id)
     }
 
-    /// Adds a copy of a type in which `map` gives each type that it refers to (other than `void`) its number here.
+    /// Adds a copy of a type, in which `map` converts each type id (other than `void`) to an id of this builder.
     #[doc(alias = "btf__add_type")]
     pub fn add_type_with(&mut self, ty: &Type<'_>, map: impl FnMut(TypeId) -> TypeId) -> TypeId {
         let id = self.next_id();
@@ -71,14 +71,14 @@ impl BtfBuilder {
         id
     }
 
-    /// Adds the string that these bytes begin with.
+    /// Adds the string at the start of these bytes.
     fn add_first(&mut self, tail: &[u8]) -> u32 {
         let end = memchr::memchr(0, tail).unwrap_or(tail.len());
         self.add_bytes(tail.get(..end).unwrap_or_default())
     }
 
-    /// Adds all types of a blob, and returns the number of the first one: each gets the number that it had plus the same
-    /// difference. Those of its base are not added: a split blob must have the base that this builder has.
+    /// Adds all types of a blob, and returns the id of the first one: the ids of all of them increase by the same number.
+    /// Those of its base are not added: a split blob must have the same base as this builder.
     #[doc(alias = "btf__add_btf")]
     pub fn add_btf(&mut self, btf: &Btf<'_>) -> TypeId {
         let first = self.next_id();
@@ -109,7 +109,7 @@ impl BtfBuilder {
         first
     }
 
-    /// Adds a copy of a type of this builder, for changing it: the original stays.
+    /// Adds a copy of one of this builder's types, for editing it; the original stays.
     pub fn duplicate(&mut self, id: TypeId) -> TypeId {
         let copy = self.next_id();
         let Some(record) = self.record(id).map(<[u32]>::to_vec) else {
@@ -122,7 +122,7 @@ impl BtfBuilder {
     }
 }
 
-/// Whether two bases are one, or are equal.
+/// Whether two bases are identical or equal.
 fn same(a: &Arc<Btf<'static>>, b: &Arc<Btf<'static>>) -> bool {
     Arc::ptr_eq(a, b)
         || a.bytes() == b.bytes()

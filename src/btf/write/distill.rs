@@ -1,9 +1,9 @@
-//! A module's distilled base, and fitting the module's types to another build of its kernel.
+//! A module's distilled base, and relocating the module's types to a different build of its kernel.
 //!
-//! A module that is built apart from its kernel cannot know the type ids of the kernel that will run it. Its types therefore
-//! extend a distilled base (section `.BTF.base`): of the kernel's types that they refer to, the names, kinds and sizes, without
-//! members. The format and its rules are those of libbpf's `btf__distill_base` and `btf__relocate`; the kernel reads it since
-//! Linux 6.11.
+//! A module that is built separately from its kernel cannot know the type ids of the kernel that will load it. Its types
+//! therefore extend a distilled base (section `.BTF.base`): the names, kinds and sizes of the kernel types that they refer
+//! to, without members. The format and its rules are those of libbpf's `btf__distill_base` and `btf__relocate`; the kernel
+//! reads it since Linux 6.11.
 
 use super::builder::BtfBuilder;
 use super::elements::Signedness;
@@ -17,10 +17,10 @@ impl Btf<'_> {
     /// enumerations without members. All other types of the base that these refer to (pointers, arrays, typedefs, anonymous
     /// types) move into the split BTF.
     ///
-    /// The distilled base is the [`base`](Btf::base) of the result; a module's ELF file holds it in `.BTF.base`.
+    /// The distilled base is the [`base`](Btf::base) of the result; a module's ELF file has it in `.BTF.base`.
     ///
     /// # Errors
-    /// `Btf` if this BTF has no base, or refers to a type that a distilled base cannot hold (a function, a variable).
+    /// `Btf` if this BTF has no base, or refers to a type that a distilled base cannot contain (a function, a variable).
     #[doc(alias = "btf__distill_base")]
     pub fn distill_base(&self) -> Result<Btf<'static>> {
         let base = self.base().ok_or_else(no_base)?;
@@ -33,7 +33,7 @@ impl Btf<'_> {
             }
         }
         let distilled = Arc::new(distilled.build()?);
-        // Own types come first, in their order; then what they took from the base.
+        // Own types come first, in their order; then those taken from the base.
         let taken = used.iter().filter(|id| !ids.contains_key(*id));
         let taken: BTreeSet<TypeId> = taken.copied().collect();
         let own = u32::try_from(self.own_ids().len()).unwrap_or(u32::MAX);
@@ -42,11 +42,12 @@ impl Btf<'_> {
         moved(self, distilled, &ids, types(base, &taken)?)
     }
 
-    /// This split BTF, whose base is distilled (see [`distill_base`](Btf::distill_base)), on the base `base`. Each type of the
-    /// distilled base is looked up there by name, and by size where the size matters or the name is ambiguous.
+    /// This split BTF, whose base is distilled (see [`distill_base`](Btf::distill_base)), on the base `base`. Each type of
+    /// the distilled base is looked up there by name, and by size if the size matters or the name is ambiguous.
     ///
     /// # Errors
-    /// `Btf` if this BTF has no base, if its base is not distilled, or if a type of it has no counterpart in `base`, or several.
+    /// `Btf` if this BTF has no base, if its base is not distilled, or if a type of it has no counterpart in `base`, or
+    /// several.
     #[doc(alias = "btf__relocate")]
     pub fn relocate(&self, base: &Arc<Btf<'static>>) -> Result<Btf<'static>> {
         let distilled = self.base().ok_or_else(no_base)?;
@@ -55,7 +56,7 @@ impl Btf<'_> {
     }
 }
 
-/// Split BTF on another base, in which the types of its old one have these ids, with `more` types behind its own.
+/// Split BTF on another base, in which the types of the old base have these ids; `more` types are added to its own.
 fn moved(
     split: &Btf<'_>,
     base: Arc<Btf<'static>>,
@@ -86,7 +87,7 @@ fn no_base() -> Error {
         .with_hint("only split BTF has one, such as a module's, read by `Btf::from_file_split`")
 }
 
-/// The types of the base that the split types refer to, and what has to be taken along with those.
+/// The types of the base that the split types refer to, and the types that must be taken along with them.
 fn used_of_base(split: &Btf<'_>, base: &Btf<'static>) -> Result<BTreeSet<TypeId>> {
     let own_start = split.own_ids().start;
     let mut used = BTreeSet::new();
@@ -106,7 +107,7 @@ fn used_of_base(split: &Btf<'_>, base: &Btf<'static>) -> Result<BTreeSet<TypeId>
     Ok(used)
 }
 
-/// Whether a type of the base is copied as a whole: a distilled base has no types of its kind, or could not name it.
+/// Whether a type of the base is copied as a whole, because a distilled base has no types of its kind, or it has no name.
 fn is_taken(ty: &Type<'_>) -> Result<bool> {
     match ty.kind() {
         Kind::Int | Kind::Float | Kind::Fwd => Ok(false),
@@ -129,7 +130,7 @@ fn is_taken(ty: &Type<'_>) -> Result<bool> {
     }
 }
 
-/// Adds a type to a distilled base as far as that holds it; `None` if it does not.
+/// Adds a type to a distilled base, reduced to what that contains; `None` if it contains no such type.
 fn add_distilled(distilled: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
     let name = ty.name();
     match ty.kind() {
@@ -137,7 +138,7 @@ fn add_distilled(distilled: &mut BtfBuilder, ty: &Type<'_>) -> Option<TypeId> {
         _ if name.is_empty() => None,
         Kind::Struct => Some(distilled.add_struct(name, ty.size_field(), Member::NONE)),
         Kind::Union => Some(distilled.add_union(name, ty.size_field(), Member::NONE)),
-        // Of either width: the size tells.
+        // Enumerations of either width: the size distinguishes them.
         Kind::Enum | Kind::Enum64 => Some(distilled.add_enum(
             name,
             ty.size_field(),
@@ -201,7 +202,7 @@ fn matches(
     Ok(ids)
 }
 
-/// The one type among those of this name that a type of the distilled base stands for.
+/// The type with this name that a type of the distilled base represents.
 fn counterpart(wanted: &Type<'_>, of_name: &[Type<'_>], is_embedded: bool) -> Result<TypeId> {
     let same_kind = |ty: &&Type<'_>| match wanted.kind() {
         Kind::Enum => ty.kind().is_any_enum(),
@@ -295,7 +296,7 @@ mod tests {
         Arc::new(types.build().unwrap())
     }
 
-    /// What the members of `mine` are, by name, kind and size.
+    /// The members of `mine`, by name, kind and size.
     fn members(module: &Btf<'_>) -> Vec<String> {
         let mine = module
             .get(module.find("mine", Kind::Struct).unwrap())
@@ -349,7 +350,7 @@ mod tests {
         let fitted = distilled.relocate(&other).unwrap();
         assert_eq!(members(&fitted), members(&module));
         assert!(fitted.base().is_some_and(|base| Arc::ptr_eq(base, &other)));
-        // From its blob as well, as a kernel reads it.
+        // Also from its blob, as a kernel reads it.
         let read = Btf::from_shared_split(Arc::new(fitted.bytes().to_vec()), other).unwrap();
         assert_eq!(members(&read), members(&module));
     }

@@ -1,6 +1,6 @@
-//! Changing types of a builder in place, so that no number changes.
+//! Changes types of a builder in place, so that no ids change.
 //!
-//! A change of a type that does not exist, or of something that types of its kind do not have, is an error, which
+//! Changing a type that does not exist, or something that types of its kind do not have, is an error, which
 //! [`BtfBuilder::finish`] returns.
 
 use super::builder::BtfBuilder;
@@ -9,7 +9,7 @@ use crate::TypeId;
 use crate::btf::{BtfError, Kind, Linkage, VarSecinfo};
 
 impl BtfBuilder {
-    /// Gives a type another name.
+    /// Renames a type.
     pub fn rename(&mut self, id: TypeId, name: &str) {
         let offset = self.add_string(name);
         self.set_word(id, NAME, offset);
@@ -34,7 +34,7 @@ impl BtfBuilder {
         }
     }
 
-    /// Changes what a pointer, typedef, qualifier, function, variable or tag refers to (a prototype's result).
+    /// Changes what a pointer, typedef, qualifier, function, variable or tag refers to (for a prototype, its result).
     pub fn set_target(&mut self, id: TypeId, target: TypeId) {
         if self.demand(id, "target", Kind::has_target).is_some() {
             self.set_word(id, SIZE_OR_TARGET, target.0);
@@ -47,7 +47,7 @@ impl BtfBuilder {
         self.record(id)?.get(SIZE_OR_TARGET).copied().map(TypeId)
     }
 
-    /// Changes how a function or variable is visible.
+    /// Changes the linkage of a function or variable.
     pub fn set_linkage(&mut self, id: TypeId, linkage: Linkage) {
         let linked = |kind| matches!(kind, Kind::Func | Kind::Var);
         match self.demand(id, "linkage", linked) {
@@ -60,7 +60,7 @@ impl BtfBuilder {
         }
     }
 
-    /// Changes the variable of a section that has this index.
+    /// Changes the variable with this index in a section.
     pub fn set_secinfo(&mut self, section: TypeId, index: usize, variable: VarSecinfo) {
         let (kinds, words) = (|kind| kind == Kind::Datasec, variable.words());
         self.set_element(section, index, ("variable", kinds), |raw| {
@@ -68,7 +68,7 @@ impl BtfBuilder {
         });
     }
 
-    /// Changes the name of the parameter of a prototype that has this index.
+    /// Changes the name of the parameter with this index in a prototype.
     pub fn rename_param(&mut self, proto: TypeId, index: usize, name: &str) {
         let name = self.add_string(name);
         let kinds = |kind| kind == Kind::FuncProto;
@@ -79,7 +79,7 @@ impl BtfBuilder {
         });
     }
 
-    /// Changes the type of the parameter of a prototype that has this index.
+    /// Changes the type of the parameter with this index in a prototype.
     pub fn set_param_type(&mut self, proto: TypeId, index: usize, ty: TypeId) {
         let kinds = |kind| kind == Kind::FuncProto;
         self.set_element(proto, index, ("parameter", kinds), |raw| {
@@ -111,7 +111,7 @@ impl BtfBuilder {
         }
     }
 
-    /// The kind of a type; an error is noted unless it is one of these, which have `what`.
+    /// The kind of a type; records an error unless it is one of these, which have `what`.
     fn demand(
         &mut self,
         id: TypeId,
@@ -132,12 +132,12 @@ impl BtfBuilder {
         kind_of(*self.record(id)?.get(INFO)?)
     }
 
-    /// The place of an own type among them.
+    /// The index of an own type among the own types.
     fn own_index(&self, id: TypeId) -> Option<usize> {
         usize::try_from(id.0.checked_sub(self.first_id)?).ok()
     }
 
-    /// Where the words of an own type are.
+    /// The range of an own type's words.
     fn record_range(&self, id: TypeId) -> Option<std::ops::Range<usize>> {
         let own = self.own_index(id)?;
         let start = *self.starts.get(own)? as usize;
@@ -157,7 +157,7 @@ impl BtfBuilder {
         self.words.get(self.record_range(id)?)
     }
 
-    /// The words of an own type, to be changed.
+    /// The words of an own type, for editing.
     pub(super) fn record_mut(&mut self, id: TypeId) -> Option<&mut [u32]> {
         let range = self.record_range(id)?;
         self.words.get_mut(range)

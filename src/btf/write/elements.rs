@@ -1,12 +1,12 @@
-//! What structures, enumerations and prototypes are made of, from names and numbers; and the words that they become.
+//! The elements of structures, enumerations and prototypes, from names and numbers; and their encoding as words.
 
 use super::record::{Info, halves};
 use crate::TypeId;
 use crate::btf::{BtfError, Enumerator, Member, Param};
 
-/// Bits that a bitfield's place has.
+/// The largest offset that fits into the word of a bitfield.
 const MOST_BIT_OFFSET: u32 = 0x00ff_ffff;
-/// Bits that a bitfield's width has.
+/// The largest width that fits into the word of a bitfield.
 const MOST_WIDTH: u32 = 0xff;
 
 /// Whether the values of an enumeration are signed.
@@ -28,7 +28,7 @@ impl<'n> Member<'n> {
     /// No members.
     pub const NONE: [Self; 0] = [];
 
-    /// A member so many bits from the start, which is no bitfield.
+    /// A member at this bit offset that is not a bitfield.
     pub fn new(name: &'n str, type_id: TypeId, bit_offset: u32) -> Self {
         Self {
             name,
@@ -38,7 +38,7 @@ impl<'n> Member<'n> {
         }
     }
 
-    /// This member as a bitfield of so many bits.
+    /// This member as a bitfield of this width in bits.
     pub fn bitfield(self, bits: u32) -> Self {
         Self {
             bitfield_size: bits,
@@ -46,7 +46,7 @@ impl<'n> Member<'n> {
         }
     }
 
-    /// Its last word, in a structure whose flag says whether there are bitfields in it.
+    /// Its last word, in a structure whose flag says whether it has bitfields.
     pub(super) fn place(&self, index: usize, kflag: bool) -> Result<u32, BtfError> {
         if !kflag {
             return Ok(self.bit_offset);
@@ -63,7 +63,7 @@ impl<'n> Member<'n> {
 }
 
 impl<'n> From<(&'n str, TypeId, u32)> for Member<'n> {
-    /// From name, type, and bits from the start.
+    /// From name, type and bit offset.
     fn from((name, type_id, bit_offset): (&'n str, TypeId, u32)) -> Self {
         Self::new(name, type_id, bit_offset)
     }
@@ -125,7 +125,7 @@ impl<'n> Enumerator<'n> {
         Self { name, value }
     }
 
-    /// Its value in an enumeration of 32 bits.
+    /// Its value in a 32-bit enumeration.
     pub(super) fn narrow(&self, index: usize, signedness: Signedness) -> Result<u32, BtfError> {
         let value = if signedness.is_signed() {
             i32::try_from(self.value).ok().map(i32::cast_unsigned)
@@ -138,7 +138,7 @@ impl<'n> Enumerator<'n> {
         })
     }
 
-    /// Its value in an enumeration of 64 bits: low half, high half.
+    /// Its value in a 64-bit enumeration: low half, high half.
     pub(super) fn wide(&self) -> [u32; 2] {
         halves(self.value.cast_unsigned())
     }
@@ -163,7 +163,7 @@ impl<'n> From<&Self> for Enumerator<'n> {
     }
 }
 
-/// Which kind of type a forward declaration is of.
+/// The kind of type that a forward declaration declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[doc(alias = "btf_fwd_kind")]
 pub enum FwdKind {
@@ -173,8 +173,8 @@ pub enum FwdKind {
     Union,
 }
 
-/// An element count that a record can have. Kernels before 7.1 read 16 bits of it, and a blob with a layout section is for
-/// later ones.
+/// An element count that fits into a record. Kernels before 7.1 read 16 bits of it; a blob with a layout section is for later
+/// ones.
 pub(super) fn checked_vlen(count: usize, has_layout: bool) -> Result<usize, BtfError> {
     let most = if has_layout { Info::MOST } else { 0xffff };
     let most = usize::try_from(most).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! `.BTF.ext` that is written: records added one by one, and bytes in either byte order.
+//! Writes `.BTF.ext`: records are added one by one, and encoded in either byte order.
 
 use super::finish::in_order;
 use crate::TypeId;
@@ -6,10 +6,10 @@ use crate::btf::read::ext::ExtTable;
 use crate::btf::read::header::MAGIC;
 use crate::btf::{BtfExt, ByteOrder, CoreRelo};
 
-/// Bytes of the header, with the table of relocations.
+/// The length of the header, including the table of relocations, in bytes.
 const HEADER_LEN: u32 = 32;
 
-/// The line and column of an instruction in one word.
+/// Encodes the line and column of an instruction in one word.
 fn line_col(line: u32, column: u32) -> u32 {
     line.min(0x3f_ffff) << 10 | column.min(0x3ff)
 }
@@ -20,14 +20,14 @@ impl BtfExt {
         Self::default()
     }
 
-    /// Adds the function that begins at an instruction of a section, which is named by the offset of a string; the instruction's
-    /// place is in bytes.
+    /// Adds the function that starts at an instruction of a section. The section's name is a string offset, the instruction's
+    /// offset is in bytes.
     pub fn add_func_info(&mut self, section: u32, insn_off: u32, function: TypeId) {
         self.func_info.add(section, &[insn_off, function.0]);
     }
 
-    /// Adds the source line of an instruction: the offsets of the file's name and of the line's text, line and column (at most
-    /// 1023).
+    /// Adds the source line of an instruction: the string offsets of the file name and the line's text, the line and the
+    /// column (at most 1023).
     pub fn add_line_info(
         &mut self,
         section: u32,
@@ -70,7 +70,7 @@ impl BtfExt {
     }
 }
 
-/// A table: the size of its records, then each section's name, their count, and they themselves.
+/// A table: the size of its records, then each section's name, number of records, and the records themselves.
 fn table_words(table: &ExtTable) -> Vec<u32> {
     let mut words = Vec::new();
     if table.groups.is_empty() {

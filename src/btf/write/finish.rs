@@ -6,21 +6,21 @@ use crate::btf::{Btf, BtfError, ByteOrder, Kind};
 use std::sync::Arc;
 
 impl BtfBuilder {
-    /// The byte order to write in; that of this machine unless it is set.
+    /// The byte order to write in; native by default.
     #[doc(alias = "btf__set_endianness")]
     pub fn set_byte_order(&mut self, order: ByteOrder) {
         self.order = order;
     }
 
-    /// Adds a layout section, which tells the sizes of all kinds to readers that do not know them. Kernels take it since Linux
-    /// 7.1, and types with more than 65535 elements as well.
+    /// Adds a layout section, which describes the sizes of all kinds to readers that do not know them. Kernels accept it
+    /// since Linux 7.1, as they do types with more than 65535 elements.
     #[doc(alias = "btf_new_opts")]
     pub fn add_layout(&mut self) {
         let sizes = Kind::ALL.iter().map(|kind| kind.tail());
         self.layout = sizes.flat_map(|(once, each)| [once, each, 0, 0]).collect();
     }
 
-    /// Leaves the layout section out (kernels before 7.1 refuse it).
+    /// Leaves the layout section out (kernels before 7.1 reject it).
     pub fn drop_layout(&mut self) {
         self.layout.clear();
     }
@@ -28,7 +28,7 @@ impl BtfBuilder {
     /// The blob.
     ///
     /// # Errors
-    /// The first thing that could not be written; more types than a kernel takes.
+    /// The first thing that could not be written; more types than kernels accept.
     #[doc(alias = "btf__raw_data")]
     pub fn finish(&self) -> Result<Vec<u8>, BtfError> {
         if let Some(error) = self.error {
@@ -77,7 +77,7 @@ impl BtfBuilder {
         Ok(blob)
     }
 
-    /// The types, to be asked.
+    /// The types, for queries.
     ///
     /// # Errors
     /// As [`finish`](Self::finish).
@@ -90,7 +90,7 @@ impl BtfBuilder {
     }
 }
 
-/// The bytes of a number in a byte order.
+/// Encodes a number in a byte order.
 pub(super) fn in_order(order: ByteOrder, word: u32) -> [u8; 4] {
     order.u32(word.to_ne_bytes()).to_ne_bytes()
 }

@@ -1,8 +1,8 @@
-//! Hashes with a key that nobody who makes a file can know, so that no file makes them equal.
+//! Hashes with a random key that no author of a file can know, so that no file can force collisions.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A key of hashes.
+/// The key of the hashes.
 #[derive(Debug, Clone)]
 pub(super) struct Key([u64; 2]);
 
@@ -12,7 +12,7 @@ impl Key {
         Self([random.hash_one(0), random.hash_one(1)])
     }
 
-    /// The hash of words.
+    /// Hashes words.
     pub(super) fn hash(&self, words: impl Iterator<Item = u32>) -> u64 {
         let Self([one, two]) = *self;
         let (hash, count) = words.fold((two, 0_u64), |(hash, count), word| {
@@ -21,7 +21,7 @@ impl Key {
         fold(hash ^ count, two | 1)
     }
 
-    /// The hash of bytes.
+    /// Hashes bytes.
     pub(super) fn hash_bytes(&self, bytes: &[u8]) -> u64 {
         let Self([one, two]) = *self;
         let (words, rest) = bytes.as_chunks::<8>();
@@ -35,7 +35,7 @@ impl Key {
     }
 }
 
-/// The halves of a product, one upon the other.
+/// Both halves of a product, combined by exclusive or.
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a).wrapping_mul(u128::from(b));
     let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
@@ -43,7 +43,7 @@ fn fold(a: u64, b: u64) -> u64 {
     low ^ high
 }
 
-/// For tables of hashes: they are not hashed again.
+/// For tables that are keyed by hashes: the hashes are not hashed again.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct AsItIs(u64);
 

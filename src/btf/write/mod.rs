@@ -1,6 +1,6 @@
-//! Type information that is written: built, edited, numbered anew, fitted to kernels that know less.
+//! Writes type information: built, edited, renumbered, adapted to older kernels.
 //!
-//! [`BtfBuilder`](super::BtfBuilder) holds records as words, and strings that are kept once:
+//! [`BtfBuilder`](super::BtfBuilder) stores records as words, and each string once:
 //!
 //! ```text
 //!  names, numbers --> elements --> builder --.                                .--> finish --> bytes, Btf

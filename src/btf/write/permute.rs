@@ -1,4 +1,4 @@
-//! Giving types other numbers, and the order by name in which kernels since 7.0 keep theirs.
+//! Renumbers types, for instance in the order by name that kernels since 7.0 use.
 
 use super::builder::BtfBuilder;
 use super::record::{NAME, kind_of, map_types};
@@ -6,8 +6,8 @@ use crate::TypeId;
 use crate::btf::{BtfError, BtfExt};
 
 impl BtfBuilder {
-    /// Gives own types other numbers: `new` has the new number of each, in the order of the old ones, and each number of an own
-    /// type once. `ext` follows.
+    /// Renumbers own types: `new` contains the new id of each, in the order of the old ones, and each id of an own type
+    /// exactly once. `ext` is updated.
     #[doc(alias = "btf__permute")]
     pub fn permute(&mut self, new: &[TypeId], ext: Option<&mut BtfExt>) {
         let Some(order) = self.inverse(new) else {
@@ -41,7 +41,7 @@ impl BtfBuilder {
         }
     }
 
-    /// The old numbers in the order of the new ones; `None` if a number is missing or there twice.
+    /// The old ids in the order of the new ones; `None` if an id is missing or duplicated.
     fn inverse(&self, new: &[TypeId]) -> Option<Vec<TypeId>> {
         let mut order = vec![None; self.starts.len()];
         if new.len() != order.len() {
@@ -56,8 +56,8 @@ impl BtfBuilder {
         order.into_iter().collect()
     }
 
-    /// Orders own types by name, those without a name first, so that readers find a name by halving: kernels since 7.0 keep
-    /// theirs like that. Types of one name stay in their order. `ext` follows.
+    /// Sorts own types by name, those without a name first, so that readers can find a name by binary search; kernels since
+    /// 7.0 sort theirs this way. The sort is stable. `ext` is updated.
     pub fn sort_by_name(&mut self, ext: Option<&mut BtfExt>) {
         let ids = (self.first_id..).take(self.starts.len()).map(TypeId);
         let mut order: Vec<TypeId> = ids.collect();

@@ -1,4 +1,4 @@
-//! A type's record as 32-bit words, and which of them are names and which are types.
+//! A type's record as 32-bit words, and which of them are name offsets and type ids.
 //!
 //! ```text
 //!  name  info  size or target | INT, VAR, DECL_TAG   one word
@@ -12,13 +12,13 @@
 use crate::TypeId;
 use crate::btf::Kind;
 
-/// Words that every record begins with.
+/// The number of words that every record starts with.
 pub(super) const HEAD: usize = 3;
-/// Where in the head the name is.
+/// The word of the head with the name offset.
 pub(super) const NAME: usize = 0;
-/// Where in the head kind, element count and flag are.
+/// The word of the head with kind, element count and flag.
 pub(super) const INFO: usize = 1;
-/// Where in the head the size or the target is.
+/// The word of the head with the size or the target.
 pub(super) const SIZE_OR_TARGET: usize = 2;
 
 /// Kind, element count and flag of a type: the second word of its record.
@@ -26,14 +26,14 @@ pub(super) const SIZE_OR_TARGET: usize = 2;
 pub(crate) struct Info {
     /// The kind.
     pub(crate) kind: Kind,
-    /// How many elements follow; the linkage of a function.
+    /// The number of elements; for a function, its linkage.
     pub(crate) vlen: u32,
     /// The flag.
     pub(crate) kflag: bool,
 }
 
 impl Info {
-    /// The most elements that there is room for.
+    /// The maximum number of elements.
     pub(super) const MOST: u32 = 0x00ff_ffff;
 
     /// Without elements and flag.
@@ -45,7 +45,7 @@ impl Info {
         }
     }
 
-    /// With so many elements (at most 2^24 - 1).
+    /// With this many elements (at most 2^24 - 1).
     pub(crate) fn with_vlen(self, vlen: usize) -> Self {
         Self {
             vlen: u32::try_from(vlen).unwrap_or(u32::MAX).min(Self::MOST),
@@ -53,23 +53,23 @@ impl Info {
         }
     }
 
-    /// With the flag set if `kflag` is.
+    /// Sets the flag if `kflag` is set.
     pub(crate) fn flagged(self, kflag: bool) -> Self {
         Self { kflag, ..self }
     }
 
-    /// As it is stored.
+    /// The encoded word.
     pub(crate) fn word(self) -> u32 {
         u32::from(self.kflag) << 31 | u32::from(self.kind as u8) << 24 | self.vlen & Self::MOST
     }
 }
 
-/// The kind in an info word; `None` for one that is newer than this library.
+/// The kind in an info word; `None` for a kind that is newer than this library.
 pub(super) fn kind_of(info: u32) -> Option<Kind> {
     Kind::from_number(info >> 24 & 0x7f)
 }
 
-/// What the words of an element are: how many there are, and which of them is a name, which a type.
+/// The layout of an element: the number of words, and which of them is a name offset, which a type id.
 #[derive(Clone, Copy)]
 pub(super) struct Element {
     pub(super) words: usize,
@@ -94,14 +94,14 @@ pub(super) fn element(kind: Kind) -> Option<Element> {
     })
 }
 
-/// Where in a record of this kind and so many words the offsets of names are.
+/// The positions of name offsets in a record of this kind with this many words.
 #[doc(alias = "btf_field_iter")]
 pub(super) fn name_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
     let elements = element(kind).and_then(|e| Some((e.name?, e.words)));
     std::iter::once(NAME).chain(places(elements, words))
 }
 
-/// Where in a record of this kind and so many words the numbers of types are.
+/// The positions of type ids in a record of this kind with this many words.
 #[doc(alias = "btf_field_iter")]
 pub(super) fn type_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
     let once = if kind.has_target() {
@@ -115,13 +115,13 @@ pub(super) fn type_places(kind: Kind, words: usize) -> impl Iterator<Item = usiz
     once.chain(places(elements, words))
 }
 
-/// The places of a word in each element: the first, then one for each so many words.
+/// The positions of a word in each element: the first, then one per element.
 fn places(element: Option<(usize, usize)>, words: usize) -> impl Iterator<Item = usize> + use<> {
     let (first, step) = element.unwrap_or((words, 1));
     (HEAD.saturating_add(first)..words).step_by(step)
 }
 
-/// Calls `visit` with each word of a record that is the offset of a name.
+/// Calls `visit` with each word of a record that is a name offset.
 pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
     let (head, tail) = record
         .split_at_mut_checked(HEAD)
@@ -135,7 +135,7 @@ pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(
     }
 }
 
-/// Sends each type that a record refers to through `map`; `void` stays.
+/// Replaces each type id in a record with what `map` returns for it; `void` stays.
 pub(super) fn map_types(record: &mut [u32], kind: Kind, mut map: impl FnMut(TypeId) -> TypeId) {
     for place in type_places(kind, record.len()) {
         if let Some(word) = record.get_mut(place).filter(|word| **word != 0) {

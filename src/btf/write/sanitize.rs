@@ -1,7 +1,7 @@
 //! Rewrites type information for kernels that do not know all of it.
 //!
-//! Every kind that a kernel does not know becomes one that takes as many bytes and that it does know, so that no number of
-//! a type changes:
+//! Every kind that a kernel does not know is replaced by one that it does know with a record of the same size, so that no
+//! type ids change:
 //!
 //! ```text
 //!  VAR, DECL_TAG   INT of one byte               FUNC_PROTO  ENUM, its parameters the constants
@@ -16,24 +16,24 @@ use crate::TypeId;
 use crate::btf::{Btf, BtfError, Kind, Linkage, Type};
 use crate::feature::Feature;
 
-/// The encoding of an integer of eight bits.
+/// The encoding of an 8-bit integer.
 const EIGHT_BITS: u32 = 8;
 
-/// A copy of a blob that is made when the first change has to be.
+/// A copy of a blob that is created when the first change is necessary.
 struct Copy<'b> {
     btf: &'b Btf<'b>,
     builder: Option<BtfBuilder>,
-    /// The integer that stands for the constants of 64-bit enumerations.
+    /// The integer that replaces the constants of 64-bit enumerations.
     placeholder: Option<TypeId>,
 }
 
 impl Btf<'_> {
-    /// This blob as a kernel with these features takes it; `None` if it takes it as it is.
+    /// This blob in the form that a kernel with these features accepts; `None` if it accepts the blob as it is.
     ///
-    /// `supports` is asked only about what the blob holds.
+    /// `supports` is only asked about what the blob contains.
     ///
     /// # Errors
-    /// A record takes no multiple of four bytes, so that it cannot be rewritten.
+    /// The size of a record is not a multiple of four bytes, so that it cannot be rewritten.
     #[doc(alias = "bpf_object__sanitize_btf")]
     pub fn sanitize(
         &self,
@@ -94,7 +94,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Gives a type another kind, whose record takes as many bytes.
+    /// Changes a type's kind to one with a record of the same size.
     fn turn(&mut self, ty: &Type<'_>, info: Info) {
         self.edit().set_word(ty.id(), INFO, info.word());
     }
@@ -120,7 +120,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Each constant takes twelve bytes, as a member does: its name stays, its value becomes a type and an offset.
+    /// Each constant takes twelve bytes, like a member: its name stays, its value is replaced by a type and an offset.
     fn enum64_to_union(&mut self, ty: &Type<'_>) {
         let placeholder = match self.placeholder {
             Some(id) => id,
@@ -133,7 +133,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Changes an element of a structure, union, section or wide enumeration.
+    /// Changes an element of a structure, union, section or 64-bit enumeration.
     fn set_twelve_bytes(&mut self, id: TypeId, index: usize, words: [u32; 3]) {
         let record = self.edit().record_mut(id).unwrap_or_default();
         let tail = record.get_mut(HEAD..).unwrap_or_default();
@@ -142,7 +142,7 @@ impl Copy<'_> {
         }
     }
 
-    /// Turns characters of a name to `_` where they lie, so that whoever shares the string sees it, too.
+    /// Replaces characters of a name with `_` in place, so that everything that shares the string sees the change, too.
     fn rename(&mut self, ty: &Type<'_>, unfit: impl Fn(bool, u8) -> bool) {
         let strings = &mut self.edit().strings;
         strings.change(ty.name_offset(), |index, byte| {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::btf::{IntEncoding, Param, Signedness, VarSecinfo};
 
-    /// One type of each kind that may have to be rewritten, at numbers that the tests know.
+    /// One type of each kind that may have to be rewritten, with ids that the tests know.
     fn every_kind() -> Btf<'static> {
         let mut editor = BtfBuilder::new();
         let int = editor.add_int("int", 4, IntEncoding::SIGNED); // 1

@@ -1,4 +1,4 @@
-//! A string section that grows: each string once, also those that a base has already.
+//! A growing string section that stores each string once, and none that the base has already.
 
 use super::hash::Key;
 use crate::btf::Btf;
@@ -11,19 +11,19 @@ pub(super) struct Strings {
     /// The offset of the first own byte.
     first: u32,
     bytes: Vec<u8>,
-    /// Where strings are found; made when the first one is looked for.
+    /// The table of strings; built at the first look-up.
     table: Option<Table>,
 }
 
 impl Strings {
-    /// No strings but the empty one, and those of `base`.
+    /// Only the empty string, and those of `base`.
     pub(super) fn new(base: Option<Arc<Btf<'static>>>) -> Self {
         // A split section continues its base's, so it has no empty string of its own.
         let bytes = if base.is_some() { Vec::new() } else { vec![0] };
         Self::with_bytes(base, bytes)
     }
 
-    /// Those of `btf`.
+    /// The strings of `btf`.
     pub(super) fn copy_of(btf: &Btf<'_>) -> Self {
         let mut bytes = btf.string_bytes().to_vec();
         if bytes.is_empty() && btf.base().is_none() {
@@ -79,7 +79,7 @@ impl Strings {
         found
     }
 
-    /// The offset of this string, which is added if there is none. It must have no NUL.
+    /// The offset of this string, which is added if necessary. It must not contain a NUL.
     pub(super) fn add(&mut self, string: &[u8]) -> u32 {
         if string.is_empty() {
             return 0;
@@ -98,7 +98,7 @@ impl Strings {
         offset
     }
 
-    /// Changes the bytes of the string at this offset where they lie, for all who share it.
+    /// Changes the bytes of the string at this offset in place, for everything that shares it.
     pub(super) fn change(&mut self, offset: u32, mut change: impl FnMut(usize, &mut u8)) {
         self.table = None;
         let own = offset.checked_sub(self.first);
@@ -181,9 +181,9 @@ impl Table {
         None
     }
 
-    /// Adds a string that is not there.
+    /// Adds a string that is not in the table yet.
     fn insert(&mut self, hash: u32, offset: u32) {
-        // At least a quarter of the slots is free.
+        // At least a quarter of the slots is kept free.
         if self.used.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
             let twice = self.slots.len().saturating_mul(2).max(64);
             let old = std::mem::replace(&mut self.slots, vec![(0, 0); twice]);

@@ -1,17 +1,18 @@
-//! A part of some blobs' types, as a blob of its own: chosen types, and of structures and unions the chosen members.
+//! A subset of some blobs' types as a separate blob: selected types, and selected members of structures and unions.
 
 use super::builder::BtfBuilder;
 use crate::TypeId;
 use crate::btf::{Btf, BtfError, Member, Type};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which types, and which of their members. All of them are of one blob, or of blobs that are split from it.
+/// Which types, and which of their members. All of them are from one blob, or from blobs that are split from it.
 #[derive(Debug, Default)]
 pub(crate) struct Subset<'b> {
     types: BTreeMap<Place<'b>, Chosen<'b>>,
 }
 
-/// Where a type is: the split blob that holds it (by a name of the caller's; `None` is the base), and its number there.
+/// The location of a type: the split blob that contains it (by a name that the caller chooses; `None` is the base), and its
+/// id there.
 type Place<'b> = (Option<&'b str>, TypeId);
 
 #[derive(Debug)]
@@ -21,8 +22,8 @@ struct Chosen<'b> {
 }
 
 impl<'b> Subset<'b> {
-    /// Keeps a type, a structure or union without members. `blob` names the blob that was asked for it, which may have it from
-    /// its base. Returns whether it is new.
+    /// Keeps a type; a structure or union without members. `blob` names the blob that was searched, which may have found the
+    /// type in its base. Returns whether it is new.
     pub(crate) fn keep(&mut self, ty: Type<'b>, blob: Option<&'b str>) -> bool {
         let mut new = false;
         self.types.entry(place(&ty, blob)).or_insert_with(|| {
@@ -40,11 +41,11 @@ impl<'b> Subset<'b> {
         }
     }
 
-    /// The types, in the order of their blobs and numbers, with new numbers. What they refer to and what is not kept becomes
-    /// `void`; sizes, and places of members, stay.
+    /// The types, ordered by blob and id, with new ids. References to types that are not kept become `void`; sizes and
+    /// offsets of members stay.
     ///
     /// # Errors
-    /// There are more names or types than a blob takes.
+    /// There are more names or types than fit into a blob.
     pub(crate) fn build(&self) -> Result<Btf<'static>, BtfError> {
         let ids: BTreeMap<&Place<'b>, TypeId> = self.types.keys().zip((1..).map(TypeId)).collect();
         let mut builder = BtfBuilder::new();
@@ -78,7 +79,7 @@ fn place<'b>(ty: &Type<'b>, blob: Option<&'b str>) -> Place<'b> {
 }
 
 fn place_of<'b>(btf: &Btf<'_>, id: TypeId, blob: Option<&'b str>) -> Place<'b> {
-    // A type that a split blob has from its base is of that base.
+    // A type that a split blob has from its base belongs to the base.
     let is_own = btf.base().is_some() && id.0 >= btf.own_ids().start;
     (blob.filter(|_| is_own), id)
 }

@@ -1,4 +1,4 @@
-//! What is written is what is read, by hand and by chance; and what cannot be written is said.
+//! What is written can be read back, for handwritten and random types; what cannot be written is an error.
 
 use super::record::Info;
 use crate::TypeId;
@@ -256,7 +256,7 @@ fn split_types_continue_those_of_their_base() {
     assert_eq!(btf.find("own", Kind::Struct), Some(TypeId(3)));
     assert_eq!(btf.size_of(TypeId(3)), Ok(4));
     assert_eq!(members(&btf, TypeId(3)), [Member::new("b", TypeId(2), 0)]);
-    // The strings that the base has are not written again.
+    // Strings that are in the base are not written again.
     let mut copy = BtfBuilder::copy_of(&btf);
     let len = btf.string_bytes().len();
     copy.add_typedef("base", TypeId(3));
@@ -287,7 +287,7 @@ fn a_whole_blob_is_added_with_its_numbers_and_strings() {
     }
     assert_eq!(btf.string_bytes(), b"\0long\0int\0base\0a\0");
 
-    // Split types go only to others of the same base.
+    // Split types can only be added to others with the same base.
     b.add_btf(&split);
     assert_eq!(b.finish(), Err(BtfError::OtherBase));
     let equal = Btf::from_vec(base.bytes().to_vec()).unwrap();
@@ -298,7 +298,7 @@ fn a_whole_blob_is_added_with_its_numbers_and_strings() {
     assert_eq!(members(&same, TypeId(4)), [Member::new("b", TypeId(2), 0)]);
 }
 
-/// Types that hold together, each made of numbers: kind, two types, a size, a name.
+/// Consistent types, each built from numbers: kind, two types, a size, a name.
 fn any_builder() -> impl Strategy<Value = BtfBuilder> {
     let part = (
         1..20_u32,
@@ -351,7 +351,7 @@ fn any_builder() -> impl Strategy<Value = BtfBuilder> {
     })
 }
 
-/// What types say, whatever the offsets of their names.
+/// The contents of types, independent of name offsets.
 fn described(btf: &Btf<'_>) -> Vec<String> {
     let of = |ty: crate::btf::Type<'_>| {
         let info = Info {

@@ -1,11 +1,12 @@
-//! Forward declarations that may be about several types: what they are about is seen where they stand.
+//! Forward declarations that may refer to several types: their context tells which one.
 //!
-//! One file has `struct s;` and `struct user { struct s *p; }`, two others have different definitions of `s`, and one of these
-//! the same `user` with it. So the first `user` is the second one, with less said. In general: a type says no more than
-//! another if they look the same, and whatever the one refers to says no more than what the other refers to, a forward
-//! declaration no more than any type that it may be about. That is a greatest fixed point over pairs of types, found by taking
-//! all pairs for true and crossing out. Structures and unions that say no more than another are taken for that one, and the forward
-//! declarations that they lead to for what these are about, in that file alone: elsewhere it may be something else.
+//! One file has `struct s;` and `struct user { struct s *p; }`, two others have different definitions of `s`, and one of
+//! these has the same `user` with it. So the first `user` is the second one with less information. In general, a type is
+//! *subsumed* by another if they look the same, and whatever the first refers to is subsumed by what the second refers to; a
+//! forward declaration is subsumed by any type that it may refer to. That is a greatest fixed point over pairs of types,
+//! found by assuming all pairs and striking out those that do not hold. Structures and unions that are subsumed by another
+//! are replaced by it, and the forward declarations that they lead to by what its references lead to, in that file alone:
+//! elsewhere they may refer to something else.
 
 use super::classes::Classes;
 use super::graph::{Graph, Referring, VOID};
@@ -14,11 +15,11 @@ use crate::btf::write::hash::Key;
 use crate::work;
 use std::collections::{HashMap, HashSet};
 
-/// So many pairs for each type are looked at, and a few more. Those that do not come up are taken for false.
+/// How many pairs per type are examined, plus a few. Others are considered false.
 const PAIRS_FOR_EACH: usize = 4;
 const MORE_PAIRS: usize = 1 << 10;
 
-/// A pair of classes, of which the first says no more than the second: what it takes, until it is crossed out.
+/// A pair of classes, the first of which may be subsumed by the second: what that requires, until the pair is struck out.
 struct Pair {
     holds: bool,
     /// The pairs that depend on it.
@@ -37,7 +38,7 @@ struct Pairs<'g> {
     crossed_out: Vec<usize>,
 }
 
-/// Structures and unions that say no more than others, and those: by node.
+/// Structures and unions that are subsumed by others, paired with those, by node.
 pub(super) fn said_by_others(graph: &Graph, classes: &Classes) -> Vec<(u32, u32)> {
     let ambiguous = classes.forwards.ambiguous();
     if ambiguous.is_empty() {
@@ -64,7 +65,7 @@ pub(super) fn said_by_others(graph: &Graph, classes: &Classes) -> Vec<(u32, u32)
         }
     }
     let resolved = |class: &u32| {
-        // "Says no more" is an order, so the way up ends.
+        // Subsumption is a partial order, so the chain ends.
         std::iter::successors(said.get(class), |next| said.get(*next)).last()
     };
     let nodes = (0..).zip(&classes.of);
@@ -101,7 +102,7 @@ impl Pairs<'_> {
         first.map(|first| *first as usize)
     }
 
-    /// Pairs of structures and unions that look the same, of which the first leads to a forward declaration.
+    /// Pairs of structures and unions that look the same, the first of which leads to a forward declaration.
     fn candidates(&mut self, reach: &[bool]) -> Vec<(u32, u32, usize)> {
         let mut by_looks: HashMap<u64, Vec<u32>> = HashMap::new();
         for (class, node) in (0..).zip(&self.first) {
@@ -148,7 +149,7 @@ impl Pairs<'_> {
         Some(number)
     }
 
-    /// Finds what each pair takes, and the pairs that cannot hold.
+    /// Finds what each pair requires, and the pairs that cannot hold.
     fn expand(&mut self) {
         while let Some((less, more)) = self.open.pop() {
             let number = self
@@ -162,7 +163,7 @@ impl Pairs<'_> {
         }
     }
 
-    /// Notes the pairs that this one takes; `None` if it cannot hold.
+    /// Records the pairs that this one requires; `None` if it cannot hold.
     fn needs(&mut self, number: usize, less: u32, more: u32) -> Option<()> {
         let graph = self.graph;
         let (one, two) = (self.first(less)?, self.first(more)?);
@@ -186,8 +187,8 @@ impl Pairs<'_> {
         })
     }
 
-    /// What the forward declarations are about that these nodes lead to: each file has its own, so that what is seen in one
-    /// place is true in others. Those that would be about two types are left out.
+    /// What the forward declarations refer to that these nodes lead to: each file has its own, so that what is found in one
+    /// context is true in the others. Those that would refer to two types are left out.
     fn meant_forwards(&self, moves: &[(u32, u32)]) -> Vec<(u32, u32)> {
         let mut meant: HashMap<u32, Option<u32>> = HashMap::new();
         let mut open = moves.to_vec();
@@ -217,7 +218,7 @@ impl Pairs<'_> {
         own
     }
 
-    /// Crosses out what depends on what does not hold.
+    /// Strikes out the pairs that depend on ones that do not hold.
     fn cross_out(&mut self) {
         while let Some(number) = self.crossed_out.pop() {
             if let Some(pair) = self.all.get_mut(number)

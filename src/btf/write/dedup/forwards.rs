@@ -1,6 +1,6 @@
-//! Forward declarations: which structure, union or enumeration each is about.
+//! Forward declarations: which structure, union or enumeration each of them refers to.
 //!
-//! An enumeration without constants is a forward declaration, too: compilers write `enum e;` like that.
+//! An enumeration without constants is a forward declaration, too: that is how compilers encode `enum e;`.
 
 use super::graph::Graph;
 use crate::btf::Kind;
@@ -33,7 +33,7 @@ struct Group {
     joined: bool,
 }
 
-/// All forward declarations that may be resolved: those of a base stay what they are.
+/// All forward declarations that may be resolved; those of a base stay.
 pub(super) struct Forwards {
     numbers: HashMap<About, usize>,
     groups: Vec<Group>,
@@ -105,7 +105,7 @@ impl Forwards {
         })
     }
 
-    /// The forward declarations that may be about several types.
+    /// The forward declarations that may refer to several types.
     pub(super) fn ambiguous(&self) -> Vec<u32> {
         let groups = self.groups.iter();
         let groups = groups.filter(|group| !group.definitions.is_empty() && !group.joined);
@@ -114,7 +114,7 @@ impl Forwards {
             .collect()
     }
 
-    /// Whether a node is a forward declaration that may be about another node.
+    /// Whether a node is a forward declaration that may refer to another node.
     pub(super) fn may_be_about(&self, graph: &Graph, node: usize, other: usize) -> bool {
         let about = declares(graph, node).filter(|about| self.numbers.contains_key(about));
         about.is_some() && about == defines(graph, other)

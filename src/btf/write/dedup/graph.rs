@@ -1,4 +1,4 @@
-//! The types as a graph: a node for each, the base's first, whose number is the type's less one.
+//! The types as a graph: a node for each, those of the base first; a node's number is its type id minus 1.
 
 use crate::TypeId;
 use crate::btf::write::builder::BtfBuilder;
@@ -7,26 +7,26 @@ use crate::btf::write::record::{HEAD, INFO, NAME, element, kind_of, map_types, t
 use crate::btf::{Btf, BtfError, Kind};
 use std::ops::Range;
 
-/// What stands for `void`.
+/// Represents `void`.
 pub(super) const VOID: u32 = u32::MAX;
 
 /// All types, with their references.
 pub(super) struct Graph {
     /// The records.
     pub(super) words: Vec<u32>,
-    /// Where each record starts, and where the last one ends.
+    /// The start of each record, and the end of the last one.
     starts: Vec<u32>,
-    /// How many nodes are the base's.
+    /// How many nodes belong to the base.
     pub(super) of_base: usize,
     /// By node: the one that it is taken for, which says more; empty as long as there are none.
     taken_for: Vec<u32>,
 }
 
 impl Graph {
-    /// The types of a builder, whose own records are taken out of it.
+    /// The types of a builder, whose own records are moved out of it.
     ///
     /// # Errors
-    /// A type refers to one that is not there, or is of a kind that nobody knows.
+    /// A type refers to one that does not exist, or is of an unknown kind.
     pub(super) fn of(builder: &mut BtfBuilder) -> Result<Self, BtfError> {
         let mut words = Vec::new();
         let mut starts: Vec<u32> = Vec::new();
@@ -57,7 +57,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub(super) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
@@ -86,12 +86,12 @@ impl Graph {
         kind_of(info).unwrap_or(Kind::Void)
     }
 
-    /// The nodes that a node refers to, in the order of its record; [`VOID`] among them.
+    /// The nodes that a node refers to, in the order of its record, including [`VOID`].
     pub(super) fn targets(&self, node: usize) -> impl Iterator<Item = u32> {
         let record = self.record(node);
         let places = type_places(self.kind(node), record.len());
         let ids = places.filter_map(|place| record.get(place));
-        // `void` is 0, which wraps around to what stands for it.
+        // `void` is 0, which wraps around to the number that represents it.
         ids.map(|id| id.wrapping_sub(1))
     }
 
@@ -101,18 +101,18 @@ impl Graph {
         named && self.kind(node).is_composite() && self.taken_for(node).is_none()
     }
 
-    /// The hash of what a node looks like.
+    /// The hash of a node's record without its references.
     pub(super) fn looks_hash(&self, node: usize, key: &Key) -> u64 {
         key.hash(looks(self.record(node), self.kind(node)))
     }
 
-    /// The node that this one is taken for.
+    /// The node that replaces this one.
     pub(super) fn taken_for(&self, node: usize) -> Option<usize> {
         let other = self.taken_for.get(node).filter(|other| **other != VOID);
         other.map(|other| *other as usize)
     }
 
-    /// Takes nodes for others, to which own nodes refer from now on instead.
+    /// Replaces nodes by others, to which own nodes refer from now on.
     pub(super) fn take(&mut self, nodes: &[(u32, u32)]) {
         self.taken_for.resize(self.len(), VOID);
         for (node, other) in nodes {
@@ -120,7 +120,7 @@ impl Graph {
                 *slot = *other;
             }
         }
-        // Those that were taken for one of these before.
+        // Nodes that were replaced by one of these before.
         for node in self.nodes() {
             let last = self
                 .taken_for(node)
@@ -212,7 +212,7 @@ impl Referring {
     }
 }
 
-/// Adds the records of a base, and of what it continues.
+/// Adds the records of a base, and those of its own base.
 fn collect(btf: &Btf<'_>, words: &mut Vec<u32>, starts: &mut Vec<u32>) -> Result<(), BtfError> {
     if let Some(base) = btf.base() {
         collect(base, words, starts)?;
@@ -225,12 +225,12 @@ fn collect(btf: &Btf<'_>, words: &mut Vec<u32>, starts: &mut Vec<u32>) -> Result
     Ok(())
 }
 
-/// The number of the type that a node is.
+/// The id of a node's type.
 pub(super) fn id_of(node: usize) -> TypeId {
     TypeId(u32::try_from(node.saturating_add(1)).unwrap_or(u32::MAX))
 }
 
-/// Words of a record that hold no type are what it looks like.
+/// The words of a record that are not type ids: what the type looks like.
 pub(super) fn looks(record: &[u32], kind: Kind) -> impl Iterator<Item = u32> {
     let (head, tail) = record.split_at_checked(HEAD).unwrap_or((record, &[]));
     let shown = head.len().saturating_sub(usize::from(kind.has_target()));

@@ -1,4 +1,4 @@
-//! Of each class one type is kept, the first one; everybody who referred to another refers to it.
+//! Keeps the first type of each class, and redirects all references to it.
 
 use super::classes::{Classes, unique};
 use super::forwards::is_forward;
@@ -10,16 +10,16 @@ use crate::btf::write::strings::Strings;
 
 /// Which types stay.
 pub(super) struct Kept {
-    /// By node: the number that its type has from now on.
+    /// By node: the new id of its type.
     new: Vec<u32>,
-    /// How many nodes are the base's.
+    /// How many nodes belong to the base.
     of_base: usize,
     /// The own nodes that stay, in order.
     stay: Vec<u32>,
 }
 
 impl Kept {
-    /// The new number of a type; what has none keeps its own.
+    /// The new id of a type; a type without a new one keeps its own.
     pub(super) fn new_id(&self, id: TypeId) -> TypeId {
         let node = id.0.checked_sub(1).map(|node| node as usize);
         let new = node.and_then(|node| self.new.get(node));
@@ -27,7 +27,7 @@ impl Kept {
     }
 }
 
-/// Chooses the types that stay; `None` if types of a class differ, which a hash did not tell.
+/// Selects the types to keep; `None` if types of a class differ, because their hashes collided.
 pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
     let first = first_of_each(graph, classes);
     let first_of = |node: usize| {
@@ -61,7 +61,7 @@ pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
             *new = number;
         }
     }
-    // Those that go refer to those that stay, which may come later if they are forward declarations.
+    // Types that are removed refer to ones that stay, which may come later if the former are forward declarations.
     for node in graph.nodes().skip(graph.of_base) {
         let stays = kept.new.get(first_of(node)).copied()?;
         if let Some(new) = kept.new.get_mut(node) {
@@ -71,7 +71,7 @@ pub(super) fn choose(graph: &Graph, classes: &Classes) -> Option<Kept> {
     Some(kept)
 }
 
-/// The first type of each class: the first that is no forward declaration, if there is one.
+/// The first type of each class: the first that is not a forward declaration, if there is one.
 pub(super) fn first_of_each(graph: &Graph, classes: &Classes) -> Vec<u32> {
     let mut first = vec![VOID; classes.count];
     for forward in [false, true] {
@@ -98,7 +98,7 @@ fn same(graph: &Graph, classes: &Classes, a: usize, b: usize) -> bool {
         && refers_to(a).eq(refers_to(b))
 }
 
-/// Leaves the other types out of the builder.
+/// Removes the other types from the builder.
 pub(super) fn apply(builder: &mut BtfBuilder, mut graph: Graph, kept: &Kept, strings: Strings) {
     builder.words.clear();
     builder.starts.clear();

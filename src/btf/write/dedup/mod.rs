@@ -1,10 +1,11 @@
-//! Types that say the same, kept once.
+//! Deduplicates types.
 //!
-//! Two types are the same if they look the same and what they refer to is the same; types refer to each other in circles, so
-//! the answer is the coarsest partition of all types for which that holds. It is found by partition refinement (Hopcroft 1971;
-//! with the rule that of the parts of a class the largest keeps its number, as in Dovier, Piazza and Policriti 2004): types
-//! start in one class if their records without references are equal, and a class falls apart while its types refer to different
-//! classes. libbpf compares pairs of graphs instead, from a guess which two may be equal, and keeps what it guesses wrong twice.
+//! Two types are equal if they look the same and what they refer to is equal; types can refer to each other in cycles, so the
+//! answer is the coarsest partition of all types for which that holds. It is found by partition refinement (Hopcroft 1971;
+//! with the rule that the largest part of a class keeps its number, as in Dovier, Piazza and Policriti 2004): types start in
+//! one class if their records without references are equal, and a class is split while its types refer to different classes.
+//! libbpf compares pairs of graphs instead, starting from a guess at which two may be equal, and keeps a type twice if it
+//! guesses wrong.
 //!
 //! ```text
 //!  strings   each name once, so that equal names have equal offsets
@@ -12,15 +13,15 @@
 //!  classes   by looks, then by references, a few rounds over all types
 //!  refine    goes on where these are too few, until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
-//!  contexts  a type that only has a forward declaration where another has the type itself is taken for the other
-//!  keep      of each class one type is kept; everybody who referred to another refers to it
+//!  contexts  a type that only has a forward declaration where another has the type itself is replaced by the other
+//!  keep      of each class one type is kept; references to the others are redirected
 //! ```
 //!
-//! A type changes its class at most log2(n) times, so that it takes O((types + references) log n) steps, whatever the types
-//! are. Classes are told apart by hashes with a random key; before types are left out, each is compared with the one that
-//! stays for it.
+//! A type changes its class at most log2(n) times, so that this takes O((types + references) log n) steps, whatever the types
+//! are. Classes are distinguished by hashes with a random key; before types are removed, each is compared with the one that
+//! replaces it.
 //!
-//! Variables and sections are never the same as others: two files may have a variable of one name each.
+//! Variables and sections are never equal to others: two files may each have a variable with the same name.
 
 mod classes;
 mod contexts;
@@ -39,23 +40,24 @@ use graph::Graph;
 
 use strings::Renamed;
 
-/// So often another key is taken if two hashes were equal by chance, of which one time is unlikely enough.
+/// How many times a new key is tried after a hash collision, which is unlikely to happen even once.
 const MOST_KEYS: usize = 4;
-/// So often types are taken for others, by which still others may become the same.
+/// How many times types are replaced by others, after which still more types may be equal.
 const MOST_ROUNDS: usize = 8;
 
 impl BtfBuilder {
-    /// Keeps types that say the same once, resolves forward declarations to the types that they are about where there is one
-    /// only, and leaves out strings that nothing refers to. Numbers of types change; those of a base stay.
+    /// Deduplicates types, resolves forward declarations to the types that they refer to if there is only one, and removes
+    /// strings that nothing refers to. Type ids change, except those of a base.
     ///
-    /// Types with references that lead nowhere are an error, which [`finish`](Self::finish) returns.
+    /// Types with dangling references are an error, which [`finish`](Self::finish) returns.
     #[doc(alias = "btf__dedup")]
     pub fn dedup(&mut self) {
         let done = self.without_copies(None);
         self.noted(done);
     }
 
-    /// Like [`dedup`](Self::dedup), and gives the `.BTF.ext` that belongs to these types the new numbers and strings.
+    /// Like [`dedup`](Self::dedup), and updates the type ids and string offsets in the `.BTF.ext` that belongs to these
+    /// types.
     #[doc(alias = "btf__dedup")]
     pub fn dedup_with(&mut self, ext: &mut BtfExt) {
         let done = self.without_copies(Some(ext));

@@ -20,10 +20,10 @@ struct Parting<'g> {
     queue: Queue,
 }
 
-/// The types in each class, without forward declarations of what is in it: lists that are linked through the nodes.
+/// The types in each class, without forward declarations of its contents, as lists that are linked through the nodes.
 #[derive(Default)]
 struct Members {
-    /// By class: how many there are, and the first.
+    /// By class: the number of types, and the first one.
     classes: Vec<(u32, u32)>,
     /// By node: the next and the previous one.
     links: Vec<(u32, u32)>,
@@ -93,7 +93,7 @@ impl Members {
     }
 }
 
-/// A type that refers to a class that is new, in its own class and by what it refers to.
+/// A type that refers to a new class, with its own class and the classes that it refers to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Dirty {
     class: u32,

@@ -1,4 +1,4 @@
-//! Each name once: equal names get equal offsets, and what nothing refers to is left out.
+//! Each name once: equal names get equal offsets, and unused ones are removed.
 
 use super::graph::Graph;
 use crate::btf::write::builder::BtfBuilder;
@@ -6,7 +6,7 @@ use crate::btf::write::record::{name_places, visit_names};
 use crate::btf::write::strings::Strings;
 use crate::btf::{BtfError, BtfExt};
 
-/// The new strings, and where the old ones are among them.
+/// The new strings, and the new offsets of the old ones.
 pub(super) struct Renamed {
     pub(super) strings: Strings,
     used: Offsets,
@@ -66,7 +66,7 @@ impl Renamed {
     }
 }
 
-/// A set of offsets, which tells how many lower ones it has: one bit for each, and a count for each 64.
+/// A set of offsets that counts how many are lower than a given one: one bit for each, and a count per 64.
 struct Offsets {
     bits: Vec<u64>,
     before: Vec<u32>,

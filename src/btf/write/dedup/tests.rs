@@ -1,4 +1,4 @@
-//! What is the same and what is not, the mistakes that others made, and graphs made to break it.
+//! What is equal and what is not, mistakes of other implementations, and graphs designed to break this one.
 
 use crate::TypeId;
 use crate::btf::{
@@ -8,7 +8,7 @@ use crate::btf::{
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// The types after deduplication, which another one does not change.
+/// The types after deduplication, which a second deduplication does not change.
 fn deduped(mut b: BtfBuilder) -> Btf<'static> {
     let own = b.clone().build().map(|btf| btf.own_ids().len());
     b.dedup();
@@ -248,7 +248,7 @@ fn enumerations_are_declared_without_constants() {
     );
 }
 
-/// Go writes `type T func(T)` as a typedef of a pointer to a prototype with itself.
+/// Go encodes `type T func(T)` as a typedef of a pointer to a prototype with itself.
 #[test]
 fn typedefs_that_refer_to_themselves_are_kept_once() {
     let build = |b: &mut BtfBuilder| {
@@ -397,7 +397,7 @@ fn a_reference_that_leads_nowhere_is_an_error() {
     assert_eq!(b.finish(), Err(BtfError::NoType(TypeId(7))));
 }
 
-/// The kernels' types of the tests, ten times: what is left of one copy is left of all.
+/// The kernels' types of the tests, ten times: what remains of one copy remains of all.
 #[test]
 fn ten_copies_of_a_kernel_are_one() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/btf");
@@ -431,7 +431,7 @@ fn ten_copies_of_a_kernel_are_one() {
     assert!(seen >= 3, "{seen} files");
 }
 
-/// Chains and circles of which each round tells only one more type apart.
+/// Chains and cycles in which each round distinguishes only one more type.
 #[test]
 fn twice_the_types_take_about_twice_the_steps() {
     let chains = |count: u32| {
@@ -451,14 +451,14 @@ fn twice_the_types_take_about_twice_the_steps() {
     assert!(two * 10 <= one * 23, "{one} steps become {two}");
 }
 
-/// What a type says by itself.
+/// What a type contains apart from references.
 fn said(ty: crate::btf::Type<'_>) -> impl PartialEq + use<'_> {
     let members: Vec<_> = ty.members().map(|m| (m.name, m.bit_offset)).collect();
     let size = ty.target().map_or(ty.size_field(), |_| 0);
     (ty.kind(), ty.name(), ty.kflag(), size, members)
 }
 
-/// Whether two types say the same, found in another way: as deep as there are types.
+/// Whether two types are equal, determined in a different way: as deep as there are types.
 fn same(btf: &Btf<'_>, depth: usize, a: TypeId, b: TypeId) -> bool {
     if a == b {
         return true;
@@ -479,7 +479,7 @@ fn same(btf: &Btf<'_>, depth: usize, a: TypeId, b: TypeId) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Pointers and structures at random: as many are left as there are different ones.
+    /// Random pointers and structures: as many remain as there are different ones.
     #[test]
     fn as_many_are_left_as_there_are_different_ones(
         types in prop::collection::vec((0..3_u8, 0..9_u32, 0..9_u32), 1..9),
@@ -496,7 +496,7 @@ proptest! {
         }
         let btf = b.build().unwrap();
         let ids: Vec<TypeId> = btf.types().map(|ty| ty.id()).collect();
-        // Looking as deep as there are types is enough, and takes two to that power of steps.
+        // Looking as deep as there are types is enough, and takes exponentially many steps.
         let different = ids.iter().enumerate().filter(|(index, id)| {
             !ids[..*index].iter().any(|other| same(&btf, types.len(), *other, **id))
         });
@@ -504,7 +504,7 @@ proptest! {
         prop_assert_eq!(deduped(b).own_ids().len(), different);
     }
 
-    /// Forward declarations at random, which several types may be about: as much is left of three copies as of one.
+    /// Random forward declarations, which several types may match: three copies leave as much as one.
     #[test]
     fn copies_of_declarations_are_one(
         types in prop::collection::vec((0..6_u8, 0..12_u32, 0..12_u32, any::<bool>()), 1..12),
