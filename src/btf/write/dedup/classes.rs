@@ -1,7 +1,7 @@
-//! Which types are the same: the classes of all types.
+//! Which types are equal: the class of each type.
 //!
-//! A few rounds tell nearly all types of real files apart: in each, the new class of a type is told by its old one and those
-//! that it refers to, which takes one look at each type and no lists. If that leads to no end, [`refine`] goes on.
+//! A few rounds separate nearly all types of real files. Each round splits the classes by the classes that their types refer to,
+//! in one pass over the types and without lists. If that does not come to an end, [`refine`] continues.
 
 use super::forwards::Forwards;
 use super::graph::{Graph, VOID};
@@ -11,14 +11,14 @@ use crate::btf::write::hash::Key;
 use crate::work;
 use std::collections::HashMap;
 
-/// Kernels' types take seven, of which the last four look at few types.
+/// The types of kernels take seven rounds, the last four of which hash few types.
 const ROUNDS: usize = 16;
 
 /// The class of each type.
 pub(super) struct Classes {
     /// By node.
     pub(super) of: Vec<u32>,
-    /// More than the highest number of a class.
+    /// One more than the highest class number.
     pub(super) count: usize,
     pub(super) forwards: Forwards,
 }
@@ -28,9 +28,9 @@ impl Classes {
     pub(super) fn of(graph: &Graph) -> Self {
         let key = Key::random();
         let mut classes = Self::by_looks(graph, &key);
-        let mut parted = None;
+        let mut parted: Option<Vec<bool>> = None;
         for _ in 0..ROUNDS {
-            parted = classes.round(graph, &key, parted);
+            parted = classes.round(graph, &key, parted.as_deref());
             if parted.is_none() {
                 return classes;
             }
@@ -38,12 +38,12 @@ impl Classes {
         refine(graph, &key, classes)
     }
 
-    /// The class of a node; that of `void` is a number that no class has.
+    /// The class of a node; for `void`, a number that no class has.
     pub(super) fn class(&self, node: u32) -> u32 {
         self.of.get(node as usize).copied().unwrap_or(VOID)
     }
 
-    /// One class for all types that look the same.
+    /// Puts all types that look the same into one class.
     fn by_looks(graph: &Graph, key: &Key) -> Self {
         let mut by_hash: HashMap<u64, u32, _> = HashMap::with_hasher(key.clone());
         let mut count = 0_u32;
@@ -70,14 +70,11 @@ impl Classes {
         classes
     }
 
-    /// Parts each class by the classes that its types refer to. `parted` says of each class whether it lost types in the round
-    /// before, or got its first; in the first round there is none. Gives the same of this round, or nothing if all classes stayed
-    /// as they are.
-    fn round(&mut self, graph: &Graph, key: &Key, parted: Option<Vec<bool>>) -> Option<Vec<bool>> {
-        let parted_before = |class: u32| {
-            let parted = parted.as_ref();
-            parted.is_none_or(|parted| parted.get(class as usize) == Some(&true))
-        };
+    /// Splits each class by the classes that its types refer to. `parted` says which classes the previous round split or created;
+    /// it is `None` in the first round. Returns the same for this round, or `None` if no class was split.
+    fn round(&mut self, graph: &Graph, key: &Key, parted: Option<&[bool]>) -> Option<Vec<bool>> {
+        let parted_before =
+            |class: u32| parted.is_none_or(|parted| parted.get(class as usize) == Some(&true));
         work::did(graph.len());
         let mut first = vec![First::Unseen; self.count];
         let mut new: HashMap<(u32, u64), u32, Key> = HashMap::with_hasher(key.clone());
@@ -95,7 +92,7 @@ impl Classes {
                     .map(|target| self.class(target))
             };
             if matches!(first, First::Unseen) && !targets().any(parted_before) {
-                // All of its class refer to the same classes, so none of the others refers to one that was parted.
+                // All types of its class refer to the same classes, so none of them refers to a class that was split.
                 *first = First::Stays;
                 continue;
             }
@@ -129,7 +126,7 @@ impl Classes {
         Some(parted)
     }
 
-    /// Lets forward declarations follow what they are about.
+    /// Moves forward declarations to the class of the types that they refer to.
     fn follow(&mut self) {
         let count = &mut self.count;
         self.forwards.follow(&mut self.of, || {
@@ -139,11 +136,11 @@ impl Classes {
     }
 }
 
-/// What the first type of a class refers to.
+/// What the first type of a class refers to, in one round.
 #[derive(Clone, Copy)]
 enum First {
     Unseen,
-    /// To classes that were not parted in the round before.
+    /// To classes that the previous round did not split.
     Stays,
     /// To classes with this hash.
     Refers(u64),

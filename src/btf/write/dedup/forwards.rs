@@ -27,9 +27,9 @@ enum About {
 #[derive(Default)]
 struct Group {
     nodes: Vec<u32>,
-    /// The types that they can be about.
+    /// The types that they can refer to.
     definitions: Vec<u32>,
-    /// Whether these are one class, in which the declarations are, too.
+    /// Whether these types are in one class, which the declarations have joined.
     joined: bool,
 }
 
@@ -67,8 +67,8 @@ impl Forwards {
         Self { numbers, groups }
     }
 
-    /// Puts declarations into the class of what they are about, as long as that is one class; from then on they are in a class
-    /// that `alone` makes.
+    /// Puts declarations into the class of the types that they refer to, as long as that is one class; after that, into a class
+    /// that `alone` creates.
     pub(super) fn follow(&mut self, classes: &mut [u32], mut alone: impl FnMut() -> u32) {
         for group in self.groups.iter_mut().filter(|group| group.joined) {
             let class = |node: &u32| classes.get(*node as usize).copied();
@@ -86,7 +86,7 @@ impl Forwards {
         }
     }
 
-    /// The classes that have declarations in them, each with the number of their group.
+    /// The classes that declarations have joined, each with the index of their group.
     pub(super) fn joined(&self, classes: &[u32]) -> HashMap<u32, usize> {
         let groups = self.groups.iter().enumerate();
         let joined = groups.filter(|(_, group)| group.joined);
@@ -97,7 +97,7 @@ impl Forwards {
         classes.collect()
     }
 
-    /// The declarations of a group, which leave a class that has fallen apart.
+    /// The declarations of a group, which leave a class that was split.
     pub(super) fn leave(&mut self, number: usize) -> &[u32] {
         self.groups.get_mut(number).map_or(&[], |group| {
             group.joined = false;

@@ -18,7 +18,7 @@ pub(super) struct Graph {
     starts: Vec<u32>,
     /// How many nodes belong to the base.
     pub(super) of_base: usize,
-    /// By node: the one that it is taken for, which says more; empty as long as there are none.
+    /// By node: the more detailed node that replaces it; empty while there are none.
     taken_for: Vec<u32>,
 }
 
@@ -43,7 +43,7 @@ impl Graph {
             starts = std::mem::take(&mut builder.starts);
         } else {
             words.extend_from_slice(&builder.words);
-            // None is past the end.
+            // None of them is greater than `end`.
             starts.extend(builder.starts.iter().map(|start| start.wrapping_add(shift)));
         }
         starts.push(end);
@@ -164,20 +164,20 @@ impl Graph {
     }
 }
 
-/// Which nodes refer to each node: the references turned around.
+/// The reverse references: which nodes refer to each node.
 pub(super) struct Referring {
-    /// Where in `nodes` those are that refer to each node.
+    /// For each node, where in `nodes` the ones that refer to it start.
     starts: Vec<u32>,
     nodes: Vec<u32>,
 }
 
 impl Referring {
-    /// Notes for each node which ones refer to it: counts them first, then places them.
+    /// Counts the references to each node first, then fills in the nodes that they come from.
     pub(super) fn of(graph: &Graph) -> Self {
         let mut starts = vec![0_u32; graph.len().saturating_add(2)];
         for node in graph.nodes() {
             graph.targets(node).for_each(|target| {
-                // That of `void` is far behind the last one.
+                // The position for `void` is far past the end.
                 if let Some(count) = starts.get_mut((target as usize).saturating_add(2)) {
                     *count = count.saturating_add(1);
                 }
@@ -188,7 +188,7 @@ impl Referring {
             sum = sum.saturating_add(*count);
             *count = sum;
         }
-        // `starts[n + 1]` is where the first one of `n` goes, and then the next one.
+        // `starts[n + 1]` is the position of the first node of `n`, and then of the next one.
         let mut nodes = vec![0; sum as usize];
         for node in graph.nodes() {
             graph.targets(node).for_each(|target| {

@@ -10,8 +10,8 @@
 //! ```text
 //!  strings   each name once, so that equal names have equal offsets
 //!  graph     records, and who refers to whom
-//!  classes   by looks, then by references, a few rounds over all types
-//!  refine    goes on where these are too few, until all types of a class refer to the same classes
+//!  classes   by looks, then by references, in a few rounds over all types
+//!  refine    continues where these are not enough, until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
 //!  contexts  a type that only has a forward declaration where another has the type itself is replaced by the other
 //!  keep      of each class one type is kept; references to the others are redirected

@@ -1,5 +1,5 @@
-//! Classes that fall apart until all types of each refer to the same classes: only what refers to a part that has left its class is
-//! looked at again. For types that need many rounds, such as long chains.
+//! Splits classes until all types of each class refer to the same classes. After a split, only the types that refer to the part
+//! that moved are examined again. This is for types that need many rounds, such as long chains.
 
 use super::classes::Classes;
 use super::forwards::is_forward;
@@ -8,14 +8,14 @@ use crate::btf::write::hash::Key;
 use crate::work;
 use std::collections::HashMap;
 
-/// Classes that fall apart.
+/// The state of the refinement.
 struct Parting<'g> {
     graph: &'g Graph,
     referring: Referring,
     key: &'g Key,
     classes: Classes,
     members: Members,
-    /// The classes with forward declarations of what is in them, by the number of their group.
+    /// The classes that forward declarations have joined, each with the index of their group.
     joined: HashMap<u32, usize>,
     queue: Queue,
 }
@@ -134,7 +134,7 @@ impl Queue {
     }
 }
 
-/// Parts classes until all types of each refer to the same classes.
+/// Splits classes until all types of each class refer to the same classes.
 pub(super) fn refine(graph: &Graph, key: &Key, classes: Classes) -> Classes {
     let mut parting = Parting {
         graph,
@@ -157,7 +157,7 @@ pub(super) fn refine(graph: &Graph, key: &Key, classes: Classes) -> Classes {
 }
 
 impl Parting<'_> {
-    /// Lists the members of each class, and all that may leave theirs.
+    /// Lists the members of each class, and queues all types that may leave theirs.
     fn list_members(&mut self) {
         let graph = self.graph;
         self.members.links = vec![(VOID, VOID); graph.len()];
