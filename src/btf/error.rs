@@ -184,6 +184,9 @@ pub enum BtfError {
     /// New numbers do not have each number of a type once.
     #[error("the new numbers do not have each number of an own type once")]
     Permutation,
+    /// The names of a blob come to many times the bytes that hold them.
+    #[error("the strings overlap each other, and come to many times the bytes that hold them")]
+    OverlappingStrings,
     /// Split types were to be added to others that have another base.
     #[error("the types continue another base than those that they are added to")]
     OtherBase,
