@@ -21,6 +21,10 @@ pub fn said(object: &OpenObject, target: &Target) -> Said {
         let text = format!("weak {} {:?} {declared:?}", ext.is_weak(), ext.kind());
         said.insert(format!("extern {}", ext.name()), text);
     }
+    for program in object.programs() {
+        let text = format!("{:?}", object.instructions(program));
+        said.insert(format!("instructions of {}", program.name()), text);
+    }
     variables(object, &mut said);
     types(object, &mut said);
     match object.relocate_each(target) {

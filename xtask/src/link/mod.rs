@@ -10,7 +10,8 @@
 mod said;
 mod sets;
 
-use anyhow::{Context as _, Result, ensure};
+use crate::fixtures::fixtures_dir;
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rawbpf::OpenOptions;
 use rawbpf::linker::Linker;
 use rawbpf::reloc::Target;
@@ -28,8 +29,12 @@ pub(crate) struct Args {
     /// Link so many pairs of objects that have nothing to do with each other, too
     #[arg(long, default_value_t = 200, value_name = "N")]
     pairs: usize,
+    /// Only link the parts of the fixtures with the reference, for tests/linker.rs to compare
+    #[arg(long, conflicts_with = "folder")]
+    references: bool,
     /// A folder of objects: those of the kernel's selftests, say
-    folder: PathBuf,
+    #[arg(required_unless_present = "references")]
+    folder: Option<PathBuf>,
 }
 
 /// What ours refuses and bpftool does not, whose sizes are of 32 bits: variables after 4 GiB of zeros.
@@ -46,8 +51,11 @@ enum Outcome {
 
 /// Compares and prints; the exit status tells whether there is a difference.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let sets = sets::of(&args.folder, args.pairs)?;
-    ensure!(!sets.is_empty(), "{} has no objects", args.folder.display());
+    let Some(folder) = &args.folder else {
+        return write_references(args);
+    };
+    let sets = sets::of(folder, args.pairs)?;
+    ensure!(!sets.is_empty(), "{} has no objects", folder.display());
     let target = Target::running();
     let work = tempfile::tempdir()?;
     let (mut linked, mut refused, mut different) = (0_usize, 0_usize, 0_usize);
@@ -82,6 +90,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Writes what the reference makes of the fixtures' parts.
+fn write_references(args: &Args) -> Result<ExitCode> {
+    let fixtures = fixtures_dir()?;
+    let references = fixtures.join("../tests/linker");
+    let work = tempfile::tempdir()?;
+    for set in sets::of_fixtures(&fixtures)? {
+        let linked = reference(args, &set, work.path())?;
+        let twice = linked.map_err(|words| anyhow!("{}: {words}", set.name))?;
+        let once = fs::read(work.path().join("once.o"))?;
+        for (passes, bytes) in [("once", once), ("twice", twice)] {
+            let path = references.join(format!("{}.{passes}.o", set.name));
+            fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+        }
+        println!("{}: {} parts", set.name, set.files.len());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! Which objects are linked with which.
 
 use anyhow::{Context as _, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,28 @@ const SELFTESTS: &[&[&str]] = &[
     ],
     &["test_usdt", "test_usdt_multispec"],
 ];
+
+/// The parts of each linked fixture, by its name.
+pub(super) fn of_fixtures(fixtures: &Path) -> Result<Vec<Set>> {
+    let parts = fixtures.join("parts");
+    let mut sets: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for entry in fs::read_dir(&parts).with_context(|| format!("listing {}", parts.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some((name, _)) = name.split_once('.') {
+            sets.entry(name.to_owned()).or_default().push(path.clone());
+        }
+    }
+    let sets = sets.into_iter().map(|(name, mut files)| {
+        files.sort();
+        Set {
+            name,
+            files,
+            is_named: true,
+        }
+    });
+    Ok(sets.collect())
+}
 
 /// The sets of a folder: those of the selftests that are there, each object alone, and pairs without a plan.
 pub(super) fn of(folder: &Path, pairs: usize) -> Result<Vec<Set>> {
