@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What is said, by what it is about.
-pub type Said = BTreeMap<String, String>;
+pub(crate) type Said = BTreeMap<String, String>;
 
 /// What an object says to this kernel.
-pub fn said(object: &OpenObject, target: &Target) -> Said {
+pub(crate) fn said(object: &OpenObject, target: &Target) -> Said {
     let mut said = Said::new();
     let license = object.license().to_owned();
     said.insert("license".into(), license);
@@ -35,7 +35,7 @@ pub fn said(object: &OpenObject, target: &Target) -> Said {
 }
 
 /// What the first one says and the second does not, or says otherwise.
-pub fn differences(ours: &Said, theirs: &Said) -> Vec<String> {
+pub(crate) fn differences(ours: &Said, theirs: &Said) -> Vec<String> {
     let about = ours.keys().chain(theirs.keys());
     let about: std::collections::BTreeSet<&String> = about.collect();
     let differing = about

@@ -6,7 +6,6 @@
 //! bpftool's output is linked once more by itself, because one pass leaves the place of some variables as it was in the first file.
 
 #[path = "../../../tests/linker/said.rs"]
-#[expect(unreachable_pub, reason = "it belongs to the tests")]
 mod said;
 mod sets;
 
