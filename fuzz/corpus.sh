@@ -12,6 +12,8 @@ for name in arena big_endian globals kconfig kfunc maps struct_ops subprogs; do
     cp "$object" "corpus/elf_open/$name"
     "$objcopy" --dump-section .BTF="corpus/btf/$name" --dump-section .BTF.ext="corpus/btf_ext/$name" "$object" /dev/null
 done
+mkdir corpus/linker
+cp ../fixtures/parts/*.o corpus/linker
 # A 928 MiB section of zeros, with a variable that is read.
 cp seeds/huge_bss_variable corpus/elf_open
 mkdir corpus/verifier_log

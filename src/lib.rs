@@ -101,6 +101,7 @@ pub mod insn;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod kernel;
 mod kinds;
+pub mod linker;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod load;
 #[cfg(all(feature = "load", target_os = "linux"))]

@@ -2,7 +2,9 @@
 
 use crate::Result;
 use crate::files::{Limit, read_regular};
+use crate::linker::Linker;
 use crate::open::{OpenObject, OpenOptions};
+use std::borrow::Cow;
 use std::path::Path;
 
 impl OpenOptions {
@@ -26,6 +28,19 @@ impl OpenObject {
     #[doc(alias = "bpf_object__open")]
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
         OpenOptions::new().open_file(path)
+    }
+}
+
+impl Linker<'_> {
+    /// Adds an object in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read. What is wrong with its contents is found out when it is linked.
+    #[doc(alias = "bpf_linker__add_file")]
+    pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<&mut Self> {
+        let path = path.as_ref();
+        let bytes = read_regular(path, Limit::OBJECT)?;
+        Ok(self.push(path.display().to_string(), Cow::Owned(bytes)))
     }
 }
 

@@ -300,7 +300,8 @@ fn circles(graph: &BTreeMap<String, BTreeMap<String, Vec<String>>>) -> Vec<BTree
 #[test]
 fn stages_import_only_to_the_left() {
     let rooms = House::read().rooms();
-    let stages = ["open", "reloc", "load", "attach"];
+    // The linker puts objects together before any of them is opened, and reads what maps are as opening does.
+    let stages = ["open", "linker", "reloc", "load", "attach"];
     let mut wrong = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
         for later in &stages[index + 1..] {

@@ -312,3 +312,32 @@ fn kernels_types_are_minimized_for_objects() {
         "{message}"
     );
 }
+
+#[test]
+fn objects_are_linked_into_a_file_that_is_whole_or_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("linked.o");
+    let link = |parts: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rawbpf"));
+        command.args(["gen", "object"]).arg(&output);
+        command.args(parts.iter().map(|part| fixture(part)));
+        command.output().unwrap()
+    };
+    let linked = link(&["parts/linked.0.o", "parts/linked.1.o"]);
+    let message = String::from_utf8_lossy(&linked.stderr).into_owned();
+    assert!(linked.status.success(), "{message}");
+    assert!(message.contains("2 objects linked"), "{message}");
+    let whole = fs::read(fixture("linked.bpf.o")).unwrap();
+    assert!(fs::read(&output).unwrap() == whole);
+
+    let refused = link(&["parts/linked.1.o", "parts/linked.1.o"]);
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        message.contains("symbol `limit`: it is defined here"),
+        "{message}"
+    );
+    assert!(fs::read(&output).unwrap() == whole, "what was there stays");
+    let names = fs::read_dir(folder.path()).unwrap();
+    assert_eq!(names.count(), 1, "nothing is left beside it");
+}

@@ -185,7 +185,10 @@ pub enum BtfError {
     /// A permutation that does not contain the id of each own type exactly once.
     #[error("the new numbers do not have each number of an own type once")]
     Permutation,
-    /// An attempt to add split types to types with a different base.
+    /// The names of a blob come to many times the bytes that hold them.
+    #[error("the strings overlap each other, and come to many times the bytes that hold them")]
+    OverlappingStrings,
+    /// Split types were to be added to others that have another base.
     #[error("the types continue another base than those that they are added to")]
     OtherBase,
     /// A malformed record of `.BTF.ext`.

@@ -26,6 +26,7 @@ pub use show::{c, value};
 #[doc(inline)]
 pub use value::{Columns, Json, Value};
 pub use write::builder::{BtfBuilder, MAX_NAME_OFFSET, MAX_TYPE};
+pub(crate) use write::copy::NameMap;
 pub use write::elements::{FwdKind, Signedness};
 #[cfg(test)]
 pub(crate) use write::record::Info;

@@ -64,6 +64,10 @@ pub(crate) enum ElfError {
         "the name of symbol {symbol} (offset {offset:#x} in the symbol names) is out of bounds or no text"
     )]
     SymbolName { symbol: usize, offset: u32 },
+    #[error("{0} sections are too many: an object can have 65279")]
+    TooManySections(usize),
+    #[error("{0} would take 4 GiB or more")]
+    TooLong(&'static str),
     #[error(
         "the file is damaged: the names of its {0} overlap each other, and come to many times what holds them"
     )]

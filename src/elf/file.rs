@@ -68,6 +68,18 @@ impl<'a> ElfFile<'a> {
         })
     }
 
+    /// Whether this is a relocatable object for BPF, as [`ElfFile::check_bpf`] asks, and says so itself.
+    pub(crate) fn check_declares_bpf(&self) -> Result<(), ElfError> {
+        self.check_bpf()?;
+        if self.header.e_machine(self.endian) == elf::EM_BPF {
+            return Ok(());
+        }
+        Err(ElfError::NotBpf {
+            kind: kind_name(self.header.e_type(self.endian).0),
+            machine: machine_name(elf::EM_NONE.0),
+        })
+    }
+
     pub(super) fn endian(&self) -> Endianness {
         self.endian
     }
@@ -104,6 +116,7 @@ impl<'a> ElfFile<'a> {
             link: raw.sh_link(self.endian),
             info: raw.sh_info(self.endian),
             entry_size: raw.sh_entsize(self.endian),
+            align: raw.sh_addralign(self.endian),
             file: self.data,
         })
     }

@@ -15,7 +15,8 @@
 //!                              all of them --> executable --> format, read_at
 //! ```
 //!
-//! `name_budget` bounds the work in both cases, `error` says what is wrong with a file. The other formats: `ld_cache`, `zip`.
+//! `name_budget` bounds the work in both cases, `error` says what is wrong with a file. `write` puts an object together. The other
+//! formats: `ld_cache`, `zip`.
 
 pub(crate) mod debug_symbols;
 mod dynamic;
@@ -35,6 +36,7 @@ mod symbol;
 mod symbol_choice;
 mod symbol_scan;
 pub mod usdt;
+mod write;
 pub(crate) mod zip;
 
 pub(crate) use error::ElfError;
@@ -46,3 +48,4 @@ pub use read_at::ReadAt;
 pub(crate) use rel::Rel;
 pub(crate) use section::Section;
 pub(crate) use symbol::{Symbol, SymbolPlace, SymbolTable, Visibility};
+pub(crate) use write::{Content, NewObject, NewRel, NewSection, NewSymbol};

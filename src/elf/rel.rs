@@ -11,6 +11,19 @@ pub(crate) struct Rel {
     pub(crate) offset: u64,
     /// The symbol's index.
     pub(crate) symbol: usize,
+    /// `R_BPF_*`
+    pub(crate) kind: u32,
+}
+
+impl Rel {
+    /// The address in an `ldimm64`.
+    pub(crate) const BPF_64_64: u32 = 1;
+    /// A 64-bit address in data.
+    pub(crate) const BPF_64_ABS64: u32 = 2;
+    /// A 32-bit address in data.
+    pub(crate) const BPF_64_ABS32: u32 = 3;
+    /// The function of a call.
+    pub(crate) const BPF_64_32: u32 = 10;
 }
 
 impl<'a> ElfFile<'a> {
@@ -28,6 +41,7 @@ impl<'a> ElfFile<'a> {
         Ok(rels.iter().map(move |rel| Rel {
             offset: rel.r_offset.get(endian),
             symbol: usize::try_from(rel.r_sym(endian)).unwrap_or(usize::MAX),
+            kind: rel.r_type(endian).0,
         }))
     }
 }

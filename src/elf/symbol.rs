@@ -26,6 +26,8 @@ pub(crate) struct Symbol {
     /// `STB_*`
     pub(crate) binding: u8,
     pub(crate) visibility: Visibility,
+    /// `STV_*`, and bits without a meaning.
+    pub(crate) other: u8,
     pub(crate) value: u64,
     pub(crate) size: u64,
 }
@@ -110,6 +112,13 @@ impl Symbol {
     pub(crate) const OBJECT: u8 = elf::STT_OBJECT.0;
     pub(crate) const SECTION: u8 = elf::STT_SECTION.0;
     pub(crate) const NOTYPE: u8 = elf::STT_NOTYPE.0;
+    /// Bindings.
+    pub(crate) const LOCAL: u8 = elf::STB_LOCAL.0;
+    pub(crate) const GLOBAL: u8 = elf::STB_GLOBAL.0;
+    pub(crate) const WEAK: u8 = elf::STB_WEAK.0;
+    /// Visibilities, the lower two bits of `other`.
+    pub(crate) const DEFAULT: u8 = elf::STV_DEFAULT.0;
+    pub(crate) const HIDDEN: u8 = elf::STV_HIDDEN.0;
 
     fn decode(index: usize, raw: &Sym64<Endianness>, endian: Endianness) -> Self {
         let section = raw.st_shndx.get(endian);
@@ -134,12 +143,20 @@ impl Symbol {
             } else {
                 Visibility::Visible
             },
+            other: raw.st_other.0,
             value: raw.st_value(endian),
             size: raw.st_size(endian),
         }
     }
 
-    /// Whether it is visible in this file only.
+    /// Whether nothing is said in it, as in the first one of a table.
+    pub(crate) fn is_empty(&self) -> bool {
+        let (place, info) = (self.place, [self.kind, self.binding, self.other]);
+        let numbers = [u64::from(self.name_off), self.value, self.size];
+        place == SymbolPlace::Undefined && info == [0; 3] && numbers == [0; 3]
+    }
+
+    /// Whether it can be seen in this file only.
     pub(crate) fn is_local(&self) -> bool {
         self.binding == elf::STB_LOCAL.0
     }

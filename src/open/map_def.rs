@@ -113,6 +113,35 @@ fn map(
     Ok(map)
 }
 
+/// The definition that a variable of `.maps` is, wherever it lies; attributes that no map has are refused.
+pub(crate) fn map_definition(btf: &Btf<'_>, var: TypeId) -> Result<OpenMap> {
+    let var = btf.get(var)?;
+    if var.kind() != Kind::Var {
+        let kind = var.kind();
+        return Err(invalid(format!(
+            "a map is a variable, and this is a {kind}"
+        )));
+    }
+    let definition = btf.get(TypeId(var.size_field()))?.resolved()?;
+    if definition.kind() != Kind::Struct {
+        return Err(invalid(format!(
+            "a map is defined by a structure, not by a {}",
+            definition.kind()
+        )));
+    }
+    let mut map = OpenMap {
+        name: var.name().to_owned(),
+        ..OpenMap::default()
+    };
+    let reader = Reader {
+        btf,
+        unknown: UnknownAttributes::Refuse,
+        level: Level::Outer,
+    };
+    reader.read(&mut map, &definition)?;
+    Ok(map)
+}
+
 /// Whether a map or the template of its inner maps is being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {

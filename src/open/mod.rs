@@ -42,6 +42,7 @@ pub use core_relocation::CoreRelocation;
 pub(crate) use held::Held;
 pub(crate) use image::Image;
 pub use map::OpenMapMut;
+pub(crate) use map_def::map_definition;
 pub use object::{
     DataKind, Extern, ExternKind, KconfigType, MapOrigin, OpenMap, OpenObject, OpenProgram,
     StructOpsMember, Variable,

@@ -1,6 +1,5 @@
 //! `cargo xtask fixtures`: compiles `fixtures/src/*.bpf.c` and records what each object was made from. The files in a
-//! folder, `fixtures/src/NAME/*.bpf.c`, are compiled separately and linked into one object with `bpftool gen object`;
-//! without bpftool such an object stays as it is.
+//! folder, `fixtures/src/NAME/*.bpf.c`, are compiled separately, kept in `fixtures/parts`, and linked into one object.
 //!
 //! The record, `fixtures/SOURCES.sha256`, has a line for every object: its name, the hash of its source and all shared
 //! headers, and the hash of the object itself. `tests/fixtures.rs` compares it with the tree, so a source edited without a
@@ -13,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use rawbpf::linker::Linker;
 use sha2::{Digest, Sha256};
 
 /// Arguments of `cargo xtask fixtures`.
@@ -50,12 +50,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let object = format!("{name}.bpf.o");
         match &source[..] {
             [file] => compiler.compile(file, &object)?,
-            parts if answers(&bpftool()) => compiler.link(parts, &name, &object)?,
-            _ if args.names.is_empty() => {
-                println!("{object} stays as it is: linking needs bpftool (or set BPFTOOL)");
-                continue;
-            }
-            _ => bail!("linking {object} needs bpftool; install it or set BPFTOOL"),
+            parts => compiler.link(parts, &name, &object)?,
         }
         let bytes = fs::read(dir.join(&object))?;
         record.insert(
@@ -109,11 +104,6 @@ fn names_in(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// The static linker: `$BPFTOOL` if set, else any bpftool on the path.
-fn bpftool() -> String {
-    std::env::var("BPFTOOL").unwrap_or_else(|_| "bpftool".to_owned())
 }
 
 /// How to compile one source: the words of its `// build:` line.
@@ -191,22 +181,17 @@ impl Compiler<'_> {
         succeed(strip.current_dir(self.dir).args(["-g", object]), source)
     }
 
-    /// Compiles the parts of an object, and links them.
+    /// Compiles the parts of an object, which are kept for tests of the linker, and links them.
     fn link(&self, parts: &[String], name: &str, object: &str) -> Result<()> {
-        let compiled: Vec<String> = (0..parts.len())
-            .map(|number| format!("{name}.{number}.o"))
-            .collect();
-        let mut linker = Command::new(bpftool());
-        linker.current_dir(self.dir).args(["gen", "object", object]);
-        let result = parts
-            .iter()
-            .zip(&compiled)
-            .try_for_each(|(source, part)| self.compile(source, part))
-            .and_then(|()| succeed(linker.args(&compiled), name));
-        for part in &compiled {
-            let _ = fs::remove_file(self.dir.join(part));
+        fs::create_dir_all(self.dir.join("parts")).context("making fixtures/parts")?;
+        let mut linker = Linker::new();
+        for (number, source) in parts.iter().enumerate() {
+            let part = format!("parts/{name}.{number}.o");
+            self.compile(source, &part)?;
+            linker.add_file(self.dir.join(part))?;
         }
-        result
+        let linked = linker.link()?;
+        fs::write(self.dir.join(object), linked).with_context(|| format!("writing {object}"))
     }
 }
 

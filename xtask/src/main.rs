@@ -4,6 +4,7 @@ mod api;
 mod bench;
 mod binaries;
 mod fixtures;
+mod link;
 mod matrix;
 mod parity;
 mod slices;
@@ -32,6 +33,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
+    /// Compare rawbpf's linker with bpftool's on the same objects
+    Link(link::Args),
     /// Compare the table of attachments and kernels with what the live tests see here (as root)
     Matrix(matrix::Args),
     /// Compare rawbpf with libbpf on the same objects (as root)
@@ -59,6 +62,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Api(args) => api::run(&args),
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Link(args) => link::run(&args),
         Chore::Matrix(args) => matrix::run(&args),
         Chore::Parity(args) => parity::run(&args),
         Chore::Slices(args) => slices::run(&args).map(|()| ExitCode::SUCCESS),

@@ -2,10 +2,13 @@
 
 use super::btf::file;
 use crate::cannot_print;
+use crate::show::outlet::say;
 use crate::stop::Stop;
 use clap::{Args, Subcommand};
-use rawbpf::Result;
 use rawbpf::btf::c::Header;
+use rawbpf::linker::Linker;
+use rawbpf::{Error, Result};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +22,8 @@ pub(crate) struct GenArgs {
 enum Job {
     /// Write `vmlinux.h`: a kernel's types and the functions that it lends to programs, as C
     Vmlinux(VmlinuxArgs),
+    /// Link objects: write one that has what all of them have
+    Object(ObjectArgs),
 }
 
 #[derive(Debug, Args)]
@@ -31,8 +36,70 @@ struct VmlinuxArgs {
     base: Option<PathBuf>,
 }
 
-pub(crate) fn generate(args: &GenArgs, _: &Stop, out: &mut impl Write) -> Result<()> {
-    let Job::Vmlinux(args) = &args.job;
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Sections of one name become one. What one file declares `extern` is what another defines; `__weak` definitions give way. \
+                  Every file needs type information (clang -g). Nothing is written unless all of it can be linked."
+)]
+struct ObjectArgs {
+    /// Where to write the object
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// The objects (.bpf.o), in the order in which their contents are to lie
+    #[arg(required = true, value_name = "IN")]
+    inputs: Vec<PathBuf>,
+}
+
+pub(crate) fn generate(args: &GenArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+    match &args.job {
+        Job::Vmlinux(args) => vmlinux(args, out),
+        Job::Object(args) => object(args, stop),
+    }
+}
+
+/// Links the objects. The output may be one of them.
+fn object(args: &ObjectArgs, stop: &Stop) -> Result<()> {
+    let mut linker = Linker::new();
+    for input in &args.inputs {
+        linker.add_file(input)?;
+    }
+    let linked = linker.link()?;
+    write_whole(&args.output, &linked)?;
+    let (count, len) = (args.inputs.len(), linked.len());
+    let output = args.output.display();
+    say(
+        stop,
+        format_args!("rawbpf: {count} objects linked to {len} bytes in {output}"),
+    );
+    Ok(())
+}
+
+/// Writes a file beside the path and gives it that name once it is whole, so that nobody reads half of it and an error leaves what
+/// was there. What is no regular file, such as `/dev/stdout`, is written to.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = |error| Error::from_io(error, "write", path);
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, bytes).map_err(failed);
+    }
+    // A link stays a link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut beside = path.file_name().unwrap_or_default().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        failed(error)
+    })
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn vmlinux(args: &VmlinuxArgs, out: &mut impl Write) -> Result<()> {
     let path = args.btf.as_deref();
     let path = path.unwrap_or(Path::new("/sys/kernel/btf/vmlinux"));
     let btf = file(path, args.base.as_deref())?;

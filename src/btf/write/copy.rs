@@ -5,10 +5,85 @@ use super::record::{map_types, visit_names};
 use super::strings::Strings;
 use crate::TypeId;
 use crate::btf::{Btf, BtfError, ByteOrder, Type};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+/// The names of a blob whose types are added one by one: each is looked up once, and together they have a limit.
+///
+/// Names may share the bytes of a long one. In a blob that is made to cost time and memory any number of them do.
+#[derive(Debug)]
+pub(crate) struct NameMap<'b> {
+    source: &'b Btf<'b>,
+    known: HashMap<u32, u32>,
+    /// Bytes that further names may have.
+    left: usize,
+}
+
+impl<'b> NameMap<'b> {
+    /// How often a byte may be part of a name, on average.
+    const SHARED: usize = 4;
+    /// What small blobs may have beside.
+    const LEAST: usize = 1 << 16;
+
+    /// For the names of `source`.
+    pub(crate) fn of(source: &'b Btf<'b>) -> Self {
+        let shared = source.string_bytes().len().saturating_mul(Self::SHARED);
+        Self {
+            source,
+            known: HashMap::new(),
+            left: shared.saturating_add(Self::LEAST),
+        }
+    }
+}
+
 impl BtfBuilder {
-    /// A copy of a blob for editing. If the blob is split, so is the copy. It is written in native byte order.
+    /// The offset here of the string that has this offset in another blob.
+    pub(crate) fn add_name(&mut self, names: &mut NameMap<'_>, offset: u32) -> u32 {
+        if offset == 0 {
+            return 0;
+        }
+        if let Some(known) = names.known.get(&offset) {
+            return *known;
+        }
+        let tail = match names.source.strings_from(offset) {
+            Ok(tail) => tail,
+            Err(missing) => {
+                self.fail(missing);
+                return 0;
+            }
+        };
+        let longest = tail.get(..=names.left).unwrap_or(tail);
+        let Some(len) = memchr::memchr(0, longest) else {
+            self.fail(BtfError::OverlappingStrings);
+            return 0;
+        };
+        names.left = names.left.saturating_sub(len);
+        let added = self.add_bytes(longest.get(..len).unwrap_or_default());
+        names.known.insert(offset, added);
+        added
+    }
+
+    /// Adds a copy of a type whose names are in `names`; see [`add_type_with`](Self::add_type_with).
+    pub(crate) fn add_type_named(
+        &mut self,
+        ty: &Type<'_>,
+        names: &mut NameMap<'_>,
+        map: impl FnMut(TypeId) -> TypeId,
+    ) -> TypeId {
+        let id = self.next_id();
+        let start = self.words.len();
+        self.start_record();
+        self.words.extend(ty.words());
+        let mut record = self.words.split_off(start);
+        visit_names(&mut record, ty.kind(), |name| {
+            *name = self.add_name(names, *name);
+        });
+        map_types(&mut record, ty.kind(), map);
+        self.words.append(&mut record);
+        id
+    }
+
+    /// A copy of a blob, to be changed. If it is split, so is the copy. It is written in this machine's byte order.
     pub fn copy_of(btf: &Btf<'_>) -> Self {
         let (words, rest) = btf.type_bytes().as_chunks::<4>();
         let starts = btf.starts().map(|start| u32::try_from(start / 4));

@@ -4,7 +4,8 @@ use super::finish::in_order;
 use crate::TypeId;
 use crate::btf::read::ext::ExtTable;
 use crate::btf::read::header::MAGIC;
-use crate::btf::{BtfExt, ByteOrder, CoreRelo};
+use crate::btf::{BtfError, BtfExt, ByteOrder, CoreRelo};
+use std::collections::HashMap;
 
 /// The length of the header, including the table of relocations, in bytes.
 const HEADER_LEN: u32 = 32;
@@ -50,6 +51,27 @@ impl BtfExt {
         self.core_relo.add(section, &words);
     }
 
+    /// Adds the records of another, whose strings and types are those of this one. `place` has how many bytes further the
+    /// instructions of a section are now, by the offset of its name.
+    ///
+    /// # Errors
+    /// Those of `place`; records of one kind differ in size.
+    pub(crate) fn append<E: From<BtfError>>(
+        &mut self,
+        other: Self,
+        mut place: impl FnMut(u32) -> Result<u32, E>,
+    ) -> Result<(), E> {
+        self.func_info.append(other.func_info, &mut place)?;
+        self.line_info.append(other.line_info, &mut place)?;
+        self.core_relo.append(other.core_relo, &mut place)
+    }
+
+    /// Whether there are no records.
+    pub(crate) fn is_empty(&self) -> bool {
+        let tables = [&self.func_info, &self.line_info, &self.core_relo];
+        tables.iter().all(|table| table.groups.is_empty())
+    }
+
     /// The section's contents in this byte order.
     #[doc(alias = "btf_ext__raw_data")]
     pub fn to_bytes(&self, order: ByteOrder) -> Vec<u8> {
@@ -70,7 +92,43 @@ impl BtfExt {
     }
 }
 
-/// A table: the size of its records, then each section's name, number of records, and the records themselves.
+impl ExtTable {
+    fn append<E: From<BtfError>>(
+        &mut self,
+        other: Self,
+        place: &mut impl FnMut(u32) -> Result<u32, E>,
+    ) -> Result<(), E> {
+        if other.groups.is_empty() {
+            return Ok(());
+        }
+        if !self.groups.is_empty() && self.record_size != other.record_size {
+            let what = "records of one kind differ in size";
+            return Err(BtfError::Ext { what, offset: 0 }.into());
+        }
+        self.record_size = other.record_size;
+        let names = self.groups.iter().map(|group| group.section_name_off);
+        let mut known: HashMap<u32, usize> = names.zip(0..).collect();
+        let size = usize::try_from(self.record_size).unwrap_or(usize::MAX);
+        for mut group in other.groups {
+            let by = place(group.section_name_off)?;
+            for record in group.records.chunks_exact_mut(size.max(1)) {
+                if let Some(offset) = record.first_chunk_mut() {
+                    let moved = u32::from_ne_bytes(*offset).wrapping_add(by);
+                    *offset = moved.to_ne_bytes();
+                }
+            }
+            let next = self.groups.len();
+            let index = *known.entry(group.section_name_off).or_insert(next);
+            match self.groups.get_mut(index) {
+                Some(same) => same.records.append(&mut group.records),
+                None => self.groups.push(group),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A table: the size of its records, then each section's name, their count, and they themselves.
 fn table_words(table: &ExtTable) -> Vec<u32> {
     let mut words = Vec::new();
     if table.groups.is_empty() {

@@ -13,7 +13,7 @@
 //! ```
 
 pub(super) mod builder;
-mod copy;
+pub(super) mod copy;
 mod dedup;
 mod distill;
 mod edit;
