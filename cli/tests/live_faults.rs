@@ -163,13 +163,23 @@ impl Others {
         let mut found = Vec::new();
         for (kind, id) in self.settled() {
             match name_of(kind, id, own) {
-                Some(name) => found.push(format!("{kind} {id} {name}")),
+                Some(name) => found.push(((kind, id), name)),
                 None => {
                     self.0.insert((kind, id));
                 }
             }
         }
-        found
+        // Ours has to go, but when its turn comes: on a busy machine, the kernel's workers have been late by seconds.
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !found.is_empty() && Instant::now() < patience {
+            let now: BTreeSet<_> = ids().into_iter().collect();
+            found.retain(|(object, _)| now.contains(object));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let lines = found.into_iter();
+        lines
+            .map(|((kind, id), name)| format!("{kind} {id} {name}"))
+            .collect()
     }
 
     /// What is new and stays. The kernel frees programs and maps shortly after the last descriptor is closed; what others
