@@ -94,6 +94,7 @@ pub mod elf;
 mod error;
 pub mod feature;
 mod files;
+mod frame;
 #[cfg(all(fuzzing, feature = "load", target_os = "linux"))]
 pub mod fuzzing;
 mod ids;
