@@ -88,6 +88,7 @@ struct Readme;
 pub mod attach;
 pub mod btf;
 mod btf_file;
+mod debug_files;
 #[cfg(feature = "dwarf")]
 pub mod dwarf;
 pub mod elf;
