@@ -41,6 +41,15 @@ enum Info {
     Read(Vec<u8>),
 }
 
+impl Info {
+    fn len(&self) -> u64 {
+        match self {
+            Self::InFile(extent) => extent.len,
+            Self::Read(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
 impl Sections {
     pub(super) fn open(file: Box<dyn ReadAt + Send + Sync>) -> Result<Self> {
         let parts = Parts::open(&*file)?;
@@ -49,6 +58,9 @@ impl Sections {
             Some(extent) => Info::InFile(extent),
             None => Info::Read(section(".debug_info")?),
         };
+        if info.len() == 0 {
+            return Err(DwarfError::no_debug_info(&parts).into());
+        }
         let order = if parts.is_little_endian() {
             RunTimeEndian::Little
         } else {
@@ -69,9 +81,6 @@ impl Sections {
             info,
             file,
         };
-        if sections.info_len() == 0 {
-            return Err(DwarfError::NoDebugInfo.into());
-        }
         if sections.abbreviations.is_empty() {
             let section = ".debug_abbrev";
             return Err(DwarfError::NoSection { section }.into());
@@ -85,10 +94,7 @@ impl Sections {
     }
 
     pub(super) fn info_len(&self) -> u64 {
-        match &self.info {
-            Info::InFile(extent) => extent.len,
-            Info::Read(bytes) => bytes.len() as u64,
-        }
+        self.info.len()
     }
 
     /// So many bytes of `.debug_info`, or as many as there are.
