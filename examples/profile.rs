@@ -1,20 +1,20 @@
 //! Samples stacks of running threads, and prints them folded, the input of flame graph tools.
 //!
-//! Shows: a program on a perf event of each CPU; stacks looked up in a map by number; names for kernel and user addresses.
+//! Shows: a program on a perf event of each CPU; stacks looked up in a map by number; names for kernel and user addresses, with
+//! files and lines where there is debug information (built with `--features dwarf`).
 //! Needs: Linux 5.8 with CONFIG_PERF_EVENTS, CAP_BPF and CAP_PERFMON; CAP_SYSLOG for the kernel's names (or root).
 
 mod common;
 
-use common::{Args, Outcome, mapped_file, started, text};
+use common::{Args, Outcome, started, text};
 use rawbpf::attach::{Sampling, SoftwareEvent};
 use rawbpf::open::OpenObject;
-use rawbpf::symbols::Symbols;
-use std::{collections::HashMap, fs};
+use rawbpf::symbols::{Frame, Symbolizer, Symbols};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const HELP: &str = "\
 Samples stacks, 99 times a second on each CPU. At Ctrl-C it prints each with its count, outermost function first:
-command;function;function;function COUNT
+command;function file:line;function file:line (inlined);function COUNT
 
 usage: profile [--pid PID] [--duration SECONDS]
 ";
@@ -58,47 +58,21 @@ fn main() -> Outcome {
         let inner_first = stack.into_iter().flatten();
         Ok(inner_first.take_while(|address| *address != 0).collect())
     };
-    let mut names = Names::new()?;
+    let mut names = Symbolizer::new(Symbols::of_kernel()?);
     for entry in &object.map("counts")?.typed::<Sample, u64>()? {
         let (sample, count) = entry?;
         let mut line = vec![text(&sample.comm)];
-        for address in frames(sample.user_stack)?.into_iter().rev() {
-            line.push(names.user(sample.tgid, address));
-        }
-        for address in frames(sample.kernel_stack)?.into_iter().rev() {
-            line.push(name(Some(&names.kernel), address, address));
-        }
+        let user = names.process(sample.tgid, &frames(sample.user_stack)?);
+        let kernel = names.kernel(&frames(sample.kernel_stack)?);
+        line.extend(user.into_iter().rev().map(name));
+        line.extend(kernel.into_iter().rev().map(name));
         println!("{} {count}", line.join(";"));
     }
     Ok(())
 }
 
-struct Names {
-    kernel: Symbols,
-    /// By path; `None` for files that cannot be read.
-    files: HashMap<String, Option<Symbols>>,
-}
-
-impl Names {
-    fn new() -> Outcome<Self> {
-        Ok(Self {
-            kernel: Symbols::of_kernel()?,
-            files: HashMap::new(),
-        })
-    }
-
-    /// The name of an address in a process, as long as the process lives.
-    fn user(&mut self, pid: u32, address: u64) -> String {
-        let Some((path, place)) = mapped_file(pid, address) else {
-            return format!("{address:#x}");
-        };
-        let read = |path: &String| Symbols::from_executable(&fs::read(path).ok()?).ok();
-        let symbols = self.files.entry(path).or_insert_with_key(read);
-        name(symbols.as_ref(), place, address)
-    }
-}
-
-fn name(symbols: Option<&Symbols>, place: u64, address: u64) -> String {
-    let found = symbols.and_then(|symbols| symbols.name_of(place));
-    found.map_or_else(|| format!("{address:#x}"), |(name, _)| name.to_owned())
+/// The function, and the line if that is known: not the instruction, as those of a line are to be counted together.
+fn name(mut frame: Frame) -> String {
+    frame.offset = None;
+    frame.to_string()
 }

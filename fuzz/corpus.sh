@@ -21,4 +21,9 @@ cp ../fixtures/logs/*.log corpus/verifier_log
 mkdir corpus/user_elf
 cc -Os -nostdlib -shared -fPIC -Wl,--build-id,--hash-style=both,-z,noseparate-code -o corpus/user_elf/library seeds/probes.c
 cc -Os -nostdlib -shared -fPIC -s -Wl,-z,noseparate-code -o corpus/user_elf/stripped seeds/probes.c
+mkdir corpus/dwarf
+for version in 2 3 4 5; do
+    cc -O2 -gdwarf-$version -ffile-prefix-map="$PWD"=. -nostdlib -shared -fPIC -Wl,-z,noseparate-code -o corpus/dwarf/library$version seeds/inlined.c
+done
+cc -O2 -g -gz -ffile-prefix-map="$PWD"=. -c -o corpus/dwarf/object seeds/inlined.c
 python3 seeds/make.py corpus

@@ -34,6 +34,8 @@ impl Limit {
     pub(crate) const KALLSYMS: Self = Self::mib("the kernel's list of symbols", 256);
     /// Programs and libraries are read piece by piece, so their size does not matter.
     pub(crate) const PROGRAM: Self = Self::mib("a program or library", 1 << 20);
+    /// A line for each part of a process's memory, of which there are 65530 at most, unless the system's limit was raised.
+    pub(crate) const MAPPINGS: Self = Self::mib("the list of a process's memory", 64);
     /// The dynamic loader's cache has some 50 bytes for each library on the machine.
     pub(crate) const LIBRARY_LIST: Self = Self::mib("the dynamic loader's list", 64);
 

@@ -88,12 +88,14 @@ struct Readme;
 pub mod attach;
 pub mod btf;
 mod btf_file;
+mod debug_files;
 #[cfg(feature = "dwarf")]
 pub mod dwarf;
 pub mod elf;
 mod error;
 pub mod feature;
 mod files;
+mod frame;
 #[cfg(all(fuzzing, feature = "load", target_os = "linux"))]
 pub mod fuzzing;
 mod ids;

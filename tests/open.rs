@@ -624,6 +624,37 @@ fn objects_of_the_other_byte_order_can_be_looked_at() {
     assert_eq!(program.kind(), ProgramType::RAW_TRACEPOINT);
 }
 
+/// As with types that the compiler wrote itself.
+#[cfg(feature = "dwarf")]
+#[test]
+fn objects_of_compilers_before_btf_have_the_types_of_their_debug_information() {
+    let mut object = open("dwarf_only");
+    let map = object.map("by_place").unwrap();
+    assert_eq!(map.kind(), MapType::HASH);
+    assert_eq!((map.key_size(), map.value_size()), (8, 32));
+    assert_eq!(map.max_entries(), 64);
+    let types = object.btf().unwrap();
+    let event = types.find("event", btf::Kind::Struct).unwrap();
+    let members: Vec<_> = types.get(event).unwrap().members().collect();
+    let members: Vec<_> = members.iter().map(|m| (m.name, m.bit_offset)).collect();
+    assert_eq!(members, [("number", 0), ("comm", 64), ("place", 192)]);
+    object
+        .variable_mut("targ_tgid")
+        .unwrap()
+        .set(&7_u32)
+        .unwrap();
+    let total = object.variable("total").unwrap().clone();
+    assert_eq!(object.value_of(&total), 5_u64.to_ne_bytes());
+    assert!(object.variable_mut("total").unwrap().set(&7_u32).is_err());
+}
+
+#[cfg(not(feature = "dwarf"))]
+#[test]
+fn objects_of_compilers_before_btf_need_a_feature() {
+    let error = OpenObject::from_file(path("dwarf_only")).unwrap_err();
+    assert!(error.hint().unwrap().contains("`dwarf`"), "{error}");
+}
+
 #[test]
 fn objects_without_types_open_if_nothing_needs_them() {
     assert_eq!(open("no_btf").programs().len(), 1);

@@ -147,23 +147,3 @@ pub(crate) fn address(family: u16, bytes: [u8; 16]) -> std::net::IpAddr {
         bytes => bytes.into(),
     }
 }
-
-/// The file that a process has mapped at an address, and the offset in it.
-pub(crate) fn mapped_file(pid: u32, address: u64) -> Option<(String, u64)> {
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-    let (path, place) = maps.lines().find_map(|line| mapped(line, address))?;
-    // Through the process's own root: it may be in a container.
-    Some((format!("/proc/{pid}/root{path}"), place))
-}
-
-/// The path and the file offset of an address, if this line of `/proc/PID/maps` covers it: `7f00-7f80 r-xp 00001000 fe:00 12
-/// /usr/lib/libc.so.6`.
-fn mapped(line: &str, address: u64) -> Option<(&str, u64)> {
-    let mut words = line.split_ascii_whitespace();
-    let (start, end) = words.next()?.split_once('-')?;
-    let number = |text| u64::from_str_radix(text, 16).ok();
-    let (start, end, offset) = (number(start)?, number(end)?, number(words.nth(1)?)?);
-    let path = words.nth(2).filter(|path| path.starts_with('/'))?;
-    let inside = (start..end).contains(&address);
-    inside.then(|| (path, address - start + offset))
-}

@@ -54,6 +54,7 @@ fn read<'d, E: Endianity + Send + Sync>(
         Refusal::Error(error) => error,
         Refusal::Crosses => DwarfError::Unsupported {
             what: "a type in a unit that is in another file",
+            hint: None,
         },
     })
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with debug information.
 
+use crate::elf::parts::{PartSection, Parts};
 use crate::{Error, ErrorKind};
 
 /// Why debug information cannot be read.
@@ -20,7 +21,26 @@ pub(super) enum DwarfError {
     #[error("the types cannot be written: {0}")]
     Write(String),
     #[error("{what} is not supported")]
-    Unsupported { what: &'static str },
+    Unsupported {
+        what: &'static str,
+        hint: Option<&'static str>,
+    },
+}
+
+impl DwarfError {
+    /// Of a file without `.debug_info`, which may have it under the name that split files use.
+    pub(super) fn no_debug_info(parts: &Parts<'_>) -> Self {
+        let is_split = |section: PartSection<'_>| section.name == ".debug_info.dwo";
+        if parts.sections().any(is_split) {
+            return Self::Unsupported {
+                what: "a part that `-gsplit-dwarf` made (`.dwo`, `.dwp`)",
+                hint: Some(
+                    "name the program that it belongs to; for types, compile without -gsplit-dwarf",
+                ),
+            };
+        }
+        Self::NoDebugInfo
+    }
 }
 
 impl From<DwarfError> for Error {
@@ -39,6 +59,7 @@ impl From<DwarfError> for Error {
             DwarfError::NoSection { .. } | DwarfError::NoType { .. } => Some(
                 "was the file changed by a tool that does not know this version of DWARF? take the one that the linker wrote",
             ),
+            DwarfError::Unsupported { hint, .. } => hint,
             _ => None,
         };
         let result = Self::new(kind, error.to_string()).with_source(error);

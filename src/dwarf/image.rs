@@ -46,7 +46,7 @@ impl Image {
         let section = |name: &str| Ok::<_, crate::Error>(parts.section(name)?.unwrap_or_default());
         let (info, types) = (section(".debug_info")?, section(".debug_types")?);
         if info.is_empty() && types.is_empty() {
-            return Err(DwarfError::NoDebugInfo.into());
+            return Err(DwarfError::no_debug_info(&parts).into());
         }
         let abbreviations = section(".debug_abbrev")?;
         if abbreviations.is_empty() {
@@ -58,7 +58,9 @@ impl Image {
             .any(|section| section.name == ".gnu_debugaltlink")
         {
             let what = "debug information that shares a part with other files (`.gnu_debugaltlink`, as `dwz -m` writes it)";
-            return Err(DwarfError::Unsupported { what }.into());
+            let hint = "take the file as the linker wrote it, before `dwz` moved what it shares with others";
+            let hint = Some(hint);
+            return Err(DwarfError::Unsupported { what, hint }.into());
         }
         Ok(Self {
             is_little_endian: parts.is_little_endian(),

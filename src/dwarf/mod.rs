@@ -1,16 +1,19 @@
-//! Debug information (DWARF) in, BTF out: for kernels and objects that were built without BTF.
+//! Debug information (DWARF) in; out comes BTF, for kernels and objects that were built without it, or the place in the source of
+//! an address.
 //!
 //! In: an ELF file that was compiled with `-g`, linked or not (a `vmlinux`, a module, an object), DWARF 2 to 5. Out: the types of all
-//! its units, each once, with the functions and the variables of each CPU: what `pahole -J` writes when a kernel is built. Not here:
-//! reading BTF (see [`btf`](crate::btf)).
+//! its units, each once, with the functions and the variables of each CPU: what `pahole -J` writes when a kernel is built. Or
+//! ([`Places`]) the functions, files and lines of addresses. Not here: reading BTF (see [`btf`](crate::btf)).
 //!
-//! Start with `encode`:
+//! Start with `encode`, or with `place`, a room of its own:
 //!
 //! ```text
 //!  encode:  a file --> image --> units --> in chunks, one thread each --> merge, same --> write --> BTF
 //!                                                  |
 //!                                unit by unit:  walk --> link --> merge
 //!                                                 `-- entry, plan (attributes and abbreviations)
+//!
+//!  place:   a file, an address --> functions, files and lines
 //! ```
 //!
 //! `types` is what passes between them: rows of plain numbers. `names` numbers names, `offsets` finds the row of an offset, `hash` is
@@ -31,6 +34,7 @@ mod link;
 mod merge;
 mod names;
 mod offsets;
+mod place;
 mod plan;
 mod same;
 #[cfg(test)]
@@ -43,6 +47,8 @@ mod write;
 use crate::Result;
 use crate::elf::ReadAt;
 use crate::files::{Limit, Opened};
+pub use crate::frame::Frame;
+pub use place::Places;
 use std::num::NonZero;
 use std::path::Path;
 

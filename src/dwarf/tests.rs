@@ -275,6 +275,32 @@ fn what_cannot_be_read_is_told() {
     let error = Encoder::new().encode_file(&object).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains(".dwo"), "{error}");
+    assert!(error.hint().unwrap().contains("-gsplit-dwarf"), "{error}");
+    // Nor is the other part enough by itself, for types or for places.
+    let part = folder.path().join("first.dwo");
+    for error in [
+        Encoder::new().encode_file(&part).unwrap_err(),
+        super::Places::open_file(&part).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.hint().unwrap().contains("the program"), "{error}");
+    }
+}
+
+#[test]
+fn a_part_that_other_files_share_is_refused() {
+    let built = build(&["-g"]);
+    let link = built.path.with_extension("link");
+    std::fs::write(&link, b"/usr/lib/debug/.dwz/x\0id").unwrap();
+    let section = format!("--add-section=.gnu_debugaltlink={}", link.display());
+    let done = Command::new("objcopy")
+        .arg(section)
+        .arg(&built.path)
+        .status();
+    assert!(done.unwrap().success());
+    let error = Encoder::new().encode_file(&built.path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.hint().unwrap().contains("`dwz`"), "{error}");
 }
 
 #[test]

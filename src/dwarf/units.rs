@@ -204,6 +204,9 @@ impl<'d, E: Endianity> Units<'d, E> {
         if root.is_elsewhere {
             return Err(DwarfError::Unsupported {
                 what: "debug information that is in files of its own (`.dwo`, by `-gsplit-dwarf`)",
+                hint: Some(
+                    "compile without -gsplit-dwarf; places in the source are found all the same, but not what is inlined",
+                ),
             }
             .into());
         }
@@ -214,6 +217,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         let start = u32::try_from(unit.saturating_sub(group.start));
         let start = start.map_err(|_| DwarfError::Unsupported {
             what: "more than 4 GiB of units that refer to each other",
+            hint: None,
         })?;
         let mut reader = EntryReader {
             sections: &self.sections,

@@ -107,6 +107,7 @@ impl Reading {
                 .and_then(|offset| offset.checked_add(reader.unit_base))
                 .ok_or(DwarfError::Unsupported {
                     what: "a group of units with more than 4 GiB",
+                    hint: None,
                 })?;
             let inside = self.add(offset, plan, &entry);
             if !plan.has_children {

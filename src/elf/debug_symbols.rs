@@ -12,6 +12,8 @@ use std::num::NonZeroUsize;
 
 /// Hashes have 20 bytes; nobody makes longer ones than 64.
 const LONGEST_BUILD_ID: u64 = 64;
+/// What the kernel tells of them in stacks.
+pub(crate) const LONGEST_KERNEL_BUILD_ID: usize = 20;
 /// A program has a few short notes.
 const MAX_NOTES_LEN: u64 = 1 << 16;
 /// `NAME_MAX`, padding and checksum.

@@ -7,6 +7,7 @@ use super::format::{Format, Section, Segment};
 use super::read_at::{self, Extent, ReadAt};
 use crate::{Error, ErrorKind, Result};
 use object::elf;
+use std::ops::Range;
 
 /// The kernel does not run programs with a larger program header table.
 const MAX_SEGMENTS_LEN: u64 = 1 << 16;
@@ -208,6 +209,15 @@ impl<'r> Executable<'r> {
             }
             _ => CodePlace::NotLoaded,
         }
+    }
+
+    /// Which parts of the file are loaded, and at which addresses.
+    pub(crate) fn loaded_parts(&self) -> Vec<(Range<u64>, u64)> {
+        let part = |segment: &Segment| {
+            let end = segment.offset.checked_add(segment.file_len)?;
+            Some((segment.offset..end, segment.address))
+        };
+        self.loaded.iter().filter_map(part).collect()
     }
 
     /// The part of the file from an address to the end of its segment.

@@ -29,7 +29,7 @@ pub(crate) mod ld_cache;
 mod name_budget;
 #[cfg(feature = "dwarf")]
 pub(crate) mod parts;
-mod read_at;
+pub(crate) mod read_at;
 mod rel;
 mod section;
 mod symbol;

@@ -241,6 +241,21 @@ impl<'r> Parts<'r> {
             .map_err(|e| e.context(format!("section `{name}`")))
     }
 
+    /// Where the contents of a section are in the file, if they are there as they are meant: not compressed, and not to be
+    /// relocated.
+    pub(crate) fn plain(&self, name: &str) -> Option<Extent> {
+        let is_it = |s: &&Section| string_at(&self.names, s.name) == Some(name);
+        let section = self.sections.iter().find(is_it)?;
+        let is_packed = section.flags.0 & elf::SHF_COMPRESSED.0 != 0;
+        let is_there = !matches!(section.kind, elf::SHT_NOBITS | elf::SHT_NULL);
+        let extent = Extent {
+            offset: section.offset,
+            len: section.len,
+        };
+        let extent = extent.within(self.reader.size())?;
+        (is_there && !is_packed && !self.is_relocatable()).then_some(extent)
+    }
+
     fn contents(&self, index: usize, is_old: bool, name: &str) -> Result<Vec<u8>> {
         let Some(section) = self.sections.get(index) else {
             return Ok(Vec::new());

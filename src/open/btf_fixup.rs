@@ -18,17 +18,21 @@ const DUMMY: &str = "dummy_ksym";
 /// # Errors
 /// They are missing or malformed, and something in the object depends on them.
 #[doc(alias = "bpf_object__init_btf")]
-pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<BtfExt>)> {
+pub(super) fn read<'a>(
+    file: &Collected<'a>,
+    bytes: &[u8],
+) -> Result<(Option<Btf<'a>>, Option<BtfExt>)> {
     let needed = file.needs_btf();
     let required = |error: Error| match needed {
         Some(what) => Err(error.context(format!("{what} need type information"))),
         None => Ok(()),
     };
     let Some(bytes) = file.btf else {
-        let missing = Error::new(ErrorKind::Btf, "the object has no section .BTF")
-            .with_hint("compile with `-g`, so that clang writes type information");
-        required(missing)?;
-        return Ok((None, None));
+        return match from_debug_information(bytes) {
+            Ok(Some(btf)) => Ok((Some(btf), None)),
+            Ok(None) => required(no_types()).map(|()| (None, None)),
+            Err(error) => required(error).map(|()| (None, None)),
+        };
     };
     let btf = Btf::parse(bytes).and_then(|btf| btf.validate().map(|()| btf));
     let btf = match btf {
@@ -48,6 +52,36 @@ pub(super) fn read<'a>(file: &Collected<'a>) -> Result<(Option<Btf<'a>>, Option<
         None => None,
     };
     Ok((Some(btf), ext))
+}
+
+#[cold]
+fn no_types() -> Error {
+    let hint = if cfg!(feature = "dwarf") {
+        "compile with `-g`, so that clang writes type information"
+    } else {
+        "compile with `-g`, so that clang writes type information; or build rawbpf with the feature `dwarf`, which takes it from \
+         the debug information of older compilers"
+    };
+    Error::new(ErrorKind::Btf, "the object has no section .BTF").with_hint(hint)
+}
+
+/// The types of an object that was compiled with `-g` before clang wrote BTF, from its debug information; `None` if it has none.
+#[cfg(feature = "dwarf")]
+fn from_debug_information(object: &[u8]) -> Result<Option<Btf<'static>>> {
+    let types = match crate::dwarf::Encoder::new().encode(&object) {
+        Ok(types) => types,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.context("its debug information")),
+    };
+    let btf = Btf::from_vec(types)?;
+    btf.validate()?;
+    Ok(Some(btf))
+}
+
+#[cfg(not(feature = "dwarf"))]
+#[expect(clippy::unnecessary_wraps, reason = "as with the feature")]
+fn from_debug_information(_object: &[u8]) -> Result<Option<Btf<'static>>> {
+    Ok(None)
 }
 
 /// A copy of the types in which the sizes and offsets of sections are filled in from the file, hidden variables are made

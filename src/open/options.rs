@@ -170,7 +170,7 @@ impl OpenOptions {
         let name = self.name(bytes, path);
         let file = Collected::new(bytes)?;
         let functions = file.functions()?;
-        let (raw_btf, btf_ext) = btf_fixup::read(&file)?;
+        let (raw_btf, btf_ext) = btf_fixup::read(&file, bytes)?;
         let externs = Externs::collect(&file, raw_btf.as_ref())?;
         let btf = match &raw_btf {
             Some(raw) => Some(btf_fixup::fix(&file, raw, &externs)?),

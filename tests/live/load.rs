@@ -508,6 +508,28 @@ fn fixtures_for_all_kernels_load() {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
 
+/// The kernel takes the types that were made of debug information, and the program runs.
+#[cfg(feature = "dwarf")]
+#[test]
+fn an_object_with_debug_information_alone_loads_and_runs() {
+    require!(Need::Bpf, Need::Btf);
+    let object = load_fixture("dwarf_only", |open| {
+        open.variable_mut("targ_tgid")?.set(&std::process::id())
+    });
+    let object = object.unwrap();
+    assert!(object.warnings().is_empty(), "{:?}", object.warnings());
+    let links = object.attach().unwrap();
+    for _ in 0..10 {
+        let _ = std::fs::metadata("/proc/self/comm");
+    }
+    drop(links);
+    let counts = object.map("counts").unwrap().typed::<u32, u64>().unwrap();
+    assert!(counts.get(&0).unwrap().unwrap() >= 10);
+    let types = object.map("by_place").unwrap().types().unwrap().unwrap();
+    let value = types.btf.get(types.value).unwrap();
+    assert_eq!(value.name(), "event");
+}
+
 #[test]
 fn fixtures_for_newer_kernels_load() {
     require!(Need::Bpf, Need::Btf);

@@ -36,6 +36,7 @@ mod programs;
 mod reuse;
 mod rings;
 mod sections;
+mod stacks;
 mod streams;
 mod struct_ops;
 mod test_runs;

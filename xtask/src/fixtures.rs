@@ -118,6 +118,8 @@ struct Settings {
 #[derive(Debug, PartialEq, Eq)]
 enum Debug {
     Btf,
+    /// Debug information alone, as compilers wrote before there was BTF.
+    Dwarf,
     Nothing,
 }
 
@@ -137,6 +139,7 @@ impl Settings {
                 "v2" => settings.cpu = "v2",
                 "v4" => settings.cpu = "v4",
                 "no-btf" => settings.debug = Debug::Nothing,
+                "dwarf-only" => settings.debug = Debug::Dwarf,
                 _ => bail!("{name} asks for an unknown build setting `{word}`"),
             }
         }
@@ -152,7 +155,7 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Compiles one source and strips its DWARF; `.BTF` and `.BTF.ext` stay.
+    /// Compiles one source and strips its DWARF; `.BTF` and `.BTF.ext` stay. Or the other way round.
     fn compile(&self, source: &str, object: &str) -> Result<()> {
         let path = self.dir.join(source);
         let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -172,13 +175,17 @@ impl Compiler<'_> {
             &format!("-mcpu={}", settings.cpu),
             "-Isrc/include",
         ]);
-        if settings.debug == Debug::Btf {
+        if settings.debug != Debug::Nothing {
             cc.arg("-g");
         }
         cc.args(["-c", source, "-o", object]);
         succeed(&mut cc, source)?;
         let mut strip = Command::new(self.strip);
-        succeed(strip.current_dir(self.dir).args(["-g", object]), source)
+        match settings.debug {
+            Debug::Dwarf => strip.args(["--no-strip-all", "-R", ".BTF", "-R", ".BTF.ext"]),
+            _ => strip.arg("-g"),
+        };
+        succeed(strip.current_dir(self.dir).arg(object), source)
     }
 
     /// Compiles the parts of an object, which are kept for tests of the linker, and links them.

@@ -3,6 +3,7 @@
 mod api;
 mod bench;
 mod binaries;
+mod dwarf;
 mod fixtures;
 mod link;
 mod matrix;
@@ -31,6 +32,8 @@ enum Chore {
     /// Benchmark rawbpf against other loaders
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Compare the BTF that rawbpf and pahole make of a kernel's debug information
+    Dwarf(dwarf::Args),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
     /// Compare rawbpf's linker with bpftool's on the same objects
@@ -61,6 +64,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
     match chore {
         Chore::Api(args) => api::run(&args),
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
+        Chore::Dwarf(args) => dwarf::run(&args),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Link(args) => link::run(&args),
         Chore::Matrix(args) => matrix::run(&args),

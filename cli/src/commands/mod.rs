@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use clap::{Parser, Subcommand};
 use std::io::Write;
 
-pub(crate) use run::{EventArg, MapArg};
+pub(crate) use run::{EventArg, MapArg, StacksArgs};
 
 /// Load eBPF objects: run them, inspect them, plan a load for any kernel.
 #[derive(Debug, Parser)]

@@ -47,12 +47,25 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) per_cpu: bool,
     #[command(flatten)]
+    pub(crate) stacks: StacksArgs,
+    #[command(flatten)]
     pub(crate) prefer: PreferArgs,
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
     /// Print each event and each map element as a JSON object on a line of its own
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Whose stacks maps have.
+#[derive(Debug, Args)]
+pub(crate) struct StacksArgs {
+    /// The process whose stacks are in the maps that are shown: names its functions, as long as it lives
+    #[arg(long, value_name = "PID")]
+    pub(crate) stacks_of: Option<u32>,
+    /// A program or library whose functions are in stacks by build ID, running or not (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stacks_in: Vec<PathBuf>,
 }
 
 /// The type of a map's events.
@@ -111,7 +124,14 @@ fn show<'o>(
     // Before anything is attached: events are lost as long as they have no perf buffer.
     let mut sights = Sights {
         readers: open_readers(args, object, sources, stop)?,
-        tables: MapTables::new(&args.maps, object, style(args), args.per_cpu, stop)?,
+        tables: MapTables::new(
+            &args.maps,
+            object,
+            style(args),
+            args.per_cpu,
+            &args.stacks,
+            stop,
+        )?,
         streams: Streams::new(object, style(args), stop)?,
         stop,
     };

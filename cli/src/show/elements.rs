@@ -3,7 +3,7 @@
 use crate::show::json::Hex;
 use rawbpf::btf::Value;
 use rawbpf::map::{Map, MapTypes};
-use rawbpf::symbols::Symbols;
+use rawbpf::symbols::{Frame, StackEntry, Symbolizer};
 use rawbpf::{Error, ErrorKind, MapFlags, MapType, Result, TypeId};
 
 /// One element; of a per-CPU map, possibly the value of one CPU.
@@ -119,12 +119,14 @@ fn number(bytes: &[u8]) -> Option<Value> {
     Some(Value::Uint(number))
 }
 
-/// The stacks of a stack-trace map: each frame's function, innermost first. User-space addresses stay numbers, since the map
-/// does not say which process they belong to.
+/// The stacks of a stack-trace map: each call's function, innermost first, with files and lines where they are known.
+///
+/// The map does not say which process addresses in user space belong to: they stay numbers unless the user does.
 pub(crate) fn read_stacks(
     map: &Map,
     keys: impl Iterator<Item = Result<Vec<u8>>>,
-    kernel: &Symbols,
+    names: &mut Symbolizer,
+    process: Option<u32>,
 ) -> Result<Vec<Element>> {
     let by_build_id = map.flags().contains(MapFlags::STACK_BUILD_ID);
     let mut stacks = Vec::new();
@@ -133,42 +135,39 @@ pub(crate) fn read_stacks(
         let Some(bytes) = map.get(&key)? else {
             continue;
         };
-        let value = if by_build_id {
-            Value::Text(Hex(&bytes).to_string())
+        let frames = if by_build_id {
+            names.build_ids(&StackEntry::parse_all(&bytes))
         } else {
-            Value::Array(frames(&bytes, kernel))
+            frames(&bytes, names, process)
         };
+        let frames = frames.iter().map(|frame| Value::Text(frame.to_string()));
         stacks.push(Element {
             key: decode(None, true, &key),
             cpu: None,
-            value,
+            value: Value::Array(frames.collect()),
         });
     }
     Ok(stacks)
 }
 
-fn frames(bytes: &[u8], kernel: &Symbols) -> Vec<Value> {
+fn frames(bytes: &[u8], names: &mut Symbolizer, process: Option<u32>) -> Vec<Frame> {
     let (addresses, _) = bytes.as_chunks::<8>();
-    addresses
+    let addresses = addresses
         .iter()
         .map(|address| u64::from_ne_bytes(*address))
-        .take_while(|address| *address != 0)
-        .map(|address| Value::Text(frame(address, kernel)))
-        .collect()
-}
-
-fn frame(address: u64, kernel: &Symbols) -> String {
-    // The upper half of the address space is the kernel's.
-    let found = kernel.name_of(address).filter(|_| address >> 63 == 1);
-    match found {
-        Some((name, offset)) => format!("{name}+{offset:#x}"),
-        None => format!("{address:#x}"),
+        .take_while(|address| *address != 0);
+    let addresses: Vec<u64> = addresses.collect();
+    // The upper half of the address space is the kernel's. One stack has addresses of one half.
+    match (addresses.first(), process) {
+        (Some(first), Some(pid)) if first >> 63 == 0 => names.process(pid, &addresses),
+        _ => names.kernel(&addresses),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rawbpf::symbols::Symbols;
 
     #[test]
     fn numbers_of_all_cpus_are_added_up() {
@@ -198,9 +197,23 @@ mod tests {
     #[test]
     fn frames_have_names_in_the_kernel_only() {
         let kernel = Symbols::from_kallsyms(b"ffffffff81000000 T _text\n");
-        let stack = [0xffff_ffff_8100_0010_u64, 0x5555_0000, 0, 7].map(u64::to_ne_bytes);
-        let frames = frames(stack.as_flattened(), &kernel);
-        assert_eq!(Value::Array(frames).to_string(), "[_text+0x10, 0x55550000]");
+        let mut names = Symbolizer::new(kernel);
+        let mut shown = |stack: &[u64], process| {
+            let stack: Vec<u8> = stack.iter().flat_map(|a| a.to_ne_bytes()).collect();
+            let frames = frames(&stack, &mut names, process);
+            frames.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let stack = [0xffff_ffff_8100_0010, 0x5555_0000, 0, 7];
+        assert_eq!(shown(&stack, None), ["_text+0x10", "0x55550000"]);
+        let here = frames as *const () as u64;
+        let own = std::process::id();
+        assert_eq!(shown(&[here], None), [format!("{here:#x}")]);
+        let named = shown(&[here], Some(own));
+        assert!(
+            named[0].contains("frames") && named[0].contains("elements.rs:"),
+            "{named:?}"
+        );
+        assert_eq!(shown(&[], Some(own)), [""; 0]);
     }
 
     #[test]

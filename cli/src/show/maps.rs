@@ -1,7 +1,7 @@
 //! `rawbpf run --map`: maps as tables, histograms and stacks, at intervals and at the end.
 
 use crate::cannot_print;
-use crate::commands::MapArg;
+use crate::commands::{MapArg, StacksArgs};
 use crate::show::elements::{self, Element};
 use crate::show::escape;
 use crate::show::events::Style;
@@ -13,7 +13,7 @@ use rawbpf::btf::{Columns, Kind, Value};
 use rawbpf::load::Object;
 use rawbpf::map::{Map, MapTypes};
 use rawbpf::open::OpenObject;
-use rawbpf::symbols::Symbols;
+use rawbpf::symbols::{Symbolizer, Symbols};
 use rawbpf::{MapType, Result};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -40,8 +40,15 @@ enum Content {
     Variables,
     /// As a histogram of counters by slot.
     Slots,
-    /// As stacks, with the kernel's symbols.
-    Stacks(Symbols),
+    /// As stacks.
+    Stacks(Box<Stacks>),
+}
+
+/// What names stacks.
+struct Stacks {
+    names: Symbolizer,
+    /// Whose addresses those in user space are.
+    process: Option<u32>,
 }
 
 /// Refuses maps that cannot be shown, before anything is loaded.
@@ -60,6 +67,7 @@ impl<'o> MapTables<'o> {
         object: &'o Object,
         style: Style,
         each_cpu: bool,
+        stacks: &StacksArgs,
         stop: &Stop,
     ) -> Result<Self> {
         let table = |MapArg { name, interval }: &MapArg| {
@@ -68,7 +76,7 @@ impl<'o> MapTables<'o> {
                 map,
                 interval: *interval,
                 due: interval.and_then(|interval| Instant::now().checked_add(interval)),
-                content: Content::of(map, stop)?,
+                content: Content::of(map, stacks, stop)?,
             })
         };
         Ok(Self {
@@ -101,21 +109,29 @@ impl<'o> MapTables<'o> {
     }
 
     /// Prints all tables.
-    pub(crate) fn print_all(&self, out: &mut impl Write) -> Result<()> {
-        let mut tables = self.tables.iter();
-        tables.try_for_each(|table| table.print(self.style, self.each_cpu, &|| true, out))
+    pub(crate) fn print_all(&mut self, out: &mut impl Write) -> Result<()> {
+        let (style, each_cpu) = (self.style, self.each_cpu);
+        let mut tables = self.tables.iter_mut();
+        tables.try_for_each(|table| table.print(style, each_cpu, &|| true, out))
     }
 }
 
 impl Content {
-    fn of(map: &Map, stop: &Stop) -> Result<Self> {
+    fn of(map: &Map, stacks: &StacksArgs, stop: &Stop) -> Result<Self> {
         if map.kind() == MapType::STACK_TRACE {
             // Stacks of bare addresses are better than none.
             let symbols = Symbols::of_kernel().unwrap_or_else(|error| {
                 say(stop, format_args!("rawbpf: map {}: {error}", map.name()));
                 Symbols::default()
             });
-            return Ok(Self::Stacks(symbols));
+            let mut names = Symbolizer::new(symbols);
+            for program in &stacks.stacks_in {
+                names
+                    .add_program(program)
+                    .map_err(|e| e.context("--stacks-in"))?;
+            }
+            let process = stacks.stacks_of;
+            return Ok(Self::Stacks(Box::new(Stacks { names, process })));
         }
         let types = map.types()?;
         if is_section(types)? {
@@ -137,15 +153,17 @@ fn is_section(types: Option<&MapTypes>) -> Result<bool> {
 
 impl MapTable<'_> {
     fn print(
-        &self,
+        &mut self,
         style: Style,
         each_cpu: bool,
         go_on: &dyn Fn() -> bool,
         out: &mut impl Write,
     ) -> Result<()> {
         let keys = self.map.keys().take_while(|_| go_on());
-        let elements = match &self.content {
-            Content::Stacks(symbols) => elements::read_stacks(self.map, keys, symbols)?,
+        let elements = match &mut self.content {
+            Content::Stacks(stacks) => {
+                elements::read_stacks(self.map, keys, &mut stacks.names, stacks.process)?
+            }
             _ => elements::read(self.map, keys, each_cpu)?,
         };
         if !go_on() {

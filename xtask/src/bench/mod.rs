@@ -4,6 +4,7 @@
 //! (`benches/peers`); here they are paired and the medians taken. Not here: what the figures mean, see `benches/README.md`.
 
 mod btf;
+mod dwarf;
 mod figures;
 mod footprint;
 mod load;
@@ -26,6 +27,8 @@ pub(crate) enum Bench {
     Open(open::Args),
     /// Putting the types of files together and keeping those that say the same once.
     Btf(btf::Args),
+    /// Making BTF of a kernel's debug information, and naming places in its source.
+    Dwarf(dwarf::Args),
     /// Looking up, updating and draining a hash map, and reading a variable (as root).
     Maps(maps::Args),
     /// Reading a ring buffer that is being flooded (as root, on two CPUs that have nothing else to do).
@@ -38,6 +41,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Load(args) => load::run(args),
         Bench::Open(args) => open::run(args),
         Bench::Btf(args) => btf::run(args),
+        Bench::Dwarf(args) => dwarf::run(args),
         Bench::Maps(args) => maps::run(args),
         Bench::Ring(args) => ring::run(args),
     }

@@ -1,7 +1,6 @@
-//! Names for addresses: the functions of the kernel, or of an executable.
+//! Functions by address: of the kernel, or of an executable.
 //!
-//! In: the text of `/proc/kallsyms`, or the bytes of an ELF file. Out: a sorted table. Not here: reading the files, or finding where a
-//! process has mapped an executable (`/proc/PID/maps`).
+//! In: the text of `/proc/kallsyms`, or the bytes of an ELF file. Out: a sorted table. Not here: reading the files.
 
 use crate::elf::debug_symbols;
 use crate::elf::functions::Functions;
@@ -24,6 +23,8 @@ pub struct Symbols {
     functions: Vec<Function>,
     /// All names in a row.
     names: String,
+    /// Of the kernel: `_stext`, or `_text`.
+    text_start: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +50,11 @@ impl Symbols {
         let mut symbols = Self::default();
         each_in_kallsyms(text, &mut |symbol| {
             if symbol.address != 0 && symbol.is_function() {
+                // Others have the same address, so these names may be lost.
+                if symbol.name == "_stext" || symbol.name == "_text" && symbols.text_start.is_none()
+                {
+                    symbols.text_start = Some(symbol.address);
+                }
                 let name = symbols.keep(symbol.name);
                 let address = symbol.address;
                 symbols.functions.push(Function { address, name });
@@ -73,6 +79,11 @@ impl Symbols {
         if let Some(embedded) = embedded.as_ref().filter(|_| functions.is_stripped()) {
             functions = functions.with_symbols_of(embedded)?;
         }
+        Self::of_functions(&functions)
+    }
+
+    /// The functions of an executable or library, by offsets in the file.
+    pub(super) fn of_functions(functions: &Functions<'_>) -> Result<Self> {
         let mut symbols = Self::default();
         let mut order = Vec::new();
         functions.each(&|_| true, &mut |name, places| {
@@ -100,6 +111,11 @@ impl Symbols {
         let function = self.functions.get(after.checked_sub(1)?)?;
         let name = self.names.get(function.name.clone())?;
         Some((name, address - function.address))
+    }
+
+    /// Where the kernel's code starts, which can be elsewhere after each boot.
+    pub(super) fn text_start(&self) -> Option<u64> {
+        self.text_start
     }
 
     /// How many addresses have a name.

@@ -1,0 +1,159 @@
+//! Which unit of a file has an address.
+//!
+//! Compilers list that in `.debug_aranges`, some not for all units, and some not at all. The units that are not in the list are
+//! looked at once, when an address is not in it either.
+
+use super::super::error::DwarfError;
+use super::functions::ranges_of_root;
+use super::sections::Sections;
+use crate::Result;
+use std::ops::Range;
+
+/// Addresses of units, and where units start.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    ranges: Ranges<u64>,
+    /// Units that the file lists, in order.
+    listed: Vec<u64>,
+    /// Whether the units that it does not list were looked at.
+    is_complete: bool,
+    /// Where all units start; empty until somebody asks.
+    starts: Vec<u64>,
+}
+
+impl Index {
+    /// As much as the file lists.
+    pub(super) fn of(sections: &Sections) -> Self {
+        let mut index = Self::default();
+        let mut headers = sections.aranges().headers();
+        // What is damaged ends the list: then all other units are looked at.
+        while let Ok(Some(header)) = headers.next() {
+            let unit = header.debug_info_offset().0 as u64;
+            let mut entries = header.entries();
+            let mut has_some = false;
+            while let Ok(Some(entry)) = entries.next() {
+                let range = entry.range().begin..entry.range().end;
+                if sections.is_live(&range) {
+                    index.ranges.add(range, unit);
+                    has_some = true;
+                }
+            }
+            if has_some {
+                index.listed.push(unit);
+            }
+        }
+        index.listed.sort_unstable();
+        index.ranges.sort();
+        index
+    }
+
+    /// The units that have an address; more than one only in odd files.
+    pub(super) fn units_at(&mut self, sections: &Sections, address: u64) -> Result<Vec<u64>> {
+        let mut found = self.ranges.at(address);
+        if found.is_empty() && !self.is_complete {
+            self.complete(sections)?;
+            found = self.ranges.at(address);
+        }
+        Ok(found)
+    }
+
+    fn complete(&mut self, sections: &Sections) -> Result<()> {
+        self.is_complete = true;
+        self.find_starts(sections)?;
+        for start in &self.starts {
+            if self.listed.binary_search(start).is_err() {
+                let bytes = sections.unit(*start)?;
+                // A damaged unit has no addresses that could be asked for.
+                for range in ranges_of_root(sections, &bytes).unwrap_or_default() {
+                    self.ranges.add(range, *start);
+                }
+            }
+        }
+        self.ranges.sort();
+        Ok(())
+    }
+
+    fn find_starts(&mut self, sections: &Sections) -> Result<()> {
+        let mut at = 0;
+        if self.starts.is_empty() {
+            while let Some(len) = sections.unit_len(at)? {
+                self.starts.push(at);
+                at = at.saturating_add(len);
+            }
+        }
+        Ok(())
+    }
+
+    /// The unit in which an entry of `.debug_info` is.
+    pub(super) fn unit_of_entry(&mut self, sections: &Sections, entry: u64) -> Result<u64> {
+        self.find_starts(sections)?;
+        let after = self.starts.partition_point(|start| *start <= entry);
+        let unit = after
+            .checked_sub(1)
+            .and_then(|index| self.starts.get(index));
+        unit.copied().ok_or_else(|| DwarfError::NoDebugInfo.into())
+    }
+}
+
+/// Ranges of addresses and what they belong to.
+#[derive(Debug)]
+pub(super) struct Ranges<T> {
+    /// By their start.
+    ranges: Vec<(Range<u64>, T)>,
+}
+
+/// How many ranges that start before an address are looked at: ranges overlap in odd files alone.
+const MOST_OVERLAPPING: usize = 32;
+
+impl<T> Default for Ranges<T> {
+    fn default() -> Self {
+        Self { ranges: Vec::new() }
+    }
+}
+
+impl<T: Copy + Ord> Ranges<T> {
+    pub(super) fn add(&mut self, range: Range<u64>, of: T) {
+        self.ranges.push((range, of));
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.ranges
+            .sort_unstable_by_key(|(range, of)| (range.start, std::cmp::Reverse(range.end), *of));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// What has an address: what starts last comes first.
+    pub(super) fn at(&self, address: u64) -> Vec<T> {
+        let after = self.ranges.partition_point(|(r, _)| r.start <= address);
+        let before = self.ranges.get(..after).unwrap_or_default();
+        let mut found: Vec<T> = Vec::new();
+        for (range, of) in before.iter().rev().take(MOST_OVERLAPPING) {
+            if range.contains(&address) && !found.contains(of) {
+                found.push(*of);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_range_comes_first() {
+        let mut ranges = Ranges::default();
+        for (range, of) in [(10..50, 1), (20..30, 2), (60..70, 3), (20..25, 4)] {
+            ranges.add(range, of);
+        }
+        ranges.sort();
+        assert_eq!(ranges.at(22), [4, 2, 1]);
+        assert_eq!(ranges.at(27), [2, 1]);
+        assert_eq!(ranges.at(10), [1]);
+        assert_eq!(ranges.at(50), [0_i32; 0]);
+        assert_eq!(ranges.at(69), [3]);
+    }
+}
