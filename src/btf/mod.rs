@@ -3,10 +3,11 @@
 //! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded
 //! in place when asked for. Not here: where a kernel's BTF comes from (see `kernel`), and what CO-RE does with it (see
 //! `reloc`). Values of these types as text, JSON and tables: [`value`]; definitions
-//! of these types in C: [`c`].
+//! of these types in C: [`c`]; what changed from one blob to another: [`diff`].
 //!
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
+pub mod diff;
 mod error;
 mod read;
 mod show;
