@@ -247,6 +247,11 @@ fn types_are_shown_as_they_are_and_as_c() {
         c.contains("\nstruct event {\n") && !c.contains("struct trace_event"),
         "{c}"
     );
+    let rust = ran(&[&event[..], &["--format", "rust"]].concat()).unwrap();
+    assert!(
+        rust.contains("\npub struct event {\n    pub ts: u64,\n") && !rust.contains("trace_event"),
+        "{rust}"
+    );
     let error = ran(&["btf", "dump", object, "--root", "evnt"]).unwrap_err();
     assert!(
         error.contains("no type `evnt`") && error.contains("event"),

@@ -3,6 +3,7 @@
 mod api;
 mod bench;
 mod binaries;
+mod definitions;
 mod fixtures;
 mod matrix;
 mod parity;
@@ -30,6 +31,8 @@ enum Chore {
     /// Benchmark rawbpf against other loaders
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Let the compiler check kernels' types, written as Rust, against the sizes and offsets in their BTF
+    Definitions(definitions::Args),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
     /// Compare the table of attachments and kernels with what the live tests see here (as root)
@@ -58,6 +61,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
     match chore {
         Chore::Api(args) => api::run(&args),
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
+        Chore::Definitions(args) => definitions::run(&args),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Matrix(args) => matrix::run(&args),
         Chore::Parity(args) => parity::run(&args),

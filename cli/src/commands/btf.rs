@@ -14,6 +14,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use rawbpf::Result;
 use rawbpf::btf::Btf;
 use rawbpf::btf::c::{Header, Order};
+use rawbpf::btf::rust::Module;
 use rawbpf::map::Map;
 use rawbpf::program::Program;
 use serde::Serialize;
@@ -69,13 +70,13 @@ struct DumpArgs {
     /// How types are written
     #[arg(long, value_enum, default_value_t = Format::Raw)]
     format: Format,
-    /// Nothing but the types of this name; as C, with what they need (may be repeated)
+    /// Nothing but the types of this name; as C or Rust, with what they need (may be repeated)
     #[arg(long = "root", value_name = "NAME")]
     roots: Vec<String>,
     /// What a file continues: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
-    /// As C, in the order of their numbers instead of their names
+    /// As C or Rust, in the order of their numbers instead of their names
     #[arg(long)]
     unsorted: bool,
 }
@@ -86,6 +87,8 @@ enum Format {
     Raw,
     /// Definitions in C, each after those that it needs
     C,
+    /// Definitions in Rust, for a crate that depends on `zerocopy`
+    Rust,
     /// The same as `raw`, as JSON
     Json,
 }
@@ -115,15 +118,19 @@ fn dump(args: &DumpArgs, out: &mut impl Write) -> Result<()> {
     for name in &args.roots {
         roots.extend(named(&btf, name)?);
     }
+    let order = if args.unsorted {
+        Order::Numbers
+    } else {
+        Order::Names
+    };
     let written = match args.format {
         Format::C => {
-            let order = if args.unsorted {
-                Order::Numbers
-            } else {
-                Order::Names
-            };
             let header = Header::new(&btf).order(order).only(roots).write()?;
             out.write_all(header.text().as_bytes())
+        }
+        Format::Rust => {
+            let module = Module::new(&btf).order(order).only(roots).write()?;
+            out.write_all(module.text().as_bytes())
         }
         Format::Raw => types::print_raw(out, &btf, &roots),
         Format::Json => types::print_json(out, &btf, &roots),
