@@ -247,6 +247,11 @@ fn types_are_shown_as_they_are_and_as_c() {
         c.contains("\nstruct event {\n") && !c.contains("struct trace_event"),
         "{c}"
     );
+    let rust = ran(&[&event[..], &["--format", "rust"]].concat()).unwrap();
+    assert!(
+        rust.contains("\npub struct event {\n    pub ts: u64,\n") && !rust.contains("trace_event"),
+        "{rust}"
+    );
     let error = ran(&["btf", "dump", object, "--root", "evnt"]).unwrap_err();
     assert!(
         error.contains("no type `evnt`") && error.contains("event"),
@@ -340,4 +345,143 @@ fn objects_are_linked_into_a_file_that_is_whole_or_untouched() {
     assert!(fs::read(&output).unwrap() == whole, "what was there stays");
     let names = fs::read_dir(folder.path()).unwrap();
     assert_eq!(names.count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn what_changed_between_kernels_is_told() {
+    let kernel = |version: &str| fixture(&format!("btf/{version}.btf"));
+    let kernels = [kernel("5.10"), kernel("6.12")].map(|path| path.to_str().unwrap().to_owned());
+    let diff = |old: &str, new: &str, more: &[&str]| {
+        ran(&[&["btf", "diff", old, new], more].concat()).unwrap()
+    };
+    let [old, new] = kernels.each_ref();
+    let text = diff(old, new, &[]);
+    for line in [
+        "added:\n  struct bpf_struct_ops_common_value\n",
+        "\n  function bpf_rcu_read_lock\n",
+        "\nchanged:\n",
+        "\n  struct task_struct:\n    size: 9344 -> 9792\n    - state: offset 16, 8 bytes, volatile long int\n",
+        "\n    pid: offset 2232 -> 2432\n",
+        "\n    sched_reset_on_fork: offset 2164 bit 0 -> 2356 bit 0\n",
+        "\n    + __state: offset 24, 4 bytes, unsigned int\n",
+        "\n  enum bpf_cmd:\n    + BPF_PROG_RUN = 10\n",
+    ] {
+        assert!(text.contains(line), "`{line}` is missing in: {text}");
+    }
+    assert_eq!(diff(old, old, &[]), "");
+
+    // Of what an object looks at; the size of a structure is nothing that it does.
+    let object = fixture("execsnoop.bpf.o");
+    let of = ["--of", object.to_str().unwrap()];
+    let expected = "changed:
+  struct mm_struct:
+    arg_start: offset 312 -> 368
+    arg_end: offset 320 -> 376
+  struct task_struct:
+    mm: offset 2056 -> 2304
+    tgid: offset 2236 -> 2436
+    real_parent: offset 2248 -> 2448
+";
+    assert_eq!(diff(old, new, &of), expected);
+    let same = json(&diff(old, old, &["--json"]));
+    let expected = serde_json::json!({"added": [], "removed": [], "changed": []});
+    assert_eq!(same, expected);
+    let changed = json(&diff(old, new, &[&of[..], &["--json"]].concat()));
+    let expected = serde_json::json!({
+        "what": "member",
+        "name": "mm",
+        "old": {"type": "struct mm_struct *", "bit_offset": 2056 * 8, "bits": 64, "bitfield": false},
+        "new": {"type": "struct mm_struct *", "bit_offset": 2304 * 8, "bits": 64, "bitfield": false},
+    });
+    let task = &changed["changed"][1];
+    assert_eq!(
+        (&task["kind"], &task["name"]),
+        (&"STRUCT".into(), &"task_struct".into())
+    );
+    assert_eq!(task["changes"][0], expected);
+}
+
+#[test]
+fn types_are_put_together_and_kept_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = |name: &str| fixture(name).to_str().unwrap().to_owned();
+    let (kernel, object) = (path("btf/6.12.btf"), path("opensnoop.bpf.o"));
+    let count = |file: &str| ran(&["btf", "dump", file]).unwrap().matches("\n[").count() + 1;
+    let merged = at("merged");
+    let said = ran(&["btf", "merge", &kernel, &object, "-o", &merged]).unwrap();
+    let types = count(&merged);
+    let all = count(&kernel) + count(&object);
+    assert!(
+        said.starts_with(&format!("{merged}: {types} types, ")),
+        "{said}"
+    );
+    assert!(said.contains(&format!("(of {all} types, ")), "{said}");
+    assert!(types < all, "{said}");
+    // All types of both are there: what is only in the result are those of the other.
+    for one in [&kernel, &object] {
+        let diff = json(&ran(&["btf", "diff", one, &merged, "--json"]).unwrap());
+        assert_eq!(diff["removed"], serde_json::json!([]), "{diff}");
+    }
+    let kept = at("kept");
+    ran(&[
+        "btf", "merge", "--keep", &kernel, &object, "--output", &kept,
+    ])
+    .unwrap();
+    assert_eq!(count(&kept), all);
+    let once = at("once");
+    ran(&["btf", "dedup", &kept, "-o", &once]).unwrap();
+    assert_eq!(fs::read(&once).unwrap(), fs::read(&merged).unwrap());
+    // The same types again: nothing is added but variables, which are never those of another file.
+    let again = at("again");
+    ran(&["btf", "merge", &merged, &kernel, "-o", &again]).unwrap();
+    let diff = json(&ran(&["btf", "diff", &merged, &again, "--json"]).unwrap());
+    let added = diff["added"].as_array().unwrap();
+    assert!(added.iter().all(|added| added["kind"] == "VAR"), "{diff}");
+    assert_eq!(diff["changed"], serde_json::json!([]));
+    assert_eq!(count(&again), types + added.len());
+
+    for (input, words) in [
+        (path("README.md"), "README.md"),
+        (path("no_btf.bpf.o"), "without a section `.BTF`"),
+        ("/dev/zero".to_owned(), "a character device"),
+    ] {
+        for command in ["merge", "dedup"] {
+            let error = ran(&["btf", command, &input, "-o", &at("none")]).unwrap_err();
+            assert!(error.contains(words), "{error}");
+            assert!(!Path::new(&at("none")).exists());
+        }
+    }
+}
+
+/// Types that continue others are put in with those, or continue them still.
+#[test]
+fn types_of_modules_are_put_together_with_the_kernels() {
+    use rawbpf::btf::{Btf, BtfBuilder, Kind};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut kernel = BtfBuilder::new();
+    let int = kernel.add_int("int", 4, 1);
+    let kernel = std::sync::Arc::new(kernel.build().unwrap());
+    fs::write(path("vmlinux"), kernel.bytes()).unwrap();
+    for (name, member) in [("one", "a"), ("two", "b")] {
+        let mut module = BtfBuilder::split(kernel.clone());
+        let own = module.add_struct("own", 4, [(member, int, 0)]);
+        module.add_typedef("shared", int);
+        module.add_ptr(own);
+        fs::write(path(name), module.finish().unwrap()).unwrap();
+    }
+    let (base, one, two, out) = (path("vmlinux"), path("one"), path("two"), path("out"));
+    ran(&["btf", "merge", &one, &two, "--base", &base, "-o", &out]).unwrap();
+    let merged = Btf::from_file_split(&out, &kernel).unwrap();
+    let shared = merged
+        .types()
+        .filter(|ty| ty.kind() == Kind::Typedef)
+        .count();
+    assert_eq!((merged.types().count(), shared), (5, 1));
+    let error = ran(&["btf", "merge", &one, "-o", &out]).unwrap_err();
+    assert!(error.contains("one"), "{error}");
+    let diff = ran(&["btf", "diff", &one, &two, "--base", &base]).unwrap();
+    let expected = "changed:\n  struct own:\n    - a: offset 0, 4 bytes, int\n    + b: offset 0, 4 bytes, int\n";
+    assert_eq!(diff, expected);
 }

@@ -2,10 +2,12 @@
 //!
 //! In: the `.BTF` and `.BTF.ext` sections of an object, or a kernel's BTF, as bytes. Out: [`Btf`], whose types are decoded in
 //! place on demand. Not here: where a kernel's BTF comes from (see `kernel`), and what CO-RE does with it (see `reloc`).
-//! Values of these types as text, JSON and tables: [`value`]; definitions of these types in C: [`c`].
+//! Values of these types as text, JSON and tables: [`value`]; definitions of these types in C: [`c`],
+//! and in Rust: [`rust`]; what changed from one blob to another: [`diff`].
 //!
 //! The format is described in the kernel's `Documentation/bpf/btf.rst`.
 
+pub mod diff;
 mod error;
 mod read;
 mod show;
@@ -22,7 +24,7 @@ pub use read::query::{Found, NameMatch, essential_name};
 pub(crate) use read::query::{MAX_CHAIN, Wanted};
 pub(crate) use read::typed_bytes::{Room, Rooms, hex, not_valid};
 pub use read::types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
-pub use show::{c, value};
+pub use show::{c, rust, value};
 #[doc(inline)]
 pub use value::{Columns, Json, Value};
 pub use write::builder::{BtfBuilder, MAX_NAME_OFFSET, MAX_TYPE};

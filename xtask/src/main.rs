@@ -3,6 +3,7 @@
 mod api;
 mod bench;
 mod binaries;
+mod definitions;
 mod dwarf;
 mod fixtures;
 mod link;
@@ -34,6 +35,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Compare the BTF that rawbpf and pahole make of a kernel's debug information
     Dwarf(dwarf::Args),
+    /// Let the compiler check kernels' types, written as Rust, against the sizes and offsets in their BTF
+    Definitions(definitions::Args),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
     /// Compare rawbpf's linker with bpftool's on the same objects
@@ -65,6 +68,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Api(args) => api::run(&args),
         Chore::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Chore::Dwarf(args) => dwarf::run(&args),
+        Chore::Definitions(args) => definitions::run(&args),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
         Chore::Link(args) => link::run(&args),
         Chore::Matrix(args) => matrix::run(&args),

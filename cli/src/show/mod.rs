@@ -1,7 +1,9 @@
 //! What the commands print: events ([`sources`] finds their types, [`readers`] waits for them, [`events`] prints them), maps
-//! ([`maps`], made of [`elements`], [`histogram`]s and stacks), streams, tables and JSON. All of it goes through [`escape`]
+//! ([`maps`], made of [`elements`], [`histogram`]s and stacks), streams, types
+//! ([`types`], [`differences`]), tables and JSON; on a terminal, how long work takes ([`progress`]). All of it goes through [`escape`]
 //! and leaves by [`outlet`].
 
+pub(crate) mod differences;
 pub(crate) mod elements;
 pub(crate) mod escape;
 pub(crate) mod events;
@@ -9,6 +11,7 @@ pub(crate) mod histogram;
 pub(crate) mod json;
 pub(crate) mod maps;
 pub(crate) mod outlet;
+pub(crate) mod progress;
 pub(crate) mod readers;
 pub(crate) mod sources;
 pub(crate) mod streams;

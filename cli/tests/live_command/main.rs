@@ -1,12 +1,13 @@
 //! The command on the running kernel. Needs root; skipped with a printed reason elsewhere, and failing there with `CI=true`.
 //!
-//! A file for what the command does (`run`, `load`), for what it says about objects (`refusals`), and for what it says about the machine
-//! (`machine`).
+//! A file for what the command does (`run`, `load`), for what it says about objects (`refusals`) and about the machine
+//! (`machine`), and for the types in the kernel (`types`).
 
 mod load;
 mod machine;
 mod refusals;
 mod run;
+mod types;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

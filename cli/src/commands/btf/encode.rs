@@ -1,6 +1,7 @@
 //! `rawbpf btf encode`: from a file with debug information to a file with BTF.
 
 use crate::show::outlet::say;
+use crate::show::progress::Progress;
 use crate::stop::Stop;
 use clap::Args;
 use rawbpf::dwarf::Encoder;
@@ -29,7 +30,13 @@ pub(crate) struct EncodeArgs {
 }
 
 pub(super) fn encode(args: &EncodeArgs, stop: &Stop, _out: &mut impl Write) -> Result<()> {
-    let types = Encoder::new().threads(args.jobs).encode_file(&args.file)?;
+    let progress = Progress::of(format!(
+        "reading the debug information of {}",
+        args.file.display()
+    ));
+    let types = Encoder::new().threads(args.jobs).encode_file(&args.file);
+    drop(progress);
+    let types = types?;
     fs::write(&args.output, &types)
         .map_err(|error| Error::from_io(error, "write", &args.output))?;
     let len = types.len();

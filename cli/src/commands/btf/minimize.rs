@@ -2,6 +2,7 @@
 
 use crate::cannot_print;
 use crate::commands::object;
+use crate::show::progress::Progress;
 use crate::stop::Stop;
 use clap::Args;
 use rawbpf::reloc::{OfflineKernel, Target, minimize};
@@ -32,7 +33,9 @@ pub(crate) fn run(args: &MinimizeArgs, stop: &Stop, out: &mut impl Write) -> Res
     let objects: Vec<OpenObject> = opened.collect::<Result<_>>()?;
     fs::create_dir_all(&args.output)
         .map_err(|error| Error::from_io(error, "make", &args.output))?;
+    let progress = Progress::of("reading types");
     for (kernel, name) in args.kernels.iter().zip(names) {
+        progress.step(|| format!("looking through {}", kernel.display()));
         let target = Target::offline(OfflineKernel::from_btf_file(kernel)?);
         let small = minimize(&objects, &target)
             .map_err(|error| error.context(kernel.display().to_string()))?;

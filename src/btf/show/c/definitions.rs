@@ -1,16 +1,12 @@
-//! Which definitions have been written, and how much work may still be done.
+//! Which definitions have been written.
 
 use super::layout::Extent;
 use super::names::Names;
 use super::tags::Tags;
 use crate::TypeId;
+use crate::btf::show::budget::Budget;
 use crate::btf::{Btf, BtfError, Kind};
 use std::collections::HashMap;
-
-/// What any types may cost, however few they are.
-const LEAST_WORK: usize = 1 << 18;
-/// What each byte of type information may cost: a look at a type, or a byte of text.
-const WORK_PER_BYTE: usize = 48;
 
 /// Definitions in C, each after those that it needs.
 ///
@@ -45,9 +41,7 @@ pub struct Definitions<'b> {
     /// How many declarations are being written, each within the one before it.
     pub(super) nesting: usize,
     pub(super) tags: Tags<'b>,
-    work_left: usize,
-    /// The type at which the work became too much.
-    exhausted: Option<TypeId>,
+    budget: Budget,
 }
 
 impl std::fmt::Debug for Definitions<'_> {
@@ -85,8 +79,6 @@ impl<'b> Definitions<'b> {
     #[doc(alias = "btf_dump__new")]
     pub fn new(btf: &'b Btf<'b>) -> Self {
         let types = usize::try_from(btf.end_id()).unwrap_or_default();
-        let bytes = btf.base().map_or(0, |base| base.bytes().len());
-        let bytes = bytes.saturating_add(btf.bytes().len());
         let mut definitions = Self {
             btf,
             text: String::new(),
@@ -97,10 +89,7 @@ impl<'b> Definitions<'b> {
             inside: Vec::new(),
             nesting: 0,
             tags: Tags::default(),
-            work_left: bytes
-                .saturating_mul(WORK_PER_BYTE)
-                .saturating_add(LEAST_WORK),
-            exhausted: None,
+            budget: Budget::of(btf),
         };
         definitions.look_through();
         definitions
@@ -118,10 +107,7 @@ impl<'b> Definitions<'b> {
     }
 
     pub(super) fn check(&self) -> Result<(), BtfError> {
-        match self.exhausted {
-            Some(id) => Err(BtfError::TooMuch(id)),
-            None => Ok(()),
-        }
+        self.budget.check()
     }
 
     /// What has been written so far.
@@ -164,21 +150,16 @@ impl<'b> Definitions<'b> {
 
     /// Takes note of work, in looks at types or bytes of text. Once there was too much, nothing more is written.
     pub(super) fn spend(&mut self, id: TypeId, work: usize) {
-        match self.work_left.checked_sub(work) {
-            Some(left) => self.work_left = left,
-            None => {
-                self.exhausted.get_or_insert(id);
-            }
-        }
+        self.budget.spend(id, work);
     }
 
     #[cfg(test)]
     pub(super) fn work_left(&self) -> usize {
-        self.work_left
+        self.budget.left()
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
-        self.exhausted.is_some()
+        self.budget.is_exhausted()
     }
 
     /// Notes what other types refer to, since enumerations without a name are written at the top unless another type writes

@@ -4,6 +4,7 @@ use super::Definitions;
 use super::integer;
 use super::layout::{self, Extent, Layout, Slot};
 use crate::TypeId;
+use crate::btf::show::place::place;
 use crate::btf::{Kind, Member, Type};
 
 /// Anonymous structures are written in each other so deep; compilers allow some hundred levels.
@@ -139,28 +140,6 @@ impl<'b> Definitions<'b> {
                 }
             }
         }
-    }
-}
-
-/// Where a member lies, and its width if it is a bitfield. In old BTF the integer says so instead of the structure.
-fn place(btf: &crate::btf::Btf<'_>, member: &Member<'_>) -> (u64, Option<u32>) {
-    let offset = u64::from(member.bit_offset);
-    if member.bitfield_size != 0 {
-        return (offset, Some(member.bitfield_size));
-    }
-    let resolved = btf.get(member.type_id).and_then(|ty| ty.resolved());
-    let encoding = resolved.ok().and_then(|ty| {
-        let encoding = ty.int_encoding()?;
-        let whole = u64::from(encoding.bits) == u64::from(ty.size_field()).saturating_mul(8);
-        (encoding.bits != 0 && (!whole || encoding.offset != 0)).then_some(encoding)
-    });
-    match encoding {
-        Some(encoding) => (
-            offset.saturating_add(u64::from(encoding.offset)),
-            Some(u32::from(encoding.bits)),
-        ),
-        // What is no bitfield starts at a byte.
-        None => (offset, None),
     }
 }
 

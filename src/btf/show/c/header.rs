@@ -2,6 +2,7 @@
 
 use super::Definitions;
 use crate::TypeId;
+use crate::btf::show::sorted::{Order, sorted};
 use crate::btf::{Btf, BtfError, Kind, Type};
 use std::fmt::Write as _;
 
@@ -22,17 +23,6 @@ pub struct Header<'b> {
     btf: &'b Btf<'b>,
     order: Order,
     roots: Vec<TypeId>,
-}
-
-/// In which order types are written, as far as what they need leaves a choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Order {
-    /// By kind and name, so that headers of two kernels can be compared.
-    #[default]
-    Names,
-    /// By number.
-    Numbers,
 }
 
 const START: &str = "\
@@ -118,7 +108,7 @@ impl<'b> Header<'b> {
         let mut definitions = Definitions::new(self.btf);
         definitions.text.push_str(START);
         if self.roots.is_empty() {
-            for id in self.all() {
+            for id in sorted(self.btf, self.order) {
                 definitions.add(id)?;
             }
             self.functions(&mut definitions)?;
@@ -129,22 +119,6 @@ impl<'b> Header<'b> {
         }
         definitions.text.push_str(END);
         Ok(definitions)
-    }
-
-    /// The types that have definitions of their own.
-    fn all(&self) -> Vec<TypeId> {
-        let defined = |ty: &Type<'_>| rank(ty).is_some();
-        let types = self.btf.types().filter(defined);
-        match self.order {
-            Order::Numbers => types.map(|ty| ty.id()).collect(),
-            Order::Names => {
-                let mut keys: Vec<_> = types
-                    .map(|ty| (rank(&ty), sort_name(&ty), ty.id()))
-                    .collect();
-                keys.sort_unstable();
-                keys.into_iter().map(|(_, _, id)| id).collect()
-            }
-        }
     }
 
     /// Declares the functions that the kernel lends to programs.
@@ -166,27 +140,6 @@ impl<'b> Header<'b> {
         }
         definitions.text.push_str(FUNCTIONS_END);
         Ok(())
-    }
-}
-
-/// Which types come first; `None` for those without a definition of their own.
-fn rank(ty: &Type<'_>) -> Option<u8> {
-    let is_named = !ty.name().is_empty();
-    match ty.kind() {
-        Kind::Enum | Kind::Enum64 if !is_named => Some(0),
-        Kind::Enum | Kind::Enum64 => Some(1),
-        Kind::Typedef => Some(2),
-        Kind::Struct | Kind::Union if is_named => Some(3),
-        Kind::Fwd => Some(4),
-        _ => None,
-    }
-}
-
-/// An enumeration without a name is known by its first constant.
-fn sort_name<'b>(ty: &Type<'b>) -> &'b str {
-    match ty.enumerator(0) {
-        Some(constant) if ty.name().is_empty() => constant.name,
-        _ => ty.name(),
     }
 }
 

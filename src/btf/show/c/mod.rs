@@ -26,5 +26,6 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use super::sorted::Order;
 pub use definitions::Definitions;
-pub use header::{Header, Order};
+pub use header::Header;

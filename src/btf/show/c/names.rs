@@ -2,6 +2,7 @@
 //! members of each structure have one of their own.
 
 use crate::TypeId;
+use crate::btf::show::names::{Space, plain};
 use crate::btf::{Kind, Type};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -80,27 +81,11 @@ const KEYWORDS: &[&str] = &[
 
 /// The name as C allows it: other characters become `_`, and so does what would make it a keyword.
 pub(super) fn identifier(name: &str) -> Cow<'_, str> {
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let starts_well = name
-        .bytes()
-        .next()
-        .is_some_and(|byte| !byte.is_ascii_digit());
-    if starts_well && name.bytes().all(of_name) {
-        return if is_keyword(name) {
-            format!("{name}_").into()
-        } else {
-            name.into()
-        };
+    if is_keyword(name) {
+        format!("{name}_").into()
+    } else {
+        plain(name)
     }
-    let mut text = String::with_capacity(name.len() + 1);
-    if !starts_well {
-        text.push('_');
-    }
-    text.extend(
-        name.chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }),
-    );
-    text.into()
 }
 
 fn is_keyword(name: &str) -> bool {
@@ -114,33 +99,6 @@ struct Tag {
     kind: Kind,
     /// A definition has it; until then only forward declarations do.
     is_defined: bool,
-}
-
-/// Names of one space, and how often each was wanted, so that the next number is found at once.
-#[derive(Default)]
-struct Space<'b>(HashMap<Cow<'b, str>, u32>);
-
-impl<'b> Space<'b> {
-    /// The name, with `___2` (or a higher number) behind it if it is taken.
-    fn take(&mut self, name: Cow<'b, str>) -> Cow<'b, str> {
-        if !self.0.contains_key(&name) {
-            self.0.insert(name.clone(), 1);
-            return name;
-        }
-        loop {
-            let free = self.next(&name);
-            if !self.0.contains_key(&free) {
-                self.0.insert(free.clone(), 1);
-                return free;
-            }
-        }
-    }
-
-    fn next(&mut self, name: &Cow<'b, str>) -> Cow<'b, str> {
-        let count = self.0.entry(name.clone()).or_insert(1);
-        *count = count.saturating_add(1);
-        format!("{name}___{count}").into()
-    }
 }
 
 /// The names that have been given.

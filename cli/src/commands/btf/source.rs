@@ -1,0 +1,347 @@
+//! Where types come from: files, and what the kernel holds.
+
+use rawbpf::btf::Btf;
+use rawbpf::map::{Map, OpenAccess};
+use rawbpf::program::Program;
+use rawbpf::reloc::Target;
+use rawbpf::{Error, ErrorKind, Result, TypeId, near_names};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the words of a source may be.
+const EXPECTED: &str = "expected FILE, `id N`, `prog id N|pinned PATH|name NAME|tag TAG`, or `map id N|pinned PATH|name NAME [key|value|kv|all]`";
+
+/// So many bytes of a name the kernel keeps.
+const LONGEST_NAME: usize = 15;
+
+/// Where types come from.
+#[derive(Debug, PartialEq)]
+pub(super) enum Source<'a> {
+    File(&'a Path),
+    Id(u32),
+    Program(Which<'a>),
+    Map(Which<'a>, MapPart),
+}
+
+/// Which program or map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Which<'a> {
+    Id(u32),
+    Pinned(&'a Path),
+    Name(&'a str),
+    /// The kernel's hash of a program's instructions.
+    Tag([u8; 8]),
+}
+
+/// Which of a map's types are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MapPart {
+    Key,
+    Value,
+    KeyAndValue,
+    All,
+}
+
+/// Types, and those of them that are asked for if not all are.
+type Types = (Arc<Btf<'static>>, Vec<TypeId>);
+
+impl<'a> Source<'a> {
+    pub(super) fn of(words: &'a [String]) -> Result<Self> {
+        let words: Vec<&'a str> = words.iter().map(String::as_str).collect();
+        let map = |by, which, part| {
+            let which = Which::of(by, which).filter(|which| !matches!(which, Which::Tag(_)));
+            which.map(|which| Self::Map(which, part))
+        };
+        let source = match words.as_slice() {
+            ["id", id] => id.parse().ok().map(Self::Id),
+            ["prog", by, which] => Which::of(by, which).map(Self::Program),
+            ["map", by, which] => map(by, which, MapPart::KeyAndValue),
+            ["map", by, which, part] => MapPart::of(part).and_then(|part| map(by, which, part)),
+            ["file", path] | [path] => Some(Self::File(Path::new(*path))),
+            _ => None,
+        };
+        source.ok_or_else(|| {
+            let message = format!("`{}` is no source of types", words.join(" "));
+            Error::new(ErrorKind::InvalidArgument, message).with_hint(EXPECTED)
+        })
+    }
+
+    /// Its types, and those that are asked for if not all are.
+    pub(super) fn read(&self, base: Option<&Path>) -> Result<Types> {
+        if base.is_some() && !matches!(self, Self::File(_)) {
+            let message = "--base is about a file; what the kernel's own types continue is known";
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        match self {
+            Self::File(path) => Ok((file(path, base)?, Vec::new())),
+            Self::Id(id) => Ok((of_id(*id)?, Vec::new())),
+            Self::Program(which) => Ok((of_program(*which)?, Vec::new())),
+            Self::Map(which, part) => of_map(*which, *part),
+        }
+    }
+}
+
+impl<'a> Which<'a> {
+    fn of(by: &str, which: &'a str) -> Option<Self> {
+        match by {
+            "id" => which.parse().ok().map(Self::Id),
+            "pinned" => Some(Self::Pinned(Path::new(which))),
+            "name" if !which.is_empty() => Some(Self::Name(which)),
+            "tag" => tag(which).map(Self::Tag),
+            _ => None,
+        }
+    }
+}
+
+/// Sixteen hexadecimal digits.
+fn tag(text: &str) -> Option<[u8; 8]> {
+    let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = u64::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
+    Some(number.to_be_bytes())
+}
+
+impl MapPart {
+    fn of(word: &str) -> Option<Self> {
+        match word {
+            "key" => Some(Self::Key),
+            "value" => Some(Self::Value),
+            "kv" => Some(Self::KeyAndValue),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
+/// What a file of the kernel's continues: the types of the kernel proper, for those of a module.
+pub(super) fn base_of(path: &Path) -> Option<&'static Path> {
+    let is_module = path.parent() == Some(Path::new("/sys/kernel/btf"))
+        && path.file_name() != Some("vmlinux".as_ref());
+    is_module.then_some(Path::new("/sys/kernel/btf/vmlinux"))
+}
+
+/// The types in a file. A module's continue the kernel's.
+pub(crate) fn file(path: &Path, base: Option<&Path>) -> Result<Arc<Btf<'static>>> {
+    let btf = match base.or(base_of(path)) {
+        Some(base) => Btf::from_file_split(path, &Arc::new(Btf::from_file(base)?))?,
+        None => Btf::from_file(path)?,
+    };
+    Ok(Arc::new(btf))
+}
+
+/// The types of this number in the kernel.
+fn of_id(id: u32) -> Result<Arc<Btf<'static>>> {
+    let info = Btf::info(id)?;
+    let target = Target::running();
+    // Kernels before 5.11 tell no names, and have no modules' types either.
+    let base = if info.is_kernel && !matches!(info.name.as_str(), "" | "vmlinux") {
+        Some(target.vmlinux_btf()?)
+    } else {
+        None
+    };
+    Ok(Arc::new(Btf::from_id(id, base)?))
+}
+
+fn of_program(which: Which<'_>) -> Result<Arc<Btf<'static>>> {
+    let program = match which {
+        Which::Id(id) => Program::from_id(id)?,
+        Which::Pinned(path) => Program::from_pin(path)?,
+        Which::Name(_) | Which::Tag(_) => return of_programs(which),
+    };
+    match program.info()?.btf_id {
+        0 => Err(no_types(&format!("program {}", program.name()))),
+        id => of_id(id),
+    }
+}
+
+/// Programs of one object have their types together; those of several programs are not shown at once.
+fn of_programs(which: Which<'_>) -> Result<Arc<Btf<'static>>> {
+    let mut found = Vec::new();
+    for id in Program::ids() {
+        let id = id?;
+        let Some(info) = present(Program::from_id(id).and_then(|program| program.info()))? else {
+            continue;
+        };
+        let is_wanted = match which {
+            Which::Name(name) => is_name(&info.name, name),
+            Which::Tag(tag) => info.tag == tag,
+            Which::Id(_) | Which::Pinned(_) => false,
+        };
+        if is_wanted {
+            found.push((id, info.btf_id));
+        }
+    }
+    match only(&found, "program", which)? {
+        0 => Err(no_types("the program")),
+        id => of_id(id),
+    }
+}
+
+fn of_map(which: Which<'_>, part: MapPart) -> Result<Types> {
+    let info = match which {
+        Which::Id(id) => Map::from_id_with(id, OpenAccess::ReadOnly)?.info()?,
+        Which::Pinned(path) => Map::from_pin_with(path, OpenAccess::ReadOnly)?.info()?,
+        Which::Name(_) | Which::Tag(_) => return of_maps(which, part),
+    };
+    let (btf, key, value) = if info.btf_vmlinux_value_type.is_void() {
+        if info.btf_id == 0 {
+            return Err(no_types(&format!("map {}", info.name)));
+        }
+        (of_id(info.btf_id)?, info.btf_key_type, info.btf_value_type)
+    } else {
+        let btf = match info.btf_vmlinux_id {
+            0 => Arc::clone(Target::running().vmlinux_btf()?),
+            id => of_id(id)?,
+        };
+        (btf, TypeId::VOID, info.btf_vmlinux_value_type)
+    };
+    let roots = match part {
+        MapPart::Key => vec![key],
+        MapPart::Value => vec![value],
+        MapPart::KeyAndValue => vec![key, value],
+        MapPart::All => return Ok((btf, Vec::new())),
+    };
+    let roots: Vec<_> = roots.into_iter().filter(|id| !id.is_void()).collect();
+    if roots.is_empty() {
+        let error = no_types(&format!("what was asked for of map {}", info.name));
+        return Err(error.with_hint("`all` shows the types that it was loaded with"));
+    }
+    Ok((btf, roots))
+}
+
+fn of_maps(which: Which<'_>, part: MapPart) -> Result<Types> {
+    let mut found = Vec::new();
+    for id in Map::ids() {
+        let id = id?;
+        let map = Map::from_id_with(id, OpenAccess::ReadOnly);
+        let info = present(map.and_then(|map| map.info()))?;
+        let is_wanted = |name: &str| matches!(which, Which::Name(wanted) if is_name(name, wanted));
+        if info.is_some_and(|info| is_wanted(&info.name)) {
+            found.push((id, id));
+        }
+    }
+    of_map(Which::Id(only(&found, "map", which)?), part)
+}
+
+/// Whether the kernel's name of something is this one, of which it keeps only the start.
+fn is_name(kernels: &str, wanted: &str) -> bool {
+    kernels == wanted || kernels.len() == LONGEST_NAME && wanted.starts_with(kernels)
+}
+
+/// What all of these objects, which have the numbers in front, have in common.
+fn only(found: &[(u32, u32)], what: &str, which: Which<'_>) -> Result<u32> {
+    let which = match which {
+        Which::Name(name) => format!("named `{name}`"),
+        Which::Tag(tag) => format!("with the tag {:016x}", u64::from_be_bytes(tag)),
+        Which::Id(id) => format!("with id {id}"),
+        Which::Pinned(path) => format!("pinned at {}", path.display()),
+    };
+    let Some((_, first)) = found.first() else {
+        let message = format!("the kernel has no {what} {which}");
+        return Err(Error::new(ErrorKind::NotFound, message));
+    };
+    if found.iter().all(|(_, other)| other == first) {
+        return Ok(*first);
+    }
+    let ids: Vec<_> = found.iter().map(|(id, _)| id.to_string()).collect();
+    let message = format!("the kernel has several {what}s {which}: {}", ids.join(", "));
+    let word = if what == "map" { "map" } else { "prog" };
+    let hint = format!("ask for one of them: `{word} id N`");
+    Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(hint))
+}
+
+fn no_types(what: &str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("{what} was loaded without types"),
+    )
+}
+
+/// `None` for what is gone by now.
+pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The types of a name, of whatever kind.
+pub(super) fn named(btf: &Btf<'_>, name: &str) -> Result<Vec<TypeId>> {
+    let types = || {
+        btf.types()
+            .chain(btf.base().into_iter().flat_map(|base| base.types()))
+    };
+    let found: Vec<_> = types()
+        .filter(|ty| ty.name() == name)
+        .map(|ty| ty.id())
+        .collect();
+    if !name.is_empty() && !found.is_empty() {
+        return Ok(found);
+    }
+    let near = near_names(
+        name,
+        types().map(|ty| ty.name()).filter(|name| !name.is_empty()),
+    );
+    let error = Error::new(ErrorKind::NotFound, format!("there is no type `{name}`"));
+    Err(if near.is_empty() {
+        error
+    } else {
+        error.with_hint(format!("there is: {}", near.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read_from_words() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let pin = Which::Pinned(Path::new("/sys/fs/bpf/x"));
+        for (text, source) in [
+            ("vmlinux", Source::File(Path::new("vmlinux"))),
+            ("file id", Source::File(Path::new("id"))),
+            ("id 7", Source::Id(7)),
+            ("prog id 8", Source::Program(Which::Id(8))),
+            ("prog pinned /sys/fs/bpf/x", Source::Program(pin)),
+            ("prog name id", Source::Program(Which::Name("id"))),
+            (
+                "prog tag 0123456789abcdef",
+                Source::Program(Which::Tag([1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef])),
+            ),
+            ("map id 9", Source::Map(Which::Id(9), MapPart::KeyAndValue)),
+            ("map id 9 key", Source::Map(Which::Id(9), MapPart::Key)),
+            (
+                "map name m all",
+                Source::Map(Which::Name("m"), MapPart::All),
+            ),
+            (
+                "map pinned /sys/fs/bpf/x value",
+                Source::Map(pin, MapPart::Value),
+            ),
+        ] {
+            assert_eq!(Source::of(&words(text)).unwrap(), source);
+        }
+        for text in [
+            "id x",
+            "prog 7",
+            "map id 9 keys",
+            "a b",
+            "prog tag 12",
+            "prog tag +123456789abcdef",
+            "map tag 0123456789abcdef",
+            "prog name x key",
+        ] {
+            let error = Source::of(&words(text)).unwrap_err();
+            assert!(error.to_string().contains("expected FILE"), "{error}");
+        }
+        let error = Source::Id(1).read(Some(Path::new("base"))).unwrap_err();
+        assert!(error.to_string().contains("--base"), "{error}");
+    }
+
+    #[test]
+    fn the_kernel_keeps_the_start_of_a_name() {
+        assert!(is_name("short", "short") && !is_name("short", "shorter"));
+        assert!(is_name("handle_sched_ex", "handle_sched_exec"));
+    }
+}

@@ -1,0 +1,139 @@
+//! Bitfields: how Rust gets at them, with functions that all of them share.
+
+use super::expression::{Class, Expression};
+use std::fmt::Write as _;
+
+/// What stands once in front of all definitions: imports, and what their bitfields are read and written by.
+///
+/// [`Module`](super::Module) writes it. Names that it uses are given to no type.
+pub const PRELUDE: &str = "\
+use ::zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+/// The bits from `first_` on, as a number. On big-endian machines the first bit is the highest.
+const fn get_bits(storage_: &[u8], first_: usize, width_: usize) -> u64 {
+    let mut value_ = 0;
+    let mut at_ = 0;
+    while at_ < width_ {
+        let bit_ = first_ + at_;
+        let byte_ = storage_[bit_ / 8] as u64;
+        if cfg!(target_endian = \"big\") {
+            value_ = value_ << 1 | byte_ >> (7 - bit_ % 8) & 1;
+        } else {
+            value_ |= (byte_ >> (bit_ % 8) & 1) << at_;
+        }
+        at_ += 1;
+    }
+    value_
+}
+
+/// The bits from `first_` on, as a number with a sign.
+const fn get_signed_bits(storage_: &[u8], first_: usize, width_: usize) -> i64 {
+    let unused_ = 64 - width_;
+    (get_bits(storage_, first_, width_) << unused_) as i64 >> unused_
+}
+
+/// Writes the lowest `width_` bits of a number to the bits from `first_` on.
+const fn set_bits(storage_: &mut [u8], first_: usize, width_: usize, value_: u64) {
+    let mut at_ = 0;
+    while at_ < width_ {
+        let bit_ = first_ + at_;
+        let (shift_, place_) = if cfg!(target_endian = \"big\") {
+            (7 - bit_ % 8, width_ - 1 - at_)
+        } else {
+            (bit_ % 8, at_)
+        };
+        let one_ = (value_ >> place_ & 1) as u8;
+        storage_[bit_ / 8] = storage_[bit_ / 8] & !(1 << shift_) | one_ << shift_;
+        at_ += 1;
+    }
+}
+";
+
+/// Names in [`PRELUDE`], and those of variables in what is written and in what zerocopy's macros make of it: Rust takes a constant of the
+/// same name for what a variable is compared with.
+pub(super) const RESERVED: &[&str] = &[
+    "FromBytes",
+    "FromZeros",
+    "Immutable",
+    "IntoBytes",
+    "KnownLayout",
+    "get_bits",
+    "get_signed_bits",
+    "set_bits",
+    "at_",
+    "bit_",
+    "byte_",
+    "first_",
+    "formatter_",
+    "one_",
+    "place_",
+    "shift_",
+    "storage_",
+    "unused_",
+    "value_",
+    "width_",
+    "bytes",
+    "candidate",
+    "elem",
+    "meta",
+    "ptr",
+    "slf",
+];
+
+/// A bitfield, within the bytes that hold it.
+pub(super) struct Bitfield<'t> {
+    /// The member that holds the bytes.
+    pub(super) storage: &'t str,
+    /// Bits from the start of those bytes.
+    pub(super) first: u64,
+    /// Its width, 1 to 64 bits.
+    pub(super) width: u32,
+    pub(super) ty: &'t Expression<'t>,
+    /// The functions that read it and write it.
+    pub(super) getter: &'t str,
+    pub(super) setter: &'t str,
+}
+
+impl Bitfield<'_> {
+    /// Writes both functions.
+    pub(super) fn write(&self, text: &mut String) {
+        let Self {
+            storage,
+            first,
+            width,
+            ty,
+            getter,
+            setter,
+        } = self;
+        let name = &ty.text;
+        let place = format!("self.{storage}, {first}, {width}");
+        let bits = format!("get_bits(&{place})");
+        let (get, value) = match ty.class {
+            Class::Bool => (format!("{bits} != 0"), "value_ as u64".to_owned()),
+            Class::Signed => (
+                format!("get_signed_bits(&{place}) as {name}"),
+                "value_ as u64".to_owned(),
+            ),
+            Class::Enum { inner, is_signed } => {
+                let of = if is_signed {
+                    format!("get_signed_bits(&{place})")
+                } else {
+                    bits
+                };
+                (
+                    format!("{name} {{ 0: {of} as {inner} }}"),
+                    "value_.0 as u64".to_owned(),
+                )
+            }
+            Class::Unsigned | Class::Other => {
+                (format!("{bits} as {name}"), "value_ as u64".to_owned())
+            }
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "    pub const fn {getter}(&self) -> {name} {{\n        {get}\n    }}\n    \
+             pub const fn {setter}(&mut self, value_: {name}) {{\n        set_bits(&mut {place}, {value});\n    }}"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Which definitions have been written, and in which order.
+
+use super::expression::Facts;
+use super::names::{Names, identifier};
+use crate::TypeId;
+use crate::btf::show::budget::Budget;
+use crate::btf::{Btf, BtfError, Kind, Type};
+use std::collections::{HashMap, HashSet};
+
+/// Definitions in Rust, with the [`PRELUDE`](super::PRELUDE) in front of them.
+///
+/// ```
+/// use rawbpf::btf::rust::Definitions;
+/// use rawbpf::btf::{BtfBuilder, IntEncoding, Kind};
+///
+/// let mut types = BtfBuilder::new();
+/// let int = types.add_int("int", 4, IntEncoding::SIGNED);
+/// types.add_struct("event", 8, [("pid", int, 0)]);
+/// let btf = types.build()?;
+///
+/// let mut rust = Definitions::new(&btf);
+/// rust.add(btf.find("event", Kind::Struct).expect("it is there"))?;
+/// assert_eq!(rust.text(), "\
+/// /// `struct event`: 8 bytes.
+/// #[repr(C)]
+/// #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// pub struct event {
+///     pub pid: i32,
+///     pub _pad0: [u8; 4],
+/// }
+/// const _: () = {
+///     assert!(::core::mem::size_of::<event>() == 8);
+///     assert!(::core::mem::offset_of!(event, pid) == 0);
+/// };
+///
+/// ");
+/// # Ok::<(), rawbpf::btf::BtfError>(())
+/// ```
+pub struct Definitions<'b> {
+    pub(super) btf: &'b Btf<'b>,
+    pub(super) text: String,
+    pub(super) names: Names<'b>,
+    /// What has been written.
+    pub(super) known: HashMap<TypeId, Facts>,
+    pub(super) budget: Budget,
+    visited: HashSet<TypeId>,
+}
+
+impl std::fmt::Debug for Definitions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Definitions")
+            .field("written", &self.known.len())
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is left to do.
+enum Step {
+    /// See to it that all is there that the type needs.
+    Visit(TypeId),
+    /// Write its definition.
+    Write(TypeId),
+}
+
+impl<'b> Definitions<'b> {
+    /// No definitions yet. [`Definitions::add`] adds some.
+    pub fn new(btf: &'b Btf<'b>) -> Self {
+        let mut budget = Budget::of(btf);
+        Self {
+            btf,
+            text: String::new(),
+            names: Names::of(btf, &mut budget),
+            known: HashMap::new(),
+            budget,
+            visited: HashSet::new(),
+        }
+    }
+
+    /// Adds the definition of a type, after all that it holds and that has not been written yet; of a variable or section, those of
+    /// its types. Nothing is added of what is only pointed to, and of functions.
+    ///
+    /// # Errors
+    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    pub fn add(&mut self, id: TypeId) -> Result<(), BtfError> {
+        let mut steps = vec![Step::Visit(id)];
+        while let Some(step) = steps.pop() {
+            self.budget.check()?;
+            let (Step::Visit(id) | Step::Write(id)) = step;
+            let Ok(ty) = self.btf.get(id) else { continue };
+            match step {
+                Step::Visit(_) => self.visit(&ty, &mut steps),
+                Step::Write(_) => self.write(&ty),
+            }
+        }
+        self.budget.check()
+    }
+
+    /// What has been written so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What has been written since it was last taken.
+    pub fn take_text(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
+    fn visit(&mut self, ty: &Type<'b>, steps: &mut Vec<Step>) {
+        if !self.visited.insert(ty.id()) {
+            return;
+        }
+        self.budget.spend(ty.id(), 1);
+        match ty.kind() {
+            Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag | Kind::Var => {
+                steps.extend(ty.target().map(Step::Visit));
+            }
+            Kind::Array => steps.extend(ty.array().map(|array| Step::Visit(array.element))),
+            Kind::Datasec => {
+                let variables = ty.variables().map(|variable| variable.type_id);
+                steps.extend(variables.map(Step::Visit));
+            }
+            Kind::Typedef => {
+                steps.push(Step::Write(ty.id()));
+                steps.extend(ty.target().map(Step::Visit));
+            }
+            Kind::Enum | Kind::Enum64 | Kind::Fwd => steps.push(Step::Write(ty.id())),
+            Kind::Struct | Kind::Union => {
+                steps.push(Step::Write(ty.id()));
+                self.name_members(ty);
+                let members = ty.members().rev();
+                steps.extend(members.map(|member| Step::Visit(member.type_id)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Names what members are of and has no name after them.
+    fn name_members(&mut self, ty: &Type<'b>) {
+        if ty.name().is_empty() {
+            // Nothing is written around it, unless it has been named after that.
+            self.names
+                .name_after(ty.id(), "anonymous", &ty.id().to_string());
+        }
+        let outer = self.names.get(ty.id()).cloned().unwrap_or_default();
+        let mut unnamed = 0_u32;
+        for member in ty.members() {
+            self.budget.spend(ty.id(), 1);
+            let name = if member.name.is_empty() {
+                unnamed = unnamed.saturating_add(1);
+                format!("anon_{}", unnamed.saturating_sub(1)).into()
+            } else {
+                identifier(member.name)
+            };
+            if let Some(inner) = self.without_name(member.type_id) {
+                self.names.name_after(inner, &outer, &name);
+            }
+        }
+    }
+
+    /// The structure, union or enumeration without a name that a member is of, also in an array.
+    fn without_name(&mut self, id: TypeId) -> Option<TypeId> {
+        let mut now = id;
+        for _ in 0..crate::btf::MAX_CHAIN {
+            self.budget.spend(now, 1);
+            let ty = self.btf.get(now).ok()?;
+            now = match ty.kind() {
+                Kind::Array => ty.array()?.element,
+                kind if kind.is_modifier() => ty.target()?,
+                kind if kind.is_composite() || kind.is_any_enum() => {
+                    return ty.name().is_empty().then_some(now);
+                }
+                _ => return None,
+            };
+        }
+        None
+    }
+}

@@ -1,0 +1,218 @@
+//! Names as Rust allows them, each once: types of all kinds share one space with constants.
+
+use super::bits::RESERVED;
+use crate::TypeId;
+use crate::btf::show::budget::Budget;
+use crate::btf::show::names::{Space, plain};
+use crate::btf::{Btf, Kind, Type};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Words that Rust keeps for itself, as names only with `r#` in front.
+const KEYWORDS: &[&str] = &[
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return",
+    "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
+];
+
+/// Words that are no names even then.
+const NEVER_NAMES: &[&str] = &["_", "crate", "self", "super", "Self"];
+
+/// Types that every module has, and that must mean the same in this one.
+const PRIMITIVES: &[&str] = &[
+    "bool", "char", "f16", "f32", "f64", "f128", "i8", "i16", "i32", "i64", "i128", "isize", "str",
+    "u8", "u16", "u32", "u64", "u128", "usize",
+];
+
+/// Names made of the names of what they are in may become so long.
+const LONGEST: usize = 200;
+
+/// The name as Rust allows it: other characters become `_`.
+pub(super) fn identifier(name: &str) -> Cow<'_, str> {
+    spelled(plain(name))
+}
+
+fn spelled(name: Cow<'_, str>) -> Cow<'_, str> {
+    if NEVER_NAMES.contains(&&*name) {
+        format!("{name}_").into()
+    } else if (2..=8).contains(&name.len()) && KEYWORDS.contains(&&*name) {
+        format!("r#{name}").into()
+    } else {
+        name
+    }
+}
+
+/// Without what makes a keyword a name, to put something in front of it.
+pub(super) fn bare(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// What there is under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Named<'b> {
+    /// The type has a definition of this name.
+    Own(Cow<'b, str>),
+    /// The name is that of something else, which is the same: `typedef struct s s`.
+    Same(Cow<'b, str>),
+}
+
+/// The names of types and constants.
+pub(super) struct Names<'b> {
+    space: Space<'b>,
+    of_types: HashMap<TypeId, Named<'b>>,
+    /// Enumerations without a name that a member or a typedef is of.
+    used: Vec<bool>,
+}
+
+impl<'b> Names<'b> {
+    /// Gives all types their names: structures, unions and enumerations first, so that a typedef of the same name has to give way.
+    pub(super) fn of(btf: &'b Btf<'b>, budget: &mut Budget) -> Self {
+        let mut names = Self {
+            space: Space::default(),
+            of_types: HashMap::new(),
+            used: vec![false; usize::try_from(btf.end_id()).unwrap_or_default()],
+        };
+        for name in PRIMITIVES.iter().chain(RESERVED) {
+            names.space.take((*name).into());
+        }
+        let all = || (1..btf.end_id()).filter_map(|id| btf.get(TypeId(id)).ok());
+        for ty in all() {
+            budget.spend(ty.id(), ty.name().len());
+            let is_defined = ty.kind().is_composite() || ty.kind().is_any_enum();
+            if is_defined && !ty.name().is_empty() {
+                names.give(ty.id(), identifier(ty.name()));
+            }
+            names.note_uses(&ty);
+            if budget.is_exhausted() {
+                return names;
+            }
+        }
+        for ty in all().filter(|ty| ty.kind() == Kind::Typedef) {
+            names.typedef(btf, &ty);
+        }
+        // What is only declared has its name if nothing else does.
+        for ty in all().filter(|ty| ty.kind() == Kind::Fwd) {
+            let name = identifier(ty.name());
+            if !ty.name().is_empty() && !names.space.has(&name) {
+                names.give(ty.id(), name);
+            }
+        }
+        names
+    }
+
+    fn give(&mut self, id: TypeId, name: Cow<'b, str>) {
+        let name = self.space.take(name);
+        self.of_types.insert(id, Named::Own(name));
+    }
+
+    fn note_uses(&mut self, ty: &Type<'_>) {
+        if matches!(ty.kind(), Kind::Ptr | Kind::FuncProto | Kind::DeclTag) {
+            return;
+        }
+        for id in ty.referenced() {
+            let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+            if let Some(used) = self.used.get_mut(index) {
+                *used = true;
+            }
+        }
+    }
+
+    /// A typedef gives its name to what has none; it needs none if it says the same as another name.
+    fn typedef(&mut self, btf: &'b Btf<'b>, ty: &Type<'b>) {
+        let name = identifier(ty.name());
+        let target = ty.target().unwrap_or_default();
+        let number = || {
+            let number = ty.resolved().ok()?;
+            super::expression::number(&number)
+        };
+        let same = match self.of_types.get(&target) {
+            Some(Named::Own(other)) => *other == name,
+            Some(Named::Same(_)) => false,
+            None => {
+                let body = btf.get(target).ok().filter(|ty| ty.name().is_empty());
+                let body = body.filter(|ty| ty.kind().is_composite() || ty.kind().is_any_enum());
+                if body.is_some() {
+                    self.give(target, name.clone());
+                    let name = self.get(target).cloned().unwrap_or(name);
+                    self.of_types.insert(ty.id(), Named::Same(name));
+                    return;
+                }
+                false
+            }
+        };
+        if same || number().is_some_and(|number| *number.text == *name) {
+            self.of_types.insert(ty.id(), Named::Same(name));
+        } else {
+            self.give(ty.id(), name);
+        }
+    }
+
+    /// The name of a type, if it has one.
+    pub(super) fn get(&self, id: TypeId) -> Option<&Cow<'b, str>> {
+        match self.of_types.get(&id)? {
+            Named::Own(name) | Named::Same(name) => Some(name),
+        }
+    }
+
+    /// Whether a type has a definition of its own name.
+    pub(super) fn is_own(&self, id: TypeId) -> bool {
+        matches!(self.of_types.get(&id), Some(Named::Own(_)))
+    }
+
+    /// Whether a member, a typedef or an array is of this type.
+    pub(super) fn is_used(&self, id: TypeId) -> bool {
+        let index = usize::try_from(id.0).unwrap_or(usize::MAX);
+        self.used.get(index).copied().unwrap_or_default()
+    }
+
+    /// Names a type without a name after the member that is of it, unless it has a name already.
+    pub(super) fn name_after(&mut self, id: TypeId, outer: &str, member: &str) {
+        if !self.of_types.contains_key(&id) {
+            let name = combined(outer, member, id);
+            self.give(id, name);
+        }
+    }
+
+    /// A name for what is written for a member of a type.
+    pub(super) fn take_after(&mut self, outer: &str, member: &str, id: TypeId) -> Cow<'b, str> {
+        let name = combined(outer, member, id);
+        self.space.take(name)
+    }
+
+    /// A name for a constant.
+    pub(super) fn constant(&mut self, name: &'b str) -> Cow<'b, str> {
+        self.space.take(identifier(name))
+    }
+}
+
+fn combined<'b>(outer: &str, member: &str, id: TypeId) -> Cow<'b, str> {
+    let name = format!("{}_{}", bare(outer), bare(member));
+    if name.len() > LONGEST {
+        return format!("anonymous_{id}").into();
+    }
+    spelled(name.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_identifiers() {
+        for (name, expected) in [
+            ("task_struct", "task_struct"),
+            ("type", "r#type"),
+            ("self", "self_"),
+            ("crate", "crate_"),
+            ("_", "__"),
+            ("", "__"),
+            ("3com", "_3com"),
+            ("Option<&str>", "Option__str_"),
+            ("größe", "gr__e"),
+        ] {
+            assert_eq!(identifier(name), expected);
+        }
+    }
+}
