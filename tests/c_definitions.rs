@@ -113,6 +113,46 @@ fn types_of_programs_are_laid_out_as_they_are() {
     }
 }
 
+/// What the kernel's own test of libbpf expects of a source, between marks: without a comment's stars, and without the lines on which it
+/// starts or ends.
+fn expected(source: &str) -> String {
+    let (mut expected, mut is_inside) = (String::new(), false);
+    for line in source.lines() {
+        let is_start = line.contains("START-EXPECTED-OUTPUT");
+        is_inside = is_start || is_inside && !line.contains("END-EXPECTED-OUTPUT");
+        if is_inside && !line.contains("/*") && !line.contains("*/") {
+            let text = line.trim_start_matches([' ', '\t']).strip_prefix('*');
+            expected.push_str(text.unwrap_or(line));
+            expected.push('\n');
+        }
+    }
+    expected
+}
+
+#[test]
+fn definitions_are_those_that_the_kernels_tests_expect() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/btf_dump");
+    for name in [
+        "bitfields",
+        "multidim",
+        "namespacing",
+        "ordering",
+        "packing",
+        "padding",
+        "syntax",
+    ] {
+        let source = fs::read_to_string(folder.join(format!("{name}.c"))).unwrap();
+        let btf = Btf::from_file(folder.join(format!("{name}.btf"))).unwrap();
+        let mut definitions = Definitions::new(&btf);
+        for id in btf.own_ids() {
+            definitions.add(TypeId(id)).unwrap();
+        }
+        let expected = expected(&source);
+        assert!(expected.len() > 100, "{name}: {expected}");
+        assert_eq!(definitions.text(), expected, "{name}");
+    }
+}
+
 /// Numbers that are the same in each run.
 struct Numbers(u64);
 

@@ -20,6 +20,8 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("cli/src/commands/load.rs", &["load"]),
     ("cli/src/commands/run.rs", &["run"]),
     ("cli/src/commands/btf.rs", &["btf"]),
+    ("cli/src/commands/btf/diff.rs", &["btf"]),
+    ("cli/src/commands/btf/merge.rs", &["btf"]),
     ("cli/src/commands/generate.rs", &["gen"]),
     ("cli/src/show/sources.rs", &["run"]),
     ("cli/src/show/events.rs", &["run"]),
@@ -79,9 +81,10 @@ fn has_option(job: &str, option: &str) -> bool {
         .find_subcommand(job)
         .unwrap_or_else(|| panic!("there is no job {job}"));
     let name = option.trim_start_matches("--");
-    command
-        .get_arguments()
-        .any(|arg| arg.get_long() == Some(name))
+    // `btf` and `gen` have jobs of their own.
+    let all = std::iter::once(command).chain(command.get_subcommands());
+    let mut arguments = all.flat_map(clap::Command::get_arguments);
+    arguments.any(|arg| arg.get_long() == Some(name))
 }
 
 /// Words and options, without surrounding punctuation.

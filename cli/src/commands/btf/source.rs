@@ -69,7 +69,8 @@ impl<'a> Source<'a> {
     /// Its types, and those that are asked for if not all are.
     pub(super) fn read(&self, base: Option<&Path>) -> Result<Types> {
         if base.is_some() && !matches!(self, Self::File(_)) {
-            let message = "--base is about a file; what the kernel's own types continue is known";
+            let message =
+                "a base can only be given for a file: what types in the kernel continue is known";
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         match self {
@@ -336,7 +337,10 @@ mod tests {
             assert!(error.to_string().contains("expected FILE"), "{error}");
         }
         let error = Source::Id(1).read(Some(Path::new("base"))).unwrap_err();
-        assert!(error.to_string().contains("--base"), "{error}");
+        assert!(
+            error.to_string().contains("only be given for a file"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -48,12 +48,7 @@ pub(super) struct Layout {
 /// The layout of a structure of `size` bytes.
 pub(super) fn structure(mut slots: Vec<Slot>, size: u64) -> Layout {
     // Of what starts at one place, that which takes no room comes first.
-    slots.sort_by_key(|slot| {
-        (
-            slot.offset,
-            slot.shape != Shape::Plain { size: 0, align: 0 } && !slot.is_empty(),
-        )
-    });
+    slots.sort_by_key(|slot| (slot.offset, !slot.is_empty()));
     let mut writer = Writer::default();
     for slot in slots {
         if writer.place(&slot, size).is_none() {
