@@ -63,7 +63,7 @@
 //! | feature | what it adds | without it | what it costs |
 //! |---|---|---|---|
 //! | `load` | everything that asks the kernel: loading, attaching, maps, events, probing; on Linux alone | the crate opens objects and plans loads for kernels that files describe, on any Unix | nothing |
-//! | `dwarf` | BTF made of debug information ([`dwarf`]), for kernels and objects that have none; not on by default | `pahole -J` makes it | `gimli`, `ruzstd`, `flate2`: 9 crates |
+//! | `dwarf` | BTF made of debug information ([`dwarf`]), for kernels and objects that have none; files, lines and inlined functions for addresses ([`symbols`]); not on by default | `pahole -J` makes BTF; addresses have names of functions alone | `gimli`, `ruzstd`, `flate2`: 9 crates |
 //! | `gz` | the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables | it is found as `/boot/config-*` alone | `flate2`: 6 crates |
 //! | `xz` | the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes and [`symbols`] | those functions have no names | `xz4rust`: 1 crate |
 //! | `tokio` | `ring::Async`, which waits for events in tasks of tokio | a thread waits, or whatever watches the reader's descriptor | `tokio` with `net` and `rt`: 4 crates |
