@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 /// A chain of qualifiers, typedefs and arrays may have so many links.
 const LONGEST_CHAIN: usize = 256;
 
+/// Arrays of arrays are written so deep; what is deeper, as bytes. Compilers have a limit, too.
+const DEEPEST: usize = 32;
+
 /// What is larger has no size that a compiler takes.
 const LARGEST: u64 = 1 << 46;
 
@@ -183,7 +186,7 @@ impl<'b> Definitions<'b> {
 /// An array, of arrays if there are several lengths, outermost first.
 fn array<'b>(element: Expression<'b>, lengths: &[u32], elements: u64) -> Option<Expression<'b>> {
     let size = element.facts.size.checked_mul(elements)?;
-    if size > LARGEST {
+    if size > LARGEST || lengths.len() > DEEPEST {
         return None;
     }
     if lengths.is_empty() {

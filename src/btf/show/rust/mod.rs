@@ -4,6 +4,10 @@
 //! lay out at all (members upon each other) is told in a comment; a `const` next to each definition asserts it. Pointers are
 //! numbers, since what they point to is in another address space, and so what is only pointed to is not written.
 //!
+//! All types are `Immutable` and `KnownLayout`. Of any bytes (`FromBytes`) are those without a `bool`; those with one have `TryFromBytes`
+//! and `FromZeros`. Those without a union are `IntoBytes`. A name that is taken, by a type of another kind or by what is written around the
+//! definitions, gets a number (`name___2`).
+//!
 //! ```text
 //!  module (a whole file: lints, helpers, all types)
 //!     `--> definitions    complete types first
