@@ -138,6 +138,10 @@ fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outco
         }
     };
     let open = |bytes: &[u8]| OpenOptions::new().object_name("linked").open_bytes(bytes);
+    // What ours wrote is also theirs to read.
+    let path = work.join("ours.o");
+    fs::write(&path, &ours)?;
+    let read = run_reference(args, &work.join("read.o"), &[path])?;
     let (ours, theirs) = match (open(&ours), open(&theirs)) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
         // What nobody defines is left to another link, and cannot be opened. bpftool's second pass over it takes some declarations
@@ -151,8 +155,16 @@ fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outco
             return Ok(Outcome::Different(vec![how]));
         }
     };
-    let mut differences =
-        said::differences(&said::said(&ours, target), &said::said(&theirs, target));
+    let said = said::said(&ours, target);
+    let mut differences = said::differences(&said, &said::said(&theirs, target));
+    match read.map(|read| open(&read)) {
+        Ok(Ok(read)) => {
+            let changed = said::differences(&said, &said::said(&read, target));
+            differences.extend(changed.iter().map(|what| format!("read by theirs: {what}")));
+        }
+        Ok(Err(error)) => differences.push(format!("read by theirs: {error}")),
+        Err(words) => differences.push(format!("theirs cannot read it: {words}")),
+    }
     let counts = (ours.programs().len(), ours.maps().len());
     if args.load && set.is_named {
         let (ours, theirs) = (verdicts(ours, target)?, verdicts(theirs, target)?);
@@ -194,17 +206,27 @@ fn verdicts(mut object: OpenObject, target: &Target) -> Result<said::Said> {
 /// What bpftool makes of it; its last words if it refuses.
 fn reference(args: &Args, set: &Set, work: &Path) -> Result<Result<Vec<u8>, String>> {
     let (once, twice) = (work.join("once.o"), work.join("twice.o"));
-    for (output, inputs) in [(&once, &set.files), (&twice, &vec![once.clone()])] {
-        let run = Command::new(&args.bpftool)
-            .args(["gen", "object"])
-            .arg(output)
-            .args(inputs)
-            .output()
-            .with_context(|| format!("running {}", args.bpftool.display()))?;
-        if !run.status.success() {
-            let words = String::from_utf8_lossy(&run.stderr);
-            return Ok(Err(words.trim().replace('\n', "; ")));
-        }
+    let linked = run_reference(args, &once, &set.files)?;
+    if linked.is_err() {
+        return Ok(linked);
     }
-    Ok(Ok(fs::read(&twice)?))
+    run_reference(args, &twice, &[once])
+}
+
+fn run_reference(
+    args: &Args,
+    output: &Path,
+    inputs: &[PathBuf],
+) -> Result<Result<Vec<u8>, String>> {
+    let run = Command::new(&args.bpftool)
+        .args(["gen", "object"])
+        .arg(output)
+        .args(inputs)
+        .output()
+        .with_context(|| format!("running {}", args.bpftool.display()))?;
+    if !run.status.success() {
+        let words = String::from_utf8_lossy(&run.stderr);
+        return Ok(Err(words.trim().replace('\n', "; ")));
+    }
+    Ok(Ok(fs::read(output)?))
 }
