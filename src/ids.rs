@@ -103,6 +103,16 @@ impl ByteOrder {
         }
     }
 
+    /// A 64-bit number, read in this order.
+    pub(crate) fn u64(self, bytes: [u8; 8]) -> u64 {
+        let n = u64::from_ne_bytes(bytes);
+        if self == Self::Native {
+            n
+        } else {
+            n.swap_bytes()
+        }
+    }
+
     /// A 32-bit number, read in this order.
     pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
         let n = u32::from_ne_bytes(bytes);

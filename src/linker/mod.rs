@@ -9,12 +9,13 @@
 //!  steps  --> input (sections, symbols)  --> layout (each section's place in the output)
 //!             declared (names of types)      resolve (which symbol each name means)
 //!                                        --> agree (do all files say the same of it?), map_definition
-//!         --> relocate (references that move) --> types (BTF and .BTF.ext of all) --> output
+//!         --> relocate (references that move), jump_tables --> types (BTF and .BTF.ext of all) --> output
 //! ```
 
 mod agree;
 mod declared;
 mod input;
+mod jump_tables;
 mod layout;
 mod map_definition;
 mod output;

@@ -4,6 +4,7 @@
 //! itself how far from there: the section's part may now start later.
 
 use super::input::{Input, Role, describe, invalid, unsupported};
+use super::jump_tables::JumpTables;
 use super::layout::{Layout, Place, Stored};
 use super::output::Numbering;
 use super::resolve::{Meaning, Resolved};
@@ -27,6 +28,7 @@ pub(super) fn relocate(
     layout: &mut Layout<'_>,
 ) -> Result<()> {
     for (number, input) in inputs.iter().enumerate() {
+        let mut tables = JumpTables::of(input);
         for section in input.with_role(Role::Relocations) {
             let target = SectionIndex(section.info);
             let Some(place) = layout.place(number, target) else {
@@ -47,7 +49,7 @@ pub(super) fn relocate(
             let moved = rels.and_then(|rels| {
                 for (index, rel) in rels.enumerate() {
                     mover
-                        .move_one(layout, rel)
+                        .move_one(layout, &mut tables, rel)
                         .map_err(|e| e.context(format!("relocation {index}")))?;
                 }
                 Ok(())
@@ -70,7 +72,7 @@ struct Mover<'m, 'b> {
 }
 
 impl Mover<'_, '_> {
-    fn move_one(&self, layout: &mut Layout<'_>, rel: Rel) -> Result<()> {
+    fn move_one(&self, layout: &mut Layout<'_>, tables: &mut JumpTables, rel: Rel) -> Result<()> {
         self.check(rel)?;
         let symbol = self.symbol(rel)?;
         let meaning = self.resolved.meaning(self.number, rel.symbol);
@@ -93,6 +95,10 @@ impl Mover<'_, '_> {
             0
         };
         let order = self.input.byte_order();
+        if self.about.is_executable() {
+            let file = (self.number, order);
+            tables.used(file, &symbol, self.place.offset, layout)?;
+        }
         let Some(stored) = layout.stored_mut(self.place.output) else {
             return Ok(());
         };
@@ -168,8 +174,8 @@ impl Mover<'_, '_> {
         let rest = rest.ok_or_else(nothing)?;
         if !self.about.is_executable() {
             let word = rest.first_chunk_mut::<8>().ok_or_else(nothing)?;
-            let moved = order_u64(order, *word).wrapping_add(u64::from(by));
-            *word = order_u64(order, moved.to_ne_bytes()).to_ne_bytes();
+            let moved = order.u64(*word).wrapping_add(u64::from(by));
+            *word = order.u64(moved.to_ne_bytes()).to_ne_bytes();
             return Ok(());
         }
         let [code, _, _, _, imm @ ..] = rest.first_chunk_mut::<8>().ok_or_else(nothing)?;
@@ -177,14 +183,5 @@ impl Mover<'_, '_> {
         let moved = order.u32(*imm).wrapping_add(by);
         *imm = order.u32(moved.to_ne_bytes()).to_ne_bytes();
         Ok(())
-    }
-}
-
-/// A 64-bit number, read or written in this order.
-fn order_u64(order: ByteOrder, bytes: [u8; 8]) -> u64 {
-    let number = u64::from_ne_bytes(bytes);
-    match order {
-        ByteOrder::Native => number,
-        ByteOrder::Foreign => number.swap_bytes(),
     }
 }

@@ -5,13 +5,11 @@
 
 use super::declared::{Declaration, Declared};
 use super::input::{Input, invalid};
+use super::jump_tables::JUMP_TABLES;
 use super::layout::Layout;
 use crate::elf::{Symbol, SymbolPlace};
 use crate::{Error, Result};
 use std::collections::HashMap;
-
-/// The section of jump tables. Its symbols need no types, and two files may have some of one name.
-const JUMP_TABLES: &str = ".jumptables";
 
 /// What a symbol of an input becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -370,6 +370,40 @@ fn what_lies_at_an_offset_of_a_section_moves_with_it() {
 }
 
 #[test]
+fn jump_tables_lead_to_where_their_code_is_now() {
+    let object = |rels: bool| {
+        made(|parts| {
+            let load = [
+                Insn::new(Insn::LD_IMM64, 1, 0, 0, 0),
+                Insn::new(0, 0, 0, 0, 0),
+            ];
+            let main = parts.code("main", &[load[0], load[1], EXIT, EXIT]);
+            let entries = [16_u64, 24].map(u64::to_ne_bytes).concat();
+            let table = parts.data(".jumptables", &entries);
+            let code = parts.symbol("", Symbol::SECTION, Symbol::LOCAL, main);
+            parts.symbols[0].size = 0;
+            // Both files have one of this name, and no types of it.
+            let symbol = parts.symbol("table", Symbol::OBJECT, Symbol::GLOBAL, table);
+            parts.symbols[1].size = 16;
+            parts.relocate(main, 0, symbol, Rel::BPF_64_64);
+            if rels {
+                parts.relocate(table, 0, code, Rel::BPF_64_ABS64);
+                parts.relocate(table, 8, code, Rel::BPF_64_ABS64);
+            }
+        })
+    };
+    for rels in [false, true] {
+        let linked = link(&[object(rels), object(rels)]).unwrap();
+        let file = crate::elf::ElfFile::parse(&linked).unwrap();
+        let mut sections = file.sections().map(Result::unwrap);
+        let table = sections.find(|section| section.name == ".jumptables");
+        let entries = table.unwrap().data().unwrap().as_chunks::<8>().0;
+        let entries: Vec<u64> = entries.iter().map(|e| u64::from_ne_bytes(*e)).collect();
+        assert_eq!(entries, [16, 24, 32 + 16, 32 + 24]);
+    }
+}
+
+#[test]
 fn relocations_that_nothing_understands_are_refused() {
     let with = |kind, offset, target: fn(&mut Parts) -> u32| {
         made(|parts| {
@@ -513,7 +547,8 @@ fn many(count: usize, linkage: Linkage) -> Vec<u8> {
     let is_defined = linkage == Linkage::Global;
     for at in 0..count {
         // As long as the kernel takes the name of a symbol in objects of old.
-        let name: &'static str = Box::leak(format!("{at:0>127}").into_boxed_str());
+        let name = format!("{}{at:07}", "x".repeat(120));
+        let name: &'static str = Box::leak(name.into_boxed_str());
         parts.types.add_func(name, linkage, proto);
         let section = if is_defined { text } else { 0 };
         parts.symbol(name, Symbol::FUNC, Symbol::GLOBAL, section);

@@ -36,12 +36,13 @@ impl Renumbered {
         let mut next = 1_u32;
         for (number, input) in inputs.iter().enumerate() {
             let (mut new, mut written) = (vec![0], Vec::new());
+            let idle = idle_prototypes(input, number, resolved);
             for ty in input.btf.iter().flat_map(Btf::types) {
                 let is_written = is_written(&ty, number, resolved);
                 // A tag goes with what it is on.
                 let on = ty.target().filter(|_| ty.kind() == Kind::DeclTag);
                 let is_lost = on.is_some_and(|on| is_lost(input, on, resolved));
-                if is_written && !is_lost {
+                if is_written && !is_lost && !idle.contains(&ty.id()) {
                     new.push(next);
                     next = next.saturating_add(1);
                     written.push(ty.id());
@@ -96,6 +97,28 @@ fn is_written(ty: &Type<'_>, input: usize, resolved: &Resolved<'_>) -> bool {
         Some(global) => (global.chosen.input, global.declared.id) == (input, ty.id()),
         None => !has_no_symbol(ty),
     }
+}
+
+/// The prototypes of functions that are another file's, and of nothing else: without names of parameters, they would be kept beside those
+/// of the definitions.
+fn idle_prototypes(input: &Input<'_>, number: usize, resolved: &Resolved<'_>) -> HashSet<TypeId> {
+    let types = || input.btf.iter().flat_map(Btf::types);
+    let others = types().filter(|ty| ty.kind() == Kind::Func && !is_written(ty, number, resolved));
+    let mut idle: HashSet<TypeId> = others.filter_map(|ty| ty.target()).collect();
+    if idle.is_empty() {
+        return idle;
+    }
+    for ty in types().filter(|ty| is_written(ty, number, resolved)) {
+        for used in ty.referenced() {
+            idle.remove(&used);
+        }
+    }
+    for relo in input.ext.iter().flat_map(BtfExt::core_relo) {
+        for relo in relo.core_relos() {
+            idle.remove(&relo.type_id);
+        }
+    }
+    idle
 }
 
 /// Whether this is left out if no symbol has its name: a variable of a section that is left out, or a declaration that nobody uses.

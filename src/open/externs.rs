@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 const UNDEFINED_HINT: &str = "declare what the kernel provides with __ksym or __kconfig; link this file first with the \
-                              object that defines the rest (`bpftool gen object`)";
+                              object that defines the rest (`rawbpf gen object`)";
 
 /// The externs of an object, and where their declarations are.
 #[derive(Debug, Default)]

@@ -57,9 +57,10 @@ pub(crate) fn differences(ours: &Said, theirs: &Said) -> Vec<String> {
         .collect()
 }
 
-/// An error without the numbers of types.
+/// An error without the numbers of types, and without names that may have been meant, for which there is not always time.
 fn reason(error: &rawbpf::Error) -> String {
     let text = error.message();
+    let text = text.split("; did you mean").next().unwrap_or_default();
     let mut out = String::new();
     let mut inside = false;
     for c in text.chars() {

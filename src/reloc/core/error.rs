@@ -80,7 +80,7 @@ impl CoreError {
                 "ask first for a field that only the right type has: types without it are left out from then on",
             ),
             Self::OriginalValue { .. } | Self::AccessSize { .. } => Some(
-                "the object contradicts itself: rebuild it, or relink it with `bpftool gen object`",
+                "the object contradicts itself: rebuild it, or relink it with `rawbpf gen object`",
             ),
             Self::OffsetTooLarge(_) => {
                 Some("read the field with bpf_core_read() instead of a direct access")

@@ -11,9 +11,9 @@ mod sets;
 
 use crate::fixtures::fixtures_dir;
 use anyhow::{Context as _, Result, anyhow, ensure};
-use rawbpf::OpenOptions;
 use rawbpf::linker::Linker;
 use rawbpf::reloc::Target;
+use rawbpf::{OpenObject, OpenOptions};
 use sets::Set;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Link so many pairs of objects that have nothing to do with each other, too
     #[arg(long, default_value_t = 200, value_name = "N")]
     pairs: usize,
+    /// Load the objects that are made to be linked, too, and compare the kernel's verdicts and tags (as root)
+    #[arg(long)]
+    load: bool,
     /// Only link the parts of the fixtures with the reference, for tests/linker.rs to compare
     #[arg(long, conflicts_with = "folder")]
     references: bool,
@@ -135,6 +138,10 @@ fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outco
         }
     };
     let open = |bytes: &[u8]| OpenOptions::new().object_name("linked").open_bytes(bytes);
+    // What ours wrote is also theirs to read.
+    let path = work.join("ours.o");
+    fs::write(&path, &ours)?;
+    let read = run_reference(args, &work.join("read.o"), &[path])?;
     let (ours, theirs) = match (open(&ours), open(&theirs)) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
         // What nobody defines is left to another link, and cannot be opened. bpftool's second pass over it takes some declarations
@@ -148,28 +155,78 @@ fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outco
             return Ok(Outcome::Different(vec![how]));
         }
     };
-    let differences = said::differences(&said::said(&ours, target), &said::said(&theirs, target));
+    let said = said::said(&ours, target);
+    let mut differences = said::differences(&said, &said::said(&theirs, target));
+    match read.map(|read| open(&read)) {
+        Ok(Ok(read)) => {
+            let changed = said::differences(&said, &said::said(&read, target));
+            differences.extend(changed.iter().map(|what| format!("read by theirs: {what}")));
+        }
+        Ok(Err(error)) => differences.push(format!("read by theirs: {error}")),
+        Err(words) => differences.push(format!("theirs cannot read it: {words}")),
+    }
+    let counts = (ours.programs().len(), ours.maps().len());
+    if args.load && set.is_named {
+        let (ours, theirs) = (verdicts(ours, target)?, verdicts(theirs, target)?);
+        println!(
+            "  {}",
+            ours.values().cloned().collect::<Vec<_>>().join("\n  ")
+        );
+        differences.extend(said::differences(&ours, &theirs));
+    }
     Ok(if differences.is_empty() {
-        Outcome::Same(ours.programs().len(), ours.maps().len())
+        Outcome::Same(counts.0, counts.1)
     } else {
         Outcome::Different(differences)
     })
 }
 
+/// What the kernel says to each program, and its tag.
+fn verdicts(mut object: OpenObject, target: &Target) -> Result<said::Said> {
+    for program in object.programs_mut() {
+        program.set_autoload(true);
+    }
+    let loaded = object.relocate_each(target)?.load_each(target)?;
+    let mut said = said::Said::new();
+    for outcome in loaded.programs {
+        let name = &outcome.name;
+        let verdict = match (outcome.error, loaded.object.program(name)) {
+            (Some(error), _) => format!("{name}: {}", error.message()),
+            (None, Ok(program)) => {
+                let tag = u64::from_be_bytes(program.tag()?);
+                format!("{name}: loaded, tag {tag:016x}")
+            }
+            (None, Err(error)) => format!("{name}: {error}"),
+        };
+        said.insert(format!("verdict on {name}"), verdict);
+    }
+    Ok(said)
+}
+
 /// What bpftool makes of it; its last words if it refuses.
 fn reference(args: &Args, set: &Set, work: &Path) -> Result<Result<Vec<u8>, String>> {
     let (once, twice) = (work.join("once.o"), work.join("twice.o"));
-    for (output, inputs) in [(&once, &set.files), (&twice, &vec![once.clone()])] {
-        let run = Command::new(&args.bpftool)
-            .args(["gen", "object"])
-            .arg(output)
-            .args(inputs)
-            .output()
-            .with_context(|| format!("running {}", args.bpftool.display()))?;
-        if !run.status.success() {
-            let words = String::from_utf8_lossy(&run.stderr);
-            return Ok(Err(words.trim().replace('\n', "; ")));
-        }
+    let linked = run_reference(args, &once, &set.files)?;
+    if linked.is_err() {
+        return Ok(linked);
     }
-    Ok(Ok(fs::read(&twice)?))
+    run_reference(args, &twice, &[once])
+}
+
+fn run_reference(
+    args: &Args,
+    output: &Path,
+    inputs: &[PathBuf],
+) -> Result<Result<Vec<u8>, String>> {
+    let run = Command::new(&args.bpftool)
+        .args(["gen", "object"])
+        .arg(output)
+        .args(inputs)
+        .output()
+        .with_context(|| format!("running {}", args.bpftool.display()))?;
+    if !run.status.success() {
+        let words = String::from_utf8_lossy(&run.stderr);
+        return Ok(Err(words.trim().replace('\n', "; ")));
+    }
+    Ok(Ok(fs::read(output)?))
 }
