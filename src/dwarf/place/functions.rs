@@ -2,14 +2,18 @@
 
 use super::index::Ranges;
 use super::sections::{Sections, Slice};
-use gimli::{Abbreviation, AttributeValue, DwAt, DwTag, EntriesRaw, UnitOffset, constants as dw};
+use gimli::{
+    Abbreviation, Abbreviations, AttributeValue, DwAt, DwTag, EntriesRaw, UnitOffset,
+    constants as dw,
+};
 use std::ops::Range;
+use std::sync::Arc;
 
 pub(super) type Dwarf<'d> = gimli::Dwarf<Slice<'d>>;
 pub(super) type GimliUnit<'d> = gimli::Unit<Slice<'d>>;
 
 /// Lists of ranges may be shared, so that a small file could have any number of them.
-const MOST_RANGES: usize = 1 << 22;
+pub(super) const MOST_RANGES: usize = 1 << 22;
 
 /// What is wanted of an entry.
 #[derive(Debug, Default)]
@@ -39,23 +43,69 @@ pub(super) struct Inlined<'d> {
     pub(super) call: Call,
 }
 
-/// The ranges of the addresses of a whole unit.
-pub(super) fn ranges_of_root(sections: &Sections, bytes: &[u8]) -> gimli::Result<Vec<Range<u64>>> {
+/// The ranges of the addresses of a whole unit, as far as `steps` lead; the table of lines is left alone.
+pub(super) fn ranges_of_root(
+    sections: &Sections,
+    bytes: &[u8],
+    abbreviations: Arc<Abbreviations>,
+    steps: &mut usize,
+) -> gimli::Result<Vec<Range<u64>>> {
     let dwarf = sections.around(bytes);
     let Some(header) = dwarf.units().next()? else {
         return Ok(Vec::new());
     };
-    let unit = dwarf.unit(header)?;
+    let unit = without_lines(&dwarf, header, abbreviations)?;
     let mut entries = unit.entries_raw(None)?;
     let mut found = Vec::new();
     if let Some(abbreviation) = entries.read_abbreviation()? {
         let entry = read(&dwarf, &unit, abbreviation, &mut entries)?;
-        each_range(sections, &dwarf, &unit, &entry, &mut |range| {
+        each_range(sections, &dwarf, &unit, &entry, steps, &mut |range| {
             found.push(range);
-            found.len() < MOST_RANGES
         })?;
     }
     Ok(found)
+}
+
+/// What is needed of a unit to read its ranges.
+fn without_lines<'d>(
+    dwarf: &Dwarf<'d>,
+    header: gimli::UnitHeader<Slice<'d>>,
+    abbreviations: Arc<Abbreviations>,
+) -> gimli::Result<GimliUnit<'d>> {
+    let encoding = header.encoding();
+    let main = gimli::DwarfFileType::Main;
+    let mut unit = gimli::Unit {
+        header,
+        abbreviations,
+        name: None,
+        comp_dir: None,
+        low_pc: 0,
+        str_offsets_base: gimli::DebugStrOffsetsBase::default_for_encoding_and_file(encoding, main),
+        addr_base: gimli::DebugAddrBase(0),
+        loclists_base: gimli::DebugLocListsBase::default_for_encoding_and_file(encoding, main),
+        rnglists_base: gimli::DebugRngListsBase::default_for_encoding_and_file(encoding, main),
+        line_program: None,
+        dwo_id: None,
+    };
+    let mut low = None;
+    let mut entries = unit.entries_raw(None)?;
+    let mut bases = (unit.addr_base, unit.rnglists_base);
+    if let Some(abbreviation) = entries.read_abbreviation()? {
+        for specification in abbreviation.attributes() {
+            let attribute = entries.read_attribute(*specification)?;
+            match (attribute.name(), attribute.value()) {
+                (dw::DW_AT_low_pc, value) => low = Some(value),
+                (_, AttributeValue::DebugAddrBase(base)) => bases.0 = base,
+                (_, AttributeValue::DebugRngListsBase(base)) => bases.1 = base,
+                _ => {}
+            }
+        }
+    }
+    (unit.addr_base, unit.rnglists_base) = bases;
+    if let Some(low) = low {
+        unit.low_pc = dwarf.attr_address(&unit, low)?.unwrap_or(0);
+    }
+    Ok(unit)
 }
 
 /// Where the functions of a unit are: their ranges, and the offset of each one's entry.
@@ -67,6 +117,7 @@ pub(super) fn functions(
     let mut found = Ranges::default();
     let mut entries = unit.entries_raw(None)?;
     let is_c = is_in_c(unit);
+    let mut steps = MOST_RANGES;
     while !entries.is_empty() {
         let at = entries.next_offset();
         let Some(abbreviation) = entries.read_abbreviation()? else {
@@ -81,9 +132,8 @@ pub(super) fn functions(
         }
         let entry = read(dwarf, unit, abbreviation, &mut entries)?;
         if is_function {
-            each_range(sections, dwarf, unit, &entry, &mut |range| {
+            each_range(sections, dwarf, unit, &entry, &mut steps, &mut |range| {
                 found.add(range, at.0);
-                found.len() < MOST_RANGES
             })?;
         }
         if may_be_left_out && entry.sibling > entries.next_offset().0 {
@@ -129,6 +179,7 @@ pub(super) fn inlined<'d>(
     let mut entries = unit.entries_raw(Some(UnitOffset(function)))?;
     // What another reader adds to its own depth.
     let mut base = 0;
+    let mut steps = MOST_RANGES;
     // Inside of an inlined function that does not have the address.
     let mut outside: Option<isize> = None;
     while !entries.is_empty() {
@@ -148,7 +199,7 @@ pub(super) fn inlined<'d>(
             entries.skip_attributes(abbreviation.attributes())?;
         } else {
             let entry = read(dwarf, unit, abbreviation, &mut entries)?;
-            if !is_nested && has(sections, dwarf, unit, &entry, address)? {
+            if !is_nested && has(sections, dwarf, unit, &entry, address, &mut steps)? {
                 found.retain(|outer| outer.depth < depth);
                 let (origin, call) = (entry.origin, entry.call);
                 found.push(Inlined {
@@ -178,12 +229,11 @@ fn has<'d>(
     unit: &GimliUnit<'d>,
     entry: &Entry<'d>,
     address: u64,
+    steps: &mut usize,
 ) -> gimli::Result<bool> {
-    let (mut is_there, mut count) = (false, 0);
-    each_range(sections, dwarf, unit, entry, &mut |range| {
+    let mut is_there = false;
+    each_range(sections, dwarf, unit, entry, steps, &mut |range| {
         is_there |= range.contains(&address);
-        count += 1;
-        !is_there && count < MOST_RANGES
     })?;
     Ok(is_there)
 }
@@ -244,13 +294,14 @@ fn is_wanted(name: DwAt) -> bool {
     )
 }
 
-/// Calls `visit` with each range of an entry that is in the program, until it has enough.
+/// Calls `visit` with each range of an entry that is in the program, until no steps are left.
 fn each_range<'d>(
     sections: &Sections,
     dwarf: &Dwarf<'d>,
     unit: &GimliUnit<'d>,
     entry: &Entry<'d>,
-    visit: &mut dyn FnMut(Range<u64>) -> bool,
+    steps: &mut usize,
+    visit: &mut dyn FnMut(Range<u64>),
 ) -> gimli::Result<()> {
     let list = match &entry.ranges {
         Some(list) => dwarf.attr_ranges(unit, *list)?,
@@ -270,9 +321,13 @@ fn each_range<'d>(
         return Ok(());
     };
     while let Some(range) = list.next()? {
-        let range = range.begin..range.end;
-        if sections.is_live(&range) && !visit(range) {
+        let Some(left) = steps.checked_sub(1) else {
             break;
+        };
+        *steps = left;
+        let range = range.begin..range.end;
+        if sections.is_live(&range) {
+            visit(range);
         }
     }
     Ok(())

@@ -4,10 +4,14 @@
 //! looked at once, when an address is not in it either.
 
 use super::super::error::DwarfError;
-use super::functions::ranges_of_root;
+use super::super::hash::Table;
+use super::functions::{MOST_RANGES, ranges_of_root};
 use super::sections::Sections;
 use crate::Result;
+use gimli::Abbreviations;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Addresses of units, and where units start.
 #[derive(Debug, Default)]
@@ -17,8 +21,8 @@ pub(super) struct Index {
     listed: Vec<u64>,
     /// Whether the units that it does not list were looked at.
     is_complete: bool,
-    /// Where all units start; empty until somebody asks.
-    starts: Vec<u64>,
+    /// Where all units start, and where their tables of abbreviations do; empty until somebody asks.
+    starts: Vec<(u64, u64)>,
 }
 
 impl Index {
@@ -60,13 +64,29 @@ impl Index {
     fn complete(&mut self, sections: &Sections) -> Result<()> {
         self.is_complete = true;
         self.find_starts(sections)?;
-        for start in &self.starts {
-            if self.listed.binary_search(start).is_err() {
-                let bytes = sections.unit(*start)?;
-                // A damaged unit has no addresses that could be asked for.
-                for range in ranges_of_root(sections, &bytes).unwrap_or_default() {
-                    self.ranges.add(range, *start);
+        let mut tables: Vec<u64> = self.starts.iter().map(|(_, table)| *table).collect();
+        tables.sort_unstable();
+        tables.dedup();
+        let mut known: Table<u64, Arc<Abbreviations>> = Table::default();
+        let mut steps = MOST_RANGES;
+        for (start, table) in &self.starts {
+            if self.listed.binary_search(start).is_ok() {
+                continue;
+            }
+            let abbreviations = match known.entry(*table) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => {
+                    // A table ends before the next one: or else each unit could have all of them from its own on.
+                    let next = tables.partition_point(|start| start <= table);
+                    let read = sections.abbreviations(*table, tables.get(next).copied());
+                    new.insert(Arc::new(read.unwrap_or_default())).clone()
                 }
+            };
+            let bytes = sections.unit(*start)?;
+            // A damaged unit has no addresses that could be asked for.
+            let ranges = ranges_of_root(sections, &bytes, abbreviations, &mut steps);
+            for range in ranges.unwrap_or_default() {
+                self.ranges.add(range, *start);
             }
         }
         self.ranges.sort();
@@ -77,7 +97,7 @@ impl Index {
         let mut at = 0;
         if self.starts.is_empty() {
             while let Some(len) = sections.unit_len(at)? {
-                self.starts.push(at);
+                self.starts.push((at, sections.table_of_unit(at)?));
                 at = at.saturating_add(len);
             }
         }
@@ -87,11 +107,12 @@ impl Index {
     /// The unit in which an entry of `.debug_info` is.
     pub(super) fn unit_of_entry(&mut self, sections: &Sections, entry: u64) -> Result<u64> {
         self.find_starts(sections)?;
-        let after = self.starts.partition_point(|start| *start <= entry);
+        let after = self.starts.partition_point(|(start, _)| *start <= entry);
         let unit = after
             .checked_sub(1)
             .and_then(|index| self.starts.get(index));
-        unit.copied().ok_or_else(|| DwarfError::NoDebugInfo.into())
+        unit.map(|(start, _)| *start)
+            .ok_or_else(|| DwarfError::NoDebugInfo.into())
     }
 }
 

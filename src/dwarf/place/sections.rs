@@ -141,6 +141,36 @@ impl Sections {
         Ok(Some(len))
     }
 
+    /// Where the table of abbreviations of the unit at an offset starts; past all of them for one that is damaged.
+    pub(super) fn table_of_unit(&self, offset: u64) -> Result<u64> {
+        use gimli::Reader as _;
+        let start = self.info(offset, 32)?;
+        let mut start = Slice::new(&start, self.order);
+        let mut table = || {
+            let (_, format) = start.read_initial_length()?;
+            if start.read_u16()? >= 5 {
+                // The kind of unit, and the size of addresses.
+                start.read_u16()?;
+            }
+            start.read_offset(format)
+        };
+        Ok(table().map_or(u64::MAX, |table| table as u64))
+    }
+
+    /// The table of abbreviations at an offset, which ends before the next one.
+    pub(super) fn abbreviations(
+        &self,
+        start: u64,
+        next: Option<u64>,
+    ) -> gimli::Result<gimli::Abbreviations> {
+        let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = &self.abbreviations;
+        let end = next.map_or(bytes.len(), offset).min(bytes.len());
+        let bytes = bytes.get(..end).unwrap_or_default();
+        let tables = gimli::DebugAbbrev::from(Slice::new(bytes, self.order));
+        tables.abbreviations(gimli::DebugAbbrevOffset(offset(start)))
+    }
+
     /// The bytes of one unit.
     pub(super) fn unit(&self, offset: u64) -> Result<Vec<u8>> {
         match self.unit_len(offset)? {
