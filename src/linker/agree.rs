@@ -34,6 +34,8 @@ struct Pair {
 /// Compares the types of two files; what was found equal once is not compared again.
 struct Comparison {
     equal: HashSet<(usize, usize, Pair)>,
+    /// The definitions of maps that were found equal.
+    maps: HashSet<(usize, usize, [Option<TypeId>; 2])>,
     todo: Vec<Pair>,
     /// How many more types, members and parameters may be compared.
     left: usize,
@@ -56,6 +58,7 @@ pub(super) fn check(
     let elements = elements.fold(0, usize::saturating_add);
     let mut comparison = Comparison {
         equal: HashSet::new(),
+        maps: HashSet::new(),
         todo: Vec::new(),
         left: elements
             .saturating_mul(MOST_PAIRS)
@@ -96,6 +99,10 @@ impl Comparison {
         (b, b_id): (&Btf<'_>, TypeId),
     ) -> Result<()> {
         if global.declared.section == Some(MAPS) {
+            let types = [a.get(a_id)?.target(), b.get(b_id)?.target()];
+            if !self.maps.insert((files.0, files.1, types)) {
+                return Ok(());
+            }
             return map_definition::check((a, a_id), (b, b_id), &mut |x, y| {
                 self.types(files, (a, x), (b, y))
             });

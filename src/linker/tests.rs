@@ -477,6 +477,65 @@ fn a_declaration_names_the_section_of_the_definition_or_none() {
     }
 }
 
+#[test]
+fn a_declared_map_repeats_the_whole_definition() {
+    let object = |linkage: Linkage, entries: u32, value: &str, extra: u32| {
+        made(|parts| {
+            let value = parts.types.add_int(value, 4, 0);
+            let number = |parts: &mut Parts, number| {
+                let array = parts.types.add_array(parts.int, parts.int, number);
+                parts.types.add_ptr(array)
+            };
+            let [kind, size] = [2, 4].map(|n| number(parts, n));
+            let [entries, extra] = [entries, extra].map(|n| number(parts, n));
+            let value = parts.types.add_ptr(value);
+            let members = [
+                ("type", kind, 0),
+                ("key_size", size, 64),
+                ("value", value, 128),
+                ("max_entries", entries, 192),
+                ("map_extra", extra, 256),
+            ];
+            let definition = parts.types.add_struct("", 40, members);
+            let var = parts.types.add_var("m", linkage, definition);
+            let place = VarSecinfo {
+                type_id: var,
+                offset: 0,
+                size: 40,
+            };
+            parts.types.add_datasec(".maps", 0, &[place]);
+            let is_defined = linkage == Linkage::Global;
+            let section = if is_defined {
+                parts.data(".maps", &[0; 40])
+            } else {
+                0
+            };
+            parts.symbol("m", Symbol::OBJECT, Symbol::GLOBAL, section);
+        })
+    };
+    let defined = object(Linkage::Global, 8, "u32", 0);
+    for objects in [
+        [defined.clone(), object(Linkage::Extern, 8, "u32", 0)],
+        [object(Linkage::Extern, 8, "u32", 0), defined.clone()],
+    ] {
+        let linked = OpenObject::from_bytes(&link(&objects).unwrap()).unwrap();
+        assert_eq!(linked.map("m").unwrap().max_entries(), 8);
+    }
+    let other = object(Linkage::Extern, 9, "u32", 0);
+    let words = [
+        "b.o: `m`: here and in a.o",
+        "`max_entries` of the map is 9 here, and 8 there",
+    ];
+    assert_refused(&[defined.clone(), other], &words);
+    let other = object(Linkage::Extern, 8, "u32", 1);
+    assert_refused(
+        &[defined.clone(), other],
+        &["`map_extra` of the map is 1 here, and 0 there"],
+    );
+    // The names of integers do not count.
+    link(&[defined, object(Linkage::Extern, 8, "unsigned int", 0)]).unwrap();
+}
+
 /// Many relocations and lines may name the bytes of one long string.
 #[test]
 fn names_that_overlap_are_not_copied_without_end() {
