@@ -102,6 +102,7 @@ mod ids;
 pub mod insn;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod kernel;
+mod keyed_hash;
 mod kinds;
 pub mod linker;
 #[cfg(all(feature = "load", target_os = "linux"))]

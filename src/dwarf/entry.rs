@@ -1,9 +1,9 @@
 //! One entry of `.debug_info`: the attributes that somebody asks for.
 
-use super::hash::Table;
 use super::names::{Name, Names};
 use super::plan::{Plan, Plans, Role, Step};
 use crate::btf::LONGEST_NAME;
+use crate::keyed_hash::Table;
 use gimli::{Attribute, AttributeValue, Encoding, EndianSlice, Endianity, EntriesRaw};
 use std::ops::Range;
 

@@ -1,10 +1,10 @@
 //! What of a file matters: its debug sections, and what its symbols say about functions and variables.
 
 use super::error::DwarfError;
-use super::hash::{Set, Table};
 use crate::Result;
 use crate::elf::ReadAt;
 use crate::elf::parts::{PartSymbolKind, Parts};
+use crate::keyed_hash::{Set, Table};
 
 /// The parts of a file that are read.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! References of a group of units, which are offsets when they are read, become rows.
 
 use super::error::DwarfError;
-use super::hash::Table;
 use super::names::Name;
 use super::types::{Function, Ref, Shape, Type, Types};
 use super::walk::Reading;
+use crate::keyed_hash::Table;
 
 /// Offsets become rows, definitions get the names of their declarations, and nothing refers to an [`Alias`](Shape::Alias) any more.
 ///

@@ -10,10 +10,10 @@
 //! A structure that is only declared is the same as one of its name that is defined, where they meet in this way; what was
 //! declared in the set gets to be that definition.
 
-use super::hash::{Keys, Set, Table};
 use super::names::Name;
 use super::same::alias_equal;
 use super::types::{DeclTag, Function, Item, Ref, Shape, Type, Types, Variable};
+use crate::keyed_hash::{Keys, Set, Table};
 
 /// What a type of the unit is in the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

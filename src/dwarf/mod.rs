@@ -16,8 +16,7 @@
 //!  place:   a file, an address --> functions, files and lines
 //! ```
 //!
-//! `types` is what passes between them: rows of plain numbers. `names` numbers names, `offsets` finds the row of an offset, `hash` is
-//! what tables use, `error` says what is wrong with a file.
+//! `types` is what passes between them: rows of plain numbers. `names` numbers names, `offsets` finds the row of an offset, `error` says what is wrong with a file.
 //!
 //! ```no_run
 //! let types = rawbpf::dwarf::Encoder::new().encode_file("vmlinux")?;
@@ -28,7 +27,6 @@
 mod encode;
 mod entry;
 mod error;
-mod hash;
 mod image;
 mod link;
 mod merge;

@@ -1,7 +1,7 @@
 //! Names, each once and by a number, so that comparing two is comparing numbers.
 
-use super::hash::Table;
 use crate::btf::LONGEST_NAME;
+use crate::keyed_hash::Table;
 
 /// The number of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -1,7 +1,7 @@
 //! Abbreviations, decoded once: what is done with entries of each, and which of their attributes are read.
 
-use super::hash::Table;
 use super::types::Shape;
+use crate::keyed_hash::Table;
 use gimli::{Abbreviation, AttributeSpecification, DwAt, DwTag};
 use std::ops::Range;
 

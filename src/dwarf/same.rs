@@ -4,8 +4,8 @@
 //! As in `merge`, equality is assumed and checked. What is assumed to be equal has one representative; a declaration that meets a
 //! definition of its name is represented by it.
 
-use super::hash::{Keys, Table};
 use super::types::{Ref, Shape, Type, Types};
+use crate::keyed_hash::{Keys, Table};
 
 /// How many steps may be taken for each row and item.
 const STEPS: usize = 32;

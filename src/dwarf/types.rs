@@ -1,7 +1,7 @@
 //! The types of a unit, or of many, as plain rows: what is between DWARF and BTF.
 
-use super::hash::Keys;
 use super::names::Name;
+use crate::keyed_hash::Keys;
 use std::hash::{BuildHasher, Hasher};
 
 /// A reference to a type: 0 is `void`, otherwise one more than its row.

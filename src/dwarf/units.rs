@@ -2,13 +2,13 @@
 
 use super::entry::{Bases, EntryReader, Sections, Slice};
 use super::error::DwarfError;
-use super::hash::Table;
 use super::image::{Image, Symbols};
 use super::link::link;
 use super::merge::Merged;
 use super::names::Names;
 use super::types::Types;
 use super::walk::Reading;
+use crate::keyed_hash::Table;
 use gimli::{
     Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DebugAddrBase, DebugInfo,
     DebugStrOffsetsBase, DebugTypes, Endianity, UnitHeader, UnitType,

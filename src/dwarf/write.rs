@@ -1,7 +1,6 @@
 //! Types become BTF: what is between them and the builder, and which functions and variables are told of.
 
 use super::error::DwarfError;
-use super::hash::Table;
 use super::image::Symbols;
 use super::names::{Name, Names};
 use super::types::{FWD_ENUM, FWD_UNION, Function, Item, Ref, Shape, Type, Types, Variable};
@@ -9,6 +8,7 @@ use crate::TypeId;
 use crate::btf::{
     BtfBuilder, Enumerator, FwdKind, IntEncoding, Linkage, Member, Param, Signedness, VarSecinfo,
 };
+use crate::keyed_hash::Table;
 
 pub(super) fn write(
     types: &Types,

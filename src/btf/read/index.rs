@@ -6,6 +6,7 @@
 
 use crate::TypeId;
 use crate::btf::{BtfError, KIND_COUNT, Kind};
+use std::sync::OnceLock;
 
 /// The position of one in this many types is recorded.
 const STRIDE: u32 = 8;
@@ -18,6 +19,8 @@ const COMMON_LEN: u32 = 12;
 pub(super) struct Index {
     /// The position of the first type, and of every eighth after it.
     kept: Vec<u32>,
+    /// The position of every type, for callers that follow references all over the blob.
+    all: OnceLock<Vec<u32>>,
     /// The number of types.
     len: u32,
     tails: Tails,
@@ -38,6 +41,7 @@ impl Index {
         let mut index = Self {
             // A kernel's types take about 30 bytes on average.
             kept: Vec::with_capacity(types.len() / (28 * STRIDE as usize)),
+            all: OnceLock::new(),
             len: 0,
             tails: Tails::new(layout),
             error: None,
@@ -95,9 +99,21 @@ impl Index {
         if index >= self.len {
             return None;
         }
+        if let Some(all) = self.all.get() {
+            let start = all.get(usize::try_from(index).ok()?)?;
+            return usize::try_from(*start).ok();
+        }
         let kept = usize::try_from(index / STRIDE).ok()?;
         let kept = usize::try_from(*self.kept.get(kept)?).ok()?;
         (0..index % STRIDE).try_fold(kept, |start, _| self.next(types, start))
+    }
+
+    /// Keeps the position of every type from now on.
+    pub(super) fn keep_all(&self, types: &[u8]) {
+        self.all.get_or_init(|| {
+            let starts = self.starts(types).map(u32::try_from);
+            starts.map(|start| start.unwrap_or(u32::MAX)).collect()
+        });
     }
 
     /// The position of each type in `types`, in order.

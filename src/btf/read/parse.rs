@@ -131,6 +131,14 @@ impl<'a> Btf<'a> {
         self.index.get_or_init(|| self.walk(|_, _| {}))
     }
 
+    /// Takes four bytes for each type, so that [`get`](Self::get) finds it at once from now on: for a walk over references.
+    pub(in crate::btf) fn expect_walks(&self) {
+        self.index().keep_all(self.type_bytes());
+        if let Some(base) = &self.base {
+            base.expect_walks();
+        }
+    }
+
     /// Calls `visit` with the id and the name offset of each own type, in order.
     #[inline]
     pub(super) fn for_each_name(&self, mut visit: impl FnMut(TypeId, u32)) {

@@ -259,19 +259,42 @@ impl<'b> Type<'b> {
         raws.map(move |raw| ty.decode_member(raw))
     }
 
+    /// The members without their names, which take longer to find than all the rest.
+    pub(in crate::btf) fn nameless_members(
+        &self,
+    ) -> impl ExactSizeIterator<Item = Member<'b>> + DoubleEndedIterator + use<'b> {
+        let tail = if self.kind.is_composite() {
+            self.tail
+        } else {
+            &[]
+        };
+        let ty = *self;
+        let raws = tail.as_chunks::<12>().0.iter();
+        raws.map(move |raw| ty.decode_nameless(raw).1)
+    }
+
     fn decode_member(&self, raw: &[u8; 12]) -> Member<'b> {
+        let (name, member) = self.decode_nameless(raw);
+        Member {
+            name: self.btf.str_at(name).unwrap_or_default(),
+            ..member
+        }
+    }
+
+    fn decode_nameless(&self, raw: &[u8; 12]) -> (u32, Member<'b>) {
         let [name, type_id, offset] = words(raw);
         let (bit_offset, bitfield_size) = if self.kflag() {
             (offset & 0x00ff_ffff, offset >> 24)
         } else {
             (offset, 0)
         };
-        Member {
-            name: self.btf.str_at(name).unwrap_or_default(),
+        let member = Member {
+            name: "",
             type_id: TypeId(type_id),
             bit_offset,
             bitfield_size,
-        }
+        };
+        (name, member)
     }
 
     /// The member with this index.
@@ -442,6 +465,6 @@ impl<'b> Type<'b> {
 /// A record's 32-bit words.
 pub(super) fn words<const BYTES: usize, const WORDS: usize>(raw: &[u8; BYTES]) -> [u32; WORDS] {
     const { assert!(BYTES == WORDS * 4) };
-    let (chunks, _) = raw.as_chunks::<4>();
-    std::array::from_fn(|i| chunks.get(i).map_or(0, |b| u32::from_ne_bytes(*b)))
+    // One load for each word; `array::from_fn` is not inlined everywhere.
+    zerocopy::FromBytes::read_from_bytes(raw).unwrap_or([0; WORDS])
 }

@@ -1,7 +1,7 @@
 //! Names of a space, each once.
 
+use crate::keyed_hash::Table;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// The name with `_` for all that is neither a letter, a digit, nor `_`, and in front of a digit.
 pub(super) fn plain(name: &str) -> Cow<'_, str> {
@@ -26,7 +26,7 @@ pub(super) fn plain(name: &str) -> Cow<'_, str> {
 
 /// Names of one space, and how often each was wanted, so that the next number is found at once.
 #[derive(Default)]
-pub(super) struct Space<'b>(HashMap<Cow<'b, str>, u32>);
+pub(super) struct Space<'b>(Table<Cow<'b, str>, u32>);
 
 impl<'b> Space<'b> {
     pub(super) fn has(&self, name: &str) -> bool {

@@ -32,12 +32,12 @@ pub(super) fn sorted(btf: &Btf<'_>, order: Order) -> Vec<TypeId> {
 
 /// Which types come first; `None` for those without a definition of their own.
 fn rank(ty: &Type<'_>) -> Option<u8> {
-    let is_named = !ty.name().is_empty();
+    let is_named = || !ty.name().is_empty();
     match ty.kind() {
-        Kind::Enum | Kind::Enum64 if !is_named => Some(0),
+        Kind::Enum | Kind::Enum64 if !is_named() => Some(0),
         Kind::Enum | Kind::Enum64 => Some(1),
         Kind::Typedef => Some(2),
-        Kind::Struct | Kind::Union if is_named => Some(3),
+        Kind::Struct | Kind::Union if is_named() => Some(3),
         Kind::Fwd => Some(4),
         _ => None,
     }

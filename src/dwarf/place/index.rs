@@ -4,10 +4,10 @@
 //! looked at once, when an address is not in it either.
 
 use super::super::error::DwarfError;
-use super::super::hash::Table;
 use super::functions::{MOST_RANGES, ranges_of_root};
 use super::sections::Sections;
 use crate::Result;
+use crate::keyed_hash::Table;
 use gimli::Abbreviations;
 use std::collections::hash_map::Entry;
 use std::ops::Range;

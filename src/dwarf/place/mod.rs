@@ -16,11 +16,11 @@ mod tests;
 mod unit;
 
 use super::error::DwarfError;
-use super::hash::Table;
 use crate::Result;
 use crate::elf::ReadAt;
 use crate::files::{Limit, Opened};
 use crate::frame::Frame;
+use crate::keyed_hash::Table;
 use index::Index;
 use sections::Sections;
 use std::path::Path;

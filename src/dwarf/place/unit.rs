@@ -1,13 +1,13 @@
 //! One unit that was read: its functions and lines by address.
 
 use super::super::error::DwarfError;
-use super::super::hash::Table;
 use super::functions::{self, Call, Dwarf, GimliUnit};
 use super::index::Ranges;
 use super::lines::{self, Lines};
 use super::sections::{Sections, Slice};
 use crate::Result;
 use crate::frame::Frame;
+use crate::keyed_hash::Table;
 use gimli::{Abbreviations, AttributeValue, UnitOffset, constants as dw};
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::tags::Tags;
 use crate::TypeId;
 use crate::btf::show::budget::Budget;
 use crate::btf::{Btf, BtfError, Kind};
-use std::collections::HashMap;
+use crate::keyed_hash::Table;
 
 /// Definitions in C, each after those that it needs.
 ///
@@ -33,7 +33,7 @@ pub struct Definitions<'b> {
     pub(super) names: Names<'b>,
     states: Vec<State>,
     /// Of structures and unions as they were written.
-    pub(super) extents: HashMap<TypeId, Extent>,
+    pub(super) extents: Table<TypeId, Extent>,
     /// What was written at the top: the types that have a name and a size.
     pub(super) written: Vec<TypeId>,
     /// Anonymous structures that are being written, each within the one before it.
@@ -84,7 +84,7 @@ impl<'b> Definitions<'b> {
             text: String::new(),
             names: Names::default(),
             states: vec![State::default(); types],
-            extents: HashMap::new(),
+            extents: Table::default(),
             written: Vec::new(),
             inside: Vec::new(),
             nesting: 0,
@@ -174,7 +174,7 @@ impl<'b> Definitions<'b> {
             }
             match ty.kind() {
                 Kind::Struct | Kind::Union => {
-                    for member in ty.members() {
+                    for member in ty.nameless_members() {
                         self.set(member.type_id, State::REFERENCED);
                     }
                 }

@@ -88,8 +88,9 @@ impl<'b> Definitions<'b> {
 
     /// How a structure or union is laid out, given that what it holds has been written.
     pub(super) fn layout(&mut self, ty: &Type<'b>, depth: usize) -> Layout {
-        let mut slots = Vec::with_capacity(ty.members().len());
-        for (index, member) in ty.members().enumerate() {
+        let members = ty.nameless_members();
+        let mut slots = Vec::with_capacity(members.len());
+        for (index, member) in members.enumerate() {
             slots.push(self.slot(index, &member, depth.saturating_add(1)));
         }
         let size = u64::from(ty.size_field());

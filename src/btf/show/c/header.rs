@@ -105,6 +105,9 @@ impl<'b> Header<'b> {
     /// # Errors
     /// `TooMuch` if the types lead to more text than their bytes can be worth.
     pub fn write(&self) -> Result<Definitions<'b>, BtfError> {
+        if self.roots.is_empty() {
+            self.btf.expect_walks();
+        }
         let mut definitions = Definitions::new(self.btf);
         definitions.text.push_str(START);
         if self.roots.is_empty() {
@@ -132,7 +135,7 @@ impl<'b> Header<'b> {
             return Ok(());
         }
         if self.order == Order::Names {
-            functions.sort_by_key(Type::name);
+            functions.sort_by_cached_key(Type::name);
         }
         definitions.text.push_str(FUNCTIONS_START);
         for function in functions {

@@ -109,6 +109,10 @@ pub(super) fn enum_mode(ty: &Type<'_>) -> Option<&'static str> {
 
 /// Whether a constant does not fit into 32 bits.
 fn needs_64_bits(ty: &Type<'_>) -> bool {
+    if ty.kind() == Kind::Enum {
+        // Its constants are all of one sign's 32 bits.
+        return false;
+    }
     let (mut below, mut above) = (false, false);
     for constant in ty.enumerators() {
         let unsigned = !ty.kflag();

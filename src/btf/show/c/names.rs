@@ -4,8 +4,8 @@
 use crate::TypeId;
 use crate::btf::show::names::{Space, plain};
 use crate::btf::{Kind, Type};
+use crate::keyed_hash::Table;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// Words that C keeps for itself (up to C23, without those that kernels define: `bool`, `true`, `false`), and those of gcc and clang.
@@ -104,11 +104,11 @@ struct Tag {
 /// The names that have been given.
 #[derive(Default)]
 pub(super) struct Names<'b> {
-    tags: HashMap<Cow<'b, str>, Tag>,
+    tags: Table<Cow<'b, str>, Tag>,
     /// How often each tag was wanted by another than the first who has it.
     more_tags: Space<'b>,
     ordinary: Space<'b>,
-    of_types: HashMap<TypeId, Cow<'b, str>>,
+    of_types: Table<TypeId, Cow<'b, str>>,
 }
 
 impl<'b> Names<'b> {

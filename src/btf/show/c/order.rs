@@ -164,7 +164,7 @@ impl<'b> Definitions<'b> {
             Kind::Struct | Kind::Union if ty.name().is_empty() => {
                 // A loop of anonymous structures ends here, too.
                 self.set(id, State::PREPARED);
-                let mut members = ty.members();
+                let mut members = ty.nameless_members();
                 let all = members.try_fold(true, |all, member| {
                     let this = self.prepare(member.type_id, container, depth);
                     (!self.is_exhausted()).then_some(all && this)
@@ -231,6 +231,6 @@ fn visit(ty: &Type<'_>, reference: Reference) -> Option<Step> {
 
 /// Visits to the members' types, the first one at the end.
 fn visit_members<'b>(ty: &Type<'b>) -> impl Iterator<Item = Step> + use<'b> {
-    let members = ty.members().rev();
+    let members = ty.nameless_members().rev();
     members.map(|member| Step::Visit(member.type_id, Reference::Value))
 }

@@ -2,12 +2,12 @@
 
 use crate::TypeId;
 use crate::btf::Type;
-use std::collections::HashMap;
+use crate::keyed_hash::Table;
 use std::fmt::Write as _;
 
 /// The tags of declarations: of a whole one (`None`), or of one of its members.
 #[derive(Default)]
-pub(super) struct Tags<'b>(HashMap<(TypeId, Option<u32>), Vec<&'b str>>);
+pub(super) struct Tags<'b>(Table<(TypeId, Option<u32>), Vec<&'b str>>);
 
 /// So many tags of one declaration are kept. Compilers write one or two.
 const MOST: usize = 16;

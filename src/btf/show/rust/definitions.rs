@@ -5,7 +5,7 @@ use super::names::{Names, identifier};
 use crate::TypeId;
 use crate::btf::show::budget::Budget;
 use crate::btf::{Btf, BtfError, Kind, Type};
-use std::collections::{HashMap, HashSet};
+use crate::keyed_hash::{Set, Table};
 
 /// Definitions in Rust, with the [`PRELUDE`](super::PRELUDE) in front of them.
 ///
@@ -41,9 +41,9 @@ pub struct Definitions<'b> {
     pub(super) text: String,
     pub(super) names: Names<'b>,
     /// What has been written.
-    pub(super) known: HashMap<TypeId, Facts>,
+    pub(super) known: Table<TypeId, Facts>,
     pub(super) budget: Budget,
-    visited: HashSet<TypeId>,
+    visited: Set<TypeId>,
 }
 
 impl std::fmt::Debug for Definitions<'_> {
@@ -71,9 +71,9 @@ impl<'b> Definitions<'b> {
             btf,
             text: String::new(),
             names: Names::of(btf, &mut budget),
-            known: HashMap::new(),
+            known: Table::default(),
             budget,
-            visited: HashSet::new(),
+            visited: Set::default(),
         }
     }
 

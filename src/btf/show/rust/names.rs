@@ -5,8 +5,8 @@ use crate::TypeId;
 use crate::btf::show::budget::Budget;
 use crate::btf::show::names::{Space, plain};
 use crate::btf::{Btf, Kind, Type};
+use crate::keyed_hash::Table;
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// Words that Rust keeps for itself, as names only with `r#` in front.
 const KEYWORDS: &[&str] = &[
@@ -61,7 +61,7 @@ pub(super) enum Named<'b> {
 /// The names of types and constants.
 pub(super) struct Names<'b> {
     space: Space<'b>,
-    of_types: HashMap<TypeId, Named<'b>>,
+    of_types: Table<TypeId, Named<'b>>,
     /// Enumerations without a name that a member or a typedef is of.
     used: Vec<bool>,
 }
@@ -71,7 +71,7 @@ impl<'b> Names<'b> {
     pub(super) fn of(btf: &'b Btf<'b>, budget: &mut Budget) -> Self {
         let mut names = Self {
             space: Space::default(),
-            of_types: HashMap::new(),
+            of_types: Table::default(),
             used: vec![false; usize::try_from(btf.end_id()).unwrap_or_default()],
         };
         for name in PRIMITIVES.iter().chain(RESERVED) {

@@ -1,4 +1,4 @@
-//! Hashing of numbers and names that come from a file: fast, and with keys that the file cannot know.
+//! Hashes numbers and names that come from a file, quickly and with keys that the file cannot know.
 //!
 //! Whoever writes a file could choose names that all collide, if the function were fixed, and make every look-up a search.
 
@@ -6,14 +6,14 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// A table whose keys come from a file.
-pub(super) type Table<K, V> = HashMap<K, V, Keys>;
+pub(crate) type Table<K, V> = HashMap<K, V, Keys>;
 
 /// A set whose members come from a file.
-pub(super) type Set<K> = HashSet<K, Keys>;
+pub(crate) type Set<K> = HashSet<K, Keys>;
 
 /// What a process mixes into all hashes. Nothing that is written depends on it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     start: u64,
     factor: u64,
 }
@@ -43,7 +43,7 @@ impl BuildHasher for Keys {
 
 /// Multiplies with a factor, again and again.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Folding {
+pub(crate) struct Folding {
     state: u64,
     factor: u64,
 }
@@ -53,8 +53,8 @@ impl Folding {
     #[inline]
     fn folded(self, value: u64) -> u64 {
         let product = u128::from(value).wrapping_mul(u128::from(self.factor));
-        let [low, high] = [product, product >> 64]
-            .map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
+        let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
+        let high = u64::try_from(product >> 64).unwrap_or_default();
         low ^ high
     }
 
