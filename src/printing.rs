@@ -12,6 +12,19 @@ pub fn is_order(c: char) -> bool {
     turns || c.is_control() && !matches!(c, '\n' | '\t')
 }
 
+/// Whether bytes are printable ASCII characters, line ends and tabs alone, so that nothing in them has to be escaped.
+///
+/// ```
+/// use rawbpf::printing::is_plain;
+/// assert!(is_plain(b"struct list_head;\n") && !is_plain(b"\x1b[2J") && !is_plain("é".as_bytes()));
+/// ```
+pub fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    // Without a way out in the middle of a piece, several bytes are looked at at once.
+    let mut pieces = bytes.chunks(256);
+    pieces.all(|piece| piece.iter().fold(true, |all, byte| all & plain(*byte)))
+}
+
 /// The text for use within a line: terminal controls, tabs and line ends become visible escapes (`\n`, `\u{1b}`).
 ///
 /// ```

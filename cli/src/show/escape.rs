@@ -2,8 +2,8 @@
 //! obey some characters: they move the cursor, change the title, paste. Everything the command prints goes through
 //! [`Escaping`].
 
-use rawbpf::printing::is_order;
 pub(crate) use rawbpf::printing::one_line as name;
+use rawbpf::printing::{is_order, is_plain};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -63,8 +63,7 @@ impl<W: Write> Escaping<W> {
 
 impl<W: Write> Write for Escaping<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
-        if self.begun.is_empty() && bytes.iter().all(is_plain) {
+        if self.begun.is_empty() && is_plain(bytes) {
             self.to.write_all(bytes)?;
             return Ok(bytes.len());
         }

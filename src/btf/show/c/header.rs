@@ -109,6 +109,10 @@ impl<'b> Header<'b> {
             self.btf.expect_walks();
         }
         let mut definitions = Definitions::new(self.btf);
+        if self.roots.is_empty() {
+            // About as long, and what stays unused costs nothing.
+            definitions.text.reserve(self.btf.type_bytes().len());
+        }
         definitions.text.push_str(START);
         if self.roots.is_empty() {
             for id in sorted(self.btf, self.order) {
