@@ -185,7 +185,7 @@ fn list(args: &ListArgs, out: &mut impl Write) -> Result<()> {
     written.map_err(cannot_print)
 }
 
-/// For each BTF id, the ids of the objects that use it.
+/// An empty map from BTF ids to the ids of their users.
 fn users() -> BTreeMap<u32, Vec<u32>> {
     BTreeMap::new()
 }
