@@ -149,7 +149,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         Names::new(self.room)
     }
 
-    /// The types of a chunk, whose units do not refer to those of other chunks.
+    /// The types of a chunk, whose units do not refer to each other.
     pub(super) fn read_chunk(&self, chunk: Range<usize>) -> Result<(Types, Names<'d>), Refusal> {
         let mut merged = Merged::default();
         let mut reading = Reading::default();

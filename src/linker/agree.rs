@@ -43,7 +43,7 @@ struct Comparison {
 
 /// How many different types one type may be compared with, on average.
 const MOST_PAIRS: usize = 8;
-/// A minimum for small files.
+/// A constant allowance in addition, for small files.
 const LEAST_PAIRS: usize = 1 << 12;
 
 /// Checks that all files that mention a name agree on it.

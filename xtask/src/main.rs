@@ -33,7 +33,7 @@ enum Chore {
     /// Benchmark rawbpf against other loaders
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Compare the BTF that rawbpf and pahole make of a kernel's debug information
+    /// Compare the BTF that rawbpf and pahole generate from a kernel's debug information
     Dwarf(dwarf::Args),
     /// Check kernels' types, written as Rust, with the compiler against the sizes and offsets in their BTF
     Definitions(definitions::Args),
