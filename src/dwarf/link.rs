@@ -6,7 +6,8 @@ use super::names::Name;
 use super::types::{Function, Ref, Shape, Type, Types};
 use super::walk::Reading;
 
-/// Offsets become rows, definitions get the names of their declarations, and nothing refers to an [`Alias`](Shape::Alias) any more.
+/// Converts offsets to rows, and gives definitions the names of their declarations. Afterwards nothing refers to an
+/// [`Alias`](Shape::Alias).
 ///
 /// `signatures` are the types in type units, by offset; `base` is the offset of the group, for messages; `is_told` selects the
 /// functions to keep.

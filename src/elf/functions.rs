@@ -122,8 +122,8 @@ impl<'r> Functions<'r> {
     /// `name@@VERSION` select a version.
     ///
     /// # Errors
-    /// `NotFound` if there is no such function; the message says what else has the name. `InvalidArgument` if there are several, none
-    /// of which is the default; `Unsupported` if it is an indirect function (IFUNC).
+    /// `NotFound` if there is no such function; the message says what else has the name. `InvalidArgument` if there are
+    /// several, none of which is the default; `Unsupported` if it is an indirect function (IFUNC).
     #[doc(alias = "elf_find_func_offset")]
     pub fn offset(&self, name: &str) -> Result<u64> {
         let offsets = self.offsets(&[name])?;

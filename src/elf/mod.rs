@@ -1,7 +1,8 @@
 //! Reads ELF files: sections, symbols and relocations.
 //!
-//! In: any bytes. Out: for a BPF object, views that borrow from them, with every access checked; for programs and libraries, which
-//! are read piece by piece ([`ReadAt`]), the file offsets of functions ([`functions`]) and probes ([`usdt`]). Nothing here panics.
+//! In: any bytes. Out: for a BPF object, views that borrow from them, with every access checked; for programs and libraries,
+//! which are read piece by piece ([`ReadAt`]), the file offsets of functions ([`functions`]) and probes ([`usdt`]). Nothing
+//! here panics.
 //! The layout of the structures comes from the `object` crate. Also here are two other formats that are needed to find
 //! user-space libraries: the dynamic loader's cache and zip archives. Not here: what a section means to BPF (see `open`).
 //!
