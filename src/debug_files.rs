@@ -1,6 +1,6 @@
-//! Where the symbols and the debug information of a program are that were moved to a file of their own.
+//! Finds the separate debug file of a program.
 //!
-//! Debuggers look by the build ID and by the debug link, see [`debug_symbols`]; so does this. Not here: what the files say.
+//! The search is by build ID and by debug link, as in debuggers; see [`debug_symbols`]. Not here: reading the files.
 
 use crate::elf::debug_symbols::{self, DebugLink};
 use crate::elf::{Executable, ReadAt};
@@ -11,19 +11,19 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Where systems keep the symbols of what they install.
+/// Where systems keep the separate debug files of installed programs.
 const DEBUG_FOLDER: &str = "usr/lib/debug";
 
 /// The file with a program's symbols, if it was found.
 #[derive(Debug, Default)]
 pub(crate) struct DebugFile {
     pub(crate) file: Option<Box<dyn ReadAt + Send + Sync>>,
-    /// Where else they were looked for, and why they are not there.
+    /// The other locations that were searched, and why the symbols are not there.
     pub(crate) tried: Vec<String>,
 }
 
 impl DebugFile {
-    /// Looks where debuggers do: by build ID, then by debug link.
+    /// Searches where debuggers do: by build ID, then by debug link.
     pub(crate) fn find(path: &Path, program: &Executable<'_>) -> Self {
         let mut found = Self::default();
         if let Some(id) = debug_symbols::build_id(program) {
@@ -44,7 +44,7 @@ impl DebugFile {
         found
     }
 
-    /// What the program itself keeps compressed, if no file was found.
+    /// Falls back to the compressed symbols in the program itself if no file was found.
     pub(crate) fn or_embedded(mut self, program: &Executable<'_>) -> Self {
         if self.file.is_none() {
             match debug_symbols::embedded(program) {
@@ -74,7 +74,7 @@ impl DebugFile {
     }
 }
 
-/// The root folder, after that of the process whose files the path leads to (`/proc/PID/root/...`).
+/// The root directory, preceded by that of the process whose files the path refers to (`/proc/PID/root/...`).
 fn roots(path: &Path) -> Vec<PathBuf> {
     let mut parts = path.components();
     let own = [parts.next(), parts.next(), parts.next(), parts.next()];
@@ -111,11 +111,11 @@ fn in_folder(folder: &Path, id: &[u8]) -> PathBuf {
     folder.join(".build-id").join(first).join(rest)
 }
 
-/// Beside the program, in `.debug` beside it, and in the folder that mirrors the file system.
+/// Next to the program, in `.debug` next to it, and in the directory that mirrors the file system.
 fn by_link(path: &Path, link: &DebugLink) -> Vec<PathBuf> {
     let name = OsStr::from_bytes(&link.name);
     let mut places = Vec::new();
-    // A symbolic link may lead to another folder.
+    // The target of a symbolic link may be in another directory.
     for path in [Some(path.to_owned()), path.canonicalize().ok()]
         .into_iter()
         .flatten()

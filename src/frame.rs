@@ -1,27 +1,27 @@
-//! What is known about the place of an instruction in a program.
+//! A function, source file and line at an address.
 
 use crate::printing::one_line;
 use std::fmt;
 
-/// One function at an address. An address has several where functions were inlined: the innermost comes first.
+/// One function at an address. An address has several frames where functions were inlined: the innermost comes first.
 ///
-/// As text it is `function file:line (inlined)`; without a file `function+0x10`, without a function the address.
+/// Displayed as `function file:line (inlined)`; without a file as `function+0x10`, without a function as the address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// Where the instruction is, as it was asked for.
+    /// The address that was looked up.
     pub address: u64,
-    /// The function's name, as the linker knows it.
+    /// The function's name, as the linker knows it (mangled).
     pub function: Option<String>,
-    /// How many bytes of the function come before the instruction. Not known of an inlined function.
+    /// The offset of the instruction in the function, in bytes. Not known for inlined functions.
     pub offset: Option<u64>,
-    /// The source file; relative ones are as the compiler saw them.
+    /// The source file; relative paths are relative to the compilation directory.
     pub file: Option<String>,
-    /// The line in it, from 1 on: of the innermost function where the instruction is, of the others the call.
+    /// The line, counted from 1: in the innermost function that of the instruction, in the others that of the call.
     pub line: Option<u32>,
-    /// The column, from 1 on.
+    /// The column, counted from 1.
     pub column: Option<u32>,
-    /// Whether the function is a copy within the next one.
+    /// Whether the function is inlined into the next one.
     pub is_inlined: bool,
 }
 

@@ -1,17 +1,18 @@
-//! Hashes numbers and names that come from a file, quickly and with keys that the file cannot know.
+//! Hashing of numbers and names from a file: fast, and with keys that the file cannot know.
 //!
-//! Whoever writes a file could choose names that all collide, if the function were fixed, and make every look-up a search.
+//! With a fixed hash function, a file could be crafted so that all its names collide, which would make every lookup a linear
+//! search.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A table whose keys come from a file.
+/// A map whose keys come from a file.
 pub(crate) type Table<K, V> = HashMap<K, V, Keys>;
 
-/// A set whose members come from a file.
+/// A set whose elements come from a file.
 pub(crate) type Set<K> = HashSet<K, Keys>;
 
-/// What a process mixes into all hashes. Nothing that is written depends on it.
+/// The random keys of this process, which are mixed into all hashes. The output does not depend on them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keys {
     start: u64,
@@ -41,7 +42,7 @@ impl BuildHasher for Keys {
     }
 }
 
-/// Multiplies with a factor, again and again.
+/// Multiplies repeatedly with a factor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Folding {
     state: u64,
@@ -49,7 +50,7 @@ pub(crate) struct Folding {
 }
 
 impl Folding {
-    /// The product with the factor, its high half folded on the low one.
+    /// The product with the factor, its high half folded into the low one.
     #[inline]
     fn folded(self, value: u64) -> u64 {
         let product = u128::from(value).wrapping_mul(u128::from(self.factor));
@@ -61,7 +62,7 @@ impl Folding {
     #[inline]
     fn mix(&mut self, value: u64) {
         self.state = self.folded(self.state ^ value);
-        // A product of zero would forget what came before.
+        // A product of zero would forget all previous input.
         self.state = self.state.wrapping_add(value.rotate_left(32));
     }
 }

@@ -1,4 +1,5 @@
-//! Definitions in C, seen by compilers: they compile without a warning, and sizes, offsets and bitfields are those of the types.
+//! Definitions in C, checked by compilers: they compile without a warning, and sizes, offsets and bitfields are those of the
+//! types.
 
 use rawbpf::TypeId;
 use rawbpf::btf::c::{Definitions, Header};
@@ -7,10 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Compilers that are looked for.
+/// The compilers to look for.
 const COMPILERS: &[&str] = &["gcc", "clang", "clang-14", "clang-19"];
 
-/// Asks a program whether bits are where they should be: it answers with its exit status.
+/// A program that checks the offsets of bitfields, and reports the result by its exit status.
 const PROGRAM_START: &str = r"
 static int wrong;
 static void look(const unsigned char *bytes, unsigned long size, unsigned long offset, unsigned long width) {
@@ -26,7 +27,7 @@ static void look(const unsigned char *bytes, unsigned long size, unsigned long o
 int main(void) {
 ";
 
-/// The compilers that are here.
+/// The compilers that are installed.
 fn compilers() -> Vec<&'static str> {
     let answers = |name: &&&str| {
         let version = Command::new(**name).arg("--version").output();
@@ -44,7 +45,7 @@ fn compilers() -> Vec<&'static str> {
     found
 }
 
-/// Lets all compilers check the header, for this machine and for BPF, and the bitfields on this machine.
+/// Checks the header with all compilers, for this machine and for BPF, and the bitfields on this machine.
 fn check(what: &str, definitions: &mut Definitions<'_>) {
     let folder = tempfile::tempdir().unwrap();
     let header = folder.path().join("types.h");
@@ -113,8 +114,8 @@ fn types_of_programs_are_laid_out_as_they_are() {
     }
 }
 
-/// What the kernel's own test of libbpf expects of a source, between marks: without a comment's stars, and without the lines on which it
-/// starts or ends.
+/// The expected output in a source file of the kernel's libbpf selftests, between markers: without the stars of the comment,
+/// and without its first and last lines.
 fn expected(source: &str) -> String {
     let (mut expected, mut is_inside) = (String::new(), false);
     for line in source.lines() {
@@ -153,7 +154,7 @@ fn definitions_are_those_that_the_kernels_tests_expect() {
     }
 }
 
-/// Numbers that are the same in each run.
+/// Pseudorandom numbers that are the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -165,7 +166,7 @@ impl Numbers {
     }
 }
 
-/// Structures and unions as nobody writes them: off their alignment, upon each other, in disorder, with bitfields across everything.
+/// Structures and unions that nobody would write: misaligned, overlapping, unordered, with bitfields across everything.
 fn any_types(numbers: &mut Numbers) -> Vec<u8> {
     let mut b = BtfBuilder::new();
     let mut types: Vec<(TypeId, u32)> = vec![
@@ -196,7 +197,7 @@ fn any_types(numbers: &mut Numbers) -> Vec<u8> {
             let (mut ty, mut bytes) = types[ty];
             let mut width = 0;
             let mut offset = match numbers.below(8) {
-                // Upon what is there already, or in front of it.
+                // Overlaps previous members, or precedes them.
                 0 => numbers.below(at + 64) / 8 * 8,
                 1 => at.next_multiple_of(8) + 8 * numbers.below(40),
                 2 => at.next_multiple_of(8),

@@ -1,5 +1,6 @@
-//! The linker, on objects as clang writes them. What bpftool made of the same parts is in `tests/linker`: `NAME.twice.o` is its output
-//! linked once more by itself. `cargo xtask link --references` wrote them; `cargo xtask link FOLDER` compares on any other objects.
+//! The linker, on objects compiled by clang. The folder `tests/linker` has bpftool's output for the same parts: `NAME.twice.o`
+//! is its output linked once more by itself. `cargo xtask link --references` created these files; `cargo xtask link FOLDER`
+//! compares any other objects.
 
 use proptest::prelude::*;
 use rawbpf::linker::Linker;
@@ -40,7 +41,7 @@ fn open(bytes: &[u8]) -> OpenObject {
     options.open_bytes(bytes).unwrap()
 }
 
-/// What an object says to a kernel with the fixtures' types.
+/// The contents of an object for a kernel with the fixtures' types.
 fn say(bytes: &[u8]) -> Said {
     let target = Target::offline(OfflineKernel {
         btf: Some(fs::read(here().join("fixtures/btf/6.18.btf")).unwrap()),
@@ -81,8 +82,8 @@ fn fixtures_are_what_their_parts_are_linked_to() {
     }
 }
 
-/// The reference lists a map where the first file has it, which is nowhere for a declaration: what it writes cannot be opened until it has
-/// linked that once more. The same goes for a weak variable whose place a strong one takes.
+/// The reference lists a map at its offset in the first file, which is undefined for a declaration: its output cannot be opened
+/// before it has been linked once more. The same applies to a weak variable that is replaced by a strong one.
 #[test]
 fn maps_declared_first_lie_where_they_are_defined() {
     let [once, twice] = ["once", "twice"].map(|passes| reference("linked_data", passes));
@@ -191,7 +192,7 @@ fn files_are_named_in_errors() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Damage leads to an error or to an object, which is opened or refused.
+    /// Damage results in an error or in an object, which can be opened or not.
     #[test]
     fn damaged_parts_do_no_harm(
         set in 0..SETS.len(),
@@ -216,7 +217,7 @@ proptest! {
         if let Some(Ok(linked)) = linked {
             prop_assert!(linked.len() < 4 * input + (5 << 20));
             let _ = OpenObject::from_bytes(&linked);
-            // What was written can be linked, unless a map or variable in it was broken before.
+            // The output can be linked, unless a map or variable in it was broken before.
             let _ = link([&linked]);
         }
     }

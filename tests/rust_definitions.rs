@@ -1,5 +1,5 @@
-//! Definitions in Rust, seen by the compiler: they compile without a warning, with `zerocopy` as the only dependency, and read the bytes that
-//! BPF programs write.
+//! Definitions in Rust, checked by the compiler: they compile without a warning, with `zerocopy` as the only dependency, and
+//! read the output of BPF programs.
 
 use rawbpf::btf::rust::{Definitions, Module, PRELUDE};
 use rawbpf::btf::{Btf, BtfBuilder, IntEncoding, Kind, Member, Signedness};
@@ -16,8 +16,8 @@ fn compiler() -> Command {
     command
 }
 
-/// `zerocopy` as cargo built it for this test, with its macros: next to this program. Of several builds (for build scripts, without macros)
-/// it is the first that works.
+/// `zerocopy` as built by cargo for this test, with its macros: next to this program. Of several builds (for build scripts,
+/// without macros) it is the first that works.
 fn zerocopy() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -50,7 +50,7 @@ fn zerocopy() -> Option<&'static Path> {
     found.as_deref()
 }
 
-/// Compiles a text; returns what the compiler said if that does not work.
+/// Compiles a text; returns the compiler's messages if that fails.
 fn compile(
     source: &str,
     zerocopy: &Path,
@@ -118,7 +118,7 @@ fn types_of_programs_compile() {
     }
 }
 
-/// Numbers that are the same in each run.
+/// Pseudorandom numbers that are the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -130,7 +130,7 @@ impl Numbers {
     }
 }
 
-/// Names that C allows and Rust does not, that mean something in what is written, or that no language allows.
+/// Names that are valid in C and not in Rust, that have a meaning in the output, or that are invalid in any language.
 const NAMES: &[&str] = &[
     "type",
     "self",
@@ -175,8 +175,8 @@ const NAMES: &[&str] = &[
     "m1",
 ];
 
-/// Structures, unions and enumerations as nobody writes them: off their alignment, upon each other, with bitfields across everything, with
-/// names that mean something else.
+/// Structures, unions and enumerations that nobody would write: misaligned, overlapping, with bitfields across everything, with
+/// names that have another meaning.
 fn any_types(numbers: &mut Numbers) -> Vec<u8> {
     let mut b = BtfBuilder::new();
     let mut types: Vec<(TypeId, u32)> = Vec::new();
@@ -285,7 +285,7 @@ fn any_types_compile() {
     }
 }
 
-/// Damage may make numbers, names and references anything: what is written compiles all the same.
+/// Damage may change any numbers, names and references: the output compiles all the same.
 #[test]
 fn damaged_types_compile() {
     let blob = any_types(&mut Numbers(7));
@@ -312,7 +312,7 @@ fn damaged_types_compile() {
     assert!(written > 20, "only {written} could be read");
 }
 
-/// A program with definitions and a `main` of ours reads bytes, and answers with its exit status.
+/// A program with definitions and a handwritten `main` reads bytes, and reports the result by its exit status.
 #[test]
 fn bytes_are_read_by_the_types() {
     let Some(zerocopy) = zerocopy() else { return };

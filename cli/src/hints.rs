@@ -12,7 +12,7 @@ const FOREIGN: &[&str] = &[
     "--with-dtrace",
 ];
 
-/// Which commands can show the messages of a file; where nothing is listed, those that load.
+/// The commands that can show the messages of a file; for files that are not listed, those that load.
 const SHOWN_BY: &[(&str, &[&str])] = &[
     ("cli/src/commands/plan.rs", &["plan"]),
     ("cli/src/commands/target.rs", &["plan"]),
@@ -54,7 +54,7 @@ fn check(place: &str, literal: &str) -> usize {
     let shown = SHOWN_BY.iter().find(|(file, _)| *file == place);
     let shown = shown.map_or(LOADING, |(_, jobs)| jobs);
     let mut found = 0;
-    // Between backticks there is code, possibly a whole command, whose options belong to that command.
+    // Text between backticks is code, possibly a whole command, whose options belong to that command.
     for part in literal.split('`') {
         let words = words(part);
         let own = match words.as_slice() {
@@ -81,7 +81,7 @@ fn has_option(job: &str, option: &str) -> bool {
         .find_subcommand(job)
         .unwrap_or_else(|| panic!("there is no job {job}"));
     let name = option.trim_start_matches("--");
-    // `btf` and `gen` have jobs of their own.
+    // `btf` and `gen` have subcommands.
     let all = std::iter::once(command).chain(command.get_subcommands());
     let mut arguments = all.flat_map(clap::Command::get_arguments);
     arguments.any(|arg| arg.get_long() == Some(name))
@@ -97,7 +97,7 @@ fn words(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// All Rust files except those that only hold tests.
+/// All Rust files except those that contain only tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

@@ -57,7 +57,7 @@ pub(crate) fn cannot_print(error: io::Error) -> Error {
     }
 }
 
-/// The reader of a pipe (`| head`) went away, which is not a failure.
+/// The reader of a pipe (`| head`) has exited, which is not a failure.
 fn is_broken_pipe(error: &Error) -> bool {
     error.kind() == ErrorKind::Io && error.errno() == Some(rawbpf::Errno::EPIPE)
 }

@@ -1,7 +1,7 @@
 //! The signals that end the command: Ctrl-C and SIGTERM.
 //!
-//! As long as there is nothing to undo, they do what they always do: end the process. Once something could be left behind in
-//! the kernel, the first one asks the command to end, and a second one ends the process immediately.
+//! As long as there is nothing to undo, they have their default effect: the process ends. Once something could be left behind
+//! in the kernel, the first one asks the command to end, and a second one ends the process immediately.
 
 use rawbpf::{Error, ErrorKind, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 /// A signal this soon after the first is part of the same request: `timeout` signals both the process and its group, and a
-/// terminal's Ctrl-C may come along with one from a shell.
+/// terminal's Ctrl-C may be accompanied by one from a shell.
 const ONE_WISH: Duration = Duration::from_millis(100);
 
 /// Whether the command has been asked to end.
@@ -41,7 +41,7 @@ impl Stop {
             low_level::pipe::register(signal, sender.try_clone()?)?;
         }
         let at_once = Arc::clone(&self.at_once);
-        // Ends with the process.
+        // The thread ends with the process.
         thread::Builder::new().spawn(move || {
             if first.read_exact(&mut [0]).is_ok() {
                 thread::sleep(ONE_WISH);

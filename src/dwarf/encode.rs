@@ -1,4 +1,4 @@
-//! The way through: a file with debug information becomes BTF.
+//! The pipeline: converts a file with debug information to BTF.
 
 use super::error::DwarfError;
 use super::image::Image;
@@ -35,10 +35,10 @@ fn in_order<E: Endianity + Send + Sync>(
     Ok(write(&types, &names, &image.symbols)?)
 }
 
-/// What was read of a chunk.
+/// The result of reading a chunk.
 type Read<'d> = Result<(Types, Names<'d>), Refusal>;
 
-/// The types of all units, each once.
+/// The types of all units, deduplicated.
 fn read<'d, E: Endianity + Send + Sync>(
     units: &Units<'d, E>,
     threads: NonZero<usize>,
@@ -59,7 +59,7 @@ fn read<'d, E: Endianity + Send + Sync>(
     })
 }
 
-/// Reads chunk by chunk, and merges them in their order, whoever read them.
+/// Reads the chunks, on several threads, and merges them in order.
 fn read_chunks<'d, E: Endianity + Send + Sync>(
     units: &Units<'d, E>,
     threads: NonZero<usize>,
@@ -90,7 +90,7 @@ fn read_chunks<'d, E: Endianity + Send + Sync>(
     })
 }
 
-/// Takes chunks until none is left, or nobody wants them any more.
+/// Takes chunks until none are left, or until the receiver is gone.
 fn read_some<'d, E: Endianity>(
     units: &Units<'d, E>,
     chunks: &[Range<usize>],
@@ -111,15 +111,15 @@ fn read_some<'d, E: Endianity>(
     }
 }
 
-/// What threads have read, each of them in rising order.
+/// The chunks that threads have read, those of each thread in ascending order.
 struct Waiting<'d> {
     lanes: Vec<Lane<'d>>,
 }
 
-/// What one thread sends, and the first of it that was not taken yet.
+/// What one thread sends, and the first of its chunks that has not been taken yet.
 type Lane<'d> = (Receiver<Chunk<'d>>, Option<Chunk<'d>>);
 
-/// A chunk's place among all, and what was read of it.
+/// A chunk's index, and the result of reading it.
 type Chunk<'d> = (usize, Read<'d>);
 
 impl<'d> Waiting<'d> {
@@ -129,7 +129,7 @@ impl<'d> Waiting<'d> {
         }
     }
 
-    /// Waits for a chunk, each of which is taken in its turn.
+    /// Waits for a chunk; chunks are taken in order.
     fn take(&mut self, wanted: usize) -> Read<'d> {
         for (lane, first) in &mut self.lanes {
             if first.is_none() {
@@ -139,7 +139,7 @@ impl<'d> Waiting<'d> {
                 return read;
             }
         }
-        // A thread that ended without a word has panicked, and the scope says so.
+        // A thread that ended without sending its chunk has panicked, which the scope reports.
         Err(Refusal::Crosses)
     }
 }

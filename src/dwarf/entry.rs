@@ -1,4 +1,4 @@
-//! One entry of `.debug_info`: the attributes that somebody asks for.
+//! One entry (DIE) of `.debug_info`: those of its attributes that are used.
 
 use super::names::{Name, Names};
 use super::plan::{Plan, Plans, Role, Step};
@@ -19,14 +19,14 @@ pub(super) struct Sections<'d, E: Endianity> {
     pub(super) order: E,
 }
 
-/// Where a unit's own parts of these sections start.
+/// Where the unit's contributions to these sections start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bases {
     pub(super) strings: gimli::DebugStrOffsetsBase,
     pub(super) addresses: gimli::DebugAddrBase,
 }
 
-/// What an entry says. Offsets are those of the group that is read; 0 is none.
+/// The attributes of an entry. Offsets are relative to the group that is read; 0 means none.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an attribute of its own, in any combination"
@@ -40,10 +40,10 @@ pub(super) struct Entry {
     pub(super) bit_offset: Option<u64>,
     pub(super) is_big_endian: bool,
     pub(super) data_bit_offset: Option<u64>,
-    /// Bytes from the start.
+    /// Byte offset in the structure.
     pub(super) location: u64,
     pub(super) encoding: u8,
-    /// Of an array; none if the file does not know.
+    /// For an array; none if unknown.
     pub(super) elements: Option<u64>,
     pub(super) value: u64,
     pub(super) is_negative: bool,
@@ -65,15 +65,15 @@ pub(super) struct EntryReader<'r, 'd, E: Endianity> {
     pub(super) sections: &'r Sections<'d, E>,
     pub(super) encoding: Encoding,
     pub(super) bases: Bases,
-    /// Where the unit starts in its group, and where that lies.
+    /// The offset of the unit in its group, and that of the group.
     pub(super) unit_base: u32,
     pub(super) group: Range<u64>,
-    /// Whether something leads out of the group.
+    /// Whether a reference leaves the group.
     pub(super) crosses: bool,
-    /// Types in type units, by signature: their offset.
+    /// The offsets of types in type units, by signature.
     pub(super) signatures: &'r Table<u64, u32>,
     pub(super) names: &'r mut Names<'d>,
-    /// Names by section and offset: most are met often.
+    /// Names by section and offset: most of them occur often.
     pub(super) known: &'r mut Table<u64, Name>,
 }
 
@@ -205,7 +205,7 @@ impl<'d, E: Endianity> EntryReader<'_, 'd, E> {
             return *name;
         }
         let text = strings.get(offset..).unwrap_or_default();
-        // A longer one counts as none, and is not searched for its end.
+        // A longer one counts as missing, and its end is not searched for.
         let window = text.get(..=LONGEST_NAME).unwrap_or(text);
         let text = memchr::memchr(0, window).and_then(|len| window.get(..len));
         let name = text.map_or(Name::NONE, |text| self.names.number(text));
@@ -227,12 +227,12 @@ impl<'d, E: Endianity> EntryReader<'_, 'd, E> {
                 gimli::Operation::PlusConstant { value }
                 | gimli::Operation::UnsignedConstant { value },
             ) => Ok(value),
-            // A virtual base class is found at run time.
+            // The location of a virtual base class is determined at run time.
             _ => Ok(0),
         }
     }
 
-    /// Where a variable is, if that is one fixed address.
+    /// The address of a variable that is at one fixed address.
     fn address(&self, attribute: &Attribute<Slice<'d, E>>) -> gimli::Result<Option<u64>> {
         let Some(expression) = attribute.exprloc_value() else {
             return Ok(None);
@@ -251,7 +251,7 @@ impl<'d, E: Endianity> EntryReader<'_, 'd, E> {
     }
 }
 
-/// One more than the highest index. All bits set stand for -1, the upper bound of an array without elements.
+/// The highest index plus one. All bits set mean -1, the upper bound of an array without elements.
 fn elements<E: Endianity>(attribute: &Attribute<Slice<'_, E>>) -> Option<u64> {
     match attribute.raw_value() {
         AttributeValue::Sdata(highest) => highest.checked_add(1)?.try_into().ok(),

@@ -1,4 +1,4 @@
-//! What can be wrong with debug information.
+//! Errors of debug information.
 
 use crate::elf::parts::{PartSection, Parts};
 use crate::{Error, ErrorKind};
@@ -28,7 +28,7 @@ pub(super) enum DwarfError {
 }
 
 impl DwarfError {
-    /// Of a file without `.debug_info`, which may have it under the name that split files use.
+    /// For a file without `.debug_info`, which may have it under the name that split files use.
     pub(super) fn no_debug_info(parts: &Parts<'_>) -> Self {
         let is_split = |section: PartSection<'_>| section.name == ".debug_info.dwo";
         if parts.sections().any(is_split) {

@@ -1,4 +1,4 @@
-//! What of a file matters: its debug sections, and what its symbols say about functions and variables.
+//! The relevant parts of a file: its debug sections, and its symbols for functions and variables.
 
 use super::error::DwarfError;
 use crate::Result;
@@ -6,12 +6,12 @@ use crate::elf::ReadAt;
 use crate::elf::parts::{PartSymbolKind, Parts};
 use crate::keyed_hash::{Set, Table};
 
-/// The parts of a file that are read.
+/// The sections of a file that are read.
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) is_little_endian: bool,
     pub(super) info: Vec<u8>,
-    /// Type units of DWARF 4.
+    /// The type units of DWARF 4.
     pub(super) types: Vec<u8>,
     pub(super) abbreviations: Vec<u8>,
     pub(super) strings: Vec<u8>,
@@ -21,14 +21,14 @@ pub(super) struct Image {
     pub(super) symbols: Symbols,
 }
 
-/// What the symbol table says.
+/// The contents of the symbol table.
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
-    /// Functions; what follows a dot (`.isra.0`, `.constprop.1`) is left out.
+    /// Functions, without suffixes (`.isra.0`, `.constprop.1`).
     pub(super) functions: Set<String>,
-    /// Variables of sections that BTF tells of, by address: name, size, and the index of the section.
+    /// Variables of the sections that BTF covers, by address: name, size, and the index of the section.
     pub(super) variables: Table<u64, Vec<VariableSymbol>>,
-    /// The names of these sections, and where they start.
+    /// The names of these sections, and their addresses.
     pub(super) sections: Vec<(String, u64)>,
 }
 
@@ -77,7 +77,7 @@ impl Image {
 }
 
 impl Symbols {
-    /// Notes functions, and the variables of a kernel of which each CPU has its own; of a BPF object, all.
+    /// Records functions, and for a kernel the per-CPU variables, for a BPF object all variables.
     fn of(parts: &Parts<'_>) -> Self {
         let mut symbols = Self::default();
         let mut wanted: Table<usize, usize> = Table::default();
@@ -113,7 +113,7 @@ impl Symbols {
         symbols
     }
 
-    /// Whether a function is in the file, and not only inlined; without symbols, whether others see it.
+    /// Whether a function exists in the file, and not only inlined; without symbols, whether it is global.
     pub(super) fn has_function(&self, name: &str, is_global: bool) -> bool {
         if self.functions.is_empty() {
             is_global

@@ -1,4 +1,4 @@
-//! References of a group of units, which are offsets when they are read, become rows.
+//! Resolves the references within a group of units, from offsets to rows.
 
 use super::error::DwarfError;
 use super::names::Name;
@@ -6,10 +6,11 @@ use super::types::{Function, Ref, Shape, Type, Types};
 use super::walk::Reading;
 use crate::keyed_hash::Table;
 
-/// Offsets become rows, definitions get the names of their declarations, and nothing refers to an [`Alias`](Shape::Alias) any more.
+/// Converts offsets to rows, and gives definitions the names of their declarations. Afterwards nothing refers to an
+/// [`Alias`](Shape::Alias).
 ///
-/// `signatures` are the types in type units, by offset; `base` is where the group starts, for messages; `is_told` says which
-/// functions matter.
+/// `signatures` are the types in type units, by offset; `base` is the offset of the group, for messages; `is_told` selects the
+/// functions to keep.
 pub(super) fn link(
     reading: &mut Reading,
     signatures: &Table<u64, u32>,
@@ -52,7 +53,7 @@ pub(super) fn link(
     Ok(())
 }
 
-/// Functions that BTF does not tell of, inlined ones above all, take their prototypes with them.
+/// Functions that are left out of BTF, mostly inlined ones, take their prototypes with them.
 fn leave_out_functions(reading: &mut Reading, is_told: impl Fn(&Function) -> bool) {
     let types = &mut reading.types;
     types.functions.retain(|function| {
@@ -68,7 +69,7 @@ fn leave_out_functions(reading: &mut Reading, is_told: impl Fn(&Function) -> boo
     });
 }
 
-/// A definition that has a declaration elsewhere leaves name and type to that.
+/// A definition with a separate declaration has its name and type there.
 fn name_what_is_specified(reading: &mut Reading) {
     let declared = &reading.declared;
     let declaration = |offset: u32| {
@@ -128,7 +129,7 @@ fn see_through_aliases(types: &mut Types) {
     });
 }
 
-/// Makes every alias refer to what the last one of its chain does; those of a circle to nothing.
+/// Makes every alias refer to the end of its chain; those in a cycle to nothing.
 fn shorten_aliases(types: &mut Types) {
     let mut chain = Vec::new();
     for row in 0..types.rows.len() {
@@ -139,7 +140,7 @@ fn shorten_aliases(types: &mut Types) {
                 break;
             }
             chain.push(at);
-            // Taken, so that a circle ends here.
+            // Taken, so that a cycle ends here.
             at = std::mem::take(&mut ty.target);
         }
         for alias in &chain {

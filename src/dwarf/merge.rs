@@ -1,54 +1,54 @@
-//! Many units' types become one set, in which each type is once.
+//! Merges the types of many units into one set without duplicates.
 //!
-//! A C unit has all types of the headers that it includes, so that nearly all types of a unit are there already. Whether a
-//! structure is, cannot be told from its own row: it is the same if its members' types are the same, which may lead back to
-//! itself. So it is assumed to be the same as one of equal [`digest`](Types::digest), and all that follows from this assumption
-//! is checked: structures that are assumed to be the same in turn, pointers, prototypes. If nothing contradicts, all these types
-//! are known at one blow; otherwise all assumptions are dropped. (libbpf's `btf__dedup` does the same with all types of a kernel at
-//! once; here the set stays small, and units come one by one.)
+//! A C unit has all types of the headers that it includes, so that nearly all types of a unit are in the set already. Whether a
+//! structure is cannot be decided from its own row: it is the same if its members have the same types, which may refer back to
+//! it. So it is assumed to be the same as one with the same [`digest`](Types::digest), and everything that follows from this
+//! assumption is checked: structures that are assumed to be the same in turn, pointers, prototypes. If there is no
+//! contradiction, all these types are resolved at once; otherwise all assumptions are dropped. (libbpf's `btf__dedup` does the
+//! same with all types of a kernel at once; here the set stays small, and units are added one at a time.)
 //!
-//! A structure that is only declared is the same as one of its name that is defined, where they meet in this way; what was
-//! declared in the set gets to be that definition.
+//! A structure that is only declared is the same as a definition of the same name if such a comparison pairs them; the
+//! declaration in the set is then replaced by the definition.
 
 use super::names::Name;
 use super::same::alias_equal;
 use super::types::{DeclTag, Function, Item, Ref, Shape, Type, Types, Variable};
 use crate::keyed_hash::{Keys, Set, Table};
 
-/// What a type of the unit is in the set.
+/// What a type of the unit corresponds to in the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Unknown,
-    /// This one.
+    /// This type.
     At(Ref),
-    /// Being worked out: whoever comes back here has gone in a circle.
+    /// In progress: reaching it again means a cycle.
     Pending,
 }
 
-/// Of one hypothesis after the other, how many steps may be taken for each row and item of a unit. Real ones need less than two.
+/// The maximum number of steps for each row and item of a unit, over all hypotheses. Real ones need less than two.
 const STEPS: usize = 32;
-/// How many types of equal digest are tried. Hardly any two different types have one.
+/// How many types with the same digest are tried. Different types hardly ever share one.
 const CANDIDATES: usize = 16;
 
-/// The set.
+/// The set of merged types.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     types: Types,
     keys: Keys,
-    /// The last structure or union of each digest, and for each row the one before it.
+    /// The last structure or union with each digest, and for each row the previous one.
     by_digest: Table<u64, Ref>,
     before: Vec<Ref>,
     /// All other types.
     by_content: Table<Content, Ref>,
-    /// Rows of lists that others are compared with, by digest.
+    /// For deduplicating functions, variables and tags.
     functions: Set<Function>,
     variables: Set<Variable>,
     tags: Set<DeclTag>,
-    /// What declared structures turned out to be.
+    /// The definitions of declared structures.
     defined: Table<Ref, Ref>,
 }
 
-/// What makes a type that is no structure: its head, what it refers to, and the digest of its items in the set's terms.
+/// The identity of a type other than a structure: its header, its target, and the digest of its items in terms of the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Content {
     shape: Shape,
@@ -60,21 +60,21 @@ struct Content {
     items: u64,
 }
 
-/// The types of a unit on their way into the set.
+/// The types of a unit that is being merged.
 struct Arrival<'t> {
     own: &'t Types,
     places: Vec<Place>,
-    /// Rows placed by the current hypothesis.
+    /// Rows that the current hypothesis has resolved.
     assumed: Vec<usize>,
-    /// Declared types of the set that the current hypothesis says are these rows.
+    /// Declared types of the set that, by the current hypothesis, are the same as these rows.
     meets: Vec<(Ref, Ref)>,
-    /// Pairs to be compared.
+    /// Pairs that remain to be compared.
     open: Vec<(Ref, Ref)>,
     steps: usize,
 }
 
 impl Merged {
-    /// Adds what is not there yet.
+    /// Adds the types that are not in the set yet.
     pub(super) fn absorb(&mut self, own: &Types) {
         let mut arrival = Arrival {
             own,
@@ -90,8 +90,8 @@ impl Merged {
         self.add_lists(&arrival);
     }
 
-    /// The set, of all units: what is declared only is what is defined under its name, if that is one type alone, and types that are
-    /// equal now are one.
+    /// The final set of all units: a declaration is replaced by the definition of its name if there is exactly one, and types
+    /// that have become equal are deduplicated.
     pub(super) fn finish(mut self) -> Types {
         self.define_unambiguous();
         let mut types = self.with_definitions();
@@ -99,7 +99,7 @@ impl Merged {
         again(&types)
     }
 
-    /// The set, of some units.
+    /// The set of some units.
     pub(super) fn into_types(self) -> Types {
         if self.defined.is_empty() {
             return self.types;
@@ -107,7 +107,7 @@ impl Merged {
         again(&self.with_definitions())
     }
 
-    /// Lets nothing refer to a declaration whose definition is known.
+    /// Replaces references to declarations whose definitions are known.
     fn with_definitions(mut self) -> Types {
         for (declared, definition) in &self.defined {
             let row = declared.row().and_then(|row| self.types.rows.get_mut(row));
@@ -142,7 +142,7 @@ impl Merged {
         }
     }
 
-    /// Looks for each structure and union in the set; returns the digests.
+    /// Looks up each structure and union in the set; returns the digests.
     fn find_composites(&self, arrival: &mut Arrival<'_>) -> Table<usize, u64> {
         let mut digests = Table::default();
         for (row, ty) in arrival.own.rows.iter().enumerate() {
@@ -160,7 +160,7 @@ impl Merged {
                 candidate = at.row().and_then(|row| self.before.get(row).copied());
             }
             if !arrival.is_placed(row) {
-                // Known to be new, so that what leads here is not followed any more.
+                // Known to be new, so that references to it are not followed any more.
                 digests.insert(row, digest);
                 if let Some(place) = arrival.places.get_mut(row) {
                     *place = Place::Pending;
@@ -170,7 +170,7 @@ impl Merged {
         digests
     }
 
-    /// Whether a type of the unit is one of the set; if so, notes it and all that follows.
+    /// Whether a type of the unit is in the set; if so, records it and everything that follows from it.
     fn is_same(&self, arrival: &mut Arrival<'_>, own: Ref, there: Ref) -> bool {
         arrival.assumed.clear();
         let met_before = arrival.meets.len();
@@ -190,7 +190,7 @@ impl Merged {
         true
     }
 
-    /// Compares the rows of two types, and leaves what they refer to for later.
+    /// Compares the rows of two types, and queues the types that they refer to.
     fn may_be_same(&self, arrival: &mut Arrival<'_>, own: Ref, there: Ref) -> bool {
         let there = resolve(&self.defined, there);
         let Some(left) = arrival.steps.checked_sub(1) else {
@@ -213,7 +213,7 @@ impl Merged {
                 arrival.meets.push((there, own));
                 is_same
             }
-            // Ours may be placed already: at a declaration, or at another definition of this name.
+            // Our type may be resolved already: to a declaration, or to another definition of this name.
             (Shape::Fwd, Shape::Struct | Shape::Union | Shape::Enum) => {
                 declares(ours, theirs) && (arrival.is_placed(row) || arrival.assume(row, there))
             }
@@ -225,7 +225,8 @@ impl Merged {
                 arrival.assume(row, there) && self.compare_items(arrival, ours, theirs)
             }
             _ => {
-                // Of types that are no structures there may be two in the set, which lead to what is declared and defined.
+                // Types other than structures may be in the set twice: one refers to a declaration, the other to the
+                // definition.
                 arrival.assume(row, there);
                 if ours.shape.refers() {
                     arrival.open.push((ours.target, theirs.target));
@@ -253,7 +254,7 @@ impl Merged {
         true
     }
 
-    /// Finds a place for everything else; returns the rows of structures and unions that are new, with their places.
+    /// Resolves all other types; returns the rows of new structures and unions, with their rows in the set.
     fn place_rest(&mut self, arrival: &mut Arrival<'_>) -> Vec<(usize, Ref)> {
         let mut news = Vec::new();
         for (row, ty) in arrival.own.rows.iter().enumerate() {
@@ -280,7 +281,7 @@ impl Merged {
         news
     }
 
-    /// Puts a type that is no structure where it belongs. All that it refers to has a place.
+    /// Adds or finds a type that is not a structure. All types that it refers to are resolved.
     fn place(&mut self, arrival: &mut Arrival<'_>, row: usize) {
         let Some(ty) = arrival
             .own
@@ -328,7 +329,7 @@ impl Merged {
         hasher.finish()
     }
 
-    /// What was declared in the set, and met a definition.
+    /// Records definitions for declarations in the set.
     fn settle(&mut self, arrival: &Arrival<'_>) {
         for (declared, own) in &arrival.meets {
             let definition = resolve(&self.defined, arrival.place_of(*own));
@@ -341,7 +342,7 @@ impl Merged {
         }
     }
 
-    /// Gives new structures and unions their members.
+    /// Adds the members of new structures and unions.
     fn fill(&mut self, arrival: &Arrival<'_>, news: &[(usize, Ref)], digests: &Table<usize, u64>) {
         for (row, place) in news {
             let Some(ty) = arrival.own.rows.get(*row) else {
@@ -407,14 +408,15 @@ impl Merged {
     }
 }
 
-/// The same without aliases, and without what is double now: pointers to a declaration and to its definition, say.
+/// A copy without aliases, and without types that have become duplicates, such as pointers to a declaration and to its
+/// definition.
 fn again(types: &Types) -> Types {
     let mut merged = Merged::default();
     merged.absorb(types);
     merged.types
 }
 
-/// Whether this declaration is one of that structure, union or enumeration.
+/// Whether this is a declaration of that structure, union or enumeration.
 fn declares(declaration: &Type, definition: &Type) -> bool {
     declaration.name == definition.name && definition.declared_as() == Some(declaration.detail)
 }
@@ -423,7 +425,7 @@ fn resolve(defined: &Table<Ref, Ref>, reference: Ref) -> Ref {
     if defined.is_empty() {
         return reference;
     }
-    // A definition is no declaration, so one step is enough.
+    // A definition is not a declaration, so one step is enough.
     defined.get(&reference).copied().unwrap_or(reference)
 }
 
@@ -444,7 +446,7 @@ impl Arrival<'_> {
         }
     }
 
-    /// The rows that this one refers to and that have no place yet.
+    /// The rows that this one refers to and that are not resolved yet.
     fn push_needed(&self, row: usize, path: &mut Vec<usize>) {
         let Some(ty) = self.own.rows.get(row) else {
             return;
@@ -459,7 +461,7 @@ impl Arrival<'_> {
         path.extend(rows.filter(|row| self.places.get(*row) == Some(&Place::Unknown)));
     }
 
-    /// Takes a row for that type of the set, unless it is known to be another one, or new.
+    /// Resolves a row to that type of the set, unless it is known to be a different one, or new.
     fn assume(&mut self, row: usize, there: Ref) -> bool {
         match self.places.get_mut(row) {
             Some(place @ Place::Unknown) => {
@@ -471,7 +473,7 @@ impl Arrival<'_> {
         }
     }
 
-    /// Where a type went; `void` if it is its own target.
+    /// What a type was resolved to; `void` if it is its own target.
     fn place_of(&self, own: Ref) -> Ref {
         let place = own.row().and_then(|row| self.places.get(row));
         match place {

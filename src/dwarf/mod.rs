@@ -1,11 +1,11 @@
-//! Debug information (DWARF) in; out comes BTF, for kernels and objects that were built without it, or the place in the source of
-//! an address.
+//! Converts debug information (DWARF) to BTF, for kernels and objects that were built without it, or addresses to source
+//! locations.
 //!
-//! In: an ELF file that was compiled with `-g`, linked or not (a `vmlinux`, a module, an object), DWARF 2 to 5. Out: the types of all
-//! its units, each once, with the functions and the variables of each CPU: what `pahole -J` writes when a kernel is built. Or
-//! ([`Places`]) the functions, files and lines of addresses. Not here: reading BTF (see [`btf`](crate::btf)).
+//! In: an ELF file that was compiled with `-g`, linked or not (a `vmlinux`, a module, an object), DWARF 2 to 5. Out: the types
+//! of all its units, deduplicated, with the functions and the per-CPU variables: what `pahole -J` writes when a kernel is
+//! built. Or ([`Places`]) the functions, files and lines of addresses. Not here: reading BTF (see [`btf`](crate::btf)).
 //!
-//! Start with `encode`, or with `place`, a room of its own:
+//! Start with `encode`, or with `place`, a module of its own:
 //!
 //! ```text
 //!  encode:  a file --> image --> units --> in chunks, one thread each --> merge, same --> write --> BTF
@@ -16,7 +16,8 @@
 //!  place:   a file, an address --> functions, files and lines
 //! ```
 //!
-//! `types` is what passes between them: rows of plain numbers. `names` numbers names, `offsets` finds the row of an offset, `error` says what is wrong with a file.
+//! `types` is the data passed between them: rows of plain numbers. `names` interns names, `offsets` finds the row of an offset,
+//! `error` has the errors of damaged files.
 //!
 //! ```no_run
 //! let types = rawbpf::dwarf::Encoder::new().encode_file("vmlinux")?;
@@ -50,7 +51,7 @@ pub use place::Places;
 use std::num::NonZero;
 use std::path::Path;
 
-/// Makes BTF of debug information.
+/// Encodes debug information as BTF.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     threads: NonZero<usize>,
@@ -63,14 +64,14 @@ impl Default for Encoder {
 }
 
 impl Encoder {
-    /// With one thread.
+    /// An encoder with one thread.
     pub fn new() -> Self {
         Self {
             threads: NonZero::<usize>::MIN,
         }
     }
 
-    /// With so many threads. The outcome does not depend on it.
+    /// Sets the number of threads. The output does not depend on it.
     pub fn threads(self, threads: NonZero<usize>) -> Self {
         Self { threads }
     }
@@ -78,8 +79,8 @@ impl Encoder {
     /// The types of a file, as the bytes of a BTF blob.
     ///
     /// # Errors
-    /// `NotFound` if the file has no debug information, `Elf` if it is no ELF file or damaged, `Btf` if the debug information is,
-    /// `Unsupported` if a part of it is in other files; what opening and reading the file says.
+    /// `NotFound` if the file has no debug information, `Elf` if it is not an ELF file or is damaged, `Btf` if the debug
+    /// information is damaged, `Unsupported` if a part of it is in other files; and errors of opening and reading the file.
     #[doc(alias = "pahole -J")]
     pub fn encode_file(&self, path: impl AsRef<Path>) -> Result<Vec<u8>> {
         let path = path.as_ref();

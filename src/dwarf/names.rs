@@ -1,14 +1,14 @@
-//! Names, each once and by a number, so that comparing two is comparing numbers.
+//! Interned names, so that comparing two names is comparing their indices.
 
 use crate::btf::LONGEST_NAME;
 use crate::keyed_hash::Table;
 
-/// The number of a name.
+/// The index of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct Name(pub(super) u32);
 
 impl Name {
-    /// No name, as of an anonymous structure.
+    /// No name, as for an anonymous structure.
     pub(super) const NONE: Self = Self(0);
 
     pub(super) fn is_none(self) -> bool {
@@ -21,13 +21,13 @@ impl Name {
 pub(super) struct Names<'d> {
     texts: Vec<&'d str>,
     numbers: Table<&'d [u8], Name>,
-    /// How many bytes the texts may still come to. Names can share the bytes of a longer one, so that without a limit they
-    /// might come to many times the size of the file.
+    /// How many more bytes of names may be added. Names can share the bytes of a longer one, so that without a limit they could
+    /// add up to many times the size of the file.
     room: usize,
 }
 
 impl<'d> Names<'d> {
-    /// No names yet, and room for so many bytes.
+    /// No names yet, and room for this many bytes.
     pub(super) fn new(room: usize) -> Self {
         Self {
             texts: vec![""],
@@ -36,7 +36,7 @@ impl<'d> Names<'d> {
         }
     }
 
-    /// The number of a name. One that is no UTF-8, longer than the kernel's longest, or beyond the room counts as none.
+    /// The index of a name. One that is not UTF-8, is longer than the kernel allows, or exceeds the room counts as none.
     pub(super) fn number(&mut self, text: &'d [u8]) -> Name {
         if text.is_empty() || text.len() > LONGEST_NAME {
             return Name::NONE;
@@ -55,13 +55,13 @@ impl<'d> Names<'d> {
         number
     }
 
-    /// The name with this number.
+    /// The name with this index.
     pub(super) fn text(&self, name: Name) -> &'d str {
         let index = usize::try_from(name.0).unwrap_or(usize::MAX);
         self.texts.get(index).copied().unwrap_or_default()
     }
 
-    /// For each number here, the number there.
+    /// For each index here, the index there.
     pub(super) fn translate_to(&self, other: &mut Self) -> Vec<Name> {
         self.texts
             .iter()

@@ -1,7 +1,6 @@
-//! Which entries of `.debug_info` are types: from an offset to a row, in a fifth of the space of the entries themselves.
+//! Which entries of `.debug_info` are types: maps offsets to rows, in a fifth of the space of the entries themselves.
 
-/// Offsets, in the order in which they were added, which is ascending: a bit for each byte, and for each 64 of them how many came
-/// before.
+/// Offsets, added in ascending order: a bit for each byte, and for every 64 of them the number of bits before them.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
     words: Vec<u64>,
@@ -10,14 +9,14 @@ pub(super) struct Offsets {
 }
 
 impl Offsets {
-    /// Forgets all, and keeps the memory.
+    /// Removes all offsets, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.words.clear();
         self.before.clear();
         self.count = 0;
     }
 
-    /// Adds an offset that is larger than all others; its row is the number of those.
+    /// Adds an offset that is larger than all others; its row is the number of previous offsets.
     #[inline]
     pub(super) fn push(&mut self, offset: u32) {
         let (word, bit) = place(offset);

@@ -1,4 +1,4 @@
-//! Abbreviations, decoded once: what is done with entries of each, and which of their attributes are read.
+//! Abbreviations, decoded once: how their entries are handled, and which of their attributes are read.
 
 use super::types::Shape;
 use crate::keyed_hash::Table;
@@ -10,7 +10,7 @@ const LLVM_ANNOTATION: DwTag = DwTag(0x6000);
 /// `DW_TAG_APPLE_ptrauth_type`
 const APPLE_PTRAUTH_TYPE: DwTag = DwTag(0x4300);
 
-/// What an entry is to us.
+/// How an entry is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Base,
@@ -24,19 +24,19 @@ pub(super) enum What {
     Inheritance,
     Array,
     Subrange,
-    /// A type of functions.
+    /// A function type.
     Proto,
     Function,
     Parameter,
     Variadic,
     Variable,
-    /// A tag of clang's (`btf_type_tag`, `btf_decl_tag`).
+    /// A clang tag (`btf_type_tag`, `btf_decl_tag`).
     Annotation,
-    /// A type that BTF has no word for.
+    /// A type that BTF cannot express.
     Opaque,
-    /// Something that may have types inside.
+    /// An entry that may contain types.
     Scope,
-    /// Something that has none inside.
+    /// An entry that contains no types.
     Inert,
 }
 
@@ -86,7 +86,7 @@ impl What {
         }
     }
 
-    /// Whether it says where its children end and there may be no use for them.
+    /// Whether its children may be skipped if it has the offset of its sibling.
     fn can_be_left_out(self) -> bool {
         matches!(self, Self::Function | Self::Inert)
     }
@@ -105,7 +105,7 @@ impl What {
     }
 }
 
-/// What an attribute says.
+/// The meaning of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Name,
@@ -130,7 +130,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// None if nobody asks what it says.
+    /// `None` if the attribute is not used.
     fn of(what: What, attribute: DwAt) -> Option<Self> {
         use What as W;
         let (role, matters) = match attribute {
@@ -184,15 +184,15 @@ impl Role {
     }
 }
 
-/// One thing to do to read an entry.
+/// One step of reading an entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
     Read(Role, AttributeSpecification),
-    /// Attributes that nobody asks for.
+    /// Attributes that are not used.
     Skip(usize, usize),
 }
 
-/// What to do with entries of an abbreviation.
+/// How entries with an abbreviation are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) what: What,
@@ -201,21 +201,21 @@ pub(super) struct Plan {
     count: u32,
 }
 
-/// The abbreviations of a unit that were met.
+/// The abbreviations of a unit that have been used.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
-    /// By code, as compilers number them from one on.
+    /// By code: compilers number them from one.
     dense: Vec<Option<Plan>>,
     others: Table<u64, Plan>,
     steps: Vec<Step>,
     skipped: Vec<AttributeSpecification>,
 }
 
-/// Units have some hundred abbreviations.
+/// Units have a few hundred abbreviations.
 const DENSE: usize = 4096;
 
 impl Plans {
-    /// Forgets those of another unit.
+    /// Removes those of another unit.
     pub(super) fn clear(&mut self) {
         self.dense.clear();
         self.others.clear();

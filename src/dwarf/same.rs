@@ -1,15 +1,15 @@
-//! Types that are equal, within one set: when it turns out at the end what a declaration declares, structures that differ in
-//! nothing else are one.
+//! Equal types within one set: once a declaration turns out at the end to have a definition, structures that differ in nothing
+//! else are merged.
 //!
-//! As in `merge`, equality is assumed and checked. What is assumed to be equal has one representative; a declaration that meets a
-//! definition of its name is represented by it.
+//! As in `merge`, equality is assumed and checked. Types that are assumed to be equal have one representative; that of a
+//! declaration that is compared with a definition of its name is the definition.
 
 use super::types::{Ref, Shape, Type, Types};
 use crate::keyed_hash::{Keys, Table};
 
-/// How many steps may be taken for each row and item.
+/// The maximum number of steps for each row and item.
 const STEPS: usize = 32;
-/// How many types of equal digest are tried.
+/// How many types with the same digest are tried.
 const CANDIDATES: usize = 16;
 
 /// Turns each structure and union that equals an earlier one into an [`Alias`](Shape::Alias) of it, to which nothing refers.
@@ -42,7 +42,7 @@ pub(super) fn alias_equal(types: &mut Types) {
     redirect(types, &behind);
 }
 
-/// Makes what is behind another type an alias of it, and lets everything refer to that.
+/// Makes represented types aliases of their representatives, and redirects all references to those.
 fn redirect(types: &mut Types, behind: &[Ref]) {
     types.redirect(|reference| {
         let row = reference.row().and_then(|row| behind.get(row));
@@ -59,9 +59,9 @@ fn redirect(types: &mut Types, behind: &[Ref]) {
 
 struct Search<'t> {
     types: &'t Types,
-    /// What represents each row, or leads there.
+    /// The representative of each row, or a row on the way to it.
     behind: Vec<Ref>,
-    /// Representatives that the current hypothesis put behind others.
+    /// Representatives that are represented by others under the current hypothesis.
     assumed: Vec<usize>,
     open: Vec<(Ref, Ref)>,
     steps: usize,
@@ -114,7 +114,7 @@ impl Search<'_> {
             (Shape::Fwd, _) if declares(a, b) => self.put(one, other),
             _ if !a.same_head(b) => false,
             (Shape::Struct | Shape::Union, _) => {
-                // The later one behind the earlier.
+                // The earlier one represents the later.
                 self.put(one.max(other), one.min(other)) && self.compare_items(a, b)
             }
             _ => {

@@ -1,4 +1,4 @@
-//! Programs that the machine's C compiler makes, with every version and form of debug information that it can write.
+//! Programs built by the machine's C compiler, with every version and form of debug information that it supports.
 
 use super::Encoder;
 use crate::btf::{Btf, Kind};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A unit that declares `struct later` only.
+/// A unit with only a declaration of `struct later`.
 const FIRST: &str = r"
 struct later;
 enum color { RED, GREEN = 7, BLUE = -3 };
@@ -39,7 +39,7 @@ int visible(struct all *all, ulong_t number, struct later *later) { return all &
 int main(void) { return 0; }
 ";
 
-/// One that defines it, and functions of the names of others.
+/// One that defines it, and functions with the same names as others.
 const SECOND: &str = r"
 struct list { struct list *next; const struct list *prev; };
 struct later { struct list *list; struct { int inner; } deep; };
@@ -89,7 +89,7 @@ fn encode(path: &Path) -> Btf<'static> {
     btf
 }
 
-/// Name, bits from the start, and width of each member.
+/// Name, bit offset and width of each member.
 fn members(btf: &Btf<'_>, name: &str, kind: Kind) -> Vec<(String, u32, u32)> {
     let ty = btf.get(btf.find(name, kind).expect(name)).unwrap();
     let members = ty.members();
@@ -144,7 +144,7 @@ fn check(btf: &Btf<'_>) {
     );
 }
 
-/// What needs both units.
+/// Checks what depends on both units.
 fn check_merged(btf: &Btf<'_>) {
     let count = |name: &str, kind| {
         let types = (1..btf.end_id()).map(|id| btf.get(TypeId(id)).unwrap());
@@ -276,7 +276,7 @@ fn what_cannot_be_read_is_told() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains(".dwo"), "{error}");
     assert!(error.hint().unwrap().contains("-gsplit-dwarf"), "{error}");
-    // Nor is the other part enough by itself, for types or for places.
+    // The other part is not enough by itself either, neither for types nor for source locations.
     let part = folder.path().join("first.dwo");
     for error in [
         Encoder::new().encode_file(&part).unwrap_err(),

@@ -1,10 +1,10 @@
-//! The types of a unit, or of many, as plain rows: what is between DWARF and BTF.
+//! The types of a unit, or of many, as plain rows: the representation between DWARF and BTF.
 
 use super::names::Name;
 use crate::keyed_hash::Keys;
 use std::hash::{BuildHasher, Hasher};
 
-/// A reference to a type: 0 is `void`, otherwise one more than its row.
+/// A reference to a type: 0 is `void`, otherwise its row plus one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(super) struct Ref(pub(super) u32);
 
@@ -23,11 +23,11 @@ impl Ref {
     }
 }
 
-/// What a type is.
+/// The kind of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub(super) enum Shape {
-    /// `detail` is the encoding as in BTF, `count` how many bits are used.
+    /// `detail` is the encoding as in BTF, `count` the number of bits used.
     Int,
     Float,
     Ptr,
@@ -36,17 +36,17 @@ pub(super) enum Shape {
     Restrict,
     TypeTag,
     Typedef,
-    /// Of `count` elements.
+    /// With `count` elements.
     Array,
     Struct,
     Union,
-    /// A structure, union or enumeration that is only declared: `detail` says which.
+    /// A structure, union or enumeration that is only declared; `detail` says which of them.
     Fwd,
     /// `detail` is 1 if a value is negative.
     Enum,
-    /// A function's result and parameters. One without name and type stands for any number of others.
+    /// A function's return type and parameters. A parameter without name and type is an ellipsis.
     Proto,
-    /// Another name for what it refers to, which BTF has no word for. Gone after linking.
+    /// Another name for its target, which BTF cannot express. Removed by linking.
     Alias,
 }
 
@@ -80,7 +80,7 @@ impl Shape {
 /// What a [`Shape::Fwd`] declares.
 pub(super) const FWD_STRUCT: u8 = 0;
 pub(super) const FWD_UNION: u8 = 1;
-/// C has no such declaration, but compilers take it, and kernels use it.
+/// C has no such declaration, but compilers accept it, and kernels use it.
 pub(super) const FWD_ENUM: u8 = 2;
 
 /// One type.
@@ -89,13 +89,13 @@ pub(super) struct Type {
     pub(super) shape: Shape,
     pub(super) detail: u8,
     pub(super) name: Name,
-    /// What it refers to, an array's element, a function's result.
+    /// Its target, an array's element type, a function's return type.
     pub(super) target: Ref,
-    /// Bytes.
+    /// Size in bytes.
     pub(super) size: u32,
-    /// How many items it has; see [`Shape`] for the others.
+    /// The number of items; see [`Shape`] for other meanings.
     pub(super) count: u32,
-    /// Its first item.
+    /// The index of its first item.
     pub(super) first: u32,
 }
 
@@ -122,7 +122,7 @@ impl Type {
         }
     }
 
-    /// What a declaration of this type has as its `detail`.
+    /// The `detail` of a declaration of this type.
     pub(super) fn declared_as(&self) -> Option<u8> {
         match self.shape {
             Shape::Struct => Some(FWD_STRUCT),
@@ -132,7 +132,7 @@ impl Type {
         }
     }
 
-    /// All but where things are.
+    /// Whether everything except `target` and `first` is equal.
     pub(super) fn same_head(&self, other: &Self) -> bool {
         (self.shape, self.detail, self.name, self.size, self.count)
             == (
@@ -150,11 +150,11 @@ impl Type {
 pub(super) struct Item {
     pub(super) name: Name,
     pub(super) ty: Ref,
-    /// Bits from the start, and above them (from bit 32 on) the width of a bitfield; or an enumerator's value.
+    /// The bit offset, and above it (from bit 32) the width of a bitfield; or an enumerator's value.
     pub(super) value: u64,
 }
 
-/// A function that is defined.
+/// A function definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Function {
     pub(super) name: Name,
@@ -181,7 +181,7 @@ pub(super) struct DeclTag {
     pub(super) component: Option<u32>,
 }
 
-/// Types and what has them.
+/// Types, and the functions, variables and tags that refer to them.
 #[derive(Debug, Default)]
 pub(super) struct Types {
     pub(super) rows: Vec<Type>,
@@ -196,7 +196,7 @@ impl Types {
         self.rows.get(reference.row()?)
     }
 
-    /// The items of a type; none for types whose `count` means something else.
+    /// The items of a type; none for types whose `count` has another meaning.
     #[inline]
     pub(super) fn items_of(&self, ty: &Type) -> &[Item] {
         if !(ty.shape.has_members() || ty.shape == Shape::Enum) {
@@ -208,12 +208,12 @@ impl Types {
         items.unwrap_or_default()
     }
 
-    /// Rows and items: what work on all of it is proportional to.
+    /// The number of rows and items, to which the work on a whole set is proportional.
     pub(super) fn volume(&self) -> usize {
         self.rows.len().saturating_add(self.items.len())
     }
 
-    /// Lets everything refer to something else.
+    /// Redirects all references.
     pub(super) fn redirect(&mut self, mut to: impl FnMut(Ref) -> Ref) {
         let rows = self.rows.iter_mut().filter(|row| row.shape.refers());
         rows.for_each(|row| row.target = to(row.target));
@@ -242,8 +242,8 @@ impl Types {
         variables.for_each(|variable| renamed(&mut variable.name));
     }
 
-    /// A number that equal types share. Of what a type refers to, it has kinds and names only: what is behind pointers to
-    /// structures may be declared here and defined there.
+    /// A hash that is the same for equal types. Of the types that it refers to, it includes only kinds and names: the targets
+    /// of pointers to structures may be declared in one unit and defined in another.
     pub(super) fn digest(&self, ty: &Type, keys: Keys) -> u64 {
         let mut hasher = keys.build_hasher();
         hasher.write_u8(ty.shape as u8);
@@ -256,7 +256,7 @@ impl Types {
         hasher.finish()
     }
 
-    /// What can be said of a type at a glance.
+    /// Hashes what identifies a type without following references.
     fn label(&self, reference: Ref, hasher: &mut impl Hasher) {
         const FAR_ENOUGH: usize = 6;
         let mut at = reference;
@@ -270,7 +270,7 @@ impl Types {
                     hasher.write_u32(ty.name.0);
                     break;
                 }
-                // One that is declared is the same as the one that is defined.
+                // A declared type is the same as the defined one.
                 Shape::Struct | Shape::Union | Shape::Enum | Shape::Fwd => {
                     seen >>= 4;
                     match ty.name {

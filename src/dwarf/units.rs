@@ -1,4 +1,4 @@
-//! The units of a file, cut into chunks that are read independently of each other.
+//! The units of a file, split into chunks that are read independently of each other.
 
 use super::entry::{Bases, EntryReader, Sections, Slice};
 use super::error::DwarfError;
@@ -16,25 +16,25 @@ use gimli::{
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-/// So many bytes of units are read between two merges: enough for merging to cost little, few enough for memory.
+/// Bytes of units that are read between two merges: enough to make merging cheap, few enough to save memory.
 const CHUNK: u64 = 8 << 20;
 
 /// All units of a file.
 pub(super) struct Units<'d, E: Endianity> {
     sections: Sections<'d, E>,
     headers: Vec<UnitHeader<Slice<'d, E>>>,
-    /// Where the tables of abbreviations start.
+    /// The offsets of the abbreviation tables.
     tables: Vec<usize>,
     abbreviations: &'d [u8],
     symbols: &'d Symbols,
     info_len: u64,
-    /// Types in type units, by signature: their offset.
+    /// The offsets of types in type units, by signature.
     signatures: Table<u64, u32>,
-    /// How many bytes of names the file can have.
+    /// The maximum size of the file's names in bytes.
     room: usize,
 }
 
-/// What the first entry of a unit says.
+/// The attributes of a unit's first entry.
 struct Root {
     bases: Bases,
     language: Option<gimli::DwLang>,
@@ -44,7 +44,7 @@ struct Root {
 /// Why a chunk could not be read.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// A unit refers to another one: they have to be read together.
+    /// A unit refers to another one: they must be read together.
     Crosses,
     Error(DwarfError),
 }
@@ -116,7 +116,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         self.headers.push(header);
     }
 
-    /// Where a unit is. Those of `.debug_types` come after those of `.debug_info`.
+    /// The offset of a unit. Those of `.debug_types` follow those of `.debug_info`.
     fn start_of(&self, header: &UnitHeader<Slice<'d, E>>) -> u64 {
         let offset = header.offset().0 as u64;
         match header.section() {
@@ -125,7 +125,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         }
     }
 
-    /// Ranges of units of some size each; the same for the same file, however many threads read them.
+    /// Ranges of units of roughly equal size; the same for the same file, whatever the number of threads.
     pub(super) fn chunks(&self) -> Vec<Range<usize>> {
         let mut chunks = Vec::new();
         let (mut from, mut size) = (0, 0_u64);
@@ -140,7 +140,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         chunks
     }
 
-    /// Whether units certainly refer to each other.
+    /// Whether units are known to refer to each other.
     pub(super) fn has_type_units(&self) -> bool {
         !self.signatures.is_empty()
     }
@@ -149,7 +149,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         Names::new(self.room)
     }
 
-    /// The types of a chunk, whose units know nothing of each other.
+    /// The types of a chunk, whose units do not refer to each other.
     pub(super) fn read_chunk(&self, chunk: Range<usize>) -> Result<(Types, Names<'d>), Refusal> {
         let mut merged = Merged::default();
         let mut reading = Reading::default();
@@ -185,7 +185,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         })
     }
 
-    /// Adds the types of a unit to those of its group, which lies at these offsets.
+    /// Adds the types of a unit to those of its group, which is at these offsets.
     fn read_unit(
         &self,
         header: &UnitHeader<Slice<'d, E>>,
@@ -210,7 +210,7 @@ impl<'d, E: Endianity> Units<'d, E> {
             }
             .into());
         }
-        // Kernels are built with types of C alone; Rust's have no counterpart in BTF.
+        // Kernels are built with types from C alone; Rust's have no counterpart in BTF.
         if root.language == Some(gimli::DW_LANG_Rust) {
             return Ok(());
         }
@@ -237,7 +237,7 @@ impl<'d, E: Endianity> Units<'d, E> {
         Ok(walked?)
     }
 
-    /// A table of abbreviations, which ends before the next one starts: or else each unit could have all tables from its own on.
+    /// An abbreviation table, which ends before the next one starts: otherwise each unit could have all tables from its own on.
     fn table(&self, start: usize) -> gimli::Result<Abbreviations> {
         let next = self.tables.partition_point(|table| *table <= start);
         let end = self.tables.get(next).copied().unwrap_or(usize::MAX);
@@ -247,7 +247,7 @@ impl<'d, E: Endianity> Units<'d, E> {
     }
 }
 
-/// What units of a chunk share.
+/// State shared by the units of a chunk.
 struct Shared<'d> {
     names: Names<'d>,
     known: Table<u64, super::names::Name>,

@@ -1,8 +1,8 @@
-//! The entries of a unit, one after the other, become rows of types.
+//! Walks the entries of a unit, and turns them into rows of types.
 //!
-//! Every type is pushed where its entry starts, so that rows are in the order of offsets. What is inside of an entry (members,
-//! parameters, the dimensions of an array) follows it, up to an entry of nothing; a stack of frames says inside of what the walk is.
-//! Bodies of functions have types, too, and are walked; copies of functions that were inlined are not.
+//! Every type is pushed where its entry starts, so that rows are in the order of offsets. The children of an entry (members,
+//! parameters, the dimensions of an array) follow it, up to a null entry; a stack of frames records the enclosing entries.
+//! Function bodies can contain types, and are walked; inlined copies of functions are not.
 
 use super::entry::{Entry, EntryReader, Slice};
 use super::error::DwarfError;
@@ -15,42 +15,42 @@ use super::types::{
 use crate::btf::IntEncoding;
 use gimli::{Abbreviations, Endianity, EntriesRaw, UnitHeader, UnitOffset};
 
-/// Real ones are some twenty deep.
+/// Real ones are about twenty deep.
 const DEEPEST: usize = 1024;
 
-/// Inside of what the walk is.
+/// The enclosing entry.
 #[derive(Debug, Clone, Copy)]
 enum Inside {
     Scope,
-    /// Of a structure, union, enumeration or prototype: the row that gets the items from here on.
+    /// A structure, union, enumeration or prototype: the row that gets the items from `from` on.
     Items {
         row: usize,
         from: usize,
     },
-    /// The same of a function's parameters.
+    /// The same for a function's parameters.
     Function {
         row: usize,
         from: usize,
         function: usize,
     },
-    /// Of an array: the row of the dimension before.
+    /// An array: the row of the previous dimension.
     Array {
         row: usize,
         dimensions: usize,
     },
-    /// Of a type or member that can have annotations.
+    /// A type or member that can have annotations.
     Tagged {
         row: usize,
         component: Option<u32>,
     },
 }
 
-/// What was read of a group of units: references are offsets until it is linked.
+/// What was read from a group of units: references are offsets until it is linked.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) types: Types,
     pub(super) offsets: Offsets,
-    /// Functions and variables that are defined elsewhere, by offset: name, type, and whether others see them.
+    /// Functions and variables that are defined elsewhere, by offset: name, type, and whether they are external.
     pub(super) declared: Vec<(u32, Name, Ref, bool)>,
     /// Functions and variables, by index, and the declaration that has their name.
     pub(super) specified_functions: Vec<(usize, u32)>,
@@ -63,7 +63,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Forgets all, and keeps the memory.
+    /// Removes everything, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.types.rows.clear();
         self.types.items.clear();
@@ -136,7 +136,7 @@ impl Reading {
         }
     }
 
-    /// What is inside is complete.
+    /// All children are complete.
     fn end(&mut self, inside: Inside) {
         match inside {
             Inside::Items { row, from } => self.take_items(row, from),
@@ -171,7 +171,7 @@ impl Reading {
         }
     }
 
-    /// Notes an entry; says what its children are inside of.
+    /// Records an entry; returns the frame for its children.
     #[inline]
     fn add(&mut self, offset: u32, plan: Plan, entry: &Entry) -> Inside {
         match plan.what {
@@ -300,7 +300,7 @@ impl Reading {
         let Some(Inside::Items { row, from }) = self.frames.last().copied() else {
             return Inside::Scope;
         };
-        // Those of a class that are no part of its objects.
+        // Static members of a class are not part of its objects.
         if entry.is_external || entry.is_declaration {
             return Inside::Scope;
         }
@@ -385,7 +385,7 @@ impl Reading {
     }
 
     fn add_variable(&mut self, offset: u32, entry: &Entry) -> Inside {
-        // Those of functions are nobody else's business.
+        // Variables inside functions are not wanted.
         if !matches!(self.frames.last(), Some(Inside::Scope)) {
             return Inside::Scope;
         }
@@ -406,7 +406,7 @@ impl Reading {
         Inside::Scope
     }
 
-    /// `btf_type_tag` comes between a pointer and what it points to, `btf_decl_tag` belongs to a type or a member.
+    /// `btf_type_tag` goes between a pointer and its target, `btf_decl_tag` applies to a type or a member.
     fn add_annotation(&mut self, offset: u32, entry: &Entry) -> Inside {
         let Some(inside) = self.frames.last().copied() else {
             return Inside::Scope;
@@ -427,7 +427,7 @@ impl Reading {
         if !entry.text.is_none() && (ty.shape.is_composite() || ty.shape == Shape::Typedef) {
             self.types.tags.push(DeclTag {
                 name: entry.text,
-                // By row, as its offset is not at hand.
+                // By row, since its offset is not available here.
                 on: Ref::to(row),
                 component,
             });
@@ -436,7 +436,7 @@ impl Reading {
     }
 }
 
-/// The entries after this one and all inside of it, if there is nothing for us inside and it says where that ends.
+/// The entries after this one and its children, if the children are not used and it has the offset of its sibling.
 fn rest_after<'a, 'd, E: Endianity>(
     header: &UnitHeader<Slice<'d, E>>,
     abbreviations: &'a Abbreviations,
@@ -465,7 +465,7 @@ fn bits(bytes: u64) -> u64 {
     u64::from(u32::try_from(bytes.saturating_mul(8)).unwrap_or(u32::MAX))
 }
 
-/// Where a member is, as [`Item::value`] has it.
+/// The offset of a member, encoded as in [`Item::value`].
 fn place(entry: &Entry) -> u64 {
     let Some(width) = entry.bit_size else {
         let bit = entry.data_bit_offset.unwrap_or(0);
@@ -488,7 +488,7 @@ fn place(entry: &Entry) -> u64 {
     u64::from(start) | (width & 0xff) << 32
 }
 
-/// Numbers. What BTF has no integer or float for is a structure without members.
+/// Base types. What BTF cannot express as an integer or float becomes a structure without members.
 fn base_type(entry: &Entry) -> Type {
     let bytes = entry.byte_size.unwrap_or(0);
     let mut ty = Type::new(Shape::Struct, entry.name);

@@ -1,4 +1,4 @@
-//! Types become BTF: what is between them and the builder, and which functions and variables are told of.
+//! Converts types to BTF, and selects the functions and variables to include.
 
 use super::error::DwarfError;
 use super::image::Symbols;
@@ -34,13 +34,13 @@ struct Writer<'t, 'd> {
     btf: BtfBuilder,
 }
 
-/// Rows have the numbers that types get.
+/// References have the same numbers as type ids.
 fn id(reference: Ref) -> TypeId {
     TypeId(reference.0)
 }
 
 impl<'d> Writer<'_, 'd> {
-    /// All rows, and after them the type of arrays' indexes.
+    /// All rows, followed by the index type of arrays.
     fn add_types(&mut self) {
         let index = Ref::to(self.types.rows.len());
         let mut has_arrays = false;
@@ -49,7 +49,7 @@ impl<'d> Writer<'_, 'd> {
             self.add_type(ty, index);
         }
         if has_arrays {
-            // What clang calls it.
+            // The name that clang uses.
             self.btf.add_int("__ARRAY_SIZE_TYPE__", 4, 0);
         }
     }
@@ -117,7 +117,7 @@ impl<'d> Writer<'_, 'd> {
             return self.btf.add_enum64(name, ty.size, signedness, constants);
         }
         let constants = items.map(|item| {
-            // Larger ones do not fit in what C gave the type room for.
+            // Larger values do not fit in the size that C gave the type.
             let (_, low) = halves(item.value);
             let value = match signedness {
                 Signedness::Signed => i64::from(low.cast_signed()),
@@ -135,8 +135,8 @@ impl<'d> Writer<'_, 'd> {
         }
     }
 
-    /// Those whose definitions agree with each other: of two functions of one name, nobody could say which
-    /// one a program is attached to.
+    /// Functions whose definitions agree: of two different functions with the same name, it would be unclear which one a
+    /// program is attached to.
     fn add_functions(&mut self) {
         let mut agreed: Table<Name, Option<Function>> = Table::default();
         for function in &self.types.functions {
@@ -157,7 +157,7 @@ impl<'d> Writer<'_, 'd> {
         }
     }
 
-    /// Whether two prototypes are the same, or differ only in what is behind pointers.
+    /// Whether two prototypes are the same, or differ only in the targets of pointers.
     fn is_same_proto(&self, one: Ref, other: Ref) -> bool {
         if one == other {
             return true;
@@ -166,7 +166,7 @@ impl<'d> Writer<'_, 'd> {
             return false;
         };
         let (items, others) = (self.types.items_of(one), self.types.items_of(other));
-        // A stub for a kernel without the function may call its parameters otherwise.
+        // A stub for a kernel without the function may have different parameter names.
         let is_same = |(one, other): (&Item, &Item)| self.is_called_the_same(one.ty, other.ty);
         items.len() == others.len()
             && self.is_called_the_same(one.target, other.target)
@@ -203,7 +203,7 @@ impl<'d> Writer<'_, 'd> {
         false
     }
 
-    /// The variables of each section that is told of.
+    /// The variables of each section that is included.
     fn add_sections(&mut self, symbols: &Symbols) {
         let mut sections: Vec<Vec<VarSecinfo>> = vec![Vec::new(); symbols.sections.len()];
         for variable in &self.types.variables {

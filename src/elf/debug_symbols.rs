@@ -1,7 +1,7 @@
-//! Where the symbols of a stripped program are: what its file says about that, and what it keeps compressed itself.
+//! Where the symbols of a stripped program are: what the program says about their location, and the compressed symbols in it.
 //!
-//! Debian and its kin keep them in a file that is named after the program's build ID; `objcopy --add-gnu-debuglink` names one
-//! and its checksum; Fedora packs the most useful ones into a section of the program. Not here: looking for the files.
+//! Debian and its derivatives keep them in a file named after the program's build ID; `objcopy --add-gnu-debuglink` records a
+//! file name and a checksum; Fedora packs the most useful ones into a section of the program. Not here: looking for the files.
 
 use super::executable::Executable;
 use super::read_at::{self, Extent, ReadAt};
@@ -10,40 +10,40 @@ use object::elf;
 #[cfg(feature = "xz")]
 use std::num::NonZeroUsize;
 
-/// Hashes have 20 bytes; nobody makes longer ones than 64.
+/// Build IDs usually have 20 bytes, and never more than 64.
 const LONGEST_BUILD_ID: u64 = 64;
-/// What the kernel tells of them in stacks.
+/// The length of build IDs in the kernel's stack traces, in bytes.
 pub(crate) const LONGEST_KERNEL_BUILD_ID: usize = 20;
 /// A program has a few short notes.
 const MAX_NOTES_LEN: u64 = 1 << 16;
 /// `NAME_MAX`, padding and checksum.
 const MAX_LINK_LEN: u64 = 264;
-/// Compressed symbols of the largest programs have a few MiB.
+/// Compressed symbols of the largest programs take a few MiB.
 #[cfg(feature = "xz")]
 const MAX_COMPRESSED_LEN: u64 = 64 << 20;
-/// What they may have when unpacked.
+/// The maximum size when decompressed.
 #[cfg(feature = "xz")]
 const MAX_UNPACKED_LEN: u64 = 256 << 20;
-/// The longest distance at which unpacked bytes may repeat, which is what unpacking needs besides: `xz -9` takes 64 MiB.
+/// The maximum dictionary size, which is the memory that decompression needs in addition: `xz -9` uses 64 MiB.
 #[cfg(feature = "xz")]
 const MAX_DICTIONARY: usize = 128 << 20;
-/// What `xz` takes without an option; more is allocated when a file asks for it.
+/// The default of `xz`; more is allocated if a file requires it.
 #[cfg(feature = "xz")]
 const USUAL_DICTIONARY: usize = 8 << 20;
-/// The part of the compressed bytes that is handed over at a time.
+/// How many compressed bytes are passed on at a time.
 #[cfg(feature = "xz")]
 const PORTION: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
 
-/// The file that a program's symbols were moved to, by name.
+/// The name of the separate debug file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DebugLink {
-    /// The name, without a folder.
+    /// The name, without a directory.
     pub(crate) name: Vec<u8>,
     /// The CRC-32 of the file's bytes.
     pub(crate) checksum: u32,
 }
 
-/// The number that the linker gave to what it linked, which stripping leaves alone.
+/// The build ID, which the linker adds, and which stripping preserves.
 pub(crate) fn build_id(file: &Executable<'_>) -> Option<Vec<u8>> {
     let section = file.section_named(b".note.gnu.build-id");
     let section = section.and_then(|section| file.content(section));
@@ -79,7 +79,7 @@ pub(crate) fn debug_link(file: &Executable<'_>) -> Option<DebugLink> {
     let bytes = read_at::read(file.reader(), content, MAX_LINK_LEN, "its debug link").ok()?;
     let name = bytes.get(..memchr::memchr(0, &bytes)?)?;
     let checksum_at = (name.len() + 1).next_multiple_of(4);
-    // Whoever owns the program must not lead the search to another folder.
+    // The program's owner must not be able to direct the search to another directory.
     let is_plain = !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/');
     is_plain.then_some(DebugLink {
         name: name.to_vec(),
@@ -87,10 +87,10 @@ pub(crate) fn debug_link(file: &Executable<'_>) -> Option<DebugLink> {
     })
 }
 
-/// The ELF file in the section `.gnu_debugdata`, unpacked; `None` if there is no such section.
+/// The ELF file in the section `.gnu_debugdata`, decompressed; `None` if there is no such section.
 ///
 /// # Errors
-/// `Elf` if it is damaged, or larger than such a file has reason to be. `Unsupported` without the feature `xz`.
+/// `Elf` if it is damaged or unreasonably large. `Unsupported` without the feature `xz`.
 pub(crate) fn embedded(file: &Executable<'_>) -> Result<Option<Vec<u8>>> {
     let section = file.section_named(b".gnu_debugdata");
     let content = section.and_then(|section| file.content(section));
@@ -150,7 +150,7 @@ pub(crate) fn checksum(file: &dyn ReadAt) -> Result<u32> {
     Ok(!sum)
 }
 
-/// What eight bits that fall out at the lower end do to the rest, by how many bytes follow.
+/// The effect of the eight bits shifted out at the low end on the remainder, by the number of bytes that follow.
 const TABLES: [[u32; 256]; 8] = tables();
 
 const fn tables() -> [[u32; 256]; 8] {
@@ -180,7 +180,7 @@ const fn tables() -> [[u32; 256]; 8] {
     tables
 }
 
-/// Eight bytes at a time: symbol files can have gigabytes.
+/// Eight bytes at a time: debug files can have gigabytes.
 fn crc32(sum: u32, bytes: &[u8]) -> u32 {
     let look_up = |table: usize, byte: u8| -> u32 {
         let row = TABLES.get(table).map(|row| row.get(usize::from(byte)));

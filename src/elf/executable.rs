@@ -180,7 +180,7 @@ impl<'r> Executable<'r> {
         })
     }
 
-    /// Where a section's bytes are; `None` if it has none in the file, or they lie outside of it.
+    /// Where a section's bytes are; `None` if it has none in the file, or they are outside of it.
     pub(super) fn content(&self, section: &Section) -> Option<Extent> {
         let extent = Extent {
             offset: section.offset,

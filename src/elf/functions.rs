@@ -11,13 +11,13 @@ use super::symbol_scan::{Symbol, SymbolKind, SymbolTable};
 use crate::{Error, ErrorKind, Result, did_you_mean, near_names};
 use std::collections::HashMap;
 
-/// Longer names are not matched with patterns. Those of C++ can have some thousand bytes.
+/// Longer names are not matched against patterns. C++ names can have thousands of bytes.
 const LONGEST_NAME: usize = 1 << 14;
 /// Longer names are not suggested.
 const LONGEST_SUGGESTION: usize = 1 << 8;
 /// What may follow a name: `@@` and a version.
 const LONGEST_VERSION: usize = 1 << 8;
-/// How many symbols of one name are told apart.
+/// How many symbols of the same name are distinguished.
 const MOST_OF_ONE_NAME: usize = 1 << 12;
 /// How many implementations of an indirect function are listed.
 const SHOWN: usize = 8;
@@ -27,7 +27,7 @@ const SHOWN: usize = 8;
 pub struct Functions<'r> {
     file: Executable<'r>,
     debug: Option<Executable<'r>>,
-    /// What to do about missing symbols.
+    /// How to get missing symbols.
     advice: Option<String>,
 }
 
@@ -85,8 +85,8 @@ impl<'r> Functions<'r> {
         })
     }
 
-    /// Adds the symbols of a separate file with debug information. Their addresses are mapped by this file's program headers; those of
-    /// the other file are useless.
+    /// Adds the symbols of a separate debug file. Their addresses are mapped by this file's program headers; those of the debug
+    /// file are useless.
     ///
     /// # Errors
     /// `Elf` if that is not an ELF file, or is damaged.
@@ -95,7 +95,7 @@ impl<'r> Functions<'r> {
         Ok(self)
     }
 
-    /// Sets the advice for functions that are not found, in place of the default, which knows nothing of the system.
+    /// Sets the advice for functions that are not found, instead of the default, which is not specific to the system.
     pub fn with_advice(mut self, advice: String) -> Self {
         self.advice = Some(advice);
         self
@@ -122,8 +122,8 @@ impl<'r> Functions<'r> {
     /// `name@@VERSION` select a version.
     ///
     /// # Errors
-    /// `NotFound` if there is no such function; the message says what else has the name. `InvalidArgument` if there are several, none
-    /// of which is the default; `Unsupported` if it is an indirect function (IFUNC).
+    /// `NotFound` if there is no such function; the message says what else has the name. `InvalidArgument` if there are
+    /// several, none of which is the default; `Unsupported` if it is an indirect function (IFUNC).
     #[doc(alias = "elf_find_func_offset")]
     pub fn offset(&self, name: &str) -> Result<u64> {
         let offsets = self.offsets(&[name])?;
@@ -160,9 +160,9 @@ impl<'r> Functions<'r> {
             .collect()
     }
 
-    /// Calls `visit` with each name that `matches`, with its version or without, and the places of the functions that share it
-    /// in the symbol table. They are those of the full symbol table, or else of the dynamic one; without a full one in this file, those of the file of debug
-    /// information, too.
+    /// Calls `visit` with each name that `matches`, with or without its version, and the locations of the functions that share
+    /// it in the symbol table. They come from the full symbol table, or else from the dynamic one; if this file has no full
+    /// one, also from that of the separate debug file.
     ///
     /// # Errors
     /// The tables are damaged. It is not an error if nothing matches.
@@ -196,7 +196,7 @@ impl<'r> Functions<'r> {
         Ok(())
     }
 
-    /// `None` if there is no code.
+    /// `None` if there is no code at its address.
     fn place(&self, symbol: &Symbol) -> Option<FunctionPlace> {
         match self.file.code_at(symbol.address) {
             CodePlace::At(offset) => Some(FunctionPlace {
@@ -319,17 +319,17 @@ impl<'r> Functions<'r> {
     }
 }
 
-/// The advice of who does not know where this system keeps symbols.
+/// The default advice, without knowledge of where this system keeps symbols.
 const STRIPPED: &str = "the file is stripped: install its debug symbols, or give the offset in the file instead of the name";
 
-/// Whether a function bears the name of an indirect one with an addition, as in `__memcpy_avx_unaligned` and `f.avx2`.
+/// Whether a function has the name of an indirect one with an addition, as in `__memcpy_avx_unaligned` and `f.avx2`.
 fn is_implementation(known: &str, indirect: &str) -> bool {
     let known = known.trim_start_matches('_');
     let rest = known.strip_prefix(indirect.trim_start_matches('_'));
     rest.is_some_and(|rest| rest.starts_with(['_', '.']) && !rest.contains("resolver"))
 }
 
-/// What bears each of the names in a table.
+/// The candidates for each of the names in a table.
 fn candidates(table: &SymbolTable<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Vec<Candidate>>> {
     let mut by_name: HashMap<&[u8], Vec<usize>> = HashMap::new();
     for (number, wanted) in wanted.iter().enumerate() {
@@ -355,7 +355,7 @@ fn candidates(table: &SymbolTable<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Vec<
     Ok(found)
 }
 
-/// A symbol with its version, which stands behind its name (`@V1`, `@@V2`), or beside it in the table.
+/// A symbol with its version, which follows its name (`@V1`, `@@V2`), or is in a separate table.
 fn candidate(table: &SymbolTable<'_>, symbol: &Symbol, tail: &[u8]) -> Candidate {
     let tail = String::from_utf8_lossy(tail);
     let (version, is_default) = if let Some(version) = tail.strip_prefix("@@") {
@@ -376,7 +376,7 @@ fn candidate(table: &SymbolTable<'_>, symbol: &Symbol, tail: &[u8]) -> Candidate
     }
 }
 
-/// Calls `visit` with each name of at most `longest` bytes that is text, and the functions of a table that share it.
+/// Calls `visit` with each valid UTF-8 name of at most `longest` bytes, and the functions of a table that share it.
 fn each_name(
     table: &SymbolTable<'_>,
     longest: usize,

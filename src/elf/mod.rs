@@ -1,21 +1,22 @@
 //! Reads ELF files: sections, symbols and relocations.
 //!
-//! In: any bytes. Out: for a BPF object, views that borrow from them, with every access checked; for programs and libraries, which
-//! are read piece by piece ([`ReadAt`]), the file offsets of functions ([`functions`]) and probes ([`usdt`]). Nothing here panics.
-//! The layout of the structures comes from the `object` crate. Also here are two other formats that lead to user-space libraries:
-//! the dynamic loader's cache and zip archives. Not here: what a section means to BPF (see `open`).
+//! In: any bytes. Out: for a BPF object, views that borrow from them, with every access checked; for programs and libraries,
+//! which are read piece by piece ([`ReadAt`]), the file offsets of functions ([`functions`]) and probes ([`usdt`]). Nothing
+//! here panics.
+//! The layout of the structures comes from the `object` crate. Also here are two other formats that are needed to find
+//! user-space libraries: the dynamic loader's cache and zip archives. Not here: what a section means to BPF (see `open`).
 //!
 //! Start with `file` for objects, with `functions` for programs and libraries:
 //!
 //! ```text
 //!  an object:              file --> section --> symbol, rel
-//!  a program or library:   functions --> symbol_scan (dynamic) --> symbol_choice   a name --> its place in the file
-//!                          usdt, debug_symbols                                     its probes; where else its symbols are
-//!  what debuggers read:    parts                                                   a name --> the bytes of a section
+//!  a program or library:   functions --> symbol_scan (dynamic) --> symbol_choice   a name --> its offset in the file
+//!                          usdt, debug_symbols                                     its probes; where else to find symbols
+//!  debug information:      parts                                                   a name --> the contents of a section
 //!                              all of them --> executable --> format, read_at
 //! ```
 //!
-//! `name_budget` bounds the work in both cases, `error` says what is wrong with a file. `write` puts an object together. The other
+//! `name_budget` bounds the work in both cases, `error` has the errors of damaged files. `write` writes objects. The other
 //! formats: `ld_cache`, `zip`.
 
 pub(crate) mod debug_symbols;

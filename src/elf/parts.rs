@@ -1,7 +1,7 @@
-//! The sections of any ELF file, linked or not, read one by one, and its symbols: for what debuggers read.
+//! The sections of any ELF file, linked or not, read one at a time, and its symbols: for debug information.
 //!
-//! Compressed sections are unpacked. In a relocatable file (a kernel module, an object), relocations of debug sections are applied,
-//! and sections that are loaded get addresses, one after the other, so that an address tells which of them is meant.
+//! Compressed sections are decompressed. In a relocatable file (a kernel module, an object), the relocations of debug sections
+//! are applied, and loadable sections are assigned consecutive addresses, so that an address identifies its section.
 
 use super::format::{Format, RawSymbol, Relocation, Section};
 use super::read_at::{self, Extent, ReadAt};
@@ -10,16 +10,16 @@ use crate::{Error, ErrorKind, Result};
 use object::elf;
 use std::io::Read;
 
-/// Linked files have some forty sections, relocatable ones up to some ten thousand.
+/// Linked files have about forty sections, relocatable ones up to tens of thousands.
 const MAX_SECTIONS: u64 = 1 << 20;
-/// Names of sections and of symbols.
+/// Names of sections or symbols, in bytes.
 const MAX_NAMES: u64 = 1 << 30;
-/// What compressed sections may have when they are unpacked, as a multiple: debug information gets some four times smaller.
+/// The largest compression ratio of a section: debug information usually compresses about fourfold.
 const MOST_UNPACKED: u64 = 64;
-/// One table of sections, symbols, or one section's bytes.
+/// A table of sections or symbols, or the contents of one section, in bytes.
 const MAX_PART: u64 = 1 << 32;
 
-/// A file by its parts.
+/// A file and its sections and symbols.
 #[derive(Debug)]
 pub(crate) struct Parts<'r> {
     reader: &'r dyn ReadAt,
@@ -28,23 +28,23 @@ pub(crate) struct Parts<'r> {
     machine: elf::Machine,
     sections: Vec<Section>,
     names: Vec<u8>,
-    /// Where sections are loaded.
+    /// The addresses of the sections.
     addresses: Vec<u64>,
     symbols: Vec<u8>,
     symbol_names: Vec<u8>,
 }
 
-/// What a section is for.
+/// A section for users of this module.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PartSection<'p> {
     pub(crate) name: &'p str,
     pub(crate) address: u64,
     pub(crate) len: u64,
-    /// Whether it is loaded and holds data.
+    /// Whether it is loaded and contains data.
     pub(crate) is_data: bool,
 }
 
-/// What a symbol names.
+/// The kind of a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PartSymbolKind {
     Function,
@@ -52,14 +52,14 @@ pub(crate) enum PartSymbolKind {
     Other,
 }
 
-/// A symbol that is defined.
+/// A defined symbol.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PartSymbol<'p> {
     pub(crate) name: &'p str,
     pub(crate) kind: PartSymbolKind,
     pub(crate) address: u64,
     pub(crate) size: u64,
-    /// The number of its section.
+    /// The index of its section.
     pub(crate) section: usize,
 }
 
@@ -67,7 +67,7 @@ impl<'r> Parts<'r> {
     /// Reads the headers and the symbol table.
     ///
     /// # Errors
-    /// `Elf` if this is no ELF file, or a damaged one.
+    /// `Elf` if this is not an ELF file, or a damaged one.
     pub(crate) fn open(reader: &'r dyn ReadAt) -> Result<Self> {
         let len = reader.size().min(64);
         let start = read_at::read(reader, Extent { offset: 0, len }, 64, "its ELF header")?;
@@ -126,7 +126,7 @@ impl<'r> Parts<'r> {
             if self.is_relocatable() && section.flags.0 & elf::SHF_ALLOC.0 != 0 {
                 let align = section.align.clamp(1, 1 << 20);
                 address = next.checked_next_multiple_of(align).unwrap_or(next);
-                // With a gap, as a symbol may be at the very end.
+                // With a gap, since a symbol may be at the very end.
                 next = address.saturating_add(section.len).saturating_add(1);
             }
             self.addresses.push(address);
@@ -146,7 +146,7 @@ impl<'r> Parts<'r> {
         Ok(())
     }
 
-    /// The bytes that a section has in the file.
+    /// The contents of a section as they are in the file.
     fn raw(&self, section: &Section, limit: u64, what: &str) -> Result<Vec<u8>> {
         if matches!(section.kind, elf::SHT_NOBITS | elf::SHT_NULL) {
             return Ok(Vec::new());
@@ -158,7 +158,7 @@ impl<'r> Parts<'r> {
         read_at::read(self.reader, extent, limit, what)
     }
 
-    /// Whether it still has to be linked.
+    /// Whether it has yet to be linked.
     pub(crate) fn is_relocatable(&self) -> bool {
         self.kind == elf::ET_REL
     }
@@ -167,12 +167,12 @@ impl<'r> Parts<'r> {
         self.format.endian == object::Endianness::Little
     }
 
-    /// Whether it is code for BPF.
+    /// Whether it is BPF code.
     pub(crate) fn is_bpf(&self) -> bool {
         self.machine == elf::EM_BPF
     }
 
-    /// All sections, by their numbers. Those without a proper name have none.
+    /// All sections, by index. Those with an invalid name have an empty one.
     pub(crate) fn sections(&self) -> impl Iterator<Item = PartSection<'_>> {
         let addresses = self.addresses.iter().copied();
         self.sections
@@ -189,7 +189,7 @@ impl<'r> Parts<'r> {
             })
     }
 
-    /// The symbols that are defined in a section, and named.
+    /// The symbols that have a name and are defined in a section.
     pub(crate) fn symbols(&self) -> impl Iterator<Item = PartSymbol<'_>> {
         let entries = self.symbols.chunks_exact(self.format.symbol_len());
         entries.filter_map(|entry| {
@@ -217,16 +217,16 @@ impl<'r> Parts<'r> {
         symbol.value.wrapping_add(start.copied().unwrap_or(0))
     }
 
-    /// The contents of the first section of a name; `None` if there is none.
+    /// The contents of the first section of this name; `None` if there is no such section.
     ///
     /// # Errors
-    /// They are not there, cannot be unpacked, or a relocation lies outside of them.
+    /// They are not in the file, cannot be decompressed, or have a relocation outside of them.
     pub(crate) fn section(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let of = |wanted: &str| {
             let is_it = |s: &Section| string_at(&self.names, s.name) == Some(wanted);
             self.sections.iter().position(is_it)
         };
-        // Compressed ones of long ago have a name of their own.
+        // Sections compressed in the old GNU format have a name of their own.
         let old_name = name.strip_prefix('.').map(|name| format!(".z{name}"));
         let (index, is_old) = match of(name) {
             Some(index) => (index, false),
@@ -241,8 +241,8 @@ impl<'r> Parts<'r> {
             .map_err(|e| e.context(format!("section `{name}`")))
     }
 
-    /// Where the contents of a section are in the file, if they are there as they are meant: not compressed, and not to be
-    /// relocated.
+    /// The location of a section's contents in the file, if they can be used as they are: neither compressed nor in need of
+    /// relocation.
     pub(crate) fn plain(&self, name: &str) -> Option<Extent> {
         let is_it = |s: &&Section| string_at(&self.names, s.name) == Some(name);
         let section = self.sections.iter().find(is_it)?;
@@ -280,7 +280,7 @@ impl<'r> Parts<'r> {
         Ok(bytes)
     }
 
-    /// Applies what relocation tables say of a section.
+    /// Applies the relocations of a section.
     fn relocate(&self, index: usize, bytes: &mut [u8]) -> Result<()> {
         let is_about = |s: &&Section| usize::try_from(s.info).is_ok_and(|info| info == index);
         for table in self.sections.iter().filter(is_about) {
@@ -304,7 +304,7 @@ impl<'r> Parts<'r> {
         Ok(())
     }
 
-    /// Writes the address of a symbol. Other kinds than absolute addresses are in sections that nobody reads.
+    /// Writes the address of a symbol. Relocations other than absolute addresses occur only in sections that are not read.
     fn apply(&self, relocation: &Relocation, bytes: &mut [u8]) -> Result<()> {
         let Some(len) = absolute_len(self.machine, relocation.kind) else {
             return Ok(());
@@ -360,7 +360,7 @@ fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Elf, format!("the file is damaged: {why}"))
 }
 
-/// How many bytes get the absolute address of a symbol; `None` for relocations of other kinds.
+/// The size in bytes of an absolute address; `None` for relocations of other kinds.
 fn absolute_len(machine: elf::Machine, kind: u32) -> Option<usize> {
     let (four, eight): (&[u32], &[u32]) = match machine {
         elf::EM_X86_64 => (&[10, 11], &[1]),

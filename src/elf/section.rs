@@ -18,7 +18,7 @@ pub(crate) struct Section<'a> {
     pub(crate) link: u32,
     pub(crate) info: u32,
     pub(crate) entry_size: u64,
-    /// The alignment that its header asks for; 0 and 1 ask for none.
+    /// The alignment in its header; 0 and 1 mean none.
     pub(crate) align: u64,
     /// The whole file.
     pub(super) file: &'a [u8],

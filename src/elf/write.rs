@@ -1,25 +1,25 @@
-//! An object that is written: a relocatable file for BPF, of sections, symbols and relocations.
+//! Writes objects: relocatable ELF files for BPF, from sections, symbols and relocations.
 //!
-//! Sections come in the order in which they are given, after them their relocations, the symbols and the names. An object is not
-//! loaded as it is, so sections lie on multiples of eight in it, whatever alignment they ask for.
+//! Sections are written in the given order, followed by their relocations, the symbols and the names. An object is not loaded
+//! as it is, so its sections are aligned to eight bytes, whatever their own alignment.
 
 use super::{ElfError, Section};
 use crate::ids::ByteOrder;
 use object::elf;
 use std::collections::HashMap;
 
-/// Bytes of the file's header.
+/// Size of the file header in bytes.
 const HEADER: u16 = 64;
-/// Bytes of a section's header.
+/// Size of a section header in bytes.
 const SECTION_HEADER: u16 = 64;
-/// Bytes of a symbol.
+/// Size of a symbol in bytes.
 const SYMBOL: u64 = 24;
-/// Bytes of a relocation.
+/// Size of a relocation in bytes.
 const REL: u64 = 16;
-/// What sections start at a multiple of.
+/// The alignment of sections in the file.
 const ALIGN: usize = 8;
 
-/// Numbers in the byte order of a file, one after the other.
+/// A sequence of numbers in the byte order of a file.
 #[derive(Debug)]
 struct Numbers {
     order: ByteOrder,
@@ -27,7 +27,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// None.
+    /// An empty sequence.
     fn new(order: ByteOrder) -> Self {
         Self {
             order,
@@ -51,7 +51,7 @@ impl Numbers {
         self.bytes.extend(number.to_ne_bytes());
     }
 
-    /// Adds a number of 64 bits.
+    /// Adds a 64-bit number.
     fn u64(&mut self, number: u64) {
         let number = match self.order {
             ByteOrder::Native => number,
@@ -66,12 +66,12 @@ impl Numbers {
     }
 }
 
-/// What a section holds.
+/// The contents of a section.
 #[derive(Debug)]
 pub(crate) enum Content {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// So many zeros, which take no room in the file.
+    /// This many zeros, which take no space in the file.
     Zeros(u64),
 }
 
@@ -92,9 +92,9 @@ pub(crate) struct NewSection<'n> {
 /// A relocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NewRel {
-    /// Bytes from the start of the section.
+    /// Offset in the section, in bytes.
     pub(crate) offset: u64,
-    /// The number of the symbol: the first that is given has number 1.
+    /// Index of the symbol; the first one given has index 1.
     pub(crate) symbol: u32,
     /// `R_BPF_*`
     pub(crate) kind: u32,
@@ -110,22 +110,22 @@ pub(crate) struct NewSymbol<'n> {
     pub(crate) binding: u8,
     /// `STV_*`
     pub(crate) other: u8,
-    /// The number of its section (the first that is given has number 1), or one of `SHN_*`.
+    /// Index of its section (the first one given has index 1), or one of `SHN_*`.
     pub(crate) section: u16,
     pub(crate) value: u64,
     pub(crate) size: u64,
 }
 
-/// What an object is to be made of.
+/// The contents of an object to write.
 #[derive(Debug)]
 pub(crate) struct NewObject<'n> {
     pub(crate) order: ByteOrder,
     pub(crate) sections: Vec<NewSection<'n>>,
-    /// Those that are local come first.
+    /// Local symbols come first.
     pub(crate) symbols: Vec<NewSymbol<'n>>,
 }
 
-/// Names, each once, as offsets.
+/// A string table: the offset of each name, each stored once.
 #[derive(Default)]
 struct Names {
     bytes: Vec<u8>,
@@ -152,7 +152,7 @@ impl Names {
     }
 }
 
-/// A section's header, as it is written.
+/// A section header, as it is written.
 #[derive(Default, Clone, Copy)]
 struct Header {
     name: u32,
@@ -174,13 +174,13 @@ struct Writer {
 }
 
 impl NewObject<'_> {
-    /// The file's bytes.
+    /// Returns the bytes of the file.
     ///
     /// # Errors
-    /// It would have more sections or longer names than a file can have.
+    /// The file would have more sections or longer names than ELF allows.
     pub(crate) fn write(self) -> Result<Vec<u8>, ElfError> {
         let relocated = self.sections.iter().filter(|s| !s.rels.is_empty()).count();
-        // With the empty first one, and those of symbols and names at the end.
+        // Including the empty first one, and those of symbols and names at the end.
         let symbols = self
             .sections
             .len()
@@ -211,7 +211,7 @@ impl NewObject<'_> {
 }
 
 impl Writer {
-    /// Starts a section here.
+    /// Starts a section at the current offset.
     fn start(&mut self, name: &str, kind: u32) -> Result<Header, ElfError> {
         self.out.align();
         Ok(Header {
@@ -222,7 +222,7 @@ impl Writer {
         })
     }
 
-    /// Ends it here.
+    /// Ends it at the current offset.
     fn end(&mut self, header: Header) {
         let size = self.out.bytes.len().saturating_sub(header.offset);
         self.headers.push(Header {
@@ -281,7 +281,7 @@ impl Writer {
         let locals = symbols.iter().take_while(is_local).count();
         let header = Header {
             link: names,
-            // The first that is not local, counted with the empty one.
+            // The index of the first symbol that is not local, including the empty one.
             info: u32::try_from(locals).unwrap_or(u32::MAX).saturating_add(1),
             align: 8,
             entry_size: SYMBOL,
@@ -312,7 +312,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds the sections' headers, and the file's at the beginning.
+    /// Adds the section headers, and the file header at the beginning.
     fn finish(mut self, count: u16) -> Vec<u8> {
         self.out.align();
         let headers = u64::try_from(self.out.bytes.len()).unwrap_or(u64::MAX);
@@ -338,7 +338,7 @@ impl Writer {
     }
 }
 
-/// The first bytes of a file whose `count` section headers lie at `headers`. The last one is that of the names.
+/// The header of a file with `count` section headers at the offset `headers`, the last of which is for the names.
 fn file_header(order: ByteOrder, headers: u64, count: u16) -> Vec<u8> {
     let mut start = Numbers::new(order);
     let data = if (order == ByteOrder::Native) == cfg!(target_endian = "little") {

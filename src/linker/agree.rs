@@ -1,7 +1,7 @@
-//! Whether all files say the same of a name that they share: its type, and for a map its definition.
+//! Whether all files agree on a name that they share: on its type, and for a map on its definition.
 //!
-//! Types are compared as C sees them: typedefs and qualifiers count for nothing. What a pointer leads to is compared by kind and
-//! name, where a forward declaration will do; structures by value, member by member.
+//! Types are compared as C sees them: typedefs and qualifiers are ignored. Targets of pointers are compared by kind and name,
+//! where a forward declaration is enough; structures by value, member by member.
 
 use super::declared::Declared;
 use super::input::{Input, invalid};
@@ -11,7 +11,7 @@ use crate::btf::{Btf, BtfError, Kind, Linkage, Type};
 use crate::{Error, Result, TypeId};
 use std::collections::HashSet;
 
-/// The section of maps.
+/// The section that contains maps.
 const MAPS: &str = ".maps";
 
 /// How thoroughly two types are compared.
@@ -19,11 +19,11 @@ const MAPS: &str = ".maps";
 enum Depth {
     /// With all of their members.
     Whole,
-    /// By kind and name, as what a pointer leads to.
+    /// By kind and name, as the target of a pointer.
     Name,
 }
 
-/// Two types that are to be compared.
+/// Two types to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Pair {
     a: TypeId,
@@ -31,22 +31,22 @@ struct Pair {
     depth: Depth,
 }
 
-/// Compares the types of two files; what was found equal once is not compared again.
+/// Compares the types of two files; pairs that were found equal are not compared again.
 struct Comparison {
     equal: HashSet<(usize, usize, Pair)>,
-    /// The definitions of maps that were found equal.
+    /// The pairs of map definitions that were found equal.
     maps: HashSet<(usize, usize, [Option<TypeId>; 2])>,
     todo: Vec<Pair>,
     /// How many more types, members and parameters may be compared.
     left: usize,
 }
 
-/// How often a type may be compared with different ones, on average.
+/// How many different types one type may be compared with, on average.
 const MOST_PAIRS: usize = 8;
-/// What small files may have beside.
+/// A constant allowance in addition, for small files.
 const LEAST_PAIRS: usize = 1 << 12;
 
-/// Checks that everybody who mentions a name says the same of it.
+/// Checks that all files that mention a name agree on it.
 #[doc(alias = "glob_syms_match")]
 pub(super) fn check(
     inputs: &[Input<'_>],
@@ -110,7 +110,7 @@ impl Comparison {
         self.types(files, (a, a_id), (b, b_id))
     }
 
-    /// Whether two types are the same to C.
+    /// Whether two types are the same in C.
     #[doc(alias = "glob_sym_btf_matches")]
     fn types(
         &mut self,

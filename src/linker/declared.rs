@@ -1,14 +1,15 @@
-//! What the types of a file say about its global names: which function or variable each is, and in which section it is listed.
+//! The declarations of a file's global names, from its types: the function or variable for each name, and the section that
+//! lists it.
 
 use super::input::{Input, invalid};
 use crate::btf::{Btf, Kind, Linkage, Type};
 use crate::{Error, Result, TypeId};
 use std::collections::HashMap;
 
-/// The section of types in which clang lists declared variables that have no section.
+/// The section in which clang lists declared variables that have no section of their own.
 pub(super) const EXTERN: &str = ".extern";
 
-/// The functions and variables of a file that are not static, by name.
+/// The non-static functions and variables of a file, by name.
 #[derive(Debug, Default)]
 pub(super) struct Declared<'b> {
     by_name: HashMap<&'b str, Found<'b>>,
@@ -16,9 +17,9 @@ pub(super) struct Declared<'b> {
 
 #[derive(Debug, Clone, Copy)]
 struct Found<'b> {
-    /// The last one of this name.
+    /// The last one with this name.
     last: TypeId,
-    /// The first one that a section lists, and that section's name.
+    /// The first one that a section lists, with the name of that section.
     listed: Option<(TypeId, &'b str)>,
 }
 
@@ -26,17 +27,17 @@ struct Found<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Declaration<'b> {
     pub(super) id: TypeId,
-    /// The section that lists it. Functions of the file and what is in [`EXTERN`] are in none.
+    /// The section that lists it; `None` for functions of the file and for everything in [`EXTERN`].
     pub(super) section: Option<&'b str>,
 }
 
-/// Whether other files can mean the same by this name.
+/// Whether other files can refer to it by its name.
 #[doc(alias = "btf_is_non_static")]
 pub(super) fn is_shared(ty: &Type<'_>) -> bool {
     matches!(ty.kind(), Kind::Func | Kind::Var) && ty.linkage() != Some(Linkage::Static)
 }
 
-/// The name of a section of types.
+/// The name of a section, from its type.
 pub(super) fn section_name<'b>(btf: &'b Btf<'_>, section: &Type<'b>) -> Result<&'b str> {
     let name = btf.section_name_at(section.name_offset());
     name.filter(|name| !name.is_empty()).ok_or_else(|| {
@@ -48,7 +49,7 @@ pub(super) fn section_name<'b>(btf: &'b Btf<'_>, section: &Type<'b>) -> Result<&
 }
 
 impl<'b> Declared<'b> {
-    /// Those of this file.
+    /// The declarations of this file.
     pub(super) fn of(input: &'b Input<'_>) -> Result<Self> {
         let mut declared = Self::default();
         let Some(btf) = &input.btf else {
@@ -74,7 +75,7 @@ impl<'b> Declared<'b> {
         Ok(declared)
     }
 
-    /// What this name is.
+    /// The declaration of this name.
     #[doc(alias = "find_glob_sym_btf")]
     pub(super) fn find(&self, name: &str) -> Result<Declaration<'b>> {
         let found = self.by_name.get(name).filter(|_| !name.is_empty());

@@ -1,4 +1,4 @@
-//! One object that is linked: what its sections are for, and whether it is one that can be linked.
+//! One input object: the role of each section, and whether the object can be linked.
 
 use crate::btf::{Btf, BtfExt};
 use crate::elf::{ElfError, ElfFile, Rel, Section, Symbol, SymbolPlace, SymbolTable};
@@ -6,10 +6,10 @@ use crate::ids::ByteOrder;
 use crate::insn::INSN_SIZE;
 use crate::{Error, ErrorKind, Result, SectionIndex};
 
-/// What a section is for.
+/// The role of a section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// It is left out: names, debug information, what only a linker of another kind reads.
+    /// Dropped: names, debug information, and what only linkers of other kinds read.
     Left,
     /// Code or data, which is linked.
     Data,
@@ -17,7 +17,7 @@ pub(super) enum Role {
     Relocations,
 }
 
-/// An object, read.
+/// An object that was read.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
     pub(super) name: &'a str,
@@ -30,12 +30,12 @@ pub(super) struct Input<'a> {
     pub(super) ext: Option<BtfExt>,
 }
 
-/// What breaks a rule of linking.
+/// An error for input that breaks the rules of linking.
 pub(super) fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidObject, message)
 }
 
-/// What is well-formed, and not linked.
+/// An error for input that is well-formed, but that cannot be linked.
 pub(super) fn unsupported(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Unsupported, message)
 }
@@ -74,7 +74,7 @@ impl<'a> Input<'a> {
         Ok(input)
     }
 
-    /// Records what this section is for.
+    /// Records and returns the role of this section.
     fn take(&mut self, section: &Section<'a>) -> Result<Role> {
         let within = |e: Error| e.context(describe(section));
         if section.name.is_empty() {
@@ -127,7 +127,7 @@ impl<'a> Input<'a> {
         self.ext.replace(ext).map_or(Ok(()), |_| Err(twice()))
     }
 
-    /// Whether relocations are about the section that they are named after.
+    /// Checks that relocations apply to the section that they are named after.
     #[doc(alias = "linker_sanity_check_elf_relos")]
     fn check_relocated(&self) -> Result<()> {
         for (section, role) in &self.sections {
@@ -241,13 +241,13 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// The section of this index and its role.
+    /// The section with this index, and its role.
     pub(super) fn section(&self, index: SectionIndex) -> Option<&(Section<'a>, Role)> {
         let position = usize::try_from(index.0).ok()?.checked_sub(1)?;
         self.sections.get(position)
     }
 
-    /// All sections of this role, in order.
+    /// All sections with this role, in order.
     pub(super) fn with_role(&self, wanted: Role) -> impl Iterator<Item = &Section<'a>> {
         let sections = self.sections.iter();
         sections.filter_map(move |(section, role)| (*role == wanted).then_some(section))
@@ -258,7 +258,7 @@ impl<'a> Input<'a> {
         self.sections.iter().map(|(section, role)| (section, *role))
     }
 
-    /// The relocations that a section holds.
+    /// The relocations in a section.
     pub(super) fn rels(
         &self,
         section: &Section<'a>,
@@ -270,7 +270,7 @@ impl<'a> Input<'a> {
         self.elf.byte_order()
     }
 
-    /// The name of a symbol; that of its section for section symbols.
+    /// The name of a symbol; for section symbols that of the section.
     pub(super) fn symbol_name(&self, symbol: &Symbol) -> &'a str {
         let name = self.symbols.name(symbol).unwrap_or("?");
         match symbol.place {
@@ -282,7 +282,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Bytes of an instruction.
+/// Size of an instruction in bytes.
 const INSN_LEN: u64 = INSN_SIZE as u64;
 
 /// A section, for messages.
@@ -290,7 +290,7 @@ pub(super) fn describe(section: &Section<'_>) -> String {
     format!("section {} `{}`", section.index, section.name)
 }
 
-/// Sections that are not linked, and not even checked.
+/// Sections that are not linked, nor even checked.
 #[doc(alias = "is_ignored_sec")]
 fn is_left(section: &Section<'_>) -> bool {
     let is_debug = |name: &str| name.starts_with(".debug_");

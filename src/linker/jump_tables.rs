@@ -1,6 +1,7 @@
 //! Jump tables whose code moves. Their entries are offsets in the section of the function that jumps.
 //!
-//! Where a file has relocations for them, those do it. Else only the instructions that load a table's address tell whose it is.
+//! If a file has relocations for them, those are used. Otherwise only the instructions that load a table's address tell which
+//! code uses it.
 
 use super::input::{Input, Role, invalid};
 use super::layout::Layout;
@@ -9,9 +10,9 @@ use crate::ids::ByteOrder;
 use crate::{Result, SectionIndex};
 use std::collections::HashMap;
 
-/// The section of jump tables. Its symbols need no types, and two files may have some of one name.
+/// The section of jump tables. Its symbols need no types, and two files may have symbols of the same name in it.
 pub(super) const JUMP_TABLES: &str = ".jumptables";
-/// Bytes of an entry.
+/// Size of an entry in bytes.
 const ENTRY: u64 = 8;
 
 /// The jump tables of one input.
@@ -19,9 +20,9 @@ const ENTRY: u64 = 8;
 pub(super) struct JumpTables {
     /// Their section, if its entries have no relocations.
     section: Option<SectionIndex>,
-    /// How far the code of each table has moved, by the table's symbol.
+    /// How far the code of each table has moved, by the index of the table's symbol.
     moved: HashMap<usize, u32>,
-    /// How many entries there are that no table has had yet.
+    /// The number of entries that do not belong to a known table yet.
     left: u64,
 }
 
@@ -38,10 +39,10 @@ impl JumpTables {
         }
     }
 
-    /// Notes that code that has moved by so many bytes uses a table, if this symbol is one.
+    /// Records that code that has moved by this many bytes uses a table, if this symbol is one.
     ///
     /// # Errors
-    /// Code that has moved by another distance uses it, too, or it overlaps others.
+    /// Code that has moved by a different distance uses it, too, or it overlaps other tables.
     pub(super) fn used(
         &mut self,
         (input, order): (usize, ByteOrder),

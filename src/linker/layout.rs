@@ -1,4 +1,4 @@
-//! Where each section comes to lie: sections of one name become one, each part at the next place that its alignment allows.
+//! The layout of the output: sections of the same name are merged, each part at the next offset that its alignment allows.
 
 use super::declared::{EXTERN, section_name};
 use super::input::{Input, Role, describe, invalid};
@@ -7,23 +7,23 @@ use crate::elf::{NewRel, Section};
 use crate::{Error, Result, SectionIndex};
 use std::collections::HashMap;
 
-/// What alignment may add to the output beside a multiple of the input.
+/// The padding that is always allowed, in bytes, however small the input is.
 const LEAST_PADDING: u64 = 4 << 20;
-/// How many times the input alignment may add.
+/// The padding that is allowed as a multiple of the input size.
 const MOST_PADDING: u64 = 4;
 
 /// A section of the output.
 #[derive(Debug)]
 pub(super) struct Output<'b> {
     pub(super) name: &'b str,
-    /// What the file has of it; `None` if it is there in the types only, as `.kconfig` is.
+    /// Its contents; `None` if only the types mention it, as for `.kconfig`.
     pub(super) stored: Option<Stored>,
     /// Whether the types of any file list it.
     pub(super) is_listed: bool,
     pub(super) variables: Vec<VarSecinfo>,
 }
 
-/// What a section of the file has.
+/// The contents of a section in the output file.
 #[derive(Debug)]
 pub(super) struct Stored {
     /// `SHT_*`
@@ -33,38 +33,38 @@ pub(super) struct Stored {
     pub(super) align: u64,
     pub(super) entry_size: u64,
     pub(super) size: u64,
-    /// Its bytes; none for zeros that take no room in a file.
+    /// Its bytes; empty for zeros that take no space in the file.
     pub(super) data: Vec<u8>,
     pub(super) rels: Vec<NewRel>,
-    /// The first file that has it.
+    /// The index of the first input that has it.
     first: usize,
 }
 
-/// Where a section of the input comes to lie.
+/// The location of an input section in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The section of the output.
+    /// The index of the output section.
     pub(super) output: usize,
-    /// Bytes from its start.
+    /// Offset in it, in bytes.
     pub(super) offset: u32,
 }
 
-/// All sections of the output, and where those of the input are in them.
+/// All output sections, and the locations of the input sections in them.
 #[derive(Debug, Default)]
 pub(super) struct Layout<'b> {
     pub(super) outputs: Vec<Output<'b>>,
     by_name: HashMap<&'b str, usize>,
-    /// For each input, the places of its sections, by their index; `None` for what is left out.
+    /// For each input, the locations of its sections, by section index; `None` for sections that are dropped.
     places: Vec<Vec<Option<Place>>>,
     /// For each input, the first section of each name.
     names: Vec<HashMap<&'b str, SectionIndex>>,
-    /// Bytes between parts, and the most that there may be.
+    /// Bytes of padding so far, and the maximum.
     padding: u64,
     most_padding: u64,
 }
 
 impl<'b> Layout<'b> {
-    /// Finds a place for every section.
+    /// Assigns a location to every section.
     #[doc(alias = "linker_append_sec_data")]
     pub(super) fn of(inputs: &'b [Input<'_>], bytes: u64) -> Result<Self> {
         let most_padding = bytes.saturating_mul(MOST_PADDING);
@@ -101,7 +101,7 @@ impl<'b> Layout<'b> {
         }
     }
 
-    /// Adds a section of the file; `None` if an equal one that may be there only once is there already.
+    /// Adds an input section; `None` if it may exist only once and an identical one was already added.
     fn add(
         &mut self,
         inputs: &[Input<'_>],
@@ -136,7 +136,7 @@ impl<'b> Layout<'b> {
         stored.align = stored.align.max(section.align);
         let start = stored.size.checked_next_multiple_of(stored.align.max(1));
         let end = start.and_then(|start| start.checked_add(section.size));
-        // Zeros past 4 GiB are what a kernel is told modulo 4 GiB, as long as nothing follows them.
+        // The kernel gets sizes of zeros beyond 4 GiB modulo 4 GiB, as long as nothing follows the zeros.
         let is_short = |end: &u64| section.kind == Section::NOBITS || u32::try_from(*end).is_ok();
         let room = start
             .and_then(|start| u32::try_from(start).ok())
@@ -161,7 +161,7 @@ impl<'b> Layout<'b> {
         Ok(Some(Place { output, offset }))
     }
 
-    /// The section of the output that has this name, which is added unless it is there.
+    /// The index of the output section of this name, which is added if it does not exist yet.
     fn output(&mut self, name: &'b str) -> usize {
         let next = self.outputs.len();
         let index = *self.by_name.entry(name).or_insert(next);
@@ -176,8 +176,8 @@ impl<'b> Layout<'b> {
         index
     }
 
-    /// Notes which sections the types of a file list. Some are in the types only: `.kconfig`, `.ksyms`, and those in which the
-    /// file declares variables and has none.
+    /// Notes which sections the types of a file list. Some exist only in the types: `.kconfig`, `.ksyms`, and those for which
+    /// the file has nothing but declarations of variables.
     #[doc(alias = "linker_fixup_btf")]
     fn add_listed(&mut self, number: usize, input: &'b Input<'_>) -> Result<()> {
         let Some(btf) = &input.btf else {
@@ -199,7 +199,7 @@ impl<'b> Layout<'b> {
         Ok(())
     }
 
-    /// The first section of this name in an input, and its place; `None` if the file has no such section.
+    /// The first section of this name in an input, and its location; `None` if the file has no such section.
     pub(super) fn section_of(
         &self,
         input: usize,
@@ -209,30 +209,30 @@ impl<'b> Layout<'b> {
         Some((index, self.place(input, index)))
     }
 
-    /// Where a section of an input comes to lie; `None` if it is left out.
+    /// The location of an input section in the output; `None` if it is dropped.
     pub(super) fn place(&self, input: usize, section: SectionIndex) -> Option<Place> {
         let places = self.places.get(input)?;
         let index = usize::try_from(section.0).ok()?;
         places.get(index).copied().flatten()
     }
 
-    /// The section of the output that has this name.
+    /// The index of the output section of this name.
     pub(super) fn output_of(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
-    /// The name of a section of the output.
+    /// The name of an output section.
     pub(super) fn name(&self, output: usize) -> &'b str {
         self.outputs.get(output).map_or("?", |out| out.name)
     }
 
-    /// What the file has of a section of the output.
+    /// The contents of an output section.
     pub(super) fn stored_mut(&mut self, output: usize) -> Option<&mut Stored> {
         self.outputs.get_mut(output)?.stored.as_mut()
     }
 }
 
-/// Whether two sections of one name may become one.
+/// Whether two sections of the same name may be merged.
 #[doc(alias = "secs_match")]
 fn check_same(stored: &Stored, section: &Section<'_>, first: &str) -> Result<()> {
     let (what, here, there) = if stored.kind != section.kind {

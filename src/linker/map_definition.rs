@@ -1,11 +1,11 @@
-//! Whether two files define a map in the same way: a declaration has to repeat the whole definition.
+//! Whether two files define a map identically: a declaration must repeat the whole definition.
 
 use super::input::invalid;
 use crate::btf::Btf;
 use crate::open::{OpenMap, map_definition};
 use crate::{Pinning, Result, TypeId};
 
-/// Compares two types, each of one of the files.
+/// Compares two types, one from each file.
 type SameType<'c> = &'c mut dyn FnMut(TypeId, TypeId) -> Result<()>;
 
 /// Checks that two map variables have equal definitions.

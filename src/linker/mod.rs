@@ -1,15 +1,15 @@
-//! Links objects: one object that has what all of them have.
+//! Links objects: combines several objects into one.
 //!
-//! In: compiled objects, as bytes. Out: the bytes of one object, in which the functions, maps and variables of one file that others
-//! declare `extern` are those that the others refer to. Not here: what a kernel says to it (see `reloc`).
+//! In: compiled objects, as bytes. Out: the bytes of one object, in which `extern` declarations of functions, maps and
+//! variables refer to the definitions in other files. Not here: resolving names against a kernel (see `reloc`).
 //!
 //! Start with `steps`, which calls the stages in order:
 //!
 //! ```text
-//!  steps  --> input (sections, symbols)  --> layout (each section's place in the output)
-//!             declared (names of types)      resolve (which symbol each name means)
-//!                                        --> agree (do all files say the same of it?), map_definition
-//!         --> relocate (references that move), jump_tables --> types (BTF and .BTF.ext of all) --> output
+//!  steps  --> input (sections, symbols)  --> layout (each section's offset in the output)
+//!             declared (names in types)      resolve (which symbol each name refers to)
+//!                                        --> agree (do all files agree on it?), map_definition
+//!         --> relocate (relocations), jump_tables --> types (merged BTF and .BTF.ext) --> output
 //! ```
 
 mod agree;

@@ -1,4 +1,4 @@
-//! The output: the sections and symbols of all files, as a file.
+//! The output: the sections and symbols of all files, as one ELF file.
 
 use super::input::Input;
 use super::layout::Layout;
@@ -8,10 +8,10 @@ use crate::elf::{Content, NewObject, NewSection, NewSymbol, Section, Symbol, Sym
 use crate::ids::ByteOrder;
 use crate::{Error, Result};
 
-/// The numbers that symbols get: first those of sections, then those of one file alone, then those that files share.
+/// The indices of symbols: first section symbols, then symbols local to one file, then those that files share.
 #[derive(Debug)]
 pub(super) struct Numbering {
-    /// The number of each section's symbol; 0 for those that the file does not have.
+    /// The index of each section's symbol; 0 for sections that are not in the file.
     sections: Vec<u32>,
     locals: u32,
     globals: u32,
@@ -37,7 +37,7 @@ impl Numbering {
         }
     }
 
-    /// The number of a symbol.
+    /// The index of a symbol.
     pub(super) fn of(&self, meaning: Meaning) -> u32 {
         let from = |first: u32, index: usize| {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -107,7 +107,7 @@ pub(super) fn write(
     })
 }
 
-/// Where the sections of the output are in the file, by their index.
+/// The section indices in the file, by the index of the output section.
 fn places(layout: &Layout<'_>) -> Vec<u16> {
     let mut next = 1_u16;
     let stored = layout.outputs.iter().map(|output| output.stored.is_some());
@@ -144,7 +144,7 @@ fn symbols<'b>(
             name.ok()
         });
         NewSymbol {
-            // Those of jump tables are global in their files.
+            // The symbols of jump tables are global in their files.
             binding: Symbol::LOCAL,
             ..place_of(layout, &places, occurrence, name.unwrap_or_default())
         }
@@ -171,7 +171,7 @@ fn symbols<'b>(
     of_sections.chain(locals).chain(globals).collect()
 }
 
-/// A symbol at its new place.
+/// A symbol at its new location.
 fn place_of<'n>(
     layout: &Layout<'_>,
     places: &[u16],

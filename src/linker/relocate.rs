@@ -1,7 +1,7 @@
-//! References that move: the relocations of all files, at their new places and about the symbols of the output.
+//! Relocations of all files, moved to their new offsets and changed to refer to the symbols of the output.
 //!
-//! Most refer to a symbol by name, which is all that changes. Those that refer to the start of a section say in the instruction
-//! itself how far from there: the section's part may now start later.
+//! Most refer to a symbol by name: only their symbol index changes. Those that refer to a section symbol have an offset in that
+//! section in the instruction itself; it changes if that input's part does not start the output section.
 
 use super::input::{Input, Role, describe, invalid, unsupported};
 use super::jump_tables::JumpTables;
@@ -15,7 +15,7 @@ use crate::{Error, Result, SectionIndex};
 
 /// `call`.
 const CALL: u8 = 0x85;
-/// Bytes of an instruction.
+/// Size of an instruction in bytes.
 const INSN_LEN: u32 = 8;
 const _: () = assert!(INSN_LEN as usize == INSN_SIZE);
 
@@ -145,7 +145,7 @@ impl Mover<'_, '_> {
         )))
     }
 
-    /// How many bytes further a section's part starts in the output.
+    /// By how many bytes the part of a section is moved in the output.
     fn moved_by(&self, layout: &Layout<'_>, symbol: &Symbol) -> Result<u32> {
         let SymbolPlace::Section(section) = symbol.place else {
             return Err(invalid("it refers to the start of no section"));
@@ -165,7 +165,7 @@ impl Mover<'_, '_> {
         Ok(place.map_or(0, |place| place.offset))
     }
 
-    /// Adds to what an instruction or data says how far from a section's start it means.
+    /// Adds to the section offset that is stored in an instruction or in data.
     fn add(&self, stored: &mut Stored, order: ByteOrder, offset: u64, by: u32) -> Result<()> {
         let rest = usize::try_from(offset)
             .ok()

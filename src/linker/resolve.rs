@@ -1,7 +1,7 @@
-//! What each symbol of each file becomes: which of several definitions of a name is taken, and what declarations refer to.
+//! Symbol resolution: which of several definitions of a name is chosen, and what declarations refer to.
 //!
-//! A strong definition is taken before weak ones, a weak one before declarations, else the first. A name is strong if anyone says
-//! so, and hidden if anyone says so.
+//! A strong definition is preferred to weak ones, a weak one to declarations; among equals, the first one is chosen. A name is
+//! strong if any file says so, and hidden if any file says so.
 
 use super::declared::{Declaration, Declared};
 use super::input::{Input, invalid};
@@ -11,14 +11,14 @@ use crate::elf::{Symbol, SymbolPlace};
 use crate::{Error, Result};
 use std::collections::HashMap;
 
-/// What a symbol of an input becomes.
+/// The result of resolving an input symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// It is left out with its section.
+    /// It is dropped with its section.
     Nothing,
-    /// The start of this section of the output.
+    /// The start of this output section.
     Section(usize),
-    /// A symbol of its file alone, by its index in [`Resolved::locals`].
+    /// A symbol local to its file, by its index in [`Resolved::locals`].
     Local(usize),
     /// A symbol that files share, by its index in [`Resolved::globals`].
     Global(usize),
@@ -44,19 +44,19 @@ pub(super) enum Defined {
 pub(super) struct Global<'b> {
     pub(super) name: &'b str,
     pub(super) defined: Defined,
-    /// Whether everybody says that it is weak.
+    /// Whether it is weak in all files.
     pub(super) is_weak: bool,
     pub(super) is_hidden: bool,
-    /// The definition that is taken; the first declaration if there is none.
+    /// The chosen definition; the first declaration if there is none.
     pub(super) chosen: Occurrence,
-    /// What the types of the chosen one's file say about it.
+    /// Its declaration in the types of the chosen symbol's file.
     pub(super) declared: Declaration<'b>,
 }
 
-/// What all symbols become.
+/// The results for all symbols.
 #[derive(Debug, Default)]
 pub(super) struct Resolved<'b> {
-    /// For each input, its symbols by their number.
+    /// For each input, the results by symbol index.
     meanings: Vec<Vec<Meaning>>,
     pub(super) locals: Vec<Occurrence>,
     pub(super) globals: Vec<Global<'b>>,
@@ -168,17 +168,17 @@ impl<'b> Resolved<'b> {
         Ok(Meaning::Global(index))
     }
 
-    /// What the symbol of this number in an input becomes; `None` if there is no such symbol.
+    /// The result for the input symbol with this index; `None` if there is no such symbol.
     pub(super) fn meaning(&self, input: usize, symbol: usize) -> Option<Meaning> {
         self.meanings.get(input)?.get(symbol).copied()
     }
 
-    /// The name that files share.
+    /// The shared symbol of this name.
     pub(super) fn global(&self, name: &str) -> Option<&Global<'b>> {
         self.globals.get(*self.by_name.get(name)?)
     }
 
-    /// All symbols of inputs that mean a shared name, with it.
+    /// All input symbols that refer to a shared name, with that name.
     pub(super) fn shared(&self) -> impl Iterator<Item = (usize, usize, &Global<'b>)> {
         let inputs = self.meanings.iter().enumerate();
         inputs.flat_map(move |(input, meanings)| {

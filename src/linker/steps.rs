@@ -11,15 +11,16 @@ use super::types;
 use crate::{Error, ErrorKind, Result};
 use std::borrow::Cow;
 
-/// A static linker for BPF objects: makes one object of several.
+/// A static linker for BPF objects: combines several objects into one.
 ///
-/// Sections of one name become one. A function, map or variable that one file defines is what the others mean by its name when they
-/// declare it `extern`; `__weak` definitions give way to others, `__hidden` ones are not seen by later links and loads, and static ones stay their file's
-/// own. Whoever mentions a shared name has to say the same of its type, and of a map's definition. Names that no file defines stay open,
-/// for the kernel or for another link. What is linked is little or big endian as its parts are.
+/// Sections of the same name are merged. If a file declares a function, map or variable `extern`, it refers to the definition
+/// in another file; `__weak` definitions give way to others, `__hidden` names are not visible to later links and loads, and
+/// static ones stay local to their file. All files that mention a shared name must agree on its type, and on the definition if
+/// it is a map. Names that no file defines stay unresolved, for the kernel or for another link. The output has the byte order
+/// of its inputs.
 ///
-/// Every file needs type information (`clang -g`) for what it shares. Types are merged and kept once, and so is what `.BTF.ext` says
-/// of instructions. Debug information (`.debug_*`) is left out, as no loader reads it.
+/// Every file needs type information (`clang -g`) for the names that it shares. Types are merged and deduplicated, and
+/// `.BTF.ext` is merged as well. Debug information (`.debug_*`) is dropped, since no loader reads it.
 ///
 /// ```no_run
 /// use rawbpf::OpenObject;
@@ -40,31 +41,31 @@ pub struct Linker<'a> {
 }
 
 impl<'a> Linker<'a> {
-    /// Links nothing yet.
+    /// An empty linker.
     #[doc(alias("bpf_linker__new", "bpf_linker__new_fd"))]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an object; `name` stands for it in errors. Of what may be there only once, the first one's counts.
+    /// Adds an object; `name` identifies it in errors. Of sections that may exist only once, the first one is kept.
     #[doc(alias("bpf_linker__add_buf", "bpf_linker__add_fd"))]
     pub fn add(&mut self, name: impl Into<String>, bytes: &'a [u8]) -> &mut Self {
         self.push(name.into(), Cow::Borrowed(bytes))
     }
 
-    /// Adds an object that is kept here.
+    /// Adds an object, borrowed or owned.
     pub(crate) fn push(&mut self, name: String, bytes: Cow<'a, [u8]>) -> &mut Self {
         self.inputs.push((name, bytes));
         self
     }
 
-    /// The bytes of an object that has what all of them have. The same objects in the same order give the same bytes.
+    /// Links all objects, and returns the bytes of the output. The same objects in the same order give the same bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::Elf`] or [`ErrorKind::Btf`] if one is damaged or no BPF object; [`ErrorKind::InvalidObject`] if they contradict each other: two
-    /// strong definitions of a name, types or maps that differ, sections of one name and of different kinds, different licenses;
-    /// [`ErrorKind::Unsupported`] if they are of different byte orders, or have something that is not linked. The message names the
-    /// file and the symbol.
+    /// [`ErrorKind::Elf`] or [`ErrorKind::Btf`] if an object is damaged or not a BPF object; [`ErrorKind::InvalidObject`] if
+    /// objects contradict each other: two strong definitions of a name, different types or map definitions, sections of the
+    /// same name but of different kinds, different licenses; [`ErrorKind::Unsupported`] if their byte orders differ, or if they
+    /// contain something that cannot be linked. The message names the file and the symbol.
     #[doc(alias = "bpf_linker__finalize")]
     pub fn link(&self) -> Result<Vec<u8>> {
         let inputs = self.read()?;

@@ -1,4 +1,4 @@
-//! Small objects that no compiler writes, linked: what is refused, and what is large.
+//! Links small objects that no compiler writes: invalid ones and large ones.
 
 use super::Linker;
 use crate::btf::{Btf, BtfBuilder, BtfExt, CoreRelo, IntEncoding, Kind, Linkage, VarSecinfo};
@@ -36,7 +36,7 @@ impl Parts {
         }
     }
 
-    /// Adds a section; returns its number.
+    /// Adds a section; returns its index.
     fn section(&mut self, name: &'static str, kind: u32, flags: u64, bytes: &[u8]) -> u16 {
         let content = if kind == Section::NOBITS {
             Content::Zeros(bytes.len() as u64)
@@ -91,7 +91,7 @@ impl Parts {
         self.symbol(name, Symbol::OBJECT, binding, number)
     }
 
-    /// A function of one instruction in a section of its own, with its types.
+    /// A function of one instruction in its own section, with its types.
     fn function(&mut self, name: &'static str, binding: u8, section: &'static str) -> u32 {
         let number = self.code(section, &[EXIT]);
         self.declare(name, Linkage::Global);
@@ -145,7 +145,7 @@ fn link(objects: &[Vec<u8>]) -> Result<Vec<u8>> {
     linker.link()
 }
 
-/// What is wrong with these.
+/// The error of linking these.
 #[track_caller]
 fn refused(objects: &[Vec<u8>]) -> String {
     link(objects).unwrap_err().to_string()
@@ -190,7 +190,7 @@ fn of_two_definitions_the_strong_one_or_the_first_is_taken() {
     }
 }
 
-/// The reference takes a weak definition for a strong one once anybody has declared the name without `__weak`.
+/// The reference treats a weak definition as strong once any file has declared the name without `__weak`.
 #[test]
 fn a_strong_declaration_makes_no_definition_strong() {
     let declared = made(|parts| {
@@ -206,7 +206,8 @@ fn a_strong_declaration_makes_no_definition_strong() {
     link(&[weak, declared, strong]).unwrap();
 }
 
-/// The reference lists the variable in the section of the one that lost, or refuses, depending on which file comes first.
+/// The reference lists the variable in the section of the definition that was not chosen, or fails, depending on the order of
+/// the files.
 #[test]
 fn a_definition_may_be_in_another_section_than_the_one_that_it_replaces() {
     let [weak, strong] =
@@ -259,7 +260,7 @@ fn declarations_have_the_type_of_the_definition() {
             parts.symbol("f", 0, Symbol::GLOBAL, 0);
         })
     };
-    // A typedef is what it stands for.
+    // A typedef is the same as its target.
     let alias = declared(|parts| parts.types.add_typedef("number", parts.int), 1);
     link(&[defined.clone(), alias]).unwrap();
     let many = declared(|parts| parts.int, 2);
@@ -382,7 +383,7 @@ fn jump_tables_lead_to_where_their_code_is_now() {
             let table = parts.data(".jumptables", &entries);
             let code = parts.symbol("", Symbol::SECTION, Symbol::LOCAL, main);
             parts.symbols[0].size = 0;
-            // Both files have one of this name, and no types of it.
+            // Both files have one of this name, without a type.
             let symbol = parts.symbol("table", Symbol::OBJECT, Symbol::GLOBAL, table);
             parts.symbols[1].size = 16;
             parts.relocate(main, 0, symbol, Rel::BPF_64_64);
@@ -532,11 +533,11 @@ fn a_declared_map_repeats_the_whole_definition() {
         &[defined.clone(), other],
         &["`map_extra` of the map is 1 here, and 0 there"],
     );
-    // The names of integers do not count.
+    // The names of integers are ignored.
     link(&[defined, object(Linkage::Extern, 8, "unsigned int", 0)]).unwrap();
 }
 
-/// Many relocations and lines may name the bytes of one long string.
+/// Many relocations and lines may refer to one long string.
 #[test]
 fn names_that_overlap_are_not_copied_without_end() {
     let object = made(|parts| {
@@ -573,7 +574,7 @@ fn alignment_does_not_make_the_output_large() {
     assert_refused(&[object(24)], &["its alignment 24 is no power of two"]);
 }
 
-/// Types that lead in circles of different lengths take as many steps to compare as the product of the two.
+/// Comparing cyclic types with cycles of different lengths takes as many steps as the product of the lengths.
 #[test]
 fn types_in_circles_are_not_compared_without_end() {
     let object = |length: u32, linkage| {
@@ -598,14 +599,14 @@ fn types_in_circles_are_not_compared_without_end() {
     link(&[object(100, Linkage::Global), object(100, Linkage::Extern)]).unwrap();
 }
 
-/// An object of so many functions, or of as many declarations.
+/// An object with this many functions, or with as many declarations.
 fn many(count: usize, linkage: Linkage) -> Vec<u8> {
     let mut parts = Parts::new();
     let text = parts.code(".text", &vec![EXIT; count]);
     let proto = parts.types.add_func_proto(parts.int, [("a", parts.int)]);
     let is_defined = linkage == Linkage::Global;
     for at in 0..count {
-        // As long as the kernel takes the name of a symbol in objects of old.
+        // The longest symbol name that old kernels take.
         let name = format!("{}{at:07}", "x".repeat(120));
         let name: &'static str = Box::leak(name.into_boxed_str());
         parts.types.add_func(name, linkage, proto);

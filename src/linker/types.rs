@@ -1,5 +1,5 @@
-//! The types of all files: each file's are added to the others', names that files share become one, sections list the variables
-//! where they lie now. Then types that say the same are kept once.
+//! The types of all files: they are concatenated, shared names are merged into one type, and sections list their variables at
+//! the new offsets. Then types are deduplicated.
 
 use super::declared::{EXTERN, is_shared, section_name};
 use super::input::{Input, invalid};
@@ -11,18 +11,18 @@ use crate::ids::ByteOrder;
 use crate::{Error, Result, SectionIndex, TypeId};
 use std::collections::{HashMap, HashSet};
 
-/// The sections of types, as they are written.
+/// The type sections, as they are written.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) btf: Vec<u8>,
     pub(super) ext: Option<Vec<u8>>,
 }
 
-/// The numbers that types get.
+/// The new ids of types.
 struct Renumbered {
-    /// For each input, those of its types, by their old numbers; 0 for those that are left out.
+    /// For each input, the new ids of its types, by old id; 0 for those that are dropped.
     new: Vec<Vec<u32>>,
-    /// For each input, the types that are written: those that others stand for are not.
+    /// For each input, the types that are written: all except those that others replace.
     written: Vec<Vec<TypeId>>,
 }
 
@@ -39,7 +39,7 @@ impl Renumbered {
             let idle = idle_prototypes(input, number, resolved);
             for ty in input.btf.iter().flat_map(Btf::types) {
                 let is_written = is_written(&ty, number, resolved);
-                // A tag goes with what it is on.
+                // A tag is kept or dropped with its target.
                 let on = ty.target().filter(|_| ty.kind() == Kind::DeclTag);
                 let is_lost = on.is_some_and(|on| is_lost(input, on, resolved));
                 if is_written && !is_lost && !idle.contains(&ty.id()) {
@@ -57,7 +57,7 @@ impl Renumbered {
         all
     }
 
-    /// Gives all types of a shared name the number of the chosen one.
+    /// Gives all types of a shared name the id of the chosen one.
     fn share(&mut self, inputs: &[Input<'_>], resolved: &Resolved<'_>) {
         for (number, input) in inputs.iter().enumerate() {
             for ty in input.btf.iter().flat_map(Btf::types) {
@@ -74,7 +74,7 @@ impl Renumbered {
         }
     }
 
-    /// The new number of an input's type; `void` for one that is left out.
+    /// The new id of an input's type; `void` for one that is dropped.
     fn get(&self, input: usize, id: TypeId) -> TypeId {
         let index = usize::try_from(id.0).ok();
         let new = self.new.get(input).zip(index);
@@ -85,7 +85,7 @@ impl Renumbered {
     }
 }
 
-/// Whether a type gets a record of its own.
+/// Whether a type is written itself.
 fn is_written(ty: &Type<'_>, input: usize, resolved: &Resolved<'_>) -> bool {
     if ty.kind() == Kind::Datasec {
         return false;
@@ -99,8 +99,8 @@ fn is_written(ty: &Type<'_>, input: usize, resolved: &Resolved<'_>) -> bool {
     }
 }
 
-/// The prototypes of functions that are another file's, and of nothing else: without names of parameters, they would be kept beside those
-/// of the definitions.
+/// The prototypes that are used only by functions defined in another file: without parameter names, they would not be
+/// deduplicated with those of the definitions.
 fn idle_prototypes(input: &Input<'_>, number: usize, resolved: &Resolved<'_>) -> HashSet<TypeId> {
     let types = || input.btf.iter().flat_map(Btf::types);
     let others = types().filter(|ty| ty.kind() == Kind::Func && !is_written(ty, number, resolved));
@@ -121,12 +121,12 @@ fn idle_prototypes(input: &Input<'_>, number: usize, resolved: &Resolved<'_>) ->
     idle
 }
 
-/// Whether this is left out if no symbol has its name: a variable of a section that is left out, or a declaration that nobody uses.
+/// Whether it is dropped if no symbol has its name: a variable in a section that is dropped, or a declaration that is not used.
 fn has_no_symbol(ty: &Type<'_>) -> bool {
     ty.kind() == Kind::Var || ty.linkage() == Some(Linkage::Extern)
 }
 
-/// Whether a function or variable is left out and nothing stands for it.
+/// Whether a function or variable is dropped without a replacement.
 fn is_lost(input: &Input<'_>, id: TypeId, resolved: &Resolved<'_>) -> bool {
     let ty = input.btf.as_ref().and_then(|btf| btf.get(id).ok());
     ty.is_some_and(|ty| {
@@ -240,7 +240,7 @@ impl Part<'_, '_> {
         Ok(())
     }
 
-    /// Lists the variables of this input in the sections of the output.
+    /// Lists the variables of this input in the output sections.
     fn add_variables(&self, layout: &mut Layout<'_>, listed: &mut HashSet<TypeId>) -> Result<()> {
         let mut symbols = None;
         for section in self.btf.types().filter(|ty| ty.kind() == Kind::Datasec) {
@@ -273,7 +273,7 @@ impl Part<'_, '_> {
         Ok(())
     }
 
-    /// The variables of the file, by name and section; the first of each.
+    /// The variables of the file, by name and section; the first one for each.
     fn variables_by_name(&self) -> HashMap<(&str, SectionIndex), u64> {
         let mut found = HashMap::new();
         for symbol in self.input.symbols.iter() {
@@ -289,7 +289,7 @@ impl Part<'_, '_> {
         found
     }
 
-    /// Where a variable is in its section. Compilers know the places of static ones only; those of others have symbols.
+    /// The offset of a variable in its section. Compilers fill it in only for static variables; the others have symbols.
     fn offset(
         &self,
         symbols: &HashMap<(&str, SectionIndex), u64>,
@@ -352,7 +352,8 @@ impl Part<'_, '_> {
         Ok(())
     }
 
-    /// Whether this file's place of a shared name is the one that counts: that of its definition, or the first one if there is none.
+    /// Whether a shared variable is listed where this file has it: where it is defined, or where it is first declared if there
+    /// is no definition.
     fn is_listed_here(
         &self,
         layout: &Layout<'_>,
@@ -373,7 +374,7 @@ impl Part<'_, '_> {
         if output == Some(at.output) {
             return Ok(is_chosen);
         }
-        // A definition that another one took the place of may have been elsewhere.
+        // A definition that was not chosen may have been in another section.
         if is_defined && !is_chosen {
             return Ok(false);
         }
@@ -439,12 +440,12 @@ impl Part<'_, '_> {
     }
 }
 
-/// A section in which variables are listed.
+/// A section that lists variables.
 #[derive(Clone, Copy)]
 struct Listing {
-    /// The section of the input, if the file has it.
+    /// The index of the input section, if the file has it.
     index: Option<SectionIndex>,
     output: usize,
-    /// How many bytes further its part starts in the output.
+    /// By how many bytes its part is moved in the output.
     moved: u32,
 }

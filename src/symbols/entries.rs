@@ -1,27 +1,27 @@
-//! Stacks as maps with `BPF_F_STACK_BUILD_ID` have them: where code is by the file, for processes that may have ended.
+//! Stack entries of maps with `BPF_F_STACK_BUILD_ID`: locations in files, for processes that may have ended.
 
 use crate::elf::debug_symbols::LONGEST_KERNEL_BUILD_ID;
 
-/// One call in a stack, as `struct bpf_stack_build_id` tells it.
+/// One entry of a call stack, as in `struct bpf_stack_build_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StackEntry {
-    /// In a file with this build ID (shorter ones end with zeroes), at this offset.
+    /// In a file with this build ID (shorter ones are padded with zeros), at this offset.
     InFile {
-        /// The ID that the linker gave to the file.
+        /// The build ID of the file.
         build_id: [u8; LONGEST_KERNEL_BUILD_ID],
-        /// In bytes, from the start of the file.
+        /// Offset in the file, in bytes.
         offset: u64,
     },
-    /// An address: the kernel could not tell the file.
+    /// An address: the kernel could not determine the file.
     Address(u64),
 }
 
 impl StackEntry {
-    /// What `struct bpf_stack_build_id` has.
+    /// Size of `struct bpf_stack_build_id` in bytes.
     pub const SIZE: usize = 32;
 
-    /// The entries in the value of a map, innermost first; up to the first one that is empty.
+    /// The entries in a map value, innermost first, up to the first empty one.
     #[doc(alias = "bpf_stack_build_id")]
     pub fn parse_all(value: &[u8]) -> Vec<Self> {
         let (entries, _) = value.as_chunks::<{ Self::SIZE }>();

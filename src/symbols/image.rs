@@ -1,4 +1,4 @@
-//! The running kernel: its functions by its own list, and their places in the source if its `vmlinux` with debug information is
+//! The running kernel: its functions from its own list, and their source locations if its `vmlinux` with debug information is
 //! installed.
 
 use super::names::Symbols;
@@ -9,7 +9,7 @@ use crate::frame::Frame;
 #[cfg(feature = "dwarf")]
 use std::path::Path;
 
-/// Names of the kernel's addresses.
+/// Names for kernel addresses.
 #[derive(Debug, Default)]
 pub(super) struct Image {
     symbols: Symbols,
@@ -26,8 +26,8 @@ impl Image {
         }
     }
 
-    /// The functions at an address, innermost first; none without a name. `before` bytes before it is the instruction that is
-    /// meant.
+    /// The functions at an address, innermost first; none if it has no name. The instruction that is meant is `before` bytes
+    /// before it.
     pub(super) fn frames(&mut self, address: u64, before: u64) -> Vec<Frame> {
         let wanted = address.saturating_sub(before);
         let symbol = self.symbols.name_of(wanted);

@@ -1,30 +1,30 @@
-//! What a process has mapped where: `/proc/PID/maps`.
+//! The files mapped by a process: `/proc/PID/maps`.
 
 use crate::files::{Limit, read_regular};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The files that a process runs code of.
+/// The files from which a process runs code.
 #[derive(Debug)]
 pub(super) struct Mappings {
     pid: u32,
     text: String,
 }
 
-/// A file that is mapped.
+/// A mapped file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mapped<'m> {
     pub(super) range: Range<u64>,
-    /// From the start of the file to that of the range.
+    /// The offset in the file at which the range starts.
     offset: u64,
-    /// Device and number: what tells files apart, whatever they are called.
+    /// Device and inode number: they identify a file, whatever its name.
     pub(super) identity: (&'m str, &'m str),
     path: &'m str,
     pub(super) is_code: bool,
 }
 
 impl Mappings {
-    /// Of a process that still lives, and that this one may look at.
+    /// The mappings of a process that is still running and that this process may inspect.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let path = format!("/proc/{pid}/maps");
         let text = read_regular(Path::new(&path), Limit::MAPPINGS).ok()?;
@@ -45,8 +45,8 @@ impl Mappings {
         Some((mapped, offset))
     }
 
-    /// Where to open a file: as the process has it, even if it was deleted; else by its name in the process's own root, which may be
-    /// a container's.
+    /// The paths under which to open a file: as the process has it mapped, even if it was deleted; or else by its name in the
+    /// process's own root, which may be a container's.
     pub(super) fn places(&self, mapped: &Mapped<'_>) -> [PathBuf; 2] {
         let Self { pid, .. } = self;
         let Range { start, end } = mapped.range;

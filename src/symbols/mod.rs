@@ -1,11 +1,12 @@
-//! Names for addresses: the functions of the kernel, or of an executable, with their places in the source.
+//! Names for addresses: functions of the kernel or of an executable, with their source locations.
 //!
-//! In: the text of `/proc/kallsyms`, or an ELF file; an address of the kernel, of a process, or one that a map of stacks has by
-//! build ID. Out: a sorted table ([`Symbols`]); frames ([`Symbolizer`]), for which the files are found and opened when an address
-//! asks for them. Not here: the kernel's own list ([`Symbols::of_kernel`] reads it), reading debug information (see `dwarf`).
+//! In: the text of `/proc/kallsyms`, or an ELF file; an address in the kernel or in a process, or a stack entry with a build
+//! ID. Out: a sorted table ([`Symbols`]); frames ([`Symbolizer`]), for which files are found and opened on demand. Not here:
+//! the kernel's own list ([`Symbols::of_kernel`] reads it), reading debug information (see `dwarf`).
 //!
-//! `names` is the table. `symbolizer` is the way through for stacks: `mappings` tells what a process has at an address, `program`
-//! and `image` (of the kernel, by its `vmlinux`) name places in a file, `entries` reads stacks with build IDs.
+//! `names` is the table. `symbolizer` is the entry point for call stacks: `mappings` finds what a process has mapped at an
+//! address, `program` and `image` (for the kernel, from its `vmlinux`) symbolize locations in a file, `entries` parses stacks
+//! with build IDs.
 
 mod entries;
 mod image;

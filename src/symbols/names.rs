@@ -19,11 +19,11 @@ use std::ops::Range;
 /// ```
 #[derive(Clone, Default)]
 pub struct Symbols {
-    /// By address, each address once.
+    /// Sorted by address, each address once.
     functions: Vec<Function>,
-    /// All names in a row.
+    /// All names, concatenated.
     names: String,
-    /// Of the kernel: `_stext`, or `_text`.
+    /// The kernel's `_stext`, or `_text`.
     text_start: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ impl Symbols {
         let mut symbols = Self::default();
         each_in_kallsyms(text, &mut |symbol| {
             if symbol.address != 0 && symbol.is_function() {
-                // Others have the same address, so these names may be lost.
+                // Other symbols have the same address, so these names may be dropped.
                 if symbol.name == "_stext" || symbol.name == "_text" && symbols.text_start.is_none()
                 {
                     symbols.text_start = Some(symbol.address);
@@ -63,9 +63,9 @@ impl Symbols {
         symbols.sorted()
     }
 
-    /// The functions of an executable or library. Their addresses are offsets in the *file*.
+    /// The functions of an executable or library. Their addresses are *file offsets*.
     ///
-    /// For an address in a running process, subtract the start of its mapping and add the mapping's offset in the file.
+    /// For an address in a running process, subtract the start of its mapping and add the file offset of the mapping.
     ///
     /// For a stripped file, the compressed symbols in its section `.gnu_debugdata` are used.
     ///
@@ -82,7 +82,7 @@ impl Symbols {
         Self::of_functions(&functions)
     }
 
-    /// The functions of an executable or library, by offsets in the file.
+    /// The functions of an executable or library, by file offset.
     pub(super) fn of_functions(functions: &Functions<'_>) -> Result<Self> {
         let mut symbols = Self::default();
         let mut order = Vec::new();
@@ -104,8 +104,8 @@ impl Symbols {
 
     /// The last function that starts at or before `address`, and the offset of `address` from its start.
     ///
-    /// The ends of functions are not known: far behind the last function, the offset is large. If an address has several
-    /// names, the first one listed is used.
+    /// The ends of functions are not known: far beyond the last function, the offset is large. If an address has several names,
+    /// the first one listed is used.
     pub fn name_of(&self, address: u64) -> Option<(&str, u64)> {
         let after = self.functions.partition_point(|f| f.address <= address);
         let function = self.functions.get(after.checked_sub(1)?)?;
@@ -113,17 +113,17 @@ impl Symbols {
         Some((name, address - function.address))
     }
 
-    /// Where the kernel's code starts, which can be elsewhere after each boot.
+    /// Where the kernel's code starts, which can change with each boot.
     pub(super) fn text_start(&self) -> Option<u64> {
         self.text_start
     }
 
-    /// How many addresses have a name.
+    /// The number of addresses that have a name.
     pub fn len(&self) -> usize {
         self.functions.len()
     }
 
-    /// Whether there is no function.
+    /// Whether there are no functions.
     pub fn is_empty(&self) -> bool {
         self.functions.is_empty()
     }
@@ -145,13 +145,13 @@ impl Symbols {
 /// A line of `/proc/kallsyms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelSymbol<'l> {
-    /// Zero for those who may not see kernel addresses.
+    /// Zero if the reader may not see kernel addresses.
     pub address: u64,
-    /// Its sort, as `nm` prints it: `T` and `t` are functions, `D` and `d` data; small letters are local.
+    /// Its type, as printed by `nm`: `T` and `t` are functions, `D` and `d` data; lowercase letters are local.
     pub letter: char,
     /// Its name.
     pub name: &'l str,
-    /// The module it is of; `None` for the kernel proper.
+    /// Its module; `None` for vmlinux itself.
     pub module: Option<&'l str>,
 }
 
@@ -162,10 +162,10 @@ impl KernelSymbol<'_> {
     }
 }
 
-/// Whether a list of the kernel's symbols has their addresses.
+/// Whether a list of kernel symbols includes their addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addresses {
-    /// It does, or has no symbols.
+    /// It does, or it has no symbols.
     Told,
     /// There are symbols, and all have the address zero, which the kernel prints for readers without permission.
     Hidden,
@@ -193,8 +193,8 @@ pub(crate) fn hidden(what: &str) -> Error {
     )
 }
 
-/// Calls `visit` with each symbol in the text of `/proc/kallsyms`; says whether they have addresses. A list without symbols
-/// hides nothing.
+/// Calls `visit` with each symbol in the text of `/proc/kallsyms`, and returns whether they have addresses. A list without
+/// symbols hides nothing.
 pub(crate) fn each_in_kallsyms(text: &[u8], visit: &mut dyn FnMut(KernelSymbol<'_>)) -> Addresses {
     let mut addresses = None;
     let mut rest = text;
@@ -210,7 +210,7 @@ pub(crate) fn each_in_kallsyms(text: &[u8], visit: &mut dyn FnMut(KernelSymbol<'
     addresses.unwrap_or(Addresses::Told)
 }
 
-/// `ffffffff81000000 T _stext` or, of a module, `ffffffffc0000000 t f<TAB>[module]`.
+/// `ffffffff81000000 T _stext`, or for a module `ffffffffc0000000 t f<TAB>[module]`.
 fn symbol(line: &[u8]) -> Option<KernelSymbol<'_>> {
     let line = std::str::from_utf8(line).ok()?;
     let mut words = line.split_ascii_whitespace();
@@ -284,7 +284,7 @@ mod tests {
     fn addresses_are_hidden_if_all_are_zero() {
         let of = |text: &[u8]| each_in_kallsyms(text, &mut |_| {});
         assert_eq!(of(b"0 T a\n0 t b\t[m]\n"), Addresses::Hidden);
-        // The first symbols of x86-64 are offsets in each CPU's memory, and start at zero.
+        // The first symbols of x86-64 are offsets in per-CPU memory, and start at zero.
         assert_eq!(of(b"0 A fixed_percpu_data\n10 T a\n"), Addresses::Told);
         assert_eq!(of(b"10 T a\n0 A b\n"), Addresses::Told);
         assert_eq!(of(b""), Addresses::Told);
@@ -313,7 +313,7 @@ mod tests {
         let (name, place) = known.unwrap();
         let (found, offset) = symbols.name_of(place + 1).unwrap();
         assert_eq!(offset, 1);
-        // Equal functions may have been folded into one.
+        // Identical functions may have been folded into one.
         assert!(!found.is_empty() && !name.is_empty());
         assert!(Symbols::from_executable(b"#!/bin/sh").is_err());
     }

@@ -1,4 +1,4 @@
-//! A program or library: places in the source by offsets in its file.
+//! A program or library: source locations by file offset.
 
 use super::names::Symbols;
 use crate::Result;
@@ -12,10 +12,10 @@ use crate::frame::Frame;
 use std::ops::Range;
 use std::path::Path;
 
-/// A file with code, and what names its places.
+/// A file with code, and the sources of names for it.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// Which parts of the file are loaded, and at which addresses.
+    /// The loaded parts of the file, and their addresses.
     loaded: Vec<(Range<u64>, u64)>,
     symbols: Symbols,
     #[cfg(feature = "dwarf")]
@@ -23,7 +23,7 @@ pub(super) struct Program {
     build_id: Option<Vec<u8>>,
 }
 
-/// The build ID of a program, without reading more of it.
+/// The build ID of a program, without reading more of the file.
 pub(super) fn build_id_of(path: &Path) -> Option<Vec<u8>> {
     let file = Opened::open(path, Limit::PROGRAM).ok()?;
     debug_symbols::build_id(&Executable::open(&file).ok()?)
@@ -37,7 +37,7 @@ impl Program {
         let program = functions.executable();
         let loaded = program.loaded_parts();
         let build_id = debug_symbols::build_id(program);
-        // The file that a link leads to is beside others: `/proc/PID/map_files/...` has no neighbours.
+        // The target of a symbolic link has neighbors; `/proc/PID/map_files/...` does not.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let separate = DebugFile::find(&path, program);
         let separate = if functions.is_stripped() {
@@ -62,9 +62,9 @@ impl Program {
         self.build_id.as_deref()
     }
 
-    /// The functions at an offset in the file, innermost first: at least one that has a name.
+    /// The functions at an offset in the file, innermost first: at least one if it has a name.
     ///
-    /// `before` bytes before it is the instruction that is meant.
+    /// The instruction that is meant is `before` bytes before it.
     pub(super) fn frames(&mut self, offset: u64, before: u64) -> Vec<Frame> {
         let symbol = self.symbols.name_of(offset.saturating_sub(before));
         let symbol = symbol.map(|(name, place)| (name.to_owned(), place.saturating_add(before)));
@@ -77,7 +77,7 @@ impl Program {
         let address = self.address(offset);
         let places = self.places.as_mut();
         let frames = places.zip(address).and_then(|(places, address)| {
-            // Damaged debug information is as good as none: the function's name is still known.
+            // Damaged debug information is treated as missing: the function's name is still known.
             places.frames(address).ok()
         });
         frames.unwrap_or_default()
@@ -96,7 +96,7 @@ impl Program {
     }
 }
 
-/// From the separate file or the program itself, whichever has debug information.
+/// From the separate debug file or the program itself, whichever has debug information.
 #[cfg(feature = "dwarf")]
 fn places(
     separate: Option<Box<dyn ReadAt + Send + Sync>>,
@@ -106,7 +106,7 @@ fn places(
     separate.or_else(|| Places::open(program).ok())
 }
 
-/// Completes frames by what the table of symbols says, which may be all that is known.
+/// Completes frames from the symbol table, which may be all that is known.
 pub(super) fn with_symbol(mut frames: Vec<Frame>, symbol: Option<(String, u64)>) -> Vec<Frame> {
     let Some((name, offset)) = symbol else {
         return frames;

@@ -1,4 +1,4 @@
-//! Names for whole stacks: of the kernel, of a process, or by build ID.
+//! Symbolizes whole call stacks: of the kernel, of a process, or by build ID.
 
 use super::entries::StackEntry;
 use super::image::Image;
@@ -12,9 +12,9 @@ use crate::frame::Frame;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// Names the calls of stacks: functions, with the feature `dwarf` their files and lines, too, and what is inlined into them.
+/// Symbolizes call stacks: functions, and with the feature `dwarf` also their files and lines, and inlined functions.
 ///
-/// Files are opened when an address asks for them, and what was read of them is kept.
+/// Files are opened when an address is in them, and what was read from them is cached.
 ///
 /// ```no_run
 /// use rawbpf::symbols::{Symbolizer, Symbols};
@@ -28,22 +28,22 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub struct Symbolizer {
     kernel: Image,
-    /// What was opened; `None` for files that cannot be read.
+    /// The opened files; `None` for files that cannot be read.
     programs: Vec<Option<Program>>,
-    /// By device and number.
+    /// By device and inode number.
     by_identity: HashMap<(String, String), usize>,
     by_build_id: HashMap<BuildId, usize>,
-    /// Where running programs have files, by their build IDs.
+    /// The paths of files that running processes have mapped, by build ID.
     running: Option<HashMap<BuildId, PathBuf>>,
 }
 
 type BuildId = [u8; LONGEST_KERNEL_BUILD_ID];
 
-/// A return address is that of the next instruction, which can be another line or function.
+/// A return address is that of the next instruction, which can belong to another line or function.
 const CALL: u64 = 1;
 
 impl Symbolizer {
-    /// With the names of the kernel's functions.
+    /// A symbolizer with the names of the kernel's functions.
     pub fn new(kernel: Symbols) -> Self {
         Self {
             kernel: Image::new(kernel),
@@ -60,10 +60,10 @@ impl Symbolizer {
         self.kernel.use_file(path.as_ref())
     }
 
-    /// Reads a program or library that stacks by build ID may tell of, wherever it is.
+    /// Adds a program or library that stacks by build ID may refer to, wherever it is.
     ///
     /// # Errors
-    /// The file cannot be read, or is no program or library.
+    /// The file cannot be read, or is not a program or library.
     pub fn add_program(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let program = Program::open(path.as_ref())?;
         self.programs.push(Some(program));
@@ -71,7 +71,7 @@ impl Symbolizer {
         Ok(())
     }
 
-    /// The calls of a stack of the kernel, innermost first. Each has at least one frame; without a name it is an address.
+    /// The frames of a kernel stack, innermost first. Each call has at least one frame, which may be just an address.
     pub fn kernel(&mut self, stack: &[u64]) -> Vec<Frame> {
         let mut named = Vec::new();
         for (address, before) in with_calls(stack) {
@@ -81,7 +81,7 @@ impl Symbolizer {
         named
     }
 
-    /// The calls of a stack of a process, innermost first. Only as long as the process lives: otherwise they are addresses.
+    /// The frames of a process's stack, innermost first. The process must still be running: otherwise they are just addresses.
     pub fn process(&mut self, pid: u32, stack: &[u64]) -> Vec<Frame> {
         let mappings = Mappings::of(pid);
         let mut named = Vec::new();
@@ -96,11 +96,11 @@ impl Symbolizer {
         named
     }
 
-    /// The calls of a stack that tells of files by their build IDs, innermost first, also of processes that have ended.
+    /// The frames of a stack with build IDs, innermost first, including those of processes that have ended.
     ///
-    /// A file is known if it was [added](Self::add_program), if this has named calls of a process in it, if a running process has it
-    /// mapped, or if it is where systems list files by build ID (`/usr/lib/.build-id`). Other calls have no names, and their
-    /// addresses are offsets in the file.
+    /// A file is found if it was [added](Self::add_program), if calls of a process in it were symbolized before, if a running
+    /// process has it mapped, or if it is listed in the system's directory by build ID (`/usr/lib/.build-id`). Other calls have
+    /// no names, and their addresses are file offsets.
     pub fn build_ids(&mut self, stack: &[StackEntry]) -> Vec<Frame> {
         let mut named = Vec::new();
         for (entry, before) in with_calls(stack) {
@@ -167,20 +167,20 @@ impl Symbolizer {
     }
 }
 
-/// Calls with the number of bytes from the address to the call: none for the innermost, which is where the code is.
+/// Calls, with the number of bytes from the address back to the call: zero for the innermost, which is the current instruction.
 fn with_calls<T>(stack: &[T]) -> impl Iterator<Item = (&T, u64)> {
     let before = std::iter::once(0).chain(std::iter::repeat(CALL));
     stack.iter().zip(before)
 }
 
-/// Adds the frames of an address, of which there is at least one.
+/// Adds the frames of an address: at least one.
 fn push(named: &mut Vec<Frame>, address: u64, frames: Vec<Frame>) {
     let none = frames.is_empty().then(Frame::default);
     let frames = frames.into_iter().chain(none);
     named.extend(frames.map(|frame| Frame { address, ..frame }));
 }
 
-/// As the kernel tells them.
+/// In the kernel's format.
 fn padded(id: &[u8]) -> BuildId {
     let mut padded = BuildId::default();
     for (to, from) in padded.iter_mut().zip(id) {
@@ -189,7 +189,7 @@ fn padded(id: &[u8]) -> BuildId {
     padded
 }
 
-/// Without what was padded: IDs have 20 bytes or 16, rarely fewer.
+/// Without padding: build IDs have 20 or 16 bytes, rarely fewer.
 fn trimmed(id: &BuildId) -> &[u8] {
     let is_short = id
         .get(16..)
@@ -197,7 +197,7 @@ fn trimmed(id: &BuildId) -> &[u8] {
     id.get(..16).filter(|_| is_short).unwrap_or(id)
 }
 
-/// The files that processes run code of, by their build IDs, as far as this process may look.
+/// The files from which processes run code, by build ID, as far as this process may inspect them.
 fn running() -> HashMap<BuildId, PathBuf> {
     let mut found = HashMap::new();
     let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Stacks in programs that the machine's C compiler makes, and in this one.
+//! Call stacks in programs built by the machine's C compiler, and in this one.
 
 use super::{StackEntry, Symbolizer, Symbols};
 use crate::frame::Frame;
@@ -50,7 +50,7 @@ fn run(command: &mut Command) {
 }
 
 impl Built {
-    /// Moves the debug information to a file of its own, which the program then names.
+    /// Moves the debug information to a separate debug file, which the program then refers to.
     fn split(&self) {
         let path = self.path.to_str().unwrap();
         let debug = self.folder.path().join("sample.debug");
@@ -62,7 +62,7 @@ impl Built {
         run(Command::new("objcopy").args(["--strip-all", &link, path]));
     }
 
-    /// Address and size of a function, by the program's headers.
+    /// Address and size of a function, from the program's headers.
     fn function(&self, name: &str) -> (u64, u64) {
         let bytes = std::fs::read(&self.path).unwrap();
         let file = object::File::parse(&*bytes).unwrap();
@@ -84,7 +84,7 @@ fn shown(frame: &Frame) -> String {
     format!("{name} {place}")
 }
 
-/// Both the inlined call and the function around it, of any instruction of it.
+/// The inlined call and its caller, for any instruction of the inlined function.
 #[track_caller]
 fn check(names: impl FnMut(u64) -> Vec<Frame>, len: u64) {
     let frames: Vec<Vec<String>> = (0..len)
@@ -117,7 +117,7 @@ fn a_process_has_places_with_lines() {
         let nothing = names.process(child.id(), &[0x10]);
         assert_eq!(nothing.len(), 1);
         assert_eq!(nothing[0].to_string(), "0x10");
-        // Now it ends, and what was seen of it still has names by build ID.
+        // Now it ends; the files that were seen in it can still be symbolized by build ID.
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(names.process(child.id(), &[start]).len(), 1);
@@ -139,7 +139,7 @@ fn an_ended_process_has_places_by_build_id() {
         build_id: built.build_id(),
         offset,
     };
-    // The first segment of a program that cannot be moved is at this address.
+    // The first segment of a non-PIE program is at this address.
     let start = address - 0x40_0000;
     let mut unknown = Symbolizer::default();
     let frames = unknown.build_ids(&[in_file(start), StackEntry::Address(7)]);
@@ -148,7 +148,7 @@ fn an_ended_process_has_places_by_build_id() {
     let mut names = Symbolizer::default();
     names.add_program(&built.path).unwrap();
     check(|at| names.build_ids(&[in_file(start + at)]), len);
-    // A return address is behind its call: at the first instruction of the function it is still in the one before.
+    // A return address follows its call: at the first instruction of the function it still belongs to the function before.
     let frames = names.build_ids(&[in_file(start + 1), in_file(start + len)]);
     assert_eq!(frames.last().unwrap().function.as_deref(), Some("outer"));
     assert_eq!(frames.last().unwrap().offset, Some(len));

@@ -1,4 +1,4 @@
-//! A `vmlinux` with debug information: places in the source of the running kernel, wherever that was put when it was booted.
+//! A `vmlinux` with debug information: source locations for the running kernel, wherever KASLR has placed it.
 
 use super::names::Symbols;
 use crate::Result;
@@ -10,18 +10,18 @@ use crate::frame::Frame;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The file of a kernel.
+/// A kernel's `vmlinux`.
 #[derive(Debug)]
 pub(super) struct Vmlinux {
     places: Places,
-    /// Where the linker put the start of the kernel's code.
+    /// The link-time address of the start of the kernel's code.
     start: Option<u64>,
-    /// What is loaded: the addresses of everything else are those of modules and of programs.
+    /// The loaded address ranges: all other addresses belong to modules and BPF programs.
     loaded: Vec<(Range<u64>, u64)>,
 }
 
 impl Vmlinux {
-    /// Looks where distributions and the kernel's own build leave it.
+    /// Searches where distributions and the kernel's own build put it.
     pub(super) fn search() -> Option<Self> {
         let release = Path::new("/proc/sys/kernel/osrelease");
         let release = read_regular(release, Limit::MAPPINGS).ok()?;
@@ -49,7 +49,7 @@ impl Vmlinux {
     }
 
     pub(super) fn frames(&mut self, symbols: &Symbols, address: u64) -> Vec<Frame> {
-        // The kernel may have been moved when it was booted.
+        // The kernel may have been relocated at boot.
         let shift = match (symbols.text_start(), self.start) {
             (Some(running), Some(linked)) => running.wrapping_sub(linked),
             _ => 0,
@@ -68,7 +68,7 @@ impl Vmlinux {
 }
 
 fn paths(release: &str) -> Vec<PathBuf> {
-    // It becomes a part of paths.
+    // It becomes part of paths.
     if release.is_empty() || release.contains('/') {
         return Vec::new();
     }
@@ -84,7 +84,7 @@ fn paths(release: &str) -> Vec<PathBuf> {
     .to_vec()
 }
 
-/// Whether the file has the build ID that the kernel tells of itself. Kernels without one are taken by their names.
+/// Whether the file has the build ID of the running kernel. For kernels without one, the name is enough.
 fn is_of_running_kernel(path: &Path) -> Result<bool> {
     let file = Opened::open(path, Limit::KERNEL_IMAGE)?;
     let id = debug_symbols::build_id(&Executable::open(&file)?);

@@ -1,5 +1,5 @@
-//! All that an object says, once it is opened and planned for a kernel, with names in place of the numbers of types and strings: two
-//! objects that say the same are the same to a kernel and to a user.
+//! The contents of an object, after it is opened and planned for a kernel, with names instead of type ids and string offsets:
+//! two objects with the same contents are equivalent to a kernel and to a user.
 
 use rawbpf::btf::{Btf, Kind};
 use rawbpf::open::{MapSlot, SlotTarget};
@@ -8,10 +8,10 @@ use rawbpf::{OpenObject, TypeId};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What is said, by what it is about.
+/// The contents, by the entity that they describe.
 pub(crate) type Said = BTreeMap<String, String>;
 
-/// What an object says to this kernel.
+/// The contents of an object for this kernel.
 pub(crate) fn said(object: &OpenObject, target: &Target) -> Said {
     let mut said = Said::new();
     let license = object.license().to_owned();
@@ -34,7 +34,7 @@ pub(crate) fn said(object: &OpenObject, target: &Target) -> Said {
     said
 }
 
-/// What the first one says and the second does not, or says otherwise.
+/// What the first one has and the second does not, or has differently.
 pub(crate) fn differences(ours: &Said, theirs: &Said) -> Vec<String> {
     let about = ours.keys().chain(theirs.keys());
     let about: std::collections::BTreeSet<&String> = about.collect();
@@ -57,7 +57,7 @@ pub(crate) fn differences(ours: &Said, theirs: &Said) -> Vec<String> {
         .collect()
 }
 
-/// An error without the numbers of types, and without names that may have been meant, for which there is not always time.
+/// An error without type ids, and without suggestions of similar names, for which there is not always time.
 fn reason(error: &rawbpf::Error) -> String {
     let text = error.message();
     let text = text.split("; did you mean").next().unwrap_or_default();
@@ -91,13 +91,13 @@ fn variables(object: &OpenObject, said: &mut Said) {
     }
 }
 
-/// The named types, each with its size: all that are there, whether anything uses them or not.
+/// The named types, each with its size: all of them, used or not.
 fn types(object: &OpenObject, said: &mut Said) {
     let Some(btf) = object.btf() else {
         return;
     };
     for ty in btf.types().filter(|ty| !ty.name().is_empty()) {
-        // A forward declaration that nothing can be found for may be there more than once.
+        // An unresolved forward declaration may exist more than once.
         let what = format!("type {} {}", ty.kind(), ty.name());
         let mut text = match ty.kind() {
             Kind::Func => btf.declaration(TypeId(ty.size_field()), ty.name()),

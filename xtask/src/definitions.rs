@@ -1,5 +1,5 @@
-//! `cargo xtask definitions rust`: writes the types of kernels as Rust, and lets the compiler check the size of every structure and the
-//! offset of every member. A whole kernel takes it some minutes.
+//! `cargo xtask definitions rust`: writes the types of kernels as Rust, and has the compiler check the size of every structure
+//! and the offset of every member. A whole kernel takes several minutes.
 
 use anyhow::{Context, Result, ensure};
 use rawbpf::TypeId;
@@ -11,22 +11,22 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What `cargo xtask definitions` can be told.
+/// Arguments of `cargo xtask definitions`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// In which language.
+    /// The language.
     #[arg(value_enum)]
     language: Language,
     /// BTF, raw or in an ELF file.
     #[arg(default_value = "/sys/kernel/btf/vmlinux")]
     files: Vec<PathBuf>,
-    /// What the files continue: a kernel's BTF, for those of its modules.
+    /// The base BTF of the files: a kernel's, for those of its modules.
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
-    /// The library `zerocopy` with its macros [default: what cargo built for this chore].
+    /// The library `zerocopy` with its macros [default: as built by cargo for this chore].
     #[arg(long, value_name = "FILE.rlib")]
     zerocopy: Option<PathBuf>,
-    /// In so many modules, one after the other: all types of a kernel at once take the compiler 8 GB of memory.
+    /// The number of modules, compiled one after the other: all types of a kernel at once take the compiler 8 GB of memory.
     #[arg(long, value_name = "N", default_value = "16")]
     parts: NonZero<usize>,
     /// Keep the modules here, as `FILE-N.rs`.
@@ -39,7 +39,7 @@ enum Language {
     Rust,
 }
 
-/// Prints two lines for each module: what was written, and what the compiler says.
+/// Prints two lines for each module: the output, and the compiler's messages.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let Language::Rust = args.language;
     let base = args.base.as_ref().map(Btf::from_file).transpose()?;
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// All types in so many parts, each with what it needs of the others.
+/// All types, split into this many parts, each with its dependencies in the others.
 fn modules<'b>(btf: &'b Btf<'b>, parts: NonZero<usize>) -> Vec<Module<'b>> {
     if parts.get() == 1 {
         return vec![Module::new(btf)];
@@ -114,7 +114,7 @@ fn write(module: &Module<'_>, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the compiler says; nothing if it likes all of it.
+/// The compiler's messages; empty if there are none.
 fn compile(source: &Path, zerocopy: &Path, folder: &Path) -> Result<String> {
     let libraries = zerocopy.parent().context("no folder of zerocopy")?;
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
@@ -144,7 +144,7 @@ fn compile(source: &Path, zerocopy: &Path, folder: &Path) -> Result<String> {
     Ok(said)
 }
 
-/// Of the builds of `zerocopy` next to this program the first that has its macros.
+/// The first build of `zerocopy` next to this program that has its macros.
 fn built(folder: &Path) -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let libraries = program.parent().context("no folder")?.join("deps");

@@ -33,9 +33,9 @@ enum Chore {
     /// Benchmark rawbpf against other loaders
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Compare the BTF that rawbpf and pahole make of a kernel's debug information
+    /// Compare the BTF that rawbpf and pahole generate from a kernel's debug information
     Dwarf(dwarf::Args),
-    /// Let the compiler check kernels' types, written as Rust, against the sizes and offsets in their BTF
+    /// Check kernels' types, written as Rust, with the compiler against the sizes and offsets in their BTF
     Definitions(definitions::Args),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
@@ -49,7 +49,7 @@ enum Chore {
     Slices(slices::Args),
     /// Boot real kernels in virtual machines and run the live tests in each
     Vm(vm::Args),
-    /// Let compilers check kernels' types, written as C, against the sizes and offsets in their BTF.
+    /// Check kernels' types, written as C, with compilers against the sizes and offsets in their BTF.
     VmlinuxH(vmlinux_h::Args),
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask vmlinux-h`: writes the types of kernels as C, and lets compilers check the size of every structure, and offset and
-//! size of every member.
+//! `cargo xtask vmlinux-h`: writes the types of kernels as C, and has compilers check the size of every structure, and offset
+//! and size of every member.
 
 use anyhow::{Context, Result, ensure};
 use rawbpf::btf::{Btf, c::Header};
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
-/// What `cargo xtask vmlinux-h` can be told.
+/// Arguments of `cargo xtask vmlinux-h`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// BTF, raw or in an ELF file.
     #[arg(default_value = "/sys/kernel/btf/vmlinux")]
     files: Vec<PathBuf>,
-    /// What the files continue: a kernel's BTF, for those of its modules.
+    /// The base BTF of the files: a kernel's, for those of its modules.
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
     /// A compiler with its options [default: `gcc`, `clang`, and `clang --target=bpf`] (may be repeated).
     #[arg(long = "compiler", value_name = "COMMAND")]
     compilers: Vec<String>,
-    /// Keep the headers here, as `FILE.h`, with what is asserted, as `FILE.c`.
+    /// Keep the headers in this directory, as `FILE.h`, with the asserts, as `FILE.c`.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Writes the header and what is asserted of it; returns the path of the latter.
+/// Writes the header and its asserts; returns the path of the latter.
 fn write(btf: &Btf<'_>, path: &Path, folder: &Path) -> Result<PathBuf> {
     let mut definitions = Header::new(btf).write()?;
     let name = path

@@ -1,4 +1,4 @@
-//! Arguments that several commands share.
+//! Arguments shared by several commands.
 
 use clap::Args;
 use rawbpf::KernelVersion;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Alternatives: one of these programs is enough.
 #[derive(Debug, Args)]
 pub(crate) struct PreferArgs {
-    /// Of these programs, load the first that the kernel can load and attach, and leave out the others (may be repeated)
+    /// Of these programs, load only the first that the kernel can load and attach (may be repeated)
     #[arg(long = "prefer", value_name = "PROGRAM,PROGRAM[,PROGRAM]", value_parser = names)]
     pub(crate) groups: Vec<Names>,
 }
@@ -17,7 +17,7 @@ pub(crate) struct PreferArgs {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Names(pub(crate) Vec<String>);
 
-/// Facts about a kernel from files: about another one for `plan`; about this one, where it does not provide them, for `run`
+/// Facts about a kernel from files: about another kernel for `plan`; about this one, where it does not provide them, for `run`
 /// and `load`.
 #[derive(Debug, Args)]
 pub(crate) struct KernelArgs {
@@ -25,11 +25,10 @@ pub(crate) struct KernelArgs {
     /// kernel's own]; `run` and `load` adapt programs to them, and load into this kernel
     #[arg(long, value_name = "FILE")]
     pub(crate) btf: Option<PathBuf>,
-    /// The kernel's configuration (plain or gzip). For this kernel, the file takes precedence over what the kernel itself
-    /// says
+    /// The kernel's configuration (plain or gzip). For this kernel, the file takes precedence over the kernel's own information
     #[arg(long, value_name = "FILE")]
     pub(crate) kconfig: Option<PathBuf>,
-    /// The kernel version that programs see. For `plan --btf` it also decides which features the kernel has [default there:
+    /// The kernel version that programs see. For `plan --btf` it also determines which features the kernel has [default there:
     /// the newest]
     #[arg(long, value_name = "X.Y.Z", value_parser = version)]
     pub(crate) kernel_version: Option<KernelVersion>,

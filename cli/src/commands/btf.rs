@@ -1,4 +1,4 @@
-//! `rawbpf btf`: types in files and in the kernel, shown as they are, or as definitions.
+//! `rawbpf btf`: types in files and in the kernel, printed raw or as definitions.
 
 mod diff;
 mod encode;
@@ -35,17 +35,17 @@ pub(crate) struct BtfArgs {
 enum Job {
     /// Show the types in a file, or those of the kernel, a program or a map
     Dump(DumpArgs),
-    /// List the type information that the kernel holds, and which programs and maps use it
+    /// List the BTF in the kernel, and the programs and maps that use it
     List(ListArgs),
-    /// Show what changed between two kernels' types: those added, removed and changed, member by member
+    /// Show the differences between two kernels' types: added, removed and changed ones, member by member
     Diff(diff::DiffArgs),
-    /// Put the types of several files together, each once
+    /// Merge the types of several files, without duplicates
     Merge(merge::MergeArgs),
-    /// Keep types that say the same once
+    /// Deduplicate types
     Dedup(merge::DedupArgs),
-    /// Write the part of kernels' types that objects need, to ship with them to kernels without BTF
+    /// Write the subset of kernels' types that objects need, to ship with them to kernels without BTF
     Minimize(minimize::MinimizeArgs),
-    /// Make type information of the debug information (DWARF) of a kernel, module or object that has none
+    /// Generate BTF from the debug information (DWARF) of a kernel, module or object that has none
     Encode(encode::EncodeArgs),
 }
 
@@ -62,30 +62,30 @@ impl BtfArgs {
 
 #[derive(Debug, Args)]
 struct DumpArgs {
-    /// FILE (raw BTF, or an ELF file with a .BTF section); in the kernel `id N`; of a program `prog id N`, `prog pinned PATH`,
-    /// `prog name NAME` or `prog tag TAG`; of a map `map id N`, `map pinned PATH` or `map name NAME`, followed by `key`, `value`,
-    /// `kv` (the default) or `all`
+    /// FILE (raw BTF, or an ELF file with a .BTF section); BTF in the kernel, `id N`; that of a program, `prog id N`, `prog
+    /// pinned PATH`, `prog name NAME` or `prog tag TAG`; that of a map, `map id N`, `map pinned PATH` or `map name NAME`,
+    /// followed by `key`, `value`, `kv` (the default) or `all`
     #[arg(required = true, num_args = 1..=4, value_name = "SOURCE")]
     source: Vec<String>,
-    /// How types are written
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Raw)]
     format: Format,
-    /// Nothing but the types of this name; as C or Rust, with what they need (may be repeated)
+    /// Only the types with this name; as C or Rust, with their dependencies (may be repeated)
     #[arg(long = "root", value_name = "NAME")]
     roots: Vec<String>,
-    /// What a file continues: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
+    /// The base BTF of a split file: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
-    /// As C or Rust, in the order of their numbers instead of their names
+    /// As C or Rust, sort by type id instead of by name
     #[arg(long)]
     unsorted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A line for each type, and for each of its parts, as `bpftool btf dump` has it
+    /// A line for each type, and for each of its parts, as printed by `bpftool btf dump`
     Raw,
-    /// Definitions in C, each after those that it needs
+    /// Definitions in C, in order of dependency
     C,
     /// Definitions in Rust, for a crate that depends on `zerocopy`
     Rust,
@@ -138,7 +138,7 @@ fn dump(args: &DumpArgs, out: &mut impl Write) -> Result<()> {
     written.map_err(cannot_print)
 }
 
-/// Type information in the kernel. The field names are an interface: other tools read them.
+/// BTF in the kernel. The field names are an interface: other tools read them.
 #[derive(Serialize)]
 struct Listed {
     id: u32,
@@ -153,7 +153,7 @@ fn list(args: &ListArgs, out: &mut impl Write) -> Result<()> {
     let (mut programs, mut maps) = (users(), users());
     for id in Program::ids() {
         let id = id?;
-        // What is gone since is not listed.
+        // Programs that have been unloaded since are not listed.
         if let Some(info) = present(Program::from_id(id).and_then(|program| program.info()))? {
             programs.entry(info.btf_id).or_default().push(id);
         }
@@ -185,7 +185,7 @@ fn list(args: &ListArgs, out: &mut impl Write) -> Result<()> {
     written.map_err(cannot_print)
 }
 
-/// For each type information, the numbers of those that use it.
+/// An empty map from BTF ids to the ids of their users.
 fn users() -> BTreeMap<u32, Vec<u32>> {
     BTreeMap::new()
 }

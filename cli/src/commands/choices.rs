@@ -1,4 +1,4 @@
-//! Alternatives among programs (`--prefer`): asking for them, and reporting the choice.
+//! Alternatives among programs (`--prefer`): setting them, and reporting the choice.
 
 use super::args::PreferArgs;
 use crate::show::escape;

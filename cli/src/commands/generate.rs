@@ -1,4 +1,4 @@
-//! `rawbpf gen`: files for those who write programs.
+//! `rawbpf gen`: files for BPF developers.
 
 use super::btf::file;
 use crate::cannot_print;
@@ -20,9 +20,9 @@ pub(crate) struct GenArgs {
 
 #[derive(Debug, Subcommand)]
 enum Job {
-    /// Write `vmlinux.h`: a kernel's types and the functions that it lends to programs, as C
+    /// Write `vmlinux.h`: a kernel's types and kfuncs, as C
     Vmlinux(VmlinuxArgs),
-    /// Link objects: write one that has what all of them have
+    /// Link several objects into one
     Object(ObjectArgs),
 }
 
@@ -31,7 +31,7 @@ struct VmlinuxArgs {
     /// The types (raw BTF, or an ELF file with a .BTF section) [default: this kernel's]
     #[arg(long, value_name = "FILE")]
     btf: Option<PathBuf>,
-    /// What the file continues: the kernel's types, for a module's
+    /// The base BTF of a split file: the kernel's types, for a module's
     #[arg(long, value_name = "FILE", requires = "btf")]
     base: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ struct ObjectArgs {
     /// Where to write the object
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// The objects (.bpf.o), in the order in which their contents are to lie
+    /// The objects (.bpf.o), in link order
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
 }
@@ -74,14 +74,14 @@ fn object(args: &ObjectArgs, stop: &Stop) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file beside the path and gives it that name once it is whole, so that nobody reads half of it and an error leaves what
-/// was there. What is no regular file, such as `/dev/stdout`, is written to.
+/// Writes to a temporary file next to the path and renames it when it is complete, so that nobody reads an incomplete file and
+/// an error preserves the old one. If the path is not a regular file, such as `/dev/stdout`, it is written to directly.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error| Error::from_io(error, "write", path);
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return fs::write(path, bytes).map_err(failed);
     }
-    // A link stays a link.
+    // A symbolic link is kept.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let mut beside = path.file_name().unwrap_or_default().to_owned();
     beside.push(format!(".{}.part", std::process::id()));

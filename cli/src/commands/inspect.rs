@@ -1,4 +1,4 @@
-//! `rawbpf inspect`: what an object contains. Only the file is read.
+//! `rawbpf inspect`: the contents of an object. Only the file is read.
 
 use super::object;
 use crate::cannot_print;
@@ -41,11 +41,11 @@ pub(crate) fn inspect(args: &InspectArgs, stop: &Stop, out: &mut impl Write) -> 
     written.map_err(cannot_print)
 }
 
-/// Budget for decoding all variables of an object together. They may overlap, or cover megabytes of zeros that take no room
-/// in the file.
+/// Budget for decoding all variables of an object together. They may overlap, or cover megabytes of zeros that take no space in
+/// the file.
 const MOST_DECODED: usize = 1 << 22;
 
-/// What an object contains. The field names are an interface: other tools read them.
+/// The contents of an object. The field names are an interface: other tools read them.
 struct Report<'o> {
     object: &'o OpenObject,
     /// For each program.
@@ -79,7 +79,7 @@ struct ProgramReport<'o> {
     autoload: bool,
     flags: u32,
     insns: usize,
-    /// Those that it and its subprograms call.
+    /// Those called by it and its subprograms.
     helpers: Vec<HelperJson>,
 }
 

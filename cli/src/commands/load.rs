@@ -64,7 +64,7 @@ pub(crate) fn load(args: &LoadArgs, stop: &Stop, out: &mut impl Write) -> Result
     error.map_or(Ok(()), Err)
 }
 
-/// What became of an object. The field names are an interface: other tools read them.
+/// The result for an object. The field names are an interface: other tools read them.
 #[derive(Serialize)]
 struct Report {
     object: String,
@@ -84,7 +84,7 @@ struct MapReport {
     id: Option<u32>,
     #[serde(flatten)]
     made: Option<MapMade>,
-    /// Why it was not created, or not filled.
+    /// Why it was not created or not filled.
     error: Option<Failure>,
 }
 
@@ -201,7 +201,7 @@ fn whole(
     let programs: Vec<ProgramReport> = object.programs().iter().map(not_loaded).collect();
     let loading = || {
         let plan = object::relocate(object, target, stop)?;
-        // What has been done so far leaves nothing behind.
+        // Nothing done so far leaves anything behind.
         stop.catch_signals()?;
         plan.load_with(target, options)
     };
@@ -385,7 +385,7 @@ fn each(
     let loading = || {
         let plan = object.relocate_each(target)?;
         object::warn_of_plan(&object, &plan, stop);
-        // What has been done so far leaves nothing behind.
+        // Nothing done so far leaves anything behind.
         stop.catch_signals()?;
         plan.load_each_with(target, options)
     };

@@ -1,5 +1,5 @@
-//! The command line: each command has a file with its arguments and what it does; [`args`] holds the arguments that several
-//! share.
+//! The command line: each command has a file with its arguments and its implementation; [`args`] has the arguments shared by
+//! several.
 
 mod args;
 mod btf;
@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Load(load::LoadArgs),
     /// Show types: those in a file, those of the kernel, and those of programs and maps
     Btf(btf::BtfArgs),
-    /// Write files for those who write programs
+    /// Generate files for BPF developers
     Gen(generate::GenArgs),
 }
 

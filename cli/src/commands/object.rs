@@ -1,4 +1,4 @@
-//! From a file to a plan, with warnings on standard error.
+//! Opens and relocates objects, with warnings on standard error.
 
 use crate::show::outlet::say;
 use crate::stop::Stop;
@@ -24,7 +24,7 @@ pub(crate) fn relocate(
     Ok(plan)
 }
 
-/// Prints a plan's warnings. It starts with its object's warnings, which were printed when that was opened.
+/// Prints a plan's warnings, without those of its object, which come first and were printed when it was opened.
 pub(crate) fn warn_of_plan(object: &OpenObject, plan: &LoadPlan, stop: &Stop) {
     let said = object.warnings().len();
     warn(plan.warnings.get(said..).unwrap_or_default(), stop);

@@ -7,7 +7,7 @@ use rawbpf::mounts::OwnBpffs;
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::Pinning;
 
-/// If no BPF file system is mounted, maps are pinned in a private one of this run's. Nobody else needs it, since the command
+/// If no BPF file system is mounted, maps are pinned in a private one of this run. Nobody else needs it, since the command
 /// removes the pins that it made. It must live as long as the object.
 pub(crate) fn in_own_mount(object: &mut OpenObject, stop: &Stop) -> Result<Option<OwnBpffs>> {
     let mut maps = object.maps().iter();

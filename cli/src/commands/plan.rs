@@ -1,4 +1,4 @@
-//! `rawbpf plan`: what loading would ask of a kernel, without asking it.
+//! `rawbpf plan`: what would be loaded into a kernel, without loading it.
 
 use super::args::{KernelArgs, PreferArgs};
 use super::choices::{self, ChoiceJson};

@@ -1,4 +1,4 @@
-//! `rawbpf run`: from a file to live events.
+//! `rawbpf run`: loads an object and prints live events.
 
 use super::args::{KernelArgs, PreferArgs, seconds};
 use super::choices;
@@ -39,8 +39,8 @@ pub(crate) struct RunArgs {
     /// Stop after this many seconds [default: run until Ctrl-C]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
-    /// Show this map at the end, and every so many seconds (may be repeated): as a table, as stacks with function names, or
-    /// as a histogram (arrays called `slots` or `hist`, and maps with `hist`, `dist` or `slots` in their name)
+    /// Show this map at the end, and every SECONDS seconds (may be repeated): as a table, as stacks with function names, or as
+    /// a histogram (arrays called `slots` or `hist`, and maps with `hist`, `dist` or `slots` in their name)
     #[arg(long = "map", value_name = "NAME[:SECONDS]", value_parser = map)]
     pub(crate) maps: Vec<MapArg>,
     /// Show each CPU's value in per-CPU maps, not their sum
@@ -57,13 +57,13 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
 }
 
-/// Whose stacks maps have.
+/// The sources of names for stacks.
 #[derive(Debug, Args)]
 pub(crate) struct StacksArgs {
-    /// The process whose stacks are in the maps that are shown: names its functions, as long as it lives
+    /// The process whose stacks are in the shown maps: names its functions, as long as it is running
     #[arg(long, value_name = "PID")]
     pub(crate) stacks_of: Option<u32>,
-    /// A program or library whose functions are in stacks by build ID, running or not (may be repeated)
+    /// A program or library that appears in stacks by build ID, running or not (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub(crate) stacks_in: Vec<PathBuf>,
 }
@@ -108,7 +108,7 @@ struct Unpinned(Object);
 
 impl Drop for Unpinned {
     fn drop(&mut self) {
-        // At a regular end they are gone already; otherwise the reason for the end is what matters.
+        // After a normal end they are already gone; otherwise the reason for the end is what matters.
         let _ = self.0.unpin_new_maps();
     }
 }
@@ -232,7 +232,7 @@ fn map_names(object: &Object) -> String {
     }
 }
 
-/// All that an object has to show.
+/// Everything that is shown of an object.
 struct Sights<'o> {
     readers: Readers<'o>,
     tables: MapTables<'o>,

@@ -1,4 +1,4 @@
-//! Which kernel a command is about: the running one, or one described by files.
+//! The kernel that a command targets: the running one, or one described by files.
 
 use super::args::KernelArgs;
 use rawbpf::open::OpenObject;
@@ -27,7 +27,7 @@ pub(crate) fn planned(args: &KernelArgs) -> Result<Target> {
     Ok(Target::offline(kernel))
 }
 
-/// This kernel, to load the object into, with the facts from the files in place of the kernel's own.
+/// This kernel, to load the object into, with facts from the files instead of the kernel's own.
 pub(crate) fn running(args: &KernelArgs, object: &OpenObject) -> Result<Target> {
     let mut target = object.running_target()?;
     if let Some(path) = &args.btf {

@@ -1,4 +1,4 @@
-//! What changed between two sets of types, as text and as JSON.
+//! The differences between two sets of types, as text and as JSON.
 
 use crate::show::escape;
 use rawbpf::btf::diff::{Change, Changed, Diff, Named, Place};
@@ -144,7 +144,7 @@ fn width(place: &Place) -> String {
     }
 }
 
-/// As C declares it.
+/// Its title, as in a C declaration.
 fn title_of(named: &Named) -> String {
     let name = escape::name(&named.name);
     let word = word(named.kind);
@@ -210,7 +210,7 @@ pub(crate) struct DiffJson<'d> {
 struct NamedJson<'d> {
     kind: &'static str,
     name: &'d str,
-    /// It has no name: `name` is that of its first constant.
+    /// Whether it is anonymous: `name` is then that of its first constant.
     anonymous: bool,
 }
 

@@ -119,9 +119,9 @@ fn number(bytes: &[u8]) -> Option<Value> {
     Some(Value::Uint(number))
 }
 
-/// The stacks of a stack-trace map: each call's function, innermost first, with files and lines where they are known.
+/// The call stacks of a stack-trace map: each frame's function, innermost first, with files and lines where known.
 ///
-/// The map does not say which process addresses in user space belong to: they stay numbers unless the user does.
+/// The map does not record which process user-space addresses belong to: they remain numbers unless the user names it.
 pub(crate) fn read_stacks(
     map: &Map,
     keys: impl Iterator<Item = Result<Vec<u8>>>,
@@ -157,7 +157,7 @@ fn frames(bytes: &[u8], names: &mut Symbolizer, process: Option<u32>) -> Vec<Fra
         .map(|address| u64::from_ne_bytes(*address))
         .take_while(|address| *address != 0);
     let addresses: Vec<u64> = addresses.collect();
-    // The upper half of the address space is the kernel's. One stack has addresses of one half.
+    // The upper half of the address space is the kernel's. One stack contains addresses of one half only.
     match (addresses.first(), process) {
         (Some(first), Some(pid)) if first >> 63 == 0 => names.process(pid, &addresses),
         _ => names.kernel(&addresses),

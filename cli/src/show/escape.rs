@@ -1,6 +1,5 @@
-//! Names, messages, logs and events come from files, programs and kernels that are not trusted, and go to terminals, which
-//! obey some characters: they move the cursor, change the title, paste. Everything the command prints goes through
-//! [`Escaping`].
+//! Names, messages, logs and events come from untrusted files, programs and kernels, and go to terminals, which obey some
+//! characters: they move the cursor, change the title, paste. Everything the command prints goes through [`Escaping`].
 
 pub(crate) use rawbpf::printing::one_line as name;
 use rawbpf::printing::{is_order, is_plain};
@@ -29,7 +28,7 @@ impl<W: Write> Escaping<W> {
         Self { to, format, begun }
     }
 
-    /// Nothing more follows: an incomplete character stays incomplete.
+    /// Nothing follows: an incomplete character remains incomplete.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         let mut shown = String::new();
         let begun = std::mem::take(&mut self.begun);

@@ -1,4 +1,4 @@
-//! Events on their way to the terminal: decoded by type, with one column per field, or one JSON object per line.
+//! Prints events: decoded by type, with one column per field, or one JSON object per line.
 
 use crate::cannot_print;
 use crate::show::escape;

@@ -1,4 +1,4 @@
-//! Counters by powers of two, drawn as bars.
+//! Power-of-two histograms, drawn as bars.
 //!
 //! Slot 0 counts 0 and 1, slot n counts 2^n to 2^(n+1) - 1, like `log2l` in BCC's tools. Recognized as histograms are:
 //!
@@ -14,7 +14,7 @@ use std::io::{self, Write};
 /// Counters, lowest slot first.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Histogram {
-    /// Where in the value it was found; empty if it is the whole value.
+    /// The path of the value's member; empty if it is the whole value.
     pub(crate) place: String,
     pub(crate) slots: Vec<u128>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Histogram {
 /// The longest bar, in characters.
 const WIDTH: usize = 40;
 
-/// Whether a map with this name and these types holds counters by slot.
+/// Whether a map with this name and these types contains counters by slot.
 pub(crate) fn is_keyed_by_slot(name: &str, types: Option<&MapTypes>) -> Result<bool> {
     let Some(types) = types.filter(|types| types.key != TypeId::VOID) else {
         return Ok(false);
@@ -84,7 +84,7 @@ fn number(value: &Value) -> Option<u128> {
     }
 }
 
-/// Splits a value called `name` into its histograms and what is left of it.
+/// Splits a value called `name` into its histograms and the rest.
 pub(crate) fn split(name: &str, value: Value) -> (Vec<Histogram>, Option<Value>) {
     match value {
         Value::Array(elements) if matches!(name, "slots" | "hist") => {

@@ -1,11 +1,11 @@
-//! JSON documents that are written as they are made, and texts that all commands write in the same way.
+//! JSON documents that are written incrementally, and JSON values that all commands share.
 
 use rawbpf::insn::Helper;
 use serde::{Serialize, Serializer};
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 
-/// Prints one JSON document, indented. None of it is buffered: what a [`Rows`] holds is made as it is written.
+/// Prints one JSON document, indented. It is not buffered: the contents of a [`Rows`] are created as they are written.
 pub(crate) fn print_json(out: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, document)?;
     writeln!(out)
@@ -54,11 +54,11 @@ impl Display for Hex<'_> {
     }
 }
 
-/// A helper function, as all commands show it in JSON.
+/// A helper function, as in the JSON output of all commands.
 #[derive(Serialize)]
 pub(crate) struct HelperJson {
     number: u32,
-    /// `None` for a number that no kernel has, such as one left by a poisoned relocation.
+    /// `None` for an id that no kernel has, such as one left by a poisoned relocation.
     name: Option<&'static str>,
 }
 

@@ -44,10 +44,10 @@ enum Content {
     Stacks(Box<Stacks>),
 }
 
-/// What names stacks.
+/// The sources of names for stacks.
 struct Stacks {
     names: Symbolizer,
-    /// Whose addresses those in user space are.
+    /// The process that user-space addresses belong to.
     process: Option<u32>,
 }
 
@@ -222,7 +222,7 @@ fn print_json(out: &mut impl Write, map: &str, elements: Vec<Element>) -> io::Re
     Ok(())
 }
 
-/// The sort key for hashes, whose own order means nothing: the largest count first.
+/// The sort key for hashes, whose own order is meaningless: the largest count first.
 fn count(value: &Value) -> u128 {
     match value {
         Value::Uint(count) => *count,

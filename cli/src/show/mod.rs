@@ -1,7 +1,6 @@
-//! What the commands print: events ([`sources`] finds their types, [`readers`] waits for them, [`events`] prints them), maps
-//! ([`maps`], made of [`elements`], [`histogram`]s and stacks), streams, types
-//! ([`types`], [`differences`]), tables and JSON; on a terminal, how long work takes ([`progress`]). All of it goes through [`escape`]
-//! and leaves by [`outlet`].
+//! The output of commands: events ([`sources`] finds their types, [`readers`] waits for them, [`events`] prints them), maps
+//! ([`maps`], using [`elements`], [`histogram`]s and stacks), streams, types ([`types`], [`differences`]), tables and JSON; on
+//! a terminal, the progress of long operations ([`progress`]). All output passes through [`escape`] and [`outlet`].
 
 pub(crate) mod differences;
 pub(crate) mod elements;

@@ -1,4 +1,4 @@
-//! Standard output and standard error, whose readers may be slow or gone: a write never keeps the command from ending.
+//! Standard output and standard error, whose readers may be slow or gone: a write never prevents the command from ending.
 
 use crate::show::escape::{Escaping, Format};
 use crate::stop::Stop;
@@ -11,16 +11,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// How many bytes a pipe accepts without blocking once it is writable (`PIPE_BUF`).
 const AT_ONCE: usize = 4096;
 
-/// How long a wait lasts before signals are checked again.
+/// The length of a wait before signals are checked again.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 
-/// How many ticks a reader gets to take what is left once the command was asked to end.
+/// How many ticks a reader has to take the rest once the command was asked to end.
 const PATIENCE: u32 = 10;
 
-/// A file that is written to as long as somebody reads it.
+/// A file that is written to as long as it has a reader.
 pub(crate) struct Outlet<'s> {
     file: BorrowedFd<'static>,
     stop: &'s Stop,
@@ -30,7 +30,7 @@ pub(crate) struct Outlet<'s> {
 impl<'s> Outlet<'s> {
     /// Standard output.
     pub(crate) fn stdout(stop: &'s Stop) -> Self {
-        // The standard library's own buffer is empty: nobody else prints.
+        // The standard library's own buffer is empty: nothing else prints.
         Self::new(rustix::stdio::stdout(), stop)
     }
 

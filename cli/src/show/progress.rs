@@ -1,5 +1,5 @@
-//! A line on the terminal about work that takes long: what is being done, and for how many seconds. Nothing is shown of work that is
-//! done within half a second, and nothing at all if standard error is no terminal.
+//! A progress line on the terminal for long operations: the current step, and the elapsed seconds. Nothing is shown for
+//! operations that take less than half a second, and nothing at all if standard error is not a terminal.
 
 use crate::show::escape;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,19 +8,19 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// What is done sooner is not worth a word.
+/// Shorter operations are not shown.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the seconds are counted.
+/// The interval at which the seconds are updated.
 const TICK: Duration = Duration::from_millis(500);
 
-/// The line must not wrap, since it is written over. No terminal in use is narrower.
+/// The line must not wrap, since it is overwritten. No terminal in use is narrower.
 const WIDTH: usize = 79;
 
-/// To the start of the line, and nothing on it.
+/// Moves to the start of the line, and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Shows what is being done until it is dropped.
+/// Shows the current step until it is dropped.
 pub(crate) struct Progress(Option<Shown>);
 
 struct Shown {
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl Progress {
-    /// From here on, this is being done.
+    /// Starts showing this step.
     pub(crate) fn of(what: impl Into<String>) -> Self {
         if !io::stderr().is_terminal() {
             return Self(None);
@@ -49,12 +49,12 @@ impl Progress {
         let shared = Arc::new(Shared::default());
         shared.set(what.into());
         let watched = Arc::clone(&shared);
-        // Without a thread there is nothing to see, which is no reason not to work.
+        // Without a thread nothing is shown, which is no reason to fail.
         let thread = thread::Builder::new().spawn(move || watched.show()).ok();
         Self(thread.map(|thread| Shown { shared, thread }))
     }
 
-    /// Now this is being done instead.
+    /// Shows this step instead.
     pub(crate) fn step(&self, what: impl FnOnce() -> String) {
         if let Some(shown) = &self.0 {
             shown.shared.set(what());
@@ -81,7 +81,7 @@ impl Shared {
         self.lock().what = what;
     }
 
-    /// Writes the line again and again until the work has ended.
+    /// Rewrites the line until the operation has ended.
     fn show(&self) {
         let start = Instant::now();
         let mut pause = PATIENCE;
@@ -103,7 +103,7 @@ impl Shared {
     }
 }
 
-/// The line as it is written, over the one before it.
+/// The line as written over the previous one.
 fn line(what: &str, since: Duration) -> String {
     let end = format!(" ... {} s", since.as_secs());
     let room = WIDTH.saturating_sub(end.len());
@@ -111,7 +111,7 @@ fn line(what: &str, since: Duration) -> String {
     format!("{CLEAR}{what}{end}")
 }
 
-/// Writes to the terminal, unless somebody has stopped its output (Ctrl-S): then it waits for nobody.
+/// Writes to the terminal without blocking, in case its output was stopped (Ctrl-S).
 fn write(text: &str) {
     let stderr = rustix::stdio::stderr();
     let now = Timespec::default();

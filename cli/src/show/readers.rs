@@ -15,7 +15,7 @@ pub(crate) struct Readers<'b> {
 }
 
 impl<'b> Readers<'b> {
-    /// No readers.
+    /// A set without readers.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self {
             poller: Poller::new()?,
@@ -38,13 +38,13 @@ impl<'b> Readers<'b> {
         Ok(())
     }
 
-    /// Waits for events, prints those that are there, and returns how many.
+    /// Waits for events, prints those that are available, and returns how many.
     pub(crate) fn print(&mut self, timeout: Duration, out: &mut impl Write) -> Result<usize> {
         self.poller.wait(Some(timeout))?;
         self.print_batch(out)
     }
 
-    /// Prints what is left after everything has been detached, and returns the number of events.
+    /// Prints the remaining events after everything has been detached, and returns their number.
     pub(crate) fn print_rest(&mut self, out: &mut impl Write) -> Result<usize> {
         /// A batch is a quarter of a ring. Events that other users' programs keep writing are not waited for.
         const OF_A_FULL_RING: usize = 4;

@@ -1,4 +1,4 @@
-//! Where an object's events come from, what type they have, and whether a record can be of that type.
+//! The sources of an object's events, the types of the events, and whether a record can be of that type.
 
 use crate::commands::EventArg;
 use rawbpf::btf::{Btf, BtfError, Kind, Type};
@@ -25,10 +25,10 @@ pub(crate) struct EventType {
     size: Sizes,
 }
 
-/// How many bytes values of a type can have.
+/// The possible sizes of a type's values in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Sizes {
-    /// As the compiler sees it.
+    /// As determined by the compiler.
     whole: usize,
     /// The minimum, if only the filled part of an array at the end is sent.
     least: usize,
@@ -70,7 +70,7 @@ fn sends(map: MapType) -> bool {
     matches!(map, MapType::RINGBUF | MapType::PERF_EVENT_ARRAY)
 }
 
-/// The object's ring and perf buffers, each with the type that its events have.
+/// The object's ring and perf buffers, each with the type of its events.
 ///
 /// # Errors
 /// If a map or type in `wanted` does not exist, or a map is given two types.

@@ -11,9 +11,9 @@ use rawbpf::program::{Program, Stream};
 use rawbpf::{ErrorKind, Result};
 use std::io::Write;
 
-/// How many bytes one read takes.
+/// The size of one read in bytes.
 const READ: usize = 1 << 14;
-/// The most reads before it is another stream's turn: the kernel keeps 100 000 bytes, and a program that keeps writing would
+/// The maximum number of reads before the next stream: the kernel keeps 100 000 bytes, and a program that keeps writing would
 /// never be done.
 const READS: usize = 100_000 / READ + 1;
 

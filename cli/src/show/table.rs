@@ -7,11 +7,11 @@ use std::io::{self, Write};
 /// A row's texts, one for each column.
 pub(crate) type Row<'r, const COLUMNS: usize> = [Cow<'r, str>; COLUMNS];
 
-/// A wider cell does not widen its column: it pushes what follows to the right, in its own row only.
+/// A wider cell does not widen its column: it shifts the rest of its own row to the right.
 const WIDEST: usize = 100;
 
-/// Prints a title and rows in columns under it, unless there are none. The rows are made twice, once to measure and once to
-/// print, and never kept: there may be many, with long texts.
+/// Prints a title and rows in columns under it, unless there are none. The rows are created twice, once to measure and once to
+/// print, and never stored: there may be many, with long texts.
 pub(crate) fn print_table<'r, const COLUMNS: usize, I>(
     out: &mut impl Write,
     title: &str,
@@ -64,7 +64,7 @@ fn print_row<const COLUMNS: usize>(
     writeln!(out)
 }
 
-/// A cell must not contain what ends a cell or a row.
+/// A cell must not contain separators of cells or rows.
 fn in_a_cell(text: &str) -> Cow<'_, str> {
     if text.contains(['\t', '\n']) {
         escape::name(&text.replace(['\t', '\n'], " "))

@@ -1,10 +1,10 @@
-//! Types as they are, line by line and as JSON: what `bpftool btf dump` and `bpftool -j btf dump` print, byte by byte.
+//! Raw types, line by line and as JSON: the output of `bpftool btf dump` and `bpftool -j btf dump`, byte for byte.
 
 use rawbpf::TypeId;
 use rawbpf::btf::{Btf, Kind, Linkage, Type};
 use std::io::{self, Write};
 
-/// Prints these types, or all (without a base's) if there are none.
+/// Prints these types, or all (except those of the base) if there are none.
 pub(crate) fn print_raw(out: &mut impl Write, btf: &Btf<'_>, roots: &[TypeId]) -> io::Result<()> {
     each(btf, roots, |_, ty| raw(out, &ty))
 }
@@ -134,7 +134,7 @@ fn raw(out: &mut impl Write, ty: &Type<'_>) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Which member a tag is about; -1 for the whole declaration.
+/// The index of the tagged member; -1 for the whole declaration.
 fn component(ty: &Type<'_>) -> i64 {
     ty.tag_component().map_or(-1, i64::from)
 }
@@ -218,7 +218,7 @@ fn json<W: Write>(object: &mut Object<'_, W>, ty: &Type<'_>) -> io::Result<()> {
     }
 }
 
-/// A JSON object that is written as it is made.
+/// A JSON object that is written incrementally.
 struct Object<'o, W> {
     out: &'o mut W,
     is_empty: bool,

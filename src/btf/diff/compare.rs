@@ -1,4 +1,4 @@
-//! From two sets of types to what changed.
+//! Compares two sets of types.
 
 use super::hashes::{Hashes, by_key};
 use super::key::{Key, body};
@@ -8,9 +8,9 @@ use crate::btf::{Btf, BtfError, Enumerator, Kind, Type};
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 
-/// Two sets of types, to be compared: two kernels', or two builds of an object.
+/// Compares two sets of types: those of two kernels, or of two builds of an object.
 ///
-/// Of split types only a blob's own are compared, not those of its base.
+/// For split BTF only the types of the split part are compared, not those of its base.
 ///
 /// ```
 /// use rawbpf::btf::diff::{Change, Comparison};
@@ -37,11 +37,11 @@ pub struct Comparison<'b> {
     used: Vec<&'b Btf<'b>>,
 }
 
-/// Of which types which members count; of those without any, the size does.
+/// The members that matter, by type; for types without members, the size matters.
 type Used<'b> = HashMap<Key<'b>, HashSet<String>>;
 
 impl<'b> Comparison<'b> {
-    /// What changed from `old` to `new`.
+    /// Compares `old` with `new`.
     pub fn new(old: &'b Btf<'b>, new: &'b Btf<'b>) -> Self {
         Self {
             old,
@@ -50,8 +50,8 @@ impl<'b> Comparison<'b> {
         }
     }
 
-    /// Only of these types, and of structures and unions only the members that they have here: what
-    /// [`reloc::minimize`](crate::reloc::minimize) makes of the old and the new types, for example. The size of a structure counts
+    /// Restricts the comparison to these types, and for structures and unions to the members that they have here: for example,
+    /// the output of [`reloc::minimize`](crate::reloc::minimize) for the old and the new types. The size of a structure matters
     /// only if it has no members here.
     pub fn only(self, used: impl IntoIterator<Item = &'b Btf<'b>>) -> Self {
         Self {
@@ -60,10 +60,10 @@ impl<'b> Comparison<'b> {
         }
     }
 
-    /// Compares.
+    /// Runs the comparison.
     ///
     /// # Errors
-    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    /// `TooMuch` if the output would be too large for the size of the types.
     pub fn run(&self) -> Result<Diff, BtfError> {
         let bytes = |btf: &Btf<'_>| btf.bytes().len();
         let sizes = [self.old, self.new]
@@ -118,7 +118,7 @@ impl<'b> Run<'b> {
         let mut keys: Vec<Key<'b>> = old.keys().chain(new.keys()).copied().collect();
         keys.sort_unstable();
         keys.dedup();
-        // A forward declaration counts where nobody has the type itself.
+        // A forward declaration matters only if neither side has a definition.
         let defined = keys.iter().filter(|key| key.kind().is_composite());
         let defined: HashSet<&str> = defined.map(|key| key.name).collect();
         keys.retain(|key| key.kind() != Kind::Fwd || !defined.contains(key.name));
@@ -137,7 +137,7 @@ impl<'b> Run<'b> {
         Ok(())
     }
 
-    /// Several types may have one name: those that are alike belong together, the others go by their order.
+    /// Several types may share a name: identical ones are paired first, the others in order.
     fn of_one_key(
         &mut self,
         key: Key<'b>,
@@ -389,7 +389,7 @@ fn size(old: &Type<'_>, new: &Type<'_>, changes: &mut Vec<Change>) {
     }
 }
 
-/// How many bits a part takes, if that is known.
+/// The size of a part in bits, if known.
 fn bits(btf: &Btf<'_>, part: &Part) -> Option<u64> {
     let whole = |bytes: u32| u64::from(bytes).saturating_mul(8);
     if let Some(bits) = part.bitfield {
@@ -409,8 +409,8 @@ fn value(of: &Type<'_>, value: i64) -> i128 {
     }
 }
 
-/// Those of either side that have the same name, in the old order, with the new ones at the end. Of several of one name the first
-/// belongs to the first.
+/// Pairs elements of both sides by name, in the old order, followed by the new ones. If several have the same name, the first
+/// is paired with the first.
 fn paired<T, N: std::hash::Hash + Eq>(
     old: Vec<T>,
     new: Vec<T>,

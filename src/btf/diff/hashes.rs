@@ -1,4 +1,5 @@
-//! What types say, as numbers: equal numbers, equal types. The key of the hash is random, so that nobody can make two types seem equal.
+//! Hashes of types: equal hashes mean equal types. The key of the hash is random, so that nobody can craft two types that seem
+//! equal.
 
 use super::key::{Key, one_enum};
 use crate::TypeId;
@@ -6,13 +7,13 @@ use crate::btf::{Btf, Kind, Type};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-/// Types without a name lead to each other so deep; what is deeper counts as equal.
+/// The maximum nesting of types without a name; anything deeper counts as equal.
 const DEEPEST: usize = 64;
 
-/// The tags of a declaration: about which of its components, and what they say.
+/// The tags of a declaration: the index of the component, and the text.
 pub(super) type Tags<'b> = Vec<(Option<u32>, &'b str)>;
 
-/// The numbers of one side's types.
+/// The hashes of one side's types.
 pub(super) struct Hashes<'b> {
     btf: &'b Btf<'b>,
     key: RandomState,
@@ -44,7 +45,7 @@ impl<'b> Hashes<'b> {
         self.tags.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// What a definition says, with its tags.
+    /// The hash of a definition, including its tags.
     pub(super) fn definition(&mut self, ty: &Type<'b>) -> u64 {
         let mut hasher = self.key.build_hasher();
         self.content(ty, 0, &mut hasher);
@@ -52,7 +53,7 @@ impl<'b> Hashes<'b> {
         hasher.finish()
     }
 
-    /// What a reference to a type says: a name, or all that it leads to until there are names.
+    /// The hash of a reference to a type: of its name, or of everything that it refers to up to the next names.
     pub(super) fn reference(&mut self, id: TypeId) -> u64 {
         self.reference_at(id, 0)
     }
@@ -73,7 +74,7 @@ impl<'b> Hashes<'b> {
         if depth > DEEPEST {
             return 0;
         }
-        // What leads to itself ends here.
+        // Recursion ends here.
         self.of_nameless.insert(id, 1);
         self.content(&ty, depth.saturating_add(1), &mut hasher);
         let hash = hasher.finish();
@@ -128,7 +129,7 @@ impl<'b> Hashes<'b> {
     }
 }
 
-/// The type behind tags of types.
+/// The type behind type tags.
 fn untagged<'b>(btf: &'b Btf<'b>, id: TypeId) -> Option<Type<'b>> {
     let mut ty = btf.get(id).ok()?;
     for _ in 0..crate::btf::MAX_CHAIN {
@@ -140,7 +141,7 @@ fn untagged<'b>(btf: &'b Btf<'b>, id: TypeId) -> Option<Type<'b>> {
     None
 }
 
-/// The kind that a name is of: a forward declaration is as good as what it declares.
+/// The kind that a name refers to: a forward declaration counts as what it declares.
 fn declared_kind(ty: &Type<'_>) -> Kind {
     match ty.kind() {
         Kind::Fwd if ty.kflag() => Kind::Union,
@@ -153,7 +154,7 @@ fn linkage(linkage: crate::btf::Linkage) -> u32 {
     linkage.number()
 }
 
-/// The types of a side that have keys, by key, in order of their numbers.
+/// The types of a side that have keys, by key, in order of their ids.
 pub(super) fn by_key<'b>(btf: &'b Btf<'b>) -> HashMap<Key<'b>, Vec<Type<'b>>> {
     let mut types: HashMap<Key<'b>, Vec<Type<'b>>> = HashMap::new();
     for ty in btf.types() {

@@ -1,10 +1,10 @@
-//! What a type is known by.
+//! The key that identifies a type.
 
 use super::report::Named;
 use crate::TypeId;
 use crate::btf::{Btf, Kind, Type};
 
-/// Kinds that count as one have the lower number of them.
+/// Kinds that count as the same are represented by the lowest of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key<'b> {
     rank: u8,
@@ -27,7 +27,7 @@ const KINDS: [Kind; 10] = [
 ];
 
 impl<'b> Key<'b> {
-    /// `None` for what has no name and is no enumeration with constants.
+    /// `None` for a type without a name, unless it is an enumeration with constants.
     pub(super) fn of(ty: &Type<'b>) -> Option<Self> {
         let kind = one_enum(ty.kind());
         let rank = (0..).zip(KINDS).find(|(_, known)| *known == kind)?.0;
@@ -56,7 +56,7 @@ impl<'b> Key<'b> {
     }
 }
 
-/// Enumerations of both widths count as one kind: which one a compiler takes depends on the constants.
+/// Enumerations of both widths count as one kind: which one a compiler uses depends on the constants.
 pub(super) fn one_enum(kind: Kind) -> Kind {
     match kind {
         Kind::Enum64 => Kind::Enum,
@@ -64,7 +64,7 @@ pub(super) fn one_enum(kind: Kind) -> Kind {
     }
 }
 
-/// What a typedef gives a name to, if that has none itself: `typedef struct { ... } name`. Other types are returned as they are.
+/// The anonymous type that a typedef names: `typedef struct { ... } name`. Other types are returned unchanged.
 pub(super) fn body<'b>(btf: &'b Btf<'b>, ty: Type<'b>) -> Type<'b> {
     let target = match ty.kind() {
         Kind::Typedef => anonymous(btf, ty.target().unwrap_or_default()),
@@ -73,7 +73,7 @@ pub(super) fn body<'b>(btf: &'b Btf<'b>, ty: Type<'b>) -> Type<'b> {
     target.unwrap_or(ty)
 }
 
-/// The structure, union or enumeration without a name that this is, with qualifiers passed over.
+/// The anonymous structure, union or enumeration of this type, skipping qualifiers.
 pub(super) fn anonymous<'b>(btf: &'b Btf<'b>, id: TypeId) -> Option<Type<'b>> {
     let mut ty = btf.get(id).ok()?;
     for _ in 0..crate::btf::MAX_CHAIN {

@@ -1,17 +1,18 @@
-//! Two sets of types in, what changed between them out: added, removed and changed types, as plain data.
+//! Two sets of types in, the differences between them out: added, removed and changed types, as plain data.
 //!
-//! Types are known by kind and name, enumerations without a name by their first constant. What refers to a type with a name compares
-//! that name only, since the type itself is compared once, where it is defined; what has no name is compared by what it is. So the
-//! work is linear: one look at each type of either side for its hash, and at the members of those that differ.
+//! Types are identified by kind and name, anonymous enumerations by their first constant. References to named types are
+//! compared by name only, since each type is compared once, where it is defined; anonymous types are compared by content. So
+//! the work is linear: one pass over the types of either side for their hashes, and over the members of those that differ.
 //!
 //! ```text
-//!  key       what a type is known by
-//!  hashes    what a type says, as a number: equal numbers, equal types
-//!  parts     members (those of anonymous members too), constants, variables, each with its place
-//!  compare   pairs by key --> those with other numbers --> parts that differ --> report
+//!  key       the identity of a type
+//!  hashes    a hash of each type: equal hashes mean equal types
+//!  parts     members (those of anonymous members too), constants, variables, each with its offset
+//!  compare   pairs by key --> those with different hashes --> parts that differ --> report
 //! ```
 //!
-//! A forward declaration counts only if neither side has the type itself. Tags of types (`btf_type_tag`) and names of parameters do not count: which of them there are depends on the compiler.
+//! A forward declaration matters only if neither side has a definition. Type tags (`btf_type_tag`) and parameter names are
+//! ignored: they depend on the compiler.
 
 mod compare;
 mod hashes;

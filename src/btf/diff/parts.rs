@@ -1,13 +1,13 @@
-//! The members of structures and unions, with those of their anonymous members; and the variables of sections.
+//! The members of structures and unions, including those of their anonymous members; and the variables of sections.
 
 use super::key::anonymous;
 use crate::TypeId;
 use crate::btf::{Btf, BtfError, Kind, Type};
 
-/// Anonymous structures lie in each other so deep; C compilers allow some hundred levels.
+/// The maximum nesting of anonymous structures; C compilers allow a few hundred levels.
 const DEEPEST: usize = 48;
 
-/// How much may still be looked at, and written: what any types may cost, and for each of their bytes.
+/// The remaining work, in elements and bytes of output: a constant, plus an amount for each byte of the types.
 pub(super) struct Budget(usize);
 
 impl Budget {
@@ -30,7 +30,7 @@ impl Budget {
     }
 }
 
-/// A member, with its place from the start of the whole type.
+/// A member, with its offset in the outermost type.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub(super) name: String,
@@ -38,7 +38,7 @@ pub(super) struct Part {
     pub(super) bit_offset: u64,
     /// Its width in bits if it is a bitfield.
     pub(super) bitfield: Option<u32>,
-    /// Its size in bytes, if the section says it.
+    /// Its size in bytes, if the section specifies it.
     pub(super) bytes: Option<u32>,
 }
 

@@ -1,10 +1,10 @@
-//! What changed, as plain data.
+//! The differences, as plain data.
 
 use crate::btf::{IntEncoding, Kind, Linkage};
 
-/// What changed from one set of types to another. Returned by [`Comparison::run`](super::Comparison::run).
+/// The differences between two sets of types. Returned by [`Comparison::run`](super::Comparison::run).
 ///
-/// All lists are in order of kinds (structures first) and names.
+/// All lists are sorted by kind (structures first) and name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Diff {
@@ -12,7 +12,7 @@ pub struct Diff {
     pub added: Vec<Named>,
     /// Types that only the old set has.
     pub removed: Vec<Named>,
-    /// Types that both have, but not alike.
+    /// Types that both sets have, but with differences.
     pub changed: Vec<Changed>,
 }
 
@@ -23,15 +23,15 @@ impl Diff {
     }
 }
 
-/// What a type is known by.
+/// The identity of a type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Named {
     /// Its kind; `Enum` for enumerations of either width.
     pub kind: Kind,
-    /// Its name; of an enumeration without one, that of its first constant.
+    /// Its name; for an anonymous enumeration that of its first constant.
     pub name: String,
-    /// Whether it has no name of its own.
+    /// Whether it is anonymous.
     pub is_anonymous: bool,
 }
 
@@ -39,88 +39,88 @@ pub struct Named {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changed {
-    /// Which.
+    /// The type.
     pub of: Named,
-    /// In what. Never empty.
+    /// Its changes. Never empty.
     pub changes: Vec<Change>,
 }
 
-/// One thing that is not as it was.
+/// A single change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// The size in bytes.
     Size {
-        /// Before.
+        /// The old size.
         old: u32,
-        /// Now.
+        /// The new size.
         new: u32,
     },
-    /// A member of a structure or union, or a variable of a section. Members of anonymous members have theirs in front of their names
-    /// (`tree.left`), unless that has no name either.
+    /// A member of a structure or union, or a variable of a section. Members of an anonymous structure or union are prefixed
+    /// with the name of the member of that type (`tree.left`), unless it has none.
     Member {
-        /// Its name, and those on the way to it.
+        /// Its name, preceded by those of the enclosing members.
         name: String,
-        /// Where and what it was; `None` if it is new.
+        /// Its old offset and type; `None` if it was added.
         old: Option<Place>,
-        /// Where and what it is; `None` if it is gone.
+        /// Its new offset and type; `None` if it was removed.
         new: Option<Place>,
     },
     /// A constant of an enumeration.
     Constant {
         /// Its name.
         name: String,
-        /// Its value before; `None` if it is new.
+        /// The old value; `None` if it was added.
         old: Option<i128>,
-        /// Its value now; `None` if it is gone.
+        /// The new value; `None` if it was removed.
         new: Option<i128>,
     },
-    /// What a typedef, variable or function is, as C writes it. The texts are equal if the change is within a part that they leave out.
+    /// The declaration of a typedef, variable or function in C. The texts are equal if the change is in a part that they omit.
     Declaration {
-        /// Before.
+        /// The old declaration.
         old: String,
-        /// Now.
+        /// The new declaration.
         new: String,
     },
-    /// How an integer is encoded.
+    /// The encoding of an integer.
     Encoding {
-        /// Before.
+        /// The old encoding.
         old: IntEncoding,
-        /// Now.
+        /// The new encoding.
         new: IntEncoding,
     },
     /// Whether the constants of an enumeration are signed.
     Signedness {
-        /// Whether they were.
+        /// Whether they were signed.
         old: bool,
-        /// Whether they are.
+        /// Whether they are signed now.
         new: bool,
     },
-    /// How a function or variable is visible.
+    /// The linkage of a function or variable.
     Linkage {
-        /// Before.
+        /// The old linkage.
         old: Linkage,
-        /// Now.
+        /// The new linkage.
         new: Linkage,
     },
     /// A tag of the declaration or of one of its components, such as `bpf_kfunc`.
     Tag {
-        /// What it says.
+        /// The text of the tag.
         tag: String,
-        /// The index of the member or parameter that it is about; `None` for the whole declaration.
+        /// The index of the tagged member or parameter; `None` if the whole declaration is tagged.
         component: Option<u32>,
-        /// Whether the new set has it; otherwise only the old one did.
+        /// Whether the tag was added; otherwise it was removed.
         is_new: bool,
     },
 }
 
-/// Where a member lies, and what it is.
+/// The offset and type of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Place {
     /// Its type, as C writes it.
     pub ty: String,
-    /// Bits from the start of the type or section.
+    /// Offset in the type or section, in bits.
     pub bit_offset: u64,
     /// Its width in bits; `None` if its type has no size.
     pub bits: Option<u64>,

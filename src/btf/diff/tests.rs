@@ -110,7 +110,7 @@ fn every_kind_says_what_changed() {
         })
     };
     let int = TypeId(1);
-    // The name of a parameter does not count.
+    // Parameter names are ignored.
     assert!(diff(&function(&[("a", int)], "t"), &function(&[("b", int)], "t")).is_empty());
     assert_eq!(
         only_change(&function(&[("a", int)], "t"), &function(&[], "u")),
@@ -241,7 +241,7 @@ fn kernels_differ_from_each_other_and_not_from_themselves() {
     );
 }
 
-/// Anonymous structures that hold the next one many times: each level multiplies the members.
+/// Anonymous structures that contain the next one many times: each level multiplies the members.
 #[test]
 fn members_without_end_are_an_error() {
     let with = |size: u32| {

@@ -1,22 +1,22 @@
-//! How much work types may cause, in looks at types and bytes of text.
+//! A limit on the work that types can cause, in types visited and bytes of text.
 
 use crate::TypeId;
 use crate::btf::{Btf, BtfError};
 
-/// What any types may cost, however few they are.
+/// The work that is always allowed, however few the types are.
 const LEAST_WORK: usize = 1 << 18;
-/// What each byte of type information may cost: a look at a type, or a byte of text.
+/// The work allowed per byte of type information: types visited, or bytes of text.
 const WORK_PER_BYTE: usize = 48;
 
-/// Work that may still be done.
+/// The remaining work.
 pub(super) struct Budget {
     left: usize,
-    /// The type at which it became too much.
+    /// The type at which the budget was exhausted.
     exhausted: Option<TypeId>,
 }
 
 impl Budget {
-    /// As much as these types, and those that they continue, are worth.
+    /// The budget for these types, and for those of their base.
     pub(super) fn of(btf: &Btf<'_>) -> Self {
         let base = btf.base().map_or(0, |base| base.bytes().len());
         let bytes = base.saturating_add(btf.bytes().len());
@@ -28,7 +28,7 @@ impl Budget {
         }
     }
 
-    /// Takes note of work. Once there was too much, [`Budget::is_exhausted`].
+    /// Spends some of the budget. When it is not enough, [`Budget::is_exhausted`].
     pub(super) fn spend(&mut self, id: TypeId, work: usize) {
         match self.left.checked_sub(work) {
             Some(left) => self.left = left,
@@ -43,7 +43,7 @@ impl Budget {
     }
 
     /// # Errors
-    /// `TooMuch`, with the type at which it was.
+    /// `TooMuch`, with the type at which the budget was exhausted.
     pub(super) fn check(&self) -> Result<(), BtfError> {
         match self.exhausted {
             Some(id) => Err(BtfError::TooMuch(id)),

@@ -1,4 +1,4 @@
-//! What types are good for reading: bytes as values, definitions in C and in Rust.
+//! Types in readable form: bytes as values, definitions in C and in Rust.
 
 mod budget;
 pub mod c;

@@ -1,9 +1,9 @@
-//! Names of a space, each once.
+//! Unique names in a namespace.
 
 use crate::keyed_hash::Table;
 use std::borrow::Cow;
 
-/// The name with `_` for all that is neither a letter, a digit, nor `_`, and in front of a digit.
+/// The name with `_` for every character other than letters, digits and `_`, and before a leading digit.
 pub(super) fn plain(name: &str) -> Cow<'_, str> {
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts_well = name
@@ -24,7 +24,7 @@ pub(super) fn plain(name: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// Names of one space, and how often each was wanted, so that the next number is found at once.
+/// The names of one namespace, and how often each was requested, so that the next number is found at once.
 #[derive(Default)]
 pub(super) struct Space<'b>(Table<Cow<'b, str>, u32>);
 
@@ -33,7 +33,7 @@ impl<'b> Space<'b> {
         self.0.contains_key(name)
     }
 
-    /// The name, with `___2` (or a higher number) behind it if it is taken.
+    /// The name, with the suffix `___2` (or a higher number) if it is taken.
     pub(super) fn take(&mut self, name: Cow<'b, str>) -> Cow<'b, str> {
         if !self.0.contains_key(&name) {
             self.0.insert(name.clone(), 1);

@@ -1,8 +1,9 @@
-//! Where the members of structures lie.
+//! The offsets of structure members.
 
 use crate::btf::{Btf, Member};
 
-/// Where a member lies, and its width if it is a bitfield, in bits. In old BTF the integer says so instead of the structure.
+/// The offset of a member, and its width if it is a bitfield, in bits. In old BTF the integer specifies them, not the
+/// structure.
 pub(super) fn place(btf: &Btf<'_>, member: &Member<'_>) -> (u64, Option<u32>) {
     let offset = u64::from(member.bit_offset);
     if member.bitfield_size != 0 {
@@ -19,7 +20,7 @@ pub(super) fn place(btf: &Btf<'_>, member: &Member<'_>) -> (u64, Option<u32>) {
             offset.saturating_add(u64::from(encoding.offset)),
             Some(u32::from(encoding.bits)),
         ),
-        // What is no bitfield starts at a byte.
+        // A member that is not a bitfield starts at a byte.
         None => (offset, None),
     }
 }

@@ -1,16 +1,16 @@
-//! The types that have definitions of their own, in an order that can be compared with another kernel's.
+//! The types that have their own definitions, in an order that allows comparing two kernels.
 
 use crate::TypeId;
 use crate::btf::{Btf, Kind, Type};
 
-/// In which order types are written, as far as what they need leaves a choice.
+/// The order in which types are written, as far as dependencies allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Order {
-    /// By kind and name, so that what is written of two kernels can be compared.
+    /// By kind and name, so that the output of two kernels can be compared.
     #[default]
     Names,
-    /// By number.
+    /// By type id.
     Numbers,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn sorted(btf: &Btf<'_>, order: Order) -> Vec<TypeId> {
     }
 }
 
-/// Which types come first; `None` for those without a definition of their own.
+/// The rank of a type's kind; `None` for types without a definition of their own.
 fn rank(ty: &Type<'_>) -> Option<u8> {
     let is_named = || !ty.name().is_empty();
     match ty.kind() {
@@ -43,7 +43,7 @@ fn rank(ty: &Type<'_>) -> Option<u8> {
     }
 }
 
-/// An enumeration without a name is known by its first constant.
+/// An anonymous enumeration is identified by its first constant.
 fn sort_name<'b>(ty: &Type<'b>) -> &'b str {
     match ty.enumerator(0) {
         Some(constant) if ty.name().is_empty() => constant.name,

@@ -1,4 +1,4 @@
-//! A blob under construction: types are added one after the other, each kind by a method of its own.
+//! A blob under construction: types are added one at a time, each kind by its own method.
 
 use super::elements::{FwdKind, Signedness, checked_vlen};
 use super::record::{HEAD, Info, element};
@@ -9,18 +9,18 @@ use crate::btf::{
 };
 use std::sync::Arc;
 
-/// The highest offset of a name that a kernel takes.
+/// The highest name offset that a kernel accepts.
 #[doc(alias = "BTF_MAX_NAME_OFFSET")]
 pub const MAX_NAME_OFFSET: u32 = 0x00ff_ffff;
-/// The highest number of a type that a kernel takes.
+/// The highest type id that a kernel accepts.
 #[doc(alias = "BTF_MAX_TYPE")]
 pub const MAX_TYPE: u32 = 0x000f_ffff;
 
 /// Type information that is being written, or a copy that is being changed.
 ///
-/// A method that adds a type returns its number, by which other types refer to it; a type may refer to one that is added later.
-/// What cannot be written (a constant that is too large, a name with a NUL, a change of a type that does not exist) is
-/// remembered, and the first such error is what [`finish`](Self::finish) and [`build`](Self::build) return.
+/// A method that adds a type returns its id, by which other types refer to it; a type may refer to one that is added later. The
+/// first error (a constant that is too large, a name with a NUL, a change of a type that does not exist) is recorded, and
+/// returned by [`finish`](Self::finish) and [`build`](Self::build).
 ///
 /// ```
 /// use rawbpf::btf::{BtfBuilder, IntEncoding, Kind};
@@ -36,18 +36,18 @@ pub const MAX_TYPE: u32 = 0x000f_ffff;
 #[derive(Debug, Clone)]
 pub struct BtfBuilder {
     pub(super) base: Option<Arc<Btf<'static>>>,
-    /// The number of the first own type.
+    /// The id of the first own type.
     pub(super) first_id: u32,
     /// The records of all own types.
     pub(super) words: Vec<u32>,
-    /// Where in `words` each record starts.
+    /// The index in `words` at which each record starts.
     pub(super) starts: Vec<u32>,
     pub(super) strings: Strings,
     pub(super) layout: Vec<u8>,
     pub(super) order: ByteOrder,
-    /// How many types were there when this was copied: as many are taken, whatever a kernel says.
+    /// The number of types that were copied: these are accepted, whatever the limits of a kernel.
     pub(super) copied: usize,
-    /// The first thing that could not be written.
+    /// The first error.
     pub(super) error: Option<BtfError>,
 }
 
@@ -58,13 +58,13 @@ impl Default for BtfBuilder {
 }
 
 impl BtfBuilder {
-    /// No types.
+    /// A builder without types.
     #[doc(alias = "btf__new_empty")]
     pub fn new() -> Self {
         Self::on(None)
     }
 
-    /// No types but those of `base`, which the new ones continue.
+    /// A builder for split BTF, without types other than those of `base`.
     #[doc(alias = "btf__new_empty_split")]
     pub fn split(base: Arc<Btf<'static>>) -> Self {
         Self::on(Some(base))
@@ -84,24 +84,24 @@ impl BtfBuilder {
         }
     }
 
-    /// The number that the next added type gets.
+    /// The id of the next type that is added.
     #[doc(alias = "btf__type_cnt")]
     pub fn next_id(&self) -> TypeId {
         let own = u32::try_from(self.starts.len()).unwrap_or(u32::MAX);
         TypeId(self.first_id.saturating_add(own))
     }
 
-    /// The first thing that could not be written, if there is one.
+    /// The first error, if there is one.
     pub fn error(&self) -> Option<BtfError> {
         self.error
     }
 
-    /// Remembers what could not be written.
+    /// Records an error, unless there already is one.
     pub(super) fn fail(&mut self, error: BtfError) {
         self.error.get_or_insert(error);
     }
 
-    /// The value; what is wrong with it is remembered.
+    /// The value; an error is recorded.
     pub(super) fn noted<T: Default>(&mut self, value: Result<T, BtfError>) -> T {
         value.unwrap_or_else(|error| {
             self.fail(error);
@@ -109,13 +109,13 @@ impl BtfBuilder {
         })
     }
 
-    /// The offset of this string, which is added unless it is there.
+    /// The offset of this string, which is added if it does not exist yet.
     #[doc(alias = "btf__add_str")]
     pub fn add_string(&mut self, text: &str) -> u32 {
         self.add_bytes(text.as_bytes())
     }
 
-    /// The offset of this string, if it is there.
+    /// The offset of this string, if it exists.
     #[doc(alias = "btf__find_str")]
     pub fn find_string(&mut self, text: &str) -> Option<u32> {
         self.strings.find(text.as_bytes())
@@ -140,7 +140,7 @@ impl BtfBuilder {
         self.push_named(name, info, third, tail)
     }
 
-    /// Adds a record whose name has this offset.
+    /// Adds a record whose name is at this offset.
     pub(super) fn push_named(&mut self, name: u32, info: Info, third: u32, tail: &[u32]) -> TypeId {
         let id = self.next_id();
         self.start_record();
@@ -150,12 +150,12 @@ impl BtfBuilder {
         id
     }
 
-    /// Adds a type that has a name and a target only.
+    /// Adds a type that has only a name and a target.
     fn reference(&mut self, kind: Kind, name: &str, target: TypeId) -> TypeId {
         self.push(name, Info::of(kind), target.0, &[])
     }
 
-    /// Notes an error unless there is a name, which the kernel demands of this kind.
+    /// Records an error if the name, which the kernel requires for this kind, is empty.
     fn demand_name(&mut self, kind: Kind, name: &str) {
         if name.is_empty() {
             self.fail(BtfError::NoName {
@@ -165,7 +165,7 @@ impl BtfBuilder {
         }
     }
 
-    /// Notes an error unless the size is one of these.
+    /// Records an error unless the size is one of these.
     fn demand_size(&mut self, size: u32, possible: &[u32]) {
         if !possible.contains(&size) {
             let id = self.next_id();
@@ -211,8 +211,8 @@ impl BtfBuilder {
         self.push("", Info::of(Kind::Array), 0, &[element.0, index.0, len])
     }
 
-    /// Adds a structure of `size` bytes. Members are name, type, and bits from the start, or [`Member`]s. If one of them is a
-    /// bitfield, every place takes 24 bits only.
+    /// Adds a structure of `size` bytes. Members are name, type, and bit offset, or [`Member`]s. If one of them is a bitfield,
+    /// all offsets are limited to 24 bits.
     #[doc(alias("btf__add_struct", "btf__add_field"))]
     pub fn add_struct<'m>(
         &mut self,
@@ -244,7 +244,7 @@ impl BtfBuilder {
         let members: Vec<Member<'m>> = members.into_iter().map(Into::into).collect();
         let kflag = members.iter().any(|member| member.bitfield_size != 0);
         let mut tail = Vec::with_capacity(members.len().saturating_mul(3));
-        // The name comes first, as in files that compilers write.
+        // The name is added first, as in the output of compilers.
         let name = self.add_string(name);
         for (index, member) in members.iter().enumerate() {
             let place = self.noted(member.place(index, kflag));
@@ -254,13 +254,13 @@ impl BtfBuilder {
         self.push_named(name, info, size, &tail)
     }
 
-    /// The info word of a type with so many elements.
+    /// The info word of a type with this many elements.
     fn info(&mut self, kind: Kind, count: usize) -> Info {
         let vlen = self.noted(checked_vlen(count, !self.layout.is_empty()));
         Info::of(kind).with_vlen(vlen)
     }
 
-    /// Adds an enumeration of at most 32 bits. Constants are names and values, or [`Enumerator`]s. The sign is known to kernels
+    /// Adds an enumeration of at most 32 bits. Constants are names and values, or [`Enumerator`]s. Kernels support the sign
     /// since Linux 6.0.
     #[doc(alias("btf__add_enum", "btf__add_enum_value"))]
     pub fn add_enum<'m>(
@@ -321,7 +321,7 @@ impl BtfBuilder {
         self.push(name, info, 0, &[])
     }
 
-    /// Adds a type definition.
+    /// Adds a typedef.
     #[doc(alias = "btf__add_typedef")]
     pub fn add_typedef(&mut self, name: &str, target: TypeId) -> TypeId {
         self.demand_name(Kind::Typedef, name);
@@ -346,14 +346,14 @@ impl BtfBuilder {
         self.reference(Kind::Restrict, "", target)
     }
 
-    /// Adds a tag on a type. Since Linux 5.17.
+    /// Adds a type tag. Since Linux 5.17.
     #[doc(alias = "btf__add_type_tag")]
     pub fn add_type_tag(&mut self, tag: &str, target: TypeId) -> TypeId {
         self.demand_name(Kind::TypeTag, tag);
         self.reference(Kind::TypeTag, tag, target)
     }
 
-    /// Adds an attribute of the compiler on a type. Since Linux 6.15.
+    /// Adds a compiler attribute on a type. Since Linux 6.15.
     #[doc(alias = "btf__add_type_attr")]
     pub fn add_type_attr(&mut self, attribute: &str, target: TypeId) -> TypeId {
         self.demand_name(Kind::TypeTag, attribute);
@@ -392,7 +392,7 @@ impl BtfBuilder {
         self.push(name, Info::of(Kind::Var), ty.0, &[linkage.number()])
     }
 
-    /// Adds a section with its variables. A compiler does not know the size, and writes 0.
+    /// Adds a section with its variables. Compilers do not know its size, and write 0.
     #[doc(alias("btf__add_datasec", "btf__add_datasec_var_info"))]
     pub fn add_datasec(&mut self, name: &str, size: u32, variables: &[VarSecinfo]) -> TypeId {
         self.demand_name(Kind::Datasec, name);
@@ -402,14 +402,14 @@ impl BtfBuilder {
         self.push(name, info, size, &tail)
     }
 
-    /// Adds a tag on a declaration (a structure, function, variable or typedef), or on the member or parameter of it with this
-    /// index. Since Linux 5.16.
+    /// Adds a tag on a declaration (a structure, function, variable or typedef), or on its member or parameter with this index.
+    /// Since Linux 5.16.
     #[doc(alias = "btf__add_decl_tag")]
     pub fn add_decl_tag(&mut self, tag: &str, target: TypeId, component: Option<u32>) -> TypeId {
         self.decl_tag(Info::of(Kind::DeclTag), tag, target, component)
     }
 
-    /// Adds an attribute of the compiler on a declaration; see [`add_decl_tag`](Self::add_decl_tag). Since Linux 6.15.
+    /// Adds a compiler attribute on a declaration; see [`add_decl_tag`](Self::add_decl_tag). Since Linux 6.15.
     #[doc(alias = "btf__add_decl_attr")]
     pub fn add_decl_attr(
         &mut self,
@@ -441,7 +441,7 @@ impl VarSecinfo {
 
 #[cfg(test)]
 impl BtfBuilder {
-    /// Adds a record from its words, whatever they are: tests need types that nobody should write.
+    /// Adds a record from arbitrary words: tests need types that are invalid.
     pub(crate) fn add_raw(
         &mut self,
         name: &str,

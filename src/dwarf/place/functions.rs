@@ -1,4 +1,4 @@
-//! Functions of a unit: where they are, and which others are inlined at an address.
+//! The functions of a unit: their address ranges, and the functions that are inlined at an address.
 
 use super::index::Ranges;
 use super::sections::{Sections, Slice};
@@ -12,10 +12,10 @@ use std::sync::Arc;
 pub(super) type Dwarf<'d> = gimli::Dwarf<Slice<'d>>;
 pub(super) type GimliUnit<'d> = gimli::Unit<Slice<'d>>;
 
-/// Lists of ranges may be shared, so that a small file could have any number of them.
+/// Range lists may be shared, so that a small file could have any number of ranges.
 pub(super) const MOST_RANGES: usize = 1 << 22;
 
-/// What is wanted of an entry.
+/// The attributes of an entry that are used.
 #[derive(Debug, Default)]
 struct Entry<'d> {
     low: Option<u64>,
@@ -27,7 +27,7 @@ struct Entry<'d> {
     call: Call,
 }
 
-/// Where a function is called that was inlined.
+/// The call of an inlined function.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Call {
     pub(super) file: u64,
@@ -43,7 +43,7 @@ pub(super) struct Inlined<'d> {
     pub(super) call: Call,
 }
 
-/// The ranges of the addresses of a whole unit, as far as `steps` lead; the table of lines is left alone.
+/// The address ranges of a whole unit, limited by `steps`; the line table is not read.
 pub(super) fn ranges_of_root(
     sections: &Sections,
     bytes: &[u8],
@@ -108,7 +108,7 @@ fn without_lines<'d>(
     Ok(unit)
 }
 
-/// Where the functions of a unit are: their ranges, and the offset of each one's entry.
+/// The functions of a unit: their ranges, and the offset of each one's entry.
 pub(super) fn functions(
     sections: &Sections,
     dwarf: &Dwarf<'_>,
@@ -144,7 +144,7 @@ pub(super) fn functions(
     Ok(found)
 }
 
-/// Whether there are no functions with code inside of such an entry.
+/// Whether such an entry cannot contain functions with code.
 fn has_no_functions(tag: DwTag, is_c: bool) -> bool {
     match tag {
         dw::DW_TAG_enumeration_type | dw::DW_TAG_array_type | dw::DW_TAG_subroutine_type => true,
@@ -153,7 +153,7 @@ fn has_no_functions(tag: DwTag, is_c: bool) -> bool {
     }
 }
 
-/// Only the language C has no functions in functions and in types.
+/// Only in C, functions and types contain no functions.
 fn is_in_c(unit: &GimliUnit<'_>) -> bool {
     let mut entries = unit.entries();
     let Ok(Some(root)) = entries.next_dfs() else {
@@ -177,10 +177,10 @@ pub(super) fn inlined<'d>(
 ) -> gimli::Result<Vec<Inlined<'d>>> {
     let mut found: Vec<Inlined<'d>> = Vec::new();
     let mut entries = unit.entries_raw(Some(UnitOffset(function)))?;
-    // What another reader adds to its own depth.
+    // The depth at which the current reader started.
     let mut base = 0;
     let mut steps = MOST_RANGES;
-    // Inside of an inlined function that does not have the address.
+    // The depth of an inlined function that does not include the address, while inside of it.
     let mut outside: Option<isize> = None;
     while !entries.is_empty() {
         let depth = entries.next_depth().saturating_add(base);
@@ -215,7 +215,7 @@ pub(super) fn inlined<'d>(
                 }
             }
         }
-        // The function itself has nothing inside.
+        // The function itself has no children.
         if depth == 0 && !abbreviation.has_children() {
             break;
         }

@@ -1,7 +1,7 @@
-//! Which unit of a file has an address.
+//! Finds the unit of a file that contains an address.
 //!
-//! Compilers list that in `.debug_aranges`, some not for all units, and some not at all. The units that are not in the list are
-//! looked at once, when an address is not in it either.
+//! Compilers list the addresses in `.debug_aranges`, some not for all units, and some not at all. Units that are not listed are
+//! read once, when an address is not listed either.
 
 use super::super::error::DwarfError;
 use super::functions::{MOST_RANGES, ranges_of_root};
@@ -13,24 +13,24 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Addresses of units, and where units start.
+/// The addresses and the offsets of units.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     ranges: Ranges<u64>,
-    /// Units that the file lists, in order.
+    /// The offsets of units that the file lists, in order.
     listed: Vec<u64>,
-    /// Whether the units that it does not list were looked at.
+    /// Whether the units that are not listed have been read.
     is_complete: bool,
-    /// Where all units start, and where their tables of abbreviations do; empty until somebody asks.
+    /// The offsets of all units, and of their abbreviation tables; empty until needed.
     starts: Vec<(u64, u64)>,
 }
 
 impl Index {
-    /// As much as the file lists.
+    /// The ranges that the file lists.
     pub(super) fn of(sections: &Sections) -> Self {
         let mut index = Self::default();
         let mut headers = sections.aranges().headers();
-        // What is damaged ends the list: then all other units are looked at.
+        // Damage ends the list: then all other units are read.
         while let Ok(Some(header)) = headers.next() {
             let unit = header.debug_info_offset().0 as u64;
             let mut entries = header.entries();
@@ -51,7 +51,7 @@ impl Index {
         index
     }
 
-    /// The units that have an address; more than one only in odd files.
+    /// The units that contain an address; more than one only in unusual files.
     pub(super) fn units_at(&mut self, sections: &Sections, address: u64) -> Result<Vec<u64>> {
         let mut found = self.ranges.at(address);
         if found.is_empty() && !self.is_complete {
@@ -76,14 +76,14 @@ impl Index {
             let abbreviations = match known.entry(*table) {
                 Entry::Occupied(known) => known.get().clone(),
                 Entry::Vacant(new) => {
-                    // A table ends before the next one: or else each unit could have all of them from its own on.
+                    // A table ends before the next one: otherwise each unit could have all of them from its own on.
                     let next = tables.partition_point(|start| start <= table);
                     let read = sections.abbreviations(*table, tables.get(next).copied());
                     new.insert(Arc::new(read.unwrap_or_default())).clone()
                 }
             };
             let bytes = sections.unit(*start)?;
-            // A damaged unit has no addresses that could be asked for.
+            // A damaged unit has no addresses to look up.
             let ranges = ranges_of_root(sections, &bytes, abbreviations, &mut steps);
             for range in ranges.unwrap_or_default() {
                 self.ranges.add(range, *start);
@@ -104,7 +104,7 @@ impl Index {
         Ok(())
     }
 
-    /// The unit in which an entry of `.debug_info` is.
+    /// The unit that contains an entry of `.debug_info`.
     pub(super) fn unit_of_entry(&mut self, sections: &Sections, entry: u64) -> Result<u64> {
         self.find_starts(sections)?;
         let after = self.starts.partition_point(|(start, _)| *start <= entry);
@@ -116,14 +116,14 @@ impl Index {
     }
 }
 
-/// Ranges of addresses and what they belong to.
+/// Address ranges and what they belong to.
 #[derive(Debug)]
 pub(super) struct Ranges<T> {
-    /// By their start.
+    /// Sorted by their start.
     ranges: Vec<(Range<u64>, T)>,
 }
 
-/// How many ranges that start before an address are looked at: ranges overlap in odd files alone.
+/// How many ranges that start before an address are checked: ranges overlap only in unusual files.
 const MOST_OVERLAPPING: usize = 32;
 
 impl<T> Default for Ranges<T> {
@@ -146,7 +146,7 @@ impl<T: Copy + Ord> Ranges<T> {
         self.ranges.len()
     }
 
-    /// What has an address: what starts last comes first.
+    /// What contains an address; the range that starts last comes first.
     pub(super) fn at(&self, address: u64) -> Vec<T> {
         let after = self.ranges.partition_point(|(r, _)| r.start <= address);
         let before = self.ranges.get(..after).unwrap_or_default();

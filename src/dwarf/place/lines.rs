@@ -1,4 +1,4 @@
-//! The table of lines of a unit: which line each instruction is of.
+//! The line table of a unit: the source line of each instruction.
 
 use super::functions::{Dwarf, GimliUnit};
 use super::index::Ranges;
@@ -9,16 +9,16 @@ use gimli::{AttributeValue, ColumnType, LineProgramHeader, LineRow};
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     rows: Vec<Row>,
-    /// Which rows each stretch of code has, as a start in `rows`, and a number of rows.
+    /// The rows of each sequence, as an index in `rows` and a number of rows.
     stretches: Ranges<(usize, usize)>,
 }
 
-/// From an address on.
+/// The line for addresses from this one on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     address: u64,
     pub(super) file: u32,
-    /// Zero where the compiler does not say.
+    /// Zero if the compiler does not specify it.
     pub(super) line: u32,
     pub(super) column: u32,
 }
@@ -62,7 +62,7 @@ impl Lines {
 
     fn end_stretch(&mut self, sections: &Sections, start: usize, end: u64) {
         let rows = self.rows.get_mut(start..).unwrap_or_default();
-        // They are in order, unless somebody damaged them.
+        // They are in order, unless the file is damaged.
         rows.sort_by_key(|row| row.address);
         let len = rows.len();
         let range = rows.first().map_or(end, |row| row.address)..end;
@@ -73,7 +73,7 @@ impl Lines {
         }
     }
 
-    /// The line of an address.
+    /// The row for an address.
     pub(super) fn at(&self, address: u64) -> Option<Row> {
         let stretches = self.stretches.at(address);
         let (start, len) = stretches.first()?;
@@ -82,13 +82,13 @@ impl Lines {
         rows.get(after.checked_sub(1)?).copied()
     }
 
-    /// How many bytes they take.
+    /// Memory use in bytes.
     pub(super) fn len(&self) -> usize {
         self.rows.len().saturating_mul(size_of::<Row>())
     }
 }
 
-/// The path of a file by its number, as far as the debug information has it.
+/// The path of a file by its index, as far as the debug information has it.
 pub(super) fn path(dwarf: &Dwarf<'_>, unit: &GimliUnit<'_>, file: u64) -> Option<String> {
     let header = unit.line_program.as_ref()?.header();
     let entry = header.file(file)?;
@@ -107,7 +107,7 @@ fn folder(
     index: u64,
     text: &dyn Fn(AttributeValue<Slice<'_>>) -> Option<String>,
 ) -> Option<String> {
-    // Up to DWARF 4, number zero is the folder of the compilation itself, which is not in the table.
+    // Up to DWARF 4, index zero is the directory of the compilation unit itself, which is not in the table.
     if index == 0 && header.version() <= 4 {
         return None;
     }

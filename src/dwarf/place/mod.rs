@@ -1,11 +1,11 @@
-//! Addresses in, places in the source out: functions, those inlined into them, files and lines.
+//! Addresses in, source locations out: functions, those inlined into them, files and lines.
 //!
-//! In: an executable, library, kernel or module with debug information, read piece by piece, and addresses as its headers have
-//! them. Out: [`Frame`]s. Not here: finding the file, or the address in it (see [`symbols`](crate::symbols)).
+//! In: an executable, library, kernel or module with debug information, read piece by piece, and addresses as in its headers.
+//! Out: [`Frame`]s. Not here: finding the file, or the address in it (see [`symbols`](crate::symbols)).
 //!
-//! A question touches one unit of thousands: `index` says which one has the address, `unit` reads it (`functions`: what starts
-//! where; `lines`: the table of lines) and keeps that for the next question. `sections` holds the parts of the file, of which
-//! the largest, `.debug_info`, is never read as a whole unless it is compressed.
+//! A lookup reads one unit out of thousands: `index` finds the one that contains the address, `unit` reads it (`functions`:
+//! address ranges; `lines`: the line table) and caches it for the next lookup. `sections` has the sections of the file, of
+//! which the largest, `.debug_info`, is never read as a whole unless it is compressed.
 
 mod functions;
 mod index;
@@ -26,10 +26,10 @@ use sections::Sections;
 use std::path::Path;
 use unit::Unit;
 
-/// What is kept of units before all of it is forgotten.
+/// The maximum size of the cached units in bytes; when it is exceeded, all are dropped.
 const MOST_KEPT: usize = 256 << 20;
 
-/// Finds places in the source by the addresses of one file.
+/// Finds source locations for addresses in one file.
 ///
 /// ```no_run
 /// let mut places = rawbpf::dwarf::Places::open_file("vmlinux")?;
@@ -50,8 +50,8 @@ impl Places {
     /// Opens a file that was compiled with `-g`.
     ///
     /// # Errors
-    /// `NotFound` if the file has no debug information, `Elf` if it is no ELF file or damaged; what opening and reading the file
-    /// says.
+    /// `NotFound` if the file has no debug information, `Elf` if it is not an ELF file or is damaged; and errors of opening and
+    /// reading the file.
     pub fn open_file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = Opened::open(path, Limit::PROGRAM)?;
@@ -73,12 +73,12 @@ impl Places {
         })
     }
 
-    /// The functions at an address, innermost first; none if the debug information does not tell of the address.
+    /// The functions at an address, innermost first; none if the debug information does not cover the address.
     ///
-    /// Addresses are those of the file's headers. A return address belongs to the call before it: ask for one less.
+    /// Addresses are those of the file's headers. A return address belongs to the call before it: subtract one.
     ///
     /// # Errors
-    /// The unit that has the address is damaged.
+    /// The unit that contains the address is damaged.
     #[doc(alias = "addr2line")]
     pub fn frames(&mut self, address: u64) -> Result<Vec<Frame>> {
         for offset in self.index.units_at(&self.sections, address)? {

@@ -1,4 +1,4 @@
-//! The parts of a file that tell of places.
+//! The sections of a file that are needed for source locations.
 
 use super::super::error::DwarfError;
 use crate::Result;
@@ -10,7 +10,7 @@ use std::ops::Range;
 
 pub(super) type Slice<'d> = EndianSlice<'d, RunTimeEndian>;
 
-/// One unit has less than this; linkers merge some of the largest programs into a single one.
+/// A single unit is smaller than this; linkers merge some of the largest programs into one.
 const MAX_UNIT: u64 = 1 << 32;
 
 /// The sections of a file.
@@ -28,7 +28,7 @@ pub(super) struct Sections {
     ranges: Vec<u8>,
     range_lists: Vec<u8>,
     aranges: Vec<u8>,
-    /// Whether code can be at the address zero, where linkers leave what they throw away.
+    /// Whether code can be at address zero, which linkers also use for discarded code.
     starts_at_zero: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Sections {
 enum Info {
     /// As it is in the file.
     InFile(Extent),
-    /// Unpacked, or relocated.
+    /// Decompressed, or relocated.
     Read(Vec<u8>),
 }
 
@@ -88,7 +88,7 @@ impl Sections {
         Ok(sections)
     }
 
-    /// Whether there can be code: what linkers throw away is left at the address zero.
+    /// Whether there can be code: linkers leave discarded code at address zero.
     pub(super) fn is_live(&self, range: &Range<u64>) -> bool {
         range.start < range.end && (range.start > 0 || self.starts_at_zero)
     }
@@ -97,7 +97,7 @@ impl Sections {
         self.info.len()
     }
 
-    /// So many bytes of `.debug_info`, or as many as there are.
+    /// This many bytes of `.debug_info`, or as many as there are.
     pub(super) fn info(&self, offset: u64, len: u64) -> Result<Vec<u8>> {
         match &self.info {
             Info::InFile(extent) => {
@@ -119,7 +119,7 @@ impl Sections {
         }
     }
 
-    /// How many bytes the unit at an offset has with its header; `None` at the end.
+    /// The size in bytes of the unit at an offset, including its header; `None` at the end.
     pub(super) fn unit_len(&self, offset: u64) -> Result<Option<u64>> {
         use gimli::Reader as _;
         let start = self.info(offset, 12)?;
@@ -141,7 +141,7 @@ impl Sections {
         Ok(Some(len))
     }
 
-    /// Where the table of abbreviations of the unit at an offset starts; past all of them for one that is damaged.
+    /// The offset of the abbreviation table of the unit at an offset; past all tables if the unit is damaged.
     pub(super) fn table_of_unit(&self, offset: u64) -> Result<u64> {
         use gimli::Reader as _;
         let start = self.info(offset, 32)?;
@@ -149,7 +149,7 @@ impl Sections {
         let mut table = || {
             let (_, format) = start.read_initial_length()?;
             if start.read_u16()? >= 5 {
-                // The kind of unit, and the size of addresses.
+                // The unit type, and the size of addresses.
                 start.read_u16()?;
             }
             start.read_offset(format)
@@ -157,7 +157,7 @@ impl Sections {
         Ok(table().map_or(u64::MAX, |table| table as u64))
     }
 
-    /// The table of abbreviations at an offset, which ends before the next one.
+    /// The abbreviation table at an offset, which ends before the next one.
     pub(super) fn abbreviations(
         &self,
         start: u64,
@@ -183,7 +183,7 @@ impl Sections {
         gimli::DebugAranges::from(Slice::new(&self.aranges, self.order))
     }
 
-    /// All sections, with the bytes of one unit in the place of all units.
+    /// All sections, with the bytes of one unit instead of all units.
     pub(super) fn around<'d>(&'d self, unit: &'d [u8]) -> gimli::Dwarf<Slice<'d>> {
         let slice = |bytes: &'d [u8]| Slice::new(bytes, self.order);
         gimli::Dwarf {

@@ -1,4 +1,5 @@
-//! Places in programs that the machine's C compiler makes, in every version and form of debug information that it can write.
+//! Source locations in programs built by the machine's C compiler, in every version and form of debug information that it
+//! supports.
 
 use super::Places;
 use crate::ErrorKind;
@@ -109,7 +110,7 @@ fn check(built: &Built) {
     let start = function(&built.path, "plain").start;
     let frames = places.frames(start).unwrap();
     assert_eq!(frames.len(), 1);
-    // Where the body starts, too.
+    // The start of the body is possible, too.
     assert!(["plain inlined.c:12", "plain inlined.c:13"].contains(&&*shown(&frames[0])));
     let folder = built.folder.path().canonicalize().unwrap();
     let file = folder.join("inlined.c");
@@ -117,7 +118,7 @@ fn check(built: &Built) {
     let start = function(&built.path, "elsewhere").start;
     let frames = places.frames(start).unwrap();
     assert!(["elsewhere other.c:4", "elsewhere other.c:5"].contains(&&*shown(&frames[0])));
-    // What the linker threw away is at the address zero in the debug information.
+    // In the debug information, discarded code is at address zero.
     for address in [0, 1, 8, u64::MAX] {
         assert_eq!(places.frames(address).unwrap(), []);
     }
@@ -173,7 +174,7 @@ fn a_program_without_debug_information_is_refused() {
     assert!(error.hint().unwrap().contains("-g"), "{error}");
 }
 
-/// `addr2line` of binutils, as a second opinion: every address of some functions, and each frame of it.
+/// Compares with `addr2line` of binutils: every address of some functions, and each frame of it.
 #[test]
 fn addr2line_says_the_same() {
     for options in [&["-g"] as &[&str], &["-gdwarf-4"], &["-gdwarf-2"]] {
@@ -197,7 +198,7 @@ fn addr2line_says_the_same() {
     }
 }
 
-/// `function file:line` of each frame; `None` where there is no such tool.
+/// `function file:line` of each frame; `None` if the tool is not installed.
 fn addr2line(path: &Path, addresses: &[u64]) -> Option<Vec<Vec<String>>> {
     let addresses = addresses.iter().map(|a| format!("{a:#x}"));
     let mut command = Command::new("addr2line");
@@ -236,7 +237,7 @@ fn functions_of_this_program_are_found() {
             && s.size() > 0
     });
     let frames = places.frames(symbol.unwrap().address()).unwrap();
-    // With `line-tables-only` there are no functions but those that others are inlined into.
+    // With `line-tables-only` the only functions are those that others are inlined into.
     let last = frames.last().unwrap();
     assert!(
         last.file
@@ -257,7 +258,7 @@ proptest! {
     ) {
         let bytes = &samples()[version];
         let mut damaged = bytes.clone();
-        // Behind the code, where the debug information is.
+        // After the code, where the debug information is.
         let start = bytes.len() / 4;
         for (index, value) in at {
             let index = start + index.index(bytes.len() - start);

@@ -11,10 +11,10 @@ use crate::keyed_hash::Table;
 use gimli::{Abbreviations, AttributeValue, UnitOffset, constants as dw};
 use std::sync::Arc;
 
-/// How many entries lead from a function to its name: an instance to its origin, to its declaration.
+/// How many entries are followed from a function to its name: from an instance to its origin, from there to its declaration.
 const MOST_STEPS: usize = 16;
 
-/// A unit, and what is looked up in it.
+/// A unit, and its lookup tables.
 #[derive(Debug)]
 pub(super) struct Unit {
     bytes: Vec<u8>,
@@ -24,11 +24,11 @@ pub(super) struct Unit {
     lines: Lines,
 }
 
-/// Why there is no answer.
+/// Why a lookup failed.
 #[derive(Debug)]
 pub(super) enum Stop {
     Damaged(gimli::Error),
-    /// The entry at this offset of `.debug_info` is in a unit that was not read yet.
+    /// The entry at this offset of `.debug_info` is in a unit that has not been read yet.
     Elsewhere(u64),
 }
 
@@ -72,7 +72,7 @@ impl Unit {
         Ok((unit.abbreviations, functions, lines))
     }
 
-    /// How many bytes it takes.
+    /// Memory use in bytes.
     pub(super) fn len(&self) -> usize {
         let functions = self.functions.len().saturating_mul(32);
         self.bytes
@@ -153,7 +153,7 @@ struct Names<'d> {
 }
 
 impl<'d> Names<'d> {
-    /// The name of a function: the one for the linker, if there is one.
+    /// The name of a function: the linkage name, if there is one.
     fn of(
         &self,
         dwarf: &Dwarf<'d>,
@@ -186,7 +186,7 @@ impl<'d> Names<'d> {
     }
 }
 
-/// What an entry says about the name of a function.
+/// The attributes of an entry that lead to the name of a function.
 #[derive(Debug, Default)]
 struct Step {
     name: Option<String>,
@@ -216,7 +216,7 @@ impl Step {
     }
 }
 
-/// Another entry.
+/// A reference to another entry.
 #[derive(Debug, Clone, Copy)]
 enum Target {
     /// At this offset in the unit.
@@ -235,7 +235,7 @@ impl Target {
     }
 }
 
-/// The unit that has an entry, and where in it.
+/// The unit that contains an entry, and the offset in it.
 fn elsewhere(others: &Table<u64, Unit>, entry: u64) -> Result<(&Unit, usize), Stop> {
     let mut units = others.values();
     let found = units.find_map(|unit| {

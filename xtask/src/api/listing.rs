@@ -1,4 +1,4 @@
-//! From rustdoc's JSON to the lines of the listing.
+//! Converts rustdoc's JSON to the lines of the listing.
 
 use super::text::Text;
 use anyhow::{Result, bail};
@@ -14,7 +14,7 @@ pub(super) type Paths = HashMap<Id, String>;
 /// The lines of the listing, sorted.
 ///
 /// # Errors
-/// If a documented item needs, or its documentation links to, an item of the crate without a documented path.
+/// If a documented item uses, or its documentation links to, an item of the crate without a documented path.
 pub(super) fn of(krate: &Crate) -> Result<Vec<String>> {
     let (paths, aliases) = paths(krate);
     let mut listing = Listing {
@@ -40,12 +40,12 @@ pub(super) fn of(krate: &Crate) -> Result<Vec<String>> {
     Ok(listing.lines.into_iter().map(|(_, line)| line).collect())
 }
 
-/// Whether the documentation leaves it out.
+/// Whether the documentation omits it.
 fn is_hidden(item: &Item) -> bool {
     item.attrs.iter().any(|attr| attr.contains("doc(hidden)"))
 }
 
-/// Walks through the modules, those near the root first, and gives each item its shortest path. Other paths of an item are aliases.
+/// Walks the modules, those near the root first, and gives each item its shortest path. Other paths of an item are aliases.
 fn paths(krate: &Crate) -> (Paths, BTreeMap<String, String>) {
     let mut paths = Paths::new();
     let mut aliases = BTreeMap::new();
@@ -84,7 +84,7 @@ fn paths(krate: &Crate) -> (Paths, BTreeMap<String, String>) {
     (paths, aliases)
 }
 
-/// What an item of a module is called there.
+/// The name of an item in a module.
 fn name(krate: &Crate, id: Id) -> Option<String> {
     let item = krate.index.get(&id)?;
     match &item.inner {
@@ -96,7 +96,7 @@ fn name(krate: &Crate, id: Id) -> Option<String> {
 struct Listing<'k> {
     krate: &'k Crate,
     text: Text<'k>,
-    /// By path, and then by line.
+    /// Sorted by path, then by line.
     lines: BTreeSet<(String, String)>,
     broken: BTreeSet<String>,
 }
@@ -258,7 +258,7 @@ impl<'k> Listing<'k> {
     }
 
     fn inherent(&mut self, of: &'k Impl, path: &str) {
-        // Methods of `Map` by itself and of `Map<K, PerCpu<V>>` are not the same.
+        // Methods of `Map` and of `Map<K, PerCpu<V>>` are not the same.
         let owner = match &of.for_ {
             Type::ResolvedPath(_) => self.text.ty(&of.for_),
             _ => path.to_owned(),
@@ -282,7 +282,7 @@ impl<'k> Listing<'k> {
         }
     }
 
-    /// The named and listed ones of these items, each with its path.
+    /// The items among these that have a name and are listed, each with its path.
     fn named(&self, items: &[Id], path: &str) -> Vec<(String, &'k Item)> {
         let listed = items.iter().filter_map(|id| self.get(*id));
         let named =
@@ -311,8 +311,8 @@ impl<'k> Listing<'k> {
     }
 }
 
-/// Whether an implementation is listed. Blanket implementations come with any type. Of the auto traits, those count that
-/// matter for threads.
+/// Whether an implementation is listed. Blanket implementations apply to any type. Of the auto traits, only those are listed
+/// that matter for threads.
 fn is_told(of: &Impl, trait_: &str) -> bool {
     let of_threads = matches!(trait_, "Send" | "Sync");
     of.blanket_impl.is_none()

@@ -1,14 +1,14 @@
 //! `cargo xtask api`: lists the public API of the crate `rawbpf` in `docs/public-api.txt`, one item per line, so that
 //! reviews see changes to it.
 //!
-//! rustdoc's JSON says what is public. Its format is unstable and changes every few compiler releases. So one compiler makes
-//! it, the oldest that Cargo.toml supports, whose format `rustdoc-types` reads here; the two are updated together, which is
-//! rare. Using the same compiler everywhere also makes the listing the same everywhere. A nightly would have to be pinned by
-//! date, and be one more toolchain to fetch. `RUSTC_BOOTSTRAP` lets a released compiler accept the flag, as in
+//! rustdoc's JSON lists what is public. Its format is unstable and changes every few compiler releases. So one compiler
+//! generates it, the oldest that Cargo.toml supports, whose format `rustdoc-types` reads here; the two are updated together,
+//! which is rare. Using the same compiler everywhere also makes the listing the same everywhere. A nightly would have to be
+//! pinned by date, and be one more toolchain to fetch. `RUSTC_BOOTSTRAP` makes a released compiler accept the flag, as in
 //! `fuzz/run.sh`.
 //!
-//! Hidden items are read, too: what has a documented path may be defined in a hidden module. [`listing`] leaves out whatever
-//! has no documented path, and rejects documented items that need such a thing.
+//! Hidden items are read, too: an item with a documented path may be defined in a hidden module. [`listing`] omits everything
+//! without a documented path, and rejects documented items that use such a thing.
 
 mod listing;
 mod text;
@@ -19,7 +19,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Where the listing is.
+/// The path of the listing.
 const LISTING: &str = "docs/public-api.txt";
 /// Shared with the check by the oldest compiler in `.ci/run`.
 const TARGET: &str = "target/oldest";
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// What rustdoc knows about the library.
+/// rustdoc's output for the library.
 fn documentation(root: &Path) -> Result<rustdoc_types::Crate> {
     let toolchain = oldest_compiler(root)?;
     let status = Command::new("rustup")

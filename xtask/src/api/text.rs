@@ -14,7 +14,7 @@ pub(super) struct Text<'k> {
     paths: &'k Paths,
     /// The item whose signature is being written.
     place: String,
-    /// Types of the crate in signatures that have no documented path.
+    /// Types of the crate that are used in signatures and have no documented path.
     unknown: RefCell<BTreeSet<String>>,
 }
 
@@ -37,7 +37,7 @@ impl<'k> Text<'k> {
         path.clone_into(&mut self.place);
     }
 
-    /// Types without a documented path, and where they were needed.
+    /// Types without a documented path, and where they are used.
     pub(super) fn unknown(&self) -> BTreeSet<String> {
         self.unknown.borrow().clone()
     }
@@ -51,7 +51,7 @@ impl<'k> Text<'k> {
                 .is_some_and(|p| p.crate_id != 0)
     }
 
-    /// Whether documented items are enough to make sense of it.
+    /// Whether it can be understood from documented items alone.
     pub(super) fn all_known(&self, of: &Impl) -> bool {
         let for_known = match &of.for_ {
             Type::ResolvedPath(path) => self.is_known(path),
@@ -192,7 +192,7 @@ impl<'k> Text<'k> {
             GenericBound::TraitBound {
                 trait_, modifier, ..
             } => {
-                // A trait that nobody can name prevents others from implementing a trait that requires it.
+                // A trait that cannot be named prevents other crates from implementing a trait that requires it.
                 if !self.is_known(trait_) {
                     return "sealed".to_owned();
                 }
@@ -248,7 +248,7 @@ impl<'k> Text<'k> {
             GenericParamDefKind::Lifetime { outlives } => {
                 format!("{name}: {}", outlives.join(" + "))
             }
-            // `impl Trait` stands where the argument is.
+            // `impl Trait` is written at the argument.
             GenericParamDefKind::Type {
                 is_synthetic: true, ..
             } => return None,
@@ -266,7 +266,7 @@ impl<'k> Text<'k> {
         })
     }
 
-    /// A function under the name it is called by.
+    /// A function, with its full name.
     pub(super) fn function(&self, visibility: &str, name: &str, of: &Function) -> String {
         let mut words = visibility.to_owned();
         for (is, word) in [

@@ -1,5 +1,4 @@
-//! `cargo xtask bench btf`: libbpf and rawbpf put the types of files together and keep those that say the same once, in turn, in a
-//! process each.
+//! `cargo xtask bench btf`: libbpf and rawbpf merge and deduplicate the types of files, in turn, in a process each.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use serde_json::json;
 use super::figures::{median_of, paired_ratio};
 use crate::binaries::build_peers;
 
-/// What `cargo xtask bench btf` can be told.
+/// Arguments of `cargo xtask bench btf`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON instead of a table.
@@ -29,7 +28,7 @@ pub(crate) struct Args {
     path: PathBuf,
 }
 
-/// What `peers btf-dedup` prints.
+/// The output of `peers btf-dedup`.
 #[derive(Debug, Deserialize)]
 struct Sample {
     phases: Vec<Phase>,
@@ -46,7 +45,7 @@ struct Phase {
 }
 
 impl Sample {
-    /// CPU time of putting together, and of leaving out copies.
+    /// CPU time of merging, and of deduplication.
     fn nanoseconds(&self, phase: usize) -> u64 {
         self.phases.get(phase).map_or(0, |phase| phase.cpu_ns)
     }
@@ -74,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let peers = build_peers()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..args.rounds {
-        // Who begins changes from round to round.
+        // Which one starts changes from round to round.
         if round % 2 == 0 {
             ours.push(measure(&peers, "rawbpf", args)?);
             theirs.push(measure(&peers, "libbpf", args)?);

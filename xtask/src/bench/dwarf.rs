@@ -1,6 +1,6 @@
-//! `cargo xtask bench dwarf VMLINUX`: what it costs to make BTF of debug information, and to name places in the source.
+//! `cargo xtask bench dwarf VMLINUX`: the cost of generating BTF from debug information, and of symbolizing addresses.
 //!
-//! Each measurement is a process of its own, so that nothing is kept from the one before. The files are in the page cache.
+//! Each measurement is a separate process, so that nothing is cached from the previous one. The files are in the page cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::median_of;
 
-/// What `cargo xtask bench dwarf` can be told.
+/// Arguments of `cargo xtask bench dwarf`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A kernel with debug information
@@ -22,16 +22,16 @@ pub(crate) struct Args {
     /// How many rounds to take the median of.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How many addresses are named.
+    /// How many addresses are symbolized.
     #[arg(long, default_value_t = 1000)]
     addresses: u64,
     /// Threads for the BTF, in a second row.
     #[arg(long, default_value = "2")]
     threads: std::num::NonZero<usize>,
-    /// addr2line of binutils or LLVM: measures it once, and compares what it says.
+    /// addr2line of binutils or LLVM: measures it once, and compares its output.
     #[arg(long, value_name = "PROGRAM")]
     addr2line: Option<PathBuf>,
-    /// Do one measurement in this process.
+    /// Run one measurement in this process.
     #[arg(long, hide = true)]
     once: Option<Job>,
 }
@@ -108,7 +108,7 @@ fn in_own_process(args: &Args, job: Job) -> Result<Sample> {
 }
 
 fn measure(args: &Args, job: Job) -> Result<Sample> {
-    // Not measured: the file is named by others, and its addresses come from elsewhere.
+    // Not measured: in real use, the addresses come from elsewhere.
     let addresses = addresses(&args.vmlinux, args.addresses)?;
     let start = (Instant::now(), cpu_us()?);
     match job {
@@ -131,7 +131,7 @@ fn measure(args: &Args, job: Job) -> Result<Sample> {
     })
 }
 
-/// User and system time of this process, in the clock's steps of ten milliseconds.
+/// User and system time of this process, with a resolution of ten milliseconds.
 fn cpu_us() -> Result<u64> {
     let text = fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = text.rsplit_once(") ").context("/proc/self/stat")?;
@@ -148,7 +148,7 @@ fn peak_kib() -> Result<u64> {
     number.context("/proc/self/status has no VmHWM")
 }
 
-/// Addresses anywhere in functions, the same for the same file. Between functions there is padding, of up to two megabytes.
+/// Addresses anywhere in functions, the same for the same file. Functions are separated by padding, of up to two megabytes.
 fn addresses(path: &Path, count: u64) -> Result<Vec<u64>> {
     let file = fs::File::open(path).with_context(|| path.display().to_string())?;
     let cache = object::ReadCache::new(file);
@@ -163,7 +163,7 @@ fn addresses(path: &Path, count: u64) -> Result<Vec<u64>> {
     ensure!(!functions.is_empty(), "no functions in .text");
     let mut state = 1_u64;
     let mut random = |below: u64| {
-        // Knuth's generator; its upper bits are as good as random.
+        // Knuth's generator; its upper bits are sufficiently random.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -218,7 +218,8 @@ fn compare(args: &Args, program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Suffixes are the symbol table's. That may also know functions that the debug information does not tell of: folded ones, assembly.
+/// Suffixes come from the symbol table. It may also contain functions that the debug information does not cover: folded ones,
+/// assembly.
 fn is_same(ours: &Frames, theirs: &Frames) -> bool {
     if ours.is_empty() {
         return theirs.iter().all(|(_, place)| place == "?:0");

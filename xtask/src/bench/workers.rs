@@ -12,7 +12,7 @@ use super::figures::{median_of, paired_ratio};
 use crate::binaries::workspace;
 
 const PROGRAMS: usize = 40;
-/// How often the verifier iterates each program's loop: some ten milliseconds' worth.
+/// How often the verifier iterates each program's loop: about ten milliseconds.
 const LOOPS: u32 = 2_000;
 /// The limit for two threads, as a share of one thread's time, on two CPUs.
 const LIMIT: f64 = 0.6;
@@ -21,7 +21,7 @@ const LIMIT: f64 = 0.6;
 pub(crate) fn run(rounds: u32, json: bool) -> Result<()> {
     let target = Target::running();
     let plan = slow_plan(&target)?;
-    // Warms up: the target finds out about the kernel only once.
+    // Warm-up: the target queries the kernel only once.
     elapsed(&plan, &target, 2)?;
     let mut times = Times::default();
     for round in 0..rounds {
@@ -55,7 +55,7 @@ fn slow_plan(target: &Target) -> Result<LoadPlan> {
     Ok(plan)
 }
 
-/// How long loading takes; unloading does not count.
+/// The time for loading, without unloading.
 fn elapsed(plan: &LoadPlan, target: &Target, workers: usize) -> Result<Duration> {
     let options = LoadOptions::new().workers(workers);
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Types as text that says all about them, so that those of two files can be compared.
+//! Types as complete text, so that those of two files can be compared.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use rawbpf::btf::{Btf, Kind, Type};
 /// All definitions of a kind and name, sorted.
 pub(super) type Types = BTreeMap<(&'static str, String), Vec<String>>;
 
-/// What a file has.
+/// The contents of a file.
 #[derive(Debug)]
 pub(super) struct Described {
     pub(super) types: Types,
     /// Prototypes by name.
     pub(super) functions: BTreeMap<String, String>,
-    /// Types and places of variables, by section and name.
+    /// Types and offsets of variables, by section and name.
     pub(super) variables: BTreeMap<String, String>,
 }
 
-/// Anonymous types are written in full; nobody nests them deeper.
+/// The maximum nesting of anonymous types, which are written in full.
 const DEEPEST: usize = 32;
 
 impl Described {
@@ -71,7 +71,7 @@ impl Described {
                     Kind::Float => "float",
                     _ => return Ok(()),
                 };
-                // The type of arrays' indexes has another name in each.
+                // The index type of arrays has a different name in each.
                 if !name.is_empty() && name != "__ARRAY_SIZE_TYPE__" {
                     let text = shape(btf, ty.id(), DEEPEST)?;
                     self.types.entry((kind, name)).or_default().push(text);
@@ -82,7 +82,7 @@ impl Described {
     }
 }
 
-/// A type as others refer to it: by its name, or in full if it has none.
+/// A reference to a type: its name, or its full text if it has none.
 fn reference(btf: &Btf<'_>, id: TypeId, depth: usize) -> Result<String> {
     let Some(depth) = depth.checked_sub(1) else {
         return Ok("...".to_owned());
@@ -103,7 +103,7 @@ fn reference(btf: &Btf<'_>, id: TypeId, depth: usize) -> Result<String> {
             let len = array.map_or(0, |array| array.len);
             format!("{}[{len}]", reference(btf, element, depth)?)
         }
-        // Whether one is defined or declared here is another question.
+        // Whether it is defined or only declared here is compared elsewhere.
         Kind::Fwd if ty.kflag() => format!("union {}", ty.name()),
         Kind::Fwd => format!("struct {}", ty.name()),
         Kind::Struct if !ty.name().is_empty() => format!("struct {}", ty.name()),
@@ -114,7 +114,7 @@ fn reference(btf: &Btf<'_>, id: TypeId, depth: usize) -> Result<String> {
     })
 }
 
-/// All that is in a type.
+/// The full text of a type.
 fn shape(btf: &Btf<'_>, id: TypeId, depth: usize) -> Result<String> {
     let ty = btf.get(id)?;
     let target = || reference(btf, ty.target().unwrap_or_default(), depth);
@@ -151,7 +151,7 @@ fn shape(btf: &Btf<'_>, id: TypeId, depth: usize) -> Result<String> {
     })
 }
 
-/// With one dimension in the place of several: `[2][3]` becomes `[6]`.
+/// Multiple dimensions of arrays as one: `[2][3]` becomes `[6]`.
 pub(super) fn flattened(text: &str) -> String {
     let mut flat = String::new();
     let mut rest = text;

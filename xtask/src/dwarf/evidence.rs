@@ -1,4 +1,4 @@
-//! What the debug information and the symbols of a file say about its functions, read without any of what is compared.
+//! The debug information and the symbols of a file's functions, read independently of the code that is compared.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -21,7 +21,7 @@ pub(super) struct Evidence {
     prototypes: BTreeMap<String, BTreeSet<String>>,
     /// Functions in the symbol table.
     symbols: BTreeSet<String>,
-    /// The same up to the first dot, of those that have one.
+    /// Those with a suffix, up to the first dot.
     suffixed: BTreeSet<String>,
 }
 
@@ -106,7 +106,7 @@ fn name(dwarf: &Dwarf<'_>, unit: &Unit<'_>, entry: &Entry<'_>) -> Option<String>
     Some(name.to_string_lossy().into_owned())
 }
 
-/// The type that an entry refers to, as text: names, or what is behind pointers and qualifiers.
+/// The target type of an entry, as text: names, or what is behind pointers and qualifiers.
 fn target<'d>(
     dwarf: &Dwarf<'d>,
     unit: &Unit<'d>,
@@ -119,7 +119,7 @@ fn target<'d>(
     if let Some(text) = known.get(&offset.0) {
         return text.clone();
     }
-    // What refers to itself is named.
+    // Recursion ends here.
     known.insert(offset.0, "...".to_owned());
     let text = match unit.entry(offset) {
         Ok(ty) => match name(dwarf, unit, &ty) {

@@ -1,7 +1,8 @@
-//! `cargo xtask dwarf VMLINUX --pahole PATH`: compares the BTF that rawbpf and pahole make of one kernel's debug information.
+//! `cargo xtask dwarf VMLINUX --pahole PATH`: compares the BTF that rawbpf and pahole generate from one kernel's debug
+//! information.
 //!
-//! Every named type, function and variable of each CPU, with all that is in it. A difference has to have a reason that the debug
-//! information or the symbol table itself proves (`evidence`): any other one fails.
+//! Compares all named types, functions and per-CPU variables in full. Every difference must have a reason that the debug
+//! information or the symbol table itself proves (`evidence`): any other difference is a failure.
 
 mod describe;
 mod evidence;
@@ -27,10 +28,10 @@ pub(crate) struct Args {
     /// The reference
     #[arg(long, default_value = "pahole")]
     pahole: PathBuf,
-    /// What the reference is told besides what to write
+    /// Additional options of the reference
     #[arg(long, value_name = "OPTION", default_values = ["--btf_gen_floats"], allow_hyphen_values = true)]
     option: Vec<String>,
-    /// How many differences of each sort are shown
+    /// How many differences with the same reason are shown
     #[arg(long, default_value_t = 10)]
     show: usize,
 }
@@ -70,21 +71,22 @@ fn encode_by_pahole(args: &Args, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Why something is different.
+/// The reason for a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
-    /// Of several prototypes in the debug information, pahole takes the first it meets; nobody knows which of them a program is
+    /// Of several prototypes in the debug information, pahole takes the first one; it is unknown which of them a program is
     /// attached to.
     SeveralPrototypes,
-    /// The symbol has a suffix of the compiler's; the pahole of kernels since Linux 6.4 (`--btf_gen_optimized`) has it, too.
+    /// The symbol has a suffix added by the compiler; the pahole of kernels since Linux 6.4 (`--btf_gen_optimized`) includes
+    /// it, too.
     SuffixedSymbol,
-    /// The type is declared and nowhere defined under this name in one of them, because the other has it in full.
+    /// In one of them, the type is only declared and nowhere defined under this name; the other has the definition.
     DeclaredOnly,
-    /// `int a[2][3]`, of which pahole makes `int a[6]`.
+    /// `int a[2][3]`, which pahole turns into `int a[6]`.
     Dimensions,
-    /// A variable at the start of each CPU's memory: pahole takes the address zero for none.
+    /// A variable at the start of per-CPU memory: pahole treats address zero as none.
     AtZero,
-    /// Nothing proves why.
+    /// No evidence.
     Unknown,
 }
 
@@ -103,7 +105,7 @@ impl Reason {
 
 #[derive(Debug, Default)]
 struct Report {
-    /// What was compared, how many there are, and how many are the same.
+    /// What was compared, the total number, and the number of equal ones.
     totals: Vec<(String, usize, usize)>,
     differences: BTreeMap<(String, Reason), Vec<String>>,
 }

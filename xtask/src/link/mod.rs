@@ -1,9 +1,10 @@
-//! `cargo xtask link`: rawbpf's linker and libbpf's over the same objects.
+//! `cargo xtask link`: compares rawbpf's linker with libbpf's on the same objects.
 //!
-//! In: a folder of objects, such as the kernel's selftests, and bpftool. Out: for each set of objects whether both link it or both
-//! refuse it, and, if they link it, every difference in what the two outputs say once they are opened and planned for this kernel.
+//! In: a folder of objects, such as the kernel's selftests, and bpftool. Out: for each set of objects whether both link it or
+//! both reject it, and, if they link it, every difference between the outputs once they are opened and planned for this kernel.
 //!
-//! bpftool's output is linked once more by itself, because one pass leaves the place of some variables as it was in the first file.
+//! bpftool's output is linked once more by itself, because a single pass leaves the offsets of some variables as in the first
+//! file.
 
 #[path = "../../../tests/linker/said.rs"]
 mod said;
@@ -25,33 +26,33 @@ pub(crate) struct Args {
     /// The reference
     #[arg(long, default_value = "bpftool", value_name = "PATH")]
     bpftool: PathBuf,
-    /// Link so many pairs of objects that have nothing to do with each other, too
+    /// Also link this many pairs of unrelated objects
     #[arg(long, default_value_t = 200, value_name = "N")]
     pairs: usize,
-    /// Load the objects that are made to be linked, too, and compare the kernel's verdicts and tags (as root)
+    /// Also load the objects that are meant to be linked, and compare the kernel's verdicts and tags (as root)
     #[arg(long)]
     load: bool,
     /// Only link the parts of the fixtures with the reference, for tests/linker.rs to compare
     #[arg(long, conflicts_with = "folder")]
     references: bool,
-    /// A folder of objects: those of the kernel's selftests, say
+    /// A folder of objects, such as the kernel's selftests
     #[arg(required_unless_present = "references")]
     folder: Option<PathBuf>,
 }
 
-/// What ours refuses and bpftool does not, whose sizes are of 32 bits: variables after 4 GiB of zeros.
+/// Rejected by ours but not by bpftool, whose sizes have 32 bits: variables after 4 GiB of zeros.
 const STRICTER: &str = "would have 4 GiB or more";
 
-/// What came of one set.
+/// The result for one set.
 enum Outcome {
-    /// Both link it, with so many programs and maps.
+    /// Both link it, with this many programs and maps.
     Same(usize, usize),
-    /// Both refuse it, or neither output can be opened.
+    /// Both reject it, or neither output can be opened.
     BothRefuse(String, String),
     Different(Vec<String>),
 }
 
-/// Compares and prints; the exit status tells whether there is a difference.
+/// Compares and prints; the exit status is a failure if there is a difference.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let Some(folder) = &args.folder else {
         return write_references(args);
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Writes what the reference makes of the fixtures' parts.
+/// Writes the reference's output for the fixtures' parts.
 fn write_references(args: &Args) -> Result<ExitCode> {
     let fixtures = fixtures_dir()?;
     let references = fixtures.join("../tests/linker");
@@ -138,14 +139,14 @@ fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outco
         }
     };
     let open = |bytes: &[u8]| OpenOptions::new().object_name("linked").open_bytes(bytes);
-    // What ours wrote is also theirs to read.
+    // The reference must be able to read our output, too.
     let path = work.join("ours.o");
     fs::write(&path, &ours)?;
     let read = run_reference(args, &work.join("read.o"), &[path])?;
     let (ours, theirs) = match (open(&ours), open(&theirs)) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
-        // What nobody defines is left to another link, and cannot be opened. bpftool's second pass over it takes some declarations
-        // for definitions, so the words differ.
+        // Undefined names are left for another link, so the output cannot be opened. bpftool's second pass over it takes some
+        // declarations for definitions, so the messages differ.
         (Err(ours), Err(theirs)) => {
             let [ours, theirs] = [ours, theirs].map(|error| format!("linked, not opened: {error}"));
             return Ok(Outcome::BothRefuse(ours, theirs));
@@ -181,7 +182,7 @@ fn compare(args: &Args, set: &Set, target: &Target, work: &Path) -> Result<Outco
     })
 }
 
-/// What the kernel says to each program, and its tag.
+/// The kernel's verdict on each program, and its tag.
 fn verdicts(mut object: OpenObject, target: &Target) -> Result<said::Said> {
     for program in object.programs_mut() {
         program.set_autoload(true);
@@ -203,7 +204,7 @@ fn verdicts(mut object: OpenObject, target: &Target) -> Result<said::Said> {
     Ok(said)
 }
 
-/// What bpftool makes of it; its last words if it refuses.
+/// bpftool's output; its error message if it fails.
 fn reference(args: &Args, set: &Set, work: &Path) -> Result<Result<Vec<u8>, String>> {
     let (once, twice) = (work.join("once.o"), work.join("twice.o"));
     let linked = run_reference(args, &once, &set.files)?;

@@ -1,4 +1,4 @@
-//! Which objects are linked with which.
+//! The sets of objects to link.
 
 use anyhow::{Context as _, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 pub(super) struct Set {
     pub(super) name: String,
     pub(super) files: Vec<PathBuf>,
-    /// Whether they are made to be linked.
+    /// Whether they are meant to be linked.
     pub(super) is_named: bool,
 }
 
-/// What the kernel's selftests link; and the same in other orders, which must not matter to who refers to whom.
+/// The sets that the kernel's selftests link; and the same in other orders, which must not affect how references are resolved.
 const SELFTESTS: &[&[&str]] = &[
     &["linked_funcs1", "linked_funcs2"],
     &["linked_funcs2", "linked_funcs1"],
@@ -59,7 +59,7 @@ pub(super) fn of_fixtures(fixtures: &Path) -> Result<Vec<Set>> {
     Ok(sets.collect())
 }
 
-/// The sets of a folder: those of the selftests that are there, each object alone, and pairs without a plan.
+/// The sets of a folder: the selftests' sets that exist in it, each object alone, and arbitrary pairs.
 pub(super) fn of(folder: &Path, pairs: usize) -> Result<Vec<Set>> {
     let mut objects = BTreeSet::new();
     for entry in fs::read_dir(folder).with_context(|| format!("listing {}", folder.display()))? {
@@ -87,7 +87,7 @@ pub(super) fn of(folder: &Path, pairs: usize) -> Result<Vec<Set>> {
         .map(|names| set(names, true))
         .collect();
     sets.extend(objects.iter().map(|name| set(&[name], false)));
-    // The same pairs in every run: those at a distance that grows.
+    // The same pairs in every run: those at increasing distances.
     let count = objects.len();
     for number in 0..pairs.min(count.saturating_mul(count)) {
         let (first, second) = (

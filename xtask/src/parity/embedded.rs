@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 pub(crate) struct Object {
     /// Its name in the table.
     pub(crate) name: String,
-    /// A file that holds only the object.
+    /// A file that contains only the object.
     pub(crate) path: PathBuf,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Elf<'a> {
         self.u16(18) == Some(Self::MACHINE_BPF)
     }
 
-    /// The file from its header to the end of whatever lies last: a section, or the table of sections.
+    /// The file from its header to the end of whatever comes last: a section, or the section header table.
     fn whole(&self) -> Option<&'a [u8]> {
         let table = self.offset(0x28)?;
         let entry = usize::from(self.u16(0x3a)?);

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Write every difference as a line of JSON to this file, too.
     #[arg(long, value_name = "FILE")]
     differences: Option<PathBuf>,
-    /// Objects, executables that hold objects, or folders of either.
+    /// Objects, executables that contain objects, or folders of either.
     #[arg(required_unless_present = "libbpf_tools")]
     files: Vec<PathBuf>,
 }

@@ -227,7 +227,7 @@ fn cloud_release(name: &str) -> Option<&str> {
         .then_some(version)
 }
 
-/// A package with the ones that hold the modules and the configuration of later kernels.
+/// A package with those that contain the modules and the configuration of later kernels.
 fn with_companions(name: &str, names: &[String]) -> Vec<String> {
     let mut packages = vec![name.to_owned()];
     if let Some(release) = name.strip_prefix("linux-binary-") {

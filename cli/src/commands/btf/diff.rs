@@ -1,4 +1,4 @@
-//! `rawbpf btf diff`: what changed between two kernels' types.
+//! `rawbpf btf diff`: the differences between two kernels' types.
 
 use super::source;
 use crate::cannot_print;
@@ -26,11 +26,11 @@ pub(crate) struct DiffArgs {
     /// The new types
     #[arg(value_name = "B")]
     new: PathBuf,
-    /// Only what this object looks at: the types, and members of structures, that its CO-RE relocations use of A or of B (may be
-    /// repeated)
+    /// Only what this object uses: the types, and members of structures, that its CO-RE relocations refer to in A or in B (may
+    /// be repeated)
     #[arg(long = "of", value_name = "OBJECT")]
     of: Vec<PathBuf>,
-    /// What both files continue: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
+    /// The base BTF of both files: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
     /// Print JSON

@@ -1,4 +1,4 @@
-//! `rawbpf btf encode`: from a file with debug information to a file with BTF.
+//! `rawbpf btf encode`: converts the debug information of a file to BTF.
 
 use crate::show::outlet::say;
 use crate::show::progress::Progress;
@@ -24,7 +24,7 @@ pub(crate) struct EncodeArgs {
     /// Where to write the BTF
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Read with so many threads; what is written does not depend on it
+    /// The number of threads; the output does not depend on it
     #[arg(short, long, value_name = "N", default_value = "1")]
     jobs: NonZero<usize>,
 }

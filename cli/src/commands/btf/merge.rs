@@ -1,4 +1,4 @@
-//! `rawbpf btf merge` and `rawbpf btf dedup`: several files' types in one, and each type once.
+//! `rawbpf btf merge` and `rawbpf btf dedup`: merges the types of several files, and deduplicates types.
 
 use super::source;
 use crate::cannot_print;
@@ -23,10 +23,10 @@ pub(crate) struct MergeArgs {
     /// Where to write the BTF
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// Keep types that say the same, one from each file
+    /// Keep duplicate types, one from each file
     #[arg(long)]
     keep: bool,
-    /// What the inputs continue: the kernel's types, for modules'. The output continues them, too
+    /// The base BTF of the inputs: the kernel's types, for modules'. It is also the base of the output
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct DedupArgs {
     /// Where to write the BTF
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// What the file continues: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
+    /// The base BTF of the file: the kernel's types, for a module's [default, for files of /sys/kernel/btf: vmlinux there]
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ pub(super) fn dedup(args: &DedupArgs, out: &mut impl Write) -> Result<()> {
     tell(out, &args.output, &written?, Size::of(&btf))
 }
 
-/// How much type information there is.
+/// The amount of type information.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
     types: usize,
@@ -124,14 +124,14 @@ fn tell(out: &mut impl Write, output: &Path, now: &Size, before: Size) -> Result
     .map_err(cannot_print)
 }
 
-/// The types of several files, one after the other.
+/// The types of several files, concatenated.
 struct Together {
     builder: BtfBuilder,
-    /// What all of them continue.
+    /// The base of all of them.
     base: Option<Arc<Btf<'static>>>,
-    /// What is in already because others continue it, and from which number on.
+    /// The bases that were added because files are split on them, and the id of the first type of each.
     bases: Vec<(Arc<Btf<'static>>, TypeId)>,
-    /// How much there was in the files.
+    /// The total size of the inputs.
     before: Size,
 }
 
@@ -169,7 +169,7 @@ impl Together {
         }
     }
 
-    /// The types that a file of the kernel's continues, the same for all.
+    /// The base of a file in /sys/kernel/btf, the same for all.
     fn base_in(&mut self, path: &Path) -> Result<Arc<Btf<'static>>> {
         let btf = Arc::new(Btf::from_file(path)?);
         let known = self.bases.iter().map(|(base, _)| base);
@@ -177,7 +177,7 @@ impl Together {
         Ok(known.next().map_or(btf, Arc::clone))
     }
 
-    /// Adds types that continue others, and those once.
+    /// Adds the types of a file, and those of its base once.
     fn add_whole(&mut self, btf: &Btf<'static>) {
         let start = match btf.base() {
             Some(base) => self.add_base(base),
@@ -187,7 +187,7 @@ impl Together {
         let first = self.builder.next_id();
         let map = |id: TypeId| match id.0.checked_sub(first_own) {
             Some(own) => TypeId(first.0.saturating_add(own)),
-            // Numbers start with 1.
+            // Type ids start at 1.
             None => TypeId(start.0.saturating_add(id.0).saturating_sub(1)),
         };
         for ty in btf.types() {
@@ -195,7 +195,7 @@ impl Together {
         }
     }
 
-    /// The number of the base's first type.
+    /// The id of the base's first type.
     fn add_base(&mut self, base: &Arc<Btf<'static>>) -> TypeId {
         let known = self
             .bases

@@ -1,4 +1,4 @@
-//! `rawbpf btf minimize`: the part of kernels' types that objects need, to ship with them.
+//! `rawbpf btf minimize`: the subset of kernels' types that objects need, to ship with them.
 
 use crate::cannot_print;
 use crate::commands::object;
@@ -21,12 +21,12 @@ pub(crate) struct MinimizeArgs {
     /// The types of a kernel (raw BTF, or an ELF file with a .BTF section), or several: another option ends the list
     #[arg(long = "kernel", required = true, num_args = 1.., value_name = "FILE")]
     kernels: Vec<PathBuf>,
-    /// The folder for the results, created if missing; the result for a kernel in `6.1.btf` or `6.1` is `6.1.btf`
+    /// The output directory, created if missing; the result for a kernel in `6.1.btf` or `6.1` is `6.1.btf`
     #[arg(short, long = "output", value_name = "FOLDER")]
     output: PathBuf,
 }
 
-/// Writes for each kernel what all objects need of its types.
+/// Writes for each kernel the types that any of the objects need.
 pub(crate) fn run(args: &MinimizeArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let names = names(&args.kernels)?;
     let opened = args.objects.iter().map(|path| object::open(path, stop));
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &MinimizeArgs, stop: &Stop, out: &mut impl Write) -> Res
     Ok(())
 }
 
-/// The names of the results. No two kernels may have the same.
+/// The names of the results, which must be unique.
 fn names(kernels: &[PathBuf]) -> Result<Vec<OsString>> {
     let mut taken = HashSet::new();
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! Where types come from: files, and what the kernel holds.
+//! Sources of types: files, and the kernel.
 
 use rawbpf::btf::Btf;
 use rawbpf::map::{Map, OpenAccess};
@@ -8,13 +8,13 @@ use rawbpf::{Error, ErrorKind, Result, TypeId, near_names};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What the words of a source may be.
+/// The valid forms of a source.
 const EXPECTED: &str = "expected FILE, `id N`, `prog id N|pinned PATH|name NAME|tag TAG`, or `map id N|pinned PATH|name NAME [key|value|kv|all]`";
 
-/// So many bytes of a name the kernel keeps.
+/// The number of bytes of a name that the kernel keeps.
 const LONGEST_NAME: usize = 15;
 
-/// Where types come from.
+/// A source of types.
 #[derive(Debug, PartialEq)]
 pub(super) enum Source<'a> {
     File(&'a Path),
@@ -23,7 +23,7 @@ pub(super) enum Source<'a> {
     Map(Which<'a>, MapPart),
 }
 
-/// Which program or map.
+/// A program or map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Which<'a> {
     Id(u32),
@@ -33,7 +33,7 @@ pub(super) enum Which<'a> {
     Tag([u8; 8]),
 }
 
-/// Which of a map's types are shown.
+/// The types of a map that are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MapPart {
     Key,
@@ -42,7 +42,7 @@ pub(super) enum MapPart {
     All,
 }
 
-/// Types, and those of them that are asked for if not all are.
+/// Types, and the selected ones unless all are.
 type Types = (Arc<Btf<'static>>, Vec<TypeId>);
 
 impl<'a> Source<'a> {
@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Its types, and those that are asked for if not all are.
+    /// Its types, and the selected ones unless all are.
     pub(super) fn read(&self, base: Option<&Path>) -> Result<Types> {
         if base.is_some() && !matches!(self, Self::File(_)) {
             let message =
@@ -113,14 +113,14 @@ impl MapPart {
     }
 }
 
-/// What a file of the kernel's continues: the types of the kernel proper, for those of a module.
+/// The base of a file in /sys/kernel/btf: the types of vmlinux, for those of a module.
 pub(super) fn base_of(path: &Path) -> Option<&'static Path> {
     let is_module = path.parent() == Some(Path::new("/sys/kernel/btf"))
         && path.file_name() != Some("vmlinux".as_ref());
     is_module.then_some(Path::new("/sys/kernel/btf/vmlinux"))
 }
 
-/// The types in a file. A module's continue the kernel's.
+/// The types in a file. The base of a module's types are the kernel's.
 pub(crate) fn file(path: &Path, base: Option<&Path>) -> Result<Arc<Btf<'static>>> {
     let btf = match base.or(base_of(path)) {
         Some(base) => Btf::from_file_split(path, &Arc::new(Btf::from_file(base)?))?,
@@ -129,11 +129,11 @@ pub(crate) fn file(path: &Path, base: Option<&Path>) -> Result<Arc<Btf<'static>>
     Ok(Arc::new(btf))
 }
 
-/// The types of this number in the kernel.
+/// The types with this BTF id in the kernel.
 fn of_id(id: u32) -> Result<Arc<Btf<'static>>> {
     let info = Btf::info(id)?;
     let target = Target::running();
-    // Kernels before 5.11 tell no names, and have no modules' types either.
+    // Kernels before 5.11 report no names, and have no modules' types either.
     let base = if info.is_kernel && !matches!(info.name.as_str(), "" | "vmlinux") {
         Some(target.vmlinux_btf()?)
     } else {
@@ -154,7 +154,7 @@ fn of_program(which: Which<'_>) -> Result<Arc<Btf<'static>>> {
     }
 }
 
-/// Programs of one object have their types together; those of several programs are not shown at once.
+/// Programs of one object share their types; those of several programs are not shown at once.
 fn of_programs(which: Which<'_>) -> Result<Arc<Btf<'static>>> {
     let mut found = Vec::new();
     for id in Program::ids() {
@@ -223,12 +223,12 @@ fn of_maps(which: Which<'_>, part: MapPart) -> Result<Types> {
     of_map(Which::Id(only(&found, "map", which)?), part)
 }
 
-/// Whether the kernel's name of something is this one, of which it keeps only the start.
+/// Whether this is the kernel's name of something; the kernel keeps only the start of names.
 fn is_name(kernels: &str, wanted: &str) -> bool {
     kernels == wanted || kernels.len() == LONGEST_NAME && wanted.starts_with(kernels)
 }
 
-/// What all of these objects, which have the numbers in front, have in common.
+/// The common value of all these pairs of an id and a value.
 fn only(found: &[(u32, u32)], what: &str, which: Which<'_>) -> Result<u32> {
     let which = match which {
         Which::Name(name) => format!("named `{name}`"),
@@ -257,7 +257,7 @@ fn no_types(what: &str) -> Error {
     )
 }
 
-/// `None` for what is gone by now.
+/// `None` if it does not exist any more.
 pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -266,7 +266,7 @@ pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// The types of a name, of whatever kind.
+/// The types with this name, of any kind.
 pub(super) fn named(btf: &Btf<'_>, name: &str) -> Result<Vec<TypeId>> {
     let types = || {
         btf.types()

@@ -1,4 +1,4 @@
-//! Sizes and offsets of what was written, as statements that a compiler checks.
+//! Asserts about the sizes and offsets of the definitions, which a compiler checks.
 
 use super::Definitions;
 use super::declare::keyword;
@@ -21,13 +21,14 @@ const START: &str = "\
 ";
 
 impl Definitions<'_> {
-    /// A piece of C that compiles behind the definitions only if sizes, and offsets and sizes of members, are those of the types.
+    /// C code that compiles after the definitions only if the sizes of types, and the offsets and sizes of members, are those
+    /// in BTF.
     ///
-    /// Left out are types with a `va_list`, whose size is the compiler's. C does not tell where a bitfield lies: for each there is a
-    /// line `BITFIELD(type, member, offset, width)`, in bits, for a macro of the caller's that is defined before.
+    /// Types with a `va_list`, whose size depends on the compiler, are left out. C cannot express the offset of a bitfield: for
+    /// each there is a line `BITFIELD(type, member, offset, width)`, in bits, for a macro that the caller defines first.
     ///
     /// # Errors
-    /// `TooMuch` if the types lead to more asserts than their bytes can be worth.
+    /// `TooMuch` if the output would be too large for the size of the types.
     pub fn asserts(&mut self) -> Result<String, BtfError> {
         let mut asserts = Asserts {
             text: START.to_owned(),
@@ -50,12 +51,12 @@ struct Asserts<'d, 'b> {
     definitions: &'d mut Definitions<'b>,
 }
 
-/// Which type the asserts are about, and how a member of it is reached.
+/// The type that the asserts are about, and the path to a member of it.
 struct Path<'p> {
     type_name: &'p str,
-    /// The members on the way, with a `.` behind each.
+    /// The enclosing members, each followed by a `.`.
     prefix: &'p str,
-    /// Bits from the start of the type.
+    /// Offset in the type, in bits.
     offset: u64,
     depth: usize,
 }
@@ -91,7 +92,7 @@ impl<'b> Asserts<'_, 'b> {
     }
 
     fn members(&mut self, ty: &Type<'b>, path: &Path<'_>, scope: &mut Members<'b>) {
-        // What holds itself without a name was written down to there.
+        // An anonymous type that contains itself was written only up to that point.
         if path.depth > super::extent::DEEPEST || self.definitions.inside.contains(&ty.id()) {
             return;
         }
@@ -113,7 +114,7 @@ impl<'b> Asserts<'_, 'b> {
         let Some(member) = ty.member(index) else {
             return;
         };
-        // Structures without a name may hold each other any number of times.
+        // Anonymous structures may contain each other any number of times.
         let text = path.prefix.len().saturating_add(member.name.len());
         self.definitions.spend(ty.id(), text.saturating_add(16));
         if self.definitions.is_exhausted() {
@@ -160,7 +161,7 @@ impl<'b> Asserts<'_, 'b> {
             "MEMBER({of}, {prefix}{name}, {}, {size}ull)",
             offset / 8
         );
-        // Members of what has no name of its own are reached through this one.
+        // Members of an anonymous type are reached through this one.
         if let Some(inner) = composite.filter(|ty| ty.name().is_empty()) {
             let is_typedef = btf
                 .get(member.type_id)
@@ -177,7 +178,7 @@ impl<'b> Asserts<'_, 'b> {
         }
     }
 
-    /// Whether a type holds the compiler's list of arguments as a value.
+    /// Whether a type contains a `va_list` by value.
     fn has_va_list(&mut self, id: TypeId, depth: usize) -> bool {
         if let Some(known) = self.has_va_list.get(&id) {
             return *known;
@@ -189,7 +190,7 @@ impl<'b> Asserts<'_, 'b> {
             return false;
         };
         let depth = depth.saturating_add(1);
-        // What holds itself ends here.
+        // Recursion ends here.
         self.has_va_list.insert(id, false);
         let has = match ty.kind() {
             Kind::Typedef if ty.name() == VA_LIST => true,

@@ -1,4 +1,4 @@
-//! A declaration: a type around a name. C writes pointers before the name, arrays and parameters behind it.
+//! Declarators: a type around a name. C writes pointers before the name, arrays and parameters after it.
 
 use super::Definitions;
 use super::extent::{DEEPEST, LONGEST_CHAIN};
@@ -9,8 +9,8 @@ use crate::btf::{Kind, Type};
 use std::fmt::Write as _;
 
 impl<'b> Definitions<'b> {
-    /// Writes `TYPE NAME` (without a semicolon), on a line that has `level` tabs before it. An anonymous structure is written out;
-    /// without a name its members are those of `scope`.
+    /// Writes `TYPE NAME` (without a semicolon), on a line that is indented by `level` tabs. An anonymous structure is written
+    /// out; if there is no name, its members are added to `scope`.
     pub(super) fn declare(
         &mut self,
         id: TypeId,
@@ -51,8 +51,8 @@ impl<'b> Definitions<'b> {
         self.nesting -= 1;
     }
 
-    /// The types on the way to the one that stands first, which is the second result. Of a member without a name, that is the
-    /// structure itself, whatever it is called.
+    /// The types from the name to the base type, which is the second result. For a member without a name, that is the structure
+    /// itself, whatever its name.
     fn links(&mut self, id: TypeId, is_anonymous: bool) -> (Vec<Link<'b>>, Base<'b>) {
         let mut links = Vec::new();
         let mut now = id;
@@ -72,7 +72,7 @@ impl<'b> Definitions<'b> {
                     let Some(array) = ty.array() else { break };
                     now = array.element;
                     if self.extent(now, 0).is_none() {
-                        // There is no array of what is incomplete.
+                        // C has no arrays of an incomplete type.
                         let bytes = self.btf.size_of(now).map_or(1, u64::from);
                         links.push(Link::Array(u64::from(array.len).saturating_mul(bytes)));
                         return (links, Base::Word(BYTE));
@@ -91,7 +91,7 @@ impl<'b> Definitions<'b> {
         (links, Base::Word("void"))
     }
 
-    /// Writes what stands first.
+    /// Writes the base type.
     fn base(&mut self, ty: &Type<'b>, level: usize, scope: Option<&mut Members<'b>>) {
         self.spend(ty.id(), ty.name().len());
         match ty.kind() {
@@ -133,7 +133,7 @@ impl<'b> Definitions<'b> {
         self.inside.pop();
     }
 
-    /// Writes the links, the one next to the base last in the list, around the name.
+    /// Writes the links around the name; the last one in the list is next to the base type.
     fn around(&mut self, links: &[Link<'b>], name: &str, level: usize, mut after_star: bool) {
         let Some((link, outer)) = links.split_last() else {
             if !name.is_empty() {
@@ -177,7 +177,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// What is left of a declaration in front of dimensions or parameters.
+    /// Writes what comes before dimensions or parameters, in parentheses if needed.
     fn group(
         &mut self,
         outer: &[Link<'b>],
@@ -209,7 +209,7 @@ impl<'b> Definitions<'b> {
                 self.text.push_str(", ");
             }
             if index == last && index > 0 && param.type_id.is_void() {
-                // A variable list of arguments ends in one without name and type.
+                // A variadic function ends in a parameter without name and type.
                 self.text.push_str("...");
             } else if param.name.is_empty() {
                 self.declare(param.type_id, "", level, None);
@@ -222,7 +222,7 @@ impl<'b> Definitions<'b> {
     }
 }
 
-/// A step from the name towards what stands first.
+/// A step from the name towards the base type.
 enum Link<'b> {
     Pointer,
     /// `const`, `volatile` or `restrict`.
@@ -232,16 +232,16 @@ enum Link<'b> {
     Function(Type<'b>),
 }
 
-/// What stands first.
+/// The base type of a declaration.
 enum Base<'b> {
     Type(Type<'b>),
     Word(&'static str),
 }
 
-/// What stands for a type that is not complete.
+/// The replacement for an incomplete type.
 pub(super) const BYTE: &str = "unsigned char";
 
-/// Qualifiers of arrays and functions mean nothing: gcc writes some for elements and for `noreturn`.
+/// Qualifiers of arrays and functions have no meaning: gcc emits some for elements and for `noreturn`.
 fn without_words<'l, 'b>(mut links: &'l [Link<'b>]) -> &'l [Link<'b>] {
     while let Some((Link::Word(_), rest)) = links.split_last() {
         links = rest;
@@ -249,7 +249,7 @@ fn without_words<'l, 'b>(mut links: &'l [Link<'b>]) -> &'l [Link<'b>] {
     links
 }
 
-/// What stands before the name of a type that has one of its own.
+/// The keyword before the name of a type that has its own name.
 pub(super) fn keyword(ty: &Type<'_>) -> &'static str {
     match ty.kind() {
         Kind::Union => "union",

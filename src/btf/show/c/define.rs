@@ -1,4 +1,4 @@
-//! Definitions at the top: structures, unions, enumerations, typedefs, and declarations of what comes later.
+//! Top-level definitions: structures, unions, enumerations, typedefs, and forward declarations.
 
 use super::Definitions;
 use super::declare::{BYTE, keyword};
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 impl<'b> Definitions<'b> {
-    /// Writes the definition of a type with a name, after the declarations that it needs, unless it is there.
+    /// Writes the definition of a named type, after the declarations that it needs, unless it was already written.
     pub(super) fn write(&mut self, id: TypeId) {
         if self.is(id, State::DONE) || self.is_exhausted() {
             return;
@@ -53,7 +53,7 @@ impl<'b> Definitions<'b> {
         self.end(ty.id());
     }
 
-    /// Writes a typedef, after what it needs. It may stand before its type is complete.
+    /// Writes a typedef, after what it needs. It may precede the definition of its type.
     pub(super) fn write_typedef(&mut self, ty: &Type<'b>, depth: usize) {
         self.set(ty.id(), State::DECLARED);
         if Self::is_builtin(ty) {
@@ -72,7 +72,7 @@ impl<'b> Definitions<'b> {
         self.written.push(ty.id());
     }
 
-    /// A typedef for a number of another language, or of a size that C's own has not.
+    /// A typedef for a number of another language, or of a size that C's own type of that name does not have.
     pub(super) fn write_alias(&mut self, ty: &Type<'b>) {
         let c_name = match ty.kind() {
             Kind::Float => integer::c_float_name(ty),
@@ -101,7 +101,7 @@ impl<'b> Definitions<'b> {
         self.guard_end(is_guarded);
     }
 
-    /// Since C23 some names that kernels define are keywords.
+    /// Some names that kernels define are keywords since C23.
     fn guard(&mut self, is_guarded: bool) {
         if is_guarded {
             self.text
@@ -111,7 +111,7 @@ impl<'b> Definitions<'b> {
 
     fn guard_end(&mut self, is_guarded: bool) {
         if is_guarded {
-            // In front of the empty line.
+            // Before the empty line.
             self.text.pop();
             self.text.push_str("#endif\n\n");
         }
@@ -138,7 +138,7 @@ impl<'b> Definitions<'b> {
             let value = constant.value;
             let _ = match (wide, ty.kflag()) {
                 (false, _) => write!(self.text, "{name} = {value},"),
-                // C has no literal of this value.
+                // C has no literal for this value.
                 (true, true) if value == i64::MIN => {
                     write!(self.text, "{name} = {}LL - 1,", i64::MIN.wrapping_add(1))
                 }
@@ -154,7 +154,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// What stands between the braces of a structure or union, and its attributes. Returns what a compiler makes of it.
+    /// The body of a structure or union between braces, and its attributes. Returns its extent as compiled.
     pub(super) fn body(
         &mut self,
         ty: &Type<'b>,
@@ -260,7 +260,7 @@ impl<'b> Definitions<'b> {
         self.spend(ty.id(), name.len());
     }
 
-    /// Whether a member of this type can do without a name.
+    /// Whether a member of this type may be anonymous.
     pub(super) fn is_composite(&self, id: TypeId) -> bool {
         let resolved = self.btf.get(id).and_then(|ty| ty.resolved());
         resolved.is_ok_and(|ty| ty.kind().is_composite())

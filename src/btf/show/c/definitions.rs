@@ -1,4 +1,4 @@
-//! Which definitions have been written.
+//! The definitions that have been written.
 
 use super::layout::Extent;
 use super::names::Names;
@@ -8,7 +8,7 @@ use crate::btf::show::budget::Budget;
 use crate::btf::{Btf, BtfError, Kind};
 use crate::keyed_hash::Table;
 
-/// Definitions in C, each after those that it needs.
+/// Definitions in C, in order of dependency.
 ///
 /// ```
 /// use rawbpf::btf::{Btf, BtfBuilder, IntEncoding, Kind};
@@ -32,13 +32,13 @@ pub struct Definitions<'b> {
     pub(super) text: String,
     pub(super) names: Names<'b>,
     states: Vec<State>,
-    /// Of structures and unions as they were written.
+    /// The extents of structures and unions as written.
     pub(super) extents: Table<TypeId, Extent>,
-    /// What was written at the top: the types that have a name and a size.
+    /// The types that were written at the top level: those that have a name and a size.
     pub(super) written: Vec<TypeId>,
-    /// Anonymous structures that are being written, each within the one before it.
+    /// The anonymous structures that are being written, each nested in the previous one.
     pub(super) inside: Vec<TypeId>,
-    /// How many declarations are being written, each within the one before it.
+    /// The number of declarations that are being written, each nested in the previous one.
     pub(super) nesting: usize,
     pub(super) tags: Tags<'b>,
     budget: Budget,
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Definitions<'_> {
     }
 }
 
-/// How far a type has come.
+/// The state of a type.
 #[derive(Clone, Copy, Default)]
 pub(super) struct State(u8);
 
@@ -62,13 +62,13 @@ impl State {
     pub(super) const BEGUN: Self = Self(1);
     /// It is complete from here on.
     pub(super) const DONE: Self = Self(2);
-    /// It may be pointed to.
+    /// Pointers to it are allowed.
     pub(super) const DECLARED: Self = Self(4);
-    /// Looked through for what must be complete before it.
+    /// Its dependencies as a value have been visited.
     pub(super) const VISITED: Self = Self(8);
-    /// The same, where it is only pointed to.
+    /// Its dependencies behind a pointer have been visited.
     pub(super) const VISITED_BEHIND_POINTER: Self = Self(16);
-    /// All that it points to has been declared.
+    /// Everything that it points to has been declared.
     pub(super) const PREPARED: Self = Self(32);
     /// Another type refers to it.
     pub(super) const REFERENCED: Self = Self(64);
@@ -95,11 +95,11 @@ impl<'b> Definitions<'b> {
         definitions
     }
 
-    /// Adds the definition of a type, after all that it needs and has not been written yet. A type that C does not define (a
-    /// function, a variable, a section) adds nothing; a pointer or a prototype adds what it leads to.
+    /// Adds the definition of a type, after all those that it needs and that have not been written yet. A type that has no
+    /// definition in C (a function, a variable, a section) adds nothing; a pointer or a prototype adds its target types.
     ///
     /// # Errors
-    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    /// `TooMuch` if the output would be too large for the size of the types.
     #[doc(alias = "btf_dump__dump_type")]
     pub fn add(&mut self, id: TypeId) -> Result<(), BtfError> {
         self.add_in_order(id);
@@ -115,7 +115,7 @@ impl<'b> Definitions<'b> {
         &self.text
     }
 
-    /// What has been written since it was last taken.
+    /// What has been written since the last call.
     pub fn take_text(&mut self) -> String {
         std::mem::take(&mut self.text)
     }
@@ -141,14 +141,14 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// Sets a state; says whether it was new.
+    /// Sets a state; returns whether it was new.
     pub(super) fn set_first(&mut self, id: TypeId, state: State) -> bool {
         let new = !self.is(id, state);
         self.set(id, state);
         new
     }
 
-    /// Takes note of work, in looks at types or bytes of text. Once there was too much, nothing more is written.
+    /// Spends some of the budget, in types visited or bytes of text. Once it is exhausted, nothing more is written.
     pub(super) fn spend(&mut self, id: TypeId, work: usize) {
         self.budget.spend(id, work);
     }
@@ -162,8 +162,8 @@ impl<'b> Definitions<'b> {
         self.budget.is_exhausted()
     }
 
-    /// Notes what other types refer to, since enumerations without a name are written at the top unless another type writes
-    /// them, and what is tagged.
+    /// Records which types others refer to, since anonymous enumerations are written at the top level unless another type
+    /// contains them, and the tags.
     fn look_through(&mut self) {
         for id in 1..self.btf.end_id() {
             let Ok(ty) = self.btf.get(TypeId(id)) else {

@@ -1,4 +1,4 @@
-//! How large a type is as it is written, and how its members are laid out.
+//! The sizes of types as written, and the layout of their members.
 
 use super::Definitions;
 use super::integer;
@@ -7,31 +7,31 @@ use crate::TypeId;
 use crate::btf::show::place::place;
 use crate::btf::{Kind, Member, Type};
 
-/// Anonymous structures are written in each other so deep; compilers allow some hundred levels.
+/// The maximum nesting of anonymous structures; compilers allow a few hundred levels.
 pub(super) const DEEPEST: usize = 48;
 
-/// A chain of pointers, qualifiers, typedefs and arrays may have so many links.
+/// The maximum length of a chain of pointers, qualifiers, typedefs and arrays.
 pub(super) const LONGEST_CHAIN: usize = 256;
 
-/// What is larger has no size that a compiler takes.
+/// Compilers do not accept larger types.
 const LARGEST: u64 = 1 << 46;
 
 /// How a member is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As what it is.
+    /// With its own type.
     Own,
     /// As an array of bytes, because its type is never complete.
     Bytes(u64),
-    /// As a bitfield of the widest integer, because its type is none.
+    /// As a bitfield of the widest integer, because its type is not an integer.
     Wide,
 }
 
-/// The name of the type of variable arguments, which each compiler has by itself.
+/// The type of variable arguments, which is built into each compiler.
 pub(super) const VA_LIST: &str = "__builtin_va_list";
 
 impl<'b> Definitions<'b> {
-    /// Size and alignment of a type as it is written; `None` if C takes it for incomplete here.
+    /// Size and alignment of a type as written; `None` if it is incomplete in C at this point.
     pub(super) fn extent(&mut self, id: TypeId, depth: usize) -> Option<Extent> {
         let mut elements: u64 = 1;
         let mut now = id;
@@ -71,11 +71,11 @@ impl<'b> Definitions<'b> {
                 if let Some(extent) = self.extents.get(&ty.id()) {
                     return Some(*extent);
                 }
-                // One with a name is known once it has been written.
+                // A named one is known once it has been written.
                 if !ty.name().is_empty() || depth > DEEPEST {
                     return None;
                 }
-                // What holds itself ends here.
+                // Recursion ends here.
                 let nothing = Extent { size: 0, align: 1 };
                 self.extents.insert(ty.id(), nothing);
                 let extent = self.layout(ty, depth).extent;
@@ -86,7 +86,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// How a structure or union is laid out, given that what it holds has been written.
+    /// The layout of a structure or union whose member types have been written.
     pub(super) fn layout(&mut self, ty: &Type<'b>, depth: usize) -> Layout {
         let members = ty.nameless_members();
         let mut slots = Vec::with_capacity(members.len());
@@ -116,7 +116,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// How a member is written, the extent of its own type, and its place: offset and width in bits.
+    /// How a member is written, the extent of its own type, and its offset and width in bits.
     pub(super) fn form(
         &mut self,
         member: &Member<'b>,
@@ -144,7 +144,7 @@ impl<'b> Definitions<'b> {
     }
 }
 
-/// On x86-64; on other targets a structure that holds one has another size than the kernel's.
+/// On x86-64; on other targets a structure that contains one has a different size than in the kernel.
 const VA_LIST_EXTENT: Extent = Extent { size: 24, align: 8 };
 
 fn times(extent: Extent, elements: u64) -> Option<Extent> {

@@ -1,4 +1,4 @@
-//! `vmlinux.h`: all types of a kernel or module, and the functions that it lends to programs.
+//! `vmlinux.h`: all types of a kernel or module, and its kfuncs.
 
 use super::Definitions;
 use crate::TypeId;
@@ -6,10 +6,11 @@ use crate::btf::show::sorted::{Order, sorted};
 use crate::btf::{Btf, BtfError, Kind, Type};
 use std::fmt::Write as _;
 
-/// A header with the definitions of a kernel's or module's types, for BPF programs and for others.
+/// A header with the definitions of a kernel's or module's types, for BPF programs and for other code.
 ///
-/// Programs that access a field of these types do so by CO-RE (`preserve_access_index`), unless `BPF_NO_PRESERVE_ACCESS_INDEX` is defined
-/// before the header is included. Functions that kernels lend to programs (kfuncs) are declared unless `BPF_NO_KFUNC_PROTOTYPES` is.
+/// Accesses to fields of these types use CO-RE (`preserve_access_index`), unless `BPF_NO_PRESERVE_ACCESS_INDEX` is defined
+/// before the header is included. Functions that kernels export to programs (kfuncs) are declared unless
+/// `BPF_NO_KFUNC_PROTOTYPES` is.
 ///
 /// ```no_run
 /// use rawbpf::btf::{Btf, c::Header};
@@ -78,7 +79,7 @@ const END: &str = "\
 ";
 
 impl<'b> Header<'b> {
-    /// A header with all types, those of a module's base only as far as the module's own need them.
+    /// A header with all types; of the base of a module, only those that the module's own need.
     pub fn new(btf: &'b Btf<'b>) -> Self {
         Self {
             btf,
@@ -87,12 +88,12 @@ impl<'b> Header<'b> {
         }
     }
 
-    /// With the types in another order.
+    /// Sets the order of the types.
     pub fn order(self, order: Order) -> Self {
         Self { order, ..self }
     }
 
-    /// With nothing but these types and what they need, in this order.
+    /// Restricts the header to these types and what they need, in this order.
     pub fn only(self, roots: impl IntoIterator<Item = TypeId>) -> Self {
         Self {
             roots: roots.into_iter().collect(),
@@ -100,10 +101,10 @@ impl<'b> Header<'b> {
         }
     }
 
-    /// Writes it. [`Definitions::text`] has the text.
+    /// Writes the header. [`Definitions::text`] returns the text.
     ///
     /// # Errors
-    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    /// `TooMuch` if the output would be too large for the size of the types.
     pub fn write(&self) -> Result<Definitions<'b>, BtfError> {
         if self.roots.is_empty() {
             self.btf.expect_walks();
@@ -128,7 +129,7 @@ impl<'b> Header<'b> {
         Ok(definitions)
     }
 
-    /// Declares the functions that the kernel lends to programs.
+    /// Declares the kfuncs.
     fn functions(&self, definitions: &mut Definitions<'b>) -> Result<(), BtfError> {
         let mut functions: Vec<_> = self
             .btf

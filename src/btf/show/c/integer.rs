@@ -1,8 +1,8 @@
-//! Integers, floating-point numbers and enumerations: what C calls them, and how large it makes them.
+//! Integers, floating-point numbers and enumerations: their names and sizes in C.
 
 use crate::btf::{IntEncoding, Kind, Type};
 
-/// The size in bytes of the type that stands for this integer.
+/// The size in bytes of the type for this integer.
 pub(super) fn size(ty: &Type<'_>) -> u32 {
     match ty.size_field() {
         size @ (1 | 2 | 4 | 8 | 16) => size,
@@ -15,12 +15,12 @@ pub(super) fn has_c_name(ty: &Type<'_>) -> bool {
     named_size(ty.name()) == Some(ty.size_field())
 }
 
-/// Whether all words of a name are C's, so that no typedef can have it.
+/// Whether all words of a name are C keywords, so that no typedef can have it.
 fn is_of_c_words(name: &str) -> bool {
     named_size(name).is_some()
 }
 
-/// The size in bytes of what C calls by these words, such as `long unsigned int`.
+/// The size in bytes of the C type with this name, such as `long unsigned int`.
 fn named_size(name: &str) -> Option<u32> {
     let (mut longs, mut size, mut words) = (0_u32, None, 0_u32);
     for word in name.split(' ') {
@@ -38,7 +38,7 @@ fn named_size(name: &str) -> Option<u32> {
     sensible.then(|| size.unwrap_or(if longs > 0 { 8 } else { 4 }))
 }
 
-/// What C calls an integer of this size and encoding.
+/// The C type for an integer of this size and encoding.
 pub(super) fn c_name(ty: &Type<'_>) -> &'static str {
     let encoding = ty.int_encoding();
     let flag = |get: fn(&IntEncoding) -> bool| encoding.as_ref().is_some_and(get);
@@ -58,7 +58,7 @@ pub(super) fn c_name(ty: &Type<'_>) -> &'static str {
     }
 }
 
-/// How many bits a bitfield of this type may have; 0 if there can be none.
+/// The maximum width of a bitfield of this type; 0 if it cannot be one.
 pub(super) fn most_bits(ty: &Type<'_>) -> u32 {
     match ty.kind() {
         Kind::Int if ty.name() == "_Bool" || c_name(ty) == "_Bool" => 1,
@@ -68,7 +68,7 @@ pub(super) fn most_bits(ty: &Type<'_>) -> u32 {
     }
 }
 
-/// The size of the type that stands for this floating-point number.
+/// The size of the type for this floating-point number.
 pub(super) fn float_size(ty: &Type<'_>) -> u32 {
     match ty.size_field() {
         size @ (2 | 4 | 8 | 16) => size,
@@ -76,7 +76,7 @@ pub(super) fn float_size(ty: &Type<'_>) -> u32 {
     }
 }
 
-/// What C calls a floating-point number of this size. BPF has none of 2 bytes, and no compiler one of a byte.
+/// The C type for a floating-point number of this size. BPF has none of 2 bytes, and no compiler has one of a single byte.
 pub(super) fn c_float_name(ty: &Type<'_>) -> &'static str {
     match float_size(ty) {
         4 => "float",
@@ -87,7 +87,7 @@ pub(super) fn c_float_name(ty: &Type<'_>) -> &'static str {
     }
 }
 
-/// How large C makes an enumeration with the attribute of [`enum_mode`].
+/// The size of an enumeration in C with the attribute of [`enum_mode`].
 pub(super) fn enum_size(ty: &Type<'_>) -> u32 {
     match (ty.size_field(), needs_64_bits(ty)) {
         (8, _) | (_, true) => 8,
@@ -96,7 +96,7 @@ pub(super) fn enum_size(ty: &Type<'_>) -> u32 {
     }
 }
 
-/// The machine mode that gives an enumeration its size, unless C gives it that anyway.
+/// The machine mode that gives an enumeration its size, unless C chooses that size anyway.
 pub(super) fn enum_mode(ty: &Type<'_>) -> Option<&'static str> {
     match ty.size_field() {
         _ if needs_64_bits(ty) => None,
@@ -107,7 +107,7 @@ pub(super) fn enum_mode(ty: &Type<'_>) -> Option<&'static str> {
     }
 }
 
-/// Whether a constant does not fit into 32 bits.
+/// Whether a constant does not fit in 32 bits.
 fn needs_64_bits(ty: &Type<'_>) -> bool {
     if ty.kind() == Kind::Enum {
         // Its constants are all of one sign's 32 bits.
@@ -129,11 +129,11 @@ fn needs_64_bits(ty: &Type<'_>) -> bool {
     below && above
 }
 
-/// Whether a number has a name that has to be defined: C has none of this name, or one of another size.
+/// Whether a number type needs a typedef: C has none of this name, or one of a different size.
 pub(super) fn needs_alias(ty: &Type<'_>) -> bool {
     match ty.kind() {
         Kind::Int => !has_c_name(ty) && !ty.name().is_empty() && !is_of_c_words(ty.name()),
-        // What `long double` is depends on the target.
+        // The format of `long double` depends on the target.
         Kind::Float => !matches!(ty.name(), "float" | "double" | "long double"),
         _ => false,
     }

@@ -1,46 +1,46 @@
-//! Where a C compiler puts the members of a structure, and what has to be written so that it puts them where BTF says.
+//! The layout of a structure by C compilers, and what must be written to make it match BTF.
 //!
-//! The compiler's rules are those that gcc and clang share for x86-64 and BPF: a member lies at the next multiple of its alignment, a
-//! bitfield right behind the last one unless it would cross a unit of its type, and the size is a multiple of the largest
-//! alignment. Bitfields without a name leave gaps, one of width 0 goes on to the next unit of its type; neither adds to the
-//! structure's alignment. In a packed structure everything lies at the next byte, bitfields at the next bit, but width 0 keeps its meaning.
+//! The rules are those that gcc and clang share for x86-64 and BPF: a member is at the next multiple of its alignment, a
+//! bitfield directly after the previous one unless it would cross a unit of its type, and the size is a multiple of the largest
+//! alignment. Unnamed bitfields leave gaps, one of width 0 skips to the next unit of its type; neither affects the structure's
+//! alignment. In a packed structure everything is at the next byte, bitfields at the next bit, but width 0 keeps its meaning.
 
-/// Size and alignment of a type as it is written, in bytes.
+/// Size and alignment of a type as written, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) size: u64,
     pub(super) align: u32,
 }
 
-/// A member, as far as its place is concerned.
+/// A member, as far as the layout is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     /// Its index in the type.
     pub(super) index: usize,
-    /// Where it has to lie, in bits from the start of the structure.
+    /// Its required offset in the structure, in bits.
     pub(super) offset: u64,
-    /// The type that it is written with.
+    /// The extent of the type as written.
     pub(super) extent: Extent,
     /// Its width in bits if it is a bitfield.
     pub(super) width: Option<u32>,
 }
 
-/// What is written between the braces, in this order.
+/// A piece of the text between the braces, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// The member of this index.
+    /// The member with this index.
     Member(usize),
-    /// A bitfield without a name: `long: 64`.
+    /// An unnamed bitfield: `long: 64`.
     Gap(Unit, u32),
-    /// An array of so many bytes, for gaps that would take many lines.
+    /// An array of this many bytes, for gaps that would take many lines.
     Bytes(u64),
-    /// The start of a structure, in a union of such, whose members lie upon those of the others.
+    /// The start of a structure in a union of structures, whose members overlap those of the others.
     LaneStart,
-    /// The end of it.
+    /// The end of such a structure.
     LaneEnd,
 }
 
-/// A type that gaps are made of.
+/// The type of an unnamed bitfield.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Char,
@@ -78,23 +78,23 @@ pub(super) struct Layout {
     pub(super) packed: bool,
     /// `__attribute__((aligned(n)))`, for unions that are larger than their members.
     pub(super) aligned: Option<u32>,
-    /// Its members lie upon each other: it holds a union of structures.
+    /// Its members overlap: it contains a union of structures.
     pub(super) lanes: bool,
-    /// What a compiler makes of it.
+    /// Its extent as compiled.
     pub(super) extent: Extent,
 }
 
-/// Whether a compiler may leave gaps by itself.
+/// Whether the compiler may insert gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
     Natural,
     Packed,
 }
 
-/// More lines than this are not written for one gap; no processor's cache lines are larger.
+/// The maximum number of lines for one gap; no processor's cache lines are larger.
 const MOST_GAP_LINES: u64 = 32;
 
-/// The layout of a structure of `size` bytes: the plainest text that a compiler lays out in this way.
+/// The layout of a structure of `size` bytes: the simplest text that compilers lay out in this way.
 pub(super) fn structure(slots: &[Slot], size: u64) -> Layout {
     let mut sorted;
     let slots = if slots.is_sorted_by_key(|slot| slot.offset) {
@@ -109,7 +109,7 @@ pub(super) fn structure(slots: &[Slot], size: u64) -> Layout {
         .unwrap_or_else(|| lanes(slots, size))
 }
 
-/// Tries to write the members one after the other; `None` if a compiler would put one somewhere else.
+/// Tries to write the members in order; `None` if a compiler would put one at a different offset.
 fn attempt(slots: &[Slot], size: u64, packing: Packing) -> Option<Layout> {
     let mut text = Text::new(packing);
     for slot in slots {
@@ -128,7 +128,7 @@ fn attempt(slots: &[Slot], size: u64, packing: Packing) -> Option<Layout> {
     })
 }
 
-/// A union of packed structures, each with members that do not lie upon each other.
+/// A union of packed structures, each with members that do not overlap.
 fn lanes(slots: &[Slot], size: u64) -> Layout {
     let mut pieces = Vec::new();
     let mut lane = Text::new(Packing::Packed);
@@ -140,7 +140,7 @@ fn lanes(slots: &[Slot], size: u64) -> Layout {
         pieces.push(Piece::LaneEnd);
     };
     for slot in slots {
-        // What does not start at a byte, though it is no bitfield, is out of reach of C.
+        // C cannot express a member that is not a bitfield and does not start at a byte.
         let slot = Slot {
             offset: if slot.width.is_none() {
                 slot.offset / 8 * 8
@@ -151,7 +151,7 @@ fn lanes(slots: &[Slot], size: u64) -> Layout {
         };
         if lane.member(&slot).is_none() {
             close(std::mem::replace(&mut lane, Text::new(Packing::Packed)));
-            // The first member of a lane always has its place.
+            // The first member of a lane always fits.
             let _ = lane.member(&slot);
         }
     }
@@ -219,13 +219,13 @@ pub(super) fn union(slots: &[Slot], size: u64) -> Layout {
             layout.extent.align = n;
         }
         None if largest < size => layout.pieces.push(Piece::Bytes(size)),
-        // A member that is larger than the union: no C says that.
+        // A member that is larger than the union: C cannot express that.
         None => layout.extent.size = largest,
     }
     layout
 }
 
-/// Pieces, and how far a compiler has come after them.
+/// Pieces, and the compiler's position after them.
 struct Text {
     pieces: Vec<Piece>,
     packing: Packing,
@@ -247,7 +247,7 @@ impl Text {
         }
     }
 
-    /// The alignment in bits that a compiler gives something of this alignment in bytes.
+    /// The alignment in bits that a compiler uses for this alignment in bytes.
     fn align_bits(&self, align: u32) -> u64 {
         match self.packing {
             Packing::Natural => u64::from(align).saturating_mul(8),
@@ -255,7 +255,7 @@ impl Text {
         }
     }
 
-    /// Writes a member, after what makes it lie where it has to; `None` if nothing does.
+    /// Writes a member, preceded by the gaps that put it at its offset; `None` if that is impossible.
     fn member(&mut self, slot: &Slot) -> Option<()> {
         let end = match slot.width {
             Some(width) => self.bitfield(slot, width)?,
@@ -270,7 +270,7 @@ impl Text {
         Some(())
     }
 
-    /// Where a member that is no bitfield ends.
+    /// The end of a member that is not a bitfield.
     fn plain(&mut self, slot: &Slot) -> Option<u64> {
         let align = self.align_bits(slot.extent.align);
         if !slot.offset.is_multiple_of(align) {
@@ -280,7 +280,7 @@ impl Text {
         slot.offset.checked_add(slot.extent.size.checked_mul(8)?)
     }
 
-    /// Where a bitfield ends.
+    /// The end of a bitfield.
     fn bitfield(&mut self, slot: &Slot, width: u32) -> Option<u64> {
         let unit = slot.extent.size.checked_mul(8)?;
         let crosses = (slot.offset % self.align_bits(slot.extent.align).max(1))
@@ -293,7 +293,7 @@ impl Text {
         slot.offset.checked_add(u64::from(width))
     }
 
-    /// Writes what is behind the last member of a structure of `size` bytes.
+    /// Writes the gap after the last member of a structure of `size` bytes.
     fn tail(&mut self, size: u64) -> Option<()> {
         let align = self.align_bits(self.align);
         let end = size.checked_mul(8)?;
@@ -303,7 +303,7 @@ impl Text {
         self.fill(end, align, false)
     }
 
-    /// Writes gaps up to the bit `to`, where something of this alignment in bits follows.
+    /// Writes gaps up to the bit `to`, which is followed by something of this alignment in bits.
     fn fill(&mut self, to: u64, align: u64, in_bitfields: bool) -> Option<()> {
         let gap = to.checked_sub(self.at)?;
         if gap == 0 {
@@ -356,8 +356,8 @@ impl Text {
     }
 }
 
-/// Few and large bitfields for the bits from `at` to `to`. They count on a compiler's own gaps; whether that is right has to
-/// be looked at afterwards.
+/// Few and large bitfields for the bits from `at` to `to`. They rely on the compiler's own gaps, which must be verified
+/// afterwards.
 fn tidy_gaps(
     at: u64,
     to: u64,
@@ -373,7 +373,7 @@ fn tidy_gaps(
     if now > at {
         let comes_by_itself = match to - now {
             0 => at.next_multiple_of(align) == now,
-            // The next bitfield has no room before the boundary.
+            // The next bitfield does not fit before the boundary.
             rest => packing == Packing::Natural && rest.min(u64::from(unit.bits())) > now - at,
         };
         let to_boundary = u32::try_from(now - at).unwrap_or_default();

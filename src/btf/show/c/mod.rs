@@ -1,15 +1,15 @@
-//! Types in, their definitions in C out: what `vmlinux.h` consists of.
+//! Types in, their definitions in C out: the contents of `vmlinux.h`.
 //!
-//! A compiler lays the definitions out exactly as BTF says, whatever attributes the kernel's own source has: [`Definitions`]
-//! computes what gcc and clang make of a structure, and writes gaps, `packed` and `aligned` where they would do otherwise.
+//! Compilers lay the definitions out exactly as in BTF, whatever attributes the kernel's own source has: [`Definitions`]
+//! computes how gcc and clang lay a structure out, and adds gaps, `packed` and `aligned` where that would differ.
 //!
 //! ```text
 //!  header (vmlinux.h: guards, all types, kernel functions)      asserts (sizes and offsets, for a compiler to check)
-//!     `--> definitions --> order    complete types first, then declarations of what is pointed to
+//!     `--> definitions --> order    complete types first, then declarations of pointer targets
 //!                            |--> define    a structure, an enumeration, a typedef
 //!                            |       `--> layout    members and gaps, given each member's extent
 //!                            `--> declare   a type around a name
-//!          on the way: names (what C allows, each once), integer (numbers by size), tags (as attributes)
+//!          helpers: names (valid and unique), integer (numbers by size), tags (as attributes)
 //! ```
 
 mod asserts;

@@ -1,5 +1,5 @@
-//! Names as C allows them, each once: structures, unions and enumerations share one space, typedefs and constants another, and the
-//! members of each structure have one of their own.
+//! Unique valid C names: structures, unions and enumerations share one namespace, typedefs and constants another, and the
+//! members of each structure have their own.
 
 use crate::TypeId;
 use crate::btf::show::names::{Space, plain};
@@ -8,7 +8,7 @@ use crate::keyed_hash::Table;
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 
-/// Words that C keeps for itself (up to C23, without those that kernels define: `bool`, `true`, `false`), and those of gcc and clang.
+/// Keywords of C (up to C23, without those that kernels define: `bool`, `true`, `false`), and those of gcc and clang.
 const KEYWORDS: &[&str] = &[
     "alignas",
     "alignof",
@@ -79,7 +79,7 @@ const KEYWORDS: &[&str] = &[
     "__volatile__",
 ];
 
-/// The name as C allows it: other characters become `_`, and so does what would make it a keyword.
+/// A valid C identifier: invalid characters become `_`, and keywords are changed.
 pub(super) fn identifier(name: &str) -> Cow<'_, str> {
     if is_keyword(name) {
         format!("{name}_").into()
@@ -89,23 +89,23 @@ pub(super) fn identifier(name: &str) -> Cow<'_, str> {
 }
 
 fn is_keyword(name: &str) -> bool {
-    // All are short, and no name of a kernel's is one: a look at the length spares most comparisons.
+    // All are short, and no kernel uses one as a name: checking the length avoids most comparisons.
     (2..=14).contains(&name.len()) && KEYWORDS.contains(&name)
 }
 
-/// Who has a name in the space of structures, unions and enumerations.
+/// The owner of a name in the namespace of structures, unions and enumerations.
 #[derive(Clone, Copy)]
 struct Tag {
     kind: Kind,
-    /// A definition has it; until then only forward declarations do.
+    /// Whether a definition has it, and not only forward declarations.
     is_defined: bool,
 }
 
-/// The names that have been given.
+/// The names in use.
 #[derive(Default)]
 pub(super) struct Names<'b> {
     tags: Table<Cow<'b, str>, Tag>,
-    /// How often each tag was wanted by another than the first who has it.
+    /// How often each tag was requested by types other than its first owner.
     more_tags: Space<'b>,
     ordinary: Space<'b>,
     of_types: Table<TypeId, Cow<'b, str>>,
@@ -153,12 +153,12 @@ impl<'b> Names<'b> {
     }
 }
 
-/// `None` for what is not named after `struct`, `union` or `enum`.
+/// `None` for types that are not written with `struct`, `union` or `enum`.
 fn tag_of(ty: &Type<'_>) -> Option<Tag> {
     let tag = |kind, is_defined| Some(Tag { kind, is_defined });
     match ty.kind() {
         Kind::Struct | Kind::Union => tag(ty.kind(), true),
-        // One without constants declares another.
+        // An enumeration without constants is a forward declaration.
         Kind::Enum | Kind::Enum64 => tag(Kind::Enum, ty.vlen() > 0),
         Kind::Fwd if ty.kflag() => tag(Kind::Union, false),
         Kind::Fwd => tag(Kind::Struct, false),
@@ -166,7 +166,7 @@ fn tag_of(ty: &Type<'_>) -> Option<Tag> {
     }
 }
 
-/// The names of the members of one structure, with those of its anonymous members.
+/// The names of one structure's members, including those of its anonymous members.
 #[derive(Default)]
 pub(super) struct Members<'b> {
     taken: Space<'b>,
@@ -174,12 +174,12 @@ pub(super) struct Members<'b> {
 }
 
 impl<'b> Members<'b> {
-    /// A member's name, the same for the same order of calls.
+    /// A member's name, which depends only on the order of calls.
     pub(super) fn name(&mut self, name: &'b str) -> Cow<'b, str> {
         self.taken.take(identifier(name))
     }
 
-    /// A name for an array of bytes that nobody asked for.
+    /// A name for an array of padding bytes.
     pub(super) fn gap(&mut self) -> Cow<'b, str> {
         self.gaps = self.gaps.saturating_add(1);
         self.taken.take(format!("__gap{}", self.gaps).into())

@@ -1,8 +1,8 @@
-//! What has to stand before what.
+//! The order of definitions and declarations.
 //!
-//! A structure needs the complete types of its members, and the names of what they point to. Complete types are written first
-//! ([`Definitions::add_in_order`] walks to them, without recursion); what is only pointed to is declared right in front of the
-//! definition that needs it ([`Definitions::prepare`]).
+//! A structure needs the complete types of its members, and the names of those that they point to. Complete types are written
+//! first ([`Definitions::add_in_order`] visits them, without recursion); those that are only pointed to are declared directly
+//! before the definition that needs them ([`Definitions::prepare`]).
 
 use super::Definitions;
 use super::definitions::State;
@@ -20,9 +20,9 @@ enum Reference {
     Pointer,
 }
 
-/// What is left to do.
+/// A step that remains to be done.
 enum Step {
-    /// See to it that all is there that the type needs.
+    /// Write everything that the type needs.
     Visit(TypeId, Reference),
     /// Write its definition.
     Write(TypeId),
@@ -57,7 +57,7 @@ impl<'b> Definitions<'b> {
             Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {
                 steps.extend(visit(&ty, reference));
             }
-            // An element must be complete even where the array is only pointed to.
+            // The element type must be complete even if there is only a pointer to the array.
             Kind::Array => {
                 let element = ty.array().map(|array| array.element);
                 steps.extend(element.map(|id| Step::Visit(id, Reference::Value)));
@@ -81,7 +81,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// Writes a type after these steps, unless it is going to be written already.
+    /// Writes a type after these steps, unless that is already planned.
     fn begin(&mut self, id: TypeId, first: impl IntoIterator<Item = Step>, steps: &mut Vec<Step>) {
         if self.set_first(id, State::BEGUN) {
             steps.push(Step::Write(id));
@@ -89,15 +89,15 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// Enumerations without a name are written where they are used.
+    /// Anonymous enumerations are written where they are used.
     fn write_unless_inline(&mut self, ty: &Type<'b>) {
         if !ty.name().is_empty() || !self.is(ty.id(), State::REFERENCED) {
             self.write(ty.id());
         }
     }
 
-    /// Whether something behind a pointer to this type has to be written out: an anonymous structure, an enumeration, the element
-    /// of an array. A typedef of nothing of that kind is written where it is needed.
+    /// Whether something behind a pointer to this type must be written out: an anonymous structure, an enumeration, the element
+    /// of an array. A typedef without any of these is written where it is needed.
     fn is_strong(&mut self, id: TypeId, depth: usize) -> bool {
         self.spend(id, 1);
         let Ok(ty) = self.btf.get(id) else {
@@ -131,8 +131,8 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// Declares what is pointed to in the type, as far as it has not been: `container` is being written, and known in itself. Says whether
-    /// nothing is left out.
+    /// Declares what the type points to, unless that has been done: `container` is being written, and its name is known inside.
+    /// Returns whether nothing was left out.
     pub(super) fn prepare(&mut self, id: TypeId, container: TypeId, depth: usize) -> bool {
         self.spend(id, 1);
         if depth > LONGEST_WAY || self.is_exhausted() || self.is(id, State::PREPARED) {
@@ -162,7 +162,7 @@ impl<'b> Definitions<'b> {
                 true
             }
             Kind::Struct | Kind::Union if ty.name().is_empty() => {
-                // A loop of anonymous structures ends here, too.
+                // Cycles of anonymous structures end here, too.
                 self.set(id, State::PREPARED);
                 let mut members = ty.nameless_members();
                 let all = members.try_fold(true, |all, member| {
@@ -205,31 +205,31 @@ impl<'b> Definitions<'b> {
         all
     }
 
-    /// A name for a number that C calls otherwise.
+    /// A typedef for a number with a different name in C.
     fn alias(&mut self, ty: &Type<'b>) {
         let id = ty.id();
-        // What is only the index of arrays is written nowhere.
+        // A type that is only the index type of arrays is not written.
         let is_used = self.is(id, State::REFERENCED);
         if is_used && integer::needs_alias(ty) && self.set_first(id, State::DONE) {
             self.write_alias(ty);
         }
     }
 
-    /// Whether a typedef is one that compilers have by themselves.
+    /// Whether a typedef is built into compilers.
     pub(super) fn is_builtin(ty: &Type<'_>) -> bool {
         ty.kind() == Kind::Typedef && ty.name() == VA_LIST
     }
 }
 
-/// Typedefs of pointers to typedefs, functions that take functions: so deep.
+/// The maximum nesting of typedefs of pointers to typedefs, and functions that take functions.
 const LONGEST_WAY: usize = 200;
 
-/// A visit to what a type refers to.
+/// A visit to the target of a type.
 fn visit(ty: &Type<'_>, reference: Reference) -> Option<Step> {
     ty.target().map(|id| Step::Visit(id, reference))
 }
 
-/// Visits to the members' types, the first one at the end.
+/// Visits to the members' types, in reverse order.
 fn visit_members<'b>(ty: &Type<'b>) -> impl Iterator<Item = Step> + use<'b> {
     let members = ty.nameless_members().rev();
     members.map(|member| Step::Visit(member.type_id, Reference::Value))

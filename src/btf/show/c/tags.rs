@@ -1,15 +1,15 @@
-//! Tags, which become attributes. Their text is anybody's: it must not end the attribute, or the comment that it stands in.
+//! Tags, which become attributes. Their text is untrusted: it must not end the attribute, or the comment that contains it.
 
 use crate::TypeId;
 use crate::btf::Type;
 use crate::keyed_hash::Table;
 use std::fmt::Write as _;
 
-/// The tags of declarations: of a whole one (`None`), or of one of its members.
+/// The tags of declarations: of the whole declaration (`None`), or of one of its members.
 #[derive(Default)]
 pub(super) struct Tags<'b>(Table<(TypeId, Option<u32>), Vec<&'b str>>);
 
-/// So many tags of one declaration are kept. Compilers write one or two.
+/// How many tags of one declaration are kept. Compilers emit one or two.
 const MOST: usize = 16;
 
 impl<'b> Tags<'b> {
@@ -26,12 +26,12 @@ impl<'b> Tags<'b> {
         self.0.get(&(id, component)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the declaration as a whole has this tag.
+    /// Whether the whole declaration has this tag.
     pub(super) fn has(&self, id: TypeId, tag: &str) -> bool {
         self.of(id, None).contains(&tag)
     }
 
-    /// As attributes, with a space before each.
+    /// As attributes, each preceded by a space.
     pub(super) fn attributes(&self, id: TypeId, component: Option<u32>) -> String {
         let mut text = String::new();
         for tag in self.of(id, component) {
@@ -42,7 +42,8 @@ impl<'b> Tags<'b> {
     }
 }
 
-/// The attribute of a tagged type: `btf_type_tag`, or for tags with the flag the attribute that they name; nothing if they name none.
+/// The attribute of a tagged type: `btf_type_tag`, or for tags with the flag the attribute that they name; empty if they name
+/// none.
 pub(super) fn of_type(ty: &Type<'_>) -> String {
     let name = ty.name();
     if !ty.kflag() {
@@ -61,7 +62,7 @@ pub(super) fn of_type(ty: &Type<'_>) -> String {
     }
 }
 
-/// Text within quotes.
+/// Text inside quotes.
 fn quoted(text: &str) -> String {
     let shown = |c: char| {
         if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '?') || c == ' ' {

@@ -1,4 +1,4 @@
-//! Definitions as C, word for word. Whether compilers agree is seen in `tests/c_definitions.rs`.
+//! Exact definitions in C. `tests/c_definitions.rs` checks that compilers agree.
 
 use super::*;
 use crate::TypeId;
@@ -6,7 +6,7 @@ use crate::btf::{
     BtfBuilder, BtfError, Enumerator, FwdKind, IntEncoding, Linkage, Member, Signedness,
 };
 
-/// What is written for all types of a blob, in the order of their numbers.
+/// The output for all types of a blob, in the order of their ids.
 fn written(make: impl FnOnce(&mut BtfBuilder)) -> String {
     let mut editor = BtfBuilder::new();
     make(&mut editor);
@@ -219,7 +219,7 @@ fn what_holds_itself_becomes_bytes() {
         "struct a;\n\nstruct b {\n\tunsigned char a[8];\n};\n\nstruct a {\n\tstruct b b;\n};\n\n\
          struct later;\n\nstruct c {\n\tunsigned char later[0];\n\tint: 32;\n};\n\n"
     );
-    // Without names there is no loop, but no end either.
+    // Without names there is no cycle, but no end either.
     let text = written(|b| {
         let anonymous = b.next_id();
         let ptr = TypeId(anonymous.0 + 1);
@@ -256,7 +256,7 @@ fn a_header_declares_kernel_functions() {
         text.starts_with("#ifndef __VMLINUX_H__\n")
             && text.ends_with("#endif /* __VMLINUX_H__ */\n")
     );
-    // Of a part of the types, nothing but that.
+    // For a subset of the types, nothing else.
     let text = Header::new(&btf).only([task]).write().unwrap().take_text();
     assert!(text.contains("\n\nstruct task_struct;\n\n#if") && !text.contains("bpf_a"));
 }
@@ -319,7 +319,7 @@ fn asserts_tell_sizes_and_offsets() {
     );
 }
 
-/// Found by fuzzing: structures without a name that hold themselves and each other, which took a time beyond all bounds.
+/// Found by fuzzing: anonymous structures that contain themselves and each other, which took unbounded time.
 #[test]
 fn what_holds_itself_many_times_is_asserted_in_bounded_time() {
     let mut b = BtfBuilder::new();
@@ -347,10 +347,10 @@ fn what_holds_itself_many_times_is_asserted_in_bounded_time() {
     assert!(definitions.text().len() < 1 << 20);
 }
 
-/// Makes types, more for a larger number.
+/// Adds types, more for a larger number.
 type Make<'m> = &'m dyn Fn(&mut BtfBuilder, u32);
 
-/// Work for the types that `make` makes with this number.
+/// The work for the types that `make` adds for this number.
 fn work(make: impl Fn(&mut BtfBuilder, u32), n: u32) -> usize {
     let mut b = BtfBuilder::new();
     make(&mut b, n);
@@ -383,7 +383,7 @@ fn twice_the_types_are_twice_the_work() {
         }
     };
     let nested = |b: &mut BtfBuilder, n: u32| {
-        // The outermost first: the way down is long.
+        // The outermost first: the nesting is deep.
         let first = b.next_id();
         for i in 1..n {
             b.add_struct("s", 8, [("in", TypeId(first.0 + i), 0)]);

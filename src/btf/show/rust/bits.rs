@@ -1,11 +1,11 @@
-//! Bitfields: how Rust gets at them, with functions that all of them share.
+//! Bitfields: accessors in Rust, with helper functions that all of them share.
 
 use super::expression::{Class, Expression};
 use std::fmt::Write as _;
 
-/// What stands once in front of all definitions: imports, and what their bitfields are read and written by.
+/// The text that precedes all definitions: imports, and the helper functions for bitfields.
 ///
-/// [`Module`](super::Module) writes it. Names that it uses are given to no type.
+/// [`Module`](super::Module) writes it. No type gets a name that it uses.
 pub const PRELUDE: &str = "\
 use ::zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
@@ -49,8 +49,8 @@ const fn set_bits(storage_: &mut [u8], first_: usize, width_: usize, value_: u64
 }
 ";
 
-/// Names in [`PRELUDE`], and those of variables in what is written and in what zerocopy's macros make of it: Rust takes a constant of the
-/// same name for what a variable is compared with.
+/// Names in [`PRELUDE`], and names of variables in the output and in the expansion of zerocopy's macros: in patterns, Rust
+/// would take a variable for a constant of the same name.
 pub(super) const RESERVED: &[&str] = &[
     "FromBytes",
     "FromZeros",
@@ -80,16 +80,16 @@ pub(super) const RESERVED: &[&str] = &[
     "slf",
 ];
 
-/// A bitfield, within the bytes that hold it.
+/// A bitfield in the bytes that contain it.
 pub(super) struct Bitfield<'t> {
-    /// The member that holds the bytes.
+    /// The member that contains the bytes.
     pub(super) storage: &'t str,
-    /// Bits from the start of those bytes.
+    /// Offset in those bytes, in bits.
     pub(super) first: u64,
     /// Its width, 1 to 64 bits.
     pub(super) width: u32,
     pub(super) ty: &'t Expression<'t>,
-    /// The functions that read it and write it.
+    /// The names of its accessors.
     pub(super) getter: &'t str,
     pub(super) setter: &'t str,
 }

@@ -1,4 +1,4 @@
-//! Structures and unions: their members in their places, what lies between them, and what is asserted.
+//! Structures and unions: their members, the padding between them, and the asserts.
 
 use super::Definitions;
 use super::bits::Bitfield;
@@ -10,13 +10,13 @@ use crate::btf::show::names::Space;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A structure or union that is to be written.
+/// A structure or union to write.
 pub(super) struct Body<'b> {
     pub(super) id: TypeId,
     pub(super) name: Cow<'b, str>,
-    /// What it is in C.
+    /// Its declaration in C.
     pub(super) remark: String,
-    /// In bytes.
+    /// Size in bytes.
     pub(super) size: u64,
     pub(super) parts: Vec<Part<'b>>,
     /// The names of its members.
@@ -27,25 +27,25 @@ pub(super) struct Body<'b> {
 pub(super) struct Part<'b> {
     pub(super) name: Cow<'b, str>,
     pub(super) is_unnamed: bool,
-    /// In bits.
+    /// Offset in bits.
     pub(super) offset: u64,
     pub(super) width: Width,
     pub(super) ty: Expression<'b>,
-    /// What it is in C.
+    /// Its declaration in C.
     pub(super) remark: Option<String>,
 }
 
-/// How much of its type a member has.
+/// How much of its type a member uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Width {
     Whole,
-    /// So many bits, which functions read and write.
+    /// This many bits, with accessors.
     Bits(u32),
-    /// So many bits of something that is no number of at most 64 bits.
+    /// This many bits of a type that is not a number of at most 64 bits.
     BitsWithoutAccess(u32),
 }
 
-/// Whether bits of this type can be had as a number.
+/// Whether bits of this type can be represented as a number.
 pub(super) fn is_wide(ty: &Expression<'_>, width: u32) -> bool {
     let bits = ty.facts.size.saturating_mul(8).min(64);
     ty.class != Class::Other && (1..=bits).contains(&u64::from(width))
@@ -67,7 +67,7 @@ impl Part<'_> {
         }
     }
 
-    /// Whether a union has it as a member of its own.
+    /// Whether it is a direct member of a union.
     fn is_plain(&self, size: u64) -> bool {
         self.width == Width::Whole && self.offset == 0 && self.ty.facts.size <= size
     }
@@ -186,7 +186,8 @@ impl<'b> Definitions<'b> {
         facts
     }
 
-    /// A structure around a member of a union that is a bitfield, or does not lie at its start; `None` if it does not fit into it.
+    /// A structure around a member of a union that is a bitfield, or that has a nonzero offset; `None` if it does not fit into
+    /// it.
     fn lane(&mut self, union: &Body<'b>, part: Part<'b>) -> Option<Part<'b>> {
         let end = match part.width {
             Width::Whole => part
@@ -228,7 +229,7 @@ impl<'b> Definitions<'b> {
         })
     }
 
-    /// Tells what a structure has no member for.
+    /// Describes in comments what a structure has no member for.
     fn left_out(&mut self, body: &Body<'b>, layout: &Layout) {
         for part in layout
             .left_out
@@ -246,7 +247,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// All that stands in front of the members.
+    /// Everything before the members.
     fn head(&mut self, body: &Body<'b>, keyword: &str, packed: bool, facts: Facts) {
         let Body {
             name, remark, size, ..
@@ -283,7 +284,7 @@ fn assert_offset(text: &mut String, of: &str, member: &str, bytes: u64) {
     );
 }
 
-/// The functions of a bitfield, in bytes that start here.
+/// The accessors of a bitfield, in bytes that start here.
 fn accessors<'b>(
     part: &Part<'b>,
     storage: &str,

@@ -1,4 +1,4 @@
-//! What is written for a type: an enumeration, a typedef, and of structures and unions what their members are.
+//! The definition of a type: an enumeration, a typedef, or the parts of a structure or union.
 
 use super::Definitions;
 use super::compose::{Body, Part, Width, is_wide};
@@ -11,11 +11,11 @@ use crate::btf::{Enumerator, Kind, Type};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// So many bytes of what a type is called in C are told.
+/// The maximum length in bytes of a C declaration in a comment.
 const LONGEST_REMARK: usize = 200;
 
 impl<'b> Definitions<'b> {
-    /// Writes a definition, after all that it holds.
+    /// Writes a definition, after all that it contains.
     pub(super) fn write(&mut self, ty: &Type<'b>) {
         match ty.kind() {
             Kind::Struct | Kind::Union => self.composite(ty),
@@ -82,7 +82,7 @@ impl<'b> Definitions<'b> {
         self.known.insert(ty.id(), facts);
     }
 
-    /// What is told of a member: what it is in C, where Rust does not say it.
+    /// The comment on a member: its C declaration, if Rust's type does not show it.
     fn remark(&mut self, is_written: bool, id: TypeId, width: Option<u32>) -> Option<String> {
         let tells = !is_written || width.is_some() || self.is_pointer(id);
         tells.then(|| self.c_name(id))
@@ -106,7 +106,7 @@ impl<'b> Definitions<'b> {
         false
     }
 
-    /// A type as C writes it, fit for a comment.
+    /// A type as written in C, safe for a comment.
     pub(super) fn c_name(&mut self, id: TypeId) -> String {
         let name = self.btf.type_name(id);
         let name: String = name.chars().take(LONGEST_REMARK).map(harmless).collect();
@@ -151,7 +151,7 @@ impl<'b> Definitions<'b> {
             .insert(ty.id(), Facts::plain(u64::from(size), size));
     }
 
-    /// The constants of an enumeration that has no name, and that nothing is of.
+    /// The constants of an anonymous enumeration that is not used as a type.
     fn constants(&mut self, ty: &Type<'b>) {
         let Some(inner) = enum_inner(ty) else { return };
         for constant in ty.enumerators() {
@@ -189,7 +189,7 @@ impl<'b> Definitions<'b> {
         let _ = write!(self.text, "pub type {name} = {text};\n\n");
     }
 
-    /// What is only declared: nobody has a value of it.
+    /// A type that is only declared: it has no values.
     fn forward(&mut self, ty: &Type<'b>) {
         let Some(name) = self.names.get(ty.id()).cloned() else {
             return;
@@ -203,7 +203,7 @@ impl<'b> Definitions<'b> {
     }
 }
 
-/// A constant as the integer of its enumeration has it; of one that does not fit, the bits that do.
+/// The value of a constant as an integer of its enumeration; truncated if it does not fit.
 fn value(ty: &Type<'_>, constant: &Enumerator<'_>) -> i128 {
     let bits = ty.size_field().saturating_mul(8).clamp(8, 64);
     let unused = 64_u32.saturating_sub(bits);
@@ -215,7 +215,7 @@ fn value(ty: &Type<'_>, constant: &Enumerator<'_>) -> i128 {
     }
 }
 
-/// Characters that end no comment, turn no text around, and are no markup.
+/// Excludes characters that could end the comment, change the text direction, or act as markup.
 fn harmless(c: char) -> char {
     if c.is_ascii_graphic() && c != '`' || c == ' ' {
         c

@@ -1,4 +1,4 @@
-//! Which definitions have been written, and in which order.
+//! The definitions that have been written, and their order.
 
 use super::expression::Facts;
 use super::names::{Names, identifier};
@@ -7,7 +7,7 @@ use crate::btf::show::budget::Budget;
 use crate::btf::{Btf, BtfError, Kind, Type};
 use crate::keyed_hash::{Set, Table};
 
-/// Definitions in Rust, with the [`PRELUDE`](super::PRELUDE) in front of them.
+/// Definitions in Rust, which require the [`PRELUDE`](super::PRELUDE) before them.
 ///
 /// ```
 /// use rawbpf::btf::rust::Definitions;
@@ -40,7 +40,7 @@ pub struct Definitions<'b> {
     pub(super) btf: &'b Btf<'b>,
     pub(super) text: String,
     pub(super) names: Names<'b>,
-    /// What has been written.
+    /// The types that have been written.
     pub(super) known: Table<TypeId, Facts>,
     pub(super) budget: Budget,
     visited: Set<TypeId>,
@@ -55,9 +55,9 @@ impl std::fmt::Debug for Definitions<'_> {
     }
 }
 
-/// What is left to do.
+/// A step that remains to be done.
 enum Step {
-    /// See to it that all is there that the type needs.
+    /// Write everything that the type needs.
     Visit(TypeId),
     /// Write its definition.
     Write(TypeId),
@@ -77,11 +77,11 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// Adds the definition of a type, after all that it holds and that has not been written yet; of a variable or section, those of
-    /// its types. Nothing is added of what is only pointed to, and of functions.
+    /// Adds the definition of a type, after all that it contains and that have not been written yet; for a variable or section,
+    /// those of its types. Nothing is added for types that are only pointed to, and for functions.
     ///
     /// # Errors
-    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    /// `TooMuch` if the output would be too large for the size of the types.
     pub fn add(&mut self, id: TypeId) -> Result<(), BtfError> {
         let mut steps = vec![Step::Visit(id)];
         while let Some(step) = steps.pop() {
@@ -101,7 +101,7 @@ impl<'b> Definitions<'b> {
         &self.text
     }
 
-    /// What has been written since it was last taken.
+    /// What has been written since the last call.
     pub fn take_text(&mut self) -> String {
         std::mem::take(&mut self.text)
     }
@@ -135,10 +135,10 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// Names what members are of and has no name after them.
+    /// Names the anonymous types of members after the members.
     fn name_members(&mut self, ty: &Type<'b>) {
         if ty.name().is_empty() {
-            // Nothing is written around it, unless it has been named after that.
+            // An anonymous type at the top level, unless it was already named after a member.
             self.names
                 .name_after(ty.id(), "anonymous", &ty.id().to_string());
         }
@@ -158,7 +158,7 @@ impl<'b> Definitions<'b> {
         }
     }
 
-    /// The structure, union or enumeration without a name that a member is of, also in an array.
+    /// The anonymous structure, union or enumeration that is the type of a member or of the elements of an array.
     fn without_name(&mut self, id: TypeId) -> Option<TypeId> {
         let mut now = id;
         for _ in 0..crate::btf::MAX_CHAIN {

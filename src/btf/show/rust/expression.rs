@@ -1,4 +1,4 @@
-//! How a type is written where it is used, and what is known of it there.
+//! How a type is written where it is used, and its properties.
 
 use super::Definitions;
 use crate::TypeId;
@@ -6,16 +6,16 @@ use crate::btf::{Kind, Type};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A chain of qualifiers, typedefs and arrays may have so many links.
+/// The maximum length of a chain of qualifiers, typedefs and arrays.
 const LONGEST_CHAIN: usize = 256;
 
-/// Arrays of arrays are written so deep; what is deeper, as bytes. Compilers have a limit, too.
+/// The maximum nesting of arrays; anything deeper is written as bytes. Compilers have a limit, too.
 const DEEPEST: usize = 32;
 
-/// What is larger has no size that a compiler takes.
+/// Compilers do not accept larger types.
 const LARGEST: u64 = 1 << 46;
 
-/// A type as it is written, and what Rust knows of it.
+/// A type as written, and its properties in Rust.
 #[derive(Debug, Clone)]
 pub(super) struct Expression<'b> {
     pub(super) text: Cow<'b, str>,
@@ -23,20 +23,20 @@ pub(super) struct Expression<'b> {
     pub(super) class: Class,
 }
 
-/// What is known of a type that has been written.
+/// The properties of a type that has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// In bytes.
+    /// Size in bytes.
     pub(super) size: u64,
-    /// Rust's, in bytes.
+    /// Alignment in Rust, in bytes.
     pub(super) align: u32,
-    /// Not all bytes are a value: it holds a `bool`.
+    /// Not all byte patterns are valid: it contains a `bool`.
     pub(super) has_bool: bool,
-    /// It holds a union, of whose bytes some may be nobody's.
+    /// It contains a union, some of whose bytes may be uninitialized.
     pub(super) has_union: bool,
 }
 
-/// What a number of bits becomes.
+/// The representation of a bitfield.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Unsigned,
@@ -46,7 +46,7 @@ pub(super) enum Class {
         inner: &'static str,
         is_signed: bool,
     },
-    /// No number.
+    /// Not a number.
     Other,
 }
 
@@ -62,7 +62,7 @@ impl Facts {
 }
 
 impl Expression<'_> {
-    /// So many bytes.
+    /// An array of this many bytes.
     pub(super) fn bytes(size: u64) -> Self {
         Self {
             text: format!("[u8; {size}]").into(),
@@ -100,7 +100,7 @@ pub(super) fn number(ty: &Type<'_>) -> Option<Expression<'static>> {
     Some(Expression { text, facts, class })
 }
 
-/// The integer of an enumeration; `None` if Rust has none of its size.
+/// The integer type of an enumeration; `None` if Rust has none of its size.
 pub(super) fn enum_inner(ty: &Type<'_>) -> Option<&'static str> {
     let size = ty.size_field();
     match (size, ty.kflag()) {
@@ -133,7 +133,7 @@ fn unsigned(size: u32) -> Option<&'static str> {
 }
 
 impl<'b> Definitions<'b> {
-    /// How a type is written as that of a member; `None` if it has no size, or is not written.
+    /// The type of a member as written; `None` if it has no size, or is not written.
     pub(super) fn expression(&mut self, id: TypeId) -> Option<Expression<'b>> {
         let mut lengths = Vec::new();
         let mut elements: u64 = 1;
@@ -160,7 +160,7 @@ impl<'b> Definitions<'b> {
         None
     }
 
-    /// A type that is no array.
+    /// A type other than an array.
     fn plain_expression(&mut self, ty: &Type<'b>) -> Option<Expression<'b>> {
         match ty.kind() {
             Kind::Ptr => Some(Expression {
@@ -183,7 +183,7 @@ impl<'b> Definitions<'b> {
     }
 }
 
-/// An array, of arrays if there are several lengths, outermost first.
+/// An array, nested if there are several lengths, outermost first.
 fn array<'b>(element: Expression<'b>, lengths: &[u32], elements: u64) -> Option<Expression<'b>> {
     let size = element.facts.size.checked_mul(elements)?;
     if size > LARGEST || lengths.len() > DEEPEST {
@@ -208,7 +208,7 @@ fn array<'b>(element: Expression<'b>, lengths: &[u32], elements: u64) -> Option<
     })
 }
 
-/// What bits become that are declared with a type of this name.
+/// The representation of a bitfield declared with this type.
 fn class(ty: &Type<'_>) -> Class {
     let Ok(ty) = ty.resolved() else {
         return Class::Other;

@@ -1,34 +1,34 @@
-//! Where the members of a structure go, and what has to lie between them.
+//! The layout of a structure: its members, and the padding between them.
 
-/// A member, as far as its place is concerned.
+/// A member, as far as the layout is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     /// Its index among all members.
     pub(super) index: usize,
-    /// Bits from the start of the structure.
+    /// Offset in the structure, in bits.
     pub(super) offset: u64,
     pub(super) shape: Shape,
 }
 
-/// How much room a member takes.
+/// The size of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// So many bytes, aligned as Rust aligns what it is written as.
+    /// In bytes, with the alignment of its type in Rust.
     Plain { size: u64, align: u32 },
-    /// So many bits.
+    /// In bits.
     Bits(u32),
 }
 
-/// What is written between the braces, in this order.
+/// A piece of the text between the braces, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Field {
-    /// So many bytes of which nothing is known.
+    /// This many bytes of padding.
     Gap(u64),
-    /// The member of this index.
+    /// The member with this index.
     Member(usize),
-    /// Bytes with bitfields in them.
+    /// Bytes that contain bitfields.
     Bits {
-        /// Bytes from the start of the structure.
+        /// Offset in the structure, in bytes.
         start: u64,
         len: u64,
         members: Vec<usize>,
@@ -38,16 +38,16 @@ pub(super) enum Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) fields: Vec<Field>,
-    /// Members that lie upon others, or beyond the end.
+    /// Members that overlap others, or exceed the structure.
     pub(super) left_out: Vec<usize>,
     pub(super) packed: bool,
-    /// Rust's, in bytes.
+    /// Alignment in Rust, in bytes.
     pub(super) align: u32,
 }
 
 /// The layout of a structure of `size` bytes.
 pub(super) fn structure(mut slots: Vec<Slot>, size: u64) -> Layout {
-    // Of what starts at one place, that which takes no room comes first.
+    // At equal offsets, members of size zero come first.
     slots.sort_by_key(|slot| (slot.offset, !slot.is_empty()));
     let mut writer = Writer::default();
     for slot in slots {
@@ -93,7 +93,7 @@ impl Default for Writer {
 }
 
 impl Writer {
-    /// Places a member; `None` if there is no room for it.
+    /// Adds a member; `None` if it does not fit.
     fn place(&mut self, slot: &Slot, end: u64) -> Option<()> {
         let start = slot.offset / 8;
         match slot.shape {
@@ -146,7 +146,7 @@ impl Writer {
         Some(())
     }
 
-    /// Writes a gap up to this byte.
+    /// Adds padding up to this byte.
     fn gap(&mut self, to: u64) {
         let gap = to.saturating_sub(self.at);
         if gap > 0 {

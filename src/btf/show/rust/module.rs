@@ -1,12 +1,12 @@
-//! A whole file: the lints that C's names need, what bitfields need, and the definitions.
+//! A whole file: the lints that C's names require, the helpers for bitfields, and the definitions.
 
 use super::{Definitions, Order, PRELUDE};
 use crate::TypeId;
 use crate::btf::show::sorted::sorted;
 use crate::btf::{Btf, BtfError};
 
-/// A module with the definitions of a kernel's, module's or object's types, for a crate that depends on `zerocopy` (0.8, with its feature
-/// `derive`).
+/// A module with the definitions of a kernel's, module's or object's types, for a crate that depends on `zerocopy` (0.8, with
+/// its feature `derive`).
 ///
 /// ```no_run
 /// use rawbpf::btf::{Btf, rust::Module};
@@ -38,7 +38,7 @@ const START: &str = "\
 ";
 
 impl<'b> Module<'b> {
-    /// A module with all types, those of a base only as far as the blob's own need them.
+    /// A module with all types; of a base, only those that the blob's own need.
     pub fn new(btf: &'b Btf<'b>) -> Self {
         Self {
             btf,
@@ -47,12 +47,12 @@ impl<'b> Module<'b> {
         }
     }
 
-    /// With the types in another order.
+    /// Sets the order of the types.
     pub fn order(self, order: Order) -> Self {
         Self { order, ..self }
     }
 
-    /// With nothing but these types and what they hold, in this order.
+    /// Restricts the module to these types and those that they contain, in this order.
     pub fn only(self, roots: impl IntoIterator<Item = TypeId>) -> Self {
         Self {
             roots: roots.into_iter().collect(),
@@ -60,10 +60,10 @@ impl<'b> Module<'b> {
         }
     }
 
-    /// Writes it. [`Definitions::text`] has the text.
+    /// Writes the module. [`Definitions::text`] returns the text.
     ///
     /// # Errors
-    /// `TooMuch` if the types lead to more text than their bytes can be worth.
+    /// `TooMuch` if the output would be too large for the size of the types.
     pub fn write(&self) -> Result<Definitions<'b>, BtfError> {
         let mut definitions = Definitions::new(self.btf);
         definitions.text.push_str(START);
@@ -71,7 +71,7 @@ impl<'b> Module<'b> {
         definitions.text.push('\n');
         if self.roots.is_empty() {
             for id in sorted(self.btf, self.order) {
-                // What a member is of is written there, with a name after it.
+                // The anonymous type of a member is written with the member, and named after it.
                 let is_nameless = definitions.names.get(id).is_none();
                 if !is_nameless || !definitions.names.is_used(id) {
                     definitions.add(id)?;

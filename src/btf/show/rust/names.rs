@@ -1,4 +1,4 @@
-//! Names as Rust allows them, each once: types of all kinds share one space with constants.
+//! Unique valid Rust names: types of all kinds and constants share one namespace.
 
 use super::bits::RESERVED;
 use crate::TypeId;
@@ -8,7 +8,7 @@ use crate::btf::{Btf, Kind, Type};
 use crate::keyed_hash::Table;
 use std::borrow::Cow;
 
-/// Words that Rust keeps for itself, as names only with `r#` in front.
+/// Keywords of Rust, which are names only with the prefix `r#`.
 const KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
@@ -17,19 +17,19 @@ const KEYWORDS: &[&str] = &[
     "virtual", "where", "while", "yield",
 ];
 
-/// Words that are no names even then.
+/// Words that are not names even then.
 const NEVER_NAMES: &[&str] = &["_", "crate", "self", "super", "Self"];
 
-/// Types that every module has, and that must mean the same in this one.
+/// Primitive types, whose names must keep their meaning.
 const PRIMITIVES: &[&str] = &[
     "bool", "char", "f16", "f32", "f64", "f128", "i8", "i16", "i32", "i64", "i128", "isize", "str",
     "u8", "u16", "u32", "u64", "u128", "usize",
 ];
 
-/// Names made of the names of what they are in may become so long.
+/// The maximum length of names composed of those of enclosing types.
 const LONGEST: usize = 200;
 
-/// The name as Rust allows it: other characters become `_`.
+/// A valid Rust identifier: invalid characters become `_`.
 pub(super) fn identifier(name: &str) -> Cow<'_, str> {
     spelled(plain(name))
 }
@@ -44,17 +44,17 @@ fn spelled(name: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Without what makes a keyword a name, to put something in front of it.
+/// Without `r#`, to add a prefix.
 pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// What there is under a name.
+/// The meaning of a type's name.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Named<'b> {
-    /// The type has a definition of this name.
+    /// The type has a definition with this name.
     Own(Cow<'b, str>),
-    /// The name is that of something else, which is the same: `typedef struct s s`.
+    /// The name of another type that is the same: `typedef struct s s`.
     Same(Cow<'b, str>),
 }
 
@@ -62,12 +62,12 @@ pub(super) enum Named<'b> {
 pub(super) struct Names<'b> {
     space: Space<'b>,
     of_types: Table<TypeId, Named<'b>>,
-    /// Enumerations without a name that a member or a typedef is of.
+    /// The anonymous enumerations that are the type of a member or typedef.
     used: Vec<bool>,
 }
 
 impl<'b> Names<'b> {
-    /// Gives all types their names: structures, unions and enumerations first, so that a typedef of the same name has to give way.
+    /// Names all types: structures, unions and enumerations first, so that a typedef of the same name has to give way.
     pub(super) fn of(btf: &'b Btf<'b>, budget: &mut Budget) -> Self {
         let mut names = Self {
             space: Space::default(),
@@ -92,7 +92,7 @@ impl<'b> Names<'b> {
         for ty in all().filter(|ty| ty.kind() == Kind::Typedef) {
             names.typedef(btf, &ty);
         }
-        // What is only declared has its name if nothing else does.
+        // A type that is only declared gets its name if nothing else has it.
         for ty in all().filter(|ty| ty.kind() == Kind::Fwd) {
             let name = identifier(ty.name());
             if !ty.name().is_empty() && !names.space.has(&name) {
@@ -119,7 +119,7 @@ impl<'b> Names<'b> {
         }
     }
 
-    /// A typedef gives its name to what has none; it needs none if it says the same as another name.
+    /// A typedef names an anonymous type; it is not written if it only repeats another name.
     fn typedef(&mut self, btf: &'b Btf<'b>, ty: &Type<'b>) {
         let name = identifier(ty.name());
         let target = ty.target().unwrap_or_default();
@@ -167,7 +167,7 @@ impl<'b> Names<'b> {
         self.used.get(index).copied().unwrap_or_default()
     }
 
-    /// Names a type without a name after the member that is of it, unless it has a name already.
+    /// Names an anonymous type after a member of that type, unless it already has a name.
     pub(super) fn name_after(&mut self, id: TypeId, outer: &str, member: &str) {
         if !self.of_types.contains_key(&id) {
             let name = combined(outer, member, id);
@@ -175,7 +175,7 @@ impl<'b> Names<'b> {
         }
     }
 
-    /// A name for what is written for a member of a type.
+    /// A name for a helper type of a member.
     pub(super) fn take_after(&mut self, outer: &str, member: &str, id: TypeId) -> Cow<'b, str> {
         let name = combined(outer, member, id);
         self.space.take(name)

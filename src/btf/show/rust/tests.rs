@@ -1,4 +1,4 @@
-//! Definitions as Rust, word for word. Whether the compiler agrees is seen in `tests/rust_definitions.rs`.
+//! Exact definitions in Rust. `tests/rust_definitions.rs` checks that the compiler agrees.
 
 use super::*;
 use crate::TypeId;
@@ -7,7 +7,7 @@ use crate::btf::{
 };
 use proptest::prelude::*;
 
-/// What is written for all types of a blob, without asserts and lines of attributes.
+/// The output for all types of a blob, without asserts and attributes.
 fn written(make: impl FnOnce(&mut BtfBuilder, TypeId)) -> String {
     let mut editor = BtfBuilder::new();
     let int = editor.add_int("int", 4, IntEncoding::SIGNED);
@@ -189,7 +189,7 @@ fn members_that_rust_has_no_place_for_are_told() {
     }
 }
 
-/// Each level holds the next one ten times, without names, so that its members are ten times as many.
+/// Each level contains the next one ten times, anonymously, so that the members multiply by ten.
 #[test]
 fn work_is_bounded() {
     let mut b = BtfBuilder::new();

@@ -1,4 +1,4 @@
-//! Which values are addresses of the network.
+//! Values that are network addresses.
 
 use super::decode::is_char;
 use crate::TypeId;
@@ -6,8 +6,8 @@ use crate::btf::read::query::MAX_CHAIN;
 use crate::btf::{BtfError, Kind, Type};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The value as an address: by its type's name (`in_addr`, `in6_addr`), or by the member's name that says so (`saddr`,
-/// `daddr_v6`, `ip`) together with a type that is in network order or an array of the right size.
+/// The value as an address: by its type's name (`in_addr`, `in6_addr`), or by a suitable member name (`saddr`, `daddr_v6`,
+/// `ip`) with a type that is in network byte order or an array of the right size.
 pub(super) fn ip_address(
     ty: &Type<'_>,
     member: &str,
@@ -22,7 +22,7 @@ pub(super) fn ip_address(
     if !is_v6(ty, member)? {
         return Ok(None);
     }
-    // Tools that handle both versions leave the last twelve bytes of a version 4 address zero.
+    // Tools that handle both versions leave the last twelve bytes of an IPv4 address zero.
     Ok(Some(match octets {
         [a, b, c, d, rest @ ..] if rest == [0; 12] && [a, b, c, d] != [0; 4] => {
             Ipv4Addr::new(a, b, c, d).into()
@@ -56,7 +56,7 @@ fn says_address(name: &str) -> bool {
     })
 }
 
-/// Whether one of the names on the way to the integer is `__be32`.
+/// Whether one of the typedefs of the integer is `__be32`.
 fn is_be32(ty: &Type<'_>) -> Result<bool, BtfError> {
     let mut now = *ty;
     for _ in 0..MAX_CHAIN {

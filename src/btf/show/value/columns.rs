@@ -5,8 +5,8 @@ use super::show::text;
 use crate::TypeId;
 use crate::btf::{Btf, Kind};
 
-/// The columns of a table whose rows are values of one type: one for each member, nested ones under `outer.inner`; what is no structure
-/// has one column, `VALUE`.
+/// The columns of a table whose rows are values of one type: one for each member, nested ones under `outer.inner`; a value
+/// other than a structure has one column, `VALUE`.
 ///
 /// ```
 /// use rawbpf::btf::{Columns, Value};
@@ -30,14 +30,14 @@ struct Column {
     width: usize,
 }
 
-/// The widest a column gets before its text pushes the following ones to the right.
+/// The maximum width of a column; longer text shifts the following columns to the right.
 const MAX_WIDTH: usize = 48;
 
-/// The longest that the name of a nested member gets: it is repeated for each member below.
+/// The maximum length of a nested member's name: it is repeated for each of its members.
 const MAX_NAME: usize = 128;
 
 impl Columns {
-    /// Columns for rows that come one by one: as wide as values of the type `id` usually are, and as `first` is.
+    /// Columns for rows that arrive one at a time: the usual width for values of the type `id`, and at least that of `first`.
     pub fn for_type(btf: &Btf<'_>, id: TypeId, first: &Value) -> Self {
         let mut columns = Self::for_rows(std::slice::from_ref(first));
         for column in &mut columns.columns {
@@ -47,7 +47,7 @@ impl Columns {
         columns
     }
 
-    /// Columns as wide as these rows need, all of which are values of one type.
+    /// Columns that fit these rows, all of which are values of one type.
     pub fn for_rows(rows: &[Value]) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         for (nth, row) in rows.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Columns {
         Self { columns }
     }
 
-    /// The line above the rows: the members' names in capitals.
+    /// The heading: the members' names in capitals.
     pub fn heading(&self) -> String {
         let names = self.columns.iter().map(|column| column.name.to_uppercase());
         self.line(names)
@@ -125,14 +125,14 @@ fn flatten_into(value: &Value, name: &str, fields: &mut Vec<(String, String)>) {
     }
 }
 
-/// How wide a member's text usually gets; nested ones are as wide as their first text.
+/// The usual width of a member's text; nested ones are as wide as their first text.
 fn natural_width(btf: &Btf<'_>, id: TypeId, name: &str) -> Option<usize> {
     let ty = btf.get(id).ok()?.resolved().ok()?;
     let member = ty.members().find(|m| m.name == name)?;
     let ty = btf.get(member.type_id).ok()?.resolved().ok()?;
     Some(match ty.kind() {
         Kind::Int if ty.int_encoding()?.bool => 5,
-        // Process numbers and the like rarely use the whole range.
+        // Process ids and the like rarely use the whole range.
         Kind::Int => [3, 3, 5, 7, 16][usize::try_from(ty.size_field().checked_ilog2()?)
             .ok()?
             .min(4)],

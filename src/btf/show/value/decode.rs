@@ -1,4 +1,4 @@
-//! From bytes and a type to a [`Value`], within a budget.
+//! Decodes bytes of a type to a [`Value`], within a budget.
 
 use super::address::ip_address;
 use super::{Value, number};
@@ -6,27 +6,27 @@ use crate::TypeId;
 use crate::btf::read::query::MAX_CHAIN;
 use crate::btf::{Btf, BtfError, Kind, Type};
 
-/// What any decoding may cost, however few bytes there are: the kernel's largest structures have some thousand members.
+/// The cost that is always allowed, however few bytes there are: the kernel's largest structures have thousands of members.
 const LEAST_BUDGET: usize = 1 << 18;
-/// What each byte may cost: a structure of one byte with a long name.
+/// The cost allowed per byte: enough for a structure of one byte with a long name.
 const BUDGET_PER_BYTE: usize = 64;
 
 impl Btf<'_> {
-    /// Decodes `bytes` as a value of the type `id`; see [`value`](super::super::value) for what becomes of what.
+    /// Decodes `bytes` as a value of the type `id`; see [`value`](super::super::value) for the mapping of types.
     ///
-    /// The bytes are in the order of this machine, whatever the order of the type information was.
+    /// The bytes are in the byte order of this machine, whatever the byte order of the BTF was.
     ///
     /// # Errors
-    /// The type refers to one that does not exist, has no size, is nested too deeply, or takes more work than a value of so many
-    /// bytes may.
+    /// The type refers to one that does not exist, has no size, is nested too deeply, or takes too much work for this many
+    /// bytes.
     #[doc(alias = "btf_dump__dump_type_data")]
     pub fn decode(&self, id: TypeId, bytes: &[u8]) -> Result<Value, BtfError> {
         let budget = bytes.len().saturating_mul(BUDGET_PER_BYTE);
         self.decode_within(id, bytes, &mut budget.saturating_add(LEAST_BUDGET))
     }
 
-    /// Like [`Btf::decode`], but with a budget that many values share: nobody says that the variables of an object do not lie
-    /// upon each other. Each value, character of a member's name, and byte that is copied costs one.
+    /// Like [`Btf::decode`], but with a budget that many values share: the variables of an object may overlap. Each value,
+    /// character of a member's name, and byte that is copied costs one.
     ///
     /// # Errors
     /// Those of [`Btf::decode`]; `TooMuch` if the budget is spent.
@@ -48,14 +48,14 @@ impl Btf<'_> {
     }
 }
 
-/// Where a value lies, and what is known about it from outside.
+/// The location of a value, and what is known about it from its context.
 #[derive(Clone, Copy)]
 struct Place<'n> {
     offset: usize,
     size: usize,
-    /// The member's name: hints at what integers mean.
+    /// The member's name: a hint at the meaning of integers.
     name: &'n str,
-    /// How many structures and arrays it is in.
+    /// How many structures and arrays contain it.
     depth: usize,
     /// Whether nothing of the outermost type follows it.
     is_end: bool,
@@ -63,7 +63,7 @@ struct Place<'n> {
 
 struct Decoder<'r, 'b> {
     bytes: &'r [u8],
-    /// What may still be spent: one for each value, character of a name, and byte that is copied.
+    /// The remaining budget: each value, character of a name, and byte that is copied costs one.
     budget: &'b mut usize,
 }
 
@@ -74,7 +74,7 @@ impl<'r> Decoder<'r, '_> {
         Ok(())
     }
 
-    /// The bytes of a value; `None` if not all of them are there.
+    /// The bytes of a value; `None` if some are missing.
     fn get(&self, place: &Place<'_>) -> Option<&'r [u8]> {
         let end = place.offset.checked_add(place.size)?;
         self.bytes.get(place.offset..end)
@@ -124,7 +124,7 @@ impl<'r> Decoder<'r, '_> {
         } else {
             0
         };
-        // To look at a constant is cheaper than to make a value.
+        // Looking at a constant is cheaper than creating a value.
         self.spend(ty, raw.len() + constants as usize / 8)?;
         Ok(number::scalar(ty, raw))
     }
@@ -167,7 +167,7 @@ impl<'r> Decoder<'r, '_> {
         Ok(())
     }
 
-    /// A bitfield of `bits` bits, or as many as its type has if that is 0, `skipped` bits after the start of its place.
+    /// A bitfield of `bits` bits, or of the width of its type if that is 0, `skipped` bits after its start.
     fn bitfield(
         &mut self,
         ty: &Type<'_>,
@@ -211,7 +211,7 @@ impl<'r> Decoder<'r, '_> {
             self.spend(ty, bytes.len())?;
             return Ok(Value::Bytes(bytes.to_vec()));
         }
-        // The last one may be cut; after a flexible array, bytes may be left that are none.
+        // The last one may be truncated; a flexible array may be followed by bytes that are not an element.
         let whole = bytes.len().checked_div(size).unwrap_or(0);
         let cut =
             usize::from(!is_flexible && whole.saturating_mul(size) < bytes.len() && size != 0);

@@ -1,7 +1,7 @@
-//! Bytes and their type in, a value that can be shown out: events, keys and values of maps, global variables.
+//! Bytes and their type in, a displayable value out: events, keys and values of maps, global variables.
 //!
-//! [`Btf::decode`](crate::btf::Btf::decode) makes a [`Value`] of any bytes that have a type. A value prints itself as text
-//! ([`Display`](std::fmt::Display)) and as JSON ([`Value::json`]); [`Columns`] put many of them into a table.
+//! [`Btf::decode`](crate::btf::Btf::decode) turns bytes of any type into a [`Value`]. A value can be displayed as text
+//! ([`Display`](std::fmt::Display)) and as JSON ([`Value::json`]); [`Columns`] arranges many of them in a table.
 //!
 //! ```
 //! use rawbpf::btf::{Btf, BtfBuilder, IntEncoding, Kind};
@@ -21,13 +21,13 @@
 //! # Ok::<(), rawbpf::btf::BtfError>(())
 //! ```
 //!
-//! # What becomes of what
+//! # Mapping of types
 //!
 //! | Type | [`Value`] | Text | JSON |
 //! |---|---|---|---|
 //! | integer of up to 128 bits, bitfield | `Int`, `Uint` | `-1` | number; as text if it needs more than 64 bits |
 //! | `bool` | `Bool` | `true` | `true` |
-//! | `float`, `double` | `Float` | `0.5` | number; `null` if it is none |
+//! | `float`, `double` | `Float` | `0.5` | number; `null` if it is not one |
 //! | enumeration of either width and sign, also as a bitfield | `Enum` | `RED`, or the number if it has no name | the same |
 //! | `char[]` | `Text`, up to its NUL | control characters escaped | text |
 //! | array of other one-byte integers | `Bytes` | `00ff` | text |
@@ -38,14 +38,14 @@
 //! | `in_addr`, `in6_addr`; see below | `Ip` | `127.0.0.1` | text |
 //! | float of another width | `Bytes` | its bytes | text |
 //!
-//! Qualifiers, typedefs, variables and tags are looked through.
+//! Qualifiers, typedefs, variables and tags are skipped.
 //!
-//! - **Addresses of the network** are also members whose names say so (one of the words between underscores is `addr`, `saddr`, `daddr`,
+//! - **Network addresses** are also members whose names say so (one of the words between underscores is `addr`, `saddr`, `daddr`,
 //!   `laddr`, `raddr`, `ip`, `sip`, `dip`, `ip4`, `ip6`) if they are a `__be32`, an array of 4 or 16 bytes, or a 16-byte integer.
-//! - **Flexible arrays** (of length 0) at the end of the type take the bytes that are left; others are empty.
-//! - **Fewer bytes than the type has** (a cut record): what is not there becomes [`Value::Missing`] (`-`, `null`), and an
+//! - **Flexible arrays** (of length 0) at the end of the type take the remaining bytes; others are empty.
+//! - **Fewer bytes than the type has** (a truncated record): what is missing becomes [`Value::Missing`] (`-`, `null`), and an
 //!   array ends with the last element that has begun. More bytes than the type has are ignored.
-//! - **Hostile types** end in an error. Nesting is followed to the depth that libbpf allows; time, memory and output
+//! - **Hostile types** are an error. Nesting is followed to the depth that libbpf allows; time, memory and output
 //!   are bounded by the number of bytes, not by what the types claim.
 
 mod address;
@@ -75,22 +75,22 @@ pub enum Value {
     Float(f64),
     /// A constant of an enumeration.
     Enum {
-        /// The constant's name; `None` for a number that has none.
+        /// The constant's name; `None` if no constant has this value.
         name: Option<String>,
-        /// Its number.
+        /// Its value.
         value: i128,
     },
-    /// A character array, up to its NUL. What is not UTF-8 becomes U+FFFD.
+    /// A character array, up to its NUL. Invalid UTF-8 becomes U+FFFD.
     Text(String),
     /// A pointer.
     Pointer(u64),
-    /// An address of the network.
+    /// A network address.
     Ip(IpAddr),
-    /// Bytes without a better meaning.
+    /// Bytes without a more specific meaning.
     Bytes(Vec<u8>),
     /// An array.
     Array(Vec<Value>),
-    /// A structure, union or section: names and values. Anonymous members' members stand among their parent's.
+    /// A structure, union or section: names and values, including those of anonymous members.
     Struct(Vec<(String, Value)>),
     /// The bytes end before this value.
     Missing,

@@ -1,9 +1,9 @@
-//! Bits to numbers: integers, enumerations, pointers, floats, and bitfields of all of them.
+//! Numbers from bits: integers, enumerations, pointers, floats, and bitfields of all of them.
 
 use super::Value;
 use crate::btf::{Kind, Type};
 
-/// A value that is one number; bytes without a number in them stay bytes.
+/// A single number; bytes of other types stay bytes.
 pub(super) fn scalar(ty: &Type<'_>, raw: &[u8]) -> Value {
     match (ty.kind(), raw.len()) {
         (Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Ptr, 1..=16) => {
@@ -24,8 +24,8 @@ pub(super) fn bitfield(ty: &Type<'_>, raw: &[u8], skipped: u32, bits: u32) -> Va
     }
 }
 
-/// Where an integer's bits lie in its storage. Before the flag for bitfields, compilers described those by integers that are
-/// narrower than their bytes.
+/// The offset and width of an integer in its storage. Before the flag for bitfields, compilers described those by integers that
+/// are narrower than their bytes.
 pub(super) fn int_bits(ty: &Type<'_>, len: usize) -> (u32, u32) {
     let all = u32::try_from(len.saturating_mul(8)).unwrap_or(u32::MAX);
     match ty.int_encoding() {
@@ -78,8 +78,8 @@ fn float(number: u128, len: usize) -> Value {
     }
 }
 
-/// `bits` bits of memory that start `skipped` bits after the first: counted from the lowest bit of the first byte where machines
-/// store the low byte first, else from the highest.
+/// `bits` bits of memory that start `skipped` bits after the first: counted from the lowest bit of the first byte on
+/// little-endian machines, otherwise from the highest.
 fn bits_of(raw: &[u8], skipped: u32, bits: u32) -> u128 {
     let all = u32::try_from(raw.len().saturating_mul(8)).unwrap_or(u32::MAX);
     let little = cfg!(target_endian = "little");
@@ -92,7 +92,7 @@ fn bits_of(raw: &[u8], skipped: u32, bits: u32) -> u128 {
     let mut at = 0_u32;
     let mut add = |byte: &u8| {
         let byte = u128::from(*byte);
-        // A byte that starts below the first wanted bit, then those above it; what is above 128 bits falls out.
+        // A byte that starts below the first wanted bit, then those above it; anything above 128 bits is shifted out.
         number |= match at.checked_sub(below) {
             Some(up) => byte.checked_shl(up).unwrap_or(0),
             None => byte.checked_shr(below - at).unwrap_or(0),

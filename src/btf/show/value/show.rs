@@ -55,13 +55,13 @@ fn escaped(f: &mut impl Write, c: char) -> fmt::Result {
 impl Value {
     /// The value as JSON, on one line.
     ///
-    /// Numbers that need more than 64 bits, pointers, addresses and bytes are text; what is missing is `null`.
+    /// Numbers that need more than 64 bits, pointers, addresses and bytes are strings; missing values are `null`.
     pub fn json(&self) -> Json<'_> {
         Json(self)
     }
 }
 
-/// A value that prints itself as JSON. Returned by [`Value::json`].
+/// A value that displays as JSON. Returned by [`Value::json`].
 #[derive(Debug, Clone, Copy)]
 pub struct Json<'v>(&'v Value);
 
@@ -102,7 +102,7 @@ impl Display for Json<'_> {
     }
 }
 
-/// Most readers of JSON know 64 bits; what is wider is text.
+/// Most JSON parsers support 64 bits; wider numbers are strings.
 fn integer<N: Copy + Display>(f: &mut fmt::Formatter<'_>, n: &N) -> fmt::Result
 where
     i64: TryFrom<N>,

@@ -83,7 +83,7 @@ fn a_type_that_contains_itself_ends() {
     assert_eq!(btf.decode(id, &[0; 8]), Err(BtfError::TooDeep(id)));
 }
 
-/// What `bytes` look like as the type that `add` adds: as text and as JSON.
+/// `bytes` decoded as the type that `add` adds: as text and as JSON.
 fn shown(bytes: &[u8], add: impl FnOnce(&mut BtfBuilder) -> TypeId) -> [String; 2] {
     let mut b = BtfBuilder::new();
     let id = add(&mut b);
@@ -168,7 +168,7 @@ fn constants_have_names_whatever_their_width_and_sign() {
     assert_eq!(other[0], u64::from_ne_bytes([0xfe; 8]).to_string());
 }
 
-/// A structure with bitfields: name, type, bits from the start, width.
+/// A structure with bitfields: name, type, bit offset, width.
 fn bits(b: &mut BtfBuilder, size: u32, fields: &[(&str, TypeId, u32, u32)]) -> TypeId {
     let words: Vec<u32> = fields
         .iter()
@@ -198,12 +198,12 @@ fn bitfields_far_away_and_wider_than_a_word() {
     assert_eq!(text[0], format!("{{w: {expected}, gone: -}}"));
 }
 
-/// Compilers that do not know the flag make an integer of the bitfield's width for each.
+/// Compilers that do not support the flag emit an integer of the bitfield's width for each.
 #[cfg(target_endian = "little")]
 #[test]
 fn bitfields_of_old_compilers() {
     let text = shown(&[0b1101_0110], |b| {
-        // Width 3, 2 bits after the member's start; then a member that starts 5 bits after the structure.
+        // Width 3, 2 bits after the member's start; then a member at bit offset 5.
         let inside = b.add_raw("int", Info::of(Kind::Int), 1, &[2 << 16 | 3]);
         let beside = b.add_raw("int", Info::of(Kind::Int), 1, &[1 << 24 | 3]);
         b.add_struct("old", 1, &[("a", inside, 0), ("b", beside, 5)])
