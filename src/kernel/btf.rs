@@ -118,7 +118,12 @@ impl Btf<'static> {
     #[doc(alias = "bpf_btf_get_info_by_fd")]
     pub fn info(id: u32) -> Result<BtfInfo> {
         let fd = by_id::open(ObjectKind::Btf, id)?;
-        bpf::btf_info(fd.as_fd()).map_err(|errno| cannot(errno, "ask about"))
+        let info = match bpf::btf_info(fd.as_fd()) {
+            // Kernels before 5.11 have no names for type information.
+            Err(Errno::E2BIG | Errno::EINVAL) => bpf::nameless_btf_info(fd.as_fd()),
+            info => info,
+        };
+        info.map_err(|errno| cannot(errno, "ask about"))
     }
 }
 

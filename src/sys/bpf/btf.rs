@@ -61,15 +61,28 @@ pub struct BtfInfo {
 ///
 /// # Errors
 ///
-/// `EINVAL` before Linux 5.11, which does not know names.
+/// `E2BIG` (or `EINVAL`) before Linux 5.11, which does not know names; see [`nameless_btf_info`].
 #[doc(alias = "bpf_btf_get_info_by_fd")]
 pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
-    ensure_map_or_btf(btf)?;
     // A module's name is at most 55 bytes long (MODULE_NAME_LEN).
-    let mut name = [0u8; 64];
+    btf_info_with(btf, &mut [0; 64])
+}
+
+/// Asks the kernel about a BTF object, but not for its name. Works since Linux 4.18; before 5.11, only processes have such objects.
+#[doc(alias = "bpf_btf_get_info_by_fd")]
+pub fn nameless_btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
+    btf_info_with(btf, &mut [])
+}
+
+fn btf_info_with(btf: BorrowedFd<'_>, name: &mut [u8]) -> Result<BtfInfo, Errno> {
+    ensure_map_or_btf(btf)?;
     let mut info = RawBtfInfo {
-        name: address_mut(&mut name),
-        name_len: length(&name)?,
+        name: if name.is_empty() {
+            0
+        } else {
+            address_mut(name)
+        },
+        name_len: length(name)?,
         ..RawBtfInfo::default()
     };
     // SAFETY: it is BTF, or a map, whose information has no pointers within this length; the name's pointer comes with its
@@ -78,7 +91,7 @@ pub fn btf_info(btf: BorrowedFd<'_>) -> Result<BtfInfo, Errno> {
     Ok(BtfInfo {
         id: info.id,
         size: info.btf_size,
-        name: name_text(&name),
+        name: name_text(name),
         is_kernel: info.kernel_btf != 0,
     })
 }
