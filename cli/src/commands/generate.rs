@@ -65,11 +65,12 @@ fn object(args: &ObjectArgs, stop: &Stop) -> Result<()> {
     }
     let linked = linker.link()?;
     write_whole(&args.output, &linked)?;
-    let (count, len) = (args.inputs.len(), linked.len());
+    let objects = super::run::plural(args.inputs.len(), "object");
+    let len = linked.len();
     let output = args.output.display();
     say(
         stop,
-        format_args!("rawbpf: {count} objects linked to {len} bytes in {output}"),
+        format_args!("rawbpf: {objects} linked to {len} bytes in {output}"),
     );
     Ok(())
 }

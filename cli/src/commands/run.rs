@@ -279,7 +279,7 @@ fn lost_events(object: &Object) -> Result<Option<u64>> {
     Ok(wide.or(narrow).ok())
 }
 
-fn plural(count: usize, thing: &str) -> String {
+pub(super) fn plural(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
