@@ -249,28 +249,22 @@ impl<'b> Type<'b> {
     pub fn members(
         &self,
     ) -> impl ExactSizeIterator<Item = Member<'b>> + DoubleEndedIterator + use<'b> {
-        let tail = if self.kind.is_composite() {
-            self.tail
-        } else {
-            &[]
-        };
         let ty = *self;
-        let raws = tail.as_chunks::<12>().0.iter();
-        raws.map(move |raw| ty.decode_member(raw))
+        self.raw_members().map(move |raw| ty.decode_member(raw))
     }
 
-    /// The members without their names, which take longer to find than all the rest.
+    /// The members without their names, whose lookup takes longer than everything else.
     pub(in crate::btf) fn nameless_members(
         &self,
     ) -> impl ExactSizeIterator<Item = Member<'b>> + DoubleEndedIterator + use<'b> {
-        let tail = if self.kind.is_composite() {
-            self.tail
-        } else {
-            &[]
-        };
         let ty = *self;
-        let raws = tail.as_chunks::<12>().0.iter();
-        raws.map(move |raw| ty.decode_nameless(raw).1)
+        self.raw_members().map(move |raw| ty.decode_nameless(raw).1)
+    }
+
+    fn raw_members(&self) -> std::slice::Iter<'b, [u8; 12]> {
+        let is_composite = self.kind.is_composite();
+        let tail = if is_composite { self.tail } else { &[] };
+        tail.as_chunks().0.iter()
     }
 
     fn decode_member(&self, raw: &[u8; 12]) -> Member<'b> {
