@@ -49,19 +49,19 @@ pub(crate) struct Folding {
     factor: u64,
 }
 
-impl Folding {
-    /// The product with the factor, its high half folded into the low one.
-    #[inline]
-    fn folded(self, value: u64) -> u64 {
-        let product = u128::from(value).wrapping_mul(u128::from(self.factor));
-        let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
-        let high = u64::try_from(product >> 64).unwrap_or_default();
-        low ^ high
-    }
+/// Both halves of a product, combined by exclusive or.
+#[inline]
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a).wrapping_mul(u128::from(b));
+    let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
+    let high = u64::try_from(product >> 64).unwrap_or_default();
+    low ^ high
+}
 
+impl Folding {
     #[inline]
     fn mix(&mut self, value: u64) {
-        self.state = self.folded(self.state ^ value);
+        self.state = fold(self.state ^ value, self.factor);
         // A product of zero would forget all previous input.
         self.state = self.state.wrapping_add(value.rotate_left(32));
     }
@@ -71,7 +71,7 @@ impl Hasher for Folding {
     #[inline]
     fn finish(&self) -> u64 {
         // After one product, the low bits depend on few of the highest bits of the value, with some factors on almost none.
-        self.folded(self.state)
+        fold(self.state, self.factor)
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use crate::sys::file_system::FileSystem;
 use crate::sys::mapping::KernelBtf;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,13 +118,17 @@ impl Btf<'static> {
     #[doc(alias = "bpf_btf_get_info_by_fd")]
     pub fn info(id: u32) -> Result<BtfInfo> {
         let fd = by_id::open(ObjectKind::Btf, id)?;
-        let info = match bpf::btf_info(fd.as_fd()) {
-            // Kernels before 5.11 have no names for type information.
-            Err(Errno::E2BIG | Errno::EINVAL) => bpf::nameless_btf_info(fd.as_fd()),
-            info => info,
-        };
-        info.map_err(|errno| cannot(errno, "ask about"))
+        info_of(fd.as_fd())
     }
+}
+
+fn info_of(btf: BorrowedFd<'_>) -> Result<BtfInfo> {
+    let info = match bpf::btf_info(btf) {
+        // Kernels before 5.11 have no names for type information.
+        Err(Errno::E2BIG | Errno::EINVAL) => bpf::nameless_btf_info(btf),
+        info => info,
+    };
+    info.map_err(|errno| cannot(errno, "ask about"))
 }
 
 /// The module whose types have this id; `None` if they are a program's, or gone by now.
@@ -134,7 +138,7 @@ fn module(id: u32, vmlinux: &Arc<Btf<'static>>) -> Result<Option<ModuleBtf>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let info = bpf::btf_info(fd.as_fd()).map_err(|e| cannot(e, "ask about"))?;
+    let info = info_of(fd.as_fd())?;
     if !info.is_kernel || info.name == "vmlinux" {
         return Ok(None);
     }

@@ -2,7 +2,7 @@
 
 use super::btf::file;
 use crate::cannot_print;
-use crate::show::outlet::say;
+use crate::show::outlet::{plural, say};
 use crate::stop::Stop;
 use clap::{Args, Subcommand};
 use rawbpf::btf::c::Header;
@@ -65,7 +65,7 @@ fn object(args: &ObjectArgs, stop: &Stop) -> Result<()> {
     }
     let linked = linker.link()?;
     write_whole(&args.output, &linked)?;
-    let objects = super::run::plural(args.inputs.len(), "object");
+    let objects = plural(args.inputs.len(), "object");
     let len = linked.len();
     let output = args.output.display();
     say(

@@ -8,7 +8,7 @@ use super::target;
 use crate::show::elements;
 use crate::show::events::{Printer, Style};
 use crate::show::maps::{self, MapTables};
-use crate::show::outlet::say;
+use crate::show::outlet::{plural, say};
 use crate::show::readers::Readers;
 use crate::show::sources::{EventSource, event_sources};
 use crate::show::streams::Streams;
@@ -277,10 +277,6 @@ fn lost_events(object: &Object) -> Result<Option<u64>> {
     let narrow = <[u8; 4]>::try_from(bytes).map(|raw| u32::from_ne_bytes(raw).into());
     let wide = <[u8; 8]>::try_from(bytes).map(u64::from_ne_bytes);
     Ok(wide.or(narrow).ok())
-}
-
-pub(super) fn plural(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -87,6 +87,11 @@ impl Write for Outlet<'_> {
     }
 }
 
+/// A number of things: `1 program`, `2 programs`.
+pub(crate) fn plural(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Prints a message on standard error, ignoring failures.
 pub(crate) fn say(stop: &Stop, message: fmt::Arguments<'_>) {
     let mut stderr = Escaping::new(Outlet::stderr(stop), Format::Text);

@@ -70,13 +70,23 @@ impl BtfBuilder {
         names: &mut NameMap<'_>,
         map: impl FnMut(TypeId) -> TypeId,
     ) -> TypeId {
+        self.add_record(ty, |own, name| own.add_name(names, name), map)
+    }
+
+    /// Adds a copy of a record, in which `name` and `map` convert the string offsets and type ids.
+    fn add_record(
+        &mut self,
+        ty: &Type<'_>,
+        mut name: impl FnMut(&mut Self, u32) -> u32,
+        map: impl FnMut(TypeId) -> TypeId,
+    ) -> TypeId {
         let id = self.next_id();
         let start = self.words.len();
         self.start_record();
         self.words.extend(ty.words());
         let mut record = self.words.split_off(start);
-        visit_names(&mut record, ty.kind(), |name| {
-            *name = self.add_name(names, *name);
+        visit_names(&mut record, ty.kind(), |offset| {
+            *offset = name(self, *offset);
         });
         map_types(&mut record, ty.kind(), map);
         self.words.append(&mut record);
@@ -118,32 +128,19 @@ impl BtfBuilder {
     /// Adds a copy of a type, in which `map` converts each type id (other than `void`) to an id of this builder.
     #[doc(alias = "btf__add_type")]
     pub fn add_type_with(&mut self, ty: &Type<'_>, map: impl FnMut(TypeId) -> TypeId) -> TypeId {
-        let id = self.next_id();
         if ty.kind() == crate::btf::Kind::Void {
             self.fail(BtfError::NoType(TypeId::VOID));
-            return id;
+            return self.next_id();
         }
-        let start = self.words.len();
-        self.start_record();
-        self.words.extend(ty.words());
-        let mut record = self.words.split_off(start);
         let source = ty.btf();
-        let mut error = None;
-        visit_names(&mut record, ty.kind(), |name| {
-            *name = match source.strings_from(*name) {
-                Ok(tail) => self.add_first(tail),
-                Err(missing) => {
-                    error.get_or_insert(missing);
-                    0
-                }
-            };
-        });
-        map_types(&mut record, ty.kind(), map);
-        self.words.append(&mut record);
-        if let Some(error) = error {
-            self.fail(error);
-        }
-        id
+        let name = |own: &mut Self, offset| match source.strings_from(offset) {
+            Ok(tail) => own.add_first(tail),
+            Err(missing) => {
+                own.fail(missing);
+                0
+            }
+        };
+        self.add_record(ty, name, map)
     }
 
     /// Adds the string at the start of these bytes.

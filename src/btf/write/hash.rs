@@ -1,5 +1,6 @@
 //! Hashes with a random key that no author of a file can know, so that no file can force collisions.
 
+use crate::keyed_hash::fold;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The key of the hashes.
@@ -33,14 +34,6 @@ impl Key {
         }
         fold(hash, two | 1)
     }
-}
-
-/// Both halves of a product, combined by exclusive or.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a).wrapping_mul(u128::from(b));
-    let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or_default();
-    let high = u64::try_from(product >> 64).unwrap_or_default();
-    low ^ high
 }
 
 /// For tables that are keyed by hashes: the hashes are not hashed again.

@@ -106,16 +106,15 @@ impl<'b> Header<'b> {
     /// # Errors
     /// `TooMuch` if the output would be too large for the size of the types.
     pub fn write(&self) -> Result<Definitions<'b>, BtfError> {
-        if self.roots.is_empty() {
+        let whole = self.roots.is_empty();
+        if whole {
             self.btf.expect_walks();
         }
         let mut definitions = Definitions::new(self.btf);
-        if self.roots.is_empty() {
+        definitions.text.push_str(START);
+        if whole {
             // About as long, and what stays unused costs nothing.
             definitions.text.reserve(self.btf.type_bytes().len());
-        }
-        definitions.text.push_str(START);
-        if self.roots.is_empty() {
             for id in sorted(self.btf, self.order) {
                 definitions.add(id)?;
             }
