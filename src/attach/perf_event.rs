@@ -69,7 +69,7 @@ impl PerfEventOptions {
         self
     }
 
-    /// Uses the `ioctl` of old kernels, even if links are supported. It does not support cookies.
+    /// Uses the `ioctl` of kernels before Linux 5.15, even if links are supported. It does not support cookies.
     pub fn force_ioctl_attach(mut self) -> Self {
         self.way = Way::Ioctl;
         self

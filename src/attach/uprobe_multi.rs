@@ -170,7 +170,7 @@ fn attach(program: &Program, at: &UprobeMulti) -> Result<Link> {
     let by_path = || bpf::link_create(&create(UprobeFile::Path(&path)));
     let fd = match &at.descriptor {
         Some(fd) => match bpf::link_create(&create(UprobeFile::Fd(fd.as_fd()))) {
-            // An older kernel, or a descriptor that was opened with `O_PATH`.
+            // A kernel before Linux 7.1, or a descriptor that was opened with `O_PATH`.
             Err(Errno::EINVAL | Errno::EBADF) => by_path(),
             result => result,
         },

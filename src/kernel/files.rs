@@ -19,7 +19,7 @@ fn names() -> Result<KernelNames> {
     system::kernel_names().map_err(|e| Error::from_errno(e, "cannot ask for the kernel's release"))
 }
 
-/// The version that programs must state to old kernels, which compare it with their own `LINUX_VERSION_CODE`.
+/// The version that programs state to the kernel. Before Linux 5.0, kprobes had to state its own `LINUX_VERSION_CODE`.
 #[doc(alias = "get_kernel_version")]
 pub(crate) fn version() -> Result<KernelVersion> {
     let KernelNames {

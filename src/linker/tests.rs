@@ -606,7 +606,7 @@ fn many(count: usize, linkage: Linkage) -> Vec<u8> {
     let proto = parts.types.add_func_proto(parts.int, [("a", parts.int)]);
     let is_defined = linkage == Linkage::Global;
     for at in 0..count {
-        // The longest symbol name that old kernels take.
+        // Almost the longest name that kernels before Linux 6.1 take for a function: 127 bytes.
         let name = format!("{}{at:07}", "x".repeat(120));
         let name: &'static str = Box::leak(name.into_boxed_str());
         parts.types.add_func(name, linkage, proto);

@@ -20,7 +20,7 @@ pub struct LoadPlan {
     pub target_name: String,
     /// The license that is passed to the kernel.
     pub license: String,
-    /// The kernel version that programs declare (only old kernels check it).
+    /// The kernel version that programs declare (only kernels before Linux 5.0 check it, for kprobes).
     pub kernel_version: KernelVersion,
     /// The BTF to load first, already adapted to the kernel; `None` if there is nothing to load.
     pub btf: Option<Vec<u8>>,

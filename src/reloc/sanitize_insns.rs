@@ -1,4 +1,4 @@
-//! Changes to instructions for old kernels.
+//! Changes to instructions for kernels before Linux 5.5.
 
 use super::target::Target;
 use crate::feature::Feature;

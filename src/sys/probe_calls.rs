@@ -11,8 +11,8 @@ pub fn has_common_attributes() -> bool {
     const PROG_LOAD: libc::c_long = 5;
     const COMMON_SIZE: libc::c_long = 24;
     let nothing = 0usize;
-    // SAFETY: the kernel reads nothing from an empty block, and rejects the null pointer of the common one (EFAULT); an
-    // older kernel does not know the command (EINVAL).
+    // SAFETY: the kernel reads nothing from an empty block, and rejects the null pointer of the common one (EFAULT); a
+    // kernel before Linux 7.2 does not know the flag (EINVAL).
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
