@@ -4,7 +4,7 @@ use super::pin::{self, OpenAccess};
 use crate::btf::Btf;
 use crate::kernel::by_id;
 use crate::sys::arena::ArenaMemory;
-use crate::sys::bpf::{self, MapFd, MapInfo, NoMap, ObjectKind};
+use crate::sys::bpf::{self, MapFd, MapInfo, MapState, NoMap, ObjectKind};
 use crate::sys::mapping::{Access, MapMemory};
 use crate::{Errno, Error, ErrorKind, MapFlags, MapType, Result, TypeId};
 use std::fmt;
@@ -258,10 +258,11 @@ impl<K: ?Sized, V: ?Sized> Map<K, V> {
         bpf::map_info(self.as_fd()).map_err(|errno| self.fail(errno, "cannot ask about the map"))
     }
 
-    /// How many bytes of memory the kernel has set aside for the map, from `/proc/self/fdinfo`.
-    pub fn memlock(&self) -> Result<u64> {
-        bpf::memlock(self.as_fd())
-            .map_err(|errno| self.fail(errno, "cannot read how much memory the map takes"))
+    /// What changes while the map lives: its memory, whether it is frozen, which programs it takes. From
+    /// `/proc/thread-self/fdinfo`.
+    pub fn state(&self) -> Result<MapState> {
+        bpf::map_state(self.as_fd())
+            .map_err(|errno| self.fail(errno, "cannot read the state of the map"))
     }
 
     /// The map's id, unique while it exists.

@@ -44,7 +44,7 @@ mod view;
 #[doc(inline)]
 pub use crate::sys::arena::ArenaMemory;
 #[doc(inline)]
-pub use crate::sys::bpf::{BatchMode, MapInfo};
+pub use crate::sys::bpf::{BatchMode, MapInfo, MapOwner, MapState};
 #[doc(inline)]
 pub use crate::sys::mapping::{Access, MapMemory};
 pub use crate::sys::words::SharedU32;

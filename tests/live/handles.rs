@@ -143,7 +143,7 @@ fn the_parts_of_a_program_fit_its_numbers() {
     let tags = program.function_tags().unwrap();
     assert_eq!(tags.len(), functions.len());
     assert!(program.memlock().unwrap() >= 4096);
-    assert!(object.map(".data").unwrap().memlock().unwrap() > 0);
+    assert!(object.map(".data").unwrap().state().unwrap().memlock > 0);
 
     // Without a JIT there is no machine code, and some kernels show it to nobody.
     let jited = program.jited().unwrap();

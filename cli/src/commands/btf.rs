@@ -6,6 +6,7 @@ mod merge;
 mod minimize;
 mod source;
 
+use super::which;
 use crate::cannot_print;
 use crate::show::table::print_table;
 use crate::show::types;
@@ -18,7 +19,7 @@ use rawbpf::btf::rust::Module;
 use rawbpf::map::Map;
 use rawbpf::program::Program;
 use serde::Serialize;
-use source::{Source, named, present};
+use source::{Source, named};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -151,22 +152,17 @@ struct Listed {
 
 fn list(args: &ListArgs, out: &mut impl Write) -> Result<()> {
     let (mut programs, mut maps) = (users(), users());
-    for id in Program::ids() {
-        let id = id?;
-        // Programs that have been unloaded since are not listed.
-        if let Some(info) = present(Program::from_id(id).and_then(|program| program.info()))? {
-            programs.entry(info.btf_id).or_default().push(id);
-        }
+    for program in which::each::<Program>(None) {
+        let (_, info) = program?;
+        programs.entry(info.btf_id).or_default().push(info.id);
     }
-    for id in Map::ids() {
-        let id = id?;
-        if let Some(info) = present(Map::from_id(id).and_then(|map| map.info()))? {
-            maps.entry(info.btf_id).or_default().push(id);
-        }
+    for map in which::each::<Map>(None) {
+        let (_, info) = map?;
+        maps.entry(info.btf_id).or_default().push(info.id);
     }
     let mut listed = Vec::new();
     for id in Btf::ids() {
-        if let Some(info) = present(Btf::info(id?))? {
+        if let Some(info) = which::present(Btf::info(id?))? {
             listed.push(Listed {
                 id: info.id,
                 name: info.name,

@@ -2,16 +2,24 @@
 //! several.
 
 mod args;
+mod attachments;
 mod btf;
 mod choices;
 mod generate;
+mod holders;
 mod inspect;
+mod link;
+mod listing;
 mod load;
+mod map;
 mod object;
+mod pinned;
 mod pins;
 mod plan;
+mod prog;
 mod run;
 mod target;
+mod which;
 
 use crate::show::escape::Format;
 use crate::stop::Stop;
@@ -41,6 +49,12 @@ pub(crate) enum Command {
     Plan(plan::PlanArgs),
     /// Load an object, report on each map and program, and unload it
     Load(load::LoadArgs),
+    /// Show the programs in the kernel
+    Prog(prog::ProgArgs),
+    /// Show the maps in the kernel
+    Map(map::MapArgs),
+    /// Show the links in the kernel: which program is attached where
+    Link(link::LinkArgs),
     /// Show types: those in a file, those of the kernel, and those of programs and maps
     Btf(btf::BtfArgs),
     /// Generate files for BPF developers
@@ -55,6 +69,9 @@ impl Command {
             Self::Inspect(args) => args.json,
             Self::Plan(args) => args.json,
             Self::Load(args) => args.json,
+            Self::Prog(args) => args.is_json(),
+            Self::Map(args) => args.is_json(),
+            Self::Link(args) => args.is_json(),
             Self::Btf(args) => args.is_json(),
             Self::Gen(_) => false,
         };
@@ -68,6 +85,9 @@ impl Command {
             Self::Inspect(args) => inspect::inspect(args, stop, out),
             Self::Plan(args) => plan::plan(args, stop, out),
             Self::Load(args) => load::load(args, stop, out),
+            Self::Prog(args) => prog::prog(args, stop, out),
+            Self::Map(args) => map::map(args, stop, out),
+            Self::Link(args) => link::link(args, stop, out),
             Self::Btf(args) => btf::btf(args, stop, out),
             Self::Gen(args) => generate::generate(args, stop, out),
         }

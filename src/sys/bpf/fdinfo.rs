@@ -4,7 +4,7 @@
 use super::map_info::MapInfo;
 use crate::sys::errno;
 use crate::sys::file_system::{FileSystem, open_genuine};
-use crate::{Errno, MapFlags, MapType, TypeId};
+use crate::{Errno, MapFlags, MapType, ProgramType, TypeId};
 use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -35,6 +35,8 @@ pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
         flags: MapFlags::from_bits_retain(small("map_flags")?),
         name: String::new(),
         ifindex: 0,
+        netns_dev: 0,
+        netns_ino: 0,
         btf_id: 0,
         btf_key_type: TypeId::VOID,
         btf_value_type: TypeId::VOID,
@@ -44,7 +46,50 @@ pub(crate) fn map_info_from_text(text: &str) -> Option<MapInfo> {
     })
 }
 
-/// How many bytes of memory the kernel has set aside for a program or map.
+/// What changes while a map lives. Returned by [`Map::state`](crate::map::Map::state).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MapState {
+    /// How many bytes of memory the kernel has set aside for it.
+    pub memlock: u64,
+    /// Whether user space can no longer write to it. Since Linux 5.2.
+    pub frozen: bool,
+    /// Which programs an array of programs takes, once it has had one.
+    pub owner: Option<MapOwner>,
+}
+
+/// The programs that fit into an array of programs. Part of [`MapState`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MapOwner {
+    /// Their type.
+    pub kind: ProgramType,
+    /// Whether they are compiled to machine code.
+    pub jited: bool,
+}
+
+/// Reads a map's state from procfs.
+///
+/// # Errors
+///
+/// `EINVAL` if the descriptor is not a map.
+pub fn map_state(map: BorrowedFd<'_>) -> Result<MapState, Errno> {
+    map_state_from_text(&fdinfo(map)?).ok_or(Errno::EINVAL)
+}
+
+fn map_state_from_text(text: &str) -> Option<MapState> {
+    let kind = field(text, "owner_prog_type").and_then(|kind| u32::try_from(kind).ok());
+    Some(MapState {
+        memlock: field(text, "memlock")?,
+        frozen: field(text, "frozen").is_some_and(|frozen| frozen != 0),
+        owner: kind.map(|kind| MapOwner {
+            kind: ProgramType(kind),
+            jited: field(text, "owner_jited").is_some_and(|jited| jited != 0),
+        }),
+    })
+}
+
+/// How many bytes of memory the kernel has set aside for a program.
 ///
 /// # Errors
 ///
@@ -96,6 +141,16 @@ mod tests {
         let old: String = ARENA.split_inclusive('\n').take(8).collect();
         let info = map_info_from_text(&old).unwrap();
         assert_eq!((info.id, info.map_extra), (0, 0));
+    }
+
+    #[test]
+    fn the_state_of_a_map_is_read() {
+        let state = map_state_from_text(ARENA).unwrap();
+        assert_eq!((state.memlock, state.frozen, state.owner), (4096, false, None));
+        let owned = "memlock:\t8\nfrozen:\t1\nowner_prog_type:\t5\nowner_jited:\t1\n";
+        let state = map_state_from_text(owned).unwrap();
+        let owner = MapOwner { kind: ProgramType::TRACEPOINT, jited: true };
+        assert_eq!((state.frozen, state.owner), (true, Some(owner)));
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub struct MapInfo {
     pub name: String,
     /// Network interface it is offloaded to; 0 for none.
     pub ifindex: u32,
+    /// Device number of the namespace file of that interface's network namespace.
+    pub netns_dev: u64,
+    /// Inode number of that file.
+    pub netns_ino: u64,
     /// Id of the BTF that holds the next two types; 0 for none.
     pub btf_id: u32,
     /// Type of the key.
@@ -57,6 +61,8 @@ pub fn map_info(map: BorrowedFd<'_>) -> Result<MapInfo, Errno> {
         flags: MapFlags::from_bits_retain(info.map_flags),
         name: name_text(&info.name),
         ifindex: info.ifindex,
+        netns_dev: info.netns_dev,
+        netns_ino: info.netns_ino,
         btf_id: info.btf_id,
         btf_key_type: TypeId(info.btf_key_type_id),
         btf_value_type: TypeId(info.btf_value_type_id),

@@ -1,7 +1,8 @@
 //! Sources of types: files, and the kernel.
 
+use crate::commands::which::{self, Which};
 use rawbpf::btf::Btf;
-use rawbpf::map::{Map, OpenAccess};
+use rawbpf::map::Map;
 use rawbpf::program::Program;
 use rawbpf::reloc::Target;
 use rawbpf::{Error, ErrorKind, Result, TypeId, near_names};
@@ -11,9 +12,6 @@ use std::sync::Arc;
 /// The valid forms of a source.
 const EXPECTED: &str = "expected FILE, `id N`, `prog id N|pinned PATH|name NAME|tag TAG`, or `map id N|pinned PATH|name NAME [key|value|kv|all]`";
 
-/// The number of bytes of a name that the kernel keeps.
-const LONGEST_NAME: usize = 15;
-
 /// A source of types.
 #[derive(Debug, PartialEq)]
 pub(super) enum Source<'a> {
@@ -21,16 +19,6 @@ pub(super) enum Source<'a> {
     Id(u32),
     Program(Which<'a>),
     Map(Which<'a>, MapPart),
-}
-
-/// A program or map.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Which<'a> {
-    Id(u32),
-    Pinned(&'a Path),
-    Name(&'a str),
-    /// The kernel's hash of a program's instructions.
-    Tag([u8; 8]),
 }
 
 /// The types of a map that are shown.
@@ -82,25 +70,6 @@ impl<'a> Source<'a> {
     }
 }
 
-impl<'a> Which<'a> {
-    fn of(by: &str, which: &'a str) -> Option<Self> {
-        match by {
-            "id" => which.parse().ok().map(Self::Id),
-            "pinned" => Some(Self::Pinned(Path::new(which))),
-            "name" if !which.is_empty() => Some(Self::Name(which)),
-            "tag" => tag(which).map(Self::Tag),
-            _ => None,
-        }
-    }
-}
-
-/// Sixteen hexadecimal digits.
-fn tag(text: &str) -> Option<[u8; 8]> {
-    let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = u64::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
-    Some(number.to_be_bytes())
-}
-
 impl MapPart {
     fn of(word: &str) -> Option<Self> {
         match word {
@@ -142,47 +111,23 @@ fn of_id(id: u32) -> Result<Arc<Btf<'static>>> {
     Ok(Arc::new(Btf::from_id(id, base)?))
 }
 
+/// Programs of one object share their types; those of several objects are not shown at once.
 fn of_program(which: Which<'_>) -> Result<Arc<Btf<'static>>> {
-    let program = match which {
-        Which::Id(id) => Program::from_id(id)?,
-        Which::Pinned(path) => Program::from_pin(path)?,
-        Which::Name(_) | Which::Tag(_) => return of_programs(which),
-    };
-    match program.info()?.btf_id {
-        0 => Err(no_types(&format!("program {}", program.name()))),
-        id => of_id(id),
+    let found = which::some::<Program>(which)?;
+    let mut ids = found.iter().map(|(_, info)| info.btf_id);
+    let first = ids.next().unwrap_or_default();
+    if ids.any(|other| other != first) {
+        let ids = found.iter().map(|(_, info)| info.id);
+        return Err(which::several::<Program>(which, ids));
     }
-}
-
-/// Programs of one object share their types; those of several programs are not shown at once.
-fn of_programs(which: Which<'_>) -> Result<Arc<Btf<'static>>> {
-    let mut found = Vec::new();
-    for id in Program::ids() {
-        let id = id?;
-        let Some(info) = present(Program::from_id(id).and_then(|program| program.info()))? else {
-            continue;
-        };
-        let is_wanted = match which {
-            Which::Name(name) => is_name(&info.name, name),
-            Which::Tag(tag) => info.tag == tag,
-            Which::Id(_) | Which::Pinned(_) => false,
-        };
-        if is_wanted {
-            found.push((id, info.btf_id));
-        }
-    }
-    match only(&found, "program", which)? {
-        0 => Err(no_types("the program")),
-        id => of_id(id),
+    match (first, found.first()) {
+        (0, Some((program, _))) => Err(no_types(&format!("program {}", program.name()))),
+        _ => of_id(first),
     }
 }
 
 fn of_map(which: Which<'_>, part: MapPart) -> Result<Types> {
-    let info = match which {
-        Which::Id(id) => Map::from_id_with(id, OpenAccess::ReadOnly)?.info()?,
-        Which::Pinned(path) => Map::from_pin_with(path, OpenAccess::ReadOnly)?.info()?,
-        Which::Name(_) | Which::Tag(_) => return of_maps(which, part),
-    };
+    let (_, info) = which::one::<Map>(which)?;
     let (btf, key, value) = if info.btf_vmlinux_value_type.is_void() {
         if info.btf_id == 0 {
             return Err(no_types(&format!("map {}", info.name)));
@@ -209,61 +154,11 @@ fn of_map(which: Which<'_>, part: MapPart) -> Result<Types> {
     Ok((btf, roots))
 }
 
-fn of_maps(which: Which<'_>, part: MapPart) -> Result<Types> {
-    let mut found = Vec::new();
-    for id in Map::ids() {
-        let id = id?;
-        let map = Map::from_id_with(id, OpenAccess::ReadOnly);
-        let info = present(map.and_then(|map| map.info()))?;
-        let is_wanted = |name: &str| matches!(which, Which::Name(wanted) if is_name(name, wanted));
-        if info.is_some_and(|info| is_wanted(&info.name)) {
-            found.push((id, id));
-        }
-    }
-    of_map(Which::Id(only(&found, "map", which)?), part)
-}
-
-/// Whether this is the kernel's name of something; the kernel keeps only the start of names.
-fn is_name(kernels: &str, wanted: &str) -> bool {
-    kernels == wanted || kernels.len() == LONGEST_NAME && wanted.starts_with(kernels)
-}
-
-/// The common value of all these pairs of an id and a value.
-fn only(found: &[(u32, u32)], what: &str, which: Which<'_>) -> Result<u32> {
-    let which = match which {
-        Which::Name(name) => format!("named `{name}`"),
-        Which::Tag(tag) => format!("with the tag {:016x}", u64::from_be_bytes(tag)),
-        Which::Id(id) => format!("with id {id}"),
-        Which::Pinned(path) => format!("pinned at {}", path.display()),
-    };
-    let Some((_, first)) = found.first() else {
-        let message = format!("the kernel has no {what} {which}");
-        return Err(Error::new(ErrorKind::NotFound, message));
-    };
-    if found.iter().all(|(_, other)| other == first) {
-        return Ok(*first);
-    }
-    let ids: Vec<_> = found.iter().map(|(id, _)| id.to_string()).collect();
-    let message = format!("the kernel has several {what}s {which}: {}", ids.join(", "));
-    let word = if what == "map" { "map" } else { "prog" };
-    let hint = format!("ask for one of them: `{word} id N`");
-    Err(Error::new(ErrorKind::InvalidArgument, message).with_hint(hint))
-}
-
 fn no_types(what: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
         format!("{what} was loaded without types"),
     )
-}
-
-/// `None` if it does not exist any more.
-pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// The types with this name, of any kind.
@@ -341,11 +236,5 @@ mod tests {
             error.to_string().contains("only be given for a file"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn the_kernel_keeps_the_start_of_a_name() {
-        assert!(is_name("short", "short") && !is_name("short", "shorter"));
-        assert!(is_name("handle_sched_ex", "handle_sched_exec"));
     }
 }
