@@ -312,6 +312,18 @@ fn damaged_types_compile() {
     assert!(written > 20, "only {written} could be read");
 }
 
+/// Linux 6.18 has a union with the members `md` and `rnd`, in whose names `zerocopy` makes identifiers, which the compiler finds
+/// to look alike.
+#[test]
+fn names_may_look_alike() {
+    let mut b = BtfBuilder::new();
+    let int = b.add_int("int", 4, IntEncoding::SIGNED);
+    let members = [Member::new("md", int, 0), Member::new("rnd", int, 0)];
+    b.add_union("either", 4, members);
+    let btf = b.build().unwrap();
+    check("names that look alike", Module::new(&btf).write().unwrap().text());
+}
+
 /// A program with definitions and a handwritten `main` reads bytes, and reports the result by its exit status.
 #[test]
 fn bytes_are_read_by_the_types() {

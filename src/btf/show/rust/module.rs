@@ -28,6 +28,7 @@ const START: &str = "\
 #![allow(
     clippy::all,
     clippy::pedantic,
+    confusable_idents,
     dead_code,
     non_camel_case_types,
     non_snake_case,
