@@ -48,12 +48,13 @@ struct holder {
 	char comm[16];
 };
 
-extern const void bpf_map_fops __ksym __weak;
-extern const void bpf_prog_fops __ksym __weak;
-extern const void bpf_link_fops __ksym __weak;
+// Without them (a kernel without CONFIG_KALLSYMS_ALL) the object must not load: it would find nothing.
+extern const void bpf_map_fops __ksym;
+extern const void bpf_prog_fops __ksym;
+extern const void bpf_link_fops __ksym;
+extern const void btf_fops __ksym;
 // Links that can be polled, since Linux 6.12.
 extern const void bpf_link_fops_poll __ksym __weak;
-extern const void btf_fops __ksym __weak;
 
 // The pointer comes without a type, so the verifier allows no plain access.
 #define FOLLOW(from, field)                                                                        \

@@ -1,7 +1,7 @@
 //! Which processes hold which programs, maps, links and types.
 //!
-//! An iterator program lists all open files in one pass through the kernel (Linux 5.8 with BTF). Where it cannot run, `/proc`
-//! is walked, as far as this process may read it.
+//! An iterator program lists all open files in one pass through the kernel (Linux 5.8 with BTF and `CONFIG_KALLSYMS_ALL`).
+//! Where it cannot run, `/proc` is walked, as far as this process may read it.
 
 use rawbpf::{OpenObject, Result};
 use serde::Serialize;
