@@ -86,6 +86,9 @@ struct Readme;
 
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod attach;
+pub mod bindings;
+#[cfg(all(feature = "load", target_os = "linux"))]
+pub mod bound;
 pub mod btf;
 mod btf_file;
 mod debug_files;
