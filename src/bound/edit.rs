@@ -22,18 +22,28 @@ where
     T: Layout + FromZeros + KnownLayout + Copy,
 {
     let at_section = |error: Error| object.blame(error.context(format!("section `{name}`")));
-    let bytes = object.image_start(map, size_of::<T>());
-    let bytes = bytes.ok_or_else(|| at_section(not_as_generated()))?;
+    let bytes = object.image_start(map, size_of::<T>()).unwrap_or_default();
+    check_len::<T>(bytes).map_err(at_section)?;
     let mut value = T::new_box_zeroed()
         .map_err(|_| at_section(Error::new(ErrorKind::Kernel, "there is no memory for it")))?;
     // In place, because it may be too large for the stack.
-    let mut aligned = vec![0_u128; bytes.len().div_ceil(size_of::<u128>())];
-    let room = aligned.as_mut_bytes().get_mut(..bytes.len());
-    let room = room.ok_or_else(|| at_section(not_as_generated()))?;
-    room.copy_from_slice(bytes);
+    let mut aligned = vec![0_u128; size_of::<T>().div_ceil(size_of::<u128>())];
+    let mut room = aligned.as_mut_bytes();
+    if let Some(start) = room.get_mut(..bytes.len()) {
+        start.copy_from_slice(bytes);
+    }
+    room = room.get_mut(..size_of::<T>()).unwrap_or_default();
     let valid = T::try_ref_from_bytes(room);
     *value = *valid.map_err(|_| at_section(not_valid::<T>(bytes)))?;
     Ok(value)
+}
+
+/// A section ends with its last variable, and a structure with its padding.
+fn check_len<T>(section: &[u8]) -> Result<()> {
+    match size_of::<T>().checked_sub(section.len()) {
+        Some(padding) if padding < align_of::<T>() => Ok(()),
+        _ => Err(not_as_generated()),
+    }
 }
 
 /// Sets the variables of a section. What the section has been grown by stays as it is.
@@ -46,11 +56,14 @@ pub fn set_section<T: Layout>(
     name: &str,
     value: &T,
 ) -> Result<()> {
-    if object.fill_image(map, value.as_bytes()) {
-        return Ok(());
+    let at_section = |error: Error| error.context(format!("section `{name}`"));
+    let start = object.image_start(map, size_of::<T>()).unwrap_or_default();
+    if let Err(error) = check_len::<T>(start) {
+        return Err(object.blame(at_section(error)));
     }
-    let error = not_as_generated().context(format!("section `{name}`"));
-    Err(object.blame(error))
+    let len = start.len();
+    object.fill_image(map, value.as_bytes().get(..len).unwrap_or_default());
+    Ok(())
 }
 
 /// A map, by its index.

@@ -76,22 +76,19 @@ impl OpenObject {
         self.maps.get(map)?.image.part(start, size)
     }
 
-    /// The first bytes of the contents that contain this map's variables.
+    /// The first bytes, at most this many, of the contents that contain this map's variables.
     pub(crate) fn image_start(&self, map: usize, size: usize) -> Option<&[u8]> {
-        self.part_of_image(map, 0, size)
+        self.part_of_image(map, 0, size.min(self.image_len(map)))
     }
 
-    /// Overwrites the first of those bytes. Returns whether there are that many.
-    pub(crate) fn fill_image(&mut self, map: usize, bytes: &[u8]) -> bool {
+    /// Overwrites the first of those bytes, as many as there are.
+    pub(crate) fn fill_image(&mut self, map: usize, bytes: &[u8]) {
         // Zeroes that stay zeroes take no memory.
-        if self.part_of_image(map, 0, bytes.len()) == Some(bytes) {
-            return true;
+        if self.part_of_image(map, 0, bytes.len()) != Some(bytes) {
+            for (place, byte) in self.image_mut(map).iter_mut().zip(bytes) {
+                *place = *byte;
+            }
         }
-        let place = self.image_mut(map).get_mut(..bytes.len());
-        place.is_some_and(|place| {
-            place.copy_from_slice(bytes);
-            true
-        })
     }
 
     pub(super) fn image_mut(&mut self, map: usize) -> &mut [u8] {

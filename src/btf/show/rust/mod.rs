@@ -39,4 +39,4 @@ pub(crate) use define::comment;
 pub use definitions::Definitions;
 pub use module::Module;
 pub(crate) use names::identifier;
-pub(crate) use section::{Section, SectionVariable, Used};
+pub(crate) use section::{Section, SectionVariable};

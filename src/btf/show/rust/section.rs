@@ -37,15 +37,14 @@ pub(crate) struct Used<'b> {
     pub(crate) name: Cow<'b, str>,
     /// The type as written in Rust.
     pub(crate) ty: Cow<'b, str>,
-    /// Whether not all bytes are a value of it.
-    pub(crate) has_bool: bool,
     /// Its declaration in C, safe for a comment.
     pub(crate) remark: String,
 }
 
 impl<'b> Definitions<'b> {
     /// Writes a structure with the variables of a section. Returns it, and its members in the order of the variables. What a
-    /// variable's type does not describe is bytes.
+    /// variable's type does not describe is bytes. The structure may be larger than the section, by less than its alignment, so
+    /// that its members can be borrowed: a section ends with its last variable.
     pub(crate) fn section(
         &mut self,
         section: Section,
@@ -58,7 +57,6 @@ impl<'b> Definitions<'b> {
             let ty = self.sized(variable.type_id, variable.size);
             let member = Used {
                 name: taken.take(identifier(variable.name)),
-                has_bool: ty.facts.has_bool,
                 ty: ty.text.clone(),
                 remark: self.c_name(variable.type_id),
             };
@@ -74,18 +72,22 @@ impl<'b> Definitions<'b> {
             });
             used.push(member);
         }
-        let facts = self.structure(Body {
+        let align = parts.iter().map(|part| part.ty.facts.align).max();
+        let align = u64::from(align.unwrap_or(1).max(1));
+        self.structure(Body {
             id: TypeId::VOID,
             name: name.clone(),
             remark: section.remark.clone(),
-            size: section.size,
+            size: section
+                .size
+                .checked_next_multiple_of(align)
+                .unwrap_or(section.size),
             parts,
             taken,
         });
         let all = Used {
             ty: name.clone(),
             name,
-            has_bool: facts.has_bool,
             remark: section.remark,
         };
         (all, used)
@@ -102,7 +104,6 @@ impl<'b> Definitions<'b> {
         self.budget.spend(id, ty.text.len().saturating_mul(4));
         Used {
             name: self.names.get(id).cloned().unwrap_or_default(),
-            has_bool: ty.facts.has_bool,
             ty: ty.text,
             remark: self.c_name(id),
         }
