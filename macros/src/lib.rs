@@ -6,7 +6,13 @@
 //! crate cannot depend on `rawbpf`. None of them asks a kernel. Not here: any code that knows what is in an object.
 
 // Most of what the rooms offer is for others, and some of it has features that this crate does not.
-#![allow(dead_code, unexpected_cfgs, unreachable_pub, unused_imports, unused_macros)]
+#![allow(
+    dead_code,
+    unexpected_cfgs,
+    unreachable_pub,
+    unused_imports,
+    unused_macros
+)]
 
 mod generate;
 mod options;
