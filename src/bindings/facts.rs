@@ -1,6 +1,6 @@
 //! What an object has, and what it is called in Rust.
 
-use super::maps::{self, Handle};
+use super::maps::{self, Events, Handle};
 use super::programs;
 use super::rust::Rust;
 use crate::btf::rust::{Definitions, Section, SectionVariable, comment, identifier};
@@ -114,12 +114,13 @@ impl Facts {
         let none = BtfBuilder::new().build()?;
         let mut definitions = definitions(open.btf().unwrap_or(&none), options);
         let sections = sections(open, &mut definitions)?;
+        let events = Events::of(options);
         let mut maps = Vec::new();
         let mut names = Space::default();
         for (index, map) in open.maps().iter().enumerate() {
             if map.origin() != MapOrigin::InsnArray {
                 let field = names.take(identifier(plain_name(map)).into_owned().into());
-                maps.push(map_facts(options, &mut definitions, index, field.into())?);
+                maps.push(map_facts(&events, &mut definitions, index, field.into())?);
             }
         }
         for name in &options.types {
@@ -178,18 +179,19 @@ fn plain_name(map: &OpenMap) -> &str {
     }
 }
 
-fn map_facts<'b>(
-    options: &Rust<'_>,
-    definitions: &mut Definitions<'b>,
+fn map_facts(
+    events: &Events<'_>,
+    definitions: &mut Definitions<'_>,
     index: usize,
     field: String,
 ) -> Result<MapFacts> {
+    let options = events.options;
     let map = options.open.maps().get(index);
     let map = map.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such map"))?;
     let (handle, note) = match map.origin() {
         MapOrigin::Data(_) => (None, "global variables".to_owned()),
         _ => {
-            let (handle, note) = maps::handle(options, definitions, map)?;
+            let (handle, note) = maps::handle(events, definitions, map)?;
             (Some(handle), note)
         }
     };
