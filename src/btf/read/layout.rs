@@ -112,42 +112,6 @@ impl Field {
     }
 }
 
-/// Implements [`Layout`](crate::btf::Layout) for a structure, whose fields must all be listed, or for an enum without fields.
-///
-/// ```
-/// # use zerocopy::{FromBytes, Immutable, IntoBytes};
-/// # #[derive(FromBytes, IntoBytes, Immutable)]
-/// # #[repr(C)]
-/// # struct Key { saddr: [u8; 4], port: u32 }
-/// rawbpf::layout!(Key { saddr, port });
-/// ```
-#[macro_export]
-macro_rules! layout {
-    ($name:ident) => {
-        impl $crate::btf::Layout for $name {
-            fn shape() -> $crate::btf::Shape {
-                $crate::btf::Shape::Number($crate::btf::Number::Enum)
-            }
-        }
-    };
-    ($name:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::btf::Layout for $name {
-            #[allow(clippy::used_underscore_binding, reason = "padding is a field, too")]
-            fn shape() -> $crate::btf::Shape {
-                // Does not compile unless every field is listed.
-                let _ = |value: &$name| { let $name { $($field: _),* } = value; };
-                $crate::btf::Shape::Struct(vec![$(
-                    $crate::btf::Field::new(
-                        stringify!($field),
-                        ::std::mem::offset_of!($name, $field),
-                        |value: &$name| &value.$field,
-                    )
-                ),*])
-            }
-        }
-    };
-}
-
 macro_rules! numbers {
     ($($kind:ident: $($number:ty),*;)*) => {$($(
         impl Layout for $number {
@@ -357,7 +321,7 @@ mod tests {
         times: [u64; 2],
         comm: [u8; 16],
     }
-    layout!(Event {
+    crate::layout!(Event {
         pid,
         _pad,
         times,
@@ -419,7 +383,7 @@ mod tests {
             pidd: u32,
             _rest: [u8; 36],
         }
-        layout!(Other { pidd, _rest });
+        crate::layout!(Other { pidd, _rest });
         let (btf, id) = event(8, 16);
         let text = refusal::<Other>(&btf, id);
         assert!(text.contains("`pidd`") && text.contains("`pid`"), "{text}");
@@ -452,7 +416,7 @@ mod tests {
         struct Any {
             a: u32,
         }
-        layout!(Any { a });
+        crate::layout!(Any { a });
         let mut b = BtfBuilder::new();
         let this = b.next_id();
         b.add_struct("s", 4, &[("", this, 0), ("", this, 0)]);
