@@ -32,6 +32,8 @@ pub struct Build {
     pub(crate) clang: Option<PathBuf>,
     pub(crate) warnings: Warnings,
     pub(crate) output: Option<PathBuf>,
+    #[cfg(target_os = "linux")]
+    pub(crate) cache: Option<PathBuf>,
 }
 
 /// What becomes of clang's warnings.
@@ -60,6 +62,8 @@ impl Default for Build {
             clang: None,
             warnings: Warnings::default(),
             output: None,
+            #[cfg(target_os = "linux")]
+            cache: None,
         }
     }
 }
@@ -129,6 +133,14 @@ impl Build {
     /// Where to write the object [default: `OUT_DIR/NAME.bpf.o`, for `NAME.bpf.c`].
     pub fn output(mut self, path: impl AsRef<Path>) -> Self {
         self.output = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Keeps objects in a folder, and takes them from there as long as nothing changes that they are made of. The folder is made if it
+    /// does not exist. One that belongs to somebody else, or that others can read or write, is not used.
+    #[cfg(target_os = "linux")]
+    pub fn cache(mut self, folder: impl AsRef<Path>) -> Self {
+        self.cache = Some(folder.as_ref().to_owned());
         self
     }
 

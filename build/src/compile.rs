@@ -2,24 +2,23 @@
 
 use crate::arch::Arch;
 use crate::build::{Build, Warnings};
+#[cfg(target_os = "linux")]
+use crate::cache::{Cache, Inputs, Key};
 use crate::clang::{self, Clang};
 use crate::depfile;
 use crate::headers::{VMLINUX, headers};
-use crate::includes::{self, Included};
+use crate::includes;
 use crate::stage::{File, Staged};
-use crate::vmlinux;
-use rawbpf::btf::Btf;
+use crate::types::Types;
 use rawbpf::linker::Linker;
 use rawbpf::{Error, ErrorKind, Result};
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Where a kernel has its types.
-const RUNNING: &str = "/sys/kernel/btf/vmlinux";
 
 /// An object, and how it came about.
 #[derive(Debug, Clone)]
@@ -30,6 +29,14 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    pub(crate) fn new(object: Vec<u8>, warnings: String, dependencies: Vec<PathBuf>) -> Self {
+        Self {
+            object,
+            warnings,
+            dependencies,
+        }
+    }
+
     /// The object.
     pub fn object(&self) -> &[u8] {
         &self.object
@@ -64,20 +71,88 @@ impl Build {
                 "there is nothing to compile",
             ));
         }
-        let compiler = Compiler {
-            build: self,
-            clang: Clang::find(self.clang.as_deref())?,
-            arch: match &self.arch {
+        let compiler = Compiler::of(self)?;
+        #[cfg(target_os = "linux")]
+        if let Some(folder) = &self.cache
+            && let Some(cache) = Cache::open(folder)
+        {
+            return compiler.compile_once(&cache);
+        }
+        compiler.compile_all()
+    }
+}
+
+/// The compiler, and what is the same for all sources.
+struct Compiler<'b> {
+    build: &'b Build,
+    clang: Clang,
+    arch: Arch,
+    types: Types<'b>,
+}
+
+impl<'b> Compiler<'b> {
+    fn of(build: &'b Build) -> Result<Self> {
+        Ok(Self {
+            build,
+            clang: Clang::find(build.clang.as_deref())?,
+            arch: match &build.arch {
                 Some(name) => Arch::named(name)?,
                 None => Arch::of_target()?,
             },
-            types: Types::new(self.btf.as_deref()),
+            types: Types::new(build.btf.as_deref()),
+        })
+    }
+
+    /// Takes the result from the cache, or compiles and keeps it there.
+    #[cfg(target_os = "linux")]
+    fn compile_once(&self, cache: &Cache) -> Result<Compiled> {
+        let Some(key) = self.key() else {
+            return self.compile_all();
         };
+        if let Some(found) = cache.find(&key) {
+            return Ok(found);
+        }
+        let compiled = self.compile_all()?;
+        cache.keep(&key, &compiled);
+        Ok(compiled)
+    }
+
+    /// Everything that is known before clang runs. `None` if something cannot be read, which compiling is going to tell.
+    #[cfg(target_os = "linux")]
+    fn key(&self) -> Option<Key> {
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::MetadataExt;
+        let mut inputs = Inputs::default();
+        inputs.add(env!("CARGO_PKG_VERSION").as_bytes());
+        for (name, text) in headers() {
+            inputs.add(name.as_bytes());
+            inputs.add(text.as_bytes());
+        }
+        let clang = fs::canonicalize(&self.clang.path).ok()?;
+        let found = fs::metadata(&clang).ok()?;
+        inputs.add(clang.as_os_str().as_bytes());
+        for number in [found.ino(), found.size(), found.mtime().cast_unsigned(), found.mtime_nsec().cast_unsigned()] {
+            inputs.add(&number.to_ne_bytes());
+        }
+        for variable in ["CPATH", "C_INCLUDE_PATH"] {
+            inputs.add(env::var_os(variable).unwrap_or_default().as_bytes());
+        }
+        inputs.add(&fs::read(self.types.path()).unwrap_or_default());
+        for source in &self.build.sources {
+            for argument in self.arguments(source, &[]) {
+                inputs.add(argument.as_bytes());
+            }
+            inputs.add(&fs::read(source).ok()?);
+        }
+        Some(inputs.key())
+    }
+
+    fn compile_all(&self) -> Result<Compiled> {
         let mut warnings = String::new();
         let mut dependencies = BTreeSet::new();
-        let mut objects = Vec::with_capacity(self.sources.len());
-        for source in &self.sources {
-            let part = compiler.compile(source)?;
+        let mut objects = Vec::with_capacity(self.build.sources.len());
+        for source in &self.build.sources {
+            let part = self.compile(source)?;
             warnings.push_str(&part.warnings);
             dependencies.extend(part.dependencies);
             objects.push((source.display().to_string(), part.object));
@@ -93,14 +168,6 @@ impl Build {
             dependencies: dependencies.into_iter().collect(),
         })
     }
-}
-
-/// The compiler, and what is the same for all sources.
-struct Compiler<'b> {
-    build: &'b Build,
-    clang: Clang,
-    arch: Arch,
-    types: Types<'b>,
 }
 
 /// What one run of clang made.
@@ -135,7 +202,7 @@ impl Compiler<'_> {
             .chain(vmlinux.map(|text| (VMLINUX, text)))
             .collect();
         let mut staged = Staged::new(&files)?;
-        let output = self.clang.run(&self.arguments(source, &staged))?;
+        let output = self.clang.run(&self.arguments(source, staged.arguments()))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
             return Ok(Run::Refused(if said.trim().is_empty() {
@@ -153,7 +220,7 @@ impl Compiler<'_> {
         }))
     }
 
-    fn arguments(&self, source: &Path, staged: &Staged) -> Vec<OsString> {
+    fn arguments(&self, source: &Path, staged: &[OsString]) -> Vec<OsString> {
         let build = self.build;
         let mut all: Vec<OsString> = Vec::new();
         let mut add = |argument: &str| all.push(argument.into());
@@ -181,7 +248,7 @@ impl Compiler<'_> {
         for folder in &build.includes {
             all.push(prefixed("-I", folder, ""));
         }
-        all.extend_from_slice(staged.arguments());
+        all.extend_from_slice(staged);
         all.extend(["-idirafter".into(), self.arch.system_include().into()]);
         all.extend(build.arguments.iter().map(OsString::from));
         all.extend(["-x", "c", "-o", "-", "-c", "--"].map(OsString::from));
@@ -195,56 +262,4 @@ fn prefixed(start: &str, path: &Path, end: &str) -> OsString {
     argument.push(path);
     argument.push(end);
     argument
-}
-
-/// The types of a kernel, read when they are first needed.
-struct Types<'b> {
-    file: Option<&'b Path>,
-    btf: OnceCell<Btf<'static>>,
-    all: OnceCell<String>,
-}
-
-impl<'b> Types<'b> {
-    fn new(file: Option<&'b Path>) -> Self {
-        Self {
-            file,
-            btf: OnceCell::new(),
-            all: OnceCell::new(),
-        }
-    }
-
-    /// The `vmlinux.h` of a source, if it wants one.
-    fn of(&self, included: &Included) -> Result<Option<String>> {
-        if !included.wants_vmlinux {
-            return Ok(None);
-        }
-        let text = vmlinux::naming(self.btf()?, &included.words)?;
-        Ok(Some(text))
-    }
-
-    /// The `vmlinux.h` with everything.
-    fn all(&self) -> Result<&str> {
-        if let Some(text) = self.all.get() {
-            return Ok(text);
-        }
-        let text = vmlinux::whole(self.btf()?)?;
-        Ok(self.all.get_or_init(|| text))
-    }
-
-    fn btf(&self) -> Result<&Btf<'static>> {
-        if let Some(btf) = self.btf.get() {
-            return Ok(btf);
-        }
-        let btf = match self.file {
-            Some(file) => Btf::from_file(file),
-            None => Btf::from_file(RUNNING).map_err(|e| {
-                e.with_hint(
-                    "vmlinux.h is made of a kernel's types, and this one shows none: name a file with some \
-                     (a copy of /sys/kernel/btf/vmlinux of another machine), or put a vmlinux.h beside the source",
-                )
-            }),
-        };
-        let btf = btf.map_err(|e| e.context("types for vmlinux.h"))?;
-        Ok(self.btf.get_or_init(|| btf))
-    }
 }

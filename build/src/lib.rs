@@ -24,6 +24,8 @@
 
 mod arch;
 mod build;
+#[cfg(target_os = "linux")]
+mod cache;
 mod cargo;
 mod clang;
 mod compile;
@@ -31,6 +33,7 @@ mod depfile;
 mod headers;
 mod includes;
 mod stage;
+mod types;
 mod vmlinux;
 mod words;
 

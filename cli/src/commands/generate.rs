@@ -1,14 +1,17 @@
 //! `rawbpf gen`: files for BPF developers.
 
+mod headers;
+
 use super::btf::file;
+use super::write::write_whole;
 use crate::cannot_print;
 use crate::show::outlet::{plural, say};
 use crate::stop::Stop;
 use clap::{Args, Subcommand};
+use headers::HeadersArgs;
 use rawbpf::btf::c::Header;
 use rawbpf::linker::Linker;
-use rawbpf::{Error, Result};
-use std::fs;
+use rawbpf::Result;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +27,8 @@ enum Job {
     Vmlinux(VmlinuxArgs),
     /// Link several objects into one
     Object(ObjectArgs),
+    /// Write out the headers that `compile` and `run` include
+    Headers(HeadersArgs),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +59,7 @@ pub(crate) fn generate(args: &GenArgs, stop: &Stop, out: &mut impl Write) -> Res
     match &args.job {
         Job::Vmlinux(args) => vmlinux(args, out),
         Job::Object(args) => object(args, stop),
+        Job::Headers(args) => headers::headers(args, out),
     }
 }
 
@@ -73,31 +79,6 @@ fn object(args: &ObjectArgs, stop: &Stop) -> Result<()> {
         format_args!("rawbpf: {objects} linked to {len} bytes in {output}"),
     );
     Ok(())
-}
-
-/// Writes to a temporary file next to the path and renames it when it is complete, so that nobody reads an incomplete file and
-/// an error preserves the old one. If the path is not a regular file, such as `/dev/stdout`, it is written to directly.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |error| Error::from_io(error, "write", path);
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, bytes).map_err(failed);
-    }
-    // A symbolic link is kept.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let mut beside = path.file_name().unwrap_or_default().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let written = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(error)
-    })
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = fs::File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn vmlinux(args: &VmlinuxArgs, out: &mut impl Write) -> Result<()> {

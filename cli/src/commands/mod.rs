@@ -4,6 +4,7 @@
 mod args;
 mod btf;
 mod choices;
+mod compile;
 mod generate;
 mod inspect;
 mod load;
@@ -12,6 +13,7 @@ mod pins;
 mod plan;
 mod run;
 mod target;
+mod write;
 
 use crate::show::escape::Format;
 use crate::stop::Stop;
@@ -33,8 +35,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps
+    /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps; a C
+    /// source is compiled first
     Run(run::RunArgs),
+    /// Compile C sources to an object, with clang; headers and vmlinux.h are included
+    Compile(compile::CompileArgs),
     /// Show what an object contains, without any bpf system call
     Inspect(inspect::InspectArgs),
     /// Relocate an object for a kernel, this one or another, and show what would be loaded
@@ -56,7 +61,7 @@ impl Command {
             Self::Plan(args) => args.json,
             Self::Load(args) => args.json,
             Self::Btf(args) => args.is_json(),
-            Self::Gen(_) => false,
+            Self::Compile(_) | Self::Gen(_) => false,
         };
         if json { Format::Json } else { Format::Text }
     }
@@ -65,6 +70,7 @@ impl Command {
     pub(crate) fn run(&self, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
         match self {
             Self::Run(args) => run::run(args, stop, out),
+            Self::Compile(args) => compile::compile(args, stop),
             Self::Inspect(args) => inspect::inspect(args, stop, out),
             Self::Plan(args) => plan::plan(args, stop, out),
             Self::Load(args) => load::load(args, stop, out),
