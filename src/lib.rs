@@ -86,6 +86,7 @@ struct Readme;
 
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod attach;
+pub mod bindings;
 pub mod btf;
 mod btf_file;
 mod debug_files;

@@ -24,6 +24,7 @@ pub use read::query::{Found, NameMatch, essential_name};
 pub(crate) use read::query::{MAX_CHAIN, Wanted};
 pub(crate) use read::typed_bytes::{Room, Rooms, hex, not_valid};
 pub use read::types::{Array, Enumerator, IntEncoding, Linkage, Member, Param, Type, VarSecinfo};
+pub(crate) use show::names::Space;
 pub use show::{c, rust, value};
 #[doc(inline)]
 pub use value::{Columns, Json, Value};

@@ -39,6 +39,7 @@ mod value_text;
 mod variable;
 
 pub use core_relocation::CoreRelocation;
+pub(crate) use globals::kernel_name;
 pub(crate) use held::Held;
 pub(crate) use image::Image;
 pub use map::OpenMapMut;

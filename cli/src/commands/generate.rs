@@ -1,6 +1,7 @@
 //! `rawbpf gen`: files for BPF developers.
 
 mod headers;
+mod skeleton;
 
 use super::btf::file;
 use super::write::write_whole;
@@ -9,6 +10,7 @@ use crate::show::outlet::{plural, say};
 use crate::stop::Stop;
 use clap::{Args, Subcommand};
 use headers::HeadersArgs;
+use skeleton::SkeletonArgs;
 use rawbpf::btf::c::Header;
 use rawbpf::linker::Linker;
 use rawbpf::Result;
@@ -27,6 +29,10 @@ enum Job {
     Vmlinux(VmlinuxArgs),
     /// Link several objects into one
     Object(ObjectArgs),
+    /// Write a C header with the object and its maps, programs and variables by name, for programs that link libbpf
+    Skeleton(SkeletonArgs),
+    /// The same for a library that is linked into other objects
+    Subskeleton(SkeletonArgs),
     /// Write out the headers that `compile` and `run` include
     Headers(HeadersArgs),
 }
@@ -59,6 +65,8 @@ pub(crate) fn generate(args: &GenArgs, stop: &Stop, out: &mut impl Write) -> Res
     match &args.job {
         Job::Vmlinux(args) => vmlinux(args, out),
         Job::Object(args) => object(args, stop),
+        Job::Skeleton(args) => skeleton::skeleton(args, stop, out),
+        Job::Subskeleton(args) => skeleton::subskeleton(args, stop, out),
         Job::Headers(args) => headers::headers(args, out),
     }
 }
