@@ -13,7 +13,16 @@ use std::process::Command;
 
 /// The fixtures whose headers are recorded.
 const RECORDED: &[&str] = &[
-    "arena", "globals", "jump_table", "kconfig", "linked_data", "no_btf", "rich", "struct_ops", "type_kinds", "usdt",
+    "arena",
+    "globals",
+    "jump_table",
+    "kconfig",
+    "linked_data",
+    "no_btf",
+    "rich",
+    "struct_ops",
+    "type_kinds",
+    "usdt",
 ];
 
 fn folder(name: &str) -> PathBuf {
@@ -50,14 +59,32 @@ fn outline(header: &str) -> String {
 }
 
 const FUNCTIONS: &[&str] = &[
-    "destroy", "create_skeleton", "open_opts", "open", "open_and_load", "load", "attach", "detach", "elf_bytes", "assert",
+    "destroy",
+    "create_skeleton",
+    "open_opts",
+    "open",
+    "open_and_load",
+    "load",
+    "attach",
+    "detach",
+    "elf_bytes",
+    "assert",
 ];
 
 /// A line that fills a record of libbpf's, or checks a variable.
 fn is_told(line: &str) -> bool {
     let starts = [
-        "\tmap->", "\ts->progs[", "\ts->vars[", "\ts->name", "\ts->map_", "\ts->prog_", "\ts->var_", "\t_Static_assert(",
-        "\tobj->struct_ops.", "#ifndef __", "#define BPF_SKEL",
+        "\tmap->",
+        "\ts->progs[",
+        "\ts->vars[",
+        "\ts->name",
+        "\ts->map_",
+        "\ts->prog_",
+        "\ts->var_",
+        "\t_Static_assert(",
+        "\tobj->struct_ops.",
+        "#ifndef __",
+        "#define BPF_SKEL",
     ];
     starts.iter().any(|start| line.starts_with(start))
 }
@@ -111,7 +138,10 @@ fn all_headers_are_as_bpftools_are_now() {
             continue;
         };
         for (is_sub, word) in [(false, "skeleton"), (true, "subskeleton")] {
-            let theirs = Command::new(&bpftool).args(["gen", word]).arg(&path).output();
+            let theirs = Command::new(&bpftool)
+                .args(["gen", word])
+                .arg(&path)
+                .output();
             let theirs = theirs.unwrap();
             let header = String::from_utf8(theirs.stdout).unwrap();
             if !theirs.status.success() || header.is_empty() {
@@ -135,7 +165,12 @@ fn a_skeleton_has_the_bytes_of_the_object() {
     let (literal, _) = literal.split_once("\t\t;\n").unwrap();
     let mut bytes = Vec::new();
     for line in literal.lines() {
-        let line = line.trim().strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+        let line = line
+            .trim()
+            .strip_prefix('"')
+            .unwrap()
+            .strip_suffix('"')
+            .unwrap();
         let mut rest = line.bytes().peekable();
         while let Some(byte) = rest.next() {
             if byte != b'\\' {

@@ -6,7 +6,9 @@ use std::path::Path;
 
 fn main() -> Result<()> {
     let sources: Vec<String> = env::args().skip(1).collect();
-    let build = sources.iter().fold(Build::new(), |build, source| build.source(source));
+    let build = sources
+        .iter()
+        .fold(Build::new(), |build, source| build.source(source));
     let compiled = build.object()?;
     println!("{} bytes", compiled.object().len());
     for path in compiled.dependencies() {

@@ -44,10 +44,19 @@ const NAMES: &[(&str, Arch)] = &[
     ("s390x", arch("s390", Big, "s390x-linux-gnu")),
     ("powerpc", arch("powerpc", Big, "powerpc-linux-gnu")),
     ("powerpc64", arch("powerpc", Big, "powerpc64-linux-gnu")),
-    ("powerpc64le", arch("powerpc", Little, "powerpc64le-linux-gnu")),
+    (
+        "powerpc64le",
+        arch("powerpc", Little, "powerpc64le-linux-gnu"),
+    ),
     ("ppc64le", arch("powerpc", Little, "powerpc64le-linux-gnu")),
-    ("loongarch", arch("loongarch", Little, "loongarch64-linux-gnu")),
-    ("loongarch64", arch("loongarch", Little, "loongarch64-linux-gnu")),
+    (
+        "loongarch",
+        arch("loongarch", Little, "loongarch64-linux-gnu"),
+    ),
+    (
+        "loongarch64",
+        arch("loongarch", Little, "loongarch64-linux-gnu"),
+    ),
     ("mips", arch("mips", Big, "mips-linux-gnu")),
     ("mips64", arch("mips", Big, "mips64-linux-gnuabi64")),
     ("mips64el", arch("mips", Little, "mips64el-linux-gnuabi64")),

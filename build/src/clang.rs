@@ -41,8 +41,11 @@ impl Clang {
         };
         found.map(|path| Self { path }).ok_or_else(|| {
             let name = name.to_string_lossy();
-            Error::new(ErrorKind::NotFound, format!("there is no `{name}`, and {why}"))
-                .with_hint("name another clang, or none: then `clang` on the path is taken")
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no `{name}`, and {why}"),
+            )
+            .with_hint("name another clang, or none: then `clang` on the path is taken")
         })
     }
 
@@ -63,7 +66,9 @@ impl Clang {
     pub(crate) fn run(&self, arguments: &[OsString]) -> Result<Output> {
         let mut command = Command::new(&self.path);
         command.args(arguments).stdin(Stdio::null());
-        command.output().map_err(|e| Error::from_io(e, "run", &self.path))
+        command
+            .output()
+            .map_err(|e| Error::from_io(e, "run", &self.path))
     }
 }
 
@@ -77,7 +82,8 @@ fn look_for(name: &OsStr, path: &OsStr) -> Option<PathBuf> {
 /// The error for a source that clang refused: its words, at the source's lines.
 pub(crate) fn refused(source: &Path, said: &str) -> Error {
     let message = format!("{} does not compile:", source.display());
-    let error = Error::new(ErrorKind::InvalidArgument, message).with_details(said.trim_end().lines());
+    let error =
+        Error::new(ErrorKind::InvalidArgument, message).with_details(said.trim_end().lines());
     match hint(said) {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -88,9 +94,13 @@ pub(crate) fn refused(source: &Path, said: &str) -> Error {
 fn hint(said: &str) -> Option<&'static str> {
     let has = |words: &str| said.contains(words);
     if has("No available targets are compatible") || has("unknown target CPU") {
-        Some("this clang cannot compile for this eBPF machine: name a newer one with CLANG (Apple's has no eBPF at all), or choose another CPU")
+        Some(
+            "this clang cannot compile for this eBPF machine: name a newer one with CLANG (Apple's has no eBPF at all), or choose another CPU",
+        )
     } else if has("'asm/types.h' file not found") || has("'linux/types.h' file not found") {
-        Some("the kernel's headers for user space are missing: install them (Debian, Ubuntu: linux-libc-dev), or include \"vmlinux.h\", which needs none")
+        Some(
+            "the kernel's headers for user space are missing: install them (Debian, Ubuntu: linux-libc-dev), or include \"vmlinux.h\", which needs none",
+        )
     } else if has("'vmlinux.h' file not found") {
         Some("vmlinux.h is made for `#include \"vmlinux.h\"`; a name in a macro is not seen")
     } else if has("Must specify a BPF target arch via __TARGET_ARCH_xxx") {
@@ -111,7 +121,10 @@ mod tests {
         let path = folder.path().as_os_str();
         let error = Clang::on(path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.hint().unwrap().contains("apt-get install clang"), "{error}");
+        assert!(
+            error.hint().unwrap().contains("apt-get install clang"),
+            "{error}"
+        );
         let found = || Clang::on(path).unwrap().path;
         for name in ["clang-14", "clang-19", "clang"] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -120,17 +133,26 @@ mod tests {
         let named = Clang::named(OsStr::new("clang-14"), path, "CLANG names it").unwrap();
         assert_eq!(named.path, folder.path().join("clang-14"));
         let error = Clang::named(OsStr::new("clang-15"), path, "CLANG names it").unwrap_err();
-        assert!(error.to_string().contains("`clang-15`, and CLANG names it"), "{error}");
+        assert!(
+            error.to_string().contains("`clang-15`, and CLANG names it"),
+            "{error}"
+        );
     }
 
     #[test]
     fn clangs_words_keep_their_lines() {
-        let error = refused(Path::new("a.bpf.c"), "a.bpf.c:1:2: error: x\n  1 | \u{1b}y\n");
+        let error = refused(
+            Path::new("a.bpf.c"),
+            "a.bpf.c:1:2: error: x\n  1 | \u{1b}y\n",
+        );
         assert_eq!(
             error.to_string(),
             "a.bpf.c does not compile:\na.bpf.c:1:2: error: x\n  1 | \\u{1b}y"
         );
-        let error = refused(Path::new("a.bpf.c"), "fatal error: 'asm/types.h' file not found");
+        let error = refused(
+            Path::new("a.bpf.c"),
+            "fatal error: 'asm/types.h' file not found",
+        );
         assert!(error.hint().unwrap().contains("linux-libc-dev"));
     }
 }

@@ -125,19 +125,24 @@ impl<'b> Compiler<'b> {
         let mut inputs = Inputs::default();
         inputs.add(env!("CARGO_PKG_VERSION").as_bytes());
         for (name, text) in headers() {
-            inputs.add(name.as_bytes());
-            inputs.add(text.as_bytes());
+            inputs.add_trusted(name.as_bytes());
+            inputs.add_trusted(text.as_bytes());
         }
         let clang = fs::canonicalize(&self.clang.path).ok()?;
         let found = fs::metadata(&clang).ok()?;
         inputs.add(clang.as_os_str().as_bytes());
-        for number in [found.ino(), found.size(), found.mtime().cast_unsigned(), found.mtime_nsec().cast_unsigned()] {
+        for number in [
+            found.ino(),
+            found.size(),
+            found.mtime().cast_unsigned(),
+            found.mtime_nsec().cast_unsigned(),
+        ] {
             inputs.add(&number.to_ne_bytes());
         }
         for variable in ["CPATH", "C_INCLUDE_PATH"] {
             inputs.add(env::var_os(variable).unwrap_or_default().as_bytes());
         }
-        inputs.add(&fs::read(self.types.path()).unwrap_or_default());
+        inputs.add_trusted(&fs::read(self.types.path()).unwrap_or_default());
         for source in &self.build.sources {
             for argument in self.arguments(source, &[]) {
                 inputs.add(argument.as_bytes());
@@ -202,7 +207,9 @@ impl Compiler<'_> {
             .chain(vmlinux.map(|text| (VMLINUX, text)))
             .collect();
         let mut staged = Staged::new(&files)?;
-        let output = self.clang.run(&self.arguments(source, staged.arguments()))?;
+        let output = self
+            .clang
+            .run(&self.arguments(source, staged.arguments()))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if !output.status.success() {
             return Ok(Run::Refused(if said.trim().is_empty() {
@@ -224,7 +231,13 @@ impl Compiler<'_> {
         let build = self.build;
         let mut all: Vec<OsString> = Vec::new();
         let mut add = |argument: &str| all.push(argument.into());
-        for argument in ["-g", "-O2", "-std=gnu11", "-fno-ident", "-fno-stack-protector"] {
+        for argument in [
+            "-g",
+            "-O2",
+            "-std=gnu11",
+            "-fno-ident",
+            "-fno-stack-protector",
+        ] {
             add(argument);
         }
         // What clang would leave behind if it crashed.

@@ -40,9 +40,15 @@ mod tests {
     #[test]
     fn names_are_unescaped() {
         let rule = "-: src/a.bpf.c /usr/include/x.h \\\n  with\\ space.h \\\n  $$price.h c\\#.h\n";
-        let names: Vec<_> = ["src/a.bpf.c", "/usr/include/x.h", "with space.h", "$price.h", "c#.h"]
-            .map(PathBuf::from)
-            .into();
+        let names: Vec<_> = [
+            "src/a.bpf.c",
+            "/usr/include/x.h",
+            "with space.h",
+            "$price.h",
+            "c#.h",
+        ]
+        .map(PathBuf::from)
+        .into();
         assert_eq!(dependencies(rule), names);
         assert_eq!(dependencies(""), Vec::<PathBuf>::new());
         assert_eq!(dependencies("a:\\"), Vec::<PathBuf>::new());

@@ -15,7 +15,10 @@ pub fn headers() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// The text of one of them.
 pub(crate) fn header(name: &str) -> Option<&'static str> {
     let place = HEADERS.binary_search_by(|(header, _)| (*header).cmp(name));
-    place.ok().and_then(|at| HEADERS.get(at)).map(|found| found.1)
+    place
+        .ok()
+        .and_then(|at| HEADERS.get(at))
+        .map(|found| found.1)
 }
 
 #[cfg(test)]

@@ -101,7 +101,9 @@ impl<'l> Include<'l> {
             Origin::Disk(path) if self.is_quoted => path.parent(),
             _ => None,
         };
-        let folders = beside.into_iter().chain(folders.iter().map(PathBuf::as_path));
+        let folders = beside
+            .into_iter()
+            .chain(folders.iter().map(PathBuf::as_path));
         let mut files = folders.map(|folder| folder.join(self.name));
         if let Some(file) = files.find(|file| file.is_file()) {
             return Some(Origin::Disk(file));
@@ -121,7 +123,13 @@ mod tests {
         let of = |line| Include::of(line).map(|include| (include.name, include.is_quoted));
         assert_eq!(of("#include <bpf/x.h>"), Some(("bpf/x.h", false)));
         assert_eq!(of("  #  include \"x.h\" // y"), Some(("x.h", true)));
-        for line in ["#include X", "#include <x", "include <x>", "#define include", "#include"] {
+        for line in [
+            "#include X",
+            "#include <x",
+            "include <x>",
+            "#define include",
+            "#include",
+        ] {
             assert_eq!(of(line), None, "{line}");
         }
     }
@@ -130,7 +138,10 @@ mod tests {
     fn headers_beside_a_source_count_and_circles_end() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("a.bpf.c", "#include \"vmlinux.h\"\n#include \"a.h\"\n#include <missing.h>\n");
+        write(
+            "a.bpf.c",
+            "#include \"vmlinux.h\"\n#include \"a.h\"\n#include <missing.h>\n",
+        );
         write("a.h", "#include \"a.h\"\nstruct dentry *d;\n");
         let source = folder.path().join("a.bpf.c");
         let found = follow(&source, &[]).unwrap();

@@ -19,8 +19,8 @@
 //!
 //! A `vmlinux.h` beside the source or in a folder of [`Build::include`] is used as it is. Otherwise the header is made of the kernel's types. They
 //! decide what compiles, and not what the object runs on: accesses to fields are relocated when it is loaded (CO-RE). A build
-//! that has to give the same bytes on every machine names a file with types, which can be a part of them (`rawbpf btf minimize`),
-//! or has a `vmlinux.h` in its sources (`rawbpf gen vmlinux`).
+//! that has to give the same bytes on every machine names a file with a kernel's types (a copy of `/sys/kernel/btf/vmlinux`), or has a
+//! `vmlinux.h` in its sources (`rawbpf gen vmlinux`).
 
 mod arch;
 mod build;

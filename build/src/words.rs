@@ -145,7 +145,9 @@ mod tests {
     fn in_a_source_every_word_may_be_a_member_in_a_header_only_one_after_a_dot() {
         let mut words = Words::default();
         words.add_source("BPF_CORE_READ(task, real_parent, pid)");
-        words.add_header("struct sk_buff; int f(struct sk_buff *skb, struct pt_regs *r) { return r->di; }");
+        words.add_header(
+            "struct sk_buff; int f(struct sk_buff *skb, struct pt_regs *r) { return r->di; }",
+        );
         assert!(words.may_look_into("real_parent") && words.may_name("real_parent"));
         assert!(words.may_name("pt_regs") && words.may_look_into("di"));
         assert!(!words.may_look_into("skb"));

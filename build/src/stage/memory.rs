@@ -80,7 +80,10 @@ impl Staged {
 /// A file that clang inherits.
 fn in_memory(text: &str) -> Result<fs::File> {
     let failed = |errno: i32| {
-        Error::from_errno(Errno(errno), "cannot make a file in memory for clang to read")
+        Error::from_errno(
+            Errno(errno),
+            "cannot make a file in memory for clang to read",
+        )
     };
     let fd = memfd_create("rawbpf", MemfdFlags::empty()).map_err(|e| failed(e.raw_os_error()))?;
     let mut file = fs::File::from(fd);

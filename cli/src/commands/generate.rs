@@ -10,10 +10,10 @@ use crate::show::outlet::{plural, say};
 use crate::stop::Stop;
 use clap::{Args, Subcommand};
 use headers::HeadersArgs;
-use skeleton::SkeletonArgs;
+use rawbpf::Result;
 use rawbpf::btf::c::Header;
 use rawbpf::linker::Linker;
-use rawbpf::Result;
+use skeleton::SkeletonArgs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -8,6 +8,7 @@ mod compile;
 mod generate;
 mod inspect;
 mod load;
+mod new;
 mod object;
 mod pins;
 mod plan;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Load(load::LoadArgs),
     /// Show types: those in a file, those of the kernel, and those of programs and maps
     Btf(btf::BtfArgs),
+    /// Write a small project that builds and runs: a program in C, and a tool in Rust that loads it
+    New(new::NewArgs),
     /// Generate files for BPF developers
     Gen(generate::GenArgs),
 }
@@ -61,7 +64,7 @@ impl Command {
             Self::Plan(args) => args.json,
             Self::Load(args) => args.json,
             Self::Btf(args) => args.is_json(),
-            Self::Compile(_) | Self::Gen(_) => false,
+            Self::Compile(_) | Self::New(_) | Self::Gen(_) => false,
         };
         if json { Format::Json } else { Format::Text }
     }
@@ -75,6 +78,7 @@ impl Command {
             Self::Plan(args) => plan::plan(args, stop, out),
             Self::Load(args) => load::load(args, stop, out),
             Self::Btf(args) => btf::btf(args, stop, out),
+            Self::New(args) => new::new(args, out),
             Self::Gen(args) => generate::generate(args, stop, out),
         }
     }

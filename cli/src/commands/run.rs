@@ -89,7 +89,12 @@ pub(crate) struct MapArg {
 
 pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
     let mut object = if compile::is_source(&args.object) {
-        compile::open(&args.object, &args.compiler, args.kernel.btf.as_deref(), stop)?
+        compile::open(
+            &args.object,
+            &args.compiler,
+            args.kernel.btf.as_deref(),
+            stop,
+        )?
     } else {
         object::open(&args.object, stop)?
     };

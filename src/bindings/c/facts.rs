@@ -46,7 +46,15 @@ pub(super) struct Program {
 }
 
 /// Where the names of the structure's own fields come from.
-const FIELDS: &[&str] = &["skeleton", "subskel", "obj", "maps", "struct_ops", "progs", "links"];
+const FIELDS: &[&str] = &[
+    "skeleton",
+    "subskel",
+    "obj",
+    "maps",
+    "struct_ops",
+    "progs",
+    "links",
+];
 
 impl Facts {
     pub(super) fn of(open: &OpenObject, name: Option<&str>) -> Result<Self> {
@@ -98,7 +106,9 @@ impl Facts {
             true => section_field(section_name),
             false => section_name.to_owned(),
         };
-        let field = fields.take(identifier(&field).into_owned().into()).into_owned();
+        let field = fields
+            .take(identifier(&field).into_owned().into())
+            .into_owned();
         let section = section_of(map).map(|(section, field)| {
             let field = writer.fields.take(identifier(&field).into_owned().into());
             Section::of(writer, &self.name, section, &field)

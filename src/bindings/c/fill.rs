@@ -29,7 +29,11 @@ pub(super) fn maps(text: &mut String, facts: &Facts, access: Access) {
     );
     no_memory(text, "s->maps");
     for (index, map) in facts.maps.iter().enumerate() {
-        let name = if is_whole { &map.name } else { &map.section_name };
+        let name = if is_whole {
+            &map.name
+        } else {
+            &map.section_name
+        };
         line!(
             text,
             "\n\tmap = (struct bpf_map_skeleton *)((char *)s->maps + {index} * s->map_skel_sz);"

@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn nothing_ends_a_literal() {
-        assert_eq!(string("a\"; x(\\\n??/\u{e9}"), "\"a\\\"; x(\\\\\\12\\?\\?/\\303\\251\"");
+        assert_eq!(
+            string("a\"; x(\\\n??/\u{e9}"),
+            "\"a\\\"; x(\\\\\\12\\?\\?/\\303\\251\""
+        );
         assert_eq!(string("\u{1}7\u{1}a\u{0}"), "\"\\0017\\1a\\0\"");
         assert_eq!(string("*/"), "\"*/\"");
     }

@@ -46,7 +46,11 @@ impl<'o> Subskeleton<'o> {
         }
         let mut facts = Facts::of(self.open, self.name.as_deref()).map_err(of_object)?;
         // libbpf does not look for variables there.
-        for section in facts.sections.iter_mut().filter(|section| facts::is_arena(section)) {
+        for section in facts
+            .sections
+            .iter_mut()
+            .filter(|section| facts::is_arena(section))
+        {
             section.variables.clear();
         }
         let name = &facts.name;
