@@ -4,6 +4,7 @@ use rawbpf::OpenObject;
 use rawbpf::btf::Kind;
 use rawbpf_build::{Build, ErrorKind, Warnings};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -52,6 +53,24 @@ fn build(folder: &TempDir) -> Build {
         .btf(fixture("btf/6.18.btf"))
 }
 
+/// A clang that counts how often it runs.
+fn counting_clang(folder: &TempDir) -> PathBuf {
+    let clang = folder.path().join("clang");
+    let log = folder.path().join("runs");
+    let script = format!(
+        "#!/bin/sh\necho x >> {}\nexec clang \"$@\"\n",
+        log.display()
+    );
+    fs::write(&clang, script).unwrap();
+    fs::set_permissions(&clang, fs::Permissions::from_mode(0o755)).unwrap();
+    clang
+}
+
+fn runs_of(folder: &TempDir) -> usize {
+    let log = fs::read_to_string(folder.path().join("runs"));
+    log.unwrap_or_default().lines().count()
+}
+
 const MINIMAL: &str = "SEC(\"socket\") int accept(void *ctx) { return ctx != 0; }\n";
 
 #[test]
@@ -83,26 +102,35 @@ fn types_of_the_kernel_are_there_if_the_source_names_them_or_not() {
     if !has_clang("types_of_the_kernel_are_there_if_the_source_names_them_or_not") {
         return;
     }
-    // By name, through a member, as a constant; and by a name that a macro puts together.
+    // By name, through a member, as a constant; and by a name that a macro puts together, which takes another run.
     let uses = [
-        "struct task_struct *t = (void *)ctx; return t->pid;",
-        "struct task_struct *t = (void *)ctx; return t->real_parent->tgid;",
-        "return BPF_MAP_TYPE_HASH;",
-        "#define A(x) struct task_##x\n A(struct) *t = (void *)ctx; return t->pid;",
+        (1, "struct task_struct *t = (void *)ctx; return t->pid;"),
+        (
+            1,
+            "struct task_struct *t = (void *)ctx; return t->real_parent->tgid;",
+        ),
+        (1, "return BPF_MAP_TYPE_HASH;"),
+        (
+            2,
+            "#define A(x) struct task_##x\n A(struct) *t = (void *)ctx; return t->pid;",
+        ),
     ];
-    for body in uses {
+    for (runs, body) in uses {
         let folder = folder(&[(
             "tool.bpf.c",
             &format!(
                 "#include \"vmlinux.h\"\n{START}SEC(\"socket\") int f(void *ctx) {{\n{body}\n}}\n"
             ),
         )]);
+        let counter = counting_clang(&folder);
         let running = Build::new().source(folder.path().join("tool.bpf.c"));
-        let compiled = match running.object() {
+        let compiled = match running.clang(&counter).object() {
+            // The kernel shows no types.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             result => result.unwrap_or_else(|error| panic!("{body}: {error}")),
         };
         OpenObject::from_bytes(compiled.object()).unwrap();
+        assert_eq!(runs_of(&folder), runs, "{body}");
     }
 }
 
@@ -263,14 +291,12 @@ fn an_object_is_written_where_it_is_wanted() {
     }
 }
 
-/// The header that is beside a source counts, and so do changes of what it includes.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_was_compiled_is_kept_until_something_changes() {
     if !has_clang("what_was_compiled_is_kept_until_something_changes") {
         return;
     }
-    use std::os::unix::fs::PermissionsExt;
     let folder = folder(&[
         (
             "tool.bpf.c",
@@ -278,24 +304,9 @@ fn what_was_compiled_is_kept_until_something_changes() {
         ),
         ("a.h", "#define VALUE 1\n"),
     ]);
-    // A clang that counts.
-    let clang = folder.path().join("clang");
-    fs::write(
-        &clang,
-        format!(
-            "#!/bin/sh\necho x >> {}/runs\nexec clang \"$@\"\n",
-            folder.path().display()
-        ),
-    )
-    .unwrap();
-    fs::set_permissions(&clang, fs::Permissions::from_mode(0o755)).unwrap();
+    let clang = counting_clang(&folder);
     let cache = folder.path().join("cache");
-    let runs = || {
-        fs::read_to_string(folder.path().join("runs"))
-            .unwrap_or_default()
-            .lines()
-            .count()
-    };
+    let runs = || runs_of(&folder);
     let cached = || build(&folder).clang(&clang).cache(&cache);
     let value = |build: Build| {
         let compiled = build.object().unwrap();

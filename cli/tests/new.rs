@@ -1,5 +1,6 @@
 //! `new`: the project that it writes is complete, builds, and works.
 
+#[expect(dead_code, reason = "it has fixtures, too")]
 mod common;
 
 use common::can_load;

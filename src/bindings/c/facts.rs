@@ -1,6 +1,7 @@
 //! What an object has, and what it is called in C.
 
 use super::section::Section;
+use super::shape::Access;
 use super::table::Table;
 use crate::btf::c::{Definitions, identifier};
 use crate::btf::{Btf, BtfBuilder, Space};
@@ -57,13 +58,13 @@ const FIELDS: &[&str] = &[
 ];
 
 impl Facts {
-    pub(super) fn of(open: &OpenObject, name: Option<&str>) -> Result<Self> {
+    pub(super) fn of(open: &OpenObject, name: Option<&str>, access: Access) -> Result<Self> {
         let name = match name {
             Some(name) => checked(name)?,
             None => default_name(open),
         };
         let none = BtfBuilder::new().build()?;
-        let mut writer = Writer::new(open.btf().unwrap_or(&none));
+        let mut writer = Writer::new(open.btf().unwrap_or(&none), access);
         let mut facts = Self {
             name,
             maps: Vec::new(),
@@ -136,19 +137,22 @@ impl Facts {
 /// What is needed to write down types.
 pub(super) struct Writer<'o> {
     pub(super) btf: &'o Btf<'o>,
+    /// How variables are declared.
+    pub(super) access: Access,
     pub(super) definitions: Definitions<'o>,
     /// The fields of the structure.
     fields: Space<'o>,
 }
 
 impl<'o> Writer<'o> {
-    fn new(btf: &'o Btf<'o>) -> Self {
+    fn new(btf: &'o Btf<'o>, access: Access) -> Self {
         let mut fields = Space::default();
         for field in FIELDS {
             fields.take((*field).into());
         }
         Self {
             btf,
+            access,
             definitions: Definitions::new(btf),
             fields,
         }

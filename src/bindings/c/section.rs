@@ -1,8 +1,9 @@
 //! The variables of a section, as a structure.
 
 use super::facts::Writer;
+use super::shape::Access;
 use crate::btf::c::{Qualifiers, identifier};
-use crate::btf::{Kind, Linkage, Space, Type, VarSecinfo};
+use crate::btf::{Btf, Kind, Linkage, Space, Type, VarSecinfo};
 use crate::{Error, ErrorKind, Result, TypeId};
 
 /// A section of variables.
@@ -25,10 +26,8 @@ pub(super) struct Variable {
     pub(super) size: u32,
     /// How many bytes before it belong to no variable that is shown.
     pub(super) gap: u32,
-    /// Its declaration.
+    /// Its declaration, or that of a pointer to it.
     pub(super) declaration: String,
-    /// The declaration of a pointer to it.
-    pub(super) pointer: String,
 }
 
 /// What compilers for 32 bits align 64 bits to: those see the gaps, too.
@@ -75,6 +74,7 @@ impl Section {
         place: VarSecinfo,
         end: u32,
     ) -> Result<Variable> {
+        let (btf, access) = (writer.btf, writer.access);
         let name = variable.name();
         let gap = place.offset.checked_sub(end).ok_or_else(|| {
             let message = format!("variable `{name}` begins before the one in front of it ends");
@@ -82,7 +82,7 @@ impl Section {
                 .context(format!("section `{}`", self.name))
         })?;
         let id = variable.target().unwrap_or_default();
-        let align = writer.btf.align_of(id).unwrap_or(1).clamp(1, LEAST_ALIGN);
+        let align = btf.align_of(id).unwrap_or(1).clamp(1, LEAST_ALIGN);
         let is_aligned = end.checked_next_multiple_of(align) == Some(place.offset);
         let field = fields.take(identifier(name)).into_owned();
         let qualifiers = if self.name == ".kconfig" {
@@ -94,11 +94,12 @@ impl Section {
             let definitions = &mut writer.definitions;
             definitions.declaration(id, name, 2, qualifiers)
         };
-        let (declaration, ty) = (declare(&field), declare(""));
-        let pointer = if needs_typeof(writer, id) {
-            format!("__typeof__({ty}) *{field}")
-        } else {
-            format!("{ty} *{field}")
+        let declaration = match access {
+            Access::Sections => declare(&field),
+            Access::Variables if needs_typeof(btf, id) => {
+                format!("__typeof__({}) *{field}", declare(""))
+            }
+            Access::Variables => format!("{} *{field}", declare("")),
         };
         Ok(Variable {
             name: name.to_owned(),
@@ -106,17 +107,16 @@ impl Section {
             size: place.size,
             gap: if is_aligned { 0 } else { gap },
             declaration,
-            pointer,
         })
     }
 }
 
 /// Whether `*` cannot stand behind the type: it is an array, or a pointer to a function.
-fn needs_typeof(writer: &Writer<'_>, id: TypeId) -> bool {
-    let Some(ty) = unqualified(writer, id) else {
+fn needs_typeof(btf: &Btf<'_>, id: TypeId) -> bool {
+    let Some(ty) = unqualified(btf, id) else {
         return false;
     };
-    let target = || ty.target().and_then(|id| unqualified(writer, id));
+    let target = || ty.target().and_then(|id| unqualified(btf, id));
     match ty.kind() {
         Kind::Array => true,
         Kind::Ptr => target().is_some_and(|ty| matches!(ty.kind(), Kind::FuncProto | Kind::Array)),
@@ -125,9 +125,9 @@ fn needs_typeof(writer: &Writer<'_>, id: TypeId) -> bool {
 }
 
 /// The type without qualifiers, though with typedefs: these have a name.
-fn unqualified<'b>(writer: &Writer<'b>, mut id: TypeId) -> Option<Type<'b>> {
+fn unqualified<'b>(btf: &'b Btf<'_>, mut id: TypeId) -> Option<Type<'b>> {
     for _ in 0..crate::btf::MAX_CHAIN {
-        let ty = writer.btf.get(id).ok()?;
+        let ty = btf.get(id).ok()?;
         match ty.kind() {
             Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {
                 id = ty.target().unwrap_or_default();

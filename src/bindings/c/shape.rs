@@ -122,7 +122,7 @@ fn pointers(text: &mut String, section: &Section) {
     }
     line!(text, "\tstruct {} {{", section.tag);
     for variable in &section.variables {
-        line!(text, "\t\t{};", variable.pointer);
+        line!(text, "\t\t{};", variable.declaration);
     }
     line!(text, "\t}} {};", section.field);
 }

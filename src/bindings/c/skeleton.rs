@@ -61,7 +61,7 @@ impl<'o> Skeleton<'o> {
     /// would take too much text.
     #[doc(alias = "bpftool gen skeleton")]
     pub fn write(&self) -> Result<String> {
-        let facts = Facts::of(self.open, self.name.as_deref())
+        let facts = Facts::of(self.open, self.name.as_deref(), Access::Sections)
             .map_err(|error| error.of_object(self.open.path(), self.open.name()))?;
         let name = &facts.name;
         let mut text = String::with_capacity(self.bytes.len().saturating_mul(3));

@@ -44,7 +44,8 @@ impl<'o> Subskeleton<'o> {
             let error = Error::new(ErrorKind::Unsupported, message);
             return Err(of_object(error.with_hint("compile with clang -g")));
         }
-        let mut facts = Facts::of(self.open, self.name.as_deref()).map_err(of_object)?;
+        let mut facts =
+            Facts::of(self.open, self.name.as_deref(), Access::Variables).map_err(of_object)?;
         // libbpf does not look for variables there.
         for section in facts
             .sections
