@@ -127,7 +127,8 @@ pub mod reloc;
 pub mod ring;
 #[cfg(all(feature = "load", target_os = "linux"))]
 mod running;
-mod sha256;
+#[doc(hidden)]
+pub mod sha256;
 mod since;
 pub mod symbols;
 #[cfg(all(feature = "load", target_os = "linux"))]

@@ -1,7 +1,7 @@
-//! SHA-256, by which the kernel knows the programs of exclusive maps.
+//! SHA-256, by which the kernel knows the programs of exclusive maps, and the compiler of `rawbpf run` what it has compiled.
 
 /// FIPS 180-4, for messages of any length.
-pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
+pub fn sha256(message: &[u8]) -> [u8; 32] {
     let mut state = INITIAL;
     let (blocks, rest) = message.as_chunks::<64>();
     for block in blocks {

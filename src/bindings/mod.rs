@@ -13,7 +13,10 @@
 //!                       |--> programs   how each program is attached
 //!                       `--> text       the module
 //! ```
+//!
+//! [`c`] does the same for C programs that use libbpf: skeletons.
 
+pub mod c;
 mod facts;
 mod maps;
 mod programs;

@@ -156,7 +156,7 @@ fn data_map(types: &Sections<'_>, object_name: &str, kind: DataKind, section: &s
 /// The name of a data section's map in the kernel: as much of the object's name as fits before the section's name, which
 /// keeps at least seven characters. Sections with a second dot are named without the object's name.
 #[doc(alias = "internal_map_name")]
-fn kernel_name(object_name: &str, section: &str) -> String {
+pub(crate) fn kernel_name(object_name: &str, section: &str) -> String {
     const LEAST_SUFFIX: usize = 7;
     let suffix_len = section.len().clamp(LEAST_SUFFIX, KERNEL_NAME_LEN);
     let custom = section.bytes().skip(1).any(|byte| byte == b'.');

@@ -11,6 +11,7 @@ mod matrix;
 mod parity;
 mod slices;
 mod streams;
+mod template;
 mod vm;
 mod vmlinux_h;
 
@@ -47,6 +48,8 @@ enum Chore {
     Parity(parity::Args),
     /// Cut the kernel BTF in fixtures/btf out of whole kernels' BTF (as root)
     Slices(slices::Args),
+    /// Rebuild the eBPF program of the projects that `rawbpf new` writes, with clang
+    Template,
     /// Boot real kernels in virtual machines and run the live tests in each
     Vm(vm::Args),
     /// Check kernels' types, written as C, with compilers against the sizes and offsets in their BTF.
@@ -74,6 +77,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Matrix(args) => matrix::run(&args),
         Chore::Parity(args) => parity::run(&args),
         Chore::Slices(args) => slices::run(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Template => template::run().map(|()| ExitCode::SUCCESS),
         Chore::Vm(args) => vm::run(&args),
         Chore::VmlinuxH(args) => vmlinux_h::run(&args),
     }

@@ -5,6 +5,7 @@ mod args;
 mod attachments;
 mod btf;
 mod choices;
+mod compile;
 mod generate;
 mod holders;
 mod inspect;
@@ -12,6 +13,7 @@ mod link;
 mod listing;
 mod load;
 mod map;
+mod new;
 mod object;
 mod pinned;
 mod pins;
@@ -20,6 +22,7 @@ mod prog;
 mod run;
 mod target;
 mod which;
+mod write;
 
 use crate::show::escape::Format;
 use crate::stop::Stop;
@@ -41,8 +44,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps
+    /// Load an object, attach all its programs, and print the events they send, what they write to their streams, and maps; a C
+    /// source is compiled first
     Run(run::RunArgs),
+    /// Compile C sources to an object, with clang; headers and vmlinux.h are included
+    Compile(compile::CompileArgs),
     /// Show what an object contains, without any bpf system call
     Inspect(inspect::InspectArgs),
     /// Relocate an object for a kernel, this one or another, and show what would be loaded
@@ -57,6 +63,8 @@ pub(crate) enum Command {
     Link(link::LinkArgs),
     /// Show types: those in a file, those of the kernel, and those of programs and maps
     Btf(btf::BtfArgs),
+    /// Write a small project that builds and runs: a program in C, and a tool in Rust that loads it
+    New(new::NewArgs),
     /// Generate files for BPF developers
     Gen(generate::GenArgs),
 }
@@ -73,7 +81,7 @@ impl Command {
             Self::Map(args) => args.is_json(),
             Self::Link(args) => args.is_json(),
             Self::Btf(args) => args.is_json(),
-            Self::Gen(_) => false,
+            Self::Compile(_) | Self::New(_) | Self::Gen(_) => false,
         };
         if json { Format::Json } else { Format::Text }
     }
@@ -82,6 +90,7 @@ impl Command {
     pub(crate) fn run(&self, stop: &Stop, out: &mut impl Write) -> rawbpf::Result<()> {
         match self {
             Self::Run(args) => run::run(args, stop, out),
+            Self::Compile(args) => compile::compile(args, stop),
             Self::Inspect(args) => inspect::inspect(args, stop, out),
             Self::Plan(args) => plan::plan(args, stop, out),
             Self::Load(args) => load::load(args, stop, out),
@@ -89,6 +98,7 @@ impl Command {
             Self::Map(args) => map::map(args, stop, out),
             Self::Link(args) => link::link(args, stop, out),
             Self::Btf(args) => btf::btf(args, stop, out),
+            Self::New(args) => new::new(args, out),
             Self::Gen(args) => generate::generate(args, stop, out),
         }
     }

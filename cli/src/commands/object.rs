@@ -1,14 +1,21 @@
 //! Opens and relocates objects, with warnings on standard error.
 
+use super::compile::is_source;
 use crate::show::outlet::say;
 use crate::stop::Stop;
 use rawbpf::reloc::{LoadPlan, Target};
-use rawbpf::{Error, OpenObject};
+use rawbpf::{Error, ErrorKind, OpenObject};
 use std::path::Path;
 
 /// Opens an object and prints its warnings.
 pub(crate) fn open(path: &Path, stop: &Stop) -> rawbpf::Result<OpenObject> {
-    let object = OpenObject::from_file(path)?;
+    let object = OpenObject::from_file(path).map_err(|e| {
+        if is_source(path) && e.kind() == ErrorKind::Elf {
+            e.with_hint("it is a source: `rawbpf compile` makes an object of it")
+        } else {
+            e
+        }
+    })?;
     warn(&object.warnings(), stop);
     Ok(object)
 }

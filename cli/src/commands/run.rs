@@ -2,6 +2,7 @@
 
 use super::args::{KernelArgs, PreferArgs, seconds};
 use super::choices;
+use super::compile::{self, CompilerArgs};
 use super::object;
 use super::pins;
 use super::target;
@@ -27,8 +28,10 @@ const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The compiled object (.bpf.o)
+    /// The compiled object (.bpf.o), or a source (.bpf.c), which is compiled
     pub(crate) object: PathBuf,
+    #[command(flatten, next_help_heading = "Options for a source")]
+    pub(crate) compiler: CompilerArgs,
     /// Set a global variable before loading (may be repeated)
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(crate) set: Vec<(String, String)>,
@@ -85,7 +88,16 @@ pub(crate) struct MapArg {
 }
 
 pub(crate) fn run(args: &RunArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
-    let mut object = object::open(&args.object, stop)?;
+    let mut object = if compile::is_source(&args.object) {
+        compile::open(
+            &args.object,
+            &args.compiler,
+            args.kernel.btf.as_deref(),
+            stop,
+        )?
+    } else {
+        object::open(&args.object, stop)?
+    };
     for (name, text) in &args.set {
         object.variable_mut(name)?.set_from_text(text)?;
     }

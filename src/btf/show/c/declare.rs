@@ -1,6 +1,6 @@
 //! Declarators: a type around a name. C writes pointers before the name, arrays and parameters after it.
 
-use super::Definitions;
+use super::definitions::{Definitions, Qualifiers};
 use super::extent::{DEEPEST, LONGEST_CHAIN};
 use super::names::Members;
 use super::{integer, tags};
@@ -62,6 +62,12 @@ impl<'b> Definitions<'b> {
                 break;
             };
             links.push(match ty.kind() {
+                Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag
+                    if self.qualifiers == Qualifiers::Drop =>
+                {
+                    now = ty.target().unwrap_or_default();
+                    continue;
+                }
                 Kind::Ptr => Link::Pointer,
                 Kind::Const => Link::Word("const"),
                 Kind::Volatile => Link::Word("volatile"),

@@ -41,6 +41,8 @@ pub struct Definitions<'b> {
     /// The number of declarations that are being written, each nested in the previous one.
     pub(super) nesting: usize,
     pub(super) tags: Tags<'b>,
+    /// Whether declarations have them.
+    pub(super) qualifiers: Qualifiers,
     budget: Budget,
 }
 
@@ -51,6 +53,14 @@ impl std::fmt::Debug for Definitions<'_> {
             .field("bytes", &self.text.len())
             .finish_non_exhaustive()
     }
+}
+
+/// What becomes of `const` and its like, and of attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Qualifiers {
+    Keep,
+    /// For memory that belongs to the reader, though it is constant for programs.
+    Drop,
 }
 
 /// The state of a type.
@@ -89,6 +99,7 @@ impl<'b> Definitions<'b> {
             inside: Vec::new(),
             nesting: 0,
             tags: Tags::default(),
+            qualifiers: Qualifiers::Keep,
             budget: Budget::of(btf),
         };
         definitions.look_through();
@@ -106,8 +117,24 @@ impl<'b> Definitions<'b> {
         self.check()
     }
 
-    pub(super) fn check(&self) -> Result<(), BtfError> {
+    pub(crate) fn check(&self) -> Result<(), BtfError> {
         self.budget.check()
+    }
+
+    /// A declaration (without a semicolon) on a line that is indented by `level` tabs. Nothing that it needs is written.
+    #[doc(alias = "btf_dump__emit_type_decl")]
+    pub(crate) fn declaration(
+        &mut self,
+        id: TypeId,
+        name: &str,
+        level: usize,
+        qualifiers: Qualifiers,
+    ) -> String {
+        let before = std::mem::take(&mut self.text);
+        self.qualifiers = qualifiers;
+        self.declare(id, name, level, None);
+        self.qualifiers = Qualifiers::Keep;
+        std::mem::replace(&mut self.text, before)
     }
 
     /// What has been written so far.

@@ -93,7 +93,8 @@ impl<'b> Header<'b> {
         Self { order, ..self }
     }
 
-    /// Restricts the header to these types and what they need, in this order.
+    /// Restricts the header to these types and what they need, in this order. Functions among them are declared if kernels
+    /// export them to programs.
     pub fn only(self, roots: impl IntoIterator<Item = TypeId>) -> Self {
         Self {
             roots: roots.into_iter().collect(),
@@ -118,23 +119,26 @@ impl<'b> Header<'b> {
             for id in sorted(self.btf, self.order) {
                 definitions.add(id)?;
             }
-            self.functions(&mut definitions)?;
         } else {
             for id in &self.roots {
                 definitions.add(*id)?;
             }
         }
+        self.functions(&mut definitions)?;
         definitions.text.push_str(END);
         Ok(definitions)
     }
 
     /// Declares the kfuncs.
     fn functions(&self, definitions: &mut Definitions<'b>) -> Result<(), BtfError> {
-        let mut functions: Vec<_> = self
-            .btf
-            .types()
-            .filter(|ty| ty.kind() == Kind::Func && definitions.tags.has(ty.id(), "bpf_kfunc"))
-            .collect();
+        let is_exported =
+            |ty: &Type<'b>| ty.kind() == Kind::Func && definitions.tags.has(ty.id(), "bpf_kfunc");
+        let mut functions: Vec<_> = if self.roots.is_empty() {
+            self.btf.types().filter(is_exported).collect()
+        } else {
+            let roots = self.roots.iter().filter_map(|id| self.btf.get(*id).ok());
+            roots.filter(is_exported).collect()
+        };
         if functions.is_empty() {
             return Ok(());
         }

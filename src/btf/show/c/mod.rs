@@ -28,4 +28,6 @@ mod tests;
 
 pub use super::sorted::Order;
 pub use definitions::Definitions;
+pub(crate) use definitions::Qualifiers;
 pub use header::Header;
+pub(crate) use names::identifier;

@@ -80,7 +80,7 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// A valid C identifier: invalid characters become `_`, and keywords are changed.
-pub(super) fn identifier(name: &str) -> Cow<'_, str> {
+pub(crate) fn identifier(name: &str) -> Cow<'_, str> {
     if is_keyword(name) {
         format!("{name}_").into()
     } else {
