@@ -296,7 +296,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map, con
 	bpf_snprintf(out, out_size, ___fmt, ___param, sizeof(___param)); \
 })
 
-/* Prints to a stream of the program: BPF_STDOUT or BPF_STDERR. The function is in vmlinux.h, since Linux 6.17. */
+/* Prints to a stream of the program: BPF_STDOUT or BPF_STDERR. vmlinux.h declares the function, if the kernel has it. */
 #define bpf_stream_printk(stream_id, fmt, args...) ({ \
 	___bpf_text(fmt, ##args); \
 	bpf_stream_vprintk(stream_id, ___fmt, ___param, sizeof(___param)); \
@@ -336,7 +336,11 @@ extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __weak __ksym;
 #define bpf_for(i, start, end) \
 	for (___bpf_iter(num, (start), (end)); ({ \
 		int *___next = bpf_iter_num_next(&___it); \
+		_Pragma("GCC diagnostic push") \
+		_Pragma("GCC diagnostic ignored \"-Wsign-compare\"") \
+		_Pragma("GCC diagnostic ignored \"-Wtype-limits\"") \
 		(___next && ((i) = *___next, (i) >= (start) && (i) < (end))); \
+		_Pragma("GCC diagnostic pop") \
 	});)
 #endif
 

@@ -50,7 +50,10 @@ impl<'t> Helper<'t> {
         let (_, parameters) = prototype.split_at(head.len());
         ensure!(name.starts_with("bpf_"), "no name of a helper");
         ensure!(parameters.ends_with(')'), "the prototype has no end");
-        ensure!(!description.contains("*/"), "the description ends the comment");
+        ensure!(
+            !description.contains("*/"),
+            "the description ends the comment"
+        );
         Ok(Self {
             number: number.parse()?,
             since,
