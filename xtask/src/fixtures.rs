@@ -213,7 +213,7 @@ fn succeed(command: &mut Command, name: &str) -> Result<()> {
 }
 
 /// The compiler: `$CLANG` if set, else Debian's clang-19, else any clang on the path.
-fn find_clang() -> Result<String> {
+pub(crate) fn find_clang() -> Result<String> {
     if let Ok(clang) = std::env::var("CLANG") {
         return Ok(clang);
     }

@@ -6,6 +6,7 @@ mod binaries;
 mod definitions;
 mod dwarf;
 mod fixtures;
+mod headers;
 mod link;
 mod matrix;
 mod parity;
@@ -40,6 +41,8 @@ enum Chore {
     Definitions(definitions::Args),
     /// Rebuild fixtures/*.bpf.o from fixtures/src/*.bpf.c with clang
     Fixtures(fixtures::Args),
+    /// Write the C header that declares the helper functions, and compare the C headers with libbpf's
+    Headers(headers::Args),
     /// Compare rawbpf's linker with bpftool's on the same objects
     Link(link::Args),
     /// Compare the table of attachments and kernels with what the live tests see here (as root)
@@ -73,6 +76,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Dwarf(args) => dwarf::run(&args),
         Chore::Definitions(args) => definitions::run(&args),
         Chore::Fixtures(args) => fixtures::run(&args).map(|()| ExitCode::SUCCESS),
+        Chore::Headers(args) => headers::run(&args),
         Chore::Link(args) => link::run(&args),
         Chore::Matrix(args) => matrix::run(&args),
         Chore::Parity(args) => parity::run(&args),
