@@ -1,0 +1,86 @@
+//! Processes that end, with their age and result.
+
+use crate::common::{Args, Column, Outcome, Tool, follow, left, number, text, fraction, uint};
+use rawbpf::btf::Value;
+use rawbpf::open::OpenObject;
+use signal_hook::low_level::signal_name;
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "exitsnoop",
+    about: "Prints processes that end, with their age and result",
+    operands: "",
+    options: &[
+        ("-x, --failed", "only those that fail"),
+        ("-T, --threaded", "each thread"),
+    ],
+    examples: &[
+        ("", "all processes"),
+        ("-x", "failures, and processes that are killed"),
+        ("-p 1216 -T", "the threads of a process"),
+    ],
+    run,
+};
+
+const OBJECT: &[u8] = include_bytes!("bpf/exitsnoop.bpf.o");
+
+const COLUMNS: &[Column] = &[
+    left("PCOMM", 16),
+    left("PID", 7),
+    left("PPID", 7),
+    left("TID", 7),
+    number("AGE(s)", 7, 2),
+    left("EXIT_CODE", 0),
+];
+
+/// `struct event` of `bpf/exitsnoop.bpf.c`.
+#[derive(FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct Event {
+    age_ns: u64,
+    tgid: u32,
+    tid: u32,
+    ppid: u32,
+    exit_code: u32,
+    comm: [u8; 16],
+}
+
+fn run(mut args: Args) -> Outcome {
+    let mut run = args.common()?;
+    let failed = args.flag(&["-x", "--failed"]);
+    let each_thread = args.flag(&["-T", "--threaded"]);
+    args.end()?;
+
+    let mut open = OpenObject::from_bytes_named("exitsnoop", OBJECT)?;
+    open.variable_mut("targ_tgid")?.set(&run.pid)?;
+    open.variable_mut("targ_failed")?.set(&failed)?;
+    open.variable_mut("each_thread")?.set(&each_thread)?;
+    let object = open.load()?;
+    let links = object.attach()?;
+    let mut table = run.table(COLUMNS)?;
+    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
+        Ok(table.row([
+            text(&event.comm),
+            uint(event.tgid),
+            uint(event.ppid),
+            uint(event.tid),
+            fraction(event.age_ns, 1e9),
+            Value::Text(result(event.exit_code)),
+        ])?)
+    })
+}
+
+/// What wait(2) says: how a process ended.
+fn result(code: u32) -> String {
+    let (status, signal) = (code >> 8 & 0xff, code & 0x7f);
+    let core = if code & 0x80 == 0 { "" } else { ", core dumped" };
+    match (signal, status) {
+        (0, 0) => "0".to_owned(),
+        (0, status) => format!("code {status}"),
+        (signal, _) => {
+            let number = i32::try_from(signal).unwrap_or_default();
+            let name = signal_name(number).unwrap_or("unknown");
+            format!("signal {signal} ({name}{core})")
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Where processors spend their time: sampled stacks.
+
+use crate::common::{Args, Failure, Form, Outcome, Tool, print_stacks};
+use rawbpf::attach::{Sampling, SoftwareEvent};
+use rawbpf::open::OpenObject;
+
+pub(crate) const TOOL: Tool = Tool {
+    name: "profile",
+    about: "Samples the stacks of running threads, and counts them",
+    operands: "",
+    options: &[
+        ("-F, --frequency HERTZ", "samples a second on each CPU (49)"),
+        ("-f, --folded", "a line for each stack, the input of flame graph tools"),
+    ],
+    examples: &[
+        ("", "until Ctrl-C"),
+        ("-F 99 -d 10 -f", "for ten seconds, for a flame graph"),
+        ("-p 185", "one process"),
+    ],
+    run,
+};
+
+const OBJECT: &[u8] = include_bytes!("../../fixtures/profile.bpf.o");
+
+fn run(mut args: Args) -> Outcome {
+    let mut run = args.common()?;
+    let frequency = args.option(&["-F", "--frequency"])?.unwrap_or(49);
+    let folded = args.flag(&["-f", "--folded"]);
+    args.end()?;
+    if frequency == 0 {
+        return Err(Failure::Usage("no samples at 0 Hertz".to_owned()));
+    }
+
+    let mut open = OpenObject::from_bytes_named("profile", OBJECT)?;
+    open.variable_mut("targ_tgid")?.set(&run.pid)?;
+    let object = open.load()?;
+    let clock = Sampling::software(SoftwareEvent::CpuClock).frequency(frequency);
+    let link = object.program("tick")?.attach_sampling(&clock)?;
+    run.stop
+        .begin(&format!("sampling at {frequency} Hertz"))?;
+    run.stop.wait();
+    drop(link);
+    print_stacks(&object, Form::of(&run, folded))
+}
