@@ -12,8 +12,14 @@ pub(crate) const TOOL: Tool = Tool {
     options: &[],
     examples: &[
         ("vfs_read count", "how much is to be read"),
-        ("vfs_read '$retval'", "how much was read; errors are below 0"),
-        ("-p 185 -d 5 tcp_sendmsg size", "what a process sends in five seconds"),
+        (
+            "vfs_read '$retval'",
+            "how much was read; errors are below 0",
+        ),
+        (
+            "-p 185 -d 5 tcp_sendmsg size",
+            "what a process sends in five seconds",
+        ),
     ],
     run,
 };
@@ -39,7 +45,9 @@ fn run(mut args: Args) -> Outcome {
     };
     let type_name = function.type_name(type_id);
     let number = function.number(type_id)?.ok_or_else(|| {
-        Failure::Usage(format!("`{argument}` is not a number: its type is {type_name}"))
+        Failure::Usage(format!(
+            "`{argument}` is not a number: its type is {type_name}"
+        ))
     })?;
 
     let mut open = OpenObject::from_bytes_named("argdist", OBJECT)?;

@@ -11,7 +11,10 @@ pub(crate) const TOOL: Tool = Tool {
     examples: &[
         ("", "until Ctrl-C"),
         ("-d 10", "for ten seconds"),
-        ("-p 181", "requests that a process itself submits to the device"),
+        (
+            "-p 181",
+            "requests that a process itself submits to the device",
+        ),
     ],
     run,
 };

@@ -1,6 +1,8 @@
 //! Requests to block devices, with their latency.
 
-use crate::common::{Args, Column, Outcome, Tool, follow, left, number, right, text, fraction, uint};
+use crate::common::{
+    Args, Column, Outcome, Tool, follow, fraction, left, number, right, text, uint,
+};
 use rawbpf::btf::Kind;
 use rawbpf::open::OpenObject;
 use rawbpf::reloc::Target;
@@ -64,18 +66,24 @@ fn run(mut args: Args) -> Outcome {
     let links = object.attach()?;
     let mut table = run.table(COLUMNS)?;
     let mut first = None;
-    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
-        let completed = event.issued.saturating_add(event.duration_ns);
-        let since_first = completed.saturating_sub(*first.get_or_insert(completed));
-        Ok(table.row([
-            fraction(since_first, 1e9),
-            text(&event.comm),
-            uint(event.tgid),
-            text(&event.disk),
-            text(&event.rwbs),
-            uint(event.sector),
-            uint(event.bytes),
-            fraction(event.duration_ns, 1e6),
-        ])?)
-    })
+    follow(
+        &object,
+        links,
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            let completed = event.issued.saturating_add(event.duration_ns);
+            let since_first = completed.saturating_sub(*first.get_or_insert(completed));
+            Ok(table.row([
+                fraction(since_first, 1e9),
+                text(&event.comm),
+                uint(event.tgid),
+                text(&event.disk),
+                text(&event.rwbs),
+                uint(event.sector),
+                uint(event.bytes),
+                fraction(event.duration_ns, 1e6),
+            ])?)
+        },
+    )
 }

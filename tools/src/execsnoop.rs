@@ -55,24 +55,32 @@ fn run(mut args: Args) -> Outcome {
     let links = object.attach()?;
     let mut table = run.table(COLUMNS)?;
     let pid = run.pid;
-    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
-        if pid != 0 && pid != event.pid {
-            return Ok(());
-        }
-        Ok(table.row([
-            text(&event.comm),
-            uint(event.pid),
-            uint(event.ppid),
-            Value::Int(0),
-            arguments(event),
-        ])?)
-    })
+    follow(
+        &object,
+        links,
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            if pid != 0 && pid != event.pid {
+                return Ok(());
+            }
+            Ok(table.row([
+                text(&event.comm),
+                uint(event.pid),
+                uint(event.ppid),
+                Value::Int(0),
+                arguments(event),
+            ])?)
+        },
+    )
 }
 
 /// The arguments, with a mark if there are more than fit into the event.
 fn arguments(event: &Event) -> Value {
     match text(&event.args) {
-        Value::Text(args) if event.args_len as usize > event.args.len() => Value::Text(args + " ..."),
+        Value::Text(args) if event.args_len as usize > event.args.len() => {
+            Value::Text(args + " ...")
+        }
         args => args,
     }
 }

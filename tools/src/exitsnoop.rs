@@ -1,6 +1,6 @@
 //! Processes that end, with their age and result.
 
-use crate::common::{Args, Column, Outcome, Tool, follow, left, number, text, fraction, uint};
+use crate::common::{Args, Column, Outcome, Tool, follow, fraction, left, number, text, uint};
 use rawbpf::btf::Value;
 use rawbpf::open::OpenObject;
 use signal_hook::low_level::signal_name;
@@ -58,22 +58,32 @@ fn run(mut args: Args) -> Outcome {
     let object = open.load()?;
     let links = object.attach()?;
     let mut table = run.table(COLUMNS)?;
-    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
-        Ok(table.row([
-            text(&event.comm),
-            uint(event.tgid),
-            uint(event.ppid),
-            uint(event.tid),
-            fraction(event.age_ns, 1e9),
-            Value::Text(result(event.exit_code)),
-        ])?)
-    })
+    follow(
+        &object,
+        links,
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            Ok(table.row([
+                text(&event.comm),
+                uint(event.tgid),
+                uint(event.ppid),
+                uint(event.tid),
+                fraction(event.age_ns, 1e9),
+                Value::Text(result(event.exit_code)),
+            ])?)
+        },
+    )
 }
 
 /// What wait(2) says: how a process ended.
 fn result(code: u32) -> String {
     let (status, signal) = (code >> 8 & 0xff, code & 0x7f);
-    let core = if code & 0x80 == 0 { "" } else { ", core dumped" };
+    let core = if code & 0x80 == 0 {
+        ""
+    } else {
+        ", core dumped"
+    };
     match (signal, status) {
         (0, 0) => "0".to_owned(),
         (0, status) => format!("code {status}"),

@@ -1,6 +1,8 @@
 //! Calls of kernel functions, counted.
 
-use crate::common::{Args, Column, Outcome, Tool, attach_to_many, choose_for_many, left, right, uint};
+use crate::common::{
+    Args, Column, Outcome, Tool, attach_to_many, choose_for_many, left, right, uint,
+};
 use rawbpf::btf::Value;
 use rawbpf::map::PerCpu;
 use rawbpf::open::OpenObject;

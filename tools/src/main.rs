@@ -68,12 +68,15 @@ fn named(name: &str) -> Option<&'static Tool> {
 
 /// No tool was named: says which there are.
 fn explain() -> ExitCode {
-    let mut text = String::from("usage: rawbpf-tools NAME [OPTIONS]; or NAME, as a link to this file\n\n");
+    let mut text =
+        String::from("usage: rawbpf-tools NAME [OPTIONS]; or NAME, as a link to this file\n\n");
     for tool in TOOLS {
         text += &format!("  {:<11} {}\n", tool.name, tool.about);
     }
     text += "\nrawbpf-tools NAME --help explains one of them.\n";
-    let asked = env::args().nth(1).is_some_and(|word| word == "--help" || word == "-h");
+    let asked = env::args()
+        .nth(1)
+        .is_some_and(|word| word == "--help" || word == "-h");
     let written = if asked {
         io::stdout().write_all(text.as_bytes())
     } else {

@@ -54,13 +54,19 @@ fn run(mut args: Args) -> Outcome {
     let object = open.load()?;
     let links = object.attach()?;
     let mut table = run.table(COLUMNS)?;
-    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
-        Ok(table.row([
-            uint(event.tgid),
-            text(&event.comm),
-            Value::Int(event.ret.max(-1).into()),
-            Value::Int(event.ret.min(0).abs().into()),
-            text(&event.fname),
-        ])?)
-    })
+    follow(
+        &object,
+        links,
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            Ok(table.row([
+                uint(event.tgid),
+                text(&event.comm),
+                Value::Int(event.ret.max(-1).into()),
+                Value::Int(event.ret.min(0).abs().into()),
+                text(&event.fname),
+            ])?)
+        },
+    )
 }

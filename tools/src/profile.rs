@@ -10,7 +10,10 @@ pub(crate) const TOOL: Tool = Tool {
     operands: "",
     options: &[
         ("-F, --frequency HERTZ", "samples a second on each CPU (49)"),
-        ("-f, --folded", "a line for each stack, the input of flame graph tools"),
+        (
+            "-f, --folded",
+            "a line for each stack, the input of flame graph tools",
+        ),
     ],
     examples: &[
         ("", "until Ctrl-C"),
@@ -36,8 +39,7 @@ fn run(mut args: Args) -> Outcome {
     let object = open.load()?;
     let clock = Sampling::software(SoftwareEvent::CpuClock).frequency(frequency);
     let link = object.program("tick")?.attach_sampling(&clock)?;
-    run.stop
-        .begin(&format!("sampling at {frequency} Hertz"))?;
+    run.stop.begin(&format!("sampling at {frequency} Hertz"))?;
     run.stop.wait();
     drop(link);
     print_stacks(&object, Form::of(&run, folded))

@@ -1,6 +1,8 @@
 //! The stacks that lead to functions or a tracepoint, counted.
 
-use crate::common::{Args, Failure, Form, Outcome, Tool, attach_to_many, choose_for_many, print_stacks};
+use crate::common::{
+    Args, Failure, Form, Outcome, Tool, attach_to_many, choose_for_many, print_stacks,
+};
 use rawbpf::attach::Link;
 use rawbpf::load::Object;
 use rawbpf::open::OpenObject;
@@ -11,11 +13,17 @@ pub(crate) const TOOL: Tool = Tool {
     operands: "PATTERN | t:CATEGORY:NAME",
     options: &[
         ("-P, --perpid", "by process, with its own stack"),
-        ("-f, --folded", "a line for each stack, the input of flame graph tools"),
+        (
+            "-f, --folded",
+            "a line for each stack, the input of flame graph tools",
+        ),
     ],
     examples: &[
         ("submit_bio", "who reads and writes blocks"),
-        ("-P t:sched:sched_switch", "why processes give up the processor"),
+        (
+            "-P t:sched:sched_switch",
+            "why processes give up the processor",
+        ),
         ("-p 185 -f 'tcp_send*'", "functions that a process calls"),
     ],
     run,
@@ -35,9 +43,8 @@ impl Place {
             return Ok(Self::Functions(text));
         };
         let parts = tracepoint.split_once(':');
-        let (category, name) = parts.ok_or_else(|| {
-            Failure::Usage(format!("not a tracepoint (t:CATEGORY:NAME): {text}"))
-        })?;
+        let (category, name) = parts
+            .ok_or_else(|| Failure::Usage(format!("not a tracepoint (t:CATEGORY:NAME): {text}")))?;
         Ok(Self::Tracepoint {
             category: category.to_owned(),
             name: name.to_owned(),

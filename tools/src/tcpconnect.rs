@@ -12,7 +12,10 @@ pub(crate) const TOOL: Tool = Tool {
     examples: &[
         ("", "all processes"),
         ("-p 181", "one of them"),
-        ("-P 443 --json", "connections to a port, for a program to read"),
+        (
+            "-P 443 --json",
+            "connections to a port, for a program to read",
+        ),
     ],
     run,
 };
@@ -53,14 +56,20 @@ fn run(mut args: Args) -> Outcome {
     let object = open.load()?;
     let links = object.attach()?;
     let mut table = run.table(COLUMNS)?;
-    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
-        Ok(table.row([
-            uint(event.tgid),
-            text(&event.comm),
-            uint(if event.family == 2 { 4_u8 } else { 6 }),
-            address(event.family, event.saddr),
-            address(event.family, event.daddr),
-            uint(event.dport),
-        ])?)
-    })
+    follow(
+        &object,
+        links,
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            Ok(table.row([
+                uint(event.tgid),
+                text(&event.comm),
+                uint(if event.family == 2 { 4_u8 } else { 6 }),
+                address(event.family, event.saddr),
+                address(event.family, event.daddr),
+                uint(event.dport),
+            ])?)
+        },
+    )
 }

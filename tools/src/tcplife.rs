@@ -1,6 +1,8 @@
 //! TCP connections when they end.
 
-use crate::common::{Args, Column, Outcome, Tool, address, follow, left, number, text, fraction, uint};
+use crate::common::{
+    Args, Column, Outcome, Tool, address, follow, fraction, left, number, text, uint,
+};
 use rawbpf::open::OpenObject;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
@@ -61,20 +63,26 @@ fn run(mut args: Args) -> Outcome {
     let links = object.attach()?;
     let mut table = run.table(COLUMNS)?;
     let pid = run.pid;
-    follow(&object, links, &mut run, &mut table, |table, event: &Event| {
-        if pid != 0 && pid != event.tgid {
-            return Ok(());
-        }
-        Ok(table.row([
-            uint(event.tgid),
-            text(&event.comm),
-            address(event.family, event.saddr),
-            uint(event.sport),
-            address(event.family, event.daddr),
-            uint(event.dport),
-            fraction(event.acked, 1024.0),
-            fraction(event.received, 1024.0),
-            fraction(event.duration_ns, 1e6),
-        ])?)
-    })
+    follow(
+        &object,
+        links,
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            if pid != 0 && pid != event.tgid {
+                return Ok(());
+            }
+            Ok(table.row([
+                uint(event.tgid),
+                text(&event.comm),
+                address(event.family, event.saddr),
+                uint(event.sport),
+                address(event.family, event.daddr),
+                uint(event.dport),
+                fraction(event.acked, 1024.0),
+                fraction(event.received, 1024.0),
+                fraction(event.duration_ns, 1e6),
+            ])?)
+        },
+    )
 }

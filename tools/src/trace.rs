@@ -1,8 +1,8 @@
 //! The calls of a kernel function, with arguments and result.
 
 use crate::common::{
-    Args, Column, ENTRY, Function, Outcome, Pointee, REGISTERS, RETURN, Tool, follow, left, number, text, fraction,
-    uint,
+    Args, Column, ENTRY, Function, Outcome, Pointee, REGISTERS, RETURN, Tool, follow, fraction,
+    left, number, text, uint,
 };
 use rawbpf::btf::Value;
 use rawbpf::open::OpenObject;
@@ -16,8 +16,14 @@ pub(crate) const TOOL: Tool = Tool {
     options: &[("-s, --structs", "also what pointers to structures point to")],
     examples: &[
         ("do_filp_open", "files being opened"),
-        ("-s -p 185 tcp_sendmsg", "what a process sends, with the structures"),
-        ("-d 5 --json vfs_read", "for five seconds, for a program to read"),
+        (
+            "-s -p 185 tcp_sendmsg",
+            "what a process sends, with the structures",
+        ),
+        (
+            "-d 5 --json vfs_read",
+            "for five seconds, for a program to read",
+        ),
     ],
     run,
 };
@@ -72,21 +78,27 @@ fn run(mut args: Args) -> Outcome {
     let end = RETURN.attach(&object, &function.name)?;
     let start = ENTRY.attach(&object, &function.name)?;
     let mut table = run.table(COLUMNS)?;
-    follow(&object, [start, end], &mut run, &mut table, |table, event: &Event| {
-        let result = match function.result {
-            Some(id) => function.decode(id, &event.result.to_ne_bytes())?,
-            None => Value::Missing,
-        };
-        Ok(table.row([
-            uint(event.tgid),
-            uint(event.tid),
-            text(&event.comm),
-            Value::Text(function.name.clone()),
-            fraction(event.duration_ns, 1e3),
-            result,
-            arguments(&function, &pointees, event)?,
-        ])?)
-    })
+    follow(
+        &object,
+        [start, end],
+        &mut run,
+        &mut table,
+        |table, event: &Event| {
+            let result = match function.result {
+                Some(id) => function.decode(id, &event.result.to_ne_bytes())?,
+                None => Value::Missing,
+            };
+            Ok(table.row([
+                uint(event.tgid),
+                uint(event.tid),
+                text(&event.comm),
+                Value::Text(function.name.clone()),
+                fraction(event.duration_ns, 1e3),
+                result,
+                arguments(&function, &pointees, event)?,
+            ])?)
+        },
+    )
 }
 
 /// What to read for each register.

@@ -16,14 +16,21 @@ pub(crate) const TOOL: Tool = Tool {
     examples: &[
         ("eth0", "until Ctrl-C"),
         ("-d 10 eth0", "for ten seconds"),
-        ("--json eth0", "a row for each protocol every second, for a program to read"),
+        (
+            "--json eth0",
+            "a row for each protocol every second, for a program to read",
+        ),
     ],
     run,
 };
 
 const OBJECT: &[u8] = include_bytes!("../../fixtures/xdp.bpf.o");
 
-const COLUMNS: &[Column] = &[left("PROTOCOL", 10), right("PACKETS", 12), right("PER_SECOND", 12)];
+const COLUMNS: &[Column] = &[
+    left("PROTOCOL", 10),
+    right("PACKETS", 12),
+    right("PER_SECOND", 12),
+];
 
 /// How often the table is renewed.
 const INTERVAL: Duration = Duration::from_secs(1);

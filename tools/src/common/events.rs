@@ -32,7 +32,10 @@ pub(crate) fn follow<T: FromBytes + Immutable + KnownLayout, L>(
     show_all(Duration::ZERO)?;
     let lost = object.live::<u64>("lost")?.get();
     if lost > 0 {
-        writeln!(io::stderr(), "{lost} events were lost: they came faster than they were shown")?;
+        writeln!(
+            io::stderr(),
+            "{lost} events were lost: they came faster than they were shown"
+        )?;
     }
     Ok(())
 }

@@ -32,7 +32,10 @@ impl Failure {
             Self::Help => return say(&mut io::stdout(), &tool.help(), ExitCode::SUCCESS),
             // Whoever read the output has seen enough.
             Self::Error(error) if is_broken_pipe(&*error) => return ExitCode::SUCCESS,
-            Self::Usage(why) => (format!("{}: {why}\n\n{}", tool.name, tool.help()), Self::USAGE),
+            Self::Usage(why) => (
+                format!("{}: {why}\n\n{}", tool.name, tool.help()),
+                Self::USAGE,
+            ),
             Self::Error(error) => (format!("{}: {error}\n", tool.name), 1),
         };
         say(&mut io::stderr(), &text, code.into())

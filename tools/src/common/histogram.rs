@@ -25,17 +25,24 @@ impl Histogram<'_> {
     fn rows(&self) -> impl Iterator<Item = (u64, u64, u64)> {
         let used = self.slots.iter().rposition(|count| *count > 0);
         let used = used.map_or(0, |last| last + 1);
-        self.slots.iter().take(used).zip(0_u32..).map(|(count, slot)| {
-            let power = 1_u64.checked_shl(slot).unwrap_or_default();
-            let from = if slot == 0 { 0 } else { power };
-            (from, power.wrapping_mul(2).wrapping_sub(1), *count)
-        })
+        self.slots
+            .iter()
+            .take(used)
+            .zip(0_u32..)
+            .map(|(count, slot)| {
+                let power = 1_u64.checked_shl(slot).unwrap_or_default();
+                let from = if slot == 0 { 0 } else { power };
+                (from, power.wrapping_mul(2).wrapping_sub(1), *count)
+            })
     }
 
     fn text(&self) -> String {
         let most = self.slots.iter().copied().max().unwrap_or_default();
         let most = most.max(self.negative);
-        let mut text = format!("{:>10}{:<14} : {:<8} distribution\n", "", self.unit, "count");
+        let mut text = format!(
+            "{:>10}{:<14} : {:<8} distribution\n",
+            "", self.unit, "count"
+        );
         let mut row = |limits: String, count: u64| {
             let stars = stars(count, most);
             text += &format!("{limits} : {count:<8} |{stars:<40}|\n");
@@ -54,12 +61,15 @@ impl Histogram<'_> {
         let named = |names: [&str; 3], values: [Value; 3]| {
             Value::Struct(names.map(str::to_owned).into_iter().zip(values).collect())
         };
-        let slots = self.rows().map(|(from, to, count)| {
-            named(["from", "to", "count"], [from, to, count].map(uint))
-        });
+        let slots = self
+            .rows()
+            .map(|(from, to, count)| named(["from", "to", "count"], [from, to, count].map(uint)));
         let slots = Value::Array(slots.collect());
         let unit = Value::Text(self.unit.to_owned());
-        let object = named(["unit", "negative", "slots"], [unit, uint(self.negative), slots]);
+        let object = named(
+            ["unit", "negative", "slots"],
+            [unit, uint(self.negative), slots],
+        );
         format!("{}\n", object.json())
     }
 }
@@ -83,9 +93,21 @@ mod tests {
         let text = histogram.text();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
-        assert!(lines[0].contains("usecs") && lines[0].contains("count"), "{text}");
-        assert_eq!(lines[1], format!("         0 -> 1          : 1        |{:<40}|", "*".repeat(10)));
-        assert_eq!(lines[3], format!("         4 -> 7          : 4        |{}|", "*".repeat(40)));
+        assert!(
+            lines[0].contains("usecs") && lines[0].contains("count"),
+            "{text}"
+        );
+        assert_eq!(
+            lines[1],
+            format!(
+                "         0 -> 1          : 1        |{:<40}|",
+                "*".repeat(10)
+            )
+        );
+        assert_eq!(
+            lines[3],
+            format!("         4 -> 7          : 4        |{}|", "*".repeat(40))
+        );
         assert_eq!(
             histogram.json(),
             "{\"unit\":\"usecs\",\"negative\":0,\"slots\":[{\"from\":0,\"to\":1,\"count\":1},\
@@ -104,6 +126,10 @@ mod tests {
         };
         let last = histogram.rows().last();
         assert_eq!(last, Some((1 << 63, u64::MAX, u64::MAX)));
-        assert!(histogram.text().contains("below 0 : 3 "), "{}", histogram.text());
+        assert!(
+            histogram.text().contains("below 0 : 3 "),
+            "{}",
+            histogram.text()
+        );
     }
 }

@@ -73,9 +73,13 @@ pub(crate) fn attach_to_many(object: &Object, patterns: &[String]) -> Outcome<Ve
         links.push(if is_for_many {
             program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str()))?
         } else if pattern.contains(['*', '?', '[']) {
-            let message = format!("this kernel cannot attach to all functions that match `{pattern}` at once");
+            let message = format!(
+                "this kernel cannot attach to all functions that match `{pattern}` at once"
+            );
             let hint = "name them one by one, or use Linux 5.18 or later with CONFIG_FPROBE";
-            return Err(Error::new(ErrorKind::Unsupported, message).with_hint(hint).into());
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with_hint(hint)
+                .into());
         } else {
             program.attach_kprobe(&Kprobe::entry(pattern.as_str()))?
         });

@@ -117,7 +117,8 @@ impl Stack {
     }
 
     fn value(&self) -> Value {
-        let list = |names: &[String]| Value::Array(names.iter().cloned().map(Value::Text).collect());
+        let list =
+            |names: &[String]| Value::Array(names.iter().cloned().map(Value::Text).collect());
         let members = [
             ("comm", self.comm.clone()),
             ("pid", uint(self.tgid)),

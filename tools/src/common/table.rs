@@ -19,18 +19,30 @@ enum Side {
 
 pub(crate) const fn left(heading: &'static str, width: usize) -> Column {
     let side = Side::Left;
-    Column { heading, width, side }
+    Column {
+        heading,
+        width,
+        side,
+    }
 }
 
 pub(crate) const fn right(heading: &'static str, width: usize) -> Column {
     let side = Side::Right;
-    Column { heading, width, side }
+    Column {
+        heading,
+        width,
+        side,
+    }
 }
 
 /// A fraction with this many digits after the point.
 pub(crate) const fn number(heading: &'static str, width: usize, digits: usize) -> Column {
     let side = Side::Fraction(digits);
-    Column { heading, width, side }
+    Column {
+        heading,
+        width,
+        side,
+    }
 }
 
 impl Column {

@@ -19,7 +19,10 @@ pub(crate) struct Tool {
 
 const COMMON: [(&str, &str); 4] = [
     ("-p, --pid PID", "only this process"),
-    ("-d, --duration SECONDS", "end after this time; without it, at Ctrl-C"),
+    (
+        "-d, --duration SECONDS",
+        "end after this time; without it, at Ctrl-C",
+    ),
     ("--json", "a JSON object on each line"),
     ("-h, --help", "print this"),
 ];

@@ -24,7 +24,10 @@ pub(crate) fn address(family: u16, bytes: [u8; 16]) -> Value {
 }
 
 /// A number in units of this many: nanoseconds as seconds, bytes as kilobytes.
-#[allow(clippy::cast_precision_loss, reason = "at most six digits of the fraction are shown")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "at most six digits of the fraction are shown"
+)]
 pub(crate) fn fraction(number: u64, unit: f64) -> Value {
     Value::Float(number as f64 / unit)
 }
