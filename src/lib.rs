@@ -86,6 +86,9 @@ struct Readme;
 
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod attach;
+pub mod bindings;
+#[cfg(all(feature = "load", target_os = "linux"))]
+pub mod bound;
 pub mod btf;
 mod btf_file;
 mod debug_files;
@@ -104,6 +107,7 @@ pub mod insn;
 pub mod kernel;
 mod keyed_hash;
 mod kinds;
+mod layout;
 pub mod linker;
 #[cfg(all(feature = "load", target_os = "linux"))]
 pub mod load;
@@ -133,6 +137,8 @@ mod target_files;
 mod verifier_log;
 mod work;
 
+#[cfg(all(feature = "macros", feature = "load", target_os = "linux"))]
+pub use rawbpf_macros::include_bpf;
 /// The version of zerocopy whose traits this crate asks for: what plain data is. See [above](crate#rust-types-for-events-keys-values-and-variables)
 /// for deriving them from here.
 pub use zerocopy;

@@ -333,17 +333,30 @@ fn bytes_are_read_by_the_types() {
         Member::new("sure", bool, 32),
     ];
     b.add_struct("flags", 8, members);
+    let flag = b.add_struct("flag", 1, [("sure", bool, 0)]);
+    let long = b.add_int("long", 8, 0);
+    let members = [
+        Member::new("word", long, 0),
+        Member::new("low", int, 0).bitfield(5),
+        Member::new("number", int, 0),
+        Member::new("choice", choice, 32),
+        Member::new("flag", flag, 0),
+    ];
+    b.add_union("either", 8, members);
     let flags = b.build().unwrap();
     let mut source = format!(
         "#![allow(dead_code, unused_imports, non_camel_case_types, non_upper_case_globals)]\n{PRELUDE}\n"
     );
-    for (btf, name) in [(&btf, "event"), (&flags, "flags")] {
-        let mut definitions = Definitions::new(btf);
-        definitions
-            .add(btf.find(name, Kind::Struct).unwrap())
-            .unwrap();
-        source.push_str(definitions.text());
+    let mut definitions = Definitions::new(&btf);
+    definitions
+        .add(btf.find("event", Kind::Struct).unwrap())
+        .unwrap();
+    source.push_str(definitions.text());
+    let mut definitions = Definitions::new(&flags);
+    for (name, kind) in [("flags", Kind::Struct), ("either", Kind::Union)] {
+        definitions.add(flags.find(name, kind).unwrap()).unwrap();
     }
+    source.push_str(definitions.text());
     assert_eq!(btf.byte_order(), ByteOrder::Native);
     source.push_str(MAIN);
     let folder = tempfile::tempdir().unwrap();
@@ -396,5 +409,21 @@ fn main() {
     // What is no truth value is refused.
     bytes[4] = 2;
     assert!(flags::try_read_from_bytes(&bytes).is_err());
+
+    let mut either = either::read_from_bytes(&[0u8; 8]).unwrap();
+    either.set_number(-3);
+    either.set_choice(choice::r#type);
+    assert_eq!((either.number(), either.choice()), (-3, choice::r#type));
+    let (low, high) = (-3i32 as u32, 5u32);
+    let bytes = [low.to_ne_bytes(), high.to_ne_bytes()].concat();
+    assert_eq!((either.as_bytes(), either.word()), (&bytes[..], u64::from_ne_bytes(bytes[..].try_into().unwrap())));
+    if cfg!(target_endian = "little") {
+        assert_eq!(either.low(), -3);
+    }
+    assert!(either.flag().is_none());
+    either.set_flag(flag { sure: true });
+    assert!(either.flag().unwrap().sure);
+    either.set_word(u64::MAX);
+    assert_eq!((either.number(), either.choice()), (-1, choice(u32::MAX)));
 }
 "#;

@@ -49,9 +49,18 @@ impl Object {
     /// the variable's type and both sizes), or the map cannot be mapped.
     #[doc(alias = "bpf_map__initial_value")]
     pub fn live<T: Layout>(&self, name: &str) -> Result<Live<T>> {
-        let (variable, map) = self.find_variable(name)?;
+        let (variable, _) = self.find_variable(name)?;
         self.check_variable::<T>(variable)?;
-        let (start, size) = range(variable);
+        self.live_at(variable.map(), variable.offset(), name)
+    }
+
+    /// A global variable in the map with this index in the file, at this offset. Its type is the caller's business.
+    ///
+    /// # Errors
+    /// Those of [`Object::live`], but for a wrong type.
+    pub(crate) fn live_at<T>(&self, map: usize, offset: u32, name: &str) -> Result<Live<T>> {
+        let map = self.map_at(map).ok_or_else(|| self.not_created(name))?;
+        let (start, size) = (as_usize(offset), size_of::<T>());
         let (memory, base) = if map.kind() == MapType::ARENA {
             let (memory, base) = self.arena_memory(name)?;
             (Memory::Arena(memory), base)
@@ -79,8 +88,7 @@ impl Object {
             let message = format!("object {} has no variable `{name}`{near}", self.name);
             Error::new(ErrorKind::NotFound, message)
         })?;
-        let place = self.map_places.get(variable.map()).copied().flatten();
-        let map = place.and_then(|place| self.maps.get(place));
+        let map = self.map_at(variable.map());
         Ok((variable, map.ok_or_else(|| self.not_created(name))?))
     }
 
@@ -153,8 +161,11 @@ impl Object {
 }
 
 fn range(variable: &Variable) -> (usize, usize) {
-    let of = |number| usize::try_from(number).unwrap_or(usize::MAX);
-    (of(variable.offset()), of(variable.size()))
+    (as_usize(variable.offset()), as_usize(variable.size()))
+}
+
+fn as_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// A global variable shared by programs and user space. Returned by [`Object::live`].

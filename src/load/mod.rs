@@ -16,10 +16,11 @@
 //! ```
 //!
 //! The other entry points are `prepared` (with `clone`) and `each`. Input from the caller: `options`, `context`, `reuse`. Maps
-//! and programs both need `log` and `modules`. `new_map` creates a map by hand; `globals` and `pin_all` are for loaded objects.
+//! and programs both need `log` and `modules`. `new_map` creates a map by hand; `globals` (with `constant`) and `pin_all` are for loaded objects.
 
 mod alternatives;
 mod clone;
+mod constant;
 mod context;
 mod each;
 mod exclusive;
@@ -43,6 +44,7 @@ mod verbs;
 mod workers;
 
 pub use clone::CloneOptions;
+pub use constant::Constant;
 pub use context::LoadContext;
 pub use each::{LoadedEach, Outcome};
 pub use globals::Live;

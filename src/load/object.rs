@@ -105,6 +105,12 @@ impl Object {
         })
     }
 
+    /// The map that has this index in the file, if it was created.
+    pub(crate) fn map_at(&self, index: usize) -> Option<&Map> {
+        let place = self.map_places.get(index).copied().flatten()?;
+        self.maps.get(place)
+    }
+
     /// The memory of the object's arena, if it has one.
     pub fn arena(&self) -> Option<&ArenaMemory> {
         self.arena.as_deref()

@@ -36,6 +36,15 @@ impl OpenObject {
         })
     }
 
+    /// The map with this index, for editing.
+    pub(crate) fn map_mut_at(&mut self, index: usize) -> Option<OpenMapMut<'_>> {
+        self.maps.get(index)?;
+        Some(OpenMapMut {
+            object: self,
+            index,
+        })
+    }
+
     fn map_index(&self, name: &str) -> Result<usize> {
         let by_name = self.maps.iter().position(|map| map.name == name);
         let by_kernel_name = || self.maps.iter().position(|map| map.kernel_name == name);
@@ -65,6 +74,21 @@ impl OpenObject {
             return self.arena_data.get(start..)?.get(..size);
         }
         self.maps.get(map)?.image.part(start, size)
+    }
+
+    /// The first bytes, at most this many, of the contents that contain this map's variables.
+    pub(crate) fn image_start(&self, map: usize, size: usize) -> Option<&[u8]> {
+        self.part_of_image(map, 0, size.min(self.image_len(map)))
+    }
+
+    /// Overwrites the first of those bytes, as many as there are.
+    pub(crate) fn fill_image(&mut self, map: usize, bytes: &[u8]) {
+        // Zeroes that stay zeroes take no memory.
+        if self.part_of_image(map, 0, bytes.len()) != Some(bytes) {
+            for (place, byte) in self.image_mut(map).iter_mut().zip(bytes) {
+                *place = *byte;
+            }
+        }
     }
 
     pub(super) fn image_mut(&mut self, map: usize) -> &mut [u8] {

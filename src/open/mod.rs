@@ -11,11 +11,12 @@
 //! ```
 //!
 //! `single` creates an object from instructions instead. The caller inspects and edits it through `program`, `map`, `variable`
-//! and `struct_ops_field` (both with `value_text`), `prefer` and `core_relocation`; `held` keeps what the caller adds for later.
+//! and `struct_ops_field` (both with `value_text`), `prefer`, `events` and `core_relocation`; `held` keeps what the caller adds for later.
 
 mod btf_fixup;
 mod collect;
 mod core_relocation;
+mod events;
 mod externs;
 mod functions;
 mod globals;
@@ -39,6 +40,7 @@ mod value_text;
 mod variable;
 
 pub use core_relocation::CoreRelocation;
+pub use events::EventType;
 pub(crate) use held::Held;
 pub(crate) use image::Image;
 pub use map::OpenMapMut;

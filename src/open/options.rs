@@ -71,6 +71,13 @@ impl OpenOptions {
         self
     }
 
+    /// With this name, unless one is set.
+    pub(crate) fn named_unless(&self, name: &str) -> Self {
+        let mut options = self.clone();
+        options.object_name.get_or_insert_with(|| name.to_owned());
+        options
+    }
+
     /// Sets where maps are pinned by name, instead of `/sys/fs/bpf`.
     pub fn pin_root_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.pin_root_path = Some(path.into());

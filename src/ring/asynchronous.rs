@@ -1,6 +1,9 @@
 //! Waiting in a tokio task instead of a thread.
 
-use super::{Batch, PerfBatch, PerfBuffer, Poller, RingBuffer};
+use super::{
+    Batch, Event, PerfBatch, PerfBuffer, PlainEvent, Poller, RingBuffer, TypedBatch, TypedPerf,
+    TypedPerfBatch, TypedRing,
+};
 use crate::sys::readiness::Readiness;
 use crate::{Errno, Error, ErrorKind, Result};
 use std::io;
@@ -94,6 +97,22 @@ impl Async<RingBuffer> {
     /// Records submitted with `BPF_RB_NO_WAKEUP` are seen together with the next record that wakes the reader.
     pub async fn wait(&mut self) -> Result<Batch<'_>> {
         self.wait_until(|ring| !ring.poll().is_empty()).await?;
+        Ok(self.get_mut().poll())
+    }
+}
+
+impl<T: Event + ?Sized> Async<TypedRing<T>> {
+    /// Waits until there is an event, and lends those that are there, as [`TypedRing::wait`] does.
+    pub async fn wait(&mut self) -> Result<TypedBatch<'_, T>> {
+        self.wait_until(|ring| !ring.poll().is_empty()).await?;
+        Ok(self.get_mut().poll())
+    }
+}
+
+impl<T: PlainEvent> Async<TypedPerf<T>> {
+    /// Waits until a CPU wakes the reader, and lends what all CPUs have written, as [`TypedPerf::wait`] does.
+    pub async fn wait(&mut self) -> Result<TypedPerfBatch<'_, T>> {
+        self.wait_until(|perf| !perf.poll().is_empty()).await?;
         Ok(self.get_mut().poll())
     }
 }

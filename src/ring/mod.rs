@@ -12,15 +12,20 @@
 //!  user ring buffers   user                 |
 //!  many at once        poller               `--> wait     until there is something (asynchronous, for tasks)
 //! ```
+//!
+//! Buffers whose records are all of one type, which is an `event`: `typed_ring`, `typed_perf`.
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod buffer;
+mod event;
 mod pace;
 mod perf;
 mod perf_source;
 mod poller;
 mod typed;
+mod typed_perf;
+mod typed_ring;
 mod user;
 mod wait;
 
@@ -29,9 +34,12 @@ pub use crate::sys::perf_sample::{SampleDetails, SampleFields};
 #[cfg(feature = "tokio")]
 pub use asynchronous::Async;
 pub use buffer::{Batch, Record, Records, RingBuffer};
+pub use event::{Event, PlainEvent};
 pub use perf::{PerfBatch, PerfBuffer, PerfBufferBuilder, PerfRecord, PerfRecords, Sample, Wakeup};
 pub use perf_source::PerfSource;
 pub use poller::{Poller, Token};
+pub use typed_perf::{PerfMap, TypedPerf, TypedPerfBatch, TypedSample, TypedSamples};
+pub use typed_ring::{RingMap, TypedBatch, TypedRecords, TypedRing};
 pub use user::{Slot, UserRingBuffer};
 
 /// A task may hold a batch and its records while it waits for something else, and may resume on another thread.
@@ -55,6 +63,8 @@ mod tests {
         anywhere::<UserRingBuffer>();
         anywhere::<Slot<'_>>();
         anywhere::<Poller>();
+        anywhere::<(RingMap<[u8]>, TypedRing<u64>, TypedBatch<'_, u64>)>();
+        anywhere::<(PerfMap<u64>, TypedPerf<u64>, TypedPerfBatch<'_, u64>)>();
         #[cfg(feature = "tokio")]
         anywhere::<(Async<RingBuffer>, Async<PerfBuffer>, Async<Poller>)>();
     }

@@ -11,6 +11,7 @@ mod archive;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod attach;
+mod bindings;
 mod by_hand;
 mod globals;
 mod handles;

@@ -1,9 +1,8 @@
 //! A histogram of an argument of a kernel function, or of its result.
 
-use crate::common::{Args, ENTRY, Failure, Function, Histogram, Outcome, Parameter, RETURN, Tool};
-use rawbpf::TypeId;
-use rawbpf::open::OpenObject;
+use crate::common::{Args, ENTRY, Function, Histogram, Outcome, Parameter, RETURN, Tool, refused};
 use rawbpf::reloc::Target;
+use rawbpf::{ErrorKind, TypeId};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "argdist",
@@ -24,7 +23,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/argdist.bpf.o");
+rawbpf::include_bpf!("bpf/argdist.bpf.o", mod = bpf);
 
 /// What stands for the result, as in the original.
 const RESULT: &str = "$retval";
@@ -45,20 +44,21 @@ fn run(mut args: Args) -> Outcome {
     };
     let type_name = function.type_name(type_id);
     let number = function.number(type_id)?.ok_or_else(|| {
-        Failure::Usage(format!(
-            "`{argument}` is not a number: its type is {type_name}"
-        ))
+        refused(
+            ErrorKind::InvalidArgument,
+            format!("`{argument}` is not a number: its type is {type_name}"),
+        )
     })?;
 
-    let mut open = OpenObject::from_bytes_named("argdist", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    open.variable_mut("targ_register")?.set(&register)?;
-    open.variable_mut("targ_bits")?.set(&number.bits)?;
-    open.variable_mut("targ_signed")?.set(&number.signed)?;
-    probes.choose(&mut open, &function.name)?;
-    let object = open.load()?;
-    let slots = object.live::<[u64; 64]>("slots")?;
-    let link = probes.attach(&object, &function.name)?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    open.rodata.targ_register = register;
+    open.rodata.targ_bits = number.bits;
+    open.rodata.targ_signed = number.signed;
+    probes.choose(open.object_mut(), &function.name)?;
+    let loaded = open.load()?;
+    let slots = &loaded.bss.slots;
+    let link = probes.attach(loaded.object(), &function.name)?;
     let name = &function.name;
     run.stop
         .begin(&format!("counting `{type_name} {argument}` of {name}"))?;
@@ -67,18 +67,28 @@ fn run(mut args: Args) -> Outcome {
     let histogram = Histogram {
         unit: &argument,
         slots: &slots.get(),
-        negative: object.live::<u64>("negative")?.get(),
+        negative: loaded.bss.negative.get(),
     };
     Ok(histogram.print(run.json)?)
 }
 
 fn result_of(function: &Function) -> Outcome<TypeId> {
-    let nothing = || Failure::Usage(format!("`{}` returns nothing", function.name));
+    let nothing = || {
+        refused(
+            ErrorKind::InvalidArgument,
+            format!("`{}` returns nothing", function.name),
+        )
+    };
     function.result.ok_or_else(nothing)
 }
 
 fn register_of(parameter: &Parameter) -> Outcome<u32> {
     let register = parameter.register.and_then(|one| u32::try_from(one).ok());
-    let elsewhere = || Failure::Usage(format!("`{}` is not passed in a register", parameter.name));
+    let elsewhere = || {
+        refused(
+            ErrorKind::InvalidArgument,
+            format!("`{}` is not passed in a register", parameter.name),
+        )
+    };
     register.ok_or_else(elsewhere)
 }

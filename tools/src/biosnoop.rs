@@ -4,9 +4,8 @@ use crate::common::{
     Args, Column, Outcome, Tool, follow, fraction, left, number, right, text, uint,
 };
 use rawbpf::btf::Kind;
-use rawbpf::open::OpenObject;
 use rawbpf::reloc::Target;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use std::cell::OnceCell;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "biosnoop",
@@ -21,7 +20,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/biosnoop.bpf.o");
+rawbpf::include_bpf!("bpf/biosnoop.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[
     number("TIME(s)", 11, 6),
@@ -34,56 +33,33 @@ const COLUMNS: &[Column] = &[
     number("LAT(ms)", 7, 3),
 ];
 
-/// `struct event` of `bpf/biosnoop.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    issued: u64,
-    duration_ns: u64,
-    sector: u64,
-    bytes: u32,
-    tgid: u32,
-    comm: [u8; 16],
-    disk: [u8; 32],
-    rwbs: [u8; 8],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     args.end()?;
 
-    let target = Target::running();
-    let mut open = OpenObject::from_bytes_named("biosnoop", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
     // Since Linux 6.5. Before, a request belongs to whoever hands it to the device.
-    let tells_who = target
-        .vmlinux_btf()?
-        .find("btf_trace_block_io_start", Kind::Typedef);
-    open.program_mut("made")?
-        .set_autoload(tells_who.is_some())
-        .set_autoattach(tells_who.is_some());
-    let object = open.load()?;
-    let links = object.attach()?;
-    let mut table = run.table(COLUMNS)?;
-    let mut first = None;
-    follow(
-        &object,
-        links,
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            let completed = event.issued.saturating_add(event.duration_ns);
-            let since_first = completed.saturating_sub(*first.get_or_insert(completed));
-            Ok(table.row([
-                fraction(since_first, 1e9),
-                text(&event.comm),
-                uint(event.tgid),
-                text(&event.disk),
-                text(&event.rwbs),
-                uint(event.sector),
-                uint(event.bytes),
-                fraction(event.duration_ns, 1e6),
-            ])?)
-        },
-    )
+    let target = Target::running();
+    let types = target.vmlinux_btf()?;
+    let tells_who = types.find("btf_trace_block_io_start", Kind::Typedef);
+    open.programs().made().set_autoload(tells_who.is_some());
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
+    let first = OnceCell::new();
+    follow(run, COLUMNS, events, links, lost, |event| {
+        let completed = event.issued.saturating_add(event.duration_ns);
+        let first = *first.get_or_init(|| completed);
+        Ok(Some([
+            fraction(completed.saturating_sub(first), 1e9),
+            text(&event.comm),
+            uint(event.tgid),
+            text(&event.disk),
+            text(&event.rwbs),
+            uint(event.sector),
+            uint(event.bytes),
+            fraction(event.duration_ns, 1e6),
+        ]))
+    })
 }

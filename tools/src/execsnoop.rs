@@ -2,8 +2,6 @@
 
 use crate::common::{Args, Column, Outcome, Tool, follow, left, right, text, uint};
 use rawbpf::btf::Value;
-use rawbpf::open::OpenObject;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "execsnoop",
@@ -18,7 +16,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("../../fixtures/execsnoop.bpf.o");
+rawbpf::include_bpf!("../../fixtures/execsnoop.bpf.o", mod = bpf);
 
 /// Programs that could not be started are not seen, so `RET` is 0, as in the original without `-x`.
 const COLUMNS: &[Column] = &[
@@ -29,58 +27,38 @@ const COLUMNS: &[Column] = &[
     left("ARGS", 0),
 ];
 
-/// `struct event` of `fixtures/src/execsnoop.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    ts: u64,
-    pid: u32,
-    ppid: u32,
-    uid: u32,
-    args_len: u32,
-    comm: [u8; 16],
-    filename: [u8; 128],
-    args: [u8; 256],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     let parent: Option<u32> = args.option(&["-P", "--ppid"])?;
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("execsnoop", OBJECT)?;
-    open.variable_mut("targ_ppid")?
-        .set(&parent.unwrap_or_default())?;
-    let object = open.load()?;
-    let links = object.attach()?;
-    let mut table = run.table(COLUMNS)?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_ppid = parent.unwrap_or_default();
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
     let pid = run.pid;
-    follow(
-        &object,
-        links,
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            if pid != 0 && pid != event.pid {
-                return Ok(());
-            }
-            Ok(table.row([
+    follow(run, COLUMNS, events, links, lost, |event| {
+        let is_shown = pid == 0 || pid == event.pid;
+        Ok(is_shown.then(|| {
+            [
                 text(&event.comm),
                 uint(event.pid),
                 uint(event.ppid),
                 Value::Int(0),
                 arguments(event),
-            ])?)
-        },
-    )
+            ]
+        }))
+    })
 }
 
 /// The arguments, with a mark if there are more than fit into the event.
-fn arguments(event: &Event) -> Value {
-    match text(&event.args) {
-        Value::Text(args) if event.args_len as usize > event.args.len() => {
-            Value::Text(args + " ...")
-        }
-        args => args,
-    }
+fn arguments(event: &bpf::event) -> Value {
+    let more = event.args_len as usize > event.args.len();
+    let args = event.args.to_str_lossy();
+    Value::Text(if more {
+        format!("{args} ...")
+    } else {
+        args.into_owned()
+    })
 }

@@ -2,9 +2,7 @@
 
 use crate::common::{Args, Column, Outcome, Tool, follow, fraction, left, number, text, uint};
 use rawbpf::btf::Value;
-use rawbpf::open::OpenObject;
 use signal_hook::low_level::signal_name;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "exitsnoop",
@@ -22,7 +20,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/exitsnoop.bpf.o");
+rawbpf::include_bpf!("bpf/exitsnoop.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[
     left("PCOMM", 16),
@@ -33,47 +31,29 @@ const COLUMNS: &[Column] = &[
     left("EXIT_CODE", 0),
 ];
 
-/// `struct event` of `bpf/exitsnoop.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    age_ns: u64,
-    tgid: u32,
-    tid: u32,
-    ppid: u32,
-    exit_code: u32,
-    comm: [u8; 16],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     let failed = args.flag(&["-x", "--failed"]);
     let each_thread = args.flag(&["-T", "--threaded"]);
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("exitsnoop", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    open.variable_mut("targ_failed")?.set(&failed)?;
-    open.variable_mut("each_thread")?.set(&each_thread)?;
-    let object = open.load()?;
-    let links = object.attach()?;
-    let mut table = run.table(COLUMNS)?;
-    follow(
-        &object,
-        links,
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            Ok(table.row([
-                text(&event.comm),
-                uint(event.tgid),
-                uint(event.ppid),
-                uint(event.tid),
-                fraction(event.age_ns, 1e9),
-                Value::Text(result(event.exit_code)),
-            ])?)
-        },
-    )
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    open.rodata.targ_failed = failed;
+    open.rodata.each_thread = each_thread;
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
+    follow(run, COLUMNS, events, links, lost, |event| {
+        Ok(Some([
+            text(&event.comm),
+            uint(event.tgid),
+            uint(event.ppid),
+            uint(event.tid),
+            fraction(event.age_ns, 1e9),
+            Value::Text(result(event.exit_code)),
+        ]))
+    })
 }
 
 /// What wait(2) says: how a process ended.

@@ -4,8 +4,6 @@ use crate::common::{
     Args, Column, Outcome, Tool, attach_to_many, choose_for_many, left, right, uint,
 };
 use rawbpf::btf::Value;
-use rawbpf::map::PerCpu;
-use rawbpf::open::OpenObject;
 use rawbpf::symbols::Symbols;
 use std::collections::BTreeMap;
 
@@ -22,7 +20,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/funccount.bpf.o");
+rawbpf::include_bpf!("bpf/funccount.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[left("FUNC", 26), right("COUNT", 8)];
 
@@ -30,12 +28,12 @@ fn run(mut args: Args) -> Outcome {
     let mut run = args.common()?;
     let patterns = args.operands("PATTERN")?;
 
-    let mut open = OpenObject::from_bytes_named("funccount", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    choose_for_many(&mut open)?;
-    let object = open.load()?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    choose_for_many(open.object_mut())?;
+    let loaded = open.load()?;
     let symbols = Symbols::of_kernel()?;
-    let links = attach_to_many(&object, &patterns)?;
+    let links = attach_to_many(loaded.object(), &patterns)?;
     run.stop
         .begin(&format!("counting calls of {}", patterns.join(", ")))?;
     run.stop.wait();
@@ -43,7 +41,7 @@ fn run(mut args: Args) -> Outcome {
 
     // An address may lie behind the start of its function.
     let mut counts = BTreeMap::<String, u64>::new();
-    for entry in &object.map("counts")?.typed::<u64, PerCpu<u64>>()? {
+    for entry in &loaded.maps.counts {
         let (address, of_each_cpu) = entry?;
         let name = symbols.name_of(address).map(|(name, _)| name.to_owned());
         let name = name.unwrap_or_else(|| format!("{address:#x}"));

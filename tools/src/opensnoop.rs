@@ -2,8 +2,6 @@
 
 use crate::common::{Args, Column, Outcome, Tool, follow, left, right, text, uint};
 use rawbpf::btf::Value;
-use rawbpf::open::OpenObject;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "opensnoop",
@@ -18,7 +16,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("../../fixtures/opensnoop.bpf.o");
+rawbpf::include_bpf!("../../fixtures/opensnoop.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[
     left("PID", 6),
@@ -28,45 +26,24 @@ const COLUMNS: &[Column] = &[
     left("PATH", 0),
 ];
 
-/// `struct event` of `fixtures/src/opensnoop.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    ts: u64,
-    pid: u32,
-    tgid: u32,
-    uid: u32,
-    ret: i32,
-    flags: u32,
-    mode: u32,
-    comm: [u8; 16],
-    fname: [u8; 256],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     let failed = args.flag(&["-x", "--failed"]);
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("opensnoop", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    open.variable_mut("targ_failed")?.set(&failed)?;
-    let object = open.load()?;
-    let links = object.attach()?;
-    let mut table = run.table(COLUMNS)?;
-    follow(
-        &object,
-        links,
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            Ok(table.row([
-                uint(event.tgid),
-                text(&event.comm),
-                Value::Int(event.ret.max(-1).into()),
-                Value::Int(event.ret.min(0).abs().into()),
-                text(&event.fname),
-            ])?)
-        },
-    )
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    open.rodata.targ_failed = failed;
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
+    follow(run, COLUMNS, events, links, lost, |event| {
+        Ok(Some([
+            uint(event.tgid),
+            text(&event.comm),
+            Value::Int(event.ret.max(-1).into()),
+            Value::Int(event.ret.min(0).abs().into()),
+            text(&event.fname),
+        ]))
+    })
 }

@@ -1,8 +1,7 @@
 //! Where processors spend their time: sampled stacks.
 
-use crate::common::{Args, Failure, Form, Outcome, Tool, print_stacks};
+use crate::common::{Args, Failure, Form, Outcome, Tool, print_stacks, samples};
 use rawbpf::attach::{Sampling, SoftwareEvent};
-use rawbpf::open::OpenObject;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "profile",
@@ -23,7 +22,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("../../fixtures/profile.bpf.o");
+rawbpf::include_bpf!("../../fixtures/profile.bpf.o", mod = bpf);
 
 fn run(mut args: Args) -> Outcome {
     let mut run = args.common()?;
@@ -34,13 +33,14 @@ fn run(mut args: Args) -> Outcome {
         return Err(Failure::Usage("no samples at 0 Hertz".to_owned()));
     }
 
-    let mut open = OpenObject::from_bytes_named("profile", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    let object = open.load()?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    let loaded = open.load()?;
     let clock = Sampling::software(SoftwareEvent::CpuClock).frequency(frequency);
-    let link = object.program("tick")?.attach_sampling(&clock)?;
+    let link = loaded.programs.tick.attach(&clock)?;
     run.stop.begin(&format!("sampling at {frequency} Hertz"))?;
     run.stop.wait();
     drop(link);
-    print_stacks(&object, Form::of(&run, folded))
+    let samples = samples!(loaded.maps.counts);
+    print_stacks(&loaded.maps.stacks, samples, Form::of(&run, folded))
 }

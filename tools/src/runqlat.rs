@@ -1,7 +1,6 @@
 //! How long threads wait for a processor.
 
 use crate::common::{Args, Histogram, Outcome, Tool};
-use rawbpf::open::OpenObject;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "runqlat",
@@ -16,17 +15,17 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/runqlat.bpf.o");
+rawbpf::include_bpf!("bpf/runqlat.bpf.o", mod = bpf);
 
 fn run(mut args: Args) -> Outcome {
     let mut run = args.common()?;
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("runqlat", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    let object = open.load()?;
-    let slots = object.live::<[u64; 32]>("slots")?;
-    let links = object.attach()?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    let loaded = open.load()?;
+    let slots = &loaded.bss.slots;
+    let links = loaded.attach()?;
     run.stop.begin("timing the wait for processors")?;
     run.stop.wait();
     drop(links);

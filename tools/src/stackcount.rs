@@ -1,11 +1,9 @@
 //! The stacks that lead to functions or a tracepoint, counted.
 
 use crate::common::{
-    Args, Failure, Form, Outcome, Tool, attach_to_many, choose_for_many, print_stacks,
+    Args, Failure, Form, Outcome, Tool, attach_to_many, choose_for_many, print_stacks, samples,
 };
 use rawbpf::attach::Link;
-use rawbpf::load::Object;
-use rawbpf::open::OpenObject;
 
 pub(crate) const TOOL: Tool = Tool {
     name: "stackcount",
@@ -29,7 +27,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/stackcount.bpf.o");
+rawbpf::include_bpf!("bpf/stackcount.bpf.o", mod = bpf);
 
 /// What to attach to.
 enum Place {
@@ -51,22 +49,24 @@ impl Place {
         })
     }
 
-    fn choose(&self, open: &mut OpenObject) -> Outcome {
+    fn choose(&self, open: &mut bpf::Open) -> Outcome {
         match self {
-            Self::Functions(_) => choose_for_many(open),
+            Self::Functions(_) => choose_for_many(open.object_mut()),
             Self::Tracepoint { .. } => {
-                open.program_mut("of_tracepoint")?.set_autoload(true);
+                open.programs().of_tracepoint().set_autoload(true);
                 Ok(())
             }
         }
     }
 
-    fn attach(&self, object: &Object) -> Outcome<Vec<Link>> {
+    fn attach(&self, loaded: &bpf::Loaded) -> Outcome<Vec<Link>> {
         match self {
-            Self::Functions(pattern) => attach_to_many(object, std::slice::from_ref(pattern)),
+            Self::Functions(pattern) => {
+                attach_to_many(loaded.object(), std::slice::from_ref(pattern))
+            }
             Self::Tracepoint { category, name } => {
-                let program = object.program("of_tracepoint")?;
-                Ok(vec![program.attach_tracepoint(category, name)?])
+                let program = &loaded.programs.of_tracepoint;
+                Ok(vec![program.attach(category, name)?])
             }
         }
     }
@@ -80,14 +80,15 @@ fn run(mut args: Args) -> Outcome {
     args.end()?;
 
     let place = Place::parse(text.clone())?;
-    let mut open = OpenObject::from_bytes_named("stackcount", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    open.variable_mut("each_process")?.set(&each_process)?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    open.rodata.each_process = each_process;
     place.choose(&mut open)?;
-    let object = open.load()?;
-    let links = place.attach(&object)?;
+    let loaded = open.load()?;
+    let links = place.attach(&loaded)?;
     run.stop.begin(&format!("counting stacks at {text}"))?;
     run.stop.wait();
     drop(links);
-    print_stacks(&object, Form::of(&run, folded))
+    let samples = samples!(loaded.maps.counts);
+    print_stacks(&loaded.maps.stacks, samples, Form::of(&run, folded))
 }

@@ -2,8 +2,6 @@
 
 use crate::common::{Args, Column, Outcome, Tool, left, right, uint};
 use rawbpf::btf::Value;
-use rawbpf::map::PerCpu;
-use rawbpf::open::OpenObject;
 use std::cmp::Reverse;
 use syscalls::Sysno;
 
@@ -20,7 +18,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("../../fixtures/syscount.bpf.o");
+rawbpf::include_bpf!("../../fixtures/syscount.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[left("SYSCALL", 22), right("COUNT", 8)];
 
@@ -29,16 +27,16 @@ fn run(mut args: Args) -> Outcome {
     let top = args.option(&["-T", "--top"])?.unwrap_or(10);
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("syscount", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    let object = open.load()?;
-    let links = object.attach()?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
     run.stop.begin("counting system calls")?;
     run.stop.wait();
     drop(links);
 
     let mut counts = Vec::new();
-    for entry in &object.map("counts")?.typed::<u32, PerCpu<u64>>()? {
+    for entry in &loaded.maps.counts {
         let (number, of_each_cpu) = entry?;
         counts.push((of_each_cpu.iter().sum::<u64>(), number));
     }

@@ -1,8 +1,6 @@
 //! TCP connections being made.
 
 use crate::common::{Args, Column, Outcome, Tool, address, follow, left, text, uint};
-use rawbpf::open::OpenObject;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "tcpconnect",
@@ -20,7 +18,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/tcpconnect.bpf.o");
+rawbpf::include_bpf!("bpf/tcpconnect.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[
     left("PID", 6),
@@ -31,45 +29,25 @@ const COLUMNS: &[Column] = &[
     left("DPORT", 5),
 ];
 
-/// `struct event` of `bpf/tcpconnect.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    tgid: u32,
-    uid: u32,
-    family: u16,
-    dport: u16,
-    saddr: [u8; 16],
-    daddr: [u8; 16],
-    comm: [u8; 16],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     let port: Option<u16> = args.option(&["-P", "--port"])?;
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("tcpconnect", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    open.variable_mut("targ_port")?
-        .set(&port.unwrap_or_default())?;
-    let object = open.load()?;
-    let links = object.attach()?;
-    let mut table = run.table(COLUMNS)?;
-    follow(
-        &object,
-        links,
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            Ok(table.row([
-                uint(event.tgid),
-                text(&event.comm),
-                uint(if event.family == 2 { 4_u8 } else { 6 }),
-                address(event.family, event.saddr),
-                address(event.family, event.daddr),
-                uint(event.dport),
-            ])?)
-        },
-    )
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    open.rodata.targ_port = port.unwrap_or_default();
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
+    follow(run, COLUMNS, events, links, lost, |event| {
+        Ok(Some([
+            uint(event.tgid),
+            text(&event.comm),
+            uint(if event.family == 2 { 4_u8 } else { 6 }),
+            address(event.family, event.saddr),
+            address(event.family, event.daddr),
+            uint(event.dport),
+        ]))
+    })
 }

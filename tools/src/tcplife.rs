@@ -3,8 +3,6 @@
 use crate::common::{
     Args, Column, Outcome, Tool, address, follow, fraction, left, number, text, uint,
 };
-use rawbpf::open::OpenObject;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "tcplife",
@@ -19,7 +17,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("../../fixtures/tcplife.bpf.o");
+rawbpf::include_bpf!("../../fixtures/tcplife.bpf.o", mod = bpf);
 
 /// Process 0 means that the owner ended before the connection did, or that the connection is older than this program.
 const COLUMNS: &[Column] = &[
@@ -34,45 +32,21 @@ const COLUMNS: &[Column] = &[
     number("MS", 1, 2),
 ];
 
-/// `struct event` of `fixtures/src/tcplife.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    duration_ns: u64,
-    received: u64,
-    acked: u64,
-    tgid: u32,
-    family: u16,
-    sport: u16,
-    dport: u16,
-    saddr: [u8; 16],
-    daddr: [u8; 16],
-    comm: [u8; 16],
-    pad: [u8; 6],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     let port: Option<u16> = args.option(&["-P", "--port"])?;
     args.end()?;
 
-    let mut open = OpenObject::from_bytes_named("tcplife", OBJECT)?;
-    open.variable_mut("targ_port")?
-        .set(&port.unwrap_or_default())?;
-    let object = open.load()?;
-    let links = object.attach()?;
-    let mut table = run.table(COLUMNS)?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_port = port.unwrap_or_default();
+    let loaded = open.load()?;
+    let links = loaded.attach()?;
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
     let pid = run.pid;
-    follow(
-        &object,
-        links,
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            if pid != 0 && pid != event.tgid {
-                return Ok(());
-            }
-            Ok(table.row([
+    follow(run, COLUMNS, events, links, lost, |event| {
+        let is_shown = pid == 0 || pid == event.tgid;
+        Ok(is_shown.then(|| {
+            [
                 uint(event.tgid),
                 text(&event.comm),
                 address(event.family, event.saddr),
@@ -82,7 +56,7 @@ fn run(mut args: Args) -> Outcome {
                 fraction(event.acked, 1024.0),
                 fraction(event.received, 1024.0),
                 fraction(event.duration_ns, 1e6),
-            ])?)
-        },
-    )
+            ]
+        }))
+    })
 }

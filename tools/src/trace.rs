@@ -5,9 +5,7 @@ use crate::common::{
     left, number, text, uint,
 };
 use rawbpf::btf::Value;
-use rawbpf::open::OpenObject;
 use rawbpf::reloc::Target;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 pub(crate) const TOOL: Tool = Tool {
     name: "trace",
@@ -28,7 +26,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("bpf/trace.bpf.o");
+rawbpf::include_bpf!("bpf/trace.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[
     left("PID", 7),
@@ -43,62 +41,43 @@ const COLUMNS: &[Column] = &[
 /// How much is read where a pointer points to.
 const PART: usize = 256;
 
-/// `struct event` of `bpf/trace.bpf.c`.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    ts: u64,
-    duration_ns: u64,
-    tgid: u32,
-    tid: u32,
-    comm: [u8; 16],
-    result: u64,
-    arguments: [u64; REGISTERS],
-    pointees: [[u8; PART]; REGISTERS],
-}
-
 fn run(mut args: Args) -> Outcome {
-    let mut run = args.common()?;
+    let run = args.common()?;
     let structures = args.flag(&["-s", "--structs"]);
     let function: String = args.operand("FUNCTION")?;
     args.end()?;
 
     let function = Function::find(&Target::running(), &function)?;
     let pointees = pointees(&function, structures)?;
-    let mut open = OpenObject::from_bytes_named("trace", OBJECT)?;
-    open.variable_mut("targ_tgid")?.set(&run.pid)?;
-    open.variable_mut("sizes")?.set(&pointees.map(size))?;
-    let are_strings = pointees.map(|one| u8::from(one == Some(Pointee::Text)));
-    open.variable_mut("are_strings")?.set(&are_strings)?;
+    let mut open = bpf::open()?;
+    open.rodata.targ_tgid = run.pid;
+    open.rodata.sizes = pointees.map(size);
+    open.rodata.are_strings = pointees.map(|one| u8::from(one == Some(Pointee::Text)));
     for probes in [&ENTRY, &RETURN] {
-        probes.choose(&mut open, &function.name)?;
+        probes.choose(open.object_mut(), &function.name)?;
     }
-    let object = open.load()?;
-    // The end of a call whose start was missed is not shown, so it is attached first.
-    let end = RETURN.attach(&object, &function.name)?;
-    let start = ENTRY.attach(&object, &function.name)?;
-    let mut table = run.table(COLUMNS)?;
-    follow(
-        &object,
-        [start, end],
-        &mut run,
-        &mut table,
-        |table, event: &Event| {
-            let result = match function.result {
-                Some(id) => function.decode(id, &event.result.to_ne_bytes())?,
-                None => Value::Missing,
-            };
-            Ok(table.row([
-                uint(event.tgid),
-                uint(event.tid),
-                text(&event.comm),
-                Value::Text(function.name.clone()),
-                fraction(event.duration_ns, 1e3),
-                result,
-                arguments(&function, &pointees, event)?,
-            ])?)
-        },
-    )
+    let loaded = open.load()?;
+    // The end of a call whose start was missed is not shown, so that the order does not matter.
+    let links = [
+        RETURN.attach(loaded.object(), &function.name)?,
+        ENTRY.attach(loaded.object(), &function.name)?,
+    ];
+    let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);
+    follow(run, COLUMNS, events, links, lost, |event| {
+        let result = match function.result {
+            Some(id) => function.decode(id, &event.result.to_ne_bytes())?,
+            None => Value::Missing,
+        };
+        Ok(Some([
+            uint(event.tgid),
+            uint(event.tid),
+            text(&event.comm),
+            Value::Text(function.name.clone()),
+            fraction(event.duration_ns, 1e3),
+            result,
+            arguments(&function, &pointees, event)?,
+        ]))
+    })
 }
 
 /// What to read for each register.
@@ -126,7 +105,7 @@ fn size(pointee: Option<Pointee>) -> u32 {
 fn arguments(
     function: &Function,
     pointees: &[Option<Pointee>; REGISTERS],
-    event: &Event,
+    event: &bpf::event,
 ) -> Outcome<Value> {
     let mut members = Vec::new();
     for parameter in &function.parameters {
@@ -134,7 +113,9 @@ fn arguments(
         let value = match (event.arguments.get(at), event.pointees.get(at)) {
             (Some(argument), Some(bytes)) => match pointees.get(at).copied().flatten() {
                 Some(Pointee::Text) if *argument != 0 => text(bytes),
-                Some(Pointee::Structure(id, _)) if *argument != 0 => function.decode(id, bytes)?,
+                Some(Pointee::Structure(id, _)) if *argument != 0 => {
+                    function.decode(id, &bytes.0)?
+                }
                 _ => function.decode(parameter.type_id, &argument.to_ne_bytes())?,
             },
             _ => Value::Missing,

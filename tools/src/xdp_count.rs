@@ -3,8 +3,6 @@
 use crate::common::{Args, Column, Failure, Outcome, Run, Tool, left, right, uint};
 use rawbpf::attach::Xdp;
 use rawbpf::btf::Value;
-use rawbpf::load::{Live, Object};
-use rawbpf::open::OpenObject;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -24,7 +22,7 @@ pub(crate) const TOOL: Tool = Tool {
     run,
 };
 
-const OBJECT: &[u8] = include_bytes!("../../fixtures/xdp.bpf.o");
+rawbpf::include_bpf!("../../fixtures/xdp.bpf.o", mod = bpf);
 
 const COLUMNS: &[Column] = &[
     left("PROTOCOL", 10),
@@ -47,51 +45,42 @@ fn run(mut args: Args) -> Outcome {
         return Err(Failure::Usage(why.to_owned()));
     }
 
-    let object = OpenObject::from_bytes_named("xdp_count", OBJECT)?.load()?;
-    let mut counts = Counts::new(&object)?;
-    let program = object.program("count_packets")?;
-    let link = program.attach_xdp(&Xdp::on(interface.as_str()))?;
+    let loaded = bpf::open()?.load()?;
+    let mut before = [0; 257];
+    let at = Xdp::on(interface.as_str());
+    let link = loaded.programs.count_packets.attach(&at)?;
     run.stop.begin(&format!("counting on {interface}"))?;
     while run.stop.wait_for(INTERVAL) {
-        counts.show(&run)?;
+        before = show(&loaded, &before, &run)?;
     }
     drop(link);
-    counts.show(&run)
+    show(&loaded, &before, &run)?;
+    Ok(())
 }
 
 /// Packets by protocol; the last count is of those that are not IPv4.
-struct Counts {
-    seen: Live<u64>,
-    by_protocol: Live<[u64; 256]>,
-    before: [u64; 257],
-}
+type Counts = [u64; 257];
 
-impl Counts {
-    fn new(object: &Object) -> Outcome<Self> {
-        Ok(Self {
-            seen: object.live("seen")?,
-            by_protocol: object.live("by_protocol")?,
-            before: [0; 257],
-        })
-    }
+/// Prints what has been counted, and what has been added since `before`.
+fn show(loaded: &bpf::Loaded, before: &Counts, run: &Run) -> Outcome<Counts> {
+    let by_protocol = loaded.bss.by_protocol.get();
+    let seen = loaded.bss.seen.get();
+    let other = seen.saturating_sub(by_protocol.iter().sum());
+    let mut now = [other; 257];
+    now[..256].copy_from_slice(&by_protocol);
 
-    fn show(&mut self, run: &Run) -> Outcome {
-        let by_protocol = self.by_protocol.get();
-        let other = self.seen.get().saturating_sub(by_protocol.iter().sum());
-        let now = by_protocol.into_iter().chain([other]);
-        if !run.json && io::stdout().is_terminal() {
-            io::stdout().write_all(CLEAR)?;
-        }
-        let mut table = run.table(COLUMNS)?;
-        for ((protocol, count), before) in now.enumerate().zip(&mut self.before) {
-            if count > 0 {
-                let new = count.saturating_sub(*before);
-                table.row([Value::Text(name(protocol)), uint(count), uint(new)])?;
-            }
-            *before = count;
-        }
-        Ok(table.flush()?)
+    if !run.json && io::stdout().is_terminal() {
+        io::stdout().write_all(CLEAR)?;
     }
+    let mut table = run.table(COLUMNS)?;
+    for (protocol, (count, before)) in now.iter().zip(before).enumerate() {
+        if *count > 0 {
+            let new = count.saturating_sub(*before);
+            table.row([Value::Text(name(protocol)), uint(*count), uint(new)])?;
+        }
+    }
+    table.flush()?;
+    Ok(now)
 }
 
 fn name(protocol: usize) -> String {

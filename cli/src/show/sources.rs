@@ -2,8 +2,8 @@
 
 use crate::commands::EventArg;
 use rawbpf::btf::{Btf, BtfError, Kind, Type};
-use rawbpf::open::{OpenMap, OpenObject};
-use rawbpf::{Error, ErrorKind, MapType, Result, TypeId, did_you_mean};
+use rawbpf::open::{self, OpenMap, OpenObject};
+use rawbpf::{Error, ErrorKind, MapType, Result, TypeId};
 
 /// A buffer of events.
 pub(crate) struct EventSource {
@@ -65,17 +65,12 @@ impl Lengths {
     }
 }
 
-/// Whether maps of this kind send events.
-fn sends(map: MapType) -> bool {
-    matches!(map, MapType::RINGBUF | MapType::PERF_EVENT_ARRAY)
-}
-
 /// The object's ring and perf buffers, each with the type of its events.
 ///
 /// # Errors
 /// If a map or type in `wanted` does not exist, or a map is given two types.
 pub(crate) fn event_sources(object: &OpenObject, wanted: &[EventArg]) -> Result<Vec<EventSource>> {
-    let maps = || object.maps().iter().filter(|map| sends(map.kind()));
+    let maps = || object.maps().iter().filter(|map| map.sends_events());
     for (index, arg) in wanted.iter().enumerate() {
         check(object, arg)?;
         if wanted
@@ -121,10 +116,10 @@ fn check(object: &OpenObject, arg: &EventArg) -> Result<()> {
         return Ok(());
     };
     let map = object.map(name).map_err(|error| error.context("--event"))?;
-    if sends(map.kind()) {
+    if map.sends_events() {
         return Ok(());
     }
-    let senders = object.maps().iter().filter(|map| sends(map.kind()));
+    let senders = object.maps().iter().filter(|map| map.sends_events());
     let names: Vec<&str> = senders.map(OpenMap::name).collect();
     let message = format!(
         "--event: map `{name}` of type {} sends no events; those that do: {}",
@@ -139,41 +134,21 @@ fn check(object: &OpenObject, arg: &EventArg) -> Result<()> {
 }
 
 fn asked_for(object: &OpenObject, name: &str) -> Result<EventType> {
-    let no_type = |why: &str| {
-        let message = format!("the object has no structure `{name}` for --event{why}");
-        Error::new(ErrorKind::NotFound, message)
-    };
-    let Some(btf) = object.btf() else {
-        return Err(no_type("; it has no type information"));
-    };
-    let found = [Kind::Struct, Kind::Typedef, Kind::Union]
-        .into_iter()
-        .find_map(|kind| btf.find(name, kind));
-    if let Some(id) = found {
-        return EventType::new(btf, id, Asked::Yes).map_err(Error::from);
-    }
-    let near = did_you_mean(name, structs(btf).map(|ty| ty.name()));
-    let error = no_type(&near);
-    Err(if near.is_empty() {
-        error.with_hint(
-            "a structure that only local variables have is left out by the compiler: a global \
-             `const struct NAME *unused __attribute__((unused))` keeps it",
-        )
-    } else {
-        error
-    })
+    let found = object.find_type(name);
+    let id = found.map_err(|error| error.context("--event"))?;
+    let btf = object.btf().ok_or_else(no_types)?;
+    EventType::new(btf, id, Asked::Yes).map_err(Error::from)
+}
+
+fn no_types() -> Error {
+    Error::new(ErrorKind::NotFound, "the object has no type information")
 }
 
 /// The type that the map states, else the one with the usual name.
 fn usual(object: &OpenObject, map: &OpenMap) -> Result<EventType, String> {
-    let name = map.name();
-    let Some(btf) = object.btf() else {
-        return Err("the object has no type information".into());
-    };
-    // A perf event array's values are descriptors.
-    let states_a_type = map.kind() == MapType::RINGBUF && !map.value_type().is_void();
-    let stated = states_a_type.then(|| map.value_type());
-    let Some(id) = stated.or_else(|| btf.find("event", Kind::Struct)) else {
+    let btf = object.btf().ok_or("the object has no type information")?;
+    let (open::EventType::Stated(id) | open::EventType::Usual(id)) = object.event_type(map) else {
+        let name = map.name();
         return Err(format!(
             "the map does not state their type, and the object has no `struct event`; give it with --event {name}=TYPE"
         ));

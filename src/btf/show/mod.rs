@@ -2,7 +2,7 @@
 
 mod budget;
 pub mod c;
-mod names;
+pub(crate) mod names;
 mod place;
 pub mod rust;
 mod sorted;

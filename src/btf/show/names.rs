@@ -26,15 +26,15 @@ pub(super) fn plain(name: &str) -> Cow<'_, str> {
 
 /// The names of one namespace, and how often each was requested, so that the next number is found at once.
 #[derive(Default)]
-pub(super) struct Space<'b>(Table<Cow<'b, str>, u32>);
+pub(crate) struct Space<'b>(Table<Cow<'b, str>, u32>);
 
 impl<'b> Space<'b> {
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// The name, with the suffix `___2` (or a higher number) if it is taken.
-    pub(super) fn take(&mut self, name: Cow<'b, str>) -> Cow<'b, str> {
+    pub(crate) fn take(&mut self, name: Cow<'b, str>) -> Cow<'b, str> {
         if !self.0.contains_key(&name) {
             self.0.insert(name.clone(), 1);
             return name;
@@ -48,7 +48,7 @@ impl<'b> Space<'b> {
         }
     }
 
-    pub(super) fn next(&mut self, name: &Cow<'b, str>) -> Cow<'b, str> {
+    pub(crate) fn next(&mut self, name: &Cow<'b, str>) -> Cow<'b, str> {
         let count = self.0.entry(name.clone()).or_insert(1);
         *count = count.saturating_add(1);
         format!("{name}___{count}").into()

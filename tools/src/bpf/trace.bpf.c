@@ -16,7 +16,7 @@ struct event {
 	char comm[16];
 	u64 result;
 	u64 arguments[REGISTERS];
-	u8 pointees[REGISTERS][PART];
+	char pointees[REGISTERS][PART]; // text, or the bytes of a structure
 };
 KEEP_TYPE(event);
 
@@ -49,14 +49,14 @@ struct {
 	__uint(max_entries, 1024 * 1024);
 } events SEC(".maps");
 
-static __inline void read_string(u8 *to, u64 from)
+static __inline void read_string(char *to, u64 from)
 {
 	// The kernel's own strings and those of the process: one of the two has an address that can be read.
 	if (bpf_probe_read_kernel_str(to, PART, (void *)from) < 0 && bpf_probe_read_user_str(to, PART, (void *)from) < 0)
 		to[0] = 0;
 }
 
-static __inline void read_pointee(u8 *to, u32 number, u64 from)
+static __inline void read_pointee(char *to, u32 number, u64 from)
 {
 	u32 size = sizes[number];
 

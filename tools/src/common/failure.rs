@@ -1,6 +1,7 @@
 //! Why a tool ends without success.
 
 use super::Tool;
+use rawbpf::ErrorKind;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,6 +15,11 @@ pub(crate) enum Failure {
     /// `--help` was given.
     Help,
     Error(Box<dyn Error>),
+}
+
+/// The tool cannot do what it was asked to, although the command line is one.
+pub(crate) fn refused(kind: ErrorKind, why: String) -> Failure {
+    Failure::from(rawbpf::Error::new(kind, why))
 }
 
 impl<E: Error + 'static> From<E> for Failure {
@@ -32,10 +38,11 @@ impl Failure {
             Self::Help => return say(&mut io::stdout(), &tool.help(), ExitCode::SUCCESS),
             // Whoever read the output has seen enough.
             Self::Error(error) if is_broken_pipe(&*error) => return ExitCode::SUCCESS,
-            Self::Usage(why) => (
-                format!("{}: {why}\n\n{}", tool.name, tool.help()),
-                Self::USAGE,
-            ),
+            Self::Usage(why) => {
+                let name = tool.name;
+                let text = format!("{name}: {why}\n{name} --help explains the options\n");
+                (text, Self::USAGE)
+            }
             Self::Error(error) => (format!("{}: {error}\n", tool.name), 1),
         };
         say(&mut io::stderr(), &text, code.into())

@@ -1,9 +1,9 @@
 //! A function of the kernel, as the kernel's types describe it.
 
-use super::{Failure, Outcome};
-use rawbpf::TypeId;
+use super::{Outcome, refused};
 use rawbpf::btf::{Btf, Kind, Type, Value};
 use rawbpf::reloc::Target;
+use rawbpf::{ErrorKind, TypeId};
 use std::sync::Arc;
 
 /// As many arguments are passed in registers on x86-64; on arm64 there are two more.
@@ -44,7 +44,7 @@ impl Function {
             }
         }
         let why = format!("the kernel's types describe no function `{name}`");
-        Err(Failure::Usage(why))
+        Err(refused(ErrorKind::NotFound, why))
     }
 
     fn read(btf: &Arc<Btf<'static>>, id: TypeId) -> Outcome<Self> {
@@ -79,9 +79,8 @@ impl Function {
             let names = self.parameters.iter().map(|one| one.name.as_str());
             let names: Vec<_> = names.collect();
             let (function, names) = (&self.name, names.join(", "));
-            Failure::Usage(format!(
-                "`{function}` has no parameter `{name}`; it has: {names}"
-            ))
+            let why = format!("`{function}` has no parameter `{name}`; it has: {names}");
+            refused(ErrorKind::NotFound, why)
         })
     }
 

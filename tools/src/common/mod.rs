@@ -14,12 +14,12 @@ mod values;
 
 pub(crate) use args::Args;
 pub(crate) use events::follow;
-pub(crate) use failure::{Failure, Outcome};
+pub(crate) use failure::{Failure, Outcome, refused};
 pub(crate) use function::{Function, Parameter, Pointee, REGISTERS};
 pub(crate) use histogram::Histogram;
 pub(crate) use probes::{ENTRY, RETURN, attach_to_many, choose_for_many};
-pub(crate) use stacks::{Form, print_stacks};
+pub(crate) use stacks::{Form, Sample, print_stacks, samples};
 pub(crate) use stop::Stop;
-pub(crate) use table::{Column, Table, left, number, right};
+pub(crate) use table::{Column, left, number, right};
 pub(crate) use tool::{Run, Tool};
 pub(crate) use values::{address, fraction, text, uint};

@@ -1,28 +1,41 @@
 //! Stacks with their counts, by the names of their functions.
 
-use super::values::{text, uint};
+use super::values::uint;
 use super::{Outcome, Run};
 use rawbpf::btf::Value;
-use rawbpf::load::Object;
+use rawbpf::map::Map;
 use rawbpf::symbols::{Frame, Symbolizer, Symbols};
 use std::io::{self, BufWriter, Write};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// `struct sample` of the programs: what is counted together.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Sample {
-    tgid: u32,
-    kernel_stack: i32,
-    user_stack: i32,
-    comm: [u8; 16],
+/// What is counted together, as the programs see it.
+pub(crate) struct Sample {
+    /// Zero, with an empty name, if processes are not told apart.
+    pub(crate) tgid: u32,
+    pub(crate) comm: String,
+    /// Numbers in the map of stacks, negative if there is none.
+    pub(crate) kernel_stack: i32,
+    pub(crate) user_stack: i32,
+    pub(crate) count: u64,
 }
-rawbpf::layout!(Sample {
-    tgid,
-    kernel_stack,
-    user_stack,
-    comm
-});
+
+/// The samples in the map `counts` of an object. Its keys have the same fields in all objects, but a type of its own in each.
+macro_rules! samples {
+    ($counts:expr) => {{
+        let mut samples = Vec::new();
+        for entry in &$counts {
+            let (sample, count) = entry?;
+            samples.push($crate::common::Sample {
+                tgid: sample.tgid,
+                comm: sample.comm.to_string(),
+                kernel_stack: sample.kernel_stack,
+                user_stack: sample.user_stack,
+                count,
+            });
+        }
+        samples
+    }};
+}
+pub(crate) use samples;
 
 /// How stacks are printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,40 +57,27 @@ impl Form {
     }
 }
 
-/// A stack with its functions, the innermost first.
-struct Stack {
-    tgid: u32,
-    comm: Value,
-    kernel: Vec<String>,
-    user: Vec<String>,
-    count: u64,
-}
+/// The map of the programs that has each stack once.
+pub(crate) type StackMap = Map<u32, [u64; 127]>;
 
-/// Prints what the maps `counts` and `stacks` contain, the most frequent stack last.
-pub(crate) fn print_stacks(object: &Object, form: Form) -> Outcome {
-    let addresses = object.map("stacks")?.typed::<u32, [u64; 127]>()?;
-    let frames = |id: i32| -> rawbpf::Result<Vec<u64>> {
-        let stack = u32::try_from(id).map_or(Ok(None), |id| addresses.get(&id))?;
+/// Prints the stacks, the most frequent one last.
+pub(crate) fn print_stacks(map: &StackMap, mut samples: Vec<Sample>, form: Form) -> Outcome {
+    samples.sort_by_key(|sample| sample.count);
+    let addresses = |id: i32| -> rawbpf::Result<Vec<u64>> {
+        let stack = u32::try_from(id).map_or(Ok(None), |id| map.get(&id))?;
         let inner_first = stack.into_iter().flatten();
         Ok(inner_first.take_while(|address| *address != 0).collect())
     };
     let mut names = Symbolizer::new(Symbols::of_kernel()?);
-    let mut stacks = Vec::new();
-    for entry in &object.map("counts")?.typed::<Sample, u64>()? {
-        let (sample, count) = entry?;
-        let user = names.process(sample.tgid, &frames(sample.user_stack)?);
-        let kernel = names.kernel(&frames(sample.kernel_stack)?);
-        stacks.push(Stack {
-            tgid: sample.tgid,
-            comm: text(&sample.comm),
+    let mut out = BufWriter::new(io::stdout());
+    for sample in samples {
+        let kernel = names.kernel(&addresses(sample.kernel_stack)?);
+        let user = names.process(sample.tgid, &addresses(sample.user_stack)?);
+        let stack = Stack {
             kernel: kernel.into_iter().map(name).collect(),
             user: user.into_iter().map(name).collect(),
-            count,
-        });
-    }
-    stacks.sort_by_key(|stack| stack.count);
-    let mut out = BufWriter::new(io::stdout());
-    for stack in &stacks {
+            sample,
+        };
         stack.print(&mut out, form)?;
     }
     Ok(out.flush()?)
@@ -89,6 +89,13 @@ fn name(mut frame: Frame) -> String {
     frame.to_string()
 }
 
+/// A stack with its functions, the innermost first.
+struct Stack {
+    kernel: Vec<String>,
+    user: Vec<String>,
+    sample: Sample,
+}
+
 impl Stack {
     fn print(&self, out: &mut impl Write, form: Form) -> io::Result<()> {
         match form {
@@ -98,31 +105,36 @@ impl Stack {
         }
     }
 
+    /// The process's name, if processes are told apart.
+    fn comm(&self) -> Option<Value> {
+        (self.sample.tgid != 0).then(|| Value::Text(self.sample.comm.clone()))
+    }
+
     fn print_lines(&self, out: &mut impl Write) -> io::Result<()> {
         for frame in self.kernel.iter().chain(&self.user) {
             writeln!(out, "    {frame}")?;
         }
-        // Without a process, all are counted together.
-        if self.tgid != 0 {
-            writeln!(out, "    {:<16} {} ({})", "-", self.comm, self.tgid)?;
+        if let Some(comm) = self.comm() {
+            writeln!(out, "    {:<16} {comm} ({})", "-", self.sample.tgid)?;
         }
-        writeln!(out, "        {}\n", self.count)
+        writeln!(out, "        {}\n", self.sample.count)
     }
 
     fn print_folded(&self, out: &mut impl Write) -> io::Result<()> {
+        let comm = self.comm().map(|comm| comm.to_string());
         let frames = self.user.iter().rev().chain(self.kernel.iter().rev());
-        let comm = (self.tgid != 0).then(|| self.comm.to_string());
         let words: Vec<_> = comm.iter().chain(frames).map(String::as_str).collect();
-        writeln!(out, "{} {}", words.join(";"), self.count)
+        writeln!(out, "{} {}", words.join(";"), self.sample.count)
     }
 
     fn value(&self) -> Value {
         let list =
             |names: &[String]| Value::Array(names.iter().cloned().map(Value::Text).collect());
+        let pid = self.comm().map(|_| uint(self.sample.tgid));
         let members = [
-            ("comm", self.comm.clone()),
-            ("pid", uint(self.tgid)),
-            ("count", uint(self.count)),
+            ("comm", self.comm().unwrap_or(Value::Missing)),
+            ("pid", pid.unwrap_or(Value::Missing)),
+            ("count", uint(self.sample.count)),
             ("kernel", list(&self.kernel)),
             ("user", list(&self.user)),
         ];

@@ -1,6 +1,7 @@
 //! What a tool says about itself, and how it was asked to run.
 
-use super::{Args, Column, Outcome, Stop, Table};
+use super::table::Table;
+use super::{Args, Column, Outcome, Stop};
 use std::io;
 
 /// A tool: what `--help` says, and what it does.

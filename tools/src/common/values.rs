@@ -1,12 +1,11 @@
 //! What fields of events mean.
 
-use rawbpf::btf::Value;
+use rawbpf::btf::{CharArray, Value};
 use std::net::IpAddr;
 
-/// The C string in a field of fixed size.
-pub(crate) fn text(field: &[u8]) -> Value {
-    let text = field.split(|byte| *byte == 0).next().unwrap_or_default();
-    Value::Text(String::from_utf8_lossy(text).into_owned())
+/// The text in a field of an event.
+pub(crate) fn text<const N: usize>(field: &CharArray<N>) -> Value {
+    Value::Text(field.to_str_lossy().into_owned())
 }
 
 /// An unsigned number.

@@ -1,7 +1,7 @@
 //! Structures and unions: their members, the padding between them, and the asserts.
 
 use super::Definitions;
-use super::bits::Bitfield;
+use super::bits::{Bitfield, Variant};
 use super::expression::{Class, Expression, Facts};
 use super::layout::{self, Field, Layout, Shape, Slot};
 use super::names::bare;
@@ -67,9 +67,16 @@ impl Part<'_> {
         }
     }
 
-    /// Whether it is a direct member of a union.
-    fn is_plain(&self, size: u64) -> bool {
-        self.width == Width::Whole && self.offset == 0 && self.ty.facts.size <= size
+    /// Whether it lies in a union of this many bytes, and starts at a byte unless it is a bitfield.
+    fn is_within(&self, size: u64) -> bool {
+        let (bits, is_placed) = match self.width {
+            Width::Whole => (
+                self.ty.facts.size.saturating_mul(8),
+                self.offset.is_multiple_of(8),
+            ),
+            Width::Bits(width) | Width::BitsWithoutAccess(width) => (u64::from(width), true),
+        };
+        is_placed && self.offset.saturating_add(bits) <= size.saturating_mul(8)
     }
 
     fn remark(&self, text: &mut String) {
@@ -105,7 +112,7 @@ impl<'b> Definitions<'b> {
                     let (name, ty) = (&part.name, &part.ty.text);
                     let _ = writeln!(fields, "    pub {name}: {ty},");
                     facts.has_bool |= part.ty.facts.has_bool;
-                    facts.has_union |= part.ty.facts.has_union;
+                    facts.has_pointer |= part.ty.facts.has_pointer;
                     assert_offset(&mut asserts, &body.name, name, part.offset / 8);
                 }
                 Field::Bits {
@@ -125,108 +132,79 @@ impl<'b> Definitions<'b> {
             self.budget.spend(body.id, 64);
         }
         self.left_out(&body, &layout);
-        self.head(&body, "struct", layout.packed, facts);
+        self.head(&body, layout.packed, facts);
         self.text.push_str(&fields);
         self.text.push_str("}\n");
-        if !methods.is_empty() {
-            let _ = writeln!(self.text, "impl {} {{\n{methods}}}", body.name);
-        }
-        self.asserts(&body, &asserts);
+        self.tail(&body, &methods, &asserts, facts);
         facts
     }
 
-    pub(super) fn union(&mut self, mut body: Body<'b>) -> Facts {
-        let mut largest = 0;
-        let mut facts = Facts {
-            has_union: true,
-            ..Facts::plain(body.size, 1)
+    /// A union is bytes with functions that read and write them as one of its members.
+    pub(super) fn union(&mut self, body: &Body<'b>) -> Facts {
+        let fits = |part: &&Part<'b>| part.is_within(body.size);
+        let most = body.parts.iter().filter(fits);
+        let most = most.map(|part| part.ty.facts.align).max().unwrap_or(1);
+        // Rust's alignment is that of the storage.
+        let align = if body.size.is_multiple_of(u64::from(most)) {
+            most
+        } else {
+            1
         };
-        let mut left_out = Vec::new();
-        let mut members = Vec::new();
-        let parts = std::mem::take(&mut body.parts);
-        for (index, part) in parts.into_iter().enumerate() {
-            let part = if part.is_plain(body.size) {
-                part
-            } else if let Some(lane) = self.lane(&body, part) {
-                lane
+        let mut facts = Facts::plain(body.size, align);
+        let (mut functions, mut methods) = (Space::default(), String::new());
+        for part in &body.parts {
+            if part.is_within(body.size) {
+                facts.has_pointer |= part.ty.facts.has_pointer;
+                self.variant(body.id, part, &mut functions, &mut methods);
             } else {
-                left_out.push(index);
-                continue;
-            };
-            largest = largest.max(part.ty.facts.size);
-            facts.align = facts.align.max(part.ty.facts.align);
-            facts.has_bool |= part.ty.facts.has_bool;
-            members.push(part);
+                self.not_a_member(body, part);
+            }
         }
-        let packed = !body.size.is_multiple_of(u64::from(facts.align));
-        if packed {
-            facts.align = 1;
-        }
-        let (mut fields, mut asserts) = (String::new(), String::new());
-        for part in &members {
-            part.remark(&mut fields);
-            let (name, ty) = (&part.name, &part.ty.text);
-            let _ = writeln!(fields, "    pub {name}: {ty},");
-            assert_offset(&mut asserts, &body.name, name, 0);
-            self.budget.spend(body.id, 64);
-        }
-        if largest < body.size || members.is_empty() {
-            let name = body.taken.take("_size".into());
-            let _ = writeln!(fields, "    pub {name}: [u8; {}],", body.size);
-        }
-        self.head(&body, "union", packed, facts);
-        self.text.push_str(&fields);
-        let (name, shown) = (&body.name, bare(&body.name));
-        let _ = write!(
-            self.text,
-            "}}\nimpl ::core::fmt::Debug for {name} {{\n    fn fmt(&self, formatter_: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {{\n        \
-             formatter_.debug_struct(\"{shown}\").finish_non_exhaustive()\n    }}\n}}\n"
-        );
-        self.asserts(&body, &asserts);
+        self.head(body, false, facts);
+        let (bits, count) = (align.saturating_mul(8), body.size / u64::from(align));
+        let _ = writeln!(self.text, "    pub _storage: [u{bits}; {count}],\n}}");
+        self.tail(body, &methods, "", facts);
         facts
     }
 
-    /// A structure around a member of a union that is a bitfield, or that has a nonzero offset; `None` if it does not fit into
-    /// it.
-    fn lane(&mut self, union: &Body<'b>, part: Part<'b>) -> Option<Part<'b>> {
-        let end = match part.width {
-            Width::Whole => part
-                .offset
-                .checked_add(part.ty.facts.size.checked_mul(8)?)?,
-            Width::Bits(width) | Width::BitsWithoutAccess(width) => {
-                part.offset.checked_add(u64::from(width))?
-            }
+    /// The functions for a member of a union.
+    fn variant(
+        &mut self,
+        id: TypeId,
+        part: &Part<'b>,
+        functions: &mut Space<'b>,
+        methods: &mut String,
+    ) {
+        self.budget.spend(id, part.name.len().saturating_add(200));
+        let getter = functions.take(part.name.clone());
+        let setter = functions.take(format!("set_{}", bare(&part.name)).into());
+        let (width, is_number) = match part.width {
+            Width::Whole => (8, part.ty.class == Class::Bool),
+            Width::Bits(width) => (width, true),
+            Width::BitsWithoutAccess(_) => return,
         };
-        let size = end.div_ceil(8);
-        let at_byte = part.offset.is_multiple_of(8);
-        if size > union.size || part.width == Width::Whole && !at_byte {
-            return None;
+        part.remark(methods);
+        if is_number {
+            let number = Bitfield {
+                bytes: "self._storage.as_bytes()",
+                bytes_mut: "self._storage.as_mut_bytes()",
+                is_const: false,
+                first: part.offset,
+                width,
+                ty: &part.ty,
+                getter: &getter,
+                setter: &setter,
+            };
+            number.write(methods);
+        } else {
+            let variant = Variant {
+                start: part.offset / 8,
+                ty: &part.ty,
+                getter: &getter,
+                setter: &setter,
+            };
+            variant.write(methods);
         }
-        let name = self.names.take_after(&union.name, &part.name, union.id);
-        let mut taken = Space::default();
-        taken.take(part.name.clone());
-        let of_union = part.name.clone();
-        let is_unnamed = part.is_unnamed;
-        let facts = self.structure(Body {
-            id: union.id,
-            name: name.clone(),
-            remark: format!("{}::{}", union.name, bare(&of_union)),
-            size,
-            parts: vec![part],
-            taken,
-        });
-        Some(Part {
-            name: of_union,
-            is_unnamed,
-            offset: 0,
-            width: Width::Whole,
-            ty: Expression {
-                text: name,
-                facts,
-                class: Class::Other,
-            },
-            remark: None,
-        })
     }
 
     /// Describes in comments what a structure has no member for.
@@ -236,44 +214,82 @@ impl<'b> Definitions<'b> {
             .iter()
             .filter_map(|index| body.parts.get(*index))
         {
-            let (byte, bit) = (part.offset / 8, part.offset % 8);
-            let (name, ty) = (bare(&part.name), &part.ty.text);
-            self.budget.spend(body.id, 64);
-            let _ = writeln!(
-                self.text,
-                "// Not a member of {}: `{name}` ({ty}), at byte {byte}, bit {bit}, which lies upon others or beyond the end.",
-                body.name
-            );
+            self.not_a_member(body, part);
         }
     }
 
+    fn not_a_member(&mut self, body: &Body<'b>, part: &Part<'b>) {
+        let (byte, bit) = (part.offset / 8, part.offset % 8);
+        let (name, ty) = (bare(&part.name), &part.ty.text);
+        self.budget.spend(body.id, 64);
+        let _ = writeln!(
+            self.text,
+            "// Not a member of {}: `{name}` ({ty}), at byte {byte}, bit {bit}, which lies upon others or beyond the end.",
+            body.name
+        );
+    }
+
     /// Everything before the members.
-    fn head(&mut self, body: &Body<'b>, keyword: &str, packed: bool, facts: Facts) {
+    fn head(&mut self, body: &Body<'b>, packed: bool, facts: Facts) {
         let Body {
             name, remark, size, ..
         } = body;
-        self.budget.spend(body.id, name.len().saturating_mul(3));
         let repr = if packed { "C, packed" } else { "C" };
-        let debug = if keyword == "union" { "" } else { "Debug, " };
         let from = if facts.has_bool {
             "FromZeros"
         } else {
             "FromBytes"
         };
-        let into = if facts.has_union { "" } else { "IntoBytes, " };
+        let traits = [
+            "Debug",
+            "Clone",
+            "Copy",
+            from,
+            "IntoBytes",
+            "Immutable",
+            "KnownLayout",
+        ];
+        let derives = self.uses.derives(&traits);
+        let zerocopy = self.zerocopy();
+        let len = name.len().saturating_mul(3).saturating_add(derives.len());
+        self.budget.spend(body.id, len);
         let _ = write!(
             self.text,
-            "/// `{remark}`: {size} bytes.\n#[repr({repr})]\n\
-             #[derive({debug}Clone, Copy, {from}, {into}Immutable, KnownLayout)]\npub {keyword} {name} {{\n"
+            "/// `{remark}`: {size} bytes.\n#[repr({repr})]\n#[derive({derives})]\n{zerocopy}pub struct {name} {{\n"
         );
     }
 
-    fn asserts(&mut self, body: &Body<'b>, asserts: &str) {
+    /// Everything after the members.
+    fn tail(&mut self, body: &Body<'b>, methods: &str, asserts: &str, facts: Facts) {
         let Body { name, size, .. } = body;
-        let _ = write!(
+        if !methods.is_empty() {
+            let _ = writeln!(self.text, "impl {name} {{\n{methods}}}");
+        }
+        let _ = writeln!(
             self.text,
-            "const _: () = {{\n    assert!(::core::mem::size_of::<{name}>() == {size});\n{asserts}}};\n\n"
+            "const _: () = {{\n    assert!(::core::mem::size_of::<{name}>() == {size});\n{asserts}}};"
         );
+        self.traits(name, facts);
+        self.text.push('\n');
+    }
+
+    /// Where the derives of zerocopy find it.
+    pub(super) fn zerocopy(&self) -> &'static str {
+        if self.uses.rawbpf {
+            "#[zerocopy(crate = \"::rawbpf::zerocopy\")]\n"
+        } else {
+            ""
+        }
+    }
+
+    /// The traits of `rawbpf` for a type.
+    pub(super) fn traits(&mut self, name: &str, facts: Facts) {
+        if self.uses.rawbpf {
+            let _ = writeln!(self.text, "impl ::rawbpf::btf::Layout for {name} {{}}");
+            if !facts.has_pointer {
+                let _ = writeln!(self.text, "impl ::rawbpf::ring::PlainEvent for {name} {{}}");
+            }
+        }
     }
 }
 
@@ -299,7 +315,9 @@ fn accessors<'b>(
     let setter = functions.take(format!("set_{}", bare(&part.name)).into());
     part.remark(methods);
     let bitfield = Bitfield {
-        storage,
+        bytes: &format!("&self.{storage}"),
+        bytes_mut: &format!("&mut self.{storage}"),
+        is_const: true,
         first: part.offset.saturating_sub(start.saturating_mul(8)),
         width,
         ty: &part.ty,

@@ -11,6 +11,22 @@ use crate::btf::{Enumerator, Kind, Type};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// What is derived for an enumeration.
+const OF_ENUMS: &[&str] = &[
+    "Debug",
+    "Clone",
+    "Copy",
+    "PartialEq",
+    "Eq",
+    "PartialOrd",
+    "Ord",
+    "Hash",
+    "FromBytes",
+    "IntoBytes",
+    "Immutable",
+    "KnownLayout",
+];
+
 /// The maximum length in bytes of a C declaration in a comment.
 const LONGEST_REMARK: usize = 200;
 
@@ -76,7 +92,7 @@ impl<'b> Definitions<'b> {
             taken,
         };
         let facts = match ty.kind() {
-            Kind::Union => self.union(body),
+            Kind::Union => self.union(&body),
             _ => self.structure(body),
         };
         self.known.insert(ty.id(), facts);
@@ -108,8 +124,7 @@ impl<'b> Definitions<'b> {
 
     /// A type as written in C, safe for a comment.
     pub(super) fn c_name(&mut self, id: TypeId) -> String {
-        let name = self.btf.type_name(id);
-        let name: String = name.chars().take(LONGEST_REMARK).map(harmless).collect();
+        let name = comment(&self.btf.type_name(id));
         self.budget.spend(id, name.len());
         name
     }
@@ -119,11 +134,13 @@ impl<'b> Definitions<'b> {
         let Some(inner) = enum_inner(ty) else { return };
         let size = ty.size_field();
         let remark = self.c_name(ty.id());
+        let derives = self.uses.derives(OF_ENUMS);
+        let zerocopy = self.zerocopy();
+        self.budget.spend(ty.id(), derives.len());
         let _ = write!(
             self.text,
             "/// `{remark}`: {size} bytes, of any value.\n#[repr(transparent)]\n\
-             #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]\n\
-             pub struct {name}(pub {inner});\n"
+             #[derive({derives})]\n{zerocopy}pub struct {name}(pub {inner});\n"
         );
         if ty.vlen() > 0 {
             let _ = writeln!(self.text, "impl {name} {{");
@@ -143,12 +160,14 @@ impl<'b> Definitions<'b> {
             }
             self.text.push_str("}\n");
         }
-        let _ = write!(
+        let _ = writeln!(
             self.text,
-            "const _: () = assert!(::core::mem::size_of::<{name}>() == {size});\n\n"
+            "const _: () = assert!(::core::mem::size_of::<{name}>() == {size});"
         );
-        self.known
-            .insert(ty.id(), Facts::plain(u64::from(size), size));
+        let facts = Facts::plain(u64::from(size), size);
+        self.traits(&name, facts);
+        self.text.push('\n');
+        self.known.insert(ty.id(), facts);
     }
 
     /// The constants of an anonymous enumeration that is not used as a type.
@@ -160,7 +179,7 @@ impl<'b> Definitions<'b> {
             if self.budget.is_exhausted() {
                 return;
             }
-            let name = self.names.constant(constant.name);
+            let name = self.names.take(constant.name);
             let value = value(ty, &constant);
             let _ = writeln!(self.text, "pub const {name}: {inner} = {value};");
         }
@@ -213,6 +232,11 @@ fn value(ty: &Type<'_>, constant: &Enumerator<'_>) -> i128 {
     } else {
         i128::from(shifted.cast_unsigned().wrapping_shr(unused))
     }
+}
+
+/// A name as it may stand in a comment.
+pub(crate) fn comment(name: &str) -> String {
+    name.chars().take(LONGEST_REMARK).map(harmless).collect()
 }
 
 /// Excludes characters that could end the comment, change the text direction, or act as markup.

@@ -43,7 +43,28 @@ pub struct Definitions<'b> {
     /// The types that have been written.
     pub(super) known: Table<TypeId, Facts>,
     pub(super) budget: Budget,
+    pub(super) uses: Uses,
     visited: Set<TypeId>,
+}
+
+/// Who uses the definitions.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    /// A crate that depends on this one, and has `zerocopy` from it.
+    pub(super) rawbpf: bool,
+    /// Traits that it wants to have derived as well, each as a path.
+    derives: Vec<String>,
+}
+
+impl Uses {
+    /// All traits to derive: ours, and those that the user wants besides. Ends in a comma.
+    pub(super) fn derives(&self, ours: &[&str]) -> String {
+        let name = |path: &str| path.rsplit("::").next().unwrap_or(path).trim().to_owned();
+        let is_new = |path: &&str| !ours.contains(&name(path).as_str());
+        let users = self.derives.iter().map(String::as_str).filter(is_new);
+        let all: Vec<&str> = ours.iter().copied().chain(users).collect();
+        all.join(", ")
+    }
 }
 
 impl std::fmt::Debug for Definitions<'_> {
@@ -66,15 +87,35 @@ enum Step {
 impl<'b> Definitions<'b> {
     /// No definitions yet. [`Definitions::add`] adds some.
     pub fn new(btf: &'b Btf<'b>) -> Self {
+        Self::beside(btf, &[])
+    }
+
+    /// No definitions yet, and no type will have one of these names, which other items of the module have.
+    pub(crate) fn beside(btf: &'b Btf<'b>, others: &[&'static str]) -> Self {
         let mut budget = Budget::of(btf);
         Self {
             btf,
             text: String::new(),
-            names: Names::of(btf, &mut budget),
+            names: Names::of(btf, others, &mut budget),
             known: Table::default(),
             budget,
+            uses: Uses::default(),
             visited: Set::default(),
         }
+    }
+
+    /// Writes for a crate that depends on `rawbpf` instead of `zerocopy`, which comes from there: arrays of characters are
+    /// [`CharArray`](crate::btf::CharArray)s, every type is [`Layout`](crate::btf::Layout), and those without pointers are
+    /// `ring::PlainEvent`.
+    pub(crate) fn for_rawbpf(mut self) -> Self {
+        self.uses.rawbpf = true;
+        self
+    }
+
+    /// Derives another trait for all types, given by its path.
+    pub(crate) fn derive(mut self, path: impl Into<String>) -> Self {
+        self.uses.derives.push(path.into());
+        self
     }
 
     /// Adds the definition of a type, after all that it contains and that have not been written yet; for a variable or section,
@@ -93,6 +134,14 @@ impl<'b> Definitions<'b> {
                 Step::Write(_) => self.write(&ty),
             }
         }
+        self.budget.check()
+    }
+
+    /// Whether the work stays within what the types allow.
+    ///
+    /// # Errors
+    /// `TooMuch` if it does not.
+    pub(crate) fn check(&self) -> Result<(), BtfError> {
         self.budget.check()
     }
 

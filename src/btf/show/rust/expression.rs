@@ -2,7 +2,7 @@
 
 use super::Definitions;
 use crate::TypeId;
-use crate::btf::{Kind, Type};
+use crate::btf::{IntEncoding, Kind, Type};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -32,8 +32,8 @@ pub(super) struct Facts {
     pub(super) align: u32,
     /// Not all byte patterns are valid: it contains a `bool`.
     pub(super) has_bool: bool,
-    /// It contains a union, some of whose bytes may be uninitialized.
-    pub(super) has_union: bool,
+    /// It contains a pointer, which has no meaning outside of the kernel.
+    pub(super) has_pointer: bool,
 }
 
 /// The representation of a bitfield.
@@ -56,12 +56,21 @@ impl Facts {
             size,
             align,
             has_bool: false,
-            has_union: false,
+            has_pointer: false,
         }
     }
 }
 
 impl Expression<'_> {
+    /// An array of this many characters.
+    fn text(len: u32) -> Self {
+        Self {
+            text: format!("::rawbpf::btf::CharArray<{len}>").into(),
+            facts: Facts::plain(u64::from(len), 1),
+            class: Class::Other,
+        }
+    }
+
     /// An array of this many bytes.
     pub(super) fn bytes(size: u64) -> Self {
         Self {
@@ -80,11 +89,9 @@ pub(super) fn number(ty: &Type<'_>) -> Option<Expression<'static>> {
         Kind::Float if size == 8 => ("f64", Class::Other),
         Kind::Int => {
             let encoding = ty.int_encoding()?;
-            // `char` is text.
-            let is_text = ty.name() == "char" || encoding.char;
             if encoding.bool && size == 1 {
                 ("bool", Class::Bool)
-            } else if encoding.signed && !is_text {
+            } else if encoding.signed && !is_text(ty) {
                 (signed(size)?, Class::Signed)
             } else {
                 (unsigned(size)?, Class::Unsigned)
@@ -98,6 +105,12 @@ pub(super) fn number(ty: &Type<'_>) -> Option<Expression<'static>> {
     };
     let text = text.into();
     Some(Expression { text, facts, class })
+}
+
+/// Whether it is a character: the integer called `char`, not `signed char` or `unsigned char`.
+fn is_text(ty: &Type<'_>) -> bool {
+    let is_char = |encoding: IntEncoding| !encoding.bool && (encoding.char || ty.name() == "char");
+    ty.kind() == Kind::Int && ty.size_field() == 1 && ty.int_encoding().is_some_and(is_char)
 }
 
 /// The integer type of an enumeration; `None` if Rust has none of its size.
@@ -152,6 +165,13 @@ impl<'b> Definitions<'b> {
                     array.element
                 }
                 _ => {
+                    if self.uses.rawbpf
+                        && is_text(&ty)
+                        && let Some(len) = lengths.pop()
+                    {
+                        let count = elements.checked_div(u64::from(len)).unwrap_or_default();
+                        return array(Expression::text(len), &lengths, count);
+                    }
                     let element = self.plain_expression(&ty)?;
                     return array(element, &lengths, elements);
                 }
@@ -165,7 +185,10 @@ impl<'b> Definitions<'b> {
         match ty.kind() {
             Kind::Ptr => Some(Expression {
                 text: "u64".into(),
-                facts: Facts::plain(8, 8),
+                facts: Facts {
+                    has_pointer: true,
+                    ..Facts::plain(8, 8)
+                },
                 class: Class::Other,
             }),
             Kind::Int | Kind::Float => number(ty),

@@ -5,8 +5,10 @@
 //! layout. Pointers are integers, since they point into another address space, and so types that are only pointed to are not
 //! written.
 //!
-//! All types are `Immutable` and `KnownLayout`. Types without a `bool` are `FromBytes`; those with one have `TryFromBytes` and
-//! `FromZeros`. Those without a union are `IntoBytes`. A name that is taken, by a type of another kind or by the code around
+//! A union is bytes, with functions that read and write them as one of its members.
+//!
+//! All types are `Immutable`, `KnownLayout` and `IntoBytes`. Types without a `bool` are `FromBytes`; those with one have
+//! `TryFromBytes` and `FromZeros`. A name that is taken, by a type of another kind or by the code around
 //! the definitions, gets a number (`name___2`).
 //!
 //! ```text
@@ -15,7 +17,8 @@
 //!             |--> names      valid and unique; anonymous types are named after their containers
 //!             |--> expression how a type is written where it is used, its size, alignment and traits
 //!             |--> define     an enumeration, a typedef; the members of a structure or union
-//!             `--> compose    members at their offsets (layout), bitfields as bytes (bits), asserts
+//!             |--> section    the variables of a section as one structure
+//!             `--> compose    members at their offsets (layout), bitfields and unions as bytes (bits), asserts
 //! ```
 
 mod bits;
@@ -26,10 +29,14 @@ mod expression;
 mod layout;
 mod module;
 mod names;
+mod section;
 #[cfg(test)]
 mod tests;
 
 pub use super::sorted::Order;
 pub use bits::PRELUDE;
+pub(crate) use define::comment;
 pub use definitions::Definitions;
 pub use module::Module;
+pub(crate) use names::identifier;
+pub(crate) use section::{Section, SectionVariable};

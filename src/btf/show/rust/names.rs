@@ -30,7 +30,7 @@ const PRIMITIVES: &[&str] = &[
 const LONGEST: usize = 200;
 
 /// A valid Rust identifier: invalid characters become `_`.
-pub(super) fn identifier(name: &str) -> Cow<'_, str> {
+pub(crate) fn identifier(name: &str) -> Cow<'_, str> {
     spelled(plain(name))
 }
 
@@ -68,13 +68,13 @@ pub(super) struct Names<'b> {
 
 impl<'b> Names<'b> {
     /// Names all types: structures, unions and enumerations first, so that a typedef of the same name has to give way.
-    pub(super) fn of(btf: &'b Btf<'b>, budget: &mut Budget) -> Self {
+    pub(super) fn of(btf: &'b Btf<'b>, others: &[&'static str], budget: &mut Budget) -> Self {
         let mut names = Self {
             space: Space::default(),
             of_types: Table::default(),
             used: vec![false; usize::try_from(btf.end_id()).unwrap_or_default()],
         };
-        for name in PRIMITIVES.iter().chain(RESERVED) {
+        for name in PRIMITIVES.iter().chain(RESERVED).chain(others) {
             names.space.take((*name).into());
         }
         let all = || (1..btf.end_id()).filter_map(|id| btf.get(TypeId(id)).ok());
@@ -175,14 +175,13 @@ impl<'b> Names<'b> {
         }
     }
 
-    /// A name for a helper type of a member.
-    pub(super) fn take_after(&mut self, outer: &str, member: &str, id: TypeId) -> Cow<'b, str> {
-        let name = combined(outer, member, id);
-        self.space.take(name)
+    /// A name for a structure that no type describes.
+    pub(super) fn take_owned(&mut self, name: String) -> Cow<'b, str> {
+        self.space.take(name.into())
     }
 
     /// A name for a constant.
-    pub(super) fn constant(&mut self, name: &'b str) -> Cow<'b, str> {
+    pub(super) fn take(&mut self, name: &'b str) -> Cow<'b, str> {
         self.space.take(identifier(name))
     }
 }

@@ -91,8 +91,8 @@ fn traits_are_those_that_the_members_allow() {
     });
     for part in [
         "FromZeros, IntoBytes, Immutable, KnownLayout)]\npub struct with_bool {\n    pub yes: bool,\n}",
-        "#[derive(Clone, Copy, FromZeros, Immutable, KnownLayout)]\npub union u {\n    pub a: i32,\n    pub b: bool,\n    pub _size: [u8; 8],\n}",
-        "FromZeros, Immutable, KnownLayout)]\npub struct with_union {\n    pub u: u,\n    pub i: i32,\n}",
+        "FromBytes, IntoBytes, Immutable, KnownLayout)]\npub struct u {\n    pub _storage: [u32; 2],\n}",
+        "FromBytes, IntoBytes, Immutable, KnownLayout)]\npub struct with_union {\n    pub u: u,\n    pub i: i32,\n}",
         "#[repr(C, packed)]\n#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]\npub struct packed {",
     ] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
@@ -111,7 +111,8 @@ fn what_has_no_name_is_named_after_what_it_is_in() {
     });
     for part in [
         "pub struct s_t {\n    /// Without a name.\n    pub anon_0: s_t_anon_0,\n    pub y: i32,\n}",
-        "pub union s_t_anon_0 {\n    /// Without a name.\n    pub anon_0: s_t_anon_0_anon_0,\n    pub choice: s_t_anon_0_choice,\n}",
+        "    /// Without a name.\n    pub fn anon_0(&self) -> s_t_anon_0_anon_0 {\n",
+        "    pub fn choice(&self) -> s_t_anon_0_choice {\n        get_member(self._storage.as_bytes(), 0)\n",
         "pub struct s_t_anon_0_anon_0 {\n    pub x: i32,\n}",
         "pub struct s_t_anon_0_choice(pub i32);\nimpl s_t_anon_0_choice {\n    pub const MINUS: Self = Self(-1);\n}",
         "pub const LIMIT: u32 = 7;",
@@ -181,9 +182,33 @@ fn members_that_rust_has_no_place_for_are_told() {
         "// Not a member of s: `b` (i32), at byte 2, bit 0, which lies upon others or beyond the end.\n",
         "// Not a member of s: `c` (inner), at byte 6, bit 0, which lies upon others or beyond the end.\n",
         "pub struct s {\n    pub a: i32,\n    pub d: i32,\n}",
-        "pub struct u_low {\n    pub _bits0: [u8; 1],\n}",
-        "pub struct u_high {\n    pub _pad0: [u8; 4],\n    pub high: i32,\n}",
-        "pub union u {\n    pub low: u_low,\n    pub high: u_high,\n    pub w: u64,\n}",
+        "pub struct u {\n    pub _storage: [u64; 1],\n}",
+        "pub fn low(&self) -> i32 {\n        get_signed_bits(self._storage.as_bytes(), 0, 4) as i32\n",
+        "pub fn set_high(&mut self, value_: i32) {\n        set_member(self._storage.as_mut_bytes(), 4, value_);\n",
+        "pub fn w(&self) -> u64 {\n        get_member(self._storage.as_bytes(), 0)\n",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+}
+
+#[test]
+fn a_union_lies_on_the_alignment_of_its_members() {
+    let text = written(|b, int| {
+        let bool = b.add_int("_Bool", 1, IntEncoding::BOOL);
+        let truth = b.add_struct("truth", 1, [("yes", bool, 0)]);
+        let long = b.add_int("long", 8, 0);
+        // A size that Rust would round up.
+        b.add_union("odd", 12, [("a", long, 0), ("b", truth, 0), ("c", bool, 8)]);
+        b.add_union("none", 0, [] as [(&str, TypeId, u32); 0]);
+        b.add_union("small", 4, [("too_large", long, 0), ("fits", int, 0)]);
+    });
+    for part in [
+        "pub struct odd {\n    pub _storage: [u8; 12],\n}",
+        "pub fn b(&self) -> ::core::option::Option<truth> {\n        try_get_member(self._storage.as_bytes(), 0)\n",
+        "pub fn c(&self) -> bool {\n        get_bits(self._storage.as_bytes(), 8, 8) != 0\n",
+        "pub struct none {\n    pub _storage: [u8; 0],\n}",
+        "// Not a member of small: `too_large` (u64), at byte 0",
+        "pub struct small {\n    pub _storage: [u32; 1],\n}",
     ] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }
