@@ -48,7 +48,7 @@ fn run(mut args: Args) -> Outcome {
     args.end()?;
 
     let function = Function::find(&Target::running(), &function)?;
-    let pointees = pointees(&function, structures)?;
+    let pointees = function.pointees(structures)?;
     let mut open = bpf::open()?;
     open.rodata.targ_tgid = run.pid;
     open.rodata.sizes = pointees.map(size);
@@ -78,19 +78,6 @@ fn run(mut args: Args) -> Outcome {
             arguments(&function, &pointees, event)?,
         ]))
     })
-}
-
-/// What to read for each register.
-fn pointees(function: &Function, structures: bool) -> Outcome<[Option<Pointee>; REGISTERS]> {
-    let mut found = [None; REGISTERS];
-    for parameter in &function.parameters {
-        let place = parameter.register.and_then(|at| found.get_mut(at));
-        if let Some(place) = place {
-            let pointee = function.pointee(parameter.type_id)?;
-            *place = pointee.filter(|one| structures || *one == Pointee::Text);
-        }
-    }
-    Ok(found)
 }
 
 fn size(pointee: Option<Pointee>) -> u32 {

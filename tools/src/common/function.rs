@@ -106,8 +106,21 @@ impl Function {
         Ok(matches!(bits, 8 | 16 | 32 | 64).then_some(Number { bits, signed }))
     }
 
+    /// What the argument in each register points to. Structures count only if they are wanted.
+    pub(crate) fn pointees(&self, structures: bool) -> Outcome<[Option<Pointee>; REGISTERS]> {
+        let mut found = [None; REGISTERS];
+        for parameter in &self.parameters {
+            let place = parameter.register.and_then(|at| found.get_mut(at));
+            if let Some(place) = place {
+                let pointee = self.pointee(parameter.type_id)?;
+                *place = pointee.filter(|one| structures || *one == Pointee::Text);
+            }
+        }
+        Ok(found)
+    }
+
     /// What this type points to: a structure or union with a definition, or text.
-    pub(crate) fn pointee(&self, id: TypeId) -> Outcome<Option<Pointee>> {
+    fn pointee(&self, id: TypeId) -> Outcome<Option<Pointee>> {
         let pointer = self.resolved(id)?;
         let Some(to) = pointer.target().filter(|_| pointer.kind() == Kind::Ptr) else {
             return Ok(None);
