@@ -1,4 +1,4 @@
-//! Checks that the prebuilt objects in `fixtures/` were made from today's sources.
+//! Checks that the prebuilt objects in `fixtures/`, and those of the tools, were made from today's sources.
 //!
 //! Needs no clang: it compares hashes with the record that `cargo xtask fixtures` left.
 
@@ -12,6 +12,32 @@ const REBUILD: &str = "run `cargo xtask fixtures` (needs clang-19) and commit wh
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// A folder of objects with their record, and what they are made from. The same as in `cargo xtask fixtures`.
+struct Home {
+    folder: &'static str,
+    sources: &'static str,
+    include: &'static [&'static str],
+}
+
+const HOMES: [Home; 2] = [
+    Home {
+        folder: "fixtures",
+        sources: "src",
+        include: &["src/include"],
+    },
+    Home {
+        folder: "tools/src/bpf",
+        sources: "",
+        include: &["include", "../../../fixtures/src/include"],
+    },
+];
+
+impl Home {
+    fn path(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(self.folder)
+    }
 }
 
 /// The names in a folder, sorted.
@@ -33,8 +59,9 @@ fn stems_in(folder: &Path, ending: &str) -> Vec<String> {
 }
 
 /// The record: source hash and object hash by object name.
-fn record() -> BTreeMap<String, (String, String)> {
-    let text = fs::read_to_string(fixtures().join("SOURCES.sha256")).expect("the record");
+fn record(home: &Home) -> BTreeMap<String, (String, String)> {
+    let path = home.path().join("SOURCES.sha256");
+    let text = fs::read_to_string(path).expect("the record");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
@@ -45,14 +72,14 @@ fn record() -> BTreeMap<String, (String, String)> {
 }
 
 /// The sources of each object by its name: one file, or those of a folder, which are linked.
-fn sources() -> BTreeMap<String, Vec<PathBuf>> {
-    let folder = fixtures().join("src");
+fn sources(home: &Home) -> BTreeMap<String, Vec<PathBuf>> {
+    let folder = home.path().join(home.sources);
     let mut sources = BTreeMap::new();
     for name in names_in(&folder) {
         let path = folder.join(&name);
         if let Some(stem) = name.strip_suffix(".bpf.c") {
             sources.insert(stem.to_owned(), vec![path]);
-        } else if name != "include" {
+        } else if name != "include" && path.is_dir() {
             let parts = names_in(&path).iter().map(|part| path.join(part)).collect();
             sources.insert(name, parts);
         }
@@ -61,13 +88,15 @@ fn sources() -> BTreeMap<String, Vec<PathBuf>> {
 }
 
 /// The hash over all shared headers, then over an object's sources.
-fn source_hash(sources: &[PathBuf]) -> String {
-    let include = fixtures().join("src/include");
+fn source_hash(home: &Home, sources: &[PathBuf]) -> String {
     let mut headers = Sha256::new();
-    for header in names_in(&include) {
-        headers.update(&header);
-        headers.update([0]);
-        headers.update(fs::read(include.join(&header)).unwrap());
+    for include in home.include {
+        let include = home.path().join(include);
+        for header in names_in(&include) {
+            headers.update(&header);
+            headers.update([0]);
+            headers.update(fs::read(include.join(&header)).unwrap());
+        }
     }
     let mut hash = Sha256::new().chain_update(headers.finalize());
     for source in sources {
@@ -78,17 +107,20 @@ fn source_hash(sources: &[PathBuf]) -> String {
 
 #[test]
 fn objects_are_made_from_todays_sources() {
-    let record = record();
     let mut stale = Vec::new();
-    for (name, sources) in sources() {
-        match record.get(&name) {
-            None => stale.push(format!("{name}.bpf.o was never built")),
-            Some((source, _)) if *source != source_hash(&sources) => {
-                stale.push(format!(
-                    "{name}.bpf.o was made from another source or other headers"
-                ));
+    for home in &HOMES {
+        let record = record(home);
+        for (name, sources) in sources(home) {
+            let name_in = format!("{}/{name}.bpf.o", home.folder);
+            match record.get(&name) {
+                None => stale.push(format!("{name_in} was never built")),
+                Some((source, _)) if *source != source_hash(home, &sources) => {
+                    stale.push(format!(
+                        "{name_in} was made from another source or other headers"
+                    ));
+                }
+                Some(_) => {}
             }
-            Some(_) => {}
         }
     }
     assert!(stale.is_empty(), "{}\n{REBUILD}", stale.join("\n"));
@@ -96,39 +128,48 @@ fn objects_are_made_from_todays_sources() {
 
 #[test]
 fn objects_are_the_recorded_ones() {
-    let record = record();
-    let objects = stems_in(&fixtures(), ".bpf.o");
-    let recorded: Vec<String> = record.keys().cloned().collect();
-    assert_eq!(
-        objects, recorded,
-        "objects and record name different files; {REBUILD}"
-    );
-    for (name, (_, hash)) in record {
-        let object = fs::read(fixtures().join(format!("{name}.bpf.o"))).unwrap();
+    for home in &HOMES {
+        let record = record(home);
+        let objects = stems_in(&home.path(), ".bpf.o");
+        let recorded: Vec<String> = record.keys().cloned().collect();
         assert_eq!(
-            format!("{:x}", Sha256::digest(object)),
-            hash,
-            "{name}.bpf.o is not as built; {REBUILD}"
+            objects, recorded,
+            "{}: objects and record name different files; {REBUILD}",
+            home.folder
         );
+        for (name, (_, hash)) in record {
+            let object = fs::read(home.path().join(format!("{name}.bpf.o"))).unwrap();
+            assert_eq!(
+                format!("{:x}", Sha256::digest(object)),
+                hash,
+                "{name}.bpf.o in {} is not as built; {REBUILD}",
+                home.folder
+            );
+        }
     }
 }
 
 #[test]
 fn no_object_names_a_folder_of_the_machine_that_built_it() {
-    for name in stems_in(&fixtures(), ".bpf.o") {
-        let object = fs::read(fixtures().join(format!("{name}.bpf.o"))).unwrap();
-        for path in [
+    let objects = HOMES.iter().flat_map(|home| {
+        let names = stems_in(&home.path(), ".bpf.o").into_iter();
+        names.map(|name| home.path().join(format!("{name}.bpf.o")))
+    });
+    for path in objects {
+        let name = path.display();
+        let object = fs::read(&path).unwrap();
+        for folder in [
             &b"/home/"[..],
             b"/root/",
             b"/tmp/",
             b"/usr/lib/llvm",
             b"/src/include/../",
         ] {
-            let found = object.windows(path.len()).any(|window| window == path);
+            let found = object.windows(folder.len()).any(|window| window == folder);
             assert!(
                 !found,
-                "{name}.bpf.o contains {}",
-                String::from_utf8_lossy(path)
+                "{name} contains {}",
+                String::from_utf8_lossy(folder)
             );
         }
     }

@@ -72,6 +72,8 @@ pub(crate) enum Need {
     PerfWithoutSysAdmin,
     /// A Python that was built with USDT probes.
     Python,
+    /// Debian's `libbpf-tools`, to compare with. Guests do not have them.
+    LibbpfTools,
     /// strace, which can make system calls fail. Guests do not have it.
     Strace,
     /// A guest of `cargo xtask vm`, whose abilities are known.
@@ -203,6 +205,7 @@ impl Need {
                 "the kernel has no user namespaces (CONFIG_USER_NS), or none are allowed",
             ),
             Need::Strace => strace(),
+            Need::LibbpfTools => libbpf_tools(),
             Need::Python => impossible_unless(
                 fs::read("/usr/bin/python3")
                     .is_ok_and(|bytes| bytes.windows(13).any(|part| part == b"python\0audit\0")),
@@ -224,6 +227,15 @@ fn strace() -> Result<(), Unmet> {
         found.is_ok_and(|output| output.status.success()),
         Remedy::Possible,
         "there is no strace: apt-get install strace",
+    )
+}
+
+fn libbpf_tools() -> Result<(), Unmet> {
+    impossible_unless(!is_guest(), "guests have no libbpf-tools")?;
+    unless(
+        Path::new("/usr/share/doc/libbpf-tools").exists(),
+        Remedy::Possible,
+        "there are no libbpf-tools: apt-get install libbpf-tools",
     )
 }
 

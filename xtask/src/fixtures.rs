@@ -1,7 +1,8 @@
-//! `cargo xtask fixtures`: compiles `fixtures/src/*.bpf.c` and records what each object was made from. The files in a
-//! folder, `fixtures/src/NAME/*.bpf.c`, are compiled separately, kept in `fixtures/parts`, and linked into one object.
+//! `cargo xtask fixtures`: compiles `fixtures/src/*.bpf.c`, and the programs of the tools, `tools/src/bpf/*.bpf.c`, and records
+//! what each object was made from. The files in a folder, `fixtures/src/NAME/*.bpf.c`, are compiled separately, kept in
+//! `fixtures/parts`, and linked into one object.
 //!
-//! The record, `fixtures/SOURCES.sha256`, has a line for every object: its name, the hash of its source and all shared
+//! The record, `SOURCES.sha256` beside the objects, has a line for every object: its name, the hash of its source and all shared
 //! headers, and the hash of the object itself. `tests/fixtures.rs` compares it with the tree, so a source edited without a
 //! rebuild does not go unnoticed. The same clang gives the same bytes anywhere: sources are compiled by relative paths, and
 //! the debug information that could hold others is stripped.
@@ -22,51 +23,84 @@ pub(crate) struct Args {
     names: Vec<String>,
 }
 
-/// Rebuilds the objects and the record.
+/// A folder of objects, and what they are made from.
+struct Home {
+    /// From the root of the checkout.
+    folder: &'static str,
+    /// What precedes the names of sources, from the folder.
+    sources: &'static str,
+    /// Folders of headers, from the folder.
+    include: &'static [&'static str],
+}
+
+const HOMES: [Home; 2] = [
+    Home {
+        folder: "fixtures",
+        sources: "src/",
+        include: &["src/include"],
+    },
+    Home {
+        folder: "tools/src/bpf",
+        sources: "",
+        include: &["include", "../../../fixtures/src/include"],
+    },
+];
+
+/// Rebuilds the objects and the records.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let dir = fixtures_dir()?;
+    let root = fixtures_dir()?.join("..");
     let clang = find_clang()?;
     let strip = strip_for(&clang)?;
-    let headers = hash_headers(&dir)?;
-
-    let sources = sources(&dir)?;
-    for name in &args.names {
-        ensure!(
-            sources.contains_key(name),
-            "no source {name}.bpf.c, and no folder {name}, in fixtures/src"
-        );
+    let mut unknown = args.names.clone();
+    let mut works = Vec::new();
+    for home in &HOMES {
+        let dir = root.join(home.folder);
+        let sources = sources(&dir, home.sources)?;
+        unknown.retain(|name| !sources.contains_key(name));
+        works.push((home, dir, sources));
     }
-    let mut record = read_record(&dir)?;
-    record.retain(|name, _| sources.contains_key(name));
-    for (name, source) in sources {
-        if !args.names.is_empty() && !args.names.contains(&name) {
-            continue;
-        }
+    ensure!(
+        unknown.is_empty(),
+        "no source {}.bpf.c, and no folder of that name, in fixtures/src or tools/src/bpf",
+        unknown.join(", ")
+    );
+    for (home, dir, sources) in &works {
         let compiler = Compiler {
-            dir: &dir,
+            dir,
+            include: home.include,
             clang: &clang,
             strip: &strip,
         };
+        let count = rebuild(&compiler, sources, &args.names)?;
+        println!("{count} objects recorded in {}/SOURCES.sha256", home.folder);
+    }
+    Ok(())
+}
+
+/// Rebuilds the objects with these names (all if there are none) and the record; returns how many it has.
+fn rebuild(compiler: &Compiler<'_>, sources: &Sources, names: &[String]) -> Result<usize> {
+    let dir = compiler.dir;
+    let headers = hash_headers(dir, compiler.include)?;
+    let mut record = read_record(dir)?;
+    record.retain(|name, _| sources.contains_key(name));
+    for (name, source) in sources {
+        if !names.is_empty() && !names.contains(name) {
+            continue;
+        }
         let object = format!("{name}.bpf.o");
         match &source[..] {
             [file] => compiler.compile(file, &object)?,
-            parts => compiler.link(parts, &name, &object)?,
+            parts => compiler.link(parts, name, &object)?,
         }
         let bytes = fs::read(dir.join(&object))?;
+        let source = source_hash(&headers, dir, source)?;
         record.insert(
-            name,
-            (
-                source_hash(&headers, &dir, &source)?,
-                format!("{:x}", Sha256::digest(&bytes)),
-            ),
+            name.clone(),
+            (source, format!("{:x}", Sha256::digest(&bytes))),
         );
     }
-    write_record(&dir, &record)?;
-    println!(
-        "{} objects recorded in fixtures/SOURCES.sha256",
-        record.len()
-    );
-    Ok(())
+    write_record(dir, &record)?;
+    Ok(record.len())
 }
 
 /// The folder `fixtures` of the checkout that cargo runs this chore in.
@@ -80,15 +114,18 @@ pub(crate) fn fixtures_dir() -> Result<PathBuf> {
         .with_context(|| format!("finding {}", dir.display()))
 }
 
-/// The sources by object name, as paths from `dir`: one each, or the parts of a linked object in name order.
-fn sources(dir: &Path) -> Result<BTreeMap<String, Vec<String>>> {
+/// Sources by object name, as paths from the folder: one each, or the parts of a linked object in name order.
+type Sources = BTreeMap<String, Vec<String>>;
+
+fn sources(dir: &Path, before: &str) -> Result<Sources> {
     let mut found = BTreeMap::new();
-    for name in names_in(&dir.join("src"))? {
+    for name in names_in(&dir.join(before))? {
+        let path = format!("{before}{name}");
         if let Some(stem) = name.strip_suffix(".bpf.c") {
-            found.insert(stem.to_owned(), vec![format!("src/{name}")]);
-        } else if name != "include" {
-            let parts = names_in(&dir.join("src").join(&name))?.into_iter();
-            let parts = parts.map(|part| format!("src/{name}/{part}")).collect();
+            found.insert(stem.to_owned(), vec![path]);
+        } else if name != "include" && dir.join(&path).is_dir() {
+            let parts = names_in(&dir.join(&path))?.into_iter();
+            let parts = parts.map(|part| format!("{path}/{part}")).collect();
             found.insert(name, parts);
         }
     }
@@ -147,9 +184,10 @@ impl Settings {
     }
 }
 
-/// The tools, and the folder `fixtures` that they work in: relative paths keep this machine's paths out of the objects.
+/// The programs, and the folder that they work in: relative paths keep this machine's paths out of the objects.
 struct Compiler<'a> {
     dir: &'a Path,
+    include: &'a [&'a str],
     clang: &'a str,
     strip: &'a str,
 }
@@ -173,8 +211,8 @@ impl Compiler<'_> {
             "-target",
             settings.target,
             &format!("-mcpu={}", settings.cpu),
-            "-Isrc/include",
         ]);
+        cc.args(self.include.iter().map(|folder| format!("-I{folder}")));
         if settings.debug != Debug::Nothing {
             cc.arg("-g");
         }
@@ -190,7 +228,7 @@ impl Compiler<'_> {
 
     /// Compiles the parts of an object, which are kept for tests of the linker, and links them.
     fn link(&self, parts: &[String], name: &str, object: &str) -> Result<()> {
-        fs::create_dir_all(self.dir.join("parts")).context("making fixtures/parts")?;
+        fs::create_dir_all(self.dir.join("parts")).context("making the folder of parts")?;
         let mut linker = Linker::new();
         for (number, source) in parts.iter().enumerate() {
             let part = format!("parts/{name}.{number}.o");
@@ -251,13 +289,17 @@ fn answers(tool: &str) -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// One hash over all shared headers, names included, in name order.
-fn hash_headers(dir: &Path) -> Result<Vec<u8>> {
-    let include = dir.join("src/include");
+/// One hash over all shared headers, names included, in name order within each folder.
+fn hash_headers(dir: &Path, include: &[&str]) -> Result<Vec<u8>> {
     let mut hash = Sha256::new();
-    for name in names_in(&include)? {
-        let header = include.join(&name);
-        hash.update(&name);
+    let folders = include.iter().map(|folder| dir.join(folder));
+    let headers = folders.map(|folder| Ok((names_in(&folder)?, folder)));
+    let headers: Vec<_> = headers.collect::<Result<_>>()?;
+    let headers = headers
+        .iter()
+        .flat_map(|(names, folder)| names.iter().map(move |name| (name, folder.join(name))));
+    for (name, header) in headers {
+        hash.update(name);
         hash.update([0]);
         hash.update(fs::read(&header).with_context(|| format!("reading {}", header.display()))?);
     }
@@ -286,9 +328,7 @@ fn read_record(dir: &Path) -> Result<Record> {
         let mut words = line.split_whitespace();
         let (Some(name), Some(source), Some(object)) = (words.next(), words.next(), words.next())
         else {
-            bail!(
-                "fixtures/SOURCES.sha256 has a line that is not `object source-hash hash`: {line}"
-            );
+            bail!("SOURCES.sha256 has a line that is not `object source-hash hash`: {line}");
         };
         record.insert(name.to_owned(), (source.to_owned(), object.to_owned()));
     }
@@ -304,6 +344,5 @@ fn write_record(dir: &Path, record: &Record) -> Result<()> {
             .iter()
             .map(|(name, (source, object))| format!("{name} {source} {object}")),
     );
-    fs::write(dir.join("SOURCES.sha256"), lines.join("\n") + "\n")
-        .context("writing fixtures/SOURCES.sha256")
+    fs::write(dir.join("SOURCES.sha256"), lines.join("\n") + "\n").context("writing SOURCES.sha256")
 }

@@ -1,4 +1,4 @@
-//! Builds what the guests run: the live tests, the `rawbpf` command and the examples, linked statically, because a guest has
+//! Builds what the guests run: the live tests, the `rawbpf` command, the tools and the examples, linked statically, because a guest has
 //! no libraries.
 
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(crate) struct Programs {
     pub(crate) tests: Vec<(String, PathBuf)>,
     /// The `rawbpf` command.
     pub(crate) command: PathBuf,
+    /// The tools, which are one program.
+    pub(crate) tools: PathBuf,
     /// The library's examples, by name.
     pub(crate) examples: Vec<(String, PathBuf)>,
 }
@@ -32,7 +34,7 @@ pub(crate) fn workspace() -> Result<PathBuf> {
     Ok(root.to_owned())
 }
 
-/// Builds the tests, the command and the examples.
+/// Builds the tests, the command, the tools and the examples.
 pub(crate) fn build(root: &Path) -> Result<Programs> {
     if env::consts::ARCH != "x86_64" {
         bail!(
@@ -49,19 +51,24 @@ pub(crate) fn build(root: &Path) -> Result<Programs> {
     for (package, test) in &live {
         tests.args(["--package", package, "--test", test]);
     }
-    let mut command = cargo(root, "build");
-    command.args(["--package", "rawbpf-cli", "--bin", "rawbpf"]);
-    let command = executables(&mut command, "bin")?;
-    let [(_, command)] = &command[..] else {
-        bail!("cargo built no command `rawbpf`");
-    };
     let mut examples = cargo(root, "build");
     examples.args(["--package", "rawbpf", "--examples"]);
     Ok(Programs {
         tests: named(executables(&mut tests, "test")?),
-        command: command.clone(),
+        command: program(root, "rawbpf-cli", "rawbpf")?,
+        tools: program(root, "rawbpf-tools", "rawbpf-tools")?,
         examples: executables(&mut examples, "example")?,
     })
+}
+
+/// Builds a program of this package.
+fn program(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
+    let mut build = cargo(root, "build");
+    build.args(["--package", package, "--bin", name]);
+    match &executables(&mut build, "bin")?[..] {
+        [(_, path)] => Ok(path.clone()),
+        _ => bail!("cargo built no program `{name}`"),
+    }
 }
 
 fn cargo(root: &Path, chore: &str) -> Command {

@@ -216,12 +216,14 @@ impl Tests<'_> {
         let guest = described(args, kernel)
             .file(&self.root.join("fixtures"), "fixtures")
             .file(&self.programs.command, "rawbpf")
+            .file(&self.programs.tools, "rawbpf-tools")
             // Nothing that this kernel can do may be skipped.
             .variable("CI", "true")
             .variable("RUST_BACKTRACE", "1")
             .variable("RAWBPF_GUEST", &kernel.series)
             .variable("RAWBPF_FIXTURES", "/files/fixtures")
             .variable("RAWBPF_COMMAND", "/files/rawbpf")
+            .variable("RAWBPF_TOOLS", "/files/rawbpf-tools")
             .variable("RAWBPF_EXAMPLES", "/files/examples");
         let programs = [
             ("tests", &self.programs.tests),
@@ -327,6 +329,7 @@ mod tests {
         let programs = Programs {
             tests: vec![],
             command: PathBuf::new(),
+            tools: PathBuf::new(),
             examples: Vec::new(),
         };
         let args = ["it's".to_owned()];
