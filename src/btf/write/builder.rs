@@ -1,7 +1,7 @@
 //! A blob under construction: types are added one at a time, each kind by its own method.
 
 use super::elements::{FwdKind, Signedness, checked_vlen};
-use super::record::{HEAD, Info, element};
+use super::record::{HEAD, Info, element_words};
 use super::strings::Strings;
 use crate::TypeId;
 use crate::btf::{
@@ -308,7 +308,7 @@ impl BtfBuilder {
         tail: &[u32],
     ) -> TypeId {
         self.demand_size(size, &[1, 2, 4, 8]);
-        let words = element(kind).map_or(1, |element| element.words);
+        let words = element_words(kind).unwrap_or(1);
         let info = self.info(kind, tail.len() / words);
         self.push_named(name, info.flagged(signedness.is_signed()), size, tail)
     }

@@ -4,7 +4,7 @@
 //! [`BtfBuilder::finish`] returns.
 
 use super::builder::BtfBuilder;
-use super::record::{HEAD, INFO, Info, NAME, SIZE_OR_TARGET, element, kind_of};
+use super::record::{HEAD, INFO, Info, NAME, SIZE_OR_TARGET, element_words, kind_of};
 use crate::TypeId;
 use crate::btf::{BtfError, Kind, Linkage, VarSecinfo};
 
@@ -100,7 +100,7 @@ impl BtfBuilder {
         let Some(kind) = self.demand(id, what, kinds) else {
             return;
         };
-        let words = element(kind).map_or(1, |element| element.words);
+        let words = element_words(kind).unwrap_or(1);
         let raw = self.record_mut(id).and_then(|record| {
             let tail = record.get_mut(HEAD..)?;
             tail.chunks_exact_mut(words).nth(index)

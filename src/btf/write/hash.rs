@@ -1,7 +1,7 @@
 //! Hashes with a random key that no author of a file can know, so that no file can force collisions.
 
 use crate::keyed_hash::fold;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 /// The key of the hashes.
 #[derive(Debug, Clone)]
@@ -36,30 +36,83 @@ impl Key {
     }
 }
 
-/// For tables that are keyed by hashes: the hashes are not hashed again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct AsItIs(u64);
+/// A hash table of numbers with open addressing. What the numbers stand for is stored elsewhere.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers {
+    /// Half of a hash, and a number plus 1; 0 marks a free slot.
+    slots: Vec<(u32, u32)>,
+    used: usize,
+}
 
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+impl Numbers {
+    /// How many numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// The number with this hash that `is` accepts.
+    pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = half(hash);
+        for place in self.places(hash) {
+            let (found, above) = *self.slots.get(place)?;
+            let number = above.checked_sub(1)?;
+            if found == hash && is(number) {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Adds a number that is not in the table yet, and less than `u32::MAX`.
+    pub(super) fn insert(&mut self, hash: u64, number: u32) {
+        // At least a quarter of the slots is kept free.
+        if self.used.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
+            let twice = self.slots.len().saturating_mul(2).max(64);
+            let old = std::mem::replace(&mut self.slots, vec![(0, 0); twice]);
+            old.into_iter().for_each(|slot| self.put(slot));
+        }
+        self.put((half(hash), number.saturating_add(1)));
+        self.used = self.used.saturating_add(1);
+    }
+
+    fn put(&mut self, new: (u32, u32)) {
+        let free = |place: &usize| self.slots.get(*place).is_some_and(|slot| slot.1 == 0);
+        if new.1 != 0
+            && let Some(place) = self.places(new.0).find(free)
+            && let Some(slot) = self.slots.get_mut(place)
+        {
+            *slot = new;
         }
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+    fn places(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.slots.len().saturating_sub(1);
+        (0..self.slots.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
     }
 }
 
-impl BuildHasher for Key {
-    type Hasher = AsItIs;
+/// The upper half of a hash.
+fn half(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or_default()
+}
 
-    fn build_hasher(&self) -> AsItIs {
-        AsItIs(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_by_what_they_stand_for() {
+        let key = Key::random();
+        let hash = |number: u32| key.hash([number / 2].into_iter());
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.find(hash(0), |_| true), None);
+        (0..1000).for_each(|number| numbers.insert(hash(number), number));
+        assert_eq!(numbers.len(), 1000);
+        for number in 0..1000 {
+            // Two have the same hash.
+            let found = numbers.find(hash(number), |other| other == number);
+            assert_eq!(found, Some(number));
+        }
+        assert_eq!(numbers.find(hash(1000), |number| number / 2 == 500), None);
     }
 }

@@ -11,6 +11,7 @@
 
 use crate::TypeId;
 use crate::btf::Kind;
+use std::ops::Range;
 
 /// The number of words that every record starts with.
 pub(super) const HEAD: usize = 3;
@@ -69,78 +70,74 @@ pub(super) fn kind_of(info: u32) -> Option<Kind> {
     Kind::from_number(info >> 24 & 0x7f)
 }
 
-/// The layout of an element: the number of words, and which of them is a name offset, which a type id.
-#[derive(Clone, Copy)]
-pub(super) struct Element {
-    pub(super) words: usize,
-    pub(super) name: Option<usize>,
-    pub(super) target: Option<usize>,
+/// The number of words of an element of this kind; `None` if the kind has none.
+pub(super) fn element_words(kind: Kind) -> Option<usize> {
+    let (_, bytes) = kind.tail();
+    (bytes != 0).then_some(usize::from(bytes / 4))
 }
 
-/// The elements that records of this kind have; `None` if they have none.
-pub(super) fn element(kind: Kind) -> Option<Element> {
-    let (words, name, target) = match kind {
-        Kind::Struct | Kind::Union => (3, Some(0), Some(1)),
-        Kind::Enum => (2, Some(0), None),
-        Kind::Enum64 => (3, Some(0), None),
-        Kind::FuncProto => (2, Some(0), Some(1)),
-        Kind::Datasec => (3, None, Some(0)),
-        _ => return None,
-    };
-    Some(Element {
-        words,
-        name,
-        target,
-    })
+/// The number of words of an element that starts with a name: all do, except those of sections.
+fn named_element_words(kind: Kind) -> Option<usize> {
+    element_words(kind).filter(|_| kind != Kind::Datasec)
 }
 
-/// The positions of name offsets in a record of this kind with this many words.
+/// The name offsets in a record, in order.
 #[doc(alias = "btf_field_iter")]
-pub(super) fn name_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
-    let elements = element(kind).and_then(|e| Some((e.name?, e.words)));
-    std::iter::once(NAME).chain(places(elements, words))
+pub(super) fn names(record: &[u32], kind: Kind) -> impl Iterator<Item = u32> {
+    let (head, tail) = record.split_at_checked(HEAD).unwrap_or_default();
+    let step = named_element_words(kind);
+    let tail = step.map_or(&[][..], |_| tail);
+    let elements = tail.iter().step_by(step.unwrap_or(1));
+    head.get(NAME).into_iter().chain(elements).copied()
 }
 
-/// The positions of type ids in a record of this kind with this many words.
+/// Where the type ids are in a record of this kind with this many words: in every kind, they are equally far apart. Returns the
+/// range from the first to the last one, and the distance.
 #[doc(alias = "btf_field_iter")]
-pub(super) fn type_places(kind: Kind, words: usize) -> impl Iterator<Item = usize> + use<> {
-    let once = if kind.has_target() {
-        SIZE_OR_TARGET..HEAD
-    } else if kind == Kind::Array {
-        HEAD..HEAD + 2
-    } else {
-        0..0
-    };
-    let elements = element(kind).and_then(|e| Some((e.target?, e.words)));
-    once.chain(places(elements, words))
+pub(super) fn type_places(kind: Kind, words: usize) -> (Range<usize>, usize) {
+    match kind {
+        Kind::Array => (HEAD..HEAD + 2, 1),
+        // The result, and each parameter.
+        Kind::FuncProto => (SIZE_OR_TARGET..words, 2),
+        Kind::Struct | Kind::Union => ((HEAD + 1).min(words)..words, 3),
+        Kind::Datasec => (HEAD..words, 3),
+        kind if kind.has_target() => (SIZE_OR_TARGET..HEAD, 1),
+        _ => (words..words, 1),
+    }
 }
 
-/// The positions of a word in each element: the first, then one per element.
-fn places(element: Option<(usize, usize)>, words: usize) -> impl Iterator<Item = usize> + use<> {
-    let (first, step) = element.unwrap_or((words, 1));
-    (HEAD.saturating_add(first)..words).step_by(step)
+/// The type ids in a record, in order.
+pub(super) fn type_ids(record: &[u32], kind: Kind) -> impl Iterator<Item = TypeId> {
+    let (places, step) = type_places(kind, record.len());
+    let words = record.get(places).unwrap_or_default().iter();
+    words.step_by(step).map(|id| TypeId(*id))
+}
+
+/// The kind and the number of words of the record with this `info` word; `None` for a kind that no type is of, or that is newer
+/// than this library.
+pub(super) fn record_words(info: u32) -> Option<(Kind, usize)> {
+    let kind = kind_of(info).filter(|kind| *kind != Kind::Void)?;
+    let (once, each) = kind.tail();
+    let [once, each] = [once, each].map(|bytes| usize::from(bytes / 4));
+    let elements = each.saturating_mul((info & Info::MOST) as usize);
+    Some((kind, HEAD.saturating_add(once).saturating_add(elements)))
 }
 
 /// Calls `visit` with each word of a record that is a name offset.
 pub(super) fn visit_names(record: &mut [u32], kind: Kind, mut visit: impl FnMut(&mut u32)) {
-    let (head, tail) = record
-        .split_at_mut_checked(HEAD)
-        .unwrap_or((&mut [], &mut []));
+    let (head, tail) = record.split_at_mut_checked(HEAD).unwrap_or_default();
     head.get_mut(NAME).into_iter().for_each(&mut visit);
-    if let Some((name, words)) = element(kind).and_then(|e| Some((e.name?, e.words))) {
-        let elements = tail.chunks_exact_mut(words);
-        elements
-            .filter_map(|element| element.get_mut(name))
-            .for_each(visit);
+    if let Some(words) = named_element_words(kind) {
+        tail.iter_mut().step_by(words).for_each(visit);
     }
 }
 
 /// Replaces each type id in a record with what `map` returns for it; `void` stays.
 pub(super) fn map_types(record: &mut [u32], kind: Kind, mut map: impl FnMut(TypeId) -> TypeId) {
-    for place in type_places(kind, record.len()) {
-        if let Some(word) = record.get_mut(place).filter(|word| **word != 0) {
-            *word = map(TypeId(*word)).0;
-        }
+    let (places, step) = type_places(kind, record.len());
+    let words = record.get_mut(places).unwrap_or_default().iter_mut();
+    for word in words.step_by(step).filter(|word| **word != 0) {
+        *word = map(TypeId(*word)).0;
     }
 }
 

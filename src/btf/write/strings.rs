@@ -1,6 +1,6 @@
 //! A growing string section that stores each string once, and none that the base has already.
 
-use super::hash::Key;
+use super::hash::{Key, Numbers};
 use crate::btf::Btf;
 use std::sync::Arc;
 
@@ -54,6 +54,13 @@ impl Strings {
 
     /// The string at this offset without its NUL; empty if there is none.
     pub(super) fn at(&self, offset: u32) -> &[u8] {
+        let tail = self.tail(offset);
+        let end = memchr::memchr(0, tail).unwrap_or(tail.len());
+        tail.get(..end).unwrap_or_default()
+    }
+
+    /// The bytes from this offset to the end of the section.
+    fn tail(&self, offset: u32) -> &[u8] {
         let tail = match offset.checked_sub(self.first) {
             Some(own) => usize::try_from(own)
                 .ok()
@@ -63,9 +70,37 @@ impl Strings {
                 .as_ref()
                 .and_then(|base| base.strings_from(offset).ok()),
         };
-        let tail = tail.unwrap_or_default();
-        let end = memchr::memchr(0, tail).unwrap_or(tail.len());
-        tail.get(..end).unwrap_or_default()
+        tail.unwrap_or_default()
+    }
+
+    /// Whether this string is at this offset.
+    fn is_at(&self, offset: u32, string: &[u8]) -> bool {
+        let rest = self.tail(offset).strip_prefix(string);
+        rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == 0))
+    }
+
+    /// Whether a string starts at this offset, rather than being the end of another one.
+    pub(super) fn starts_at(&self, offset: u32) -> bool {
+        let before = offset.checked_sub(1);
+        before.is_none_or(|before| self.tail(before).first() == Some(&0))
+    }
+
+    /// Whether the string at this offset is one of the base's.
+    pub(super) fn is_of_base(&self, offset: u32) -> bool {
+        offset < self.first
+    }
+
+    /// Drops the table, which takes as much memory as the strings. The next look-up builds it again.
+    pub(super) fn forget_table(&mut self) {
+        self.table = None;
+    }
+
+    /// Whether no string exists twice, here or in the base. This forgets the table.
+    pub(super) fn are_distinct(&mut self) -> bool {
+        let table = self.take_table();
+        let sections = self.sections();
+        let all = sections.flat_map(|(section, first)| pieces(section, first));
+        table.offsets.len() == all.count()
     }
 
     /// The offset of this string; `None` if there is none.
@@ -74,7 +109,7 @@ impl Strings {
             return Some(0);
         }
         let table = self.take_table();
-        let found = table.find(string, table.hash(string), self);
+        let found = table.find(string, table.key.hash_bytes(string), self);
         self.table = Some(table);
         found
     }
@@ -85,16 +120,26 @@ impl Strings {
             return 0;
         }
         let mut table = self.take_table();
-        let hash = table.hash(string);
+        let hash = table.key.hash_bytes(string);
         let found = table.find(string, hash, self);
         let offset = found.unwrap_or_else(|| {
-            let offset = self.end();
-            self.bytes.extend_from_slice(string);
-            self.bytes.push(0);
-            table.insert(hash, offset);
+            let offset = self.append(string);
+            table.offsets.insert(hash, offset);
             offset
         });
         self.table = Some(table);
+        offset
+    }
+
+    /// Appends a string that is known not to exist yet.
+    pub(super) fn append(&mut self, string: &[u8]) -> u32 {
+        if string.is_empty() {
+            return 0;
+        }
+        self.table = None;
+        let offset = self.end();
+        self.bytes.extend_from_slice(string);
+        self.bytes.push(0);
         offset
     }
 
@@ -112,96 +157,59 @@ impl Strings {
             .for_each(|(index, byte)| change(index, byte));
     }
 
+    /// The sections of the base and those below it, and the own one, with the offset of their first byte.
+    fn sections(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        let bases = std::iter::successors(self.base.as_deref(), |btf| btf.base().map(Arc::as_ref));
+        let bases = bases.map(|btf| (btf.string_bytes(), btf.first_string()));
+        bases.chain(std::iter::once((&*self.bytes, self.first)))
+    }
+
     fn take_table(&mut self) -> Table {
         self.table.take().unwrap_or_else(|| {
             let mut table = Table {
-                slots: Vec::new(),
-                used: 0,
+                offsets: Numbers::default(),
                 key: Key::random(),
             };
-            let mut level = self.base.as_deref();
-            while let Some(btf) = level {
-                table.insert_all(btf.string_bytes(), btf.first_string(), self);
-                level = btf.base().map(Arc::as_ref);
+            for (section, first) in self.sections() {
+                table.insert_all(section, first, self);
             }
-            table.insert_all(&self.bytes, self.first, self);
             table
         })
     }
 }
 
-/// A hash table of string offsets, with open addressing. The strings themselves stay in their sections.
+/// The offsets of the strings, by their hashes. The strings themselves stay in their sections.
 #[derive(Debug, Clone)]
 struct Table {
-    /// The hash and the offset of a string; an offset of 0, the empty string's, marks a free slot.
-    slots: Vec<(u32, u32)>,
-    used: usize,
+    offsets: Numbers,
     key: Key,
 }
 
 impl Table {
-    fn hash(&self, string: &[u8]) -> u32 {
-        u32::try_from(self.key.hash_bytes(string) >> 32).unwrap_or_default()
-    }
-
     fn insert_all(&mut self, section: &[u8], first: u32, strings: &Strings) {
-        let mut start = 0;
-        for end in memchr::memchr_iter(0, section) {
-            let string = section.get(start..end).unwrap_or_default();
-            let offset = u32::try_from(start)
-                .unwrap_or(u32::MAX)
-                .saturating_add(first);
-            start = end.saturating_add(1);
-            let hash = self.hash(string);
-            if !string.is_empty() && self.find(string, hash, strings).is_none() {
-                self.insert(hash, offset);
+        for (offset, string) in pieces(section, first) {
+            let hash = self.key.hash_bytes(string);
+            if self.find(string, hash, strings).is_none() {
+                self.offsets.insert(hash, offset);
             }
         }
     }
 
-    fn mask(&self) -> usize {
-        self.slots.len().saturating_sub(1)
+    fn find(&self, string: &[u8], hash: u64, strings: &Strings) -> Option<u32> {
+        self.offsets
+            .find(hash, |offset| strings.is_at(offset, string))
     }
+}
 
-    fn places(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
-        let (mask, first) = (self.mask(), hash as usize);
-        (0..=mask).map(move |step| first.wrapping_add(step) & mask)
-    }
-
-    fn find(&self, string: &[u8], hash: u32, strings: &Strings) -> Option<u32> {
-        for place in self.places(hash) {
-            match self.slots.get(place) {
-                None | Some((_, 0)) => return None,
-                Some((found, offset)) if *found == hash && strings.at(*offset) == string => {
-                    return Some(*offset);
-                }
-                Some(_) => {}
-            }
-        }
-        None
-    }
-
-    /// Adds a string that is not in the table yet.
-    fn insert(&mut self, hash: u32, offset: u32) {
-        // At least a quarter of the slots is kept free.
-        if self.used.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
-            let twice = self.slots.len().saturating_mul(2).max(64);
-            let old = std::mem::replace(&mut self.slots, vec![(0, 0); twice]);
-            let old = old.into_iter().filter(|(_, offset)| *offset != 0);
-            old.for_each(|(hash, offset)| self.put(hash, offset));
-        }
-        self.put(hash, offset);
-        self.used = self.used.saturating_add(1);
-    }
-
-    fn put(&mut self, hash: u32, offset: u32) {
-        let free = |place: &usize| self.slots.get(*place).is_some_and(|slot| slot.1 == 0);
-        if let Some(place) = self.places(hash).find(free)
-            && let Some(slot) = self.slots.get_mut(place)
-        {
-            *slot = (hash, offset);
-        }
-    }
+/// The strings in a section that are not empty, and their offsets, which start with `first`.
+fn pieces(section: &[u8], first: u32) -> impl Iterator<Item = (u32, &[u8])> {
+    let ends = memchr::memchr_iter(0, section);
+    let pieces = ends.scan(0, move |start, end| {
+        let own = std::mem::replace(start, end.saturating_add(1));
+        let offset = u32::try_from(own).unwrap_or(u32::MAX).saturating_add(first);
+        Some((offset, section.get(own..end)?))
+    });
+    pieces.filter(|(_, string)| !string.is_empty())
 }
 
 #[cfg(test)]

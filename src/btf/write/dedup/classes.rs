@@ -5,11 +5,11 @@
 
 use super::forwards::Forwards;
 use super::graph::{Graph, VOID};
+use super::record::Record;
 use super::refine::refine;
 use crate::btf::Kind;
-use crate::btf::write::hash::Key;
+use crate::btf::write::hash::{Key, Numbers};
 use crate::work;
-use std::collections::HashMap;
 
 /// The types of kernels take seven rounds, the last four of which hash few types.
 const ROUNDS: usize = 16;
@@ -35,7 +35,7 @@ impl Classes {
                 return classes;
             }
         }
-        refine(graph, &key, classes)
+        refine(&graph.indexed(), &key, classes)
     }
 
     /// The class of a node; for `void`, a number that no class has.
@@ -45,25 +45,31 @@ impl Classes {
 
     /// Puts all types that look the same into one class.
     fn by_looks(graph: &Graph, key: &Key) -> Self {
-        let mut by_hash: HashMap<u64, u32, _> = HashMap::with_hasher(key.clone());
-        let mut count = 0_u32;
+        let mut table = Numbers::default();
+        // By class: the first word of its first record.
+        let mut first: Vec<u32> = Vec::new();
         let mut of = Vec::with_capacity(graph.len());
-        for node in graph.nodes() {
-            let mut new = || {
-                count = count.saturating_add(1);
-                count.saturating_sub(1)
+        for (node, record) in graph.nodes() {
+            let alone = unique(record.kind) || graph.taken_for(node).is_some();
+            let hash = (!alone).then(|| record.looks_hash(key));
+            let same = |class: u32| {
+                let first = first.get(class as usize);
+                let first = first.and_then(|first| graph.record_at(*first));
+                first.is_some_and(|first| first.looks_like(&record))
             };
-            let alone = unique(graph.kind(node)) || graph.taken_for(node).is_some();
-            of.push(if alone {
-                new()
-            } else {
-                let hash = graph.looks_hash(node, key);
-                *by_hash.entry(hash).or_insert_with(new)
-            });
+            let known = hash.and_then(|hash| table.find(hash, same));
+            of.push(known.unwrap_or_else(|| {
+                let class = u32::try_from(first.len()).unwrap_or(VOID);
+                first.push(record.start);
+                if let Some(hash) = hash {
+                    table.insert(hash, class);
+                }
+                class
+            }));
         }
         let mut classes = Self {
             of,
-            count: count as usize,
+            count: first.len(),
             forwards: Forwards::collect(graph),
         };
         classes.follow();
@@ -73,55 +79,29 @@ impl Classes {
     /// Splits each class by the classes that its types refer to. `parted` says which classes the previous round split or created;
     /// it is `None` in the first round. Returns the same for this round, or `None` if no class was split.
     fn round(&mut self, graph: &Graph, key: &Key, parted: Option<&[bool]>) -> Option<Vec<bool>> {
-        let parted_before =
-            |class: u32| parted.is_none_or(|parted| parted.get(class as usize) == Some(&true));
         work::did(graph.len());
-        let mut first = vec![First::Unseen; self.count];
-        let mut new: HashMap<(u32, u64), u32, Key> = HashMap::with_hasher(key.clone());
-        let mut moves: Vec<(u32, u32)> = Vec::new();
-        for (node, class) in (0..).zip(&self.of) {
-            let Some(first) = first.get_mut(*class as usize) else {
-                continue;
-            };
-            if matches!(first, First::Stays) || !refers(graph.kind(node as usize)) {
-                continue;
-            }
-            let targets = || {
-                graph
-                    .targets(node as usize)
-                    .map(|target| self.class(target))
-            };
-            if matches!(first, First::Unseen) && !targets().any(parted_before) {
-                // All types of its class refer to the same classes, so none of them refers to a class that was split.
-                *first = First::Stays;
-                continue;
-            }
-            let hash = key.hash(targets());
-            match *first {
-                First::Refers(kept) if kept != hash => {
-                    let next = self.count.saturating_add(new.len());
-                    let next = u32::try_from(next).unwrap_or(VOID);
-                    moves.push((node, *new.entry((*class, hash)).or_insert(next)));
-                }
-                _ => *first = First::Refers(hash),
+        let mut parting = Parting {
+            key,
+            parted,
+            first: vec![First::Unseen; self.count],
+            split: vec![false; self.count],
+            new: Vec::new(),
+            table: Numbers::default(),
+        };
+        for (node, record) in graph.nodes() {
+            if refers(record.kind)
+                && let Some(class) = parting.leaves(graph, self, node, &record)
+                && let Some(own) = self.of.get_mut(node as usize)
+            {
+                *own = class;
             }
         }
-        if moves.is_empty() {
+        if parting.new.is_empty() {
             return None;
         }
-        self.count = self.count.saturating_add(new.len());
-        let mut parted = vec![false; self.count];
-        for (node, class) in moves {
-            if let Some(own) = self.of.get_mut(node as usize) {
-                let before = std::mem::replace(own, class);
-                for class in [before, class] {
-                    if let Some(parted) = parted.get_mut(class as usize) {
-                        *parted = true;
-                    }
-                }
-            }
-        }
+        self.count = self.count.saturating_add(parting.new.len());
         self.follow();
+        let mut parted = parting.split;
         parted.resize(self.count, true);
         Some(parted)
     }
@@ -136,14 +116,104 @@ impl Classes {
     }
 }
 
-/// What the first type of a class refers to, in one round.
+/// One round: the classes as they were before it, and how they are split.
+struct Parting<'r> {
+    key: &'r Key,
+    /// The classes that the previous round split or created; `None` before the first round.
+    parted: Option<&'r [bool]>,
+    /// By class: what its first type refers to.
+    first: Vec<First>,
+    /// By class: whether a type has left it.
+    split: Vec<bool>,
+    /// The new classes, which continue the numbers of those before: the class that each is a part of, and the hash of the classes
+    /// that its types refer to.
+    new: Vec<(u32, u64)>,
+    table: Numbers,
+}
+
+/// What the first type of a class refers to.
 #[derive(Clone, Copy)]
 enum First {
     Unseen,
+    /// The type whose record starts with this word. As long as its class has no second one, this does not matter.
+    Alone(u32),
     /// To classes that the previous round did not split.
     Stays,
     /// To classes with this hash.
     Refers(u64),
+}
+
+impl Parting<'_> {
+    /// The class that a type moves to; `None` if it stays where it is.
+    fn leaves(
+        &mut self,
+        graph: &Graph,
+        classes: &Classes,
+        node: u32,
+        record: &Record<'_>,
+    ) -> Option<u32> {
+        let class = classes.class(node);
+        let kept = match *self.first.get(class as usize)? {
+            First::Stays => return None,
+            First::Unseen => {
+                *self.first.get_mut(class as usize)? = First::Alone(record.start);
+                return None;
+            }
+            // All types of a class referred to the same classes, so that none of them refers to a class that was split.
+            First::Alone(_) if !self.refers_to_parted(classes, record) => {
+                *self.first.get_mut(class as usize)? = First::Stays;
+                return None;
+            }
+            First::Alone(start) => {
+                let kept = self.hash(classes, &graph.record_at(start)?);
+                *self.first.get_mut(class as usize)? = First::Refers(kept);
+                kept
+            }
+            First::Refers(kept) => kept,
+        };
+        let hash = self.hash(classes, record);
+        (hash != kept).then(|| self.part(class, hash))
+    }
+
+    /// The new class for the types of a class that refer to classes with this hash.
+    fn part(&mut self, class: u32, hash: u64) -> u32 {
+        let (new, first_new) = (&self.new, self.first.len());
+        let same = |number: u32| new.get(number as usize) == Some(&(class, hash));
+        let known = self.table.find(hash, same);
+        let number = known.unwrap_or_else(|| {
+            let number = u32::try_from(self.new.len()).unwrap_or(VOID);
+            self.new.push((class, hash));
+            self.table.insert(hash, number);
+            if let Some(split) = self.split.get_mut(class as usize) {
+                *split = true;
+            }
+            number
+        });
+        u32::try_from(first_new)
+            .unwrap_or(VOID)
+            .saturating_add(number)
+    }
+
+    fn refers_to_parted(&self, classes: &Classes, record: &Record<'_>) -> bool {
+        self.parted.is_none_or(|parted| {
+            let mut targets = self.targets(classes, record);
+            targets.any(|class| parted.get(class as usize) == Some(&true))
+        })
+    }
+
+    fn hash(&self, classes: &Classes, record: &Record<'_>) -> u64 {
+        self.key.hash(self.targets(classes, record))
+    }
+
+    /// The classes that a type refers to, as they were before this round.
+    fn targets(&self, classes: &Classes, record: &Record<'_>) -> impl Iterator<Item = u32> {
+        record.targets().map(|target| {
+            let class = classes.class(target);
+            let new = (class as usize).checked_sub(self.first.len());
+            let before = new.and_then(|new| self.new.get(new));
+            before.map_or(class, |(before, _)| *before)
+        })
+    }
 }
 
 /// Whether types of this kind refer to others.

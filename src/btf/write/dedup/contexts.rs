@@ -9,11 +9,12 @@
 //! elsewhere they may refer to something else.
 
 use super::classes::Classes;
-use super::graph::{Graph, Referring, VOID};
+use super::graph::{Graph, Indexed, Referring, VOID};
 use super::keep::first_of_each;
+use super::record::Record;
 use crate::btf::write::hash::Key;
+use crate::keyed_hash::{Set, Table};
 use crate::work;
-use std::collections::{HashMap, HashSet};
 
 /// How many pairs per type are examined, plus a few. Others are considered false.
 const PAIRS_FOR_EACH: usize = 4;
@@ -28,11 +29,11 @@ struct Pair {
 
 /// What is known about pairs.
 struct Pairs<'g> {
-    graph: &'g Graph,
+    graph: Indexed<'g>,
     classes: &'g Classes,
     first: Vec<u32>,
     looks: Key,
-    numbers: HashMap<(u32, u32), usize>,
+    numbers: Table<(u32, u32), usize>,
     all: Vec<Pair>,
     open: Vec<(u32, u32)>,
     crossed_out: Vec<usize>,
@@ -46,11 +47,11 @@ pub(super) fn said_by_others(graph: &Graph, classes: &Classes) -> Vec<(u32, u32)
     }
     let reach = reaching(graph, ambiguous);
     let mut pairs = Pairs {
-        graph,
+        graph: graph.indexed(),
         classes,
         first: first_of_each(graph, classes),
         looks: Key::random(),
-        numbers: HashMap::new(),
+        numbers: Table::default(),
         all: Vec::new(),
         open: Vec::new(),
         crossed_out: Vec::new(),
@@ -58,25 +59,37 @@ pub(super) fn said_by_others(graph: &Graph, classes: &Classes) -> Vec<(u32, u32)
     let candidates = pairs.candidates(&reach);
     pairs.expand();
     pairs.cross_out();
-    let mut said: HashMap<u32, u32> = HashMap::new();
+    let mut said: Table<u32, u32> = Table::default();
     for (less, more, number) in candidates {
-        if pairs.all.get(number).is_some_and(|pair| pair.holds) {
-            said.entry(less).or_insert(more);
+        // Two types may be subsumed by each other, if they refer to different variables or to a declaration in the base.
+        if pairs.all.get(number).is_some_and(|pair| pair.holds)
+            && !said.contains_key(&less)
+            && last(&mut said, more) != less
+        {
+            said.insert(less, more);
         }
     }
-    let resolved = |class: &u32| {
-        // Subsumption is a partial order, so the chain ends.
-        std::iter::successors(said.get(class), |next| said.get(*next)).last()
-    };
     let nodes = (0..).zip(&classes.of);
     let moves = nodes.filter_map(|(node, class)| {
-        let to = *pairs.first.get(*resolved(class)? as usize)?;
-        Some((node, to))
+        let most = last(&mut said, *class);
+        let to = *pairs.first.get(most as usize)?;
+        (most != *class).then_some((node, to))
     });
     let mut moves: Vec<(u32, u32)> = moves.collect();
     let forwards = pairs.meant_forwards(&moves);
     moves.extend(forwards);
     moves
+}
+
+/// The end of the chain of classes that starts with this one. The chain is made shorter on the way, for the next time.
+fn last(said: &mut Table<u32, u32>, mut class: u32) -> u32 {
+    while let Some(next) = said.get(&class).copied() {
+        if let Some(after) = said.get(&next).copied() {
+            said.insert(class, after);
+        }
+        class = next;
+    }
+    class
 }
 
 /// Which nodes lead to one of these.
@@ -93,22 +106,26 @@ fn reaching(graph: &Graph, mut open: Vec<u32>) -> Vec<bool> {
     reach
 }
 
-impl Pairs<'_> {
-    fn first(&self, class: u32) -> Option<usize> {
-        let first = self
-            .first
-            .get(class as usize)
-            .filter(|first| **first != VOID);
-        first.map(|first| *first as usize)
+impl<'g> Pairs<'g> {
+    /// The first node of a class; see [`first_of_each`].
+    fn first(&self, class: u32) -> Option<u32> {
+        let first = self.first.get(class as usize).copied();
+        first.filter(|first| *first != VOID)
+    }
+
+    /// Its record.
+    fn record(&self, class: u32) -> Option<Record<'g>> {
+        self.graph.record(self.first(class)?)
     }
 
     /// Pairs of structures and unions that look the same, the first of which leads to a forward declaration.
     fn candidates(&mut self, reach: &[bool]) -> Vec<(u32, u32, usize)> {
-        let mut by_looks: HashMap<u64, Vec<u32>> = HashMap::new();
+        let mut by_looks: Table<u64, Vec<u32>> = Table::default();
+        let taken = |node: &u32| self.graph.graph().taken_for(*node).is_some();
         for (class, node) in (0..).zip(&self.first) {
-            let node = *node as usize;
-            if node < self.graph.len() && self.graph.is_named_composite(node) {
-                let looks = self.graph.looks_hash(node, &self.looks);
+            let record = self.graph.record(*node).filter(Record::is_named_composite);
+            if let Some(record) = record.filter(|_| !taken(node)) {
+                let looks = record.looks_hash(&self.looks);
                 by_looks.entry(looks).or_default().push(class);
             }
         }
@@ -118,8 +135,9 @@ impl Pairs<'_> {
         let mut candidates = Vec::new();
         for group in groups {
             for less in &group {
-                let node = self.first(*less).unwrap_or(usize::MAX);
-                let own = node >= self.graph.of_base && reach.get(node) == Some(&true);
+                let node = self.first(*less).unwrap_or(VOID);
+                let own =
+                    !self.graph.graph().is_of_base(node) && reach.get(node as usize) == Some(&true);
                 for more in group.iter().filter(|more| own && *more != less) {
                     if let Some(number) = self.number(*less, *more) {
                         candidates.push((*less, *more, number));
@@ -165,16 +183,14 @@ impl Pairs<'_> {
 
     /// Records the pairs that this one requires; `None` if it cannot hold.
     fn needs(&mut self, number: usize, less: u32, more: u32) -> Option<()> {
-        let graph = self.graph;
-        let (one, two) = (self.first(less)?, self.first(more)?);
-        if self.classes.forwards.may_be_about(graph, one, two) {
+        let (one, two) = (self.record(less)?, self.record(more)?);
+        if self.classes.forwards.may_be_about(&one, &two) {
             return Some(());
         }
-        let looks = |node| graph.looks_hash(node, &self.looks);
-        if graph.kind(one) != graph.kind(two) || looks(one) != looks(two) {
+        if !one.looks_like(&two) {
             return None;
         }
-        let mut targets = graph.targets(one).zip(graph.targets(two));
+        let mut targets = one.targets().zip(two.targets());
         targets.try_for_each(|(one, two)| {
             work::did(1);
             let (one, two) = (self.classes.class(one), self.classes.class(two));
@@ -190,29 +206,31 @@ impl Pairs<'_> {
     /// What the forward declarations refer to that these nodes lead to: each file has its own, so that what is found in one
     /// context is true in the others. Those that would refer to two types are left out.
     fn meant_forwards(&self, moves: &[(u32, u32)]) -> Vec<(u32, u32)> {
-        let mut meant: HashMap<u32, Option<u32>> = HashMap::new();
+        let mut meant: Table<u32, Option<u32>> = Table::default();
         let mut open = moves.to_vec();
-        let mut seen: HashSet<(u32, u32)> = HashSet::new();
-        let most = self.graph.len().saturating_mul(PAIRS_FOR_EACH);
+        let mut seen: Set<(u32, u32)> = Set::default();
+        let most = self.graph.graph().len().saturating_mul(PAIRS_FOR_EACH);
         while let Some((less, more)) = open.pop() {
-            let [one, two] = [less, more].map(|node| node as usize);
             let same = self.classes.class(less) == self.classes.class(more);
             if same || seen.len() > most || !seen.insert((less, more)) {
                 continue;
             }
-            if self.classes.forwards.may_be_about(self.graph, one, two) {
+            let [Some(one), Some(two)] = [less, more].map(|node| self.graph.record(node)) else {
+                continue;
+            };
+            if self.classes.forwards.may_be_about(&one, &two) {
                 let class = self.classes.class(more);
                 let first = self.first.get(class as usize).copied();
                 let known = meant.entry(less).or_insert(first);
                 *known = known.filter(|known| Some(*known) == first);
             } else {
                 work::did(1);
-                open.extend(self.graph.targets(one).zip(self.graph.targets(two)));
+                open.extend(one.targets().zip(two.targets()));
             }
         }
         let own = meant
             .into_iter()
-            .filter(|(node, _)| *node as usize >= self.graph.of_base);
+            .filter(|(node, _)| !self.graph.graph().is_of_base(*node));
         let mut own: Vec<(u32, u32)> = own.filter_map(|(node, to)| Some((node, to?))).collect();
         own.sort_unstable();
         own

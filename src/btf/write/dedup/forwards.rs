@@ -3,25 +3,8 @@
 //! An enumeration without constants is a forward declaration, too: that is how compilers encode `enum e;`.
 
 use super::graph::Graph;
-use crate::btf::Kind;
-use crate::btf::write::record::{INFO, Info, NAME, SIZE_OR_TARGET};
-use std::collections::HashMap;
-
-/// What a forward declaration says about its type.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum About {
-    Struct {
-        name: u32,
-    },
-    Union {
-        name: u32,
-    },
-    /// Of either width, but of the same size.
-    Enum {
-        name: u32,
-        size: u32,
-    },
-}
+use super::record::{About, Record};
+use crate::keyed_hash::Table;
 
 /// The forward declarations of one type.
 #[derive(Default)]
@@ -35,16 +18,19 @@ struct Group {
 
 /// All forward declarations that may be resolved; those of a base stay.
 pub(super) struct Forwards {
-    numbers: HashMap<About, usize>,
+    numbers: Table<About, usize>,
     groups: Vec<Group>,
 }
 
 impl Forwards {
     pub(super) fn collect(graph: &Graph) -> Self {
-        let mut numbers: HashMap<About, usize> = HashMap::new();
+        let mut numbers: Table<About, usize> = Table::default();
         let mut groups: Vec<Group> = Vec::new();
-        for node in (0..).take(graph.len()).skip(graph.of_base) {
-            if let Some(about) = declares(graph, node as usize) {
+        let own = graph
+            .remaining()
+            .filter(|(node, _)| !graph.is_of_base(*node));
+        for (node, record) in own {
+            if let Some(about) = record.declares() {
                 let number = *numbers.entry(about).or_insert_with(|| {
                     groups.push(Group::default());
                     groups.len().saturating_sub(1)
@@ -55,9 +41,8 @@ impl Forwards {
             }
         }
         if !groups.is_empty() {
-            for node in (0..).take(graph.len()) {
-                let about = defines(graph, node as usize);
-                let number = about.and_then(|about| numbers.get(&about));
+            for (node, record) in graph.remaining() {
+                let number = record.defines().and_then(|about| numbers.get(&about));
                 if let Some(group) = number.and_then(|number| groups.get_mut(*number)) {
                     group.definitions.push(node);
                     group.joined = true;
@@ -87,7 +72,7 @@ impl Forwards {
     }
 
     /// The classes that declarations have joined, each with the index of their group.
-    pub(super) fn joined(&self, classes: &[u32]) -> HashMap<u32, usize> {
+    pub(super) fn joined(&self, classes: &[u32]) -> Table<u32, usize> {
         let groups = self.groups.iter().enumerate();
         let joined = groups.filter(|(_, group)| group.joined);
         let classes = joined.filter_map(|(number, group)| {
@@ -114,50 +99,11 @@ impl Forwards {
             .collect()
     }
 
-    /// Whether a node is a forward declaration that may refer to another node.
-    pub(super) fn may_be_about(&self, graph: &Graph, node: usize, other: usize) -> bool {
-        let about = declares(graph, node).filter(|about| self.numbers.contains_key(about));
-        about.is_some() && about == defines(graph, other)
+    /// Whether a type is a forward declaration that may refer to another type.
+    pub(super) fn may_be_about(&self, one: &Record<'_>, other: &Record<'_>) -> bool {
+        let about = one
+            .declares()
+            .filter(|about| self.numbers.contains_key(about));
+        about.is_some() && about == other.defines()
     }
-}
-
-/// What a node declares without defining it.
-fn declares(graph: &Graph, node: usize) -> Option<About> {
-    if graph.taken_for(node).is_some() {
-        return None;
-    }
-    let (name, size, info) = head(graph, node)?;
-    match graph.kind(node) {
-        Kind::Fwd if info >> 31 == 0 => Some(About::Struct { name }),
-        Kind::Fwd => Some(About::Union { name }),
-        Kind::Enum | Kind::Enum64 if info & Info::MOST == 0 => Some(About::Enum { name, size }),
-        _ => None,
-    }
-}
-
-/// What a node defines.
-fn defines(graph: &Graph, node: usize) -> Option<About> {
-    if graph.taken_for(node).is_some() {
-        return None;
-    }
-    let (name, size, info) = head(graph, node)?;
-    match graph.kind(node) {
-        Kind::Struct => Some(About::Struct { name }),
-        Kind::Union => Some(About::Union { name }),
-        Kind::Enum | Kind::Enum64 if info & Info::MOST != 0 => Some(About::Enum { name, size }),
-        _ => None,
-    }
-}
-
-/// Whether a node declares something that it does not define.
-pub(super) fn is_forward(graph: &Graph, node: usize) -> bool {
-    declares(graph, node).is_some()
-}
-
-/// Name, size and info of a node that has a name.
-fn head(graph: &Graph, node: usize) -> Option<(u32, u32, u32)> {
-    let record = graph.record(node);
-    let word = |place: usize| record.get(place).copied();
-    let name = word(NAME)?;
-    (name != 0).then_some((name, word(SIZE_OR_TARGET)?, word(INFO)?))
 }

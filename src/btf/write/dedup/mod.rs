@@ -9,7 +9,8 @@
 //!
 //! ```text
 //!  strings   each name once, so that equal names have equal offsets
-//!  graph     records, and who refers to whom
+//!  graph     records, one after the other, and who refers to whom
+//!  record    what a type looks like, and what it refers to
 //!  classes   by looks, then by references, in a few rounds over all types
 //!  refine    continues where these are not enough, until all types of a class refer to the same classes
 //!  forwards  `struct s;` is in the class of `struct s { ... }`, as long as there is one such class only
@@ -28,6 +29,7 @@ mod contexts;
 mod forwards;
 mod graph;
 mod keep;
+mod record;
 mod refine;
 mod strings;
 #[cfg(test)]
@@ -37,7 +39,6 @@ use super::builder::BtfBuilder;
 use crate::btf::{BtfError, BtfExt};
 use classes::Classes;
 use graph::Graph;
-
 use strings::Renamed;
 
 /// How many times a new key is tried after a hash collision, which is unlikely to happen even once.
@@ -66,11 +67,12 @@ impl BtfBuilder {
 
     fn without_copies(&mut self, mut ext: Option<&mut BtfExt>) -> Result<(), BtfError> {
         let mut graph = Graph::of(self)?;
-        let renamed = Renamed::collect(self, &graph, ext.as_deref())?;
+        let renamed = Renamed::take(self, &graph, ext.as_deref())?;
         renamed.rename(&mut graph);
         if let Some(ext) = ext.as_deref_mut() {
             ext.map_strings(|offset| renamed.new_offset(offset));
         }
+        self.strings = renamed.strings;
         let mut rounds = MOST_ROUNDS;
         for _ in 0..MOST_KEYS {
             let mut classes = Classes::of(&graph);
@@ -83,11 +85,11 @@ impl BtfBuilder {
                 classes = Classes::of(&graph);
                 rounds -= 1;
             }
-            if let Some(kept) = keep::choose(&graph, &classes) {
+            if let Some(kept) = keep::choose(&graph, classes) {
                 if let Some(ext) = ext {
                     ext.map_types(|id| kept.new_id(id));
                 }
-                keep::apply(self, graph, &kept, renamed.strings);
+                (self.words, self.starts) = graph.keep(&kept.stay, |id| kept.new_id(id));
                 return Ok(());
             }
         }

@@ -2,21 +2,20 @@
 //! that moved are examined again. This is for types that need many rounds, such as long chains.
 
 use super::classes::Classes;
-use super::forwards::is_forward;
-use super::graph::{Graph, Referring, VOID};
+use super::graph::{Indexed, Referring, VOID};
 use crate::btf::write::hash::Key;
+use crate::keyed_hash::Table;
 use crate::work;
-use std::collections::HashMap;
 
 /// The state of the refinement.
 struct Parting<'g> {
-    graph: &'g Graph,
+    graph: &'g Indexed<'g>,
     referring: Referring,
     key: &'g Key,
     classes: Classes,
     members: Members,
     /// The classes that forward declarations have joined, each with the index of their group.
-    joined: HashMap<u32, usize>,
+    joined: Table<u32, usize>,
     queue: Queue,
 }
 
@@ -135,16 +134,16 @@ impl Queue {
 }
 
 /// Splits classes until all types of each class refer to the same classes.
-pub(super) fn refine(graph: &Graph, key: &Key, classes: Classes) -> Classes {
+pub(super) fn refine(graph: &Indexed<'_>, key: &Key, classes: Classes) -> Classes {
     let mut parting = Parting {
         graph,
-        referring: Referring::of(graph),
+        referring: Referring::of(graph.graph()),
         key,
         members: Members::default(),
         joined: classes.forwards.joined(&classes.of),
         queue: Queue {
             nodes: Vec::new(),
-            listed: vec![0; (graph.len() / 64).saturating_add(1)],
+            listed: vec![0; (classes.of.len() / 64).saturating_add(1)],
         },
         classes,
     };
@@ -159,18 +158,17 @@ pub(super) fn refine(graph: &Graph, key: &Key, classes: Classes) -> Classes {
 impl Parting<'_> {
     /// Lists the members of each class, and queues all types that may leave theirs.
     fn list_members(&mut self) {
-        let graph = self.graph;
+        let graph = self.graph.graph();
         self.members.links = vec![(VOID, VOID); graph.len()];
         self.members.classes = vec![(0, VOID); self.classes.count];
-        for node in (0..).take(graph.len()) {
+        for (node, record) in graph.nodes() {
             let class = self.classes.class(node);
-            if !self.joined.contains_key(&class) || !is_forward(graph, node as usize) {
+            if !self.joined.contains_key(&class) || record.declares().is_none() {
                 self.members.insert(node, class);
             }
         }
-        for node in (0..).take(graph.len()) {
-            if self.members.size(self.classes.class(node)) > 1
-                && graph.targets(node as usize).next().is_some()
+        for (node, record) in graph.nodes() {
+            if self.members.size(self.classes.class(node)) > 1 && record.targets().next().is_some()
             {
                 self.queue.add(node);
             }
@@ -198,7 +196,7 @@ impl Parting<'_> {
     fn round(&mut self) {
         let mut dirty: Vec<Dirty> = Vec::with_capacity(self.queue.nodes.len());
         for node in self.queue.take() {
-            let targets = self.graph.targets(node as usize);
+            let targets = self.graph.targets(node);
             dirty.push(Dirty {
                 class: self.classes.class(node),
                 hash: self

@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use crate::btf::write::builder::BtfBuilder;
-use crate::btf::write::record::{name_places, visit_names};
+use crate::btf::write::record::{names, visit_names};
 use crate::btf::write::strings::Strings;
 use crate::btf::{BtfError, BtfExt};
 
@@ -15,19 +15,19 @@ pub(super) struct Renamed {
 }
 
 impl Renamed {
-    /// Collects the strings that own types and `ext` refer to.
-    pub(super) fn collect(
-        builder: &BtfBuilder,
+    /// Takes the strings that own types and `ext` refer to out of a builder.
+    ///
+    /// # Errors
+    /// A type refers to a string that does not exist.
+    pub(super) fn take(
+        builder: &mut BtfBuilder,
         graph: &Graph,
         ext: Option<&BtfExt>,
     ) -> Result<Self, BtfError> {
         let end = builder.strings.end();
         let mut used = Offsets::new(end);
-        for node in graph.nodes() {
-            let record = graph.record(node);
-            let places = name_places(graph.kind(node), record.len());
-            let offsets = places.filter_map(|place| record.get(place).copied());
-            let lost = offsets.fold(None, |lost, offset| {
+        for record in graph.records() {
+            let lost = names(record.words, record.kind).fold(None, |lost, offset| {
                 used.mark(offset);
                 lost.or((offset != 0 && offset >= end).then_some(offset))
             });
@@ -39,11 +39,18 @@ impl Renamed {
             ext.visit_strings(|offset| used.mark(offset));
         }
         used.count();
+        // Builders add a string once, so that only a copy of another blob may have it twice.
+        let once = builder.strings.are_distinct();
         let mut strings = Strings::new(builder.base.clone());
-        let new = used
-            .all()
-            .map(|offset| strings.add(builder.strings.at(offset)));
+        let old = std::mem::replace(&mut builder.strings, strings.clone());
+        let once = once && used.all().all(|offset| old.starts_at(offset));
+        let new = used.all().map(|offset| match once {
+            true if old.is_of_base(offset) => offset,
+            true => strings.append(old.at(offset)),
+            false => strings.add(old.at(offset)),
+        });
         let new = new.collect();
+        strings.forget_table();
         Ok(Self { strings, used, new })
     }
 
@@ -57,12 +64,9 @@ impl Renamed {
 
     /// Gives all names their new offsets.
     pub(super) fn rename(&self, graph: &mut Graph) {
-        for node in graph.nodes() {
-            let kind = graph.kind(node);
-            visit_names(graph.record_mut(node), kind, |name| {
-                *name = self.new_offset(*name);
-            });
-        }
+        graph.for_each_mut(|_, kind, record| {
+            visit_names(record, kind, |name| *name = self.new_offset(*name));
+        });
     }
 }
 

@@ -224,6 +224,22 @@ fn a_declaration_is_about_what_stands_in_its_place_elsewhere() {
     assert_eq!(btf.own_ids().len(), 7);
 }
 
+/// Structures that refer to variables, which no compiler writes, and which are equal but for the variable.
+#[test]
+fn types_that_are_subsumed_by_each_other_are_one() {
+    let mut b = BtfBuilder::new();
+    let forward = b.add_fwd("s", FwdKind::Struct);
+    b.add_struct("s", 4, Member::NONE);
+    b.add_struct("s", 8, Member::NONE);
+    for _ in 0..3 {
+        let variable = b.add_var("v", Linkage::Static, TypeId::VOID);
+        b.add_struct("user", 8, [("v", variable, 0), ("s", forward, 0)]);
+    }
+    let btf = deduped(b);
+    let users = btf.types().filter(|ty| ty.name() == "user");
+    assert_eq!(users.count(), 1);
+}
+
 #[test]
 fn enumerations_are_declared_without_constants() {
     let mut b = BtfBuilder::new();
