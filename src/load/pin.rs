@@ -197,6 +197,8 @@ mod tests {
             flags: MapFlags::empty(),
             name: "m".into(),
             ifindex: 0,
+            netns_dev: 0,
+            netns_ino: 0,
             btf_id: 0,
             btf_key_type: TypeId::VOID,
             btf_value_type: TypeId::VOID,
