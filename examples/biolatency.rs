@@ -7,7 +7,6 @@
 mod common;
 
 use common::{Args, Outcome, started};
-use rawbpf::open::OpenObject;
 
 const HELP: &str = "\
 Prints at Ctrl-C how long block devices took for their requests, in powers of two.
@@ -16,23 +15,21 @@ With --pid, only for requests that this process itself submitted to the device (
 usage: biolatency [--pid PID] [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/biolatency.bpf.o");
+rawbpf::include_bpf!("../fixtures/biolatency.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let pid: Option<u32> = args.option("--pid");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?
-        .set(&pid.unwrap_or_default())?;
-    let object = open.load()?;
-    let slots = object.live::<[u64; 32]>("slots")?;
-    let links = object.attach()?;
+    let mut open = biolatency::open()?;
+    open.rodata.targ_tgid = pid.unwrap_or_default();
+    let timer = open.load()?;
+    let links = timer.attach()?;
     started("timing block devices");
     until.sleep();
     drop(links);
-    print(&slots.get());
+    print(&timer.bss.slots.get());
     Ok(())
 }
 

@@ -5,10 +5,7 @@
 
 mod common;
 
-use common::{Args, Outcome, TICK, started, text};
-use rawbpf::open::OpenObject;
-use rawbpf::ring::RingBuffer;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
+use common::{Args, Outcome, TICK, started};
 
 const HELP: &str = "\
 Prints every program that is started: process, parent, user, command, arguments.
@@ -16,44 +13,33 @@ Prints every program that is started: process, parent, user, command, arguments.
 usage: execsnoop [--parent PID] [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/execsnoop.bpf.o");
-
-/// `struct event` of `fixtures/src/execsnoop.bpf.c`, field by field.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    time: u64,
-    pid: u32,
-    ppid: u32,
-    uid: u32,
-    args_len: u32,
-    command: [u8; 16],
-    file: [u8; 128],
-    args: [u8; 256],
-}
+rawbpf::include_bpf!("../fixtures/execsnoop.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let parent: Option<u32> = args.option("--parent");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_ppid")?
-        .set(&parent.unwrap_or_default())?;
-    let object = open.load()?;
-    let mut ring = RingBuffer::new(object.map("events")?)?;
-    let _links = object.attach()?;
+    let mut open = execsnoop::open()?;
+    open.rodata.targ_ppid = parent.unwrap_or_default();
+    let snoop = open.load()?;
+    let mut ring = snoop.maps.events.ring()?;
+    let _links = snoop.attach()?;
 
     started("watching execve");
     while !until.is_over() {
-        for record in &ring.wait(Some(TICK))? {
-            let event: &Event = record?.view()?;
-            let (command, args) = (text(&event.command), text(&event.args));
-            let more = if event.args_len > 256 { " ..." } else { "" };
-            println!(
-                "{:7} {:7} {:5} {command:16} {args}{more}",
-                event.pid, event.ppid, event.uid
-            );
+        for event in &ring.wait(Some(TICK))? {
+            let execsnoop::event {
+                pid,
+                ppid,
+                uid,
+                args_len,
+                comm,
+                args,
+                ..
+            } = event?;
+            let more = if *args_len > 256 { " ..." } else { "" };
+            println!("{pid:7} {ppid:7} {uid:5} {comm:16} {args}{more}");
         }
     }
     Ok(())

@@ -7,8 +7,6 @@ mod common;
 
 use common::{Args, Outcome, started};
 use rawbpf::attach::KprobeMulti;
-use rawbpf::map::PerCpu;
-use rawbpf::open::OpenObject;
 use rawbpf::symbols::Symbols;
 
 const HELP: &str = "\
@@ -18,7 +16,7 @@ usage: funccount PATTERN [--pid PID] [--duration SECONDS]
 example: funccount 'vfs_*'
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/funccount.bpf.o");
+rawbpf::include_bpf!("../fixtures/funccount.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
@@ -26,19 +24,18 @@ fn main() -> Outcome {
     let pattern: String = args.operand("PATTERN");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?
-        .set(&pid.unwrap_or_default())?;
+    let mut open = funccount::open()?;
+    open.rodata.targ_tgid = pid.unwrap_or_default();
     let symbols = Symbols::of_kernel()?;
-    let object = open.load()?;
-    let program = object.program("called")?;
-    let link = program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str()))?;
+    let counter = open.load()?;
+    let program = &counter.programs.called;
+    let link = program.attach(&KprobeMulti::pattern(pattern.as_str()))?;
     started(&format!("counting calls of {pattern}"));
     until.sleep();
     link.detach()?;
 
     let mut counts = Vec::new();
-    for entry in &object.map("counts")?.typed::<u64, PerCpu<u64>>()? {
+    for entry in &counter.maps.counts {
         let (address, of_each_cpu) = entry?;
         counts.push((of_each_cpu.iter().sum::<u64>(), address));
     }

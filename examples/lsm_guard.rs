@@ -6,13 +6,10 @@
 
 mod common;
 
-use common::{Args, Outcome, TICK, started, text};
-use rawbpf::open::OpenObject;
-use rawbpf::ring::RingBuffer;
+use common::{Args, Outcome, TICK, started};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
 Lets nobody open a file until Ctrl-C, and prints who tried: process, user, command. Processes that have it open keep it.
@@ -20,16 +17,7 @@ Lets nobody open a file until Ctrl-C, and prints who tried: process, user, comma
 usage: lsm_guard FILE [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/lsm_guard.bpf.o");
-
-/// `struct event` of `fixtures/src/lsm_guard.bpf.c`, field by field.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    tgid: u32,
-    uid: u32,
-    command: [u8; 16],
-}
+rawbpf::include_bpf!("../fixtures/lsm_guard.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
@@ -40,18 +28,18 @@ fn main() -> Outcome {
         .map_err(|e| io::Error::new(e.kind(), format!("cannot look at {path}: {e}")))?;
     // The kernel encodes device numbers differently inside than for user space.
     let device = libc::major(file.dev()) << 20 | libc::minor(file.dev());
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_ino")?.set(&file.ino())?;
-    open.variable_mut("targ_dev")?.set(&device)?;
-    let object = open.load()?;
-    let mut ring = RingBuffer::new(object.map("events")?)?;
-    let _links = object.attach()?;
+    let mut open = lsm_guard::open()?;
+    open.rodata.targ_ino = file.ino();
+    open.rodata.targ_dev = device;
+    let guard = open.load()?;
+    let mut ring = guard.maps.events.ring()?;
+    let _links = guard.attach()?;
 
     started(&format!("guarding {path}"));
     while !until.is_over() {
-        for record in &ring.wait(Some(TICK))? {
-            let event: &Event = record?.view()?;
-            println!("{:7} {:5} {}", event.tgid, event.uid, text(&event.command));
+        for event in &ring.wait(Some(TICK))? {
+            let lsm_guard::event { tgid, uid, comm } = event?;
+            println!("{tgid:7} {uid:5} {comm}");
         }
     }
     Ok(())

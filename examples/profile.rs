@@ -6,11 +6,9 @@
 
 mod common;
 
-use common::{Args, Outcome, started, text};
+use common::{Args, Outcome, started};
 use rawbpf::attach::{Sampling, SoftwareEvent};
-use rawbpf::open::OpenObject;
 use rawbpf::symbols::{Frame, Symbolizer, Symbols};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const HELP: &str = "\
 Samples stacks, 99 times a second on each CPU. At Ctrl-C it prints each with its count, outermost function first:
@@ -19,49 +17,32 @@ command;function file:line;function file:line (inlined);function COUNT
 usage: profile [--pid PID] [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/profile.bpf.o");
-
-/// `struct sample` of `fixtures/src/profile.bpf.c`.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Sample {
-    tgid: u32,
-    kernel_stack: i32,
-    user_stack: i32,
-    comm: [u8; 16],
-}
-rawbpf::layout!(Sample {
-    tgid,
-    kernel_stack,
-    user_stack,
-    comm
-});
+rawbpf::include_bpf!("../fixtures/profile.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let pid: Option<u32> = args.option("--pid");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?
-        .set(&pid.unwrap_or_default())?;
-    let object = open.load()?;
+    let mut open = profile::open()?;
+    open.rodata.targ_tgid = pid.unwrap_or_default();
+    let profile = open.load()?;
     let clock = Sampling::software(SoftwareEvent::CpuClock).frequency(99);
-    let link = object.program("tick")?.attach_sampling(&clock)?;
+    let link = profile.programs.tick.attach(&clock)?;
     started("sampling stacks");
     until.sleep();
     drop(link);
 
-    let stacks = object.map("stacks")?.typed::<u32, [u64; 127]>()?;
+    let stacks = &profile.maps.stacks;
     let frames = |id: i32| -> rawbpf::Result<Vec<u64>> {
         let stack = u32::try_from(id).map_or(Ok(None), |id| stacks.get(&id))?;
         let inner_first = stack.into_iter().flatten();
         Ok(inner_first.take_while(|address| *address != 0).collect())
     };
     let mut names = Symbolizer::new(Symbols::of_kernel()?);
-    for entry in &object.map("counts")?.typed::<Sample, u64>()? {
+    for entry in &profile.maps.counts {
         let (sample, count) = entry?;
-        let mut line = vec![text(&sample.comm)];
+        let mut line = vec![sample.comm.to_string()];
         let user = names.process(sample.tgid, &frames(sample.user_stack)?);
         let kernel = names.kernel(&frames(sample.kernel_stack)?);
         line.extend(user.into_iter().rev().map(name));

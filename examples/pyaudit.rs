@@ -7,13 +7,10 @@
 
 mod common;
 
-use common::{Args, Outcome, TICK, started, text};
+use common::{Args, Outcome, TICK, started};
 use rawbpf::attach::{Processes, Usdt};
-use rawbpf::open::OpenObject;
-use rawbpf::ring::RingBuffer;
 use std::io;
 use std::path::{Path, PathBuf};
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
 Prints the audit events of a python3 process until it ends.
@@ -21,15 +18,7 @@ Prints the audit events of a python3 process until it ends.
 usage: pyaudit PID [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/pyaudit.bpf.o");
-
-/// `struct event` of `fixtures/src/pyaudit.bpf.c`, field by field.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    pid: u32,
-    name: [u8; 60],
-}
+rawbpf::include_bpf!("../fixtures/pyaudit.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
@@ -40,17 +29,17 @@ fn main() -> Outcome {
     if !process.exists() {
         return Err(io::Error::other(format!("there is no process {pid}")).into());
     }
-    let object = OpenObject::from_bytes(OBJECT)?.load()?;
-    let mut ring = RingBuffer::new(object.map("events")?)?;
+    let audit = pyaudit::open()?.load()?;
+    let mut ring = audit.maps.events.ring()?;
     let probe = Usdt::new(process.join("exe"), "python", "audit");
     let probe = probe.processes(Processes::Pid(pid));
-    let _link = object.program("audit")?.attach_usdt(&probe)?;
+    let _link = audit.programs.audit.attach(&probe)?;
 
     started(&format!("listening to process {pid}"));
     while !until.is_over() && is_running(&process) {
-        for record in &ring.wait(Some(TICK))? {
-            let event: &Event = record?.view()?;
-            println!("{:7} {}", event.pid, text(&event.name));
+        for event in &ring.wait(Some(TICK))? {
+            let pyaudit::event { pid, name } = event?;
+            println!("{pid:7} {name}");
         }
     }
     Ok(())

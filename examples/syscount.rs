@@ -6,8 +6,6 @@
 mod common;
 
 use common::{Args, Outcome, started};
-use rawbpf::map::PerCpu;
-use rawbpf::open::OpenObject;
 use syscalls::Sysno;
 
 const HELP: &str = "\
@@ -16,24 +14,23 @@ Counts system calls until Ctrl-C, then prints each with its count, most frequent
 usage: syscount [--pid PID] [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/syscount.bpf.o");
+rawbpf::include_bpf!("../fixtures/syscount.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let pid: Option<u32> = args.option("--pid");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?
-        .set(&pid.unwrap_or_default())?;
-    let object = open.load()?;
-    let links = object.attach()?;
+    let mut open = syscount::open()?;
+    open.rodata.targ_tgid = pid.unwrap_or_default();
+    let counter = open.load()?;
+    let links = counter.attach()?;
     started("counting system calls");
     until.sleep();
     drop(links);
 
     let mut counts = Vec::new();
-    for entry in &object.map("counts")?.typed::<u32, PerCpu<u64>>()? {
+    for entry in &counter.maps.counts {
         let (number, of_each_cpu) = entry?;
         counts.push((of_each_cpu.iter().sum::<u64>(), number));
     }

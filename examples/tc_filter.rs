@@ -7,7 +7,6 @@ mod common;
 
 use common::{Args, Outcome, started};
 use rawbpf::attach::Tcx;
-use rawbpf::open::OpenObject;
 
 const HELP: &str = "\
 Drops incoming IPv4 packets to a port, TCP and UDP, until Ctrl-C.
@@ -15,7 +14,7 @@ Drops incoming IPv4 packets to a port, TCP and UDP, until Ctrl-C.
 usage: tc_filter INTERFACE PORT [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/tc_filter.bpf.o");
+rawbpf::include_bpf!("../fixtures/tc_filter.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
@@ -23,17 +22,17 @@ fn main() -> Outcome {
     let port: u16 = args.operand("PORT");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("port")?.set(&port)?;
-    let object = open.load()?;
-    let program = object.program("drop_port")?;
-    let link = program.attach_tcx(&Tcx::ingress(interface.as_str()))?;
+    let mut open = tc_filter::open()?;
+    open.rodata.port = port;
+    let filter = open.load()?;
+    let program = &filter.programs.drop_port;
+    let link = program.attach(&Tcx::ingress(interface.as_str()))?;
     started(&format!("dropping packets to port {port} on {interface}"));
     until.sleep();
     // Dropping the link would detach as well; this way an error is seen.
     link.detach()?;
 
-    let [passed, dropped] = ["passed", "dropped"].map(|name| object.live::<u64>(name));
-    println!("{} passed, {} dropped", passed?.get(), dropped?.get());
+    let (passed, dropped) = (filter.bss.passed.get(), filter.bss.dropped.get());
+    println!("{passed} passed, {dropped} dropped");
     Ok(())
 }

@@ -5,11 +5,8 @@
 
 mod common;
 
-use common::{Args, Outcome, TICK, address, started, text};
-use rawbpf::open::OpenObject;
-use rawbpf::ring::RingBuffer;
+use common::{Args, Outcome, TICK, address, started};
 use std::net::SocketAddr;
-use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 const HELP: &str = "\
 Prints every attempted TCP connection: process, user, command, address and port.
@@ -17,39 +14,25 @@ Prints every attempted TCP connection: process, user, command, address and port.
 usage: tcpconnect [--pid PID] [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/tcpconnect.bpf.o");
-
-/// `struct event` of `fixtures/src/tcpconnect.bpf.c`, field by field.
-#[derive(FromBytes, Immutable, KnownLayout)]
-#[repr(C)]
-struct Event {
-    tgid: u32,
-    uid: u32,
-    family: u16,
-    port: u16,
-    address: [u8; 16],
-    command: [u8; 16],
-}
+rawbpf::include_bpf!("../fixtures/tcpconnect.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let pid: Option<u32> = args.option("--pid");
     let until = args.until()?;
 
-    let mut open = OpenObject::from_bytes(OBJECT)?;
-    open.variable_mut("targ_tgid")?
-        .set(&pid.unwrap_or_default())?;
-    let object = open.load()?;
-    let mut ring = RingBuffer::new(object.map("events")?)?;
-    let _links = object.attach()?;
+    let mut open = tcpconnect::open()?;
+    open.rodata.targ_tgid = pid.unwrap_or_default();
+    let tracer = open.load()?;
+    let mut ring = tracer.maps.events.ring()?;
+    let _links = tracer.attach()?;
 
     started("watching connect");
     while !until.is_over() {
-        for record in &ring.wait(Some(TICK))? {
-            let event: &Event = record?.view()?;
-            let to = SocketAddr::new(address(event.family, event.address), event.port);
-            let command = text(&event.command);
-            println!("{:7} {:5} {command:16} {to}", event.tgid, event.uid);
+        for event in &ring.wait(Some(TICK))? {
+            let event = event?;
+            let to = SocketAddr::new(address(event.family, event.daddr), event.dport);
+            println!("{:7} {:5} {:16} {to}", event.tgid, event.uid, event.comm);
         }
     }
     Ok(())

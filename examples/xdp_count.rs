@@ -7,7 +7,6 @@ mod common;
 
 use common::{Args, Outcome, started};
 use rawbpf::attach::Xdp;
-use rawbpf::open::OpenObject;
 
 const HELP: &str = "\
 Counts the packets that an interface receives until Ctrl-C, by IPv4 protocol.
@@ -15,26 +14,25 @@ Counts the packets that an interface receives until Ctrl-C, by IPv4 protocol.
 usage: xdp_count INTERFACE [--duration SECONDS]
 ";
 
-const OBJECT: &[u8] = include_bytes!("../fixtures/xdp.bpf.o");
+rawbpf::include_bpf!("../fixtures/xdp.bpf.o");
 
 fn main() -> Outcome {
     let mut args = Args::new(HELP);
     let interface: String = args.operand("INTERFACE");
     let until = args.until()?;
 
-    let object = OpenObject::from_bytes(OBJECT)?.load()?;
-    let by_protocol = object.live::<[u64; 256]>("by_protocol")?;
-    let program = object.program("count_packets")?;
-    let link = program.attach_xdp(&Xdp::on(interface.as_str()))?;
+    let counter = xdp::open()?.load()?;
+    let program = &counter.programs.count_packets;
+    let link = program.attach(&Xdp::on(interface.as_str()))?;
     started(&format!("counting on {interface}"));
     until.sleep();
     link.detach()?;
 
-    let counts = by_protocol.get();
+    let counts = counter.bss.by_protocol.get();
     for (protocol, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         println!("{:8} {count}", name(protocol));
     }
-    let other = object.live::<u64>("seen")?.get() - counts.iter().sum::<u64>();
+    let other = counter.bss.seen.get() - counts.iter().sum::<u64>();
     println!("{:8} {other}", "not IPv4");
     Ok(())
 }

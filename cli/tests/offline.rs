@@ -485,3 +485,45 @@ fn types_of_modules_are_put_together_with_the_kernels() {
     let expected = "changed:\n  struct own:\n    - a: offset 0, 4 bytes, int\n    + b: offset 0, 4 bytes, int\n";
     assert_eq!(diff, expected);
 }
+
+#[test]
+fn bindings_are_printed_as_the_macro_makes_them() {
+    let object = fixture("maps.bpf.o");
+    let object = object.to_str().unwrap();
+    let text = ran(&["gen", "rust", object]).unwrap();
+    for part in [
+        "\npub mod maps {\n",
+        "pub hash: ::rawbpf::map::Map<key, value>,",
+        "pub ring: ::rawbpf::ring::RingMap<[u8]>,",
+        "::core::include_bytes!(\"/",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+    let options = [
+        "gen",
+        "rust",
+        object,
+        "--mod",
+        "traffic",
+        "--event",
+        "ring=value",
+        "--derive",
+        "PartialEq,Eq",
+        "--optional",
+        "hash",
+        "--types",
+        "prefix",
+    ];
+    let text = ran(&options).unwrap();
+    for part in [
+        "\npub mod traffic {\n",
+        "pub ring: ::rawbpf::ring::RingMap<value>,",
+        "pub hash: ::core::option::Option<::rawbpf::map::Map<key, value>>,",
+        "KnownLayout, PartialEq, Eq)]",
+        "pub struct prefix {",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+    let error = ran(&["gen", "rust", object, "--event", "rang=value"]).unwrap_err();
+    assert!(error.contains("did you mean `ring`?"), "{error}");
+}

@@ -6,7 +6,7 @@ use super::rust::Rust;
 use crate::btf::rust::{Definitions, Section, SectionVariable, comment, identifier};
 use crate::btf::{Btf, BtfBuilder, Space};
 use crate::kinds::{MapFlags, MapType};
-use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, Variable};
+use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, OpenProgram, Variable};
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 
@@ -144,7 +144,7 @@ impl Facts {
 fn definitions<'b>(btf: &'b Btf<'b>, options: &Rust<'_>) -> Definitions<'b> {
     let definitions = Definitions::beside(btf, ITEMS).for_rawbpf();
     let derives = options.derives.iter();
-    derives.fold(definitions, |definitions, path| definitions.derive(path))
+    derives.fold(definitions, Definitions::derive)
 }
 
 /// Whether the caller named only what there is.
@@ -188,12 +188,11 @@ fn map_facts(
     let options = events.options;
     let map = options.open.maps().get(index);
     let map = map.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such map"))?;
-    let (handle, note) = match map.origin() {
-        MapOrigin::Data(_) => (None, "global variables".to_owned()),
-        _ => {
-            let (handle, note) = maps::handle(events, definitions, map)?;
-            (Some(handle), note)
-        }
+    let (handle, note) = if let MapOrigin::Data(_) = map.origin() {
+        (None, "global variables".to_owned())
+    } else {
+        let (handle, note) = maps::handle(events, definitions, map)?;
+        (Some(handle), note)
     };
     Ok(MapFacts {
         index,
@@ -227,7 +226,7 @@ fn programs(open: &OpenObject) -> Vec<ProgramFacts> {
 
 /// The links have the names of programs and of struct_ops maps, in the order in which they are attached.
 fn links(open: &OpenObject) -> Vec<LinkFacts> {
-    let programs = open.programs().iter().map(|program| program.name());
+    let programs = open.programs().iter().map(OpenProgram::name);
     let maps = open.maps().iter();
     let maps = maps.filter(|map| map.origin() == MapOrigin::StructOps);
     let mut fields = Space::default();

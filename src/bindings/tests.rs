@@ -92,7 +92,9 @@ fn types_are_those_that_something_reaches() {
         .object(ObjectBytes::Include("/a \"b\"/c".into()))
         .write()
         .unwrap();
-    assert!(text.contains("\nmod snoop {") && text.contains("pub struct trace_event_raw_sys_enter {"));
+    assert!(
+        text.contains("\nmod snoop {") && text.contains("pub struct trace_event_raw_sys_enter {")
+    );
     assert!(text.contains(r#"include_bytes!("/a \"b\"/c")"#), "{text}");
 }
 

@@ -34,6 +34,10 @@ impl<const N: usize> CharArray<N> {
     }
 
     /// The text, with `\u{fffd}` for what is not UTF-8.
+    #[allow(
+        clippy::wrong_self_convention,
+        reason = "a copy could not lend the text"
+    )]
     pub fn to_str_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.text())
     }
