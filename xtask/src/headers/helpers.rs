@@ -138,21 +138,20 @@ const FASTCALL: &str = "
 /// Appends a comment, in as many lines as it takes.
 fn push_comment(text: &mut String, about: &str) {
     if about.len() + "/*  */".len() <= WIDTH {
-        text.push_str(&format!("/* {about} */\n"));
+        text.extend(["/* ", about, " */\n"]);
         return;
     }
-    text.push_str("/*\n");
-    let mut line = " *".to_owned();
+    text.push_str("/*");
+    // As if the line were full, so that the first word starts another.
+    let mut width = WIDTH;
     for word in about.split(' ') {
-        if line.len() + 1 + word.len() > WIDTH {
-            text.push_str(&line);
-            text.push('\n');
-            line = " *".to_owned();
+        if width + 1 + word.len() > WIDTH {
+            text.push_str("\n *");
+            width = " *".len();
         }
-        line.push(' ');
-        line.push_str(word);
+        text.extend([" ", word]);
+        width += 1 + word.len();
     }
-    text.push_str(&line);
     text.push_str("\n */\n");
 }
 
