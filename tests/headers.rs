@@ -76,9 +76,10 @@ fn every_header_can_be_included_alone() {
     for header in HEADERS {
         let header = format!("-DHEADER=<bpf/{header}>");
         // The table of helpers is part of bpf_helpers.h, which has the integer types.
-        let options: &[&str] = match header.contains("helper_defs") {
-            true => &[&header, X86, VMLINUX],
-            false => &[&header, X86],
+        let options: &[&str] = if header.contains("helper_defs") {
+            &[&header, X86, VMLINUX]
+        } else {
+            &[&header, X86]
         };
         built(compiler, "alone.bpf.c", "bpfel", options);
     }
