@@ -47,7 +47,7 @@ enum __bpf_usdt_arg_type {
 	BPF_USDT_ARG_SIB,
 };
 
-/* In C, vmlinux.h alone has a type of that name. */
+/* C itself has no type `bool`; vmlinux.h does. */
 #ifdef __VMLINUX_H__
 #define ___bpf_usdt_bool bool
 #else
