@@ -33,19 +33,12 @@ pub(super) fn all() -> Result<Vec<Helper<'static>>> {
 
 impl<'t> Helper<'t> {
     fn parse(row: &'t str) -> Result<Self> {
-        let mut fields = row.split(" | ");
-        let (Some(number), Some(since), Some(prototype), Some(description), None) = (
-            fields.next(),
-            fields.next(),
-            fields.next(),
-            fields.next(),
-            fields.next(),
-        ) else {
+        let fields: Vec<&str> = row.split(" | ").collect();
+        let [number, since, prototype, description] = fields[..] else {
             bail!("not `number | version | prototype | description`");
         };
         let (head, _) = prototype.split_once('(').context("no parameters")?;
-        let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
-        let result = head.trim_end_matches(is_name);
+        let result = head.trim_end_matches(is_in_names);
         let (_, name) = head.split_at(result.len());
         let (_, parameters) = prototype.split_at(head.len());
         ensure!(name.starts_with("bpf_"), "no name of a helper");
@@ -66,18 +59,9 @@ impl<'t> Helper<'t> {
 
     /// The structures that the prototype mentions.
     fn structs(&self) -> impl Iterator<Item = &'t str> {
-        let words = [self.result, self.parameters].map(|text| {
-            text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-                .filter(|word| !word.is_empty())
-        });
-        let [result, parameters] = words;
-        let before = std::iter::once("").chain(parameters.clone());
-        let in_parameters = parameters.zip(before);
-        let in_result = result.clone().skip(1).zip(result);
-        in_result
-            .chain(in_parameters)
-            .filter(|(_, before)| *before == "struct")
-            .map(|(name, _)| name)
+        let texts = [self.result, self.parameters].into_iter();
+        let mentions = texts.flat_map(|text| text.split("struct ").skip(1));
+        mentions.filter_map(|rest| rest.split(|char| !is_in_names(char)).next())
     }
 
     /// The helper as a constant pointer to a function: a call through it is a call of the number.
@@ -91,6 +75,10 @@ impl<'t> Helper<'t> {
         } = self;
         format!("static {result}(*const {name}){parameters} = (void *){number};\n")
     }
+}
+
+fn is_in_names(char: char) -> bool {
+    char.is_ascii_alphanumeric() || char == '_'
 }
 
 /// The header's text.
