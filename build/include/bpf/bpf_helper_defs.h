@@ -7,7 +7,6 @@
 #ifndef __BPF_HELPER_DEFS__
 #define __BPF_HELPER_DEFS__
 
-struct ;
 struct __sk_buff;
 struct bpf_dynptr;
 struct bpf_fib_lookup;
@@ -40,7 +39,7 @@ struct sk_msg_md;
 struct sk_reuseport_md;
 struct sockaddr;
 struct socket;
-struct task_;
+struct task_struct;
 struct tcp6_sock;
 struct tcp_request_sock;
 struct tcp_sock;

@@ -68,7 +68,7 @@ typedef __u32 __wsum;
 
 /* `___bpf_fill(ARRAY, ARGS)` stores each argument, a number or a pointer, in the next element of an array of 64-bit numbers. */
 #define ___bpf_fill(arr, args...) ___bpf_apply(___bpf_fill, ___bpf_narg(args))(arr, 0, ##args)
-#define ___bpf_fill0(arr, at) do {} while (0)
+#define ___bpf_fill0(arr, at, ...) do {} while (0)
 #define ___bpf_fill1(arr, at, x) (arr)[at] = (unsigned long long)(x)
 #define ___bpf_fill2(arr, at, x, args...) ___bpf_fill1(arr, at, x); ___bpf_fill1(arr, (at) + 1, args)
 #define ___bpf_fill3(arr, at, x, args...) ___bpf_fill1(arr, at, x); ___bpf_fill2(arr, (at) + 1, args)

@@ -596,7 +596,7 @@ ____##name(unsigned long long *ctx __attribute__((unused)) ___bpf_ctx_decl(args)
 
 /* The arguments, with a comma before each; `n` is the number of the context's numbers before them. */
 #define ___bpf_ctx_arg(args...) ___bpf_apply(___bpf_ctx_arg, ___bpf_narg2(args))(0, ##args)
-#define ___bpf_ctx_arg0(n)
+#define ___bpf_ctx_arg0(n, ...)
 #define ___bpf_ctx_arg1(n, t, x) , ___bpf_union_arg(t, x, n)
 #define ___bpf_ctx_arg2(n, t, x, args...) ___bpf_ctx_arg1(n, t, x) ___bpf_ctx_arg1(n + ___bpf_treg_cnt(t), args)
 #define ___bpf_ctx_arg3(n, t, x, args...) ___bpf_ctx_arg1(n, t, x) ___bpf_ctx_arg2(n + ___bpf_treg_cnt(t), args)

@@ -60,8 +60,12 @@ impl<'t> Helper<'t> {
     /// The structures that the prototype mentions.
     fn structs(&self) -> impl Iterator<Item = &'t str> {
         let texts = [self.result, self.parameters].into_iter();
-        let mentions = texts.flat_map(|text| text.split("struct ").skip(1));
-        mentions.filter_map(|rest| rest.split(|char| !is_in_names(char)).next())
+        let names = texts.flat_map(|text| {
+            let words = text.split(|char| !is_in_names(char));
+            let next = words.clone().skip(1);
+            words.zip(next).filter(|(word, _)| *word == "struct")
+        });
+        names.map(|(_, name)| name)
     }
 
     /// The helper as a constant pointer to a function: a call through it is a call of the number.
