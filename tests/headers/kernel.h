@@ -26,7 +26,15 @@ struct bpf_iter_num {
 };
 
 // The registers of each machine, where its kernel keeps them.
-#if defined(__TARGET_ARCH_x86) && defined(VMLINUX)
+#if defined(__i386__) && defined(VMLINUX)
+struct pt_regs {
+	unsigned long bx, cx, dx, si, di, bp, ax, ds, es, fs, gs, orig_ax, ip, cs, flags, sp, ss;
+};
+#elif defined(__i386__)
+struct pt_regs {
+	unsigned long ebx, ecx, edx, esi, edi, ebp, eax, xds, xes, xfs, xgs, orig_eax, eip, xcs, eflags, esp, xss;
+};
+#elif defined(__TARGET_ARCH_x86) && defined(VMLINUX)
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };

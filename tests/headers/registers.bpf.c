@@ -12,7 +12,10 @@
 READ(parm1, PT_REGS_PARM1)
 READ(parm2, PT_REGS_PARM2)
 READ(parm3, PT_REGS_PARM3)
+#if ARGS >= 4
 READ(parm4, PT_REGS_PARM4)
+READ(parm4_core, PT_REGS_PARM4_CORE)
+#endif
 #if ARGS >= 5
 READ(parm5, PT_REGS_PARM5)
 #endif
@@ -39,7 +42,7 @@ READ(syscall5, PT_REGS_PARM5_SYSCALL)
 READ(syscall6, PT_REGS_PARM6_SYSCALL)
 
 #define EVERY_CORE_READ(x) \
-	(PT_REGS_PARM1_CORE(x) + PT_REGS_PARM2_CORE(x) + PT_REGS_PARM3_CORE(x) + PT_REGS_PARM4_CORE(x) + \
+	(PT_REGS_PARM1_CORE(x) + PT_REGS_PARM2_CORE(x) + PT_REGS_PARM3_CORE(x) + \
 	 PT_REGS_RET_CORE(x) + PT_REGS_RC_CORE(x) + PT_REGS_SP_CORE(x) + PT_REGS_IP_CORE(x) + PT_REGS_PARM1_SYSCALL(x) + \
 	 PT_REGS_PARM1_CORE_SYSCALL(x) + PT_REGS_PARM2_CORE_SYSCALL(x) + PT_REGS_PARM3_CORE_SYSCALL(x) + \
 	 PT_REGS_PARM4_CORE_SYSCALL(x) + PT_REGS_PARM5_CORE_SYSCALL(x) + PT_REGS_PARM6_CORE_SYSCALL(x))
@@ -58,9 +61,9 @@ long return_addresses(struct pt_regs *ctx)
 }
 
 SEC("kprobe/f")
-int BPF_KPROBE(probe, int first, const char *second, long third, unsigned int fourth)
+int BPF_KPROBE(probe, int first, const char *second, long third)
 {
-	return first + (second != NULL) + third + fourth;
+	return first + (second != NULL) + third;
 }
 
 SEC("kretprobe/f")

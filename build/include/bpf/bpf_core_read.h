@@ -8,7 +8,7 @@
 
 #include "bpf_helpers.h"
 
-/* --- The kinds of relocations, as compilers and loaders number them ------------------------------------------------------ */
+/* --- The kinds of relocations, as compilers and loaders number them ----------------------------------------------- */
 
 /* For __builtin_preserve_field_info. */
 enum bpf_field_info_kind {
@@ -51,7 +51,7 @@ enum bpf_enum_value_kind {
 	BPF_ENUMVAL_VALUE = 1,
 };
 
-/* --- How compilers are asked ------------------------------------------------------------------------------------------------ */
+/* --- How compilers are asked -------------------------------------------------------------------------------------- */
 
 /* gcc must not see a null pointer, which it would fold before it sees the type: it gets the address of nothing. */
 #ifdef __clang__
@@ -77,7 +77,7 @@ enum bpf_enum_value_kind {
 #define ___bpf_enum_value(type, value, kind) __builtin_preserve_enum_value(___bpf_typeof(type), value, kind)
 #endif
 
-/* --- Questions about fields, types and enumerators --------------------------------------------------------------------------- */
+/* --- Questions about fields, types and enumerators ---------------------------------------------------------------- */
 
 /* 1 if the kernel has the field, otherwise 0. Given as `task->pid` or as `struct task_struct, pid`; so in the next two. */
 #define bpf_core_field_exists(field...) \
@@ -114,7 +114,7 @@ enum bpf_enum_value_kind {
 #define bpf_core_enum_value(enum_type, enum_value) \
 	___bpf_enum_value(enum_type, enum_value, BPF_ENUMVAL_VALUE)
 
-/* --- Single reads --------------------------------------------------------------------------------------------------------------- */
+/* --- Single reads ------------------------------------------------------------------------------------------------- */
 
 /*
  * As the helpers without "core", from `src`, an address such as `&task->pid`, relocated. User memory must have a type of the
@@ -135,7 +135,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define bpf_core_cast(ptr, type) \
 	((__typeof__(type) *)bpf_rdonly_cast((ptr), bpf_core_type_id_kernel(type)))
 
-/* --- Bitfields --------------------------------------------------------------------------------------------------------------------- */
+/* --- Bitfields ---------------------------------------------------------------------------------------------------- */
 
 #define __CORE_RELO(src, field, info) __builtin_preserve_field_info((src)->field, BPF_FIELD_##info)
 
@@ -210,7 +210,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 	} \
 })
 
-/* --- Building blocks of the reads through several pointers ------------------------------------------------------------------------- */
+/* --- Building blocks of the reads through several pointers -------------------------------------------------------- */
 
 #define ___concat(a, b) a##b
 #define ___apply(fn, n) ___concat(fn, n)
@@ -296,7 +296,7 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define ___core_read9(fn, fn_ptr, dst, so_far, at, a, ...) \
 	___core_step(fn_ptr, so_far, at, a); ___core_read8(fn, fn_ptr, dst, so_far->a, ___ptr, __VA_ARGS__)
 
-/* --- Reads through several pointers -------------------------------------------------------------------------------------------------- */
+/* --- Reads through several pointers ------------------------------------------------------------------------------- */
 
 /*
  * `BPF_CORE_READ_INTO(&name, task, mm, exe_file, f_inode)` reads `task->mm->exe_file->f_inode` into a variable, with one helper

@@ -512,7 +512,7 @@ static long (*const bpf_msg_pop_data)(struct sk_msg_md *msg, __u32 start, __u32 
 /* Reports a movement of an infrared pointing device. 0. Since Linux 5.0. */
 static long (*const bpf_rc_pointer_rel)(void *ctx, __s32 rel_x, __s32 rel_y) = (void *)92;
 
-/* Takes the lock in a map's value; until it is released, no helper may be called. 0. Since Linux 5.1. */
+/* Takes the lock in a map's value; until it is released, no other helper may be called. 0. Since Linux 5.1. */
 static long (*const bpf_spin_lock)(struct bpf_spin_lock *lock) = (void *)93;
 
 /* Releases the lock in a map's value. 0. Since Linux 5.1. */
@@ -957,8 +957,8 @@ static long (*const bpf_xdp_store_bytes)(struct xdp_md *xdp_md, __u32 offset, vo
 static long (*const bpf_copy_from_user_task)(void *dst, __u32 size, const void *user_ptr, struct task_struct *tsk, __u64 flags) = (void *)191;
 
 /*
- * Sets the packet's time: BPF_SKB_TSTAMP_DELIVERY_MONO in nanoseconds of CLOCK_MONOTONIC, or BPF_SKB_TSTAMP_UNSPEC to
- * clear. 0 or a negative error. Since Linux 5.18.
+ * Sets the packet's time in nanoseconds of the clock that tstamp_type names: BPF_SKB_CLOCK_MONOTONIC or
+ * BPF_SKB_CLOCK_TAI; BPF_SKB_CLOCK_REALTIME, with 0 as the time, clears it. 0 or a negative error. Since Linux 5.18.
  */
 static long (*const bpf_skb_set_tstamp)(struct __sk_buff *skb, __u64 tstamp, __u32 tstamp_type) = (void *)192;
 

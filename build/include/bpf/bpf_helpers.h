@@ -26,7 +26,7 @@ typedef __u32 __wsum;
 
 #include "bpf_helper_defs.h"
 
-/* --- Building blocks of macros ------------------------------------------------------------------------------------- */
+/* --- Building blocks of macros ------------------------------------------------------------------------------------ */
 
 #ifndef ___bpf_concat
 #define ___bpf_concat(a, b) a##b
@@ -68,7 +68,7 @@ typedef __u32 __wsum;
 
 /* `___bpf_fill(ARRAY, ARGS)` stores each argument, a number or a pointer, in the next element of an array of 64-bit numbers. */
 #define ___bpf_fill(arr, args...) ___bpf_apply(___bpf_fill, ___bpf_narg(args))(arr, 0, ##args)
-#define ___bpf_fill0(arr, at) do {} while (0)
+#define ___bpf_fill0(arr, at, ...) do {} while (0)
 #define ___bpf_fill1(arr, at, x) (arr)[at] = (unsigned long long)(x)
 #define ___bpf_fill2(arr, at, x, args...) ___bpf_fill1(arr, at, x); ___bpf_fill1(arr, (at) + 1, args)
 #define ___bpf_fill3(arr, at, x, args...) ___bpf_fill1(arr, at, x); ___bpf_fill2(arr, (at) + 1, args)
@@ -82,7 +82,7 @@ typedef __u32 __wsum;
 #define ___bpf_fill11(arr, at, x, args...) ___bpf_fill1(arr, at, x); ___bpf_fill10(arr, (at) + 1, args)
 #define ___bpf_fill12(arr, at, x, args...) ___bpf_fill1(arr, at, x); ___bpf_fill11(arr, (at) + 1, args)
 
-/* --- Sections and definitions of maps -------------------------------------------------------------------------------- */
+/* --- Sections and definitions of maps ----------------------------------------------------------------------------- */
 
 /*
  * The section that a program, map or variable is in tells the loader what it is. `used` keeps it although nothing refers to
@@ -144,7 +144,7 @@ enum libbpf_tristate {
 #define bpf_ksym_exists(sym) (!!sym)
 #endif
 
-/* --- Attributes -------------------------------------------------------------------------------------------------------- */
+/* --- Attributes --------------------------------------------------------------------------------------------------- */
 
 /* Kernel headers define it without `inline`. */
 #undef __always_inline
@@ -177,7 +177,7 @@ enum libbpf_tristate {
 #define __arg_untrusted __attribute__((btf_decl_tag("arg:untrusted")))
 #define __arg_arena __attribute__((btf_decl_tag("arg:arena")))
 
-/* --- What vmlinux.h lacks, being made of types alone -------------------------------------------------------------------- */
+/* --- What vmlinux.h lacks, being made of types alone -------------------------------------------------------------- */
 
 #ifndef NULL
 #define NULL ((void *)0)
@@ -206,7 +206,7 @@ enum libbpf_tristate {
 #define unlikely(x) (__builtin_expect(!!(x), 0))
 #endif
 
-/* --- What the compiler may not do ----------------------------------------------------------------------------------------- */
+/* --- What the compiler may not do --------------------------------------------------------------------------------- */
 
 /* Keep memory in registers across this point, or move an access over it. */
 #ifndef barrier
@@ -226,7 +226,7 @@ enum libbpf_tristate {
 #define __bpf_unreachable() __builtin_trap()
 #endif
 
-/* --- Tail calls ------------------------------------------------------------------------------------------------------------ */
+/* --- Tail calls --------------------------------------------------------------------------------------------------- */
 
 /*
  * bpf_tail_call with a constant index, which the JIT makes a direct jump. It can do so only if the map and the index of a call
@@ -250,7 +250,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map, con
 }
 #endif
 
-/* --- Text ------------------------------------------------------------------------------------------------------------------ */
+/* --- Text --------------------------------------------------------------------------------------------------------- */
 
 /* Without global data (before Linux 5.2), formats are on the stack. */
 #ifdef BPF_NO_GLOBAL_DATA
@@ -302,7 +302,7 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map, con
 	bpf_stream_vprintk(stream_id, ___fmt, ___param, sizeof(___param)); \
 })
 
-/* --- Loops, since Linux 6.4 --------------------------------------------------------------------------------------------------- */
+/* --- Loops, since Linux 6.4 --------------------------------------------------------------------------------------- */
 
 struct bpf_iter_num;
 

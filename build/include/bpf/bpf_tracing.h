@@ -11,7 +11,7 @@
 
 #include "bpf_helpers.h"
 
-/* --- The machine -------------------------------------------------------------------------------------------------------------- */
+/* --- The machine -------------------------------------------------------------------------------------------------- */
 
 #if defined(__TARGET_ARCH_x86)
 #define bpf_target_x86
@@ -67,7 +67,7 @@
 #define __BPF_TARGET_MISSING "GCC error \"whose registers? define __TARGET_ARCH_x86 (_arm64, _riscv, ...)\""
 #endif
 
-/* --- Registers, machine by machine ------------------------------------------------------------------------------------------------ */
+/* --- Registers, machine by machine -------------------------------------------------------------------------------- */
 
 /*
  * Fields of struct pt_regs: __PT_PARMn_REG has the n-th argument of a function, __PT_PARMn_SYSCALL_REG that of a system call,
@@ -321,7 +321,7 @@ struct pt_regs___s390 {
 
 #endif
 
-/* --- What most machines have in common ------------------------------------------------------------------------------------------------ */
+/* --- What most machines have in common ---------------------------------------------------------------------------- */
 
 struct pt_regs;
 
@@ -372,7 +372,7 @@ struct pt_regs;
 #define __PT_PARM7_SYSCALL_REG __PT_PARM7_REG
 #endif
 
-/* --- Registers by their use ------------------------------------------------------------------------------------------------------------- */
+/* --- Registers by their use --------------------------------------------------------------------------------------- */
 
 /* A field of the registers, directly, or by a helper wherever the kernel keeps it (for which include bpf_core_read.h). */
 #ifdef bpf_target_defined
@@ -452,7 +452,7 @@ struct pt_regs;
 #define BPF_KRETPROBE_READ_RET_IP(ip, ctx) BPF_KPROBE_READ_RET_IP(ip, ctx)
 #endif
 
-/* --- Programs with arguments --------------------------------------------------------------------------------------------------------------- */
+/* --- Programs with arguments -------------------------------------------------------------------------------------- */
 
 /*
  * Defines a program whose context is a pointer to `type`, which calls the function whose body follows, with the context as
@@ -540,7 +540,7 @@ static __always_inline __typeof__(name(0)) ____##name(struct pt_regs *ctx __attr
 			      (unsigned long long)PT_REGS_PARM6_CORE_SYSCALL(regs), \
 			      (unsigned long long)PT_REGS_PARM7_CORE_SYSCALL(regs))
 
-/* --- Programs with structures as arguments ------------------------------------------------------------------------------------------------------ */
+/* --- Programs with structures as arguments ------------------------------------------------------------------------ */
 
 /*
  * `int BPF_PROG2(name, struct pair, pair, int, code) { ... }` is BPF_PROG for functions that take structures by value: types and
@@ -596,7 +596,7 @@ ____##name(unsigned long long *ctx __attribute__((unused)) ___bpf_ctx_decl(args)
 
 /* The arguments, with a comma before each; `n` is the number of the context's numbers before them. */
 #define ___bpf_ctx_arg(args...) ___bpf_apply(___bpf_ctx_arg, ___bpf_narg2(args))(0, ##args)
-#define ___bpf_ctx_arg0(n)
+#define ___bpf_ctx_arg0(n, ...)
 #define ___bpf_ctx_arg1(n, t, x) , ___bpf_union_arg(t, x, n)
 #define ___bpf_ctx_arg2(n, t, x, args...) ___bpf_ctx_arg1(n, t, x) ___bpf_ctx_arg1(n + ___bpf_treg_cnt(t), args)
 #define ___bpf_ctx_arg3(n, t, x, args...) ___bpf_ctx_arg1(n, t, x) ___bpf_ctx_arg2(n + ___bpf_treg_cnt(t), args)

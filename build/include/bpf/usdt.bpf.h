@@ -47,7 +47,7 @@ enum __bpf_usdt_arg_type {
 	BPF_USDT_ARG_SIB,
 };
 
-/* In C, vmlinux.h alone has a type of that name. */
+/* C itself has no type `bool`; vmlinux.h does. */
 #ifdef __VMLINUX_H__
 #define ___bpf_usdt_bool bool
 #else
@@ -101,14 +101,13 @@ extern const _Bool LINUX_HAS_BPF_COOKIE __kconfig;
 /* The number of the specification: the cookie of the attachment, or what the address says. Negative if there is none. */
 static __always_inline int __bpf_usdt_spec_id(struct pt_regs *ctx)
 {
-	long ip;
-	int *id;
+	if (!LINUX_HAS_BPF_COOKIE) {
+		long ip = PT_REGS_IP(ctx);
+		int *id = bpf_map_lookup_elem(&__bpf_usdt_ip_to_spec_id, &ip);
 
-	if (LINUX_HAS_BPF_COOKIE)
-		return bpf_get_attach_cookie(ctx);
-	ip = PT_REGS_IP(ctx);
-	id = bpf_map_lookup_elem(&__bpf_usdt_ip_to_spec_id, &ip);
-	return id ? *id : -ESRCH;
+		return id ? *id : -ESRCH;
+	}
+	return bpf_get_attach_cookie(ctx);
 }
 
 static __always_inline struct __bpf_usdt_spec *___bpf_usdt_find_spec(struct pt_regs *ctx)

@@ -33,19 +33,12 @@ pub(super) fn all() -> Result<Vec<Helper<'static>>> {
 
 impl<'t> Helper<'t> {
     fn parse(row: &'t str) -> Result<Self> {
-        let mut fields = row.split(" | ");
-        let (Some(number), Some(since), Some(prototype), Some(description), None) = (
-            fields.next(),
-            fields.next(),
-            fields.next(),
-            fields.next(),
-            fields.next(),
-        ) else {
+        let fields: Vec<&str> = row.split(" | ").collect();
+        let [number, since, prototype, description] = fields[..] else {
             bail!("not `number | version | prototype | description`");
         };
         let (head, _) = prototype.split_once('(').context("no parameters")?;
-        let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
-        let result = head.trim_end_matches(is_name);
+        let result = head.trim_end_matches(is_in_names);
         let (_, name) = head.split_at(result.len());
         let (_, parameters) = prototype.split_at(head.len());
         ensure!(name.starts_with("bpf_"), "no name of a helper");
@@ -66,18 +59,13 @@ impl<'t> Helper<'t> {
 
     /// The structures that the prototype mentions.
     fn structs(&self) -> impl Iterator<Item = &'t str> {
-        let words = [self.result, self.parameters].map(|text| {
-            text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-                .filter(|word| !word.is_empty())
+        let texts = [self.result, self.parameters].into_iter();
+        let names = texts.flat_map(|text| {
+            let words = text.split(|char| !is_in_names(char));
+            let next = words.clone().skip(1);
+            words.zip(next).filter(|(word, _)| *word == "struct")
         });
-        let [result, parameters] = words;
-        let before = std::iter::once("").chain(parameters.clone());
-        let in_parameters = parameters.zip(before);
-        let in_result = result.clone().skip(1).zip(result);
-        in_result
-            .chain(in_parameters)
-            .filter(|(_, before)| *before == "struct")
-            .map(|(name, _)| name)
+        names.map(|(_, name)| name)
     }
 
     /// The helper as a constant pointer to a function: a call through it is a call of the number.
@@ -91,6 +79,10 @@ impl<'t> Helper<'t> {
         } = self;
         format!("static {result}(*const {name}){parameters} = (void *){number};\n")
     }
+}
+
+fn is_in_names(char: char) -> bool {
+    char.is_ascii_alphanumeric() || char == '_'
 }
 
 /// The header's text.
@@ -138,21 +130,20 @@ const FASTCALL: &str = "
 /// Appends a comment, in as many lines as it takes.
 fn push_comment(text: &mut String, about: &str) {
     if about.len() + "/*  */".len() <= WIDTH {
-        text.push_str(&format!("/* {about} */\n"));
+        text.extend(["/* ", about, " */\n"]);
         return;
     }
-    text.push_str("/*\n");
-    let mut line = " *".to_owned();
+    text.push_str("/*");
+    // As if the line were full, so that the first word starts another.
+    let mut width = WIDTH;
     for word in about.split(' ') {
-        if line.len() + 1 + word.len() > WIDTH {
-            text.push_str(&line);
-            text.push('\n');
-            line = " *".to_owned();
+        if width + 1 + word.len() > WIDTH {
+            text.push_str("\n *");
+            width = " *".len();
         }
-        line.push(' ');
-        line.push_str(word);
+        text.extend([" ", word]);
+        width += 1 + word.len();
     }
-    text.push_str(&line);
     text.push_str("\n */\n");
 }
 

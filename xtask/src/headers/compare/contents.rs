@@ -26,11 +26,11 @@ impl Contents {
         // Objects without types, or such as no loader opens, have only these.
         match Btf::from_file(path) {
             Ok(btf) => contents.add_types(&btf),
-            Err(error) => contents.add("types".to_owned(), error.to_string()),
+            Err(error) => contents.add("types".to_owned(), &error.to_string()),
         }
         match OpenObject::from_bytes_named("compared", &bytes) {
             Ok(object) => contents.add_core_relocations(&object),
-            Err(error) => contents.add("opening".to_owned(), error.to_string()),
+            Err(error) => contents.add("opening".to_owned(), &error.to_string()),
         }
         Ok(contents)
     }
@@ -50,9 +50,9 @@ impl Contents {
     }
 
     /// Adds what there is to say about something, of which there may be several.
-    fn add(&mut self, of: String, text: String) {
+    fn add(&mut self, of: String, text: &str) {
         let known = self.0.entry(of).or_default();
-        known.push_str(&text);
+        known.push_str(text);
         known.push(';');
     }
 
@@ -72,7 +72,7 @@ impl Contents {
                 text.push(' ');
                 text.extend(word.iter().map(|byte| format!("{byte:02x}")));
             }
-            self.add(format!("section {name}"), text);
+            self.add(format!("section {name}"), &text);
             for (offset, relocation) in section.relocations() {
                 let target = match relocation.target() {
                     RelocationTarget::Symbol(index) => name_of_symbol(file, index)?,
@@ -80,7 +80,7 @@ impl Contents {
                 };
                 let (flags, addend) = (relocation.flags(), relocation.addend());
                 let text = format!("{flags:?} {target} {addend}");
-                self.add(format!("relocation in {name} at {offset}"), text);
+                self.add(format!("relocation in {name} at {offset}"), &text);
             }
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Contents {
             let (address, size) = (symbol.address(), symbol.size());
             let flags = symbol.flags();
             let text = format!("in {place} at {address}, {size} bytes, {flags:?}");
-            self.add(format!("symbol {name}"), text);
+            self.add(format!("symbol {name}"), &text);
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Contents {
     fn add_types(&mut self, btf: &Btf<'_>) {
         for ty in btf.types().filter(is_root) {
             let of = format!("type {} {}", ty.kind(), ty.name());
-            self.add(of, inside(btf, &ty, 0));
+            self.add(of, &inside(btf, &ty, 0));
         }
     }
 
@@ -119,7 +119,7 @@ impl Contents {
             let of = format!("CO-RE in {} at {}", relocation.section, relocation.insn);
             let ty = shown(btf, relocation.type_id, 0);
             let text = format!("{} {} of {ty}", relocation.kind, relocation.access);
-            self.add(of, text);
+            self.add(of, &text);
         }
     }
 }

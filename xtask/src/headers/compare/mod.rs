@@ -150,6 +150,9 @@ impl Trial {
     }
 }
 
+/// How many differences of a source are printed.
+const SHOWN: usize = 8;
+
 /// Prints what is to be said about a source that is not equal.
 fn print(source: &Path, outcome: &Outcome) {
     let source = source.display();
@@ -159,7 +162,13 @@ fn print(source: &Path, outcome: &Outcome) {
         Outcome::OnlyOne(whose, error) => {
             println!("{source}: COMPILES ONLY WITH {whose}: {error}");
         }
-        Outcome::Different(how) => println!("{source}: DIFFERENT\n  {}", how.join("\n  ")),
+        Outcome::Different(how) => {
+            let shown = how.get(..SHOWN).unwrap_or(how);
+            println!("{source}: DIFFERENT\n  {}", shown.join("\n  "));
+            if how.len() > SHOWN {
+                println!("  and {} more", how.len() - SHOWN);
+            }
+        }
     }
 }
 

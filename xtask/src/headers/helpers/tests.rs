@@ -57,12 +57,14 @@ fn versions_are_those_that_the_library_states() {
 
 #[test]
 fn a_row_becomes_a_declaration() {
-    let helper = Helper::parse("7 | 4.1 | struct a *bpf_x(struct b *b, __u32 n) | Text.").unwrap();
+    let helper =
+        Helper::parse("7 | 4.1 | struct a_struct *bpf_x(struct b_struct *b, __u32 n) | Text.")
+            .unwrap();
     assert_eq!(
         helper.declaration(),
-        "static struct a *(*const bpf_x)(struct b *b, __u32 n) = (void *)7;\n"
+        "static struct a_struct *(*const bpf_x)(struct b_struct *b, __u32 n) = (void *)7;\n"
     );
-    assert!(helper.structs().eq(["a", "b"]));
+    assert!(helper.structs().eq(["a_struct", "b_struct"]));
     for row in [
         "1 | 4.1 | long bpf_x(void)",
         "1 | 4.1 | long bpf_x(void) | Text. | more",
