@@ -388,6 +388,20 @@ fn trace_shows_arguments_and_result() {
 }
 
 #[test]
+fn trace_shows_text() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::Kprobes);
+    // By name, because the function may be compiled into others.
+    let Ok(mut tool) = Running::try_start(&["trace", "getname_kernel"]) else {
+        return;
+    };
+    let status = Command::new("true").status();
+    assert!(status.unwrap().success());
+    let row = tool.wait_for(|row| row["pid"] == std::process::id());
+    assert!(row["args"]["filename"].is_string(), "{row}");
+    tool.interrupt();
+}
+
+#[test]
 fn trace_shows_structures_if_asked() {
     require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::Kprobes);
     let mut tool = Running::start(&["trace", "-s", "vfs_read", "-p", &own_id()]);
