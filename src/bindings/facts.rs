@@ -1,12 +1,12 @@
 //! What an object has, and what it is called in Rust.
 
-use super::maps::{self, Handle};
+use super::maps::{self, Events, Handle};
 use super::programs;
 use super::rust::Rust;
 use crate::btf::rust::{Definitions, Section, SectionVariable, comment, identifier};
 use crate::btf::{Btf, BtfBuilder, Space};
 use crate::kinds::{MapFlags, MapType};
-use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, Variable};
+use crate::open::{DataKind, MapOrigin, OpenMap, OpenObject, OpenProgram, Variable};
 use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 
@@ -114,12 +114,13 @@ impl Facts {
         let none = BtfBuilder::new().build()?;
         let mut definitions = definitions(open.btf().unwrap_or(&none), options);
         let sections = sections(open, &mut definitions)?;
+        let events = Events::of(options);
         let mut maps = Vec::new();
         let mut names = Space::default();
         for (index, map) in open.maps().iter().enumerate() {
             if map.origin() != MapOrigin::InsnArray {
                 let field = names.take(identifier(plain_name(map)).into_owned().into());
-                maps.push(map_facts(options, &mut definitions, index, field.into())?);
+                maps.push(map_facts(&events, &mut definitions, index, field.into())?);
             }
         }
         for name in &options.types {
@@ -143,7 +144,7 @@ impl Facts {
 fn definitions<'b>(btf: &'b Btf<'b>, options: &Rust<'_>) -> Definitions<'b> {
     let definitions = Definitions::beside(btf, ITEMS).for_rawbpf();
     let derives = options.derives.iter();
-    derives.fold(definitions, |definitions, path| definitions.derive(path))
+    derives.fold(definitions, Definitions::derive)
 }
 
 /// Whether the caller named only what there is.
@@ -178,20 +179,20 @@ fn plain_name(map: &OpenMap) -> &str {
     }
 }
 
-fn map_facts<'b>(
-    options: &Rust<'_>,
-    definitions: &mut Definitions<'b>,
+fn map_facts(
+    events: &Events<'_>,
+    definitions: &mut Definitions<'_>,
     index: usize,
     field: String,
 ) -> Result<MapFacts> {
+    let options = events.options;
     let map = options.open.maps().get(index);
     let map = map.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such map"))?;
-    let (handle, note) = match map.origin() {
-        MapOrigin::Data(_) => (None, "global variables".to_owned()),
-        _ => {
-            let (handle, note) = maps::handle(options, definitions, map)?;
-            (Some(handle), note)
-        }
+    let (handle, note) = if let MapOrigin::Data(_) = map.origin() {
+        (None, "global variables".to_owned())
+    } else {
+        let (handle, note) = maps::handle(events, definitions, map)?;
+        (Some(handle), note)
     };
     Ok(MapFacts {
         index,
@@ -225,7 +226,7 @@ fn programs(open: &OpenObject) -> Vec<ProgramFacts> {
 
 /// The links have the names of programs and of struct_ops maps, in the order in which they are attached.
 fn links(open: &OpenObject) -> Vec<LinkFacts> {
-    let programs = open.programs().iter().map(|program| program.name());
+    let programs = open.programs().iter().map(OpenProgram::name);
     let maps = open.maps().iter();
     let maps = maps.filter(|map| map.origin() == MapOrigin::StructOps);
     let mut fields = Space::default();

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::TypeId;
 use crate::btf::rust::Definitions;
 use crate::kinds::MapType;
-use crate::open::{EventType, OpenMap};
+use crate::open::{EventType, EventTypes, OpenMap};
 
 /// The type of a map's field.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,15 +20,58 @@ pub(super) enum Handle {
     Perf(String),
 }
 
+/// What says of which types events are.
+#[derive(Debug)]
+pub(super) struct Events<'o> {
+    pub(super) options: &'o Rust<'o>,
+    types: EventTypes,
+    /// Whether a single map leaves it to the usual name.
+    is_only: bool,
+}
+
+impl<'o> Events<'o> {
+    pub(super) fn of(options: &'o Rust<'o>) -> Self {
+        let types = EventTypes::of(options.open);
+        let senders = options.open.maps().iter().filter(|map| map.sends_events());
+        let unsaid = senders.filter(|map| !matches!(types.get(map), EventType::Stated(_)));
+        Self {
+            options,
+            types,
+            is_only: unsaid.count() == 1,
+        }
+    }
+
+    /// Of the events of a map: the type that the caller named, that the map states, or that usually has them. The latter only if
+    /// the object sends no events that it could confuse them with. And why it is this one.
+    fn find(&self, map: &OpenMap) -> Result<Option<(TypeId, &'static str)>> {
+        let asked = self.options.events.iter().find(|(of, _)| of == map.name());
+        if let Some((_, type_name)) = asked {
+            return Ok(Some((
+                self.options.open.find_type(type_name)?,
+                "as asked for",
+            )));
+        }
+        Ok(match self.types.get(map) {
+            EventType::Stated(id) => Some((id, "as the map states")),
+            EventType::Usual(id) if self.is_only => Some((
+                id,
+                "because there is a type of this name, and no other map that it could be for; another one can be named for this map \
+                 (`events(MAP = \"TYPE\")`)",
+            )),
+            _ => None,
+        })
+    }
+}
+
 /// Of a map that is no section, with a note for its comment.
 pub(super) fn handle(
-    options: &Rust<'_>,
+    events: &Events<'_>,
     definitions: &mut Definitions<'_>,
     map: &OpenMap,
 ) -> Result<(Handle, String)> {
     let kind = map.kind();
     if map.sends_events() {
-        return events(options, definitions, map);
+        return sender(events, definitions, map);
     }
     let handle = match kind {
         MapType::USER_RINGBUF | MapType::ARENA | MapType::STRUCT_OPS | MapType::INSN_ARRAY => {
@@ -103,38 +146,27 @@ fn is_numbered(kind: MapType) -> bool {
     )
 }
 
-/// Of a map that sends events: of the type that the caller named, that the map states, or that usually has them. The latter
-/// only if the object sends no events that it could confuse them with.
-fn events(
-    options: &Rust<'_>,
+/// Of a map that sends events.
+fn sender(
+    events: &Events<'_>,
     definitions: &mut Definitions<'_>,
     map: &OpenMap,
 ) -> Result<(Handle, String)> {
-    let (open, name) = (options.open, map.name());
     let is_perf = map.kind() == MapType::PERF_EVENT_ARRAY;
-    let asked = options.events.iter().find(|(of, _)| of == name);
-    let unsaid = open.maps().iter().filter(|map| map.sends_events());
-    let unsaid = unsaid.filter(|map| !matches!(open.event_type(map), EventType::Stated(_)));
-    let is_only = unsaid.count() == 1;
-    let found = match (asked, open.event_type(map)) {
-        (Some((_, type_name)), _) => Some((open.find_type(type_name)?, "as asked for")),
-        (None, EventType::Stated(id)) => Some((id, "as the map states")),
-        (None, EventType::Usual(id)) if is_only => Some((
-            id,
-            "the object's only type of this name; another can be named for this map",
-        )),
-        _ => None,
-    };
-    let Some((id, why)) = found else {
+    let Some((id, why)) = events.find(map)? else {
         let handle = if is_perf {
             Handle::Plain
         } else {
             Handle::Ring("[u8]".to_owned())
         };
-        let note = "a buffer of bytes: nothing says of which type its events are; name it for this map (`events(MAP = \"TYPE\")`)";
+        let note = "a buffer of bytes, because nothing says of which type its events are: name it (`events(MAP = \"TYPE\")`)";
         return Ok((handle, note.to_owned()));
     };
-    let size = open.btf().and_then(|btf| btf.size_of(id).ok());
+    let size = events
+        .options
+        .open
+        .btf()
+        .and_then(|btf| btf.size_of(id).ok());
     let event = named(definitions, id, size.unwrap_or_default())?;
     let note = format!("a buffer of `{event}`, {why}");
     let handle = if is_perf {

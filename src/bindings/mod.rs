@@ -8,10 +8,10 @@
 //! character that could end them.
 //!
 //! ```text
-//!  rust (options) --> facts     which maps, programs, sections and types there are, and their names in Rust
-//!                       |--> maps       the type of each map
-//!                       |--> programs   how each program is attached
-//!                       `--> text       the module
+//!  rust (options) --> write --> facts     which maps, programs, sections and types there are, and their names in Rust
+//!                       |        |--> maps       the type of each map
+//!                       |        `--> programs   how each program is attached
+//!                       `----> text      the module
 //! ```
 
 mod facts;
@@ -21,5 +21,6 @@ mod rust;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
 pub use rust::{ObjectBytes, Rust};

@@ -1,7 +1,5 @@
 //! What to generate, and for whom.
 
-use super::facts::Facts;
-use super::text;
 use crate::open::OpenObject;
 use crate::{Error, ErrorKind, Result};
 use std::path::PathBuf;
@@ -111,16 +109,6 @@ impl<'o> Rust<'o> {
     /// Says where the compiled program has the object from.
     pub fn object(self, bytes: ObjectBytes) -> Self {
         Self { bytes, ..self }
-    }
-
-    /// Writes the module.
-    ///
-    /// # Errors
-    /// `NotFound` if a map or type that was named does not exist, `InvalidArgument` if a map sends no events; `Btf` if the
-    /// object's types would take too much text.
-    pub fn write(&self) -> Result<String> {
-        let facts = Facts::of(self).map_err(|error| self.open.blame(error))?;
-        text::module(self, &facts).map_err(|error| self.open.blame(error))
     }
 
     /// The path of the object's file, as text.

@@ -24,18 +24,35 @@ impl OpenMap {
     }
 }
 
-impl OpenObject {
-    /// The type of the events of a map: the one that it states (`__type(value, struct sample)`), else `struct event`.
-    pub fn event_type(&self, map: &OpenMap) -> EventType {
+/// The types of events, for many maps of an object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventTypes {
+    usual: Option<TypeId>,
+}
+
+impl EventTypes {
+    pub(crate) fn of(open: &OpenObject) -> Self {
+        Self {
+            usual: open.btf().and_then(|btf| btf.find("event", Kind::Struct)),
+        }
+    }
+
+    pub(crate) fn get(self, map: &OpenMap) -> EventType {
         // A perf event array's values are descriptors.
         if map.kind == MapType::RINGBUF && !map.value_type.is_void() {
             return EventType::Stated(map.value_type);
         }
-        let usual = self.btf().and_then(|btf| btf.find("event", Kind::Struct));
-        match usual {
+        match self.usual {
             Some(id) if map.sends_events() => EventType::Usual(id),
             _ => EventType::Unknown,
         }
+    }
+}
+
+impl OpenObject {
+    /// The type of the events of a map: the one that it states (`__type(value, struct sample)`), else `struct event`.
+    pub fn event_type(&self, map: &OpenMap) -> EventType {
+        EventTypes::of(self).get(map)
     }
 
     /// The structure, union or typedef with this name.

@@ -41,6 +41,7 @@ mod variable;
 
 pub use core_relocation::CoreRelocation;
 pub use events::EventType;
+pub(crate) use events::EventTypes;
 pub(crate) use held::Held;
 pub(crate) use image::Image;
 pub use map::OpenMapMut;

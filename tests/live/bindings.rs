@@ -94,7 +94,7 @@ fn views_of_all_kinds_of_maps_fit() {
     };
     maps.hash.insert(&key, &value, UpdateMode::Any).unwrap();
     assert_eq!(maps.hash.get(&key).unwrap().unwrap().bytes, 6);
-    maps.queue.push(&9, UpdateMode::Any).unwrap();
+    maps.queue.push(&9).unwrap();
     assert_eq!(maps.queue.pop().unwrap(), Some(9));
     let _: &rawbpf::map::Map<u32, Fd> = &maps.array_of_maps;
     let _: &rawbpf::map::Map<u32, Fd> = &maps.jumps;

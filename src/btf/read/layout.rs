@@ -321,7 +321,7 @@ mod tests {
         times: [u64; 2],
         comm: [u8; 16],
     }
-    layout!(Event {
+    crate::layout!(Event {
         pid,
         _pad,
         times,
@@ -383,7 +383,7 @@ mod tests {
             pidd: u32,
             _rest: [u8; 36],
         }
-        layout!(Other { pidd, _rest });
+        crate::layout!(Other { pidd, _rest });
         let (btf, id) = event(8, 16);
         let text = refusal::<Other>(&btf, id);
         assert!(text.contains("`pidd`") && text.contains("`pid`"), "{text}");
@@ -416,7 +416,7 @@ mod tests {
         struct Any {
             a: u32,
         }
-        layout!(Any { a });
+        crate::layout!(Any { a });
         let mut b = BtfBuilder::new();
         let this = b.next_id();
         b.add_struct("s", 4, &[("", this, 0), ("", this, 0)]);

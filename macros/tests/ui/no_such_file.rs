@@ -1,0 +1,3 @@
+rawbpf::include_bpf!("opensnop.bpf.o");
+
+fn main() {}

@@ -1,0 +1,3 @@
+rawbpf::include_bpf!("../../../fixtures/opensnoop.bpf.o", types("evnt"));
+
+fn main() {}

@@ -1,0 +1,3 @@
+rawbpf::include_bpf!("not_an_object.rs");
+
+fn main() {}

@@ -1,0 +1,3 @@
+rawbpf::include_bpf!("../../../fixtures/big_endian.bpf.o");
+
+fn main() {}

@@ -1,0 +1,7 @@
+rawbpf::include_bpf!("../../../fixtures/opensnoop.bpf.o");
+
+fn main() -> rawbpf::Result<()> {
+    let mut open = opensnoop::open()?;
+    open.rodata.targ_tgid = std::process::id() as i64;
+    Ok(())
+}
