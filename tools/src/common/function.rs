@@ -143,7 +143,7 @@ impl Function {
             match (ty.kind(), ty.target()) {
                 (Kind::Const, _) => return Ok(true),
                 (Kind::Volatile | Kind::Restrict | Kind::TypeTag | Kind::Typedef, Some(target)) => {
-                    id = target
+                    id = target;
                 }
                 _ => return Ok(false),
             }
