@@ -3,8 +3,6 @@
 use crate::common::{
     Args, Column, Outcome, Tool, follow, fraction, left, number, right, text, uint,
 };
-use rawbpf::btf::Kind;
-use rawbpf::reloc::Target;
 use std::cell::OnceCell;
 
 pub(crate) const TOOL: Tool = Tool {
@@ -33,17 +31,21 @@ const COLUMNS: &[Column] = &[
     number("LAT(ms)", 7, 3),
 ];
 
+/// Programs that see who makes a request: the first that this kernel has a place for.
+const MAKERS: [&str; 4] = [
+    "accounted",
+    "accounted_since_5_16",
+    "accounted_before_5_16",
+    "inserted",
+];
+
 fn run(mut args: Args) -> Outcome {
     let run = args.common()?;
     args.end()?;
 
     let mut open = bpf::open()?;
     open.rodata.targ_tgid = run.pid;
-    // Since Linux 6.5. Before, a request belongs to whoever hands it to the device.
-    let target = Target::running();
-    let types = target.vmlinux_btf()?;
-    let tells_who = types.find("btf_trace_block_io_start", Kind::Typedef);
-    open.programs().made().set_autoload(tells_who.is_some());
+    open.object_mut().prefer(&MAKERS)?;
     let loaded = open.load()?;
     let links = loaded.attach()?;
     let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);

@@ -23,6 +23,7 @@ mod xdp_count;
 use common::{Args, Failure, Tool};
 use std::collections::VecDeque;
 use std::env;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -71,7 +72,8 @@ fn explain() -> ExitCode {
     let mut text =
         String::from("usage: rawbpf-tools NAME [OPTIONS]; or NAME, as a link to this file\n\n");
     for tool in TOOLS {
-        text += &format!("  {:<11} {}\n", tool.name, tool.about);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {:<11} {}", tool.name, tool.about);
     }
     text += "\nrawbpf-tools NAME --help explains one of them.\n";
     let asked = env::args()

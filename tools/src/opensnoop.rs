@@ -34,6 +34,10 @@ fn run(mut args: Args) -> Outcome {
     let mut open = bpf::open()?;
     open.rodata.targ_tgid = run.pid;
     open.rodata.targ_failed = failed;
+    // Newer architectures have no open(2).
+    let has_open = cfg!(target_arch = "x86_64");
+    open.programs().enter_open().set_autoload(has_open);
+    open.programs().exit_open().set_autoload(has_open);
     let loaded = open.load()?;
     let links = loaded.attach()?;
     let (events, lost) = (&loaded.maps.events, &loaded.bss.lost);

@@ -39,7 +39,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// How much is read where a pointer points to.
-const PART: usize = 256;
+const PART: u32 = 256;
 
 fn run(mut args: Args) -> Outcome {
     let run = args.common()?;
@@ -83,8 +83,8 @@ fn run(mut args: Args) -> Outcome {
 fn size(pointee: Option<Pointee>) -> u32 {
     match pointee {
         None => 0,
-        Some(Pointee::Text) => PART as u32,
-        Some(Pointee::Structure(_, size)) => size.min(PART as u32),
+        Some(Pointee::Text) => PART,
+        Some(Pointee::Structure(_, size)) => size.min(PART),
     }
 }
 

@@ -282,3 +282,45 @@ fn syscount_counts_the_same_calls() {
     let (ours, theirs) = (texts(&ours.interrupt()), original.interrupt(2));
     assert_eq!([count(ours), count(theirs)], ["1234", "1234"]);
 }
+
+/// Wakes a process 300 times, which is idle before and after.
+fn wake(cat: &mut Child) {
+    let (input, output) = (cat.stdin.as_mut().unwrap(), cat.stdout.as_mut().unwrap());
+    for _ in 0..300 {
+        input.write_all(b"x").unwrap();
+        output.read_exact(&mut [0]).unwrap();
+    }
+}
+
+#[test]
+fn runqlat_counts_the_same_waits() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 8), Need::LibbpfTools);
+    let mut cat = Command::new("cat")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = cat.id().to_string();
+    let original = Original::start(&["runqlat", "-p", &id], "Tracing");
+    if let Some(original) = original {
+        let ours = Running::start(&["runqlat", "-p", &id]);
+        wake(&mut cat);
+        settle();
+        let ours = ours.interrupt();
+        let of_slot = |slot: &Value| slot["count"].as_u64().unwrap();
+        let ours: u64 = ours[0]["slots"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(of_slot)
+            .sum();
+        // FROM -> TO : COUNT |***|
+        let rows = original.interrupt(6);
+        let counts = rows.iter().filter(|row| row.len() == 6 && row[1] == "->");
+        let theirs: u64 = counts.map(|row| row[4].parse::<u64>().unwrap()).sum();
+        assert!(ours >= 300, "{ours}");
+        assert_eq!(ours, theirs);
+    }
+    drop(cat.stdin.take());
+    cat.wait().unwrap();
+}

@@ -296,7 +296,7 @@ fn stackcount_counts_the_way_to_functions() {
 fn read_null(times: usize) {
     let mut null = File::open("/dev/null").unwrap();
     for _ in 0..times {
-        null.read(&mut [0; 4096]).unwrap();
+        assert_eq!(null.read(&mut [0; 4096]).unwrap(), 0);
     }
 }
 
@@ -388,6 +388,20 @@ fn trace_shows_arguments_and_result() {
 }
 
 #[test]
+fn trace_shows_text() {
+    require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::Kprobes);
+    // By name, because the function may be compiled into others.
+    let Ok(mut tool) = Running::try_start(&["trace", "getname_kernel"]) else {
+        return;
+    };
+    let status = Command::new("true").status();
+    assert!(status.unwrap().success());
+    let row = tool.wait_for(|row| row["pid"] == std::process::id());
+    assert!(row["args"]["filename"].is_string(), "{row}");
+    tool.interrupt();
+}
+
+#[test]
 fn trace_shows_structures_if_asked() {
     require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::Kprobes);
     let mut tool = Running::start(&["trace", "-s", "vfs_read", "-p", &own_id()]);
@@ -434,11 +448,9 @@ fn a_reader_that_goes_away_is_no_error() {
     let mut first = [0; 3];
     tool.stdout.take().unwrap().read_exact(&mut first).unwrap();
     assert_eq!(first, *b"PID");
-    let mut status = None;
-    while status.is_none() {
+    while tool.try_wait().unwrap().is_none() {
         File::open("/dev/null").unwrap();
         thread::sleep(Duration::from_millis(50));
-        status = tool.try_wait().unwrap();
     }
-    assert_eq!(status.unwrap().code(), Some(0));
+    assert_eq!(tool.wait().unwrap().code(), Some(0));
 }

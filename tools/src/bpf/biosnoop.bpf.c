@@ -1,5 +1,5 @@
 // Shows each request to a block device: who made it, where, how large it was, how long it took.
-#include "bpf.h"
+#include "registers.h"
 
 enum { IN_FLIGHT = 10240 };
 
@@ -35,8 +35,9 @@ enum req_flag_bits {
 	__REQ_RAHEAD = 19,
 };
 
-// What the tracepoint hands over since Linux 5.11, and in the last releases of 5.10; before, the queue came first.
+// What these tracepoints hand over since Linux 5.11, and in the last releases of 5.10; before, the queue came first.
 typedef void (*btf_trace_block_rq_issue)(void *data, struct request *request);
+typedef void (*btf_trace_block_rq_insert)(void *data, struct request *request);
 
 struct who {
 	u32 tgid;
@@ -61,9 +62,9 @@ const volatile u32 targ_tgid = 0;
 // Events that found no room in the ring buffer.
 u64 lost = 0;
 
-// Who made a request, until it is handed to the device.
+// Who made a request, until it is handed to the device. Requests that become part of another never are.
 struct {
-	__uint(type, MAP_HASH);
+	__uint(type, MAP_LRU_HASH);
 	__uint(max_entries, IN_FLIGHT);
 	__type(key, u64);
 	__type(value, struct who);
@@ -87,16 +88,41 @@ static __inline void read_who(struct who *who)
 	bpf_get_current_comm(who->comm, sizeof(who->comm));
 }
 
-// The process that a request is accounted to. Only since Linux 6.5; whoever hands over a request has usually made it.
-SEC("?tp_btf/block_io_start")
-int made(u64 *ctx)
+static __inline int made(u64 request)
 {
-	u64 request = ctx[0];
 	struct who who = {};
 
 	read_who(&who);
 	bpf_map_update_elem(&makers, &request, &who, 0);
 	return 0;
+}
+
+// Where a request is accounted to a process: alternatives, for Linux 6.5 and later, 5.16, and before.
+SEC("?tp_btf/block_io_start")
+int accounted(u64 *ctx)
+{
+	return made(ctx[0]);
+}
+
+SEC("?kprobe/__blk_account_io_start")
+int accounted_since_5_16(void *ctx)
+{
+	return made(first_argument(ctx));
+}
+
+SEC("?kprobe/blk_account_io_start")
+int accounted_before_5_16(void *ctx)
+{
+	return made(first_argument(ctx));
+}
+
+// Without kprobes: where it is put into a queue. One that is not is handed to the device by its maker.
+SEC("?tp_btf/block_rq_insert")
+int inserted(u64 *ctx)
+{
+	if (type_matches(btf_trace_block_rq_insert))
+		return made(((volatile u64 *)ctx)[0]);
+	return made(((volatile u64 *)ctx)[1]);
 }
 
 #define has_flag(flags, name) ((flags) >> enum_value(enum req_flag_bits, name) & 1)

@@ -24,16 +24,19 @@ impl Args {
 
     /// Takes an option's value: `-p 7`, `-p7`, `--pid 7`, `--pid=7`.
     pub(crate) fn option<T: FromStr>(&mut self, names: &[&str]) -> Outcome<Option<T>> {
-        let found = self.words.iter().enumerate();
-        let mut found = found.filter_map(|(at, word)| {
-            let value = names.iter().find_map(|name| value_in(word, name))?;
-            Some((at, value.map(str::to_owned)))
+        let words = self.words.iter().enumerate();
+        let mut found = words.filter_map(|(at, word)| {
+            let found = names.iter().find_map(|name| value_in(word, name))?;
+            Some((at, found))
         });
-        let Some((at, value)) = found.next() else {
+        let Some((at, found)) = found.next() else {
             return Ok(None);
         };
         let name = self.words.remove(at).unwrap_or_default();
-        let value = value.or_else(|| self.words.remove(at));
+        let value = match found {
+            Found::SameWord(value) => Some(value),
+            Found::NextWord => self.words.remove(at),
+        };
         let value = value.ok_or_else(|| Failure::Usage(format!("{name} needs a value")))?;
         parsed(&name, &value).map(Some)
     }
@@ -83,16 +86,24 @@ impl Args {
     }
 }
 
-/// The value in the same word, `Some(None)` if it is the next word; `None` if this is another option.
-fn value_in<'w>(word: &'w str, name: &str) -> Option<Option<&'w str>> {
+/// Where an option's value is.
+enum Found {
+    SameWord(String),
+    NextWord,
+}
+
+/// Where the value of this option is; `None` if the word is another option.
+fn value_in(word: &str, name: &str) -> Option<Found> {
     let rest = word.strip_prefix(name)?;
     if rest.is_empty() {
-        return Some(None);
+        return Some(Found::NextWord);
     }
-    if name.starts_with("--") {
-        return rest.strip_prefix('=').map(Some);
-    }
-    Some(Some(rest))
+    let value = if name.starts_with("--") {
+        rest.strip_prefix('=')?
+    } else {
+        rest
+    };
+    Some(Found::SameWord(value.to_owned()))
 }
 
 fn parsed<T: FromStr>(name: &str, value: &str) -> Outcome<T> {

@@ -119,7 +119,7 @@ impl Function {
         Ok(found)
     }
 
-    /// What this type points to: a structure or union with a definition, or text.
+    /// What this type points to: a structure or union with a definition, or constant text.
     fn pointee(&self, id: TypeId) -> Outcome<Option<Pointee>> {
         let pointer = self.resolved(id)?;
         let Some(to) = pointer.target().filter(|_| pointer.kind() == Kind::Ptr) else {
@@ -128,9 +128,26 @@ impl Function {
         let ty = self.resolved(to)?;
         Ok(match ty.kind() {
             Kind::Struct | Kind::Union => Some(Pointee::Structure(ty.id(), ty.size_field())),
-            Kind::Int if ty.size_field() == 1 && ty.name() == "char" => Some(Pointee::Text),
+            // What may be written to is a buffer, whose contents are yet to come.
+            Kind::Int if ty.size_field() == 1 && ty.name() == "char" => {
+                self.is_const(to)?.then_some(Pointee::Text)
+            }
             _ => None,
         })
+    }
+
+    /// Whether a type, which is known to resolve, has `const` among its qualifiers.
+    fn is_const(&self, mut id: TypeId) -> Outcome<bool> {
+        loop {
+            let ty = self.btf.get(id)?;
+            match (ty.kind(), ty.target()) {
+                (Kind::Const, _) => return Ok(true),
+                (Kind::Volatile | Kind::Restrict | Kind::TypeTag | Kind::Typedef, Some(target)) => {
+                    id = target;
+                }
+                _ => return Ok(false),
+            }
+        }
     }
 
     /// The value of a type that starts with these bytes.

@@ -1,6 +1,7 @@
 //! Histograms in powers of two, as the originals draw them.
 
 use rawbpf::btf::Value;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Counts by slot: slot 0 counts 0 and 1, slot n counts 2^n to 2^(n+1) - 1.
@@ -45,7 +46,8 @@ impl Histogram<'_> {
         );
         let mut row = |limits: String, count: u64| {
             let stars = stars(count, most);
-            text += &format!("{limits} : {count:<8} |{stars:<40}|\n");
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{limits} : {count:<8} |{stars:<40}|");
         };
         if self.negative > 0 {
             row(format!("{:>24}", "below 0"), self.negative);

@@ -2,6 +2,7 @@
 
 use super::table::Table;
 use super::{Args, Column, Outcome, Stop};
+use std::fmt::Write as _;
 use std::io;
 
 /// A tool: what `--help` says, and what it does.
@@ -36,12 +37,13 @@ impl Tool {
             self.about, self.name, self.operands
         );
         for (option, effect) in self.options.iter().chain(&COMMON) {
-            text += &format!("  {option:<24} {effect}\n");
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "  {option:<24} {effect}");
         }
         text += "\nexamples:\n";
         for (args, effect) in self.examples {
             let line = format!("{} {args}", self.name);
-            text += &format!("  {:<32} {effect}\n", line.trim_end());
+            let _ = writeln!(text, "  {:<36} {effect}", line.trim_end());
         }
         text
     }

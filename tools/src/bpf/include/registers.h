@@ -44,6 +44,11 @@ static __inline void read_arguments(void *ctx, u64 arguments[REGISTERS])
 	}
 }
 
+static __inline u64 first_argument(void *ctx)
+{
+	return ON_X86_64(ctx) ? x86_64(ctx, di) : arm64(ctx, regs[0]);
+}
+
 static __inline u64 returned(void *ctx)
 {
 	return ON_X86_64(ctx) ? x86_64(ctx, ax) : arm64(ctx, regs[0]);
