@@ -79,6 +79,7 @@ impl Kind {
     ];
 
     /// The kind with this number; `None` for kinds newer than this library.
+    #[inline]
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
     }
@@ -96,6 +97,7 @@ impl Kind {
     }
 
     /// Whether the third word of a record of this kind is a type.
+    #[inline]
     pub(in crate::btf) fn has_target(self) -> bool {
         matches!(
             self,
@@ -148,6 +150,7 @@ impl Kind {
     }
 
     /// How many bytes follow the common header once, and how many for each of `vlen` elements.
+    #[inline]
     pub const fn tail(self) -> (u8, u8) {
         match self {
             Self::Int | Self::Var | Self::DeclTag => (4, 0),

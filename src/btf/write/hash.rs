@@ -85,6 +85,7 @@ impl Numbers {
         }
     }
 
+    #[inline]
     fn places(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
         let mask = self.slots.len().saturating_sub(1);
         (0..self.slots.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
@@ -92,6 +93,7 @@ impl Numbers {
 }
 
 /// The upper half of a hash.
+#[inline]
 fn half(hash: u64) -> u32 {
     u32::try_from(hash >> 32).unwrap_or_default()
 }

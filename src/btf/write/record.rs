@@ -66,6 +66,7 @@ impl Info {
 }
 
 /// The kind in an info word; `None` for a kind that is newer than this library.
+#[inline]
 pub(super) fn kind_of(info: u32) -> Option<Kind> {
     Kind::from_number(info >> 24 & 0x7f)
 }
@@ -94,6 +95,7 @@ pub(super) fn names(record: &[u32], kind: Kind) -> impl Iterator<Item = u32> {
 /// Where the type ids are in a record of this kind with this many words: in every kind, they are equally far apart. Returns the
 /// range from the first to the last one, and the distance.
 #[doc(alias = "btf_field_iter")]
+#[inline]
 pub(super) fn type_places(kind: Kind, words: usize) -> (Range<usize>, usize) {
     match kind {
         Kind::Array => (HEAD..HEAD + 2, 1),
@@ -107,6 +109,7 @@ pub(super) fn type_places(kind: Kind, words: usize) -> (Range<usize>, usize) {
 }
 
 /// The type ids in a record, in order.
+#[inline]
 pub(super) fn type_ids(record: &[u32], kind: Kind) -> impl Iterator<Item = TypeId> {
     let (places, step) = type_places(kind, record.len());
     let words = record.get(places).unwrap_or_default().iter();
@@ -115,12 +118,16 @@ pub(super) fn type_ids(record: &[u32], kind: Kind) -> impl Iterator<Item = TypeI
 
 /// The kind and the number of words of the record with this `info` word; `None` for a kind that no type is of, or that is newer
 /// than this library.
+#[inline]
 pub(super) fn record_words(info: u32) -> Option<(Kind, usize)> {
     let kind = kind_of(info).filter(|kind| *kind != Kind::Void)?;
     let (once, each) = kind.tail();
-    let [once, each] = [once, each].map(|bytes| usize::from(bytes / 4));
-    let elements = each.saturating_mul((info & Info::MOST) as usize);
-    Some((kind, HEAD.saturating_add(once).saturating_add(elements)))
+    let elements = usize::from(each / 4).saturating_mul((info & Info::MOST) as usize);
+    Some((
+        kind,
+        HEAD.saturating_add(usize::from(once / 4))
+            .saturating_add(elements),
+    ))
 }
 
 /// Calls `visit` with each word of a record that is a name offset.

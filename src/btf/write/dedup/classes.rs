@@ -45,31 +45,20 @@ impl Classes {
 
     /// Puts all types that look the same into one class.
     fn by_looks(graph: &Graph, key: &Key) -> Self {
-        let mut table = Numbers::default();
-        // By class: the first word of its first record.
-        let mut first: Vec<u32> = Vec::new();
-        let mut of = Vec::with_capacity(graph.len());
+        let mut looks = Looks {
+            graph,
+            key,
+            of: Vec::with_capacity(graph.len()),
+            first: Vec::new(),
+            table: Numbers::default(),
+            expected: None,
+        };
         for (node, record) in graph.nodes() {
-            let alone = unique(record.kind) || graph.taken_for(node).is_some();
-            let hash = (!alone).then(|| record.looks_hash(key));
-            let same = |class: u32| {
-                let first = first.get(class as usize);
-                let first = first.and_then(|first| graph.record_at(*first));
-                first.is_some_and(|first| first.looks_like(&record))
-            };
-            let known = hash.and_then(|hash| table.find(hash, same));
-            of.push(known.unwrap_or_else(|| {
-                let class = u32::try_from(first.len()).unwrap_or(VOID);
-                first.push(record.start);
-                if let Some(hash) = hash {
-                    table.insert(hash, class);
-                }
-                class
-            }));
+            looks.add(node, &record);
         }
         let mut classes = Self {
-            of,
-            count: first.len(),
+            of: looks.of,
+            count: looks.first.len(),
             forwards: Forwards::collect(graph),
         };
         classes.follow();
@@ -112,6 +101,82 @@ impl Classes {
         self.forwards.follow(&mut self.of, || {
             *count = count.saturating_add(1);
             u32::try_from(count.saturating_sub(1)).unwrap_or(VOID)
+        });
+    }
+}
+
+/// The classes of the types so far, by what they look like.
+struct Looks<'g> {
+    graph: &'g Graph,
+    key: &'g Key,
+    /// By node.
+    of: Vec<u32>,
+    /// By class: its first type.
+    first: Vec<Place>,
+    table: Numbers,
+    /// The type after the one that the previous type looks like. Most types come in the same order in one file as in another, so
+    /// that the next type may well look like this one; the table takes longer.
+    expected: Option<Place>,
+}
+
+/// A node, and the first word of its record.
+#[derive(Clone, Copy)]
+struct Place {
+    node: u32,
+    start: u32,
+}
+
+impl Looks<'_> {
+    fn add(&mut self, node: u32, record: &Record<'_>) {
+        let alone = unique(record.kind) || self.graph.taken_for(node).is_some();
+        let known = if alone { None } else { self.expected(record) };
+        let class = known.unwrap_or_else(|| {
+            let hash = (!alone).then(|| record.looks_hash(self.key));
+            let known = hash.and_then(|hash| self.find(hash, record));
+            known.unwrap_or_else(|| {
+                let class = u32::try_from(self.first.len()).unwrap_or(VOID);
+                let start = record.start;
+                self.first.push(Place { node, start });
+                if let Some(hash) = hash {
+                    self.table.insert(hash, class);
+                }
+                class
+            })
+        });
+        self.of.push(class);
+    }
+
+    /// The class of the expected type, if this type looks like it.
+    fn expected(&mut self, record: &Record<'_>) -> Option<u32> {
+        let Place { node, start } = self.expected?;
+        let expected = self.graph.record_at(start)?;
+        let same = self.graph.taken_for(node).is_none() && expected.looks_like(record);
+        let class = same
+            .then(|| self.of.get(node as usize))
+            .flatten()
+            .copied()?;
+        self.expect_after(node, &expected);
+        Some(class)
+    }
+
+    /// The class of the types that look like this one.
+    fn find(&mut self, hash: u64, record: &Record<'_>) -> Option<u32> {
+        let (graph, first) = (self.graph, &self.first);
+        let first = |class: u32| {
+            let place = first.get(class as usize)?;
+            Some((place.node, graph.record_at(place.start)?))
+        };
+        let same = |class: u32| first(class).is_some_and(|(_, first)| first.looks_like(record));
+        let class = self.table.find(hash, same)?;
+        let (node, first) = first(class)?;
+        self.expect_after(node, &first);
+        Some(class)
+    }
+
+    fn expect_after(&mut self, node: u32, record: &Record<'_>) {
+        self.expected = Some(Place {
+            node: node.saturating_add(1),
+            start: record.end(),
         });
     }
 }

@@ -89,6 +89,7 @@ impl Graph {
     }
 
     /// The record that starts with this word.
+    #[inline]
     pub(super) fn record_at(&self, start: u32) -> Option<Record<'_>> {
         let (kind, range) = record_range(&self.words, start)?;
         let words = self.words.get(range)?;
@@ -314,6 +315,7 @@ pub(super) fn id_of(node: usize) -> TypeId {
 }
 
 /// The kind and the place of the record that starts with this word.
+#[inline]
 fn record_range(words: &[u32], start: u32) -> Option<(Kind, Range<usize>)> {
     let start = start as usize;
     let info = *words.get(start.checked_add(INFO)?)?;

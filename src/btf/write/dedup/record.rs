@@ -3,6 +3,7 @@
 use crate::btf::Kind;
 use crate::btf::write::hash::Key;
 use crate::btf::write::record::{INFO, Info, NAME, SIZE_OR_TARGET, type_ids, type_places};
+use std::ops::Range;
 
 /// A record among others.
 #[derive(Clone, Copy)]
@@ -31,12 +32,14 @@ pub(super) enum About {
 
 impl<'g> Record<'g> {
     /// The word after its last one.
+    #[inline]
     pub(super) fn end(&self) -> u32 {
         let len = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
         self.start.saturating_add(len)
     }
 
     /// The nodes that it refers to, in order, including [`VOID`](super::graph::VOID).
+    #[inline]
     pub(super) fn targets(&self) -> impl Iterator<Item = u32> + use<'g> {
         // `void` is 0, which wraps around to the number that represents it.
         type_ids(self.words, self.kind).map(|id| id.0.wrapping_sub(1))
@@ -50,28 +53,38 @@ impl<'g> Record<'g> {
     /// Whether a type looks the same.
     pub(super) fn looks_like(&self, other: &Record<'_>) -> bool {
         let (places, step) = type_places(self.kind, self.words.len());
-        let [one, two] = [self.words, other.words].map(|words| {
-            let (before, rest) = words.split_at_checked(places.start).unwrap_or_default();
-            let (among, after) = rest.split_at_checked(places.len()).unwrap_or_default();
-            (before, among.chunks(step), after)
-        });
-        let mut among = one.1.zip(two.1);
+        let (before, among, after) = self.parts(&places);
+        let (other_before, other_among, other_after) = other.parts(&places);
         // The kind and the number of elements, by which the records are equally long, are in front of all type ids.
-        one.0 == two.0
-            && one.2 == two.2
-            && among.all(|(one, two)| one.iter().zip(two).skip(1).all(|(one, two)| one == two))
+        equal(before, other_before)
+            && equal(after, other_after)
+            && among
+                .chunks(step)
+                .zip(other_among.chunks(step))
+                .all(|(own, other)| {
+                    own.iter()
+                        .zip(other)
+                        .skip(1)
+                        .all(|(own, other)| own == other)
+                })
     }
 
     /// The words that are not type ids.
+    #[inline]
     fn looks(&self) -> impl Iterator<Item = u32> + use<'g> {
         let (places, step) = type_places(self.kind, self.words.len());
-        let (before, rest) = self
-            .words
-            .split_at_checked(places.start)
-            .unwrap_or((self.words, &[]));
-        let (among, after) = rest.split_at_checked(places.len()).unwrap_or((rest, &[]));
+        let (before, among, after) = self.parts(&places);
         let among = among.chunks(step).flat_map(|chunk| chunk.iter().skip(1));
         before.iter().chain(among).chain(after).copied()
+    }
+
+    /// The words before the first type id, up to the last one, and after it.
+    #[inline]
+    fn parts(&self, places: &Range<usize>) -> (&'g [u32], &'g [u32], &'g [u32]) {
+        let words = self.words;
+        let (before, rest) = words.split_at_checked(places.start).unwrap_or((words, &[]));
+        let (among, after) = rest.split_at_checked(places.len()).unwrap_or((rest, &[]));
+        (before, among, after)
     }
 
     /// Whether it is a structure or union with a name.
@@ -80,6 +93,7 @@ impl<'g> Record<'g> {
     }
 
     /// What it declares without defining it.
+    #[inline]
     pub(super) fn declares(&self) -> Option<About> {
         let (name, size, info) = self.head()?;
         match self.kind {
@@ -91,6 +105,7 @@ impl<'g> Record<'g> {
     }
 
     /// What it defines.
+    #[inline]
     pub(super) fn defines(&self) -> Option<About> {
         let (name, size, info) = self.head()?;
         match self.kind {
@@ -102,12 +117,20 @@ impl<'g> Record<'g> {
     }
 
     /// Name, size and info, if it has a name.
+    #[inline]
     fn head(&self) -> Option<(u32, u32, u32)> {
         let name = self.word(NAME);
         (name != 0).then(|| (name, self.word(SIZE_OR_TARGET), self.word(INFO)))
     }
 
+    #[inline]
     fn word(&self, place: usize) -> u32 {
         self.words.get(place).copied().unwrap_or(0)
     }
+}
+
+/// Compares slices that are too short for a call of `memcmp`.
+#[inline]
+fn equal(one: &[u32], other: &[u32]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one == other)
 }
