@@ -321,7 +321,10 @@ fn names_may_look_alike() {
     let members = [Member::new("md", int, 0), Member::new("rnd", int, 0)];
     b.add_union("either", 4, members);
     let btf = b.build().unwrap();
-    check("names that look alike", Module::new(&btf).write().unwrap().text());
+    check(
+        "names that look alike",
+        Module::new(&btf).write().unwrap().text(),
+    );
 }
 
 /// A program with definitions and a handwritten `main` reads bytes, and reports the result by its exit status.

@@ -2,10 +2,10 @@
 
 use super::listing::{Named, interface};
 use super::which;
+use rawbpf::TypeId;
 use rawbpf::attach::{IterScope, Link, LinkDetails, LinkInfo, PerfEventDetails};
 use rawbpf::btf::Btf;
 use rawbpf::reloc::Target;
-use rawbpf::TypeId;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,13 +65,25 @@ pub(crate) fn kind_of(info: &LinkInfo) -> Named {
 pub(crate) fn target(details: &LinkDetails, functions: &mut Functions) -> String {
     match details {
         LinkDetails::RawTracepoint { name, .. } => name.clone(),
-        LinkDetails::Tracing { attach_type, target_id, function, .. } => {
+        LinkDetails::Tracing {
+            attach_type,
+            target_id,
+            function,
+            ..
+        } => {
             format!("{attach_type} {}", functions.name(*target_id, *function))
         }
-        LinkDetails::TracingMulti { attach_type, functions: all, .. } => {
+        LinkDetails::TracingMulti {
+            attach_type,
+            functions: all,
+            ..
+        } => {
             format!("{attach_type} of {} functions", all.len())
         }
-        LinkDetails::Cgroup { cgroup_id, attach_type } => format!("{attach_type} of cgroup {cgroup_id}"),
+        LinkDetails::Cgroup {
+            cgroup_id,
+            attach_type,
+        } => format!("{attach_type} of cgroup {cgroup_id}"),
         LinkDetails::Iter { name, scope } => match scope {
             IterScope::Map { map_id } => format!("{name} of map {map_id}"),
             _ => name.clone(),
@@ -79,16 +91,33 @@ pub(crate) fn target(details: &LinkDetails, functions: &mut Functions) -> String
         LinkDetails::Netns { inode, attach_type } => format!("{attach_type} of netns {inode}"),
         LinkDetails::Xdp { interface } => device(*interface),
         LinkDetails::StructOps { map_id } => format!("map {map_id}"),
-        LinkDetails::Netfilter { family, hook, priority, .. } => {
+        LinkDetails::Netfilter {
+            family,
+            hook,
+            priority,
+            ..
+        } => {
             format!("family {family} hook {hook} priority {priority}")
         }
         LinkDetails::KprobeMulti { addresses, .. } => format!("{} functions", addresses.len()),
-        LinkDetails::UprobeMulti { path, offsets, .. } => format!("{path} at {} offsets", offsets.len()),
+        LinkDetails::UprobeMulti { path, offsets, .. } => {
+            format!("{path} at {} offsets", offsets.len())
+        }
         LinkDetails::PerfEvent(event) => perf_event(event),
-        LinkDetails::Tcx { interface, attach_type } | LinkDetails::Netkit { interface, attach_type } => {
+        LinkDetails::Tcx {
+            interface,
+            attach_type,
+        }
+        | LinkDetails::Netkit {
+            interface,
+            attach_type,
+        } => {
             format!("{attach_type} of {}", device(*interface))
         }
-        LinkDetails::Sockmap { map_id, attach_type } => format!("{attach_type} of map {map_id}"),
+        LinkDetails::Sockmap {
+            map_id,
+            attach_type,
+        } => format!("{attach_type} of map {map_id}"),
         _ => String::new(),
     }
 }
@@ -96,7 +125,13 @@ pub(crate) fn target(details: &LinkDetails, functions: &mut Functions) -> String
 fn perf_event(event: &PerfEventDetails) -> String {
     let way = |on_return| if on_return { "return of " } else { "" };
     match event {
-        PerfEventDetails::Kprobe { on_return, function, offset, address, .. } => {
+        PerfEventDetails::Kprobe {
+            on_return,
+            function,
+            offset,
+            address,
+            ..
+        } => {
             let place = match (function.as_str(), offset) {
                 ("", _) => format!("{address:#x}"),
                 (name, 0) => name.to_owned(),
@@ -104,7 +139,12 @@ fn perf_event(event: &PerfEventDetails) -> String {
             };
             format!("{}{place}", way(*on_return))
         }
-        PerfEventDetails::Uprobe { on_return, path, offset, .. } => {
+        PerfEventDetails::Uprobe {
+            on_return,
+            path,
+            offset,
+            ..
+        } => {
             format!("{}{path}+{offset:#x}", way(*on_return))
         }
         PerfEventDetails::Tracepoint { name, .. } => name.clone(),
@@ -128,8 +168,13 @@ pub(crate) struct Functions(BTreeMap<u32, Option<Arc<Btf<'static>>>>);
 
 impl Functions {
     fn name(&mut self, target_id: u32, function: TypeId) -> String {
-        let types = self.0.entry(target_id).or_insert_with(|| types_of(target_id));
-        let name = types.as_ref().and_then(|btf| btf.get(function).ok().map(|ty| ty.name().to_owned()));
+        let types = self
+            .0
+            .entry(target_id)
+            .or_insert_with(|| types_of(target_id));
+        let name = types
+            .as_ref()
+            .and_then(|btf| btf.get(function).ok().map(|ty| ty.name().to_owned()));
         name.filter(|name| !name.is_empty())
             .unwrap_or_else(|| format!("function {} of {target_id}", function.0))
     }

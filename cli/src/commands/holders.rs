@@ -71,7 +71,10 @@ impl Holders {
         let mut found = Self::default();
         let own = std::process::id();
         for process in fs::read_dir(proc).into_iter().flatten().flatten() {
-            let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
+            let pid = process
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             if let Some(pid) = pid.filter(|pid| *pid != own) {
                 found.add_files_of(pid, &process.path());
             }
@@ -81,19 +84,33 @@ impl Holders {
 
     fn add_files_of(&mut self, pid: u32, process: &Path) {
         let mut comm = None;
-        for file in fs::read_dir(process.join("fd")).into_iter().flatten().flatten() {
+        for file in fs::read_dir(process.join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let Some(kind) = fs::read_link(file.path()).ok().and_then(|to| kind_of(&to)) else {
                 continue;
             };
             let info = process.join("fdinfo").join(file.file_name());
-            let Some(id) = fs::read_to_string(info).ok().and_then(|text| id_in(kind, &text)) else {
+            let Some(id) = fs::read_to_string(info)
+                .ok()
+                .and_then(|text| id_in(kind, &text))
+            else {
                 continue;
             };
             let comm = comm.get_or_insert_with(|| {
                 let text = fs::read(process.join("comm")).unwrap_or_default();
                 String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
             });
-            self.add(kind, id, Holder { pid, comm: comm.clone() });
+            self.add(
+                kind,
+                id,
+                Holder {
+                    pid,
+                    comm: comm.clone(),
+                },
+            );
         }
     }
 
@@ -155,7 +172,10 @@ mod tests {
         record[4] = 7;
         record[8] = 9;
         record[12..16].copy_from_slice(b"bash");
-        let holder = Holder { pid: 9, comm: "bash".into() };
+        let holder = Holder {
+            pid: 9,
+            comm: "bash".into(),
+        };
         assert_eq!(decode(&record), (Some(Held::Link), 7, holder));
         record[0] = 200;
         assert_eq!(decode(&record).0, None);
@@ -181,7 +201,10 @@ mod tests {
         fs::write(process.join("fdinfo/3"), "map_type:\t1\nmap_id:\t5\n").unwrap();
         fs::write(process.join("comm"), "tool\n").unwrap();
         let found = Holders::by_walk(proc.path());
-        let holder = Holder { pid: 4_194_999, comm: "tool".into() };
+        let holder = Holder {
+            pid: 4_194_999,
+            comm: "tool".into(),
+        };
         assert_eq!(found.of(Held::Map, 5), [&holder]);
         assert_eq!(found.0.len(), 1);
     }

@@ -39,7 +39,8 @@ pub(crate) struct Named(pub(crate) u32, pub(crate) Option<&'static str>);
 
 impl Named {
     pub(crate) fn text(self) -> Cow<'static, str> {
-        self.1.map_or_else(|| self.0.to_string().into(), Cow::Borrowed)
+        self.1
+            .map_or_else(|| self.0.to_string().into(), Cow::Borrowed)
     }
 }
 

@@ -35,7 +35,9 @@ impl Pins {
     /// Those of one object.
     pub(crate) fn of(&self, id: u32) -> Vec<String> {
         let paths = self.0.get(&id).into_iter().flatten();
-        paths.map(|path| path.to_string_lossy().into_owned()).collect()
+        paths
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect()
     }
 }
 
@@ -53,9 +55,16 @@ fn bpffs(mounts: &str) -> Vec<PathBuf> {
 
 /// The kernel writes spaces, tabs, line ends and backslashes in a mount's name as three octal digits.
 fn unescaped(place: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(place.to_owned(), |place, (code, text)| place.replace(code, text))
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(place.to_owned(), |place, (code, text)| {
+        place.replace(code, text)
+    })
 }
 
 /// All files under a folder, without following links.
@@ -83,7 +92,8 @@ mod tests {
 
     #[test]
     fn bpf_file_systems_are_found_among_mounts() {
-        let mounts = "proc /proc proc rw 0 0\nbpf /sys/fs/bpf bpf rw 0 0\nnone /a\\040b bpf rw 0 0\n";
+        let mounts =
+            "proc /proc proc rw 0 0\nbpf /sys/fs/bpf bpf rw 0 0\nnone /a\\040b bpf rw 0 0\n";
         assert_eq!(bpffs(mounts), [Path::new("/sys/fs/bpf"), Path::new("/a b")]);
     }
 }

@@ -192,9 +192,8 @@ pub(crate) fn each<K: Listed>(
         .map(|found| found.map(|(info, object)| (object, info)));
     let ids = (!is_one).then(K::ids).into_iter().flatten();
     let listed = ids.filter_map(move |id| {
-        let found = id.and_then(|id| {
-            present(K::by_id(id).and_then(|object| Ok((object.ask()?, object))))
-        });
+        let found =
+            id.and_then(|id| present(K::by_id(id).and_then(|object| Ok((object.ask()?, object)))));
         match found.transpose()? {
             Ok((info, object)) => fits::<K>(which, &info).then_some(Ok((object, info))),
             Err(error) => Some(Err(error)),
@@ -286,7 +285,13 @@ mod tests {
         let (which, rest) = Which::take::<Program>(&words).unwrap();
         let tag = Which::Tag([1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
         assert_eq!((which, rest), (tag, &["opcodes"][..]));
-        for words in [&["tag", "+123456789abcdef"][..], &["id"], &["id", "-1"], &["x", "y"], &[]] {
+        for words in [
+            &["tag", "+123456789abcdef"][..],
+            &["id"],
+            &["id", "-1"],
+            &["x", "y"],
+            &[],
+        ] {
             let error = Which::take::<Program>(words).unwrap_err().to_string();
             assert!(error.contains("`tag TAG`"), "{error}");
         }

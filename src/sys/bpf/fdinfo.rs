@@ -146,10 +146,16 @@ mod tests {
     #[test]
     fn the_state_of_a_map_is_read() {
         let state = map_state_from_text(ARENA).unwrap();
-        assert_eq!((state.memlock, state.frozen, state.owner), (4096, false, None));
+        assert_eq!(
+            (state.memlock, state.frozen, state.owner),
+            (4096, false, None)
+        );
         let owned = "memlock:\t8\nfrozen:\t1\nowner_prog_type:\t5\nowner_jited:\t1\n";
         let state = map_state_from_text(owned).unwrap();
-        let owner = MapOwner { kind: ProgramType::TRACEPOINT, jited: true };
+        let owner = MapOwner {
+            kind: ProgramType::TRACEPOINT,
+            jited: true,
+        };
         assert_eq!((state.frozen, state.owner), (true, Some(owner)));
     }
 

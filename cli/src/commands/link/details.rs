@@ -21,22 +21,38 @@ pub(super) struct Lookup(Option<BTreeMap<u64, (String, Option<String>)>>);
 impl Details {
     pub(super) fn of(info: &LinkInfo, lookup: &mut Lookup) -> Self {
         let value = match &info.details {
-            LinkDetails::RawTracepoint { name, cookie } => json!({"tp_name": name, "cookie": cookie}),
-            LinkDetails::Tracing { attach_type, target_id, function, cookie } => json!({
+            LinkDetails::RawTracepoint { name, cookie } => {
+                json!({"tp_name": name, "cookie": cookie})
+            }
+            LinkDetails::Tracing {
+                attach_type,
+                target_id,
+                function,
+                cookie,
+            } => json!({
                 "prog_type": program_type(info.program_id),
                 "attach_type": named(*attach_type),
                 "target_obj_id": target_id,
                 "target_btf_id": function.0,
                 "cookie": cookie,
             }),
-            LinkDetails::TracingMulti { attach_type, target_id, functions, addresses, cookies } => json!({
+            LinkDetails::TracingMulti {
+                attach_type,
+                target_id,
+                functions,
+                addresses,
+                cookies,
+            } => json!({
                 "attach_type": named(*attach_type),
                 "target_obj_id": target_id,
                 "func_cnt": functions.len(),
                 "btf_ids": functions.iter().map(|id| id.0).collect::<Vec<_>>(),
                 "funcs": lookup.functions(addresses, cookies),
             }),
-            LinkDetails::Cgroup { cgroup_id, attach_type } => {
+            LinkDetails::Cgroup {
+                cgroup_id,
+                attach_type,
+            } => {
                 json!({"cgroup_id": cgroup_id, "attach_type": named(*attach_type)})
             }
             LinkDetails::Iter { name, scope } => iterator(name, *scope),
@@ -44,20 +60,42 @@ impl Details {
                 json!({"netns_ino": inode, "attach_type": named(*attach_type)})
             }
             LinkDetails::Xdp { interface } => device(*interface, None),
-            LinkDetails::Tcx { interface, attach_type } | LinkDetails::Netkit { interface, attach_type } => {
-                device(*interface, Some(*attach_type))
+            LinkDetails::Tcx {
+                interface,
+                attach_type,
             }
+            | LinkDetails::Netkit {
+                interface,
+                attach_type,
+            } => device(*interface, Some(*attach_type)),
             LinkDetails::StructOps { map_id } => json!({"map_id": map_id}),
-            LinkDetails::Netfilter { family, hook, priority, flags } => {
+            LinkDetails::Netfilter {
+                family,
+                hook,
+                priority,
+                flags,
+            } => {
                 json!({"pf": family, "hook": hook, "prio": priority, "flags": flags})
             }
-            LinkDetails::KprobeMulti { addresses, cookies, flags, missed } => json!({
+            LinkDetails::KprobeMulti {
+                addresses,
+                cookies,
+                flags,
+                missed,
+            } => json!({
                 "retprobe": flags & 1 != 0,
                 "func_cnt": addresses.len(),
                 "missed": missed,
                 "funcs": lookup.functions(addresses, cookies),
             }),
-            LinkDetails::UprobeMulti { path, offsets, ref_ctr_offsets, cookies, flags, pid } => json!({
+            LinkDetails::UprobeMulti {
+                path,
+                offsets,
+                ref_ctr_offsets,
+                cookies,
+                flags,
+                pid,
+            } => json!({
                 "retprobe": flags & 1 != 0,
                 "path": path,
                 "func_cnt": offsets.len(),
@@ -65,7 +103,10 @@ impl Details {
                 "funcs": places(offsets, ref_ctr_offsets, cookies),
             }),
             LinkDetails::PerfEvent(event) => perf_event(event),
-            LinkDetails::Sockmap { map_id, attach_type } => {
+            LinkDetails::Sockmap {
+                map_id,
+                attach_type,
+            } => {
                 json!({"map_id": map_id, "attach_type": named(*attach_type)})
             }
             _ => json!({}),
@@ -91,7 +132,9 @@ fn iterator(name: &str, scope: IterScope) -> Value {
     let mut fields = json!({"target_name": name});
     let more = match scope {
         IterScope::Map { map_id } => json!({"map_id": map_id}),
-        IterScope::Cgroups { cgroup_id, order } => json!({"cgroup_id": cgroup_id, "order": order_name(order)}),
+        IterScope::Cgroups { cgroup_id, order } => {
+            json!({"cgroup_id": cgroup_id, "order": order_name(order)})
+        }
         IterScope::Tasks { tid, .. } if tid != 0 => json!({"tid": tid}),
         IterScope::Tasks { pid, .. } if pid != 0 => json!({"pid": pid}),
         _ => json!({}),
@@ -120,7 +163,9 @@ fn device(index: u32, attach_type: Option<AttachType>) -> Value {
         index => interface(index).unwrap_or_else(|| "(unknown)".to_owned()),
     };
     match attach_type {
-        Some(attach_type) => json!({"devname": name, "ifindex": index, "attach_type": named(attach_type)}),
+        Some(attach_type) => {
+            json!({"devname": name, "ifindex": index, "attach_type": named(attach_type)})
+        }
         None => json!({"devname": name, "ifindex": index}),
     }
 }
@@ -138,14 +183,33 @@ fn places(offsets: &[u64], semaphores: &[u64], cookies: &[u64]) -> Value {
 
 fn perf_event(event: &PerfEventDetails) -> Value {
     match event {
-        PerfEventDetails::Kprobe { on_return, function, offset, address, missed, cookie } => json!({
+        PerfEventDetails::Kprobe {
+            on_return,
+            function,
+            offset,
+            address,
+            missed,
+            cookie,
+        } => json!({
             "retprobe": on_return, "addr": address, "func": function, "offset": offset, "missed": missed, "cookie": cookie,
         }),
-        PerfEventDetails::Uprobe { on_return, path, offset, ref_ctr_offset, cookie } => json!({
+        PerfEventDetails::Uprobe {
+            on_return,
+            path,
+            offset,
+            ref_ctr_offset,
+            cookie,
+        } => json!({
             "retprobe": on_return, "file": path, "offset": offset, "ref_ctr_offset": ref_ctr_offset, "cookie": cookie,
         }),
-        PerfEventDetails::Tracepoint { name, cookie } => json!({"tracepoint": name, "cookie": cookie}),
-        PerfEventDetails::Event { kind, config, cookie } => {
+        PerfEventDetails::Tracepoint { name, cookie } => {
+            json!({"tracepoint": name, "cookie": cookie})
+        }
+        PerfEventDetails::Event {
+            kind,
+            config,
+            cookie,
+        } => {
             let kind = Named(*kind, event_type(*kind));
             json!({"event_type": kind, "event_config": config, "cookie": cookie})
         }
@@ -155,14 +219,23 @@ fn perf_event(event: &PerfEventDetails) -> Value {
 
 /// The names that bpftool gives to `PERF_TYPE_*`.
 fn event_type(kind: u32) -> Option<&'static str> {
-    let names = ["hardware", "software", "tracepoint", "hw-cache", "raw", "breakpoint"];
+    let names = [
+        "hardware",
+        "software",
+        "tracepoint",
+        "hw-cache",
+        "raw",
+        "breakpoint",
+    ];
     names.get(usize::try_from(kind).ok()?).copied()
 }
 
 impl Lookup {
     /// Functions with their names, in the order of their addresses.
     fn functions(&mut self, addresses: &[u64], cookies: &[u64]) -> Value {
-        let known = self.0.get_or_insert_with(|| all_functions().unwrap_or_default());
+        let known = self
+            .0
+            .get_or_insert_with(|| all_functions().unwrap_or_default());
         let mut found: Vec<_> = addresses
             .iter()
             .enumerate()

@@ -16,7 +16,9 @@ use serde::Serialize;
 use std::io::{self, Write};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rawbpf link show\n  rawbpf link show id 12 --pretty\n  rawbpf link show pinned /sys/fs/bpf/tool/link")]
+#[command(
+    after_help = "Examples:\n  rawbpf link show\n  rawbpf link show id 12 --pretty\n  rawbpf link show pinned /sys/fs/bpf/tool/link"
+)]
 pub(crate) struct ShowArgs {
     /// Only this one: `id N` or `pinned PATH` [default: all]
     #[arg(value_name = "LINK", num_args = 0..=2)]
@@ -79,12 +81,19 @@ fn print(out: &mut impl Write, listed: &[Listed<'_>]) -> io::Result<()> {
             [
                 link.id.to_string().into(),
                 link.kind.text(),
-                link.prog_id.map_or_else(String::new, |id| id.to_string()).into(),
+                link.prog_id
+                    .map_or_else(String::new, |id| id.to_string())
+                    .into(),
                 link.target.as_str().into(),
                 holders_cell(&link.pids),
                 link.pinned.join(",").into(),
             ]
         })
     };
-    print_table(out, "links", ["id", "type", "program", "attached to", "held by", "pinned"], rows)
+    print_table(
+        out,
+        "links",
+        ["id", "type", "program", "attached to", "held by", "pinned"],
+        rows,
+    )
 }

@@ -14,7 +14,9 @@ use serde::Serialize;
 use std::io::{self, Write};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rawbpf map show\n  rawbpf map show name events --json\n  rawbpf map show pinned /sys/fs/bpf/tool/events")]
+#[command(
+    after_help = "Examples:\n  rawbpf map show\n  rawbpf map show name events --json\n  rawbpf map show pinned /sys/fs/bpf/tool/events"
+)]
 pub(crate) struct ShowArgs {
     /// Only these: `id N`, `name NAME` or `pinned PATH` [default: all]
     #[arg(value_name = "MAP", num_args = 0..=2)]
@@ -93,10 +95,12 @@ fn describe<'h>(map: &Map, info: MapInfo, holders: &'h Holders, pins: &Pins) -> 
         bytes_value: info.value_size,
         max_entries: info.max_entries,
         bytes_memlock: state.map(|state| state.memlock),
-        owner: owner.filter(|_| info.kind == MapType::PROG_ARRAY).map(|owner| Owner {
-            owner_prog_type: Named(owner.kind.0, owner.kind.name()),
-            owner_jited: owner.jited,
-        }),
+        owner: owner
+            .filter(|_| info.kind == MapType::PROG_ARRAY)
+            .map(|owner| Owner {
+                owner_prog_type: Named(owner.kind.0, owner.kind.name()),
+                owner_jited: owner.jited,
+            }),
         frozen: state.map(|state| state.frozen.into()),
         btf_id: (info.btf_id != 0).then_some(info.btf_id),
         pinned: pins.of(info.id),
@@ -115,13 +119,18 @@ fn print(out: &mut impl Write, listed: &[Listed<'_>]) -> io::Result<()> {
                 map.bytes_value.to_string().into(),
                 map.max_entries.to_string().into(),
                 format!("{:#x}", map.flags).into(),
-                map.bytes_memlock.map_or_else(String::new, |bytes| bytes.to_string()).into(),
+                map.bytes_memlock
+                    .map_or_else(String::new, |bytes| bytes.to_string())
+                    .into(),
                 (if map.frozen == Some(1) { "yes" } else { "" }).into(),
                 holders_cell(&map.pids),
                 map.pinned.join(",").into(),
             ]
         })
     };
-    let headings = ["id", "type", "name", "key", "value", "entries", "flags", "bytes", "frozen", "held by", "pinned"];
+    let headings = [
+        "id", "type", "name", "key", "value", "entries", "flags", "bytes", "frozen", "held by",
+        "pinned",
+    ];
     print_table(out, "maps", headings, rows)
 }

@@ -21,7 +21,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  rawbpf prog show\n  rawbpf prog show name handle_exec --json\n  rawbpf prog show pinned /sys/fs/bpf/tool/prog")]
+#[command(
+    after_help = "Examples:\n  rawbpf prog show\n  rawbpf prog show name handle_exec --json\n  rawbpf prog show pinned /sys/fs/bpf/tool/prog"
+)]
 pub(crate) struct ShowArgs {
     /// Only these: `id N`, `name NAME`, `tag TAG` or `pinned PATH` [default: all]
     #[arg(value_name = "PROGRAM", num_args = 0..=2)]
@@ -194,7 +196,9 @@ fn full_name(program: &Program, info: &ProgramInfo) -> String {
 fn metadata(map_ids: &[u32]) -> BTreeMap<String, Value> {
     map_ids
         .iter()
-        .find_map(|id| metadata_in(&Map::from_id_with(*id, rawbpf::map::OpenAccess::ReadOnly).ok()?))
+        .find_map(|id| {
+            metadata_in(&Map::from_id_with(*id, rawbpf::map::OpenAccess::ReadOnly).ok()?)
+        })
         .unwrap_or_default()
 }
 
@@ -233,9 +237,16 @@ fn print(out: &mut impl Write, listed: &[Listed<'_>]) -> io::Result<()> {
                 program.kind.text(),
                 program.name.as_str().into(),
                 program.tag.0.as_str().into(),
-                runs.map_or_else(String::new, |runs| runs.run_cnt.to_string()).into(),
-                runs.map_or_else(String::new, |runs| format!("{:?}", Duration::from_nanos(runs.run_time_ns))).into(),
-                program.bytes_memlock.map_or_else(String::new, |bytes| bytes.to_string()).into(),
+                runs.map_or_else(String::new, |runs| runs.run_cnt.to_string())
+                    .into(),
+                runs.map_or_else(String::new, |runs| {
+                    format!("{:?}", Duration::from_nanos(runs.run_time_ns))
+                })
+                .into(),
+                program
+                    .bytes_memlock
+                    .map_or_else(String::new, |bytes| bytes.to_string())
+                    .into(),
                 ids_cell(&program.map_ids),
                 holders_cell(&program.pids),
                 program.pinned.join(",").into(),
@@ -243,6 +254,9 @@ fn print(out: &mut impl Write, listed: &[Listed<'_>]) -> io::Result<()> {
             ]
         })
     };
-    let headings = ["id", "type", "name", "tag", "runs", "time", "bytes", "maps", "held by", "pinned", "attached"];
+    let headings = [
+        "id", "type", "name", "tag", "runs", "time", "bytes", "maps", "held by", "pinned",
+        "attached",
+    ];
     print_table(out, "programs", headings, rows)
 }
