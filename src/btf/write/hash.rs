@@ -69,7 +69,9 @@ impl Numbers {
         if self.used.saturating_mul(4) >= self.slots.len().saturating_mul(3) {
             let twice = self.slots.len().saturating_mul(2).max(64);
             let old = std::mem::replace(&mut self.slots, vec![(0, 0); twice]);
-            old.into_iter().for_each(|slot| self.put(slot));
+            for slot in old {
+                self.put(slot);
+            }
         }
         self.put((half(hash), number.saturating_add(1)));
         self.used = self.used.saturating_add(1);

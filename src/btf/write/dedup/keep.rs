@@ -84,7 +84,6 @@ pub(super) fn first_of_each(graph: &Graph, classes: &Classes) -> Vec<u32> {
 
 /// Whether two types of a class, which look the same, refer to the same classes.
 fn refer_to_same(classes: &Classes, one: &Record<'_>, other: &Record<'_>) -> bool {
-    let [one, other] = [one, other].map(|record| record.targets());
-    one.map(|target| classes.class(target))
-        .eq(other.map(|target| classes.class(target)))
+    let one = one.targets().map(|target| classes.class(target));
+    one.eq(other.targets().map(|target| classes.class(target)))
 }
