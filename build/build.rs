@@ -19,6 +19,7 @@ fn main() -> io::Result<()> {
     for path in headers {
         println!("cargo::rerun-if-changed={}", path.display());
         let name = path.strip_prefix(&include).unwrap_or(&path);
+        let (name, path) = (name.to_string_lossy(), path.to_string_lossy());
         // Writing to a string does not fail.
         let _ = writeln!(table, "    ({name:?}, include_str!({path:?})),");
     }

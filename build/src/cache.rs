@@ -7,7 +7,7 @@
 //! everybody else, and is held open: what is checked is what is used. A file gets its name when it is complete, so nothing is
 //! left behind by a process that ends.
 
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use rawbpf::sha256::sha256;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The first word of an entry, which changes with its format.
@@ -71,12 +72,7 @@ fn hex(bytes: &[u8]) -> String {
 impl Cache {
     /// Opens or makes the folder. Nothing is cached (`None`) if it cannot be made, or is not this user's alone.
     pub(crate) fn open(path: &Path) -> Option<Self> {
-        if let Some(parent) = path.parent() {
-            // Only if they do not exist; who owns them does not matter.
-            fs::create_dir_all(parent).ok()?;
-        }
-        // It may exist already.
-        let _ = rustix::fs::mkdir(path, Mode::RWXU);
+        make(path)?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
         let folder = rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()?;
         let found = rustix::fs::fstat(&folder).ok()?;
@@ -148,6 +144,20 @@ impl Cache {
             let _ = rustix::fs::unlinkat(&self.folder, name, AtFlags::empty());
         }
     }
+}
+
+/// Makes a folder for this user alone, unless it is there. In somebody else's home (under `sudo`) nothing is made, where it would be
+/// in the way.
+fn make(path: &Path) -> Option<()> {
+    if path.exists() {
+        return Some(());
+    }
+    let above = path.ancestors().find(|folder| folder.exists())?;
+    if fs::metadata(above).ok()?.uid() != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let mut folders = fs::DirBuilder::new();
+    folders.recursive(true).mode(0o700).create(path).ok()
 }
 
 /// Whether a file is an entry. The folder may hold others.
@@ -236,7 +246,7 @@ mod tests {
         let found = Cache::open(&path).unwrap().find(&key("a")).unwrap();
         assert_eq!(found.object(), b"\x7fELF\n\n");
         assert_eq!(found.warnings(), "a warning\n");
-        assert_eq!(found.dependencies(), [header.clone()]);
+        assert_eq!(found.dependencies(), std::slice::from_ref(&header));
         assert!(cache.find(&key("b")).is_none());
         fs::write(&header, "2").unwrap();
         assert!(cache.find(&key("a")).is_none());
@@ -265,6 +275,8 @@ mod tests {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(1), None).unwrap();
             assert!(Cache::open(&path).is_none());
+            assert!(Cache::open(&path.join("deep/new")).is_none());
+            assert!(!path.join("deep").exists());
         }
     }
 

@@ -1,10 +1,11 @@
 //! Build scripts: where Cargo wants the object, and what it wants to be told.
 
 use crate::build::Build;
-use crate::compile::Compiled;
+use crate::compiled::Compiled;
 use rawbpf::printing::one_line;
 use rawbpf::{Error, ErrorKind, Result};
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,7 +66,8 @@ impl Build {
     fn told(&self, compiled: &Compiled) -> String {
         let mut lines = String::new();
         let mut add = |key: &str, value: &str| {
-            lines.push_str(&format!("cargo::{key}={}\n", one_line(value)));
+            // Writing to a string does not fail.
+            let _ = writeln!(lines, "cargo::{key}={}", one_line(value));
         };
         for path in compiled.dependencies().iter().chain(&self.btf) {
             add("rerun-if-changed", &path.to_string_lossy());

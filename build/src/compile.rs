@@ -5,6 +5,7 @@ use crate::build::{Build, Warnings};
 #[cfg(target_os = "linux")]
 use crate::cache::{Cache, Inputs, Key};
 use crate::clang::{self, Clang};
+use crate::compiled::Compiled;
 use crate::depfile;
 use crate::headers::{VMLINUX, headers};
 use crate::includes;
@@ -18,45 +19,7 @@ use std::env;
 use std::ffi::OsString;
 #[cfg(target_os = "linux")]
 use std::fs;
-use std::path::{Path, PathBuf};
-
-/// An object, and how it came about.
-#[derive(Debug, Clone)]
-pub struct Compiled {
-    object: Vec<u8>,
-    warnings: String,
-    dependencies: Vec<PathBuf>,
-}
-
-impl Compiled {
-    pub(crate) fn new(object: Vec<u8>, warnings: String, dependencies: Vec<PathBuf>) -> Self {
-        Self {
-            object,
-            warnings,
-            dependencies,
-        }
-    }
-
-    /// The object.
-    pub fn object(&self) -> &[u8] {
-        &self.object
-    }
-
-    /// The same, owned.
-    pub fn into_object(self) -> Vec<u8> {
-        self.object
-    }
-
-    /// clang's warnings, in its words; usually empty.
-    pub fn warnings(&self) -> &str {
-        &self.warnings
-    }
-
-    /// The files that it was made of: the sources and all headers that are not this crate's own, in the order of their names.
-    pub fn dependencies(&self) -> &[PathBuf] {
-        &self.dependencies
-    }
-}
+use std::path::Path;
 
 impl Build {
     /// Compiles the sources, and writes nothing. [`Build::compile`] is for build scripts.

@@ -22,6 +22,15 @@
 //! that has to give the same bytes on every machine names a file with a kernel's types (a copy of `/sys/kernel/btf/vmlinux`), or has a
 //! `vmlinux.h` in its sources (`rawbpf gen vmlinux`).
 
+// ```text
+//  build (options) --> compile --> includes, words    what a source names
+//    |                   |    |--> types, vmlinux     the header with that of a kernel
+//    |                   |    |--> headers, stage     all headers where clang reads them
+//    |                   |    |--> clang, arch        running it; depfile: what it read
+//    |                   |    `--> cache              what was compiled before
+//    `--> cargo          `--> compiled
+// ```
+
 mod arch;
 mod build;
 #[cfg(target_os = "linux")]
@@ -29,6 +38,7 @@ mod cache;
 mod cargo;
 mod clang;
 mod compile;
+mod compiled;
 mod depfile;
 mod headers;
 mod includes;
@@ -39,7 +49,7 @@ mod words;
 
 pub use build::{Build, Warnings};
 pub use cargo::Built;
-pub use compile::Compiled;
+pub use compiled::Compiled;
 pub use headers::headers;
 pub use rawbpf::{Error, ErrorKind, Result};
 

@@ -311,8 +311,7 @@ fn what_was_compiled_is_kept_until_something_changes() {
     let value = |build: Build| {
         let compiled = build.object().unwrap();
         let open = OpenObject::from_bytes(compiled.object()).unwrap();
-        let value = open.value_of(open.variable("value").unwrap())[0];
-        value
+        open.value_of(open.variable("value").unwrap())[0]
     };
     assert_eq!((value(cached()), runs()), (1, 1));
     assert_eq!((value(cached()), runs()), (1, 1));

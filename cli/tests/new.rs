@@ -115,7 +115,7 @@ fn a_project_builds_and_runs() {
     let output = Command::new(cargo)
         .current_dir(&project)
         .args(["build", "--offline", "--quiet", "--config"])
-        .arg(format!("patch.crates-io.rawbpf.path={:?}", workspace))
+        .arg(format!("patch.crates-io.rawbpf.path={workspace:?}"))
         .env("CARGO_TARGET_DIR", &target)
         .output()
         .unwrap();

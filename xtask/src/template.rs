@@ -4,6 +4,7 @@
 //! `cli/template/SOURCE.sha256` has the hashes of source and object, so that a source edited without a rebuild does not go
 //! unnoticed.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ fn hashes(folder: &Path) -> Result<String> {
     let mut lines = String::new();
     for name in ["program.bpf.c", "program.bpf.o"] {
         let bytes = fs::read(folder.join(name)).with_context(|| format!("reading {name}"))?;
-        lines.push_str(&format!("{:x}  {name}\n", Sha256::digest(bytes)));
+        writeln!(lines, "{:x}  {name}", Sha256::digest(bytes))?;
     }
     Ok(lines)
 }

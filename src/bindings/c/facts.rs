@@ -1,10 +1,10 @@
 //! What an object has, and what it is called in C.
 
 use super::section::Section;
-use super::shape::Access;
 use super::table::Table;
-use crate::btf::c::{Definitions, identifier};
-use crate::btf::{Btf, BtfBuilder, Space};
+use super::writer::{Access, Writer};
+use crate::btf::c::identifier;
+use crate::btf::{BtfBuilder, Space};
 use crate::kinds::MapFlags;
 use crate::kinds::MapType;
 use crate::open::{MapOrigin, OpenMap, OpenObject, kernel_name};
@@ -45,17 +45,6 @@ pub(super) struct Program {
     /// The field of its link.
     pub(super) link: String,
 }
-
-/// Where the names of the structure's own fields come from.
-const FIELDS: &[&str] = &[
-    "skeleton",
-    "subskel",
-    "obj",
-    "maps",
-    "struct_ops",
-    "progs",
-    "links",
-];
 
 impl Facts {
     pub(super) fn of(open: &OpenObject, name: Option<&str>, access: Access) -> Result<Self> {
@@ -103,9 +92,10 @@ impl Facts {
     ) -> Result<()> {
         let section_name = map.name();
         let is_data = matches!(map.origin(), MapOrigin::Data(_));
-        let field = match is_data {
-            true => section_field(section_name),
-            false => section_name.to_owned(),
+        let field = if is_data {
+            section_field(section_name)
+        } else {
+            section_name.to_owned()
         };
         let field = fields
             .take(identifier(&field).into_owned().into())
@@ -131,31 +121,6 @@ impl Facts {
         });
         self.sections.extend(section.transpose()?);
         Ok(())
-    }
-}
-
-/// What is needed to write down types.
-pub(super) struct Writer<'o> {
-    pub(super) btf: &'o Btf<'o>,
-    /// How variables are declared.
-    pub(super) access: Access,
-    pub(super) definitions: Definitions<'o>,
-    /// The fields of the structure.
-    fields: Space<'o>,
-}
-
-impl<'o> Writer<'o> {
-    fn new(btf: &'o Btf<'o>, access: Access) -> Self {
-        let mut fields = Space::default();
-        for field in FIELDS {
-            fields.take((*field).into());
-        }
-        Self {
-            btf,
-            access,
-            definitions: Definitions::new(btf),
-            fields,
-        }
     }
 }
 

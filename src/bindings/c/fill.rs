@@ -2,7 +2,8 @@
 
 use super::facts::Facts;
 use super::literal::string;
-use super::shape::{Access, line};
+use super::shape::line;
+use super::writer::Access;
 use std::fmt::Write as _;
 
 /// The size of `struct bpf_map_skeleton` in libbpf 1.0.

@@ -10,7 +10,8 @@
 //! ```text
 //!  skeleton, subskeleton --> facts     maps, programs, sections and tables of functions, and their names in C
 //!                       |      |--> section    the variables of a section
-//!                       |      `--> table      the members of a struct_ops variable
+//!                       |      |--> table      the members of a struct_ops variable
+//!                       |      `--> writer     types and names
 //!                       |--> shape     the structure that both begin with
 //!                       |--> fill      code that tells libbpf about maps and programs
 //!                       `--> literal   strings, and the object's bytes
@@ -26,6 +27,7 @@ mod subskeleton;
 mod table;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use skeleton::Skeleton;
 pub use subskeleton::Subskeleton;

@@ -1,7 +1,6 @@
 //! The variables of a section, as a structure.
 
-use super::facts::Writer;
-use super::shape::Access;
+use super::writer::{Access, Writer};
 use crate::btf::c::{Qualifiers, identifier};
 use crate::btf::{Btf, Kind, Linkage, Space, Type, VarSecinfo};
 use crate::{Error, ErrorKind, Result, TypeId};

@@ -2,16 +2,8 @@
 
 use super::facts::Facts;
 use super::section::{Section, Variable};
+use super::writer::Access;
 use std::fmt::Write as _;
-
-/// How a variable is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// The structure points to sections, which have the variables.
-    Sections,
-    /// The structure has pointers to variables.
-    Variables,
-}
 
 /// Adds a line. Writing to a string does not fail.
 macro_rules! line {

@@ -3,7 +3,8 @@
 use super::facts::Facts;
 use super::fill;
 use super::literal::{lines, string};
-use super::shape::{self, Access, line};
+use super::shape::{self, line};
+use super::writer::Access;
 use crate::Result;
 use crate::open::OpenObject;
 use crate::printing::one_line;

@@ -2,8 +2,9 @@
 
 use super::facts::{self, Facts};
 use super::fill;
-use super::shape::{self, Access, line};
+use super::shape::{self, line};
 use super::skeleton::{comment, named};
+use super::writer::Access;
 use crate::open::OpenObject;
 use crate::{Error, ErrorKind, Result};
 use std::fmt::Write as _;

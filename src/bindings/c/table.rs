@@ -1,6 +1,6 @@
 //! A `struct_ops` variable, as a structure: its numbers can be changed before loading, its functions replaced by other programs.
 
-use super::facts::Writer;
+use super::writer::Writer;
 use crate::btf::c::{Qualifiers, identifier};
 use crate::btf::{Kind, Member, Space, Type};
 use crate::open::OpenMap;

@@ -53,29 +53,27 @@ fn object(names: &[String; NAMES]) -> OpenObject {
 
 /// A section with variables of several types, and the type of a table of functions.
 fn types(section: &str, table: &str, names: &[String]) -> (Btf<'static>, TypeId) {
-    let [a, b, c, d, e, f, g, h] = names else {
-        panic!("eight names");
-    };
+    let name = |index: usize| names.get(index).map_or("", String::as_str);
     let mut types = BtfBuilder::new();
     let int = types.add_int("int", 4, IntEncoding::SIGNED);
-    let named = types.add_struct(a, 4, [(b.as_str(), int, 0)]);
-    let nameless = types.add_struct("", 4, [(c.as_str(), int, 0)]);
-    let alias = types.add_typedef(d, named);
+    let named = types.add_struct(name(0), 4, [(name(1), int, 0)]);
+    let nameless = types.add_struct("", 4, [(name(2), int, 0)]);
+    let alias = types.add_typedef(name(3), named);
     let to_named = types.add_ptr(named);
-    let proto = types.add_func_proto(int, &[(e.as_str(), to_named)]);
+    let proto = types.add_func_proto(int, &[(name(4), to_named)]);
     let function = types.add_ptr(proto);
     let constants = types.add_enum(
         "",
         4,
         Signedness::Unsigned,
-        [(f.as_str(), 0_i64), (g.as_str(), 1)],
+        [(name(5), 0_i64), (name(6), 1)],
     );
     let all = [named, nameless, alias, to_named, function, constants];
     let variables: Vec<_> = all
         .into_iter()
         .zip((0..).step_by(8))
         .map(|(ty, offset)| VarSecinfo {
-            type_id: types.add_var(h, Linkage::Global, ty),
+            type_id: types.add_var(name(7), Linkage::Global, ty),
             offset,
             size: 4,
         })
@@ -85,9 +83,9 @@ fn types(section: &str, table: &str, names: &[String]) -> (Btf<'static>, TypeId)
         table,
         24,
         [
-            Member::new(a, function, 0),
-            Member::new(b, int, 64),
-            Member::new(c, named, 96),
+            Member::new(name(0), function, 0),
+            Member::new(name(1), int, 64),
+            Member::new(name(2), named, 96),
         ],
     );
     (types.build().expect("types"), ops)

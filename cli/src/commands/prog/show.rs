@@ -105,7 +105,7 @@ pub(super) fn show(args: &ShowArgs, _: &Stop, out: &mut impl Write) -> Result<()
     let mut listed = Vec::new();
     for found in which::each::<Program>(which) {
         let (program, info) = found?;
-        listed.push(surroundings.describe(&program, info));
+        listed.push(surroundings.describe(&program, &info));
     }
     which::expect_some::<Program>(which, listed.len())?;
     let printed = match (args.output.is_json(), which, listed.as_slice()) {
@@ -135,12 +135,12 @@ impl Surroundings {
     }
 
     /// What the kernel does not tell this process is left out.
-    fn describe(&self, program: &Program, info: ProgramInfo) -> Listed<'_> {
+    fn describe(&self, program: &Program, info: &ProgramInfo) -> Listed<'_> {
         let map_ids = program.map_ids().unwrap_or_default();
         Listed {
             id: info.id,
             kind: Named(info.kind.0, info.kind.name()),
-            name: full_name(program, &info),
+            name: full_name(program, info),
             tag: Shown(Hex(&info.tag).to_string()),
             gpl_compatible: info.gpl_compatible,
             runs: (info.run_count != 0 || !info.run_time.is_zero()).then(|| Runs {
