@@ -2,8 +2,9 @@
 
 use crate::build::Build;
 use crate::compiled::Compiled;
+use rawbpf::bindings::{ObjectBytes, Rust};
 use rawbpf::printing::one_line;
-use rawbpf::{Error, ErrorKind, Result};
+use rawbpf::{Error, ErrorKind, OpenObject, Result};
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
     object: PathBuf,
+    bindings: Option<PathBuf>,
     dependencies: Vec<PathBuf>,
 }
 
@@ -22,6 +24,11 @@ impl Built {
         &self.object
     }
 
+    /// The bindings, a module in Rust for `include!`. Only build scripts make them.
+    pub fn bindings(&self) -> Option<&Path> {
+        self.bindings.as_deref()
+    }
+
     /// The files that it was made of: the sources and all headers that are not this crate's own.
     pub fn dependencies(&self) -> &[PathBuf] {
         &self.dependencies
@@ -29,8 +36,8 @@ impl Built {
 }
 
 impl Build {
-    /// Compiles the sources and writes the object. In a build script, tells Cargo clang's warnings, and which files the object
-    /// depends on.
+    /// Compiles the sources and writes the object. In a build script, also writes its bindings to `OUT_DIR/NAME.rs`, as
+    /// `rawbpf::include_bpf!` makes them, and tells Cargo clang's warnings, and which files the object depends on.
     ///
     /// # Errors
     /// Those of [`Build::object`]; `InvalidArgument` if it is not said where to write the object, and this is no build script;
@@ -39,13 +46,19 @@ impl Build {
         let object = self.place()?;
         let compiled = self.object()?;
         write_changed(&object, compiled.object())?;
-        if env::var_os("OUT_DIR").is_some() {
+        let mut bindings = None;
+        if let Some(folder) = env::var_os("OUT_DIR") {
+            let path = Path::new(&folder).join(format!("{}.rs", self.name()));
+            let text = self.bindings(&object, compiled.object())?;
+            write_changed(&path, text.as_bytes())?;
+            bindings = Some(path);
             let told = self.told(&compiled);
             // Cargo reads it to the end.
             print(&told);
         }
         Ok(Built {
             object,
+            bindings,
             dependencies: compiled.dependencies().to_vec(),
         })
     }
@@ -60,6 +73,13 @@ impl Build {
                 .with_hint("call it from a build script, or name a file with `.output(...)`")
         })?;
         Ok(Path::new(&folder).join(format!("{}.bpf.o", self.name())))
+    }
+
+    /// A module with Rust types for the object, which contains the bytes of the file.
+    fn bindings(&self, file: &Path, object: &[u8]) -> Result<String> {
+        let open = OpenObject::from_bytes_named(self.name(), object)?;
+        let whole = fs::canonicalize(file).map_err(|e| Error::from_io(e, "find", file))?;
+        Rust::new(&open).object(ObjectBytes::Include(whole)).write()
     }
 
     /// The lines for Cargo.
@@ -91,4 +111,25 @@ fn write_changed(path: &Path, bytes: &[u8]) -> Result<()> {
         return Ok(());
     }
     fs::write(path, bytes).map_err(|e| Error::from_io(e, "write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_have_the_name_of_the_source_and_the_bytes_of_the_object() {
+        let object = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/opensnoop.bpf.o");
+        let build = Build::new().source("src/bpf/snoop.bpf.c");
+        let text = build
+            .bindings(&object, &fs::read(&object).unwrap())
+            .unwrap();
+        let whole = fs::canonicalize(&object).unwrap();
+        assert!(text.contains("pub mod snoop {"), "{text}");
+        assert!(
+            text.contains(&format!("include_bytes!({whole:?})")),
+            "{text}"
+        );
+        assert!(text.contains("pub targ_tgid: u32"), "{text}");
+    }
 }

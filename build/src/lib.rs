@@ -8,7 +8,16 @@
 //! }
 //! ```
 //!
-//! makes `tool.bpf.o` in Cargo's `OUT_DIR`. It needs clang (12 or newer), and nothing else: the headers that BPF programs include
+//! makes `tool.bpf.o` in Cargo's `OUT_DIR`, and `tool.rs` beside it: Rust types for its maps, programs, variables and events.
+//!
+//! ```ignore
+//! // src/main.rs
+//! include!(concat!(env!("OUT_DIR"), "/tool.rs"));
+//! // or, with more traits for the types:
+//! rawbpf::include_bpf!(concat!(env!("OUT_DIR"), "/tool.bpf.o"), derive(PartialEq));
+//! ```
+//!
+//! It needs clang (12 or newer), and nothing else: the headers that BPF programs include
 //! (`bpf/bpf_helpers.h` and its neighbours) are part of this crate, and `vmlinux.h` is made from the types of the running
 //! kernel, or of the one that [`Build::btf`] names.
 //!
