@@ -108,144 +108,30 @@ const fn frameless(mut machine: Machine) -> Machine {
 }
 
 /// Of the calling conventions of each machine, and of its kernel's `struct pt_regs`.
+#[rustfmt::skip]
 const MACHINES: &[Machine] = &[
-    machine(
-        "x86",
-        6,
-        &[
-            ("parm1", 112),
-            ("parm2", 104),
-            ("parm3", 96),
-            ("parm4", 88),
-            ("parm5", 72),
-            ("parm6", 64),
-            ("ret", 152),
-            ("fp", 32),
-            ("rc", 80),
-            ("sp", 152),
-            ("ip", 128),
-            ("syscall2", 104),
-            ("syscall4", 56),
-            ("syscall6", 64),
-        ],
-    ),
-    machine(
-        "arm64",
-        8,
-        &[
-            ("parm1", 0),
-            ("parm2", 8),
-            ("parm8", 56),
-            ("ret", 240),
-            ("fp", 232),
-            ("rc", 0),
-            ("sp", 248),
-            ("ip", 256),
-            ("syscall2", 8),
-            ("syscall6", 40),
-        ],
-    ),
-    machine(
-        "riscv",
-        8,
-        &[
-            ("parm1", 80),
-            ("parm2", 88),
-            ("parm8", 136),
-            ("ret", 8),
-            ("fp", 64),
-            ("rc", 80),
-            ("sp", 16),
-            ("ip", 0),
-            ("syscall2", 88),
-            ("syscall6", 120),
-        ],
-    ),
-    machine(
-        "s390",
-        5,
-        &[
-            ("parm1", 40),
-            ("parm2", 48),
-            ("parm5", 72),
-            ("ret", 136),
-            ("fp", 112),
-            ("rc", 40),
-            ("sp", 144),
-            ("ip", 16),
-            ("syscall2", 48),
-            ("syscall6", 80),
-        ],
-    ),
-    machine(
-        "arm",
-        4,
-        &[
-            ("parm1", 0),
-            ("parm4", 24),
-            ("ret", 112),
-            ("sp", 104),
-            ("ip", 120),
-            ("syscall5", 32),
-        ],
-    ),
-    frameless(machine(
-        "powerpc",
-        8,
-        &[
-            ("parm1", 24),
-            ("parm8", 80),
-            ("ret", 288),
-            ("sp", 8),
-            ("ip", 256),
-        ],
-    )),
-    machine(
-        "mips",
-        8,
-        &[
-            ("parm1", 32),
-            ("parm8", 88),
-            ("ret", 248),
-            ("rc", 16),
-            ("ip", 296),
-        ],
-    ),
-    frameless(machine(
-        "sparc",
-        6,
-        &[
-            ("parm1", 64),
-            ("parm6", 104),
-            ("ret", 120),
-            ("sp", 112),
-            ("ip", 136),
-        ],
-    )),
-    machine(
-        "arc",
-        8,
-        &[
-            ("parm1", 176),
-            ("parm8", 120),
-            ("ret", 56),
-            ("fp", 64),
-            ("sp", 184),
-            ("ip", 48),
-        ],
-    ),
-    machine(
-        "loongarch",
-        8,
-        &[
-            ("parm1", 32),
-            ("parm8", 88),
-            ("ret", 8),
-            ("fp", 176),
-            ("sp", 24),
-            ("ip", 264),
-        ],
-    ),
+    machine("x86", 6, &[
+        ("parm1", 112), ("parm2", 104), ("parm3", 96), ("parm4", 88), ("parm5", 72), ("parm6", 64), ("ret", 152), ("fp", 32),
+        ("rc", 80), ("sp", 152), ("ip", 128), ("syscall2", 104), ("syscall4", 56), ("syscall6", 64),
+    ]),
+    machine("arm64", 8, &[
+        ("parm1", 0), ("parm2", 8), ("parm8", 56), ("ret", 240), ("fp", 232), ("rc", 0), ("sp", 248), ("ip", 256),
+        ("syscall2", 8), ("syscall6", 40),
+    ]),
+    machine("riscv", 8, &[
+        ("parm1", 80), ("parm2", 88), ("parm8", 136), ("ret", 8), ("fp", 64), ("rc", 80), ("sp", 16), ("ip", 0),
+        ("syscall2", 88), ("syscall6", 120),
+    ]),
+    machine("s390", 5, &[
+        ("parm1", 40), ("parm2", 48), ("parm5", 72), ("ret", 136), ("fp", 112), ("rc", 40), ("sp", 144), ("ip", 16),
+        ("syscall2", 48), ("syscall6", 80),
+    ]),
+    machine("arm", 4, &[("parm1", 0), ("parm4", 24), ("ret", 112), ("sp", 104), ("ip", 120), ("syscall5", 32)]),
+    frameless(machine("powerpc", 8, &[("parm1", 24), ("parm8", 80), ("ret", 288), ("sp", 8), ("ip", 256)])),
+    machine("mips", 8, &[("parm1", 32), ("parm8", 88), ("ret", 248), ("rc", 16), ("ip", 296)]),
+    frameless(machine("sparc", 6, &[("parm1", 64), ("parm6", 104), ("ret", 120), ("sp", 112), ("ip", 136)])),
+    machine("arc", 8, &[("parm1", 176), ("parm8", 120), ("ret", 56), ("fp", 64), ("sp", 184), ("ip", 48)]),
+    machine("loongarch", 8, &[("parm1", 32), ("parm8", 88), ("ret", 8), ("fp", 176), ("sp", 24), ("ip", 264)]),
 ];
 
 #[test]
