@@ -163,6 +163,7 @@ mod verifier_log;
 mod work;
 
 #[cfg(all(feature = "macros", feature = "load", target_os = "linux"))]
+#[doc(inline)]
 pub use rawbpf_macros::include_bpf;
 /// The version of zerocopy whose traits this crate asks for: what plain data is. See [above](crate#rust-types-for-events-keys-values-and-variables)
 /// for deriving them from here.
