@@ -1,7 +1,7 @@
 //! Calls of kernel functions, counted.
 
 use crate::common::{
-    Args, Column, Outcome, Tool, attach_to_many, choose_for_many, left, right, uint,
+    Args, Column, Outcome, Tool, attach_to_many, left, load_for_many, right, uint,
 };
 use rawbpf::btf::Value;
 use rawbpf::symbols::Symbols;
@@ -30,8 +30,7 @@ fn run(mut args: Args) -> Outcome {
 
     let mut open = bpf::open()?;
     open.rodata.targ_tgid = run.pid;
-    choose_for_many(open.object_mut())?;
-    let loaded = open.load()?;
+    let loaded = bpf::Loaded::new(load_for_many(open.into_object()?)?)?;
     let symbols = Symbols::of_kernel()?;
     let links = attach_to_many(loaded.object(), &patterns)?;
     run.stop

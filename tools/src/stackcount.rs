@@ -1,7 +1,7 @@
 //! The stacks that lead to functions or a tracepoint, counted.
 
 use crate::common::{
-    Args, Failure, Form, Outcome, Tool, attach_to_many, choose_for_many, print_stacks, samples,
+    Args, Failure, Form, Outcome, Tool, attach_to_many, load_for_many, print_stacks, samples,
 };
 use rawbpf::attach::Link;
 
@@ -49,14 +49,13 @@ impl Place {
         })
     }
 
-    fn choose(&self, open: &mut bpf::Open) -> Outcome {
-        match self {
-            Self::Functions(_) => choose_for_many(open.object_mut()),
-            Self::Tracepoint { .. } => {
-                open.programs().of_tracepoint().set_autoload(true);
-                Ok(())
-            }
+    fn load(&self, mut open: bpf::Open) -> Outcome<bpf::Loaded> {
+        if let Self::Functions(_) = self {
+            let object = load_for_many(open.into_object()?)?;
+            return Ok(bpf::Loaded::new(object)?);
         }
+        open.programs().of_tracepoint().set_autoload(true);
+        Ok(open.load()?)
     }
 
     fn attach(&self, loaded: &bpf::Loaded) -> Outcome<Vec<Link>> {
@@ -83,8 +82,7 @@ fn run(mut args: Args) -> Outcome {
     let mut open = bpf::open()?;
     open.rodata.targ_tgid = run.pid;
     open.rodata.each_process = each_process;
-    place.choose(&mut open)?;
-    let loaded = open.load()?;
+    let loaded = place.load(open)?;
     let links = place.attach(&loaded)?;
     run.stop.begin(&format!("counting stacks at {text}"))?;
     run.stop.wait();

@@ -3,11 +3,10 @@
 //! Programs that do the same in different ways have the same names in all objects of `bpf`.
 
 use super::Outcome;
-use rawbpf::ProgramType;
 use rawbpf::attach::{Kprobe, KprobeMulti, Link};
 use rawbpf::load::Object;
 use rawbpf::open::OpenObject;
-use rawbpf::{Error, ErrorKind};
+use rawbpf::{Errno, Error, ErrorKind};
 
 /// Programs of which one is enough at a function: fentry costs less, kprobes are there on more kernels.
 pub(crate) struct Probes {
@@ -55,34 +54,47 @@ impl Probes {
 const OF_MANY: &str = "of_many";
 const OF_ONE: &str = "of_one";
 
-/// Has a program loaded that can be attached to many functions, if there is one for this kernel.
-pub(crate) fn choose_for_many(open: &mut OpenObject) -> Outcome {
-    open.prefer(&[OF_MANY, OF_ONE])?;
-    Ok(())
+/// Loads the program that can be attached to many functions at once, if the kernel accepts it, and the one that can be attached
+/// to one.
+pub(crate) fn load_for_many(mut open: OpenObject) -> Outcome<Object> {
+    for name in [OF_MANY, OF_ONE] {
+        open.program_mut(name)?.set_autoload(true);
+    }
+    let each = open.load_each()?;
+    let of_one = each.programs.into_iter().find(|one| one.name == OF_ONE);
+    match of_one.and_then(|one| one.error) {
+        Some(error) => Err(error.into()),
+        None => Ok(each.object),
+    }
 }
 
 /// Attaches to all functions that match one of these patterns.
 pub(crate) fn attach_to_many(object: &Object, patterns: &[String]) -> Outcome<Vec<Link>> {
-    let (is_for_many, program) = match object.program(OF_MANY) {
-        Ok(program) => (true, program),
-        Err(_) => (false, object.program(OF_ONE)?),
-    };
-    debug_assert_eq!(program.kind(), ProgramType::KPROBE);
-    let mut links = Vec::new();
-    for pattern in patterns {
-        links.push(if is_for_many {
-            program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str()))?
-        } else if pattern.contains(['*', '?', '[']) {
-            let message = format!(
-                "this kernel cannot attach to all functions that match `{pattern}` at once"
-            );
-            let hint = "name them one by one, or use Linux 5.18 or later with CONFIG_FPROBE";
-            return Err(Error::new(ErrorKind::Unsupported, message)
-                .with_hint(hint)
-                .into());
-        } else {
-            program.attach_kprobe(&Kprobe::entry(pattern.as_str()))?
-        });
+    let links = patterns.iter().map(|pattern| {
+        let Ok(program) = object.program(OF_MANY) else {
+            return attach_to_one(object, pattern);
+        };
+        match program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str())) {
+            // Whether the kernel has fprobes shows only now.
+            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => {
+                attach_to_one(object, pattern)
+            }
+            attached => Ok(attached?),
+        }
+    });
+    links.collect()
+}
+
+fn attach_to_one(object: &Object, function: &str) -> Outcome<Link> {
+    if function.contains(['*', '?', '[']) {
+        let why =
+            format!("this kernel cannot attach to all functions that match `{function}` at once");
+        let hint = "name them one by one, or use Linux 5.18 or later with CONFIG_FPROBE";
+        return Err(Error::new(ErrorKind::Unsupported, why)
+            .with_hint(hint)
+            .into());
     }
-    Ok(links)
+    Ok(object
+        .program(OF_ONE)?
+        .attach_kprobe(&Kprobe::entry(function))?)
 }
