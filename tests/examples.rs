@@ -60,6 +60,17 @@ fn the_first_program_of_the_readme_is_a_fixture() {
     assert!(read("README.md").contains(&block));
 }
 
+/// So they are compiled, and `live_examples.rs` runs them.
+#[test]
+fn the_rust_programs_of_the_readme_are_examples() {
+    let readme = read("README.md");
+    let library = format!("```rust,no_run\n{}```", read("tests/readme/library.rs"));
+    let exec = read("tests/readme/exec.rs").replace("fixtures/", "");
+    assert!(readme.contains(&library));
+    assert!(readme.contains(&format!("```rust,ignore\n{exec}```")));
+    assert!(library.lines().count() <= 17, "15 lines and the fences");
+}
+
 #[test]
 fn each_feature_is_documented() {
     let manifest = read("Cargo.toml");

@@ -7,6 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -192,6 +193,34 @@ fn opensnoop_sees_a_file_being_opened() {
     assert!(File::open("/nonexistent/rawbpf-example").is_err());
     example.wait_for(&[&own_id(), " -2 ", "/nonexistent/rawbpf-example"]);
     example.interrupt();
+}
+
+/// The programs in README.md, which run until they are ended.
+#[test]
+fn the_programs_of_the_readme_print_events() {
+    require!(Need::Bpf, Need::Btf, Need::Linux(5, 8));
+    for (name, words) in [
+        ("readme_library", " -2 /nonexistent/rawbpf-readme"),
+        ("readme_exec", " sleep"),
+    ] {
+        let mut child = command(name, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let is_done = AtomicBool::new(false);
+        let seen = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    assert!(File::open("/nonexistent/rawbpf-readme").is_err());
+                    let _ = Command::new("sleep").arg("0.1").status();
+                }
+            });
+            let seen = lines.map(Result::unwrap).any(|line| line.contains(words));
+            is_done.store(true, Ordering::Relaxed);
+            seen
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(seen, "{name}: no line with `{words}`");
+    }
 }
 
 #[test]
