@@ -1,8 +1,9 @@
 //! The command on the running kernel. Needs root; skipped with a printed reason elsewhere, and failing there with `CI=true`.
 //!
 //! A file for what the command does (`run`, `load`), for what it says about objects (`refusals`) and about the machine
-//! (`machine`), and for the types in the kernel (`types`).
+//! (`machine`), for the types in the kernel (`types`), and for its programs, maps and links (`listings`).
 
+mod listings;
 mod load;
 mod machine;
 mod refusals;
