@@ -64,8 +64,13 @@ fn the_first_program_of_the_readme_is_a_fixture() {
 #[test]
 fn the_rust_programs_of_the_readme_are_examples() {
     let readme = read("README.md");
-    let library = format!("```rust,no_run\n{}```", read("tests/readme/library.rs"));
-    let exec = read("tests/readme/exec.rs").replace("fixtures/", "");
+    let shown = |path| {
+        let source = read(path);
+        let (_, shown) = source.split_once("\n\n").unwrap();
+        shown.replace("fixtures/exec", "exec")
+    };
+    let library = format!("```rust,no_run\n{}```", shown("tests/readme/library.rs"));
+    let exec = shown("tests/readme/exec.rs");
     assert!(readme.contains(&library));
     assert!(readme.contains(&format!("```rust,ignore\n{exec}```")));
     assert!(library.lines().count() <= 17, "15 lines and the fences");

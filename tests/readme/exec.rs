@@ -1,3 +1,5 @@
+//! The first program in README.md; there, its object is beside `Cargo.toml`.
+
 rawbpf::include_bpf!("fixtures/exec.bpf.o");
 
 fn main() -> rawbpf::Result<()> {

@@ -1,3 +1,5 @@
+//! The example of the library in README.md.
+
 rawbpf::include_bpf!("fixtures/opensnoop.bpf.o"); // read now, by the compiler
 
 fn main() -> rawbpf::Result<()> {
