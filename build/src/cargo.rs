@@ -132,4 +132,21 @@ mod tests {
         );
         assert!(text.contains("pub targ_tgid: u32"), "{text}");
     }
+
+    #[test]
+    fn cargo_is_told_what_the_object_depends_on_and_what_clang_warns_of() {
+        let files = ["src/a.h", "src/tool.bpf.c"].map(PathBuf::from);
+        let warnings = "src/tool.bpf.c:1:2: warning: x\n  1 | \u{1b}y\n".to_owned();
+        let compiled = Compiled::new(Vec::new(), warnings, files.to_vec());
+        let build = Build::new().source("src/tool.bpf.c").btf("6.1.btf");
+        assert_eq!(
+            build.told(&compiled),
+            "cargo::rerun-if-changed=src/a.h\n\
+             cargo::rerun-if-changed=src/tool.bpf.c\n\
+             cargo::rerun-if-changed=6.1.btf\n\
+             cargo::rerun-if-env-changed=CLANG\n\
+             cargo::warning=src/tool.bpf.c:1:2: warning: x\n\
+             cargo::warning=  1 | \\u{1b}y\n"
+        );
+    }
 }

@@ -259,6 +259,15 @@ fn a_header_declares_kernel_functions() {
     // For a subset of the types, nothing else.
     let text = Header::new(&btf).only([task]).write().unwrap().take_text();
     assert!(text.contains("\n\nstruct task_struct;\n\n#if") && !text.contains("bpf_a"));
+    // Unless they are among them.
+    let named = |name| btf.find(name, crate::btf::Kind::Func).unwrap();
+    let some = Header::new(&btf).only([named("bpf_a"), named("not_one")]);
+    let text = some.write().unwrap().take_text();
+    assert!(
+        text.contains("extern int bpf_a(struct task_struct *p"),
+        "{text}"
+    );
+    assert!(!text.contains("bpf_b") && !text.contains("not_one"));
 }
 
 #[test]
