@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// Entities, such as "symbol main", and what is to be said about each.
-pub(super) struct Contents(BTreeMap<String, String>);
+pub(super) struct Contents(BTreeMap<String, Vec<String>>);
 
 impl Contents {
     /// Of the object in a file.
@@ -41,19 +41,19 @@ impl Contents {
         names.sort();
         names.dedup();
         let differing = names.into_iter().filter_map(|name| {
-            let [ours, theirs] =
-                [self, theirs].map(|side| side.0.get(name).map_or("", |text| text));
-            let [ours, theirs] = around_difference(ours, theirs)?;
+            let text = |side: &Self| side.0.get(name).map(|texts| texts.join("; "));
+            let [ours, theirs] = [self, theirs].map(|side| text(side).unwrap_or_default());
+            let [ours, theirs] = around_difference(&ours, &theirs)?;
             Some(format!("{name}:\n    ours   {ours}\n    theirs {theirs}"))
         });
         differing.collect()
     }
 
-    /// Adds what there is to say about something, of which there may be several.
+    /// Adds what there is to say about something, of which there may be several, in any order.
     fn add(&mut self, of: String, text: &str) {
         let known = self.0.entry(of).or_default();
-        known.push_str(text);
-        known.push(';');
+        let place = known.partition_point(|other| **other < *text);
+        known.insert(place, text.to_owned());
     }
 
     /// Sections with their relocations, but for debug information.
