@@ -390,14 +390,17 @@ fn trace_shows_arguments_and_result() {
 #[test]
 fn trace_shows_text() {
     require!(Need::Bpf, Need::Btf, Need::Tracefs, Need::Kprobes);
-    // What chdir(2) calls with the path, by its names in newer and in older kernels.
-    let names = ["user_path_at", "user_path_at_empty"];
-    let id = own_id();
-    let start = |name: &&str| Running::try_start(&["trace", name, "-p", &id]).ok();
-    let mut tool = names.iter().find_map(start).unwrap();
-    env::set_current_dir("/proc/self/cwd").unwrap();
-    let row = tool.wait_for(|row| row["args"]["name"] == "/proc/self/cwd");
-    assert_eq!(row["result"], 0);
+    // What all system calls that take a path read it with.
+    let mut tool = Running::start(&["trace", "strncpy_from_user", "-p", &own_id()]);
+    let path = "/nonexistent/rawbpf-trace";
+    assert!(File::open(path).is_err());
+    let row = tool.wait_for(|row| row["args"]["src"] == path);
+    assert_eq!(row["result"], path.len());
+    // A buffer is not shown as text.
+    assert!(
+        row["args"]["dst"].as_str().unwrap().starts_with("0x"),
+        "{row}"
+    );
     tool.interrupt();
 }
 

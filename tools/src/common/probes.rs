@@ -75,8 +75,8 @@ pub(crate) fn attach_to_many(object: &Object, patterns: &[String]) -> Outcome<Ve
             return attach_to_one(object, pattern);
         };
         match program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str())) {
-            // Whether the kernel has fprobes shows only now.
-            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => {
+            // Kernels before 5.18, which may have loaded it as a simple program, and those without fprobes refuse only now.
+            Err(error) if matches!(error.errno(), Some(Errno::EINVAL | Errno::EOPNOTSUPP)) => {
                 attach_to_one(object, pattern)
             }
             attached => Ok(attached?),
