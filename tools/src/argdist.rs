@@ -1,6 +1,8 @@
 //! A histogram of an argument of a kernel function, or of its result.
 
-use crate::common::{Args, ENTRY, Function, Histogram, Outcome, Parameter, RETURN, Tool, refused};
+use crate::common::{
+    Args, ENTRY, Function, Histogram, Outcome, Parameter, RETURN, Tool, load_for, refused,
+};
 use rawbpf::reloc::Target;
 use rawbpf::{ErrorKind, TypeId};
 
@@ -55,8 +57,8 @@ fn run(mut args: Args) -> Outcome {
     open.rodata.targ_register = register;
     open.rodata.targ_bits = number.bits;
     open.rodata.targ_signed = number.signed;
-    probes.choose(open.object_mut(), &function.name)?;
-    let loaded = open.load()?;
+    let object = load_for(open.into_object()?, &[probes], &function.name)?;
+    let loaded = bpf::Loaded::new(object)?;
     let slots = &loaded.bss.slots;
     let link = probes.attach(loaded.object(), &function.name)?;
     let name = &function.name;

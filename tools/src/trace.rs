@@ -2,7 +2,7 @@
 
 use crate::common::{
     Args, Column, ENTRY, Function, Outcome, Pointee, REGISTERS, RETURN, Tool, follow, fraction,
-    left, number, text, uint,
+    left, load_for, number, text, uint,
 };
 use rawbpf::btf::Value;
 use rawbpf::reloc::Target;
@@ -53,10 +53,8 @@ fn run(mut args: Args) -> Outcome {
     open.rodata.targ_tgid = run.pid;
     open.rodata.sizes = pointees.map(size);
     open.rodata.are_strings = pointees.map(|one| u8::from(one == Some(Pointee::Text)));
-    for probes in [&ENTRY, &RETURN] {
-        probes.choose(open.object_mut(), &function.name)?;
-    }
-    let loaded = open.load()?;
+    let object = load_for(open.into_object()?, &[ENTRY, RETURN], &function.name)?;
+    let loaded = bpf::Loaded::new(object)?;
     // The end of a call whose start was missed is not shown, so that the order does not matter.
     let links = [
         RETURN.attach(loaded.object(), &function.name)?,

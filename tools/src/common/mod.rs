@@ -17,7 +17,7 @@ pub(crate) use events::follow;
 pub(crate) use failure::{Failure, Outcome, refused};
 pub(crate) use function::{Function, Parameter, Pointee, REGISTERS};
 pub(crate) use histogram::Histogram;
-pub(crate) use probes::{ENTRY, RETURN, attach_to_many, load_for_many};
+pub(crate) use probes::{ENTRY, RETURN, attach_to_many, load_for, load_for_many};
 pub(crate) use stacks::{Form, Sample, print_stacks, samples};
 pub(crate) use stop::Stop;
 pub(crate) use table::{Column, left, number, right};

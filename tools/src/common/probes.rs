@@ -6,9 +6,11 @@ use super::Outcome;
 use rawbpf::attach::{Kprobe, KprobeMulti, Link};
 use rawbpf::load::Object;
 use rawbpf::open::OpenObject;
+use rawbpf::program::Program;
 use rawbpf::{Errno, Error, ErrorKind};
 
 /// Programs of which one is enough at a function: fentry costs less, kprobes are there on more kernels.
+#[derive(Clone, Copy)]
 pub(crate) struct Probes {
     by_trampoline: &'static str,
     by_probe: &'static str,
@@ -27,18 +29,12 @@ pub(crate) const RETURN: Probes = Probes {
 };
 
 impl Probes {
-    /// Has one of the two loaded for this function.
-    pub(crate) fn choose(&self, open: &mut OpenObject, function: &str) -> Outcome {
-        open.program_mut(self.by_trampoline)?
-            .set_attach_target(function)?;
-        open.prefer(&[self.by_trampoline, self.by_probe])?;
-        Ok(())
-    }
-
-    /// Attaches the one that was loaded.
+    /// Attaches the first of the two that this kernel attaches to the function.
     pub(crate) fn attach(&self, object: &Object, function: &str) -> Outcome<Link> {
-        if let Ok(program) = object.program(self.by_trampoline) {
-            return Ok(program.attach()?);
+        // Which functions have room for a trampoline shows only now.
+        let by_trampoline = object.program(self.by_trampoline);
+        if let Ok(link) = by_trampoline.and_then(Program::attach) {
+            return Ok(link);
         }
         let program = object.program(self.by_probe)?;
         let at = Kprobe::entry(function);
@@ -51,21 +47,39 @@ impl Probes {
     }
 }
 
-const OF_MANY: &str = "of_many";
-const OF_ONE: &str = "of_one";
+/// Loads the programs for these places of a function.
+pub(crate) fn load_for(mut open: OpenObject, places: &[Probes], function: &str) -> Outcome<Object> {
+    for place in places {
+        open.program_mut(place.by_trampoline)?
+            .set_attach_target(function)?;
+    }
+    let names = places.iter();
+    let names: Vec<_> = names
+        .flat_map(|place| [place.by_trampoline, place.by_probe])
+        .collect();
+    load_alternatives(open, &names)
+}
 
-/// Loads the program that can be attached to many functions at once, if the kernel accepts it, and the one that can be attached
-/// to one.
-pub(crate) fn load_for_many(mut open: OpenObject) -> Outcome<Object> {
-    for name in [OF_MANY, OF_ONE] {
+/// Loads those of these programs that the kernel accepts. The last one works on all kernels.
+fn load_alternatives(mut open: OpenObject, names: &[&str]) -> Outcome<Object> {
+    for name in names {
         open.program_mut(name)?.set_autoload(true);
     }
     let each = open.load_each()?;
-    let of_one = each.programs.into_iter().find(|one| one.name == OF_ONE);
-    match of_one.and_then(|one| one.error) {
+    let last = each.programs.into_iter();
+    let mut last = last.filter(|one| names.last() == Some(&&*one.name));
+    match last.next().and_then(|one| one.error) {
         Some(error) => Err(error.into()),
         None => Ok(each.object),
     }
+}
+
+const OF_MANY: &str = "of_many";
+const OF_ONE: &str = "of_one";
+
+/// Loads a program that can be attached to many functions at once, and one that can be attached to one.
+pub(crate) fn load_for_many(open: OpenObject) -> Outcome<Object> {
+    load_alternatives(open, &[OF_MANY, OF_ONE])
 }
 
 /// Attaches to all functions that match one of these patterns.
@@ -75,8 +89,8 @@ pub(crate) fn attach_to_many(object: &Object, patterns: &[String]) -> Outcome<Ve
             return attach_to_one(object, pattern);
         };
         match program.attach_kprobe_multi(&KprobeMulti::pattern(pattern.as_str())) {
-            // Whether the kernel has fprobes shows only now.
-            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => {
+            // Kernels before 5.18, which may have loaded it as a simple program, and those without fprobes refuse only now.
+            Err(error) if matches!(error.errno(), Some(Errno::EINVAL | Errno::EOPNOTSUPP)) => {
                 attach_to_one(object, pattern)
             }
             attached => Ok(attached?),
