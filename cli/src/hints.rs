@@ -23,6 +23,7 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("cli/src/commands/btf/diff.rs", &["btf"]),
     ("cli/src/commands/btf/merge.rs", &["btf"]),
     ("cli/src/commands/generate.rs", &["gen"]),
+    ("cli/src/commands/compile.rs", &["compile"]),
     ("cli/src/show/sources.rs", &["run"]),
     ("cli/src/show/events.rs", &["run"]),
     ("cli/src/show/elements.rs", &["run"]),
