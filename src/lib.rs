@@ -90,6 +90,7 @@
 //! | `dwarf` | BTF made of debug information ([`dwarf`]), for kernels and objects that have none; files, lines and inlined functions for addresses ([`symbols`]); not on by default | `pahole -J` makes BTF; addresses have names of functions alone | `gimli`, `ruzstd`, `flate2`: 9 crates |
 //! | `gz` | the kernel's configuration where it is compressed (`/proc/config.gz`), for `__kconfig` variables | it is found as `/boot/config-*` alone | `flate2`: 6 crates |
 //! | `xz` | the symbols that stripped executables keep compressed (`.gnu_debugdata`), for uprobes and [`symbols`] | those functions have no names | `xz4rust`: 1 crate |
+//! | `serde` | `Serialize` for C text ([`btf::CharArray`]), so that generated types can derive `serde::Serialize` | types with text cannot derive it | `serde`: 2 crates |
 //! | `tokio` | `ring::Async`, which waits for events in tasks of tokio | a thread waits, or whatever watches the reader's descriptor | `tokio` with `net` and `rt`: 4 crates |
 //!
 //! The crate itself, without features, depends on `bitflags`, `libc`, `memchr`, `memmap2`, `object`, `thiserror` and `zerocopy`.

@@ -252,3 +252,19 @@ fn user_derives_hold_for_all_types() {
     };
     assert_eq!(zero, zero);
 }
+
+/// Derives of the caller's, for types with text.
+#[cfg(feature = "serde")]
+mod serialized {
+    use rawbpf::zerocopy::FromZeros;
+
+    rawbpf::include_bpf!("fixtures/opensnoop.bpf.o", derive(serde::Serialize));
+
+    #[test]
+    fn events_are_serialized_with_their_text() {
+        let mut event = opensnoop::event::new_zeroed();
+        (event.pid, event.comm) = (7, "cat".into());
+        let json = serde_json::to_value(event).unwrap();
+        assert_eq!((&json["pid"], &json["comm"]), (&7.into(), &"cat".into()));
+    }
+}

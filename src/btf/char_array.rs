@@ -99,6 +99,14 @@ impl<const N: usize> PartialEq<&str> for CharArray<N> {
     }
 }
 
+/// As text, like [`CharArray::to_str_lossy`].
+#[cfg(feature = "serde")]
+impl<const N: usize> serde::Serialize for CharArray<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_str_lossy())
+    }
+}
+
 impl<const N: usize> Layout for CharArray<N> {
     fn shape() -> Shape {
         Shape::Array {
