@@ -23,6 +23,7 @@ const SHOWN_BY: &[(&str, &[&str])] = &[
     ("cli/src/commands/btf/diff.rs", &["btf"]),
     ("cli/src/commands/btf/merge.rs", &["btf"]),
     ("cli/src/commands/generate.rs", &["gen"]),
+    ("cli/src/commands/generate/headers.rs", &["gen"]),
     ("cli/src/commands/compile.rs", &["compile"]),
     ("cli/src/show/sources.rs", &["run"]),
     ("cli/src/show/events.rs", &["run"]),
@@ -52,22 +53,27 @@ fn every_option_that_a_message_names_exists() {
 
 /// Checks all options in a text, and returns how many there were.
 fn check(place: &str, literal: &str) -> usize {
+    let cli = Cli::command();
     let shown = SHOWN_BY.iter().find(|(file, _)| *file == place);
     let shown = shown.map_or(LOADING, |(_, jobs)| jobs);
     let mut found = 0;
-    // Text between backticks is code, possibly a whole command, whose options belong to that command.
+    // Text between backticks is code, possibly a whole command.
     for part in literal.split('`') {
         let words = words(part);
-        let own = match words.as_slice() {
-            ["rawbpf", job, ..] if part.starts_with("rawbpf ") => Some([*job]),
-            _ => None,
-        };
-        let options = words.iter().filter(|word| word.starts_with("--"));
-        for option in options.filter(|option| !FOREIGN.contains(option)) {
+        // The options after `rawbpf JOB` are that job's.
+        let mut own = None;
+        for (at, word) in words.iter().enumerate() {
+            let job = words.get(at + 1).filter(|_| *word == "rawbpf");
+            if let Some(job) = job.filter(|job| cli.find_subcommand(job).is_some()) {
+                own = Some([*job]);
+            }
+            if !word.starts_with("--") || FOREIGN.contains(word) {
+                continue;
+            }
             for job in own.as_ref().map_or(shown, |own| own.as_slice()) {
                 assert!(
-                    has_option(job, option),
-                    "{place}: `rawbpf {job}` has no {option}, which this names: {literal}"
+                    has_option(&cli, job, word),
+                    "{place}: `rawbpf {job}` has no {word}, which this names: {literal}"
                 );
             }
             found += 1;
@@ -76,8 +82,7 @@ fn check(place: &str, literal: &str) -> usize {
     found
 }
 
-fn has_option(job: &str, option: &str) -> bool {
-    let cli = Cli::command();
+fn has_option(cli: &clap::Command, job: &str, option: &str) -> bool {
     let command = cli
         .find_subcommand(job)
         .unwrap_or_else(|| panic!("there is no job {job}"));
