@@ -1,4 +1,5 @@
-//! `gen skeleton` and `gen subskeleton`: C and C++ programs compile with the headers, link libbpf, and run.
+//! `gen skeleton` and `gen subskeleton`: C and C++ programs compile with the headers, link libbpf, and run. Not for guests, which have no
+//! compiler.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! `run` with a source: it is compiled, loaded and shown, once with clang and then without, and leaves no files behind.
+//! `run` with a source: it is compiled, loaded and shown, once with clang and then without, and leaves no files behind. Not for guests,
+//! which have no compiler.
 
 #[expect(dead_code, reason = "it has fixtures, too")]
 mod common;
