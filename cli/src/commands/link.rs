@@ -3,7 +3,6 @@
 mod details;
 mod show;
 
-use crate::stop::Stop;
 use clap::{Args, Subcommand};
 use rawbpf::Result;
 use std::io::Write;
@@ -29,8 +28,8 @@ impl LinkArgs {
     }
 }
 
-pub(crate) fn link(args: &LinkArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+pub(crate) fn link(args: &LinkArgs, out: &mut impl Write) -> Result<()> {
     match &args.job {
-        Job::Show(args) => show::show(args, stop, out),
+        Job::Show(args) => show::show(args, out),
     }
 }

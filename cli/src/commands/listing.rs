@@ -1,8 +1,11 @@
 //! What the lists of programs, maps and links have in common: options, and values as bpftool's JSON has them.
 
 use super::holders::Holder;
+use super::which::{self, Listed, Which};
+use crate::cannot_print;
 use crate::show::json::print_json;
 use clap::Args;
+use rawbpf::Result;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -23,8 +26,28 @@ impl OutputArgs {
         self.json || self.pretty
     }
 
-    /// Prints a JSON document.
-    pub(crate) fn print(&self, out: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
+    /// Prints a list: by `table`, or as JSON. An object that can only be one, by id or pin, is not in an array there.
+    pub(crate) fn print<K: Listed, T: Serialize, W: Write>(
+        &self,
+        out: &mut W,
+        which: Option<Which<'_>>,
+        listed: &[T],
+        table: impl FnOnce(&mut W, &[T]) -> io::Result<()>,
+    ) -> Result<()> {
+        which::expect_some::<K>(which, listed.len())?;
+        let printed = match (self.is_json(), which, listed) {
+            (false, _, _) => table(out, listed),
+            (true, Some(Which::Id(_) | Which::Pinned(_)), [only]) => self.print_json(out, only),
+            (true, _, _) => self.print_json(out, listed),
+        };
+        printed.map_err(cannot_print)
+    }
+
+    fn print_json(
+        &self,
+        out: &mut impl Write,
+        document: &(impl Serialize + ?Sized),
+    ) -> io::Result<()> {
         if self.pretty {
             return print_json(out, document);
         }
@@ -45,7 +68,7 @@ impl Named {
 }
 
 impl Serialize for Named {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self.1 {
             Some(name) => serializer.serialize_str(name),
             None => serializer.serialize_u32(self.0),

@@ -2,7 +2,6 @@
 
 mod show;
 
-use crate::stop::Stop;
 use clap::{Args, Subcommand};
 use rawbpf::Result;
 use std::io::Write;
@@ -28,8 +27,8 @@ impl MapArgs {
     }
 }
 
-pub(crate) fn map(args: &MapArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+pub(crate) fn map(args: &MapArgs, out: &mut impl Write) -> Result<()> {
     match &args.job {
-        Job::Show(args) => show::show(args, stop, out),
+        Job::Show(args) => show::show(args, out),
     }
 }

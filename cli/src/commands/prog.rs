@@ -2,8 +2,6 @@
 
 mod show;
 
-use super::listing::OutputArgs;
-use crate::stop::Stop;
 use clap::{Args, Subcommand};
 use rawbpf::Result;
 use std::io::Write;
@@ -23,18 +21,14 @@ enum Job {
 
 impl ProgArgs {
     pub(crate) fn is_json(&self) -> bool {
-        self.output().is_json()
-    }
-
-    fn output(&self) -> &OutputArgs {
         match &self.job {
-            Job::Show(args) => &args.output,
+            Job::Show(args) => args.output.is_json(),
         }
     }
 }
 
-pub(crate) fn prog(args: &ProgArgs, stop: &Stop, out: &mut impl Write) -> Result<()> {
+pub(crate) fn prog(args: &ProgArgs, out: &mut impl Write) -> Result<()> {
     match &args.job {
-        Job::Show(args) => show::show(args, stop, out),
+        Job::Show(args) => show::show(args, out),
     }
 }

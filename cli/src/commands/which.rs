@@ -164,6 +164,15 @@ impl<'a> Which<'a> {
             })
     }
 
+    /// Reads an argument list that names objects of a kind; `None` if it is empty.
+    pub(crate) fn of_all<K: Listed>(words: &'a [String]) -> Result<Option<Self>> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            [] => Ok(None),
+            words => Self::take::<K>(words).map(|(which, _)| Some(which)),
+        }
+    }
+
     /// The error's words for it.
     fn words(self) -> String {
         match self {

@@ -6,7 +6,10 @@ use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 /// Prints one JSON document, indented. It is not buffered: the contents of a [`Rows`] are created as they are written.
-pub(crate) fn print_json(out: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
+pub(crate) fn print_json(
+    out: &mut impl Write,
+    document: &(impl Serialize + ?Sized),
+) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, document)?;
     writeln!(out)
 }

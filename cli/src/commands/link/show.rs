@@ -1,14 +1,12 @@
 //! `rawbpf link show`.
 
 use super::details::{Details, Lookup};
-use crate::cannot_print;
 use crate::commands::attachments::{Functions, kind_of, target};
 use crate::commands::holders::{Held, Holder, Holders};
 use crate::commands::listing::{Named, OutputArgs, holders_cell};
 use crate::commands::pinned::Pins;
 use crate::commands::which::{self, Which};
 use crate::show::table::print_table;
-use crate::stop::Stop;
 use clap::Args;
 use rawbpf::Result;
 use rawbpf::attach::Link;
@@ -46,12 +44,8 @@ struct Listed<'h> {
     target: String,
 }
 
-pub(super) fn show(args: &ShowArgs, _: &Stop, out: &mut impl Write) -> Result<()> {
-    let words: Vec<&str> = args.which.iter().map(String::as_str).collect();
-    let which = match words.as_slice() {
-        [] => None,
-        words => Some(Which::take::<Link>(words)?.0),
-    };
+pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<()> {
+    let which = Which::of_all::<Link>(&args.which)?;
     let (holders, pins) = (Holders::now(), Pins::of_all::<Link>());
     let (mut lookup, mut functions) = (Lookup::default(), Functions::default());
     let mut listed = Vec::new();
@@ -67,12 +61,7 @@ pub(super) fn show(args: &ShowArgs, _: &Stop, out: &mut impl Write) -> Result<()
             pids: holders.of(Held::Link, info.id),
         });
     }
-    let printed = match (args.output.is_json(), which, listed.as_slice()) {
-        (true, Some(_), [only]) => args.output.print(out, only),
-        (true, _, _) => args.output.print(out, &listed),
-        (false, _, _) => print(out, &listed),
-    };
-    printed.map_err(cannot_print)
+    args.output.print::<Link, _, _>(out, which, &listed, print)
 }
 
 fn print(out: &mut impl Write, listed: &[Listed<'_>]) -> io::Result<()> {

@@ -1,12 +1,10 @@
 //! `rawbpf map show`.
 
-use crate::cannot_print;
 use crate::commands::holders::{Held, Holder, Holders};
 use crate::commands::listing::{Device, Named, OutputArgs, holders_cell};
 use crate::commands::pinned::Pins;
 use crate::commands::which::{self, Which};
 use crate::show::table::print_table;
-use crate::stop::Stop;
 use clap::Args;
 use rawbpf::map::{Map, MapInfo};
 use rawbpf::{MapType, Result};
@@ -60,25 +58,15 @@ struct Owner {
     owner_jited: bool,
 }
 
-pub(super) fn show(args: &ShowArgs, _: &Stop, out: &mut impl Write) -> Result<()> {
-    let words: Vec<&str> = args.which.iter().map(String::as_str).collect();
-    let which = match words.as_slice() {
-        [] => None,
-        words => Some(Which::take::<Map>(words)?.0),
-    };
+pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<()> {
+    let which = Which::of_all::<Map>(&args.which)?;
     let (holders, pins) = (Holders::now(), Pins::of_all::<Map>());
     let mut listed = Vec::new();
     for found in which::each::<Map>(which) {
         let (map, info) = found?;
         listed.push(describe(&map, info, &holders, &pins));
     }
-    which::expect_some::<Map>(which, listed.len())?;
-    let printed = match (args.output.is_json(), which, listed.as_slice()) {
-        (true, Some(Which::Id(_) | Which::Pinned(_)), [only]) => args.output.print(out, only),
-        (true, _, _) => args.output.print(out, &listed),
-        (false, _, _) => print(out, &listed),
-    };
-    printed.map_err(cannot_print)
+    args.output.print::<Map, _, _>(out, which, &listed, print)
 }
 
 /// What the kernel does not tell this process is left out.

@@ -1,6 +1,5 @@
 //! `rawbpf prog show`.
 
-use crate::cannot_print;
 use crate::commands::attachments::{Attached, Attachments};
 use crate::commands::holders::{Held, Holder, Holders};
 use crate::commands::listing::{Device, Named, OutputArgs, holders_cell, ids_cell};
@@ -8,7 +7,6 @@ use crate::commands::pinned::Pins;
 use crate::commands::which::{self, Which};
 use crate::show::json::{Hex, Shown};
 use crate::show::table::print_table;
-use crate::stop::Stop;
 use clap::Args;
 use rawbpf::Result;
 use rawbpf::map::Map;
@@ -44,8 +42,8 @@ struct Listed<'h> {
     gpl_compatible: bool,
     #[serde(flatten)]
     runs: Option<Runs>,
-    #[serde(skip_serializing_if = "is_zero")]
-    recursion_misses: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recursion_misses: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dev: Option<Device>,
     #[serde(flatten)]
@@ -59,8 +57,8 @@ struct Listed<'h> {
     bytes_memlock: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     map_ids: Vec<u32>,
-    #[serde(skip_serializing_if = "is_none")]
-    btf_id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    btf_id: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pinned: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -85,35 +83,16 @@ struct Loaded {
     uid: u32,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_none(id: &u32) -> bool {
-    *id == 0
-}
-
-pub(super) fn show(args: &ShowArgs, _: &Stop, out: &mut impl Write) -> Result<()> {
-    let words: Vec<&str> = args.which.iter().map(String::as_str).collect();
-    let which = match words.as_slice() {
-        [] => None,
-        words => Some(Which::take::<Program>(words)?.0),
-    };
+pub(super) fn show(args: &ShowArgs, out: &mut impl Write) -> Result<()> {
+    let which = Which::of_all::<Program>(&args.which)?;
     let surroundings = Surroundings::now();
     let mut listed = Vec::new();
     for found in which::each::<Program>(which) {
         let (program, info) = found?;
         listed.push(surroundings.describe(&program, &info));
     }
-    which::expect_some::<Program>(which, listed.len())?;
-    let printed = match (args.output.is_json(), which, listed.as_slice()) {
-        (true, Some(Which::Id(_) | Which::Pinned(_)), [only]) => args.output.print(out, only),
-        (true, _, _) => args.output.print(out, &listed),
-        (false, _, _) => print(out, &listed),
-    };
-    printed.map_err(cannot_print)
+    args.output
+        .print::<Program, _, _>(out, which, &listed, print)
 }
 
 /// What is known about all programs together.
@@ -147,7 +126,7 @@ impl Surroundings {
                 run_time_ns: nanoseconds(info.run_time),
                 run_cnt: info.run_count,
             }),
-            recursion_misses: info.recursion_misses,
+            recursion_misses: (info.recursion_misses != 0).then_some(info.recursion_misses),
             dev: Device::of(info.ifindex, info.netns_dev, info.netns_ino),
             loaded: (!info.load_time.is_zero()).then(|| Loaded {
                 loaded_at: self.boot.saturating_add(info.load_time).as_secs(),
@@ -160,7 +139,7 @@ impl Surroundings {
             bytes_memlock: program.memlock().ok(),
             metadata: metadata(&map_ids),
             map_ids,
-            btf_id: info.btf_id,
+            btf_id: (info.btf_id != 0).then_some(info.btf_id),
             pinned: self.pins.of(info.id),
             pids: self.holders.of(Held::Program, info.id),
             attached: self.attachments.of(info.id),
